@@ -1,0 +1,3 @@
+//! The `lb` program.
+
+fn main() {}
