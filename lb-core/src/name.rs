@@ -1,0 +1,87 @@
+//! Names by which proxies and servers are known across reloads.
+//!
+//! A reload matches the old and the new configuration by name, so a name is an identity and not a mere label. Names are
+//! reference-counted: a clone costs one counter and never copies text.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Makes a name of `text`; any text is accepted, what a dialect allows is the dialect's business.
+            pub fn new(text: impl AsRef<str>) -> Self {
+                Self(Arc::from(text.as_ref()))
+            }
+
+            /// The name's text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self::new(text)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a proxy (frontend, backend or listen section).
+    ProxyName
+}
+
+name! {
+    /// The name of a server inside its proxy.
+    ServerName
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    #[test]
+    fn a_map_keyed_by_names_is_searched_by_text() {
+        let map = HashMap::from([(ProxyName::new("www"), 1)]);
+        assert_eq!(map.get("www"), Some(&1));
+        assert_eq!(map.get("ww"), None);
+    }
+
+    #[test]
+    fn names_print_as_their_text() {
+        assert_eq!(ServerName::from("s1").to_string(), "s1");
+    }
+}
