@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod addr;
+pub mod balance;
 pub mod diag;
+pub mod health;
 pub mod name;
