@@ -5,3 +5,4 @@ pub mod balance;
 pub mod diag;
 pub mod health;
 pub mod name;
+pub mod spec;

@@ -1,0 +1,77 @@
+//! Health checks of one server.
+
+use super::TlsClientSpec;
+use crate::addr::Endpoint;
+use crate::health::ProbeSpec;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a server is checked.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CheckSpec {
+    /// The conversation; a plain connection check when nothing else is configured.
+    pub probe: Arc<dyn ProbeSpec>,
+    /// Interval in full health.
+    pub inter: Duration,
+    /// Interval in transition; `inter` when unset.
+    pub fastinter: Option<Duration>,
+    /// Interval when down; `inter` when unset.
+    pub downinter: Option<Duration>,
+    /// Successes to become up.
+    pub rise: u32,
+    /// Failures to become down.
+    pub fall: u32,
+    /// Port to check instead of the traffic's.
+    pub port: Option<u16>,
+    /// Address to check instead of the traffic's.
+    pub addr: Option<IpAddr>,
+    /// TLS for checks.
+    pub tls: Option<Arc<TlsClientSpec>>,
+    /// Begin with a PROXY protocol header.
+    pub send_proxy: bool,
+    /// Time for the answer once connected; everything must fit into `inter` when unset.
+    pub timeout: Option<Duration>,
+    /// Time to connect.
+    pub connect: Option<Duration>,
+}
+
+impl CheckSpec {
+    /// A check by `probe` with HAProxy's defaults: every 2 s, 2 successes up, 3 failures down.
+    pub fn new(probe: Arc<dyn ProbeSpec>) -> Self {
+        Self {
+            probe,
+            inter: Duration::from_secs(2),
+            fastinter: None,
+            downinter: None,
+            rise: 2,
+            fall: 3,
+            port: None,
+            addr: None,
+            tls: None,
+            send_proxy: false,
+            timeout: None,
+            connect: None,
+        }
+    }
+}
+
+/// The agent of a server: a text service that reports weight and state.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct AgentSpec {
+    /// Where the agent listens.
+    pub endpoint: Endpoint,
+    /// Interval.
+    pub inter: Duration,
+    /// Bytes to send first.
+    pub send: Option<Arc<[u8]>>,
+}
+
+impl AgentSpec {
+    /// An agent at `endpoint`, asked every 2 s.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, inter: Duration::from_secs(2), send: None }
+    }
+}

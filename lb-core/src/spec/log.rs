@@ -1,0 +1,161 @@
+//! Where log lines go and what they look like around the message.
+
+use crate::addr::Endpoint;
+use std::sync::Arc;
+
+/// Syslog facility (RFC 5424 §6.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a number from 0 to 23")]
+pub struct Facility(pub u8);
+
+impl Facility {
+    /// `local0`.
+    pub const LOCAL0: Self = Self(16);
+}
+
+/// Syslog severity (RFC 5424 §6.2.1), most severe first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the eight severities of syslog")]
+pub enum Severity {
+    /// The system is unusable.
+    Emerg,
+    /// Action must be taken at once.
+    Alert,
+    /// Critical.
+    Crit,
+    /// An error.
+    Err,
+    /// A warning.
+    Warning,
+    /// Normal but significant.
+    Notice,
+    /// Informational: traffic.
+    Info,
+    /// Debugging.
+    Debug,
+}
+
+impl Severity {
+    /// The number in a priority value.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// One destination of log lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogTarget {
+    /// Where lines go.
+    pub destination: LogDestination,
+    /// Facility of each line.
+    pub facility: Facility,
+    /// Least severe level that is sent.
+    pub max_level: Severity,
+    /// More severe levels are lowered to this one.
+    pub min_level: Severity,
+    /// Longest line in bytes.
+    pub length: usize,
+    /// What surrounds the message.
+    pub format: LogFormat,
+    /// Send only some lines of every so many.
+    pub sample: Option<Arc<[SampleRange]>>,
+    /// Period of `sample`.
+    pub sample_size: u32,
+}
+
+impl LogTarget {
+    /// Everything to `destination` with `facility`, at most 1024 bytes a line.
+    pub fn new(destination: LogDestination, facility: Facility) -> Self {
+        let format = match &destination {
+            LogDestination::Syslog(_) => LogFormat::Rfc3164,
+            _ => LogFormat::Local,
+        };
+        Self {
+            destination,
+            facility,
+            max_level: Severity::Debug,
+            min_level: Severity::Emerg,
+            length: 1024,
+            format,
+            sample: None,
+            sample_size: 0,
+        }
+    }
+}
+
+/// Where lines go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LogDestination {
+    /// A syslog server: UDP for inet addresses, datagrams for unix sockets.
+    Syslog(Endpoint),
+    /// A syslog server over TCP, octet-counted.
+    SyslogTcp(Endpoint),
+    /// An inherited descriptor; 1 is standard output, 2 standard error.
+    Fd(i32),
+    /// A named ring buffer.
+    Ring(Arc<str>),
+}
+
+/// What surrounds the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the formats of the configuration")]
+pub enum LogFormat {
+    /// RFC 3164 without a host name.
+    Local,
+    /// RFC 3164.
+    Rfc3164,
+    /// RFC 5424.
+    Rfc5424,
+    /// Only the priority in front.
+    Priority,
+    /// Only the severity in front.
+    Short,
+    /// Severity and ISO date in front.
+    Timed,
+    /// ISO date in front.
+    Iso,
+    /// Nothing in front.
+    Raw,
+}
+
+/// A range of line numbers within a sampling period, from 1, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a range")]
+pub struct SampleRange {
+    /// First.
+    pub from: u32,
+    /// Last.
+    pub to: u32,
+}
+
+/// Facts that every line of a process shares.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Syslog {
+    /// The tag; the program's name when unset.
+    pub tag: Option<Arc<str>>,
+    /// Host name in the header: unset sends none in RFC 3164 lines.
+    pub hostname: Option<Arc<str>>,
+}
+
+/// The logging of one proxy.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ProxyLog {
+    /// Own targets.
+    pub targets: Vec<LogTarget>,
+    /// Also those of the process (`log global`).
+    pub global: bool,
+    /// The tag, if not the process's.
+    pub tag: Option<Arc<str>>,
+    /// Leave out connections without data.
+    pub dontlognull: bool,
+    /// Leave out what went well.
+    pub dontlog_normal: bool,
+    /// Raise the level of errors to `err`.
+    pub separate_errors: bool,
+    /// Log as soon as possible instead of at the end.
+    pub asap: bool,
+}

@@ -1,0 +1,62 @@
+//! What should run, as plain data.
+//!
+//! A [`Spec`] knows no dialect and no file names: a dialect crate lowers its configuration into one, an embedder writes
+//! one by hand, and the engine compiles it into the immutable plan that serves traffic. Every object carries an
+//! [`Origin`] that the dialect crate can turn back into a place in the text, so that an error found late (a port in use, a
+//! certificate that cannot be read) still names its line.
+
+mod check;
+mod listener;
+mod log;
+mod pool;
+mod process;
+mod proxy;
+mod server;
+mod timeouts;
+mod tls;
+
+pub use check::{AgentSpec, CheckSpec};
+pub use listener::{Family, ListenerSpec, UnixPermissions};
+pub use log::{Facility, LogDestination, LogFormat, LogTarget, ProxyLog, SampleRange, Severity, Syslog};
+pub use pool::{PoolSpec, Retry};
+pub use process::{AccessLevel, CtlSocket, ProcessSpec, Tune};
+pub use proxy::{Capability, Mode, ProtocolSpec, ProxySpec, TcpProxy};
+pub use server::{InitAddr, MarkedDown, ProxyHeaderVersion, ServerAddr, ServerSpec, SourceAddr};
+pub use timeouts::Timeouts;
+pub use tls::{TlsClientSpec, TlsServerSpec, TlsVersion, Verify};
+
+/// Where an object of the specification came from: a number only its maker understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[expect(clippy::exhaustive_structs, reason = "an opaque number")]
+pub struct Origin(pub u32);
+
+impl Origin {
+    /// Made by hand, from no text.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
+/// Everything that should run.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Spec {
+    /// The process: user, limits, threads, control sockets.
+    pub process: ProcessSpec,
+    /// Proxies in the order of the configuration.
+    pub proxies: Vec<ProxySpec>,
+}
+
+impl Spec {
+    /// Nothing to run.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The proxy called `name`; with `backend` the one of that name that has servers, else the one that listens.
+    ///
+    /// Old configurations may call a frontend and a backend alike, so a name alone is not always enough.
+    pub fn proxy(&self, name: &str, backend: bool) -> Option<&ProxySpec> {
+        let wanted =
+            |p: &&ProxySpec| if backend { p.capability.is_backend() } else { p.capability.is_frontend() };
+        self.proxies.iter().filter(|p| p.name.as_str() == name).find(wanted)
+    }
+}

@@ -1,0 +1,67 @@
+//! The servers of a proxy and how one is chosen.
+
+use super::ServerSpec;
+use crate::balance::{Algorithm, HashType};
+use std::time::Duration;
+
+/// Servers, balancing, retries.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PoolSpec {
+    /// The servers in the order of the configuration.
+    pub servers: Vec<ServerSpec>,
+    /// How one is chosen.
+    pub algorithm: Algorithm,
+    /// How keys become servers.
+    pub hash: HashType,
+    /// Bound of the load of one server in percent of the average, for consistent hashing; 0 is none.
+    pub hash_balance_factor: u32,
+    /// Use all backup servers at once instead of the first usable one.
+    pub all_backups: bool,
+    /// Retries after a failed connection.
+    pub retry: Retry,
+    /// Load at which servers with a `minconn` reach their full `maxconn`; `None` computes a tenth of the frontends' limits.
+    pub fullconn: Option<u32>,
+    /// Send persistent traffic to servers that are down (`option persist`).
+    pub persist: bool,
+    /// Write a log line for each result of a check that changes something.
+    pub log_health_checks: bool,
+    /// Spread of check intervals in percent.
+    pub spread_checks: u32,
+}
+
+impl PoolSpec {
+    /// `servers` chosen by `algorithm`.
+    pub fn new(algorithm: Algorithm, servers: Vec<ServerSpec>) -> Self {
+        Self {
+            servers,
+            algorithm,
+            hash: HashType::default(),
+            hash_balance_factor: 0,
+            all_backups: false,
+            retry: Retry::default(),
+            fullconn: None,
+            persist: false,
+            log_health_checks: false,
+            spread_checks: 0,
+        }
+    }
+}
+
+/// What happens when connecting to a server fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Retry {
+    /// Attempts after the first.
+    pub retries: u32,
+    /// `option redispatch`: try another server; how often, counted from the end when negative, 0 is never.
+    pub redispatch: i32,
+    /// Longest wait before the same server is tried again.
+    pub turnaround: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { retries: 3, redispatch: 0, turnaround: Duration::from_secs(1) }
+    }
+}

@@ -1,0 +1,152 @@
+//! A proxy: listeners, routing, servers, and the protocol it speaks.
+
+use super::{ListenerSpec, Origin, PoolSpec, ProxyLog, Timeouts};
+use crate::name::ProxyName;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// A frontend, a backend, or both in one.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ProxySpec {
+    /// Its name, the identity across reloads (with its capability, as old files use a name twice).
+    pub name: ProxyName,
+    /// Number in statistics.
+    pub id: u32,
+    /// Frontend, backend or both.
+    pub capability: Capability,
+    /// Layer 4 or 7 in statistics and logs.
+    pub mode: Mode,
+    /// What it speaks.
+    pub protocol: Arc<dyn ProtocolSpec>,
+    /// Configured but not running.
+    pub disabled: bool,
+    /// Free text for people.
+    pub description: Option<Arc<str>>,
+    /// Where clients come in.
+    pub listeners: Vec<ListenerSpec>,
+    /// Connections at the same time; the process's limit when unset.
+    pub maxconn: Option<u32>,
+    /// Length of the kernel's queue of each listener.
+    pub backlog: Option<u32>,
+    /// New sessions a second; 0 is unlimited.
+    pub rate_limit: u32,
+    /// The backend when no rule matches.
+    pub default_backend: Option<ProxyName>,
+    /// The servers.
+    pub pool: PoolSpec,
+    /// Timeouts.
+    pub timeouts: Timeouts,
+    /// Logging.
+    pub log: ProxyLog,
+    /// TCP keep-alive towards clients.
+    pub client_keepalive: bool,
+    /// TCP keep-alive towards servers.
+    pub server_keepalive: bool,
+    /// Reset instead of close towards clients and servers (`option nolinger`).
+    pub nolinger: bool,
+    /// Where it was configured.
+    pub origin: Origin,
+}
+
+impl ProxySpec {
+    /// A proxy in TCP mode with nothing in it.
+    pub fn new(name: impl Into<ProxyName>, id: u32, capability: Capability) -> Self {
+        Self {
+            name: name.into(),
+            id,
+            capability,
+            mode: Mode::Tcp,
+            protocol: Arc::new(TcpProxy::default()),
+            disabled: false,
+            description: None,
+            listeners: Vec::new(),
+            maxconn: None,
+            backlog: None,
+            rate_limit: 0,
+            default_backend: None,
+            pool: PoolSpec::new(crate::balance::Algorithm::RoundRobin, Vec::new()),
+            timeouts: Timeouts::default(),
+            log: ProxyLog::default(),
+            client_keepalive: false,
+            server_keepalive: false,
+            nolinger: false,
+            origin: Origin::NONE,
+        }
+    }
+}
+
+/// Which sides a proxy has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the three kinds of section")]
+pub enum Capability {
+    /// Listeners only.
+    Frontend,
+    /// Servers only.
+    Backend,
+    /// Both.
+    Listen,
+}
+
+impl Capability {
+    /// Whether it may have listeners.
+    pub fn is_frontend(self) -> bool {
+        !matches!(self, Self::Backend)
+    }
+
+    /// Whether it may have servers.
+    pub fn is_backend(self) -> bool {
+        !matches!(self, Self::Frontend)
+    }
+}
+
+/// The word statistics and logs use for a proxy's layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Bytes.
+    Tcp,
+    /// Requests.
+    Http,
+    /// Log lines.
+    Log,
+}
+
+/// What a proxy of one protocol is configured to do.
+///
+/// Implemented by protocol crates and by embedders; the driver for it is found by [`ProtocolSpec::kind`].
+pub trait ProtocolSpec: fmt::Debug + Send + Sync {
+    /// The protocol's name, for example `tcp`.
+    fn kind(&self) -> &'static str;
+
+    /// For downcasting by the protocol's driver.
+    fn as_any(&self) -> &dyn Any;
+
+    /// Whether `other` is configured alike, so that a reload need not replace anything.
+    fn same_as(&self, other: &dyn ProtocolSpec) -> bool;
+}
+
+/// `mode tcp`: bytes in both directions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TcpProxy {
+    /// How long the content rules wait for enough data.
+    pub inspect_delay: Option<std::time::Duration>,
+    /// Move bulk data inside the kernel where that wins.
+    pub splice: bool,
+}
+
+impl ProtocolSpec for TcpProxy {
+    fn kind(&self) -> &'static str {
+        "tcp"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn same_as(&self, other: &dyn ProtocolSpec) -> bool {
+        other.as_any().downcast_ref() == Some(self)
+    }
+}

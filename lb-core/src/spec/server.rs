@@ -1,0 +1,173 @@
+//! One server of a pool.
+
+use super::{AgentSpec, CheckSpec, Origin, TlsClientSpec};
+use crate::addr::Endpoint;
+use crate::name::ServerName;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A server and everything that is configured about it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerSpec {
+    /// Its name, the identity across reloads.
+    pub name: ServerName,
+    /// Number in statistics and in hashes.
+    pub id: u32,
+    /// Where it listens.
+    pub addr: ServerAddr,
+    /// Share of the traffic, 0 to 256; 0 takes only persistent traffic.
+    pub weight: u16,
+    /// Used only when no other server is usable.
+    pub backup: bool,
+    /// Starts in maintenance.
+    pub disabled: bool,
+    /// Connections (mode tcp) or requests (mode http) at the same time; 0 is unlimited.
+    pub maxconn: u32,
+    /// Lower bound of a maxconn that follows the load of the backend; 0 means fixed.
+    pub minconn: u32,
+    /// Longest queue; 0 is unlimited.
+    pub maxqueue: u32,
+    /// Time to reach full weight after coming up.
+    pub slowstart: Duration,
+    /// Value of the persistence cookie.
+    pub cookie: Option<Arc<str>>,
+    /// Health checks.
+    pub check: Option<CheckSpec>,
+    /// Agent checks.
+    pub agent: Option<AgentSpec>,
+    /// Follow the state of this server ("backend/server" or "server").
+    pub track: Option<Arc<str>>,
+    /// What happens to sessions when it goes down.
+    pub on_marked_down: MarkedDown,
+    /// End sessions on backup servers when this one comes up.
+    pub shutdown_backup_sessions: bool,
+    /// TLS to the server.
+    pub tls: Option<Arc<TlsClientSpec>>,
+    /// Begin connections with a PROXY protocol header.
+    pub send_proxy: Option<ProxyHeaderVersion>,
+    /// Where connections to the server come from.
+    pub source: Option<SourceAddr>,
+    /// How the address of a host name is found at start.
+    pub init_addr: Vec<InitAddr>,
+    /// The resolvers section that keeps the address current.
+    pub resolvers: Option<Arc<str>>,
+    /// Idle connections kept for reuse; `None` is unlimited.
+    pub pool_max_conn: Option<u32>,
+    /// How often idle connections are thinned out.
+    pub pool_purge_delay: Duration,
+    /// Prefix of a redirection sent instead of forwarding (`redir`).
+    pub redirect: Option<Arc<str>>,
+    /// Where it was configured.
+    pub origin: Origin,
+}
+
+impl ServerSpec {
+    /// A server without checks, with weight 1.
+    pub fn new(name: impl Into<ServerName>, id: u32, addr: ServerAddr) -> Self {
+        Self {
+            name: name.into(),
+            id,
+            addr,
+            weight: 1,
+            backup: false,
+            disabled: false,
+            maxconn: 0,
+            minconn: 0,
+            maxqueue: 0,
+            slowstart: Duration::ZERO,
+            cookie: None,
+            check: None,
+            agent: None,
+            track: None,
+            on_marked_down: MarkedDown::Keep,
+            shutdown_backup_sessions: false,
+            tls: None,
+            send_proxy: None,
+            source: None,
+            init_addr: Vec::new(),
+            resolvers: None,
+            pool_max_conn: None,
+            pool_purge_delay: Duration::from_secs(5),
+            redirect: None,
+            origin: Origin::NONE,
+        }
+    }
+}
+
+/// Where a server listens; the port may depend on the client's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerAddr {
+    /// Address and, unless `port_offset` is set, port.
+    pub endpoint: Endpoint,
+    /// Use the port the client connected to, plus this much.
+    pub port_offset: Option<i32>,
+}
+
+impl ServerAddr {
+    /// A fixed endpoint.
+    pub fn fixed(endpoint: Endpoint) -> Self {
+        Self { endpoint, port_offset: None }
+    }
+
+    /// The client's port plus `offset` on the address of `endpoint`.
+    pub fn mapped(endpoint: Endpoint, offset: i32) -> Self {
+        Self { endpoint, port_offset: Some(offset) }
+    }
+}
+
+/// What happens to the sessions of a server that goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[expect(clippy::exhaustive_enums, reason = "the choices of the configuration")]
+pub enum MarkedDown {
+    /// They go on.
+    #[default]
+    Keep,
+    /// They are ended.
+    ShutdownSessions,
+}
+
+/// Version and content of a PROXY protocol header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProxyHeaderVersion {
+    /// The text form.
+    V1,
+    /// The binary form.
+    V2,
+    /// The binary form with TLS facts.
+    V2Ssl,
+    /// The binary form with TLS facts and the certificate's common name.
+    V2SslCn,
+}
+
+/// Where connections to a server come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceAddr {
+    /// A fixed address; port 0 lets the system choose.
+    Fixed {
+        /// The address.
+        addr: SocketAddr,
+        /// The interface to bind to.
+        interface: Option<Arc<str>>,
+    },
+    /// The client's own address (needs a transparent network).
+    Client,
+}
+
+/// One way to find a server's address at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the choices of the configuration")]
+pub enum InitAddr {
+    /// From the saved server state.
+    Last,
+    /// From the system's resolver.
+    Libc,
+    /// None: start without an address.
+    None,
+    /// This address.
+    Ip(IpAddr),
+}

@@ -1,0 +1,88 @@
+//! TLS towards clients and towards servers, as file names and rules; nothing is read here.
+
+use std::sync::Arc;
+
+/// A protocol version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the versions that can be negotiated")]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    V12,
+    /// TLS 1.3 (RFC 8446).
+    V13,
+}
+
+/// Whether the other side must show a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[expect(clippy::exhaustive_enums, reason = "the three choices of the configuration")]
+pub enum Verify {
+    /// Not asked for, or not checked.
+    #[default]
+    None,
+    /// Checked if shown.
+    Optional,
+    /// Must be shown and valid.
+    Required,
+}
+
+/// TLS on a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TlsServerSpec {
+    /// Files or directories with certificates and keys, in order; the first certificate is the default one.
+    pub certificates: Vec<Arc<str>>,
+    /// Lists of certificates with rules (`crt-list`).
+    pub lists: Vec<Arc<str>>,
+    /// Refuse names no certificate has.
+    pub strict_sni: bool,
+    /// Application protocols, most wanted first.
+    pub alpn: Vec<Arc<str>>,
+    /// Whether clients must show certificates.
+    pub verify: Verify,
+    /// Whom to trust for client certificates.
+    pub ca_file: Option<Arc<str>>,
+    /// Revoked client certificates.
+    pub crl_file: Option<Arc<str>>,
+    /// Cipher suites of TLS 1.2 by their IANA or OpenSSL names, most wanted first; empty means the library's choice.
+    pub ciphers: Vec<Arc<str>>,
+    /// Cipher suites of TLS 1.3, likewise.
+    pub ciphersuites: Vec<Arc<str>>,
+    /// Key exchange groups, most wanted first; empty means the library's choice.
+    pub curves: Vec<Arc<str>>,
+    /// Lowest version.
+    pub min: Option<TlsVersion>,
+    /// Highest version.
+    pub max: Option<TlsVersion>,
+    /// No session tickets.
+    pub no_tickets: bool,
+    /// The client's order of cipher suites decides.
+    pub prefer_client: bool,
+}
+
+/// TLS to a server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TlsClientSpec {
+    /// Whether the server's certificate is checked ([`Verify::Optional`] does not occur).
+    pub verify: Verify,
+    /// Whom to trust; `@system-ca` means the system's list.
+    pub ca_file: Option<Arc<str>>,
+    /// Revoked certificates.
+    pub crl_file: Option<Arc<str>>,
+    /// Certificate and key to show.
+    pub certificate: Option<Arc<str>>,
+    /// A fixed name to announce and to verify.
+    pub sni: Option<Arc<str>>,
+    /// The name that must be in the certificate, if not the announced one.
+    pub verify_host: Option<Arc<str>>,
+    /// Application protocols, most wanted first.
+    pub alpn: Vec<Arc<str>>,
+    /// Cipher suites of TLS 1.2; empty means the library's choice.
+    pub ciphers: Vec<Arc<str>>,
+    /// Cipher suites of TLS 1.3, likewise.
+    pub ciphersuites: Vec<Arc<str>>,
+    /// Lowest version.
+    pub min: Option<TlsVersion>,
+    /// Highest version.
+    pub max: Option<TlsVersion>,
+}
