@@ -5,4 +5,6 @@ pub mod balance;
 pub mod diag;
 pub mod health;
 pub mod name;
+#[cfg(feature = "tokio")]
+pub mod rt;
 pub mod spec;

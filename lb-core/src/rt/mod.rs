@@ -1,0 +1,17 @@
+//! Drivers on tokio: what touches sockets, clocks and threads.
+//!
+//! The engine decides, the drivers carry out: they accept and connect, move bytes, run health checks, write logs and serve
+//! the control socket. One worker is one thread with a current-thread runtime; a client connection never leaves the worker
+//! that took it.
+
+#![expect(clippy::disallowed_methods, reason = "drivers read the clock and open sockets")]
+
+mod buffer;
+mod stream;
+mod timer;
+
+pub use buffer::Buffer;
+pub use stream::Stream;
+#[cfg(feature = "tls")]
+pub use stream::Transport;
+pub use timer::{Timer, Timers};

@@ -1,0 +1,283 @@
+//! A connection to a client or a server: TCP or unix, with or without TLS.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A byte stream.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Stream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A unix socket.
+    Unix(UnixStream),
+    /// TLS with a client.
+    #[cfg(feature = "tls")]
+    TlsServer(Box<tokio_rustls::server::TlsStream<Transport>>),
+    /// TLS with a server.
+    #[cfg(feature = "tls")]
+    TlsClient(Box<tokio_rustls::client::TlsStream<Transport>>),
+}
+
+/// What TLS runs over: TCP or a unix socket, and bytes already read from it.
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+pub struct Transport {
+    inner: Plain,
+}
+
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+enum Plain {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+macro_rules! each {
+    ($self:expr, $s:ident => $e:expr) => {
+        match $self {
+            Stream::Tcp($s) => $e,
+            Stream::Unix($s) => $e,
+            #[cfg(feature = "tls")]
+            Stream::TlsServer($s) => $e,
+            #[cfg(feature = "tls")]
+            Stream::TlsClient($s) => $e,
+        }
+    };
+}
+
+impl Stream {
+    /// Reads into `buf`. Ready with 0 bytes at the end of the stream (or when `buf` is empty).
+    ///
+    /// A read that does not fill `buf` is not followed by another one before the socket reports more.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(buf);
+        let done = each!(self, s => Pin::new(s).poll_read(cx, &mut buf));
+        done.map_ok(|()| buf.filled().len())
+    }
+
+    /// Writes from `buf`.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self, s => Pin::new(s).poll_write(cx, buf))
+    }
+
+    /// Writes from several buffers at once.
+    pub fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, s => Pin::new(s).poll_write_vectored(cx, bufs))
+    }
+
+    /// Sends what TLS holds back; plain sockets hold nothing back.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, s => Pin::new(s).poll_flush(cx))
+    }
+
+    /// Says that no more will be written.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, s => Pin::new(s).poll_shutdown(cx))
+    }
+
+    /// Reads into `buf`. Cancel safe.
+    ///
+    /// # Errors
+    /// What the socket reports.
+    pub async fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_read(cx, buf)).await
+    }
+
+    /// Writes all of `buf`. Not cancel safe: a cancelled call may have written a part.
+    ///
+    /// # Errors
+    /// What the socket reports; [`io::ErrorKind::WriteZero`] if it takes nothing.
+    pub async fn write_all(&mut self, mut buf: &[u8]) -> io::Result<()> {
+        while !buf.is_empty() {
+            let n = std::future::poll_fn(|cx| self.poll_write(cx, buf)).await?;
+            if n == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            buf = &buf[n..];
+        }
+        std::future::poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Says that no more will be written.
+    ///
+    /// # Errors
+    /// What the socket reports.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_shutdown(cx)).await
+    }
+
+    /// Makes closing send a reset, so that nothing lingers in either direction.
+    pub fn reset_on_close(&self) {
+        if let Some(tcp) = self.tcp() {
+            // Failing to set it only means a normal close.
+            let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// The TCP socket below, if there is one.
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(s) => Some(s),
+            Self::Unix(_) => None,
+            #[cfg(feature = "tls")]
+            Self::TlsServer(s) => s.get_ref().0.tcp(),
+            #[cfg(feature = "tls")]
+            Self::TlsClient(s) => s.get_ref().0.tcp(),
+        }
+    }
+
+    /// True if bytes are encrypted on the way.
+    pub fn is_tls(&self) -> bool {
+        !matches!(self, Self::Tcp(_) | Self::Unix(_))
+    }
+
+    /// Our address.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.tcp().and_then(|s| s.local_addr().ok())
+    }
+
+    /// The other side's address.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.tcp().and_then(|s| s.peer_addr().ok())
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(s) => s.as_fd(),
+            Self::Unix(s) => s.as_fd(),
+            #[cfg(feature = "tls")]
+            Self::TlsServer(s) => s.get_ref().0.as_fd(),
+            #[cfg(feature = "tls")]
+            Self::TlsClient(s) => s.get_ref().0.as_fd(),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(&mut *self, s => Pin::new(s).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        each!(&mut *self, s => Pin::new(s).poll_write(cx, buf))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(&mut *self, s => Pin::new(s).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(&mut *self, s => Pin::new(s).poll_shutdown(cx))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(&mut *self, s => Pin::new(s).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        each!(self, s => s.is_write_vectored())
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Transport {
+    /// The transport under `stream`, which must not speak TLS already; gives it back otherwise.
+    ///
+    /// # Errors
+    /// The stream itself, when it is encrypted.
+    pub fn new(stream: Stream) -> Result<Self, Stream> {
+        match stream {
+            Stream::Tcp(s) => Ok(Self { inner: Plain::Tcp(s) }),
+            Stream::Unix(s) => Ok(Self { inner: Plain::Unix(s) }),
+            other => Err(other),
+        }
+    }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        match &self.inner {
+            Plain::Tcp(s) => Some(s),
+            Plain::Unix(_) => None,
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl AsFd for Transport {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.inner {
+            Plain::Tcp(s) => s.as_fd(),
+            Plain::Unix(s) => s.as_fd(),
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+macro_rules! plain {
+    ($self:expr, $s:ident => $e:expr) => {
+        match &mut $self.inner {
+            Plain::Tcp($s) => $e,
+            Plain::Unix($s) => $e,
+        }
+    };
+}
+
+#[cfg(feature = "tls")]
+impl AsyncRead for Transport {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        plain!(self, s => Pin::new(s).poll_read(cx, buf))
+    }
+}
+
+#[cfg(feature = "tls")]
+impl AsyncWrite for Transport {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        plain!(self, s => Pin::new(s).poll_write(cx, buf))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        plain!(self, s => Pin::new(s).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        plain!(self, s => Pin::new(s).poll_shutdown(cx))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        plain!(self, s => Pin::new(s).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}

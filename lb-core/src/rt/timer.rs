@@ -1,0 +1,308 @@
+//! Timers that a request does not touch.
+//!
+//! A connection moves its deadline with every message, nearly always to a later instant. So a [`Timer`] is one word that
+//! is overwritten; the queue shared by the timers of one worker holds, per timer, an entry at or before its deadline. When
+//! an entry comes up and the deadline has moved on, the entry is put back: the queue is touched once per timeout period
+//! and not once per message. Entries of dropped timers are swept when they outnumber the living.
+
+use atomic_waker::AtomicWaker;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// No deadline, or nothing queued.
+const NEVER: u64 = u64::MAX;
+/// Dead entries are not worth a sweep below this many.
+const SWEEP_FROM: usize = 1024;
+
+/// The timer queue of one worker. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Timers {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    epoch: Instant,
+    heap: Mutex<BinaryHeap<Reverse<Entry>>>,
+    /// Earliest entry the driver sleeps for.
+    armed: AtomicU64,
+    dead: AtomicUsize,
+    rearm: Notify,
+}
+
+#[derive(Debug)]
+struct Entry {
+    at: u64,
+    cell: Arc<Cell>,
+}
+
+#[derive(Debug)]
+struct Cell {
+    deadline: AtomicU64,
+    /// The earliest entry of this cell in the heap.
+    queued: AtomicU64,
+    fired: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Timers {
+    /// An empty queue; [`Timers::drive`] must run for its timers to fire.
+    #[expect(clippy::new_without_default, reason = "making a queue reads the clock")]
+    pub fn new() -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                epoch: Instant::now(),
+                heap: Mutex::default(),
+                armed: AtomicU64::new(NEVER),
+                dead: AtomicUsize::new(0),
+                rearm: Notify::new(),
+            }),
+        }
+    }
+
+    /// Fires timers as they come due. Run it as a task of the worker; it never ends by itself.
+    pub async fn drive(self) {
+        loop {
+            let now = self.shared.millis(Instant::now());
+            let next = self.shared.fire(now);
+            let rearmed = self.shared.rearm.notified();
+            match next {
+                Some(at) => {
+                    let until = self.shared.epoch + Duration::from_millis(at);
+                    tokio::select! {
+                        () = tokio::time::sleep_until(until.into()) => {}
+                        () = rearmed => {}
+                    }
+                }
+                None => rearmed.await,
+            }
+        }
+    }
+
+    /// A timer without a deadline.
+    pub fn timer(&self) -> Timer {
+        let cell = Cell {
+            deadline: AtomicU64::new(NEVER),
+            queued: AtomicU64::new(NEVER),
+            fired: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        };
+        Timer { shared: Arc::clone(&self.shared), cell: Arc::new(cell) }
+    }
+}
+
+impl Shared {
+    /// Milliseconds since the epoch, rounded up so that no timer fires early.
+    fn millis(&self, at: Instant) -> u64 {
+        let nanos = at.saturating_duration_since(self.epoch).as_nanos();
+        u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(NEVER - 1)
+    }
+
+    fn heap(&self) -> MutexGuard<'_, BinaryHeap<Reverse<Entry>>> {
+        self.heap.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes what is due at `now`; says when the next entry comes up.
+    fn fire(&self, now: u64) -> Option<u64> {
+        let mut heap = self.heap();
+        let next = loop {
+            let Some(Reverse(first)) = heap.peek() else { break None };
+            if first.at > now {
+                break Some(first.at);
+            }
+            let Some(Reverse(mut entry)) = heap.pop() else { break None };
+            let deadline = entry.cell.deadline.load(Acquire);
+            if Arc::strong_count(&entry.cell) == 1 {
+                self.dead.fetch_sub(1, Relaxed);
+            } else if deadline <= now {
+                entry.cell.queued.store(NEVER, Release);
+                entry.cell.fired.store(true, Release);
+                entry.cell.waker.wake();
+            } else if entry.cell.queued.load(Acquire) < entry.at || deadline == NEVER {
+                // Another entry of the cell serves, or it waits for nothing: setting a deadline queues it again.
+                if deadline == NEVER {
+                    entry.cell.queued.store(NEVER, Release);
+                }
+            } else {
+                entry.at = deadline;
+                entry.cell.queued.store(deadline, Release);
+                heap.push(Reverse(entry));
+            }
+        };
+        self.armed.store(next.unwrap_or(NEVER), Release);
+        next
+    }
+
+    fn queue(&self, at: u64, cell: &Arc<Cell>) {
+        let mut heap = self.heap();
+        heap.push(Reverse(Entry { at, cell: Arc::clone(cell) }));
+        let dead = self.dead.load(Relaxed);
+        if dead > SWEEP_FROM && dead * 2 > heap.len() {
+            heap.retain(|Reverse(e)| Arc::strong_count(&e.cell) > 1);
+            self.dead.store(0, Relaxed);
+        }
+        drop(heap);
+        if at < self.armed.load(Acquire) {
+            self.rearm.notify_one();
+        }
+    }
+}
+
+/// One timer of one task.
+#[derive(Debug)]
+pub struct Timer {
+    shared: Arc<Shared>,
+    cell: Arc<Cell>,
+}
+
+impl Timer {
+    /// Sets the deadline, in place of the last one; `None` waits for ever.
+    pub fn set(&self, deadline: Option<Instant>) {
+        let at = deadline.map_or(NEVER, |at| self.shared.millis(at));
+        self.cell.fired.store(false, Relaxed);
+        self.cell.deadline.store(at, Release);
+        if at < self.cell.queued.load(Acquire) {
+            self.cell.queued.store(at, Release);
+            self.shared.queue(at, &self.cell);
+        }
+    }
+
+    /// Sets the deadline to `after` from now; `None` waits for ever.
+    pub fn set_after(&self, after: Option<Duration>) {
+        self.set(after.map(|after| Instant::now() + after));
+    }
+
+    /// Ready once the deadline has passed; the task is woken then.
+    pub fn poll_expired(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.cell.fired.load(Acquire) {
+            return Poll::Ready(());
+        }
+        self.cell.waker.register(cx.waker());
+        // The driver may have fired between the two lines above.
+        if self.cell.fired.load(Acquire) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Waits for the deadline. Cancel safe.
+    pub async fn expired(&self) {
+        std::future::poll_fn(|cx| self.poll_expired(cx)).await;
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if self.cell.queued.load(Acquire) != NEVER {
+            self.shared.dead.fetch_add(1, AcqRel);
+        }
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.at.cmp(&other.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(timers: &Timers) -> usize {
+        timers.shared.heap().len()
+    }
+
+    #[test]
+    fn moving_a_deadline_back_does_not_touch_the_queue() {
+        let timers = Timers::new();
+        let timer = timers.timer();
+        let start = timers.shared.epoch;
+        for i in 1..1000 {
+            timer.set(Some(start + Duration::from_millis(100 + i)));
+        }
+        assert_eq!(entries(&timers), 1);
+        assert_eq!(timers.shared.fire(101), Some(1099), "the entry moves to the deadline");
+        assert!(!timer.cell.fired.load(Acquire));
+        assert_eq!(timers.shared.fire(1099), None);
+        assert!(timer.cell.fired.load(Acquire));
+    }
+
+    #[test]
+    fn an_earlier_deadline_fires_at_its_time() {
+        let timers = Timers::new();
+        let timer = timers.timer();
+        let start = timers.shared.epoch;
+        timer.set(Some(start + Duration::from_secs(300)));
+        timer.set(Some(start + Duration::from_secs(30)));
+        assert_eq!(timers.shared.fire(0), Some(30_000));
+        timers.shared.fire(30_000);
+        assert!(timer.cell.fired.load(Acquire));
+    }
+
+    #[test]
+    fn a_later_deadline_after_an_earlier_one_leaves_bounded_entries() {
+        let timers = Timers::new();
+        let timer = timers.timer();
+        let mut now = 0;
+        for _ in 0..100 {
+            let at = |ms| Some(timers.shared.epoch + Duration::from_millis(ms));
+            timer.set(at(now + 300_000));
+            timer.set(at(now + 30_000));
+            now += 10_000;
+            timers.shared.fire(now);
+        }
+        assert!(entries(&timers) < 20, "{}", entries(&timers));
+        assert!(!timer.cell.fired.load(Acquire));
+    }
+
+    #[test]
+    fn a_timer_without_a_deadline_can_be_armed_again() {
+        let timers = Timers::new();
+        let timer = timers.timer();
+        let at = |ms| Some(timers.shared.epoch + Duration::from_millis(ms));
+        timer.set(at(10));
+        timer.set(None);
+        timers.shared.fire(20);
+        assert!(!timer.cell.fired.load(Acquire));
+        timer.set(at(30));
+        timers.shared.fire(30);
+        assert!(timer.cell.fired.load(Acquire));
+    }
+
+    #[test]
+    fn dropped_timers_are_swept() {
+        let timers = Timers::new();
+        for _ in 0..10 * SWEEP_FROM {
+            timers.timer().set(Some(timers.shared.epoch + Duration::from_secs(300)));
+        }
+        assert!(entries(&timers) <= 3 * SWEEP_FROM, "{}", entries(&timers));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_waiting_task_is_woken() {
+        let timers = Timers::new();
+        tokio::spawn(timers.clone().drive());
+        let timer = timers.timer();
+        // The paused clock of the runtime moves; the timers read the real one, which is later than their epoch.
+        timer.set(Some(timers.shared.epoch));
+        timer.expired().await;
+    }
+}
