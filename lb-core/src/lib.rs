@@ -2,9 +2,12 @@
 
 pub mod addr;
 pub mod balance;
+pub mod deadline;
 pub mod diag;
 pub mod health;
+mod heap;
 pub mod name;
+pub mod rng;
 #[cfg(feature = "tokio")]
 pub mod rt;
 pub mod spec;

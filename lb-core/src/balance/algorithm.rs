@@ -161,3 +161,16 @@ pub enum HashFunction {
     /// The key itself, read as a decimal number.
     None,
 }
+
+/// `hash-preserve-affinity`: when a consistent hash may leave its first choice.
+#[expect(clippy::exhaustive_enums, reason = "the three words a configuration can use")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Affinity {
+    /// Never because of its load; the request waits in the server's queue.
+    #[default]
+    Always,
+    /// When it serves as many requests as it may.
+    MaxConn,
+    /// When it serves as many requests as it may and its queue is full.
+    MaxQueue,
+}

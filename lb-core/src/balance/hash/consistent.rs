@@ -1,0 +1,271 @@
+//! `hash-type consistent`: servers own points on a ring of 32-bit numbers, the nearest point takes the key.
+//!
+//! A server owns one point per unit of effective weight, all derived from its ring key, so that a change of weight or of
+//! state moves only the keys of the server concerned. Of the points on either side of a key the closer one is chosen,
+//! the lower one if they are equally close.
+//!
+//! The points are one sorted array. Changes are only noted down; the next choice merges them in, so that a burst of
+//! changes costs one pass.
+
+use super::Hasher;
+use crate::balance::farm::Group;
+use crate::balance::{Affinity, Key, Occupancy, PickKey, ServerId};
+
+use super::function::avalanche;
+
+/// Bits of a point that hold its ordinal among the points of its server.
+const ORDINAL_BITS: u32 = 12;
+
+/// Largest number of servers a ring can hold.
+pub(in crate::balance) const MAX_SERVERS: usize = 1 << (32 - ORDINAL_BITS);
+
+/// A point: place on the ring, then server, then ordinal, packed so that sorting the numbers sorts the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Point(u64);
+
+impl Point {
+    fn new(key: u32, server: ServerId, ordinal: u32) -> Self {
+        Self(u64::from(key) << 32 | u64::from(server.0) << ORDINAL_BITS | u64::from(ordinal))
+    }
+
+    fn first_at(key: u32) -> Self {
+        Self(u64::from(key) << 32)
+    }
+
+    fn key(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    fn server(self) -> ServerId {
+        ServerId(self.0 as u32 >> ORDINAL_BITS)
+    }
+
+    fn ordinal(self) -> u32 {
+        self.0 as u32 & ((1 << ORDINAL_BITS) - 1)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Owner {
+    /// Where its points derive from.
+    key: u32,
+    /// Wanted number of points: the effective weight.
+    weight: u32,
+    /// Number of points in the array.
+    points: u32,
+    /// The points in the array derive from an earlier key.
+    moved: bool,
+    noted: bool,
+    /// Total weight of the servers before it, for sharing out bounded loads.
+    weight_before: u64,
+}
+
+/// The ring of one group of servers.
+#[derive(Clone, Debug)]
+pub(in crate::balance) struct Ring {
+    owners: Vec<Owner>,
+    points: Vec<Point>,
+    /// Servers whose points are out of date.
+    changed: Vec<ServerId>,
+    /// The point last given out in turn.
+    last: Option<Point>,
+    total: u64,
+    /// How much more than the average a server may be loaded, in percent.
+    balance_factor: Option<u32>,
+    affinity: Affinity,
+}
+
+impl Ring {
+    pub(in crate::balance) fn new(
+        keys: impl ExactSizeIterator<Item = u32>,
+        balance_factor: Option<u32>,
+        affinity: Affinity,
+    ) -> Self {
+        let owners: Vec<_> = keys.map(|key| Owner { key, ..Owner::default() }).collect();
+        Self {
+            changed: Vec::with_capacity(owners.len()),
+            owners,
+            points: Vec::new(),
+            last: None,
+            total: 0,
+            balance_factor,
+            affinity,
+        }
+    }
+
+    pub(in crate::balance) fn set_weight(&mut self, server: ServerId, weight: u32) {
+        let owner = &mut self.owners[server.index()];
+        self.total = self.total - u64::from(owner.weight) + u64::from(weight);
+        owner.weight = weight;
+        self.note(server);
+    }
+
+    pub(in crate::balance) fn set_key(&mut self, server: ServerId, key: u32) {
+        let owner = &mut self.owners[server.index()];
+        if owner.key != key {
+            owner.key = key;
+            owner.moved = true;
+            self.note(server);
+        }
+    }
+
+    pub(in crate::balance) fn weight(&self, server: ServerId) -> u32 {
+        self.owners[server.index()].weight
+    }
+
+    /// The server nearest to `hash` that may be used.
+    pub(in crate::balance) fn nearest(&mut self, hash: u32, key: &PickKey<'_>) -> Option<ServerId> {
+        self.refresh();
+        let last = self.points.len().checked_sub(1)?;
+        let above = self.points.partition_point(|&point| point < Point::first_at(hash));
+        let above = if above > last { 0 } else { above };
+        let below = above.checked_sub(1).unwrap_or(last);
+        let distance_below = hash.wrapping_sub(self.points[below].key());
+        let distance_above = self.points[above].key().wrapping_sub(hash);
+        let start = if distance_below <= distance_above { below } else { above };
+        let candidates = self.points[start..].iter().chain(&self.points[..start]).map(|point| point.server());
+        for server in candidates {
+            if key.avoid != Some(server) && self.may_take(server, key.occupancy) {
+                return Some(server);
+            }
+        }
+        // Everybody is avoided or overloaded: stay with the key's own server.
+        Some(self.points[start].server())
+    }
+
+    /// The server of the next point with room.
+    pub(in crate::balance) fn turn(&mut self, key: &PickKey<'_>) -> Option<ServerId> {
+        self.refresh();
+        let start = match self.last {
+            Some(last) => self.points.partition_point(|&point| point <= last),
+            None => 0,
+        };
+        let mut avoided = None;
+        for &point in self.points[start..].iter().chain(&self.points[..start]) {
+            let server = point.server();
+            if !key.occupancy.load(server).has_room() {
+                continue;
+            }
+            if key.avoid != Some(server) {
+                self.last = Some(point);
+                return Some(server);
+            }
+            avoided = avoided.or(Some(point));
+        }
+        self.last = avoided;
+        avoided.map(Point::server)
+    }
+
+    /// Whether a key may go to this server in spite of its load.
+    fn may_take(&self, server: ServerId, occupancy: &dyn Occupancy) -> bool {
+        if let Some(factor) = self.balance_factor
+            && !self.within_bounds(server, factor, occupancy)
+        {
+            return false;
+        }
+        match self.affinity {
+            Affinity::Always => true,
+            Affinity::MaxConn => {
+                let load = occupancy.load(server);
+                load.limit.is_none_or(|limit| load.served < limit)
+            }
+            Affinity::MaxQueue => {
+                let load = occupancy.load(server);
+                load.max_queue == 0 || load.has_room_or_queue()
+            }
+        }
+    }
+
+    /// Consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam, arXiv:1608.01350), with weights: all
+    /// requests including this one, times the factor, make the slots that are shared out by weight.
+    fn within_bounds(&self, server: ServerId, factor: u32, occupancy: &dyn Occupancy) -> bool {
+        let slots = ((u64::from(occupancy.served()) + 1) * u64::from(factor)).div_ceil(100);
+        let (each, rest) = (slots / self.total, slots % self.total);
+        let owner = &self.owners[server.index()];
+        let (weight, before) = (u64::from(owner.weight), owner.weight_before);
+        let share = weight * each + (before + weight) * rest / self.total - before * rest / self.total;
+        u64::from(occupancy.load(server).served) < share.max(1)
+    }
+
+    fn note(&mut self, server: ServerId) {
+        let owner = &mut self.owners[server.index()];
+        if !owner.noted {
+            owner.noted = true;
+            self.changed.push(server);
+        }
+    }
+
+    /// Merges the noted changes into the array.
+    fn refresh(&mut self) {
+        if self.changed.is_empty() {
+            return;
+        }
+        let owners = &mut self.owners;
+        let keeps = |owner: &Owner, ordinal: u32| !owner.moved && ordinal < owner.weight;
+        self.points.retain(|point| {
+            let owner = &owners[point.server().index()];
+            !owner.noted || keeps(owner, point.ordinal())
+        });
+        let kept = self.points.len();
+        for server in self.changed.drain(..) {
+            let owner = &mut owners[server.index()];
+            let present = if owner.moved { 0 } else { owner.points.min(owner.weight) };
+            let new = present..owner.weight;
+            self.points.extend(new.map(|n| Point::new(avalanche(owner.key.wrapping_add(n)), server, n)));
+            *owner = Owner { points: owner.weight, moved: false, noted: false, ..*owner };
+        }
+        self.points[kept..].sort_unstable();
+        // Both halves are sorted, which the stable sort notices and merges in one pass.
+        self.points.sort();
+        let mut before = 0;
+        for owner in owners {
+            owner.weight_before = before;
+            before += u64::from(owner.weight);
+        }
+        // A last point that is gone hands its role to its successor.
+        if let Some(last) = self.last {
+            let at = self.points.partition_point(|&point| point < last);
+            self.last = self.points.get(at).or_else(|| self.points.first()).copied();
+        }
+    }
+}
+
+/// A hash algorithm on a ring.
+pub(in crate::balance) struct Hashed {
+    ring: Ring,
+    hasher: Hasher,
+}
+
+impl Hashed {
+    pub(in crate::balance) fn new(ring: Ring, hasher: Hasher) -> Self {
+        Self { ring, hasher }
+    }
+}
+
+impl Group for Hashed {
+    fn join(&mut self, server: ServerId, weight: u32) {
+        self.ring.set_weight(server, weight);
+    }
+
+    fn leave(&mut self, server: ServerId) {
+        self.ring.set_weight(server, 0);
+    }
+
+    fn reweigh(&mut self, server: ServerId, weight: u32) {
+        self.ring.set_weight(server, weight);
+    }
+
+    fn ring_key(&mut self, server: ServerId, key: u32) {
+        self.ring.set_key(server, key);
+    }
+
+    fn pick(&mut self, key: &PickKey<'_>) -> Option<ServerId> {
+        match self.hasher.hash(key.key) {
+            Some(hash) => self.ring.nearest(hash, key),
+            None => {
+                debug_assert_eq!(key.key, Key::None);
+                self.ring.turn(key)
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `balance random`: draw a few servers by weight and take the least loaded of them.
+
+use super::farm::Group;
+use super::hash::Ring;
+use super::{Load, PickKey, ServerId};
+use crate::rng::Rng;
+
+pub(super) struct Random {
+    ring: Ring,
+    draws: u32,
+    rng: Rng,
+}
+
+impl Random {
+    pub(super) fn new(ring: Ring, draws: u32, rng: Rng) -> Self {
+        Self { ring, draws: draws.max(1), rng }
+    }
+
+    /// Whether the first server has strictly more to do for its weight; of equal loads the request rate decides.
+    fn is_busier(&self, (one, load): (ServerId, Load), (other, other_load): (ServerId, Load)) -> bool {
+        let (weight, other_weight) = (u64::from(self.ring.weight(one)), u64::from(self.ring.weight(other)));
+        let compare = |a: u32, b: u32| (u64::from(a) * other_weight).cmp(&(u64::from(b) * weight));
+        compare(load.served, other_load.served).then_with(|| compare(load.rate, other_load.rate)).is_gt()
+    }
+}
+
+impl Group for Random {
+    fn join(&mut self, server: ServerId, weight: u32) {
+        self.ring.set_weight(server, weight);
+    }
+
+    fn leave(&mut self, server: ServerId) {
+        self.ring.set_weight(server, 0);
+    }
+
+    fn reweigh(&mut self, server: ServerId, weight: u32) {
+        self.ring.set_weight(server, weight);
+    }
+
+    fn ring_key(&mut self, server: ServerId, key: u32) {
+        self.ring.set_key(server, key);
+    }
+
+    fn pick(&mut self, key: &PickKey<'_>) -> Option<ServerId> {
+        let mut best: Option<(ServerId, Load)> = None;
+        for _ in 0..self.draws {
+            let server = self.ring.nearest(self.rng.next_u32(), key)?;
+            let drawn = (server, key.occupancy.load(server));
+            best = match best {
+                Some(best) if self.is_busier(drawn, best) => Some(best),
+                _ => Some(drawn),
+            };
+        }
+        // A full server means waiting for any server rather than for this one.
+        best.filter(|(_, load)| load.has_room()).map(|(server, _)| server)
+    }
+}
