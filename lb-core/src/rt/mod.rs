@@ -7,11 +7,23 @@
 #![expect(clippy::disallowed_methods, reason = "drivers read the clock and open sockets")]
 
 mod buffer;
+mod connect;
+mod listener;
+mod outlet;
+mod relay;
+mod splice;
 mod stream;
+mod sys;
 mod timer;
+mod worker;
 
 pub use buffer::Buffer;
+pub use connect::connect;
+pub use listener::{ListenError, open};
+pub use outlet::Outlet;
+pub use relay::{Relay, RelayEnd, RelayLimits};
 pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use stream::Transport;
 pub use timer::{Timer, Timers};
+pub use worker::{Worker, Workers, processors};

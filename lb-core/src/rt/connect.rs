@@ -1,0 +1,103 @@
+//! Connecting to servers.
+
+use super::{Stream, sys};
+use crate::addr::Endpoint;
+use crate::spec::SourceAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
+use tokio::net::{TcpSocket, UnixStream};
+
+/// Opens a connection to `endpoint`, from `source` if the server asks for one (`client` is the client's address, for
+/// servers that want to see it). The caller bounds the time.
+///
+/// # Errors
+/// What the system reports, or `AddrNotAvailable` for a name without an address.
+pub async fn connect(
+    endpoint: &Endpoint,
+    source: Option<&SourceAddr>,
+    client: Option<SocketAddr>,
+) -> io::Result<Stream> {
+    match endpoint {
+        Endpoint::Inet(addr) => {
+            let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            socket.set_nodelay(true)?;
+            if let Some(source) = source {
+                bind(&socket, source, *addr, client)?;
+            }
+            Ok(Stream::Tcp(socket.connect(*addr).await?))
+        }
+        Endpoint::Unix(path) => Ok(Stream::Unix(UnixStream::connect(&**path).await?)),
+        Endpoint::Abstract(name) => {
+            use std::os::linux::net::SocketAddrExt;
+            let addr = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes())?;
+            let stream = std::os::unix::net::UnixStream::connect_addr(&addr)?;
+            stream.set_nonblocking(true)?;
+            Ok(Stream::Unix(UnixStream::from_std(stream)?))
+        }
+        Endpoint::Host { name, .. } => {
+            Err(io::Error::new(io::ErrorKind::AddrNotAvailable, format!("no address for `{name}`")))
+        }
+        Endpoint::Fd(_) => {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "a server cannot be an inherited descriptor"))
+        }
+    }
+}
+
+fn bind(
+    socket: &TcpSocket,
+    source: &SourceAddr,
+    to: SocketAddr,
+    client: Option<SocketAddr>,
+) -> io::Result<()> {
+    let (addr, interface) = match source {
+        SourceAddr::Fixed { addr, interface } => (*addr, interface.as_deref()),
+        SourceAddr::Client => (client.unwrap_or_else(|| any(to)), None),
+    };
+    if let Some(interface) = interface {
+        socket2::SockRef::from(socket).bind_device(Some(interface.as_bytes()))?;
+    }
+    if matches!(source, SourceAddr::Client) {
+        let (level, option) = if to.is_ipv4() {
+            (libc::SOL_IP, libc::IP_TRANSPARENT)
+        } else {
+            (libc::SOL_IPV6, libc::IPV6_TRANSPARENT)
+        };
+        sys::set_flag(socket.as_fd(), level, option, 1)?;
+    }
+    if addr.port() == 0 {
+        // Leaves the choice of the port to connect(), which needs it unique only together with the destination.
+        let _ = sys::set_flag(socket.as_fd(), libc::SOL_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1);
+    } else {
+        socket.set_reuseaddr(true)?;
+    }
+    if addr.ip().is_unspecified() && addr.port() == 0 { Ok(()) } else { socket.bind(addr) }
+}
+
+fn any(to: SocketAddr) -> SocketAddr {
+    let ip = if to.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    SocketAddr::new(ip, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_fixed_source_is_what_the_server_sees() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let source = SourceAddr::Fixed { addr: "127.0.0.9:0".parse().unwrap(), interface: None };
+        let endpoint = listener.local_addr().unwrap().into();
+        let _stream = connect(&endpoint, Some(&source), None).await.unwrap();
+        let (_, peer) = listener.accept().await.unwrap();
+        assert_eq!(peer.ip().to_string(), "127.0.0.9");
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_an_error() {
+        let endpoint = Endpoint::Host { name: "mx".into(), port: 25 };
+        let error = connect(&endpoint, None, None).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+    }
+}

@@ -1,0 +1,240 @@
+//! Opening and adopting listening sockets.
+
+use super::sys;
+use crate::addr::Endpoint;
+use crate::spec::{Family, ListenerSpec};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+
+/// Why a listener could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step} ({}) for [{endpoint}]", reason(cause))]
+#[non_exhaustive]
+pub struct ListenError {
+    /// What was tried, for example "bind socket".
+    pub step: &'static str,
+    /// Where.
+    pub endpoint: String,
+    /// What the system said.
+    pub cause: io::Error,
+}
+
+/// The system's words alone, as `strerror` gives them.
+fn reason(cause: &io::Error) -> String {
+    let text = cause.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// Default length of the kernel's queue; the kernel cuts it to its own limit.
+const BACKLOG: u32 = 4096;
+
+/// Opens the sockets of `listener`: `count` of them sharing the port where the kernel can spread connections over
+/// several, else one.
+///
+/// # Errors
+/// The step that failed and the system's reason. Sockets opened before are closed again.
+pub fn open(
+    listener: &ListenerSpec,
+    backlog: Option<u32>,
+    count: usize,
+) -> Result<Vec<OwnedFd>, ListenError> {
+    let fail = |step| move |cause| ListenError { step, endpoint: display(&listener.endpoint), cause };
+    let backlog = i32::try_from(listener.backlog.or(backlog).unwrap_or(BACKLOG)).unwrap_or(i32::MAX);
+    match &listener.endpoint {
+        Endpoint::Inet(addr) => (0..count.max(1))
+            .map(|_| inet(listener, *addr, backlog).map_err(|(step, e)| fail(step)(e)))
+            .collect(),
+        Endpoint::Unix(path) => {
+            unix(listener, path, backlog).map_err(|(step, e)| fail(step)(e)).map(|s| vec![s])
+        }
+        Endpoint::Abstract(name) => {
+            abstract_unix(name, backlog).map_err(fail("bind UNIX socket")).map(|s| vec![s])
+        }
+        Endpoint::Fd(fd) => adopt(*fd).map_err(fail("use inherited descriptor")).map(|s| vec![s]),
+        Endpoint::Host { .. } => Err(fail("resolve name")(io::ErrorKind::AddrNotAvailable.into())),
+    }
+}
+
+/// Takes over a listening socket that somebody else opened; it is left open for them.
+fn adopt(fd: i32) -> io::Result<OwnedFd> {
+    let owned = sys::adopt(fd)?;
+    let socket = socket2::SockRef::from(&owned);
+    socket.set_nonblocking(true)?;
+    if socket.r#type()? != Type::STREAM {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a stream socket"));
+    }
+    let _ = socket.set_tcp_nodelay(true);
+    Ok(owned)
+}
+
+fn display(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Unix(path) => path.to_string(),
+        other => other.to_string(),
+    }
+}
+
+type Step<T> = Result<T, (&'static str, io::Error)>;
+
+fn inet(listener: &ListenerSpec, addr: SocketAddr, backlog: i32) -> Step<OwnedFd> {
+    let create = |e| ("create listening socket", e);
+    let socket =
+        Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))
+            .map_err(create)?;
+    socket.set_reuse_address(true).map_err(create)?;
+    socket.set_reuse_port(true).map_err(create)?;
+    // Accepted sockets inherit this, which saves one system call per connection.
+    socket.set_tcp_nodelay(true).map_err(create)?;
+    if addr.is_ipv6() {
+        let only = match (listener.family, addr.ip()) {
+            (Family::Both, _) => false,
+            (Family::V6Only, _) => true,
+            // `::` takes both families when the system does; anything narrower is IPv6 alone anyway.
+            (Family::Any, IpAddr::V6(ip)) => !ip.is_unspecified(),
+            (Family::Any, IpAddr::V4(_)) => false,
+        };
+        socket.set_only_v6(only).map_err(create)?;
+    }
+    // The address may belong to the other node now and come here later: that is what it floats for.
+    let _ = sys::set_flag(socket.as_fd(), libc::SOL_IP, libc::IP_FREEBIND, 1);
+    if addr.is_ipv6() {
+        let _ = sys::set_flag(socket.as_fd(), libc::SOL_IPV6, libc::IPV6_FREEBIND, 1);
+    }
+    options(listener, &socket, addr)?;
+    socket.bind(&addr.into()).map_err(|e| ("bind socket", e))?;
+    socket.listen(backlog).map_err(|e| ("listen to socket", e))?;
+    Ok(socket.into())
+}
+
+fn options(listener: &ListenerSpec, socket: &Socket, addr: SocketAddr) -> Step<()> {
+    if let Some(name) = &listener.interface {
+        socket.bind_device(Some(name.as_bytes())).map_err(|e| ("bind listener to device", e))?;
+    }
+    if listener.transparent {
+        let (level, option) = if addr.is_ipv4() {
+            (libc::SOL_IP, libc::IP_TRANSPARENT)
+        } else {
+            (libc::SOL_IPV6, libc::IPV6_TRANSPARENT)
+        };
+        sys::set_flag(socket.as_fd(), level, option, 1)
+            .map_err(|e| ("make listening socket transparent", e))?;
+    }
+    if let Some(mss) = listener.mss {
+        socket.set_tcp_mss(mss.unsigned_abs()).map_err(|e| ("set MSS", e))?;
+    }
+    if listener.defer_accept {
+        let _ = sys::set_flag(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, 1);
+    }
+    if listener.tfo {
+        let _ = sys::set_flag(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN, BACKLOG as i32);
+    }
+    Ok(())
+}
+
+fn unix(listener: &ListenerSpec, path: &str, backlog: i32) -> Step<OwnedFd> {
+    let bind = |e| ("bind UNIX socket", e);
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None).map_err(bind)?;
+    // Binding under another name and renaming leaves no moment without a socket at `path`, so that a restart or a
+    // second start never makes a client fail.
+    let temporary = format!("{path}.{}.tmp", std::process::id());
+    let _ = std::fs::remove_file(&temporary);
+    socket.bind(&SockAddr::unix(&temporary).map_err(bind)?).map_err(bind)?;
+    let finish =
+        permissions(listener, &temporary).and_then(|()| std::fs::rename(&temporary, path)).map_err(bind);
+    if let Err(error) = finish {
+        let _ = std::fs::remove_file(&temporary);
+        return Err(error);
+    }
+    socket.listen(backlog).map_err(|e| ("listen to socket", e))?;
+    Ok(socket.into())
+}
+
+fn permissions(listener: &ListenerSpec, path: &str) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let unix = &listener.unix;
+    if let Some(mode) = unix.mode {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    }
+    if unix.uid.is_some() || unix.gid.is_some() {
+        std::os::unix::fs::chown(path, unix.uid, unix.gid)?;
+    }
+    Ok(())
+}
+
+fn abstract_unix(name: &str, backlog: i32) -> io::Result<OwnedFd> {
+    let addr = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+    let listener = std::os::unix::net::UnixListener::bind_addr(&addr)?;
+    listener.set_nonblocking(true)?;
+    let socket = Socket::from(OwnedFd::from(listener));
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// The address a listening socket is bound to, if it is an inet one.
+pub(crate) fn bound_addr(socket: &OwnedFd) -> Option<SocketAddr> {
+    socket2::SockRef::from(socket).local_addr().ok()?.as_socket()
+}
+
+/// True if `socket` is of the unix family.
+pub(crate) fn is_unix(socket: &OwnedFd) -> bool {
+    socket2::SockRef::from(socket).domain().is_ok_and(|d| d == Domain::UNIX)
+}
+
+/// A second descriptor of the same socket.
+///
+/// # Errors
+/// When the process has no descriptor left.
+pub(crate) fn duplicate(socket: &OwnedFd) -> io::Result<OwnedFd> {
+    socket
+        .try_clone()
+        .map_err(|e| io::Error::new(e.kind(), format!("descriptor {}: {e}", socket.as_raw_fd())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::ListenerSpec;
+
+    fn local(addr: &str) -> ListenerSpec {
+        ListenerSpec::new(addr.parse::<SocketAddr>().unwrap().into())
+    }
+
+    #[test]
+    fn several_sockets_share_one_port() {
+        let first = open(&local("127.0.0.1:0"), None, 1).unwrap();
+        let addr = bound_addr(&first[0]).unwrap();
+        let more = open(&local(&addr.to_string()), None, 3).unwrap();
+        assert_eq!(more.len(), 3);
+        assert_eq!(bound_addr(&more[2]), Some(addr));
+    }
+
+    #[test]
+    fn an_address_that_is_elsewhere_can_be_bound() {
+        // 192.0.2.0/24 is for documentation and on no machine.
+        let sockets = open(&local("192.0.2.7:0"), None, 1).unwrap();
+        assert_eq!(bound_addr(&sockets[0]).unwrap().ip().to_string(), "192.0.2.7");
+    }
+
+    #[test]
+    fn an_inherited_socket_keeps_its_address_and_its_first_owner() {
+        let first = open(&local("127.0.0.1:0"), None, 1).unwrap();
+        let adopted = open(&ListenerSpec::new(Endpoint::Fd(first[0].as_raw_fd())), None, 4).unwrap();
+        assert_eq!(adopted.len(), 1);
+        assert_eq!(bound_addr(&adopted[0]), bound_addr(&first[0]));
+        drop(adopted);
+        assert!(bound_addr(&first[0]).is_some());
+    }
+
+    #[test]
+    fn an_error_names_the_step_and_the_address() {
+        let error =
+            open(&ListenerSpec::new(Endpoint::Unix("/nonexistent/lb.sock".into())), None, 1).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot bind UNIX socket (No such file or directory) for [/nonexistent/lb.sock]"
+        );
+    }
+}

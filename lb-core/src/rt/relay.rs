@@ -1,0 +1,270 @@
+//! Bytes in both directions between two streams until both have ended.
+
+use super::splice::Pipe;
+use super::{Buffer, Stream, Timer};
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+/// Limits of a relay.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct RelayLimits {
+    /// Inactivity of the client.
+    pub client: Option<Duration>,
+    /// Inactivity of the server.
+    pub server: Option<Duration>,
+    /// Inactivity of the client after it has ended its direction.
+    pub client_fin: Option<Duration>,
+    /// Inactivity of the server after it has ended its direction.
+    pub server_fin: Option<Duration>,
+    /// Size of the buffers.
+    pub bufsize: usize,
+}
+
+impl RelayLimits {
+    /// The limits of a session in TCP mode.
+    pub fn new(timeouts: &crate::spec::Timeouts, server: &crate::spec::Timeouts, bufsize: usize) -> Self {
+        Self {
+            client: timeouts.tunnel.or(server.tunnel).or(timeouts.client),
+            server: timeouts.tunnel.or(server.tunnel).or(server.server),
+            client_fin: timeouts.client_fin,
+            server_fin: server.server_fin,
+            bufsize,
+        }
+    }
+}
+
+/// Which side ended the relay, and how.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RelayEnd {
+    /// Both directions came to their end.
+    Finished,
+    /// The client was inactive for too long.
+    ClientTimeout,
+    /// The server was inactive for too long.
+    ServerTimeout,
+    /// Reading from or writing to the client failed.
+    Client(io::Error),
+    /// Reading from or writing to the server failed.
+    Server(io::Error),
+}
+
+/// A relay in progress. It owns what is in flight, not the streams.
+#[derive(Debug)]
+pub struct Relay {
+    limits: RelayLimits,
+    /// Client to server.
+    request: Direction,
+    /// Server to client.
+    response: Direction,
+    client_active: Instant,
+    server_active: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Direction {
+    buffer: Option<Buffer>,
+    pipe: Option<Pipe>,
+    /// Consecutive reads that filled the buffer.
+    full: u8,
+    ended: bool,
+    done: bool,
+    bytes: u64,
+}
+
+/// Reads of this size are tried once one buffer was filled.
+const LARGE: usize = 64 * 1024;
+/// Consecutive full reads that prove a flow to be bulk.
+const BULK: u8 = 3;
+
+enum Fault {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+impl Relay {
+    /// A relay with nothing in flight.
+    pub fn new(limits: RelayLimits) -> Self {
+        let now = Instant::now();
+        Self {
+            limits,
+            request: Direction::default(),
+            response: Direction::default(),
+            client_active: now,
+            server_active: now,
+        }
+    }
+
+    /// Bytes that were read from the client before the relay began and go to the server first.
+    pub fn preload(&mut self, bytes: Buffer) {
+        self.request.bytes += bytes.len() as u64;
+        self.request.buffer = Some(bytes).filter(|b| !b.is_empty());
+    }
+
+    /// Bytes taken from the client and from the server so far.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.request.bytes, self.response.bytes)
+    }
+
+    /// Relays until the end. Cancel safe: nothing in flight is lost, the call may be repeated.
+    pub async fn run(&mut self, client: &mut Stream, server: &mut Stream, timer: &Timer) -> RelayEnd {
+        std::future::poll_fn(|cx| self.poll(cx, client, server, timer)).await
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Stream,
+        server: &mut Stream,
+        timer: &Timer,
+    ) -> Poll<RelayEnd> {
+        loop {
+            let before = self.progress();
+            match self.request.poll(cx, client, server, self.limits.bufsize) {
+                Poll::Ready(Err(Fault::Read(e))) => return Poll::Ready(RelayEnd::Client(e)),
+                Poll::Ready(Err(Fault::Write(e))) => return Poll::Ready(RelayEnd::Server(e)),
+                _ => {}
+            }
+            match self.response.poll(cx, server, client, self.limits.bufsize) {
+                Poll::Ready(Err(Fault::Read(e))) => return Poll::Ready(RelayEnd::Server(e)),
+                Poll::Ready(Err(Fault::Write(e))) => return Poll::Ready(RelayEnd::Client(e)),
+                _ => {}
+            }
+            if self.request.done && self.response.done {
+                return Poll::Ready(RelayEnd::Finished);
+            }
+            if self.progress() != before {
+                // Activity in either direction shows that both sides are alive: one sent, the other took it.
+                let now = Instant::now();
+                self.client_active = now;
+                self.server_active = now;
+            }
+            timer.set(self.deadline());
+            ready!(timer.poll_expired(cx));
+            if let Some(end) = self.expired(Instant::now()) {
+                return Poll::Ready(end);
+            }
+        }
+    }
+
+    fn progress(&self) -> (u64, u64, bool, bool) {
+        (self.request.bytes, self.response.bytes, self.request.ended, self.response.ended)
+    }
+
+    fn client_limit(&self) -> Option<Duration> {
+        if self.request.ended { self.limits.client_fin.or(self.limits.client) } else { self.limits.client }
+    }
+
+    fn server_limit(&self) -> Option<Duration> {
+        if self.response.ended { self.limits.server_fin.or(self.limits.server) } else { self.limits.server }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let client = self.client_limit().map(|d| self.client_active + d);
+        let server = self.server_limit().map(|d| self.server_active + d);
+        match (client, server) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn expired(&self, now: Instant) -> Option<RelayEnd> {
+        let over = |limit: Option<Duration>, active: Instant| limit.is_some_and(|d| active + d <= now);
+        if over(self.client_limit(), self.client_active) {
+            return Some(RelayEnd::ClientTimeout);
+        }
+        over(self.server_limit(), self.server_active).then_some(RelayEnd::ServerTimeout)
+    }
+}
+
+impl Direction {
+    /// Moves what can be moved; pending when the streams must be waited for, ready when this direction has ended.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Stream,
+        to: &mut Stream,
+        bufsize: usize,
+    ) -> Poll<Result<(), Fault>> {
+        while !self.done {
+            if self.pipe.is_some() {
+                ready!(self.splice(cx, from, to))?;
+                continue;
+            }
+            ready!(self.write(cx, to))?;
+            if self.ended {
+                // A peer that is gone already cannot be told; the direction has ended all the same.
+                let _ = ready!(to.poll_shutdown(cx));
+                self.done = true;
+                break;
+            }
+            ready!(self.read(cx, from, bufsize))?;
+            if self.full >= BULK
+                && from.tcp().is_some()
+                && to.tcp().is_some()
+                && !from.is_tls()
+                && !to.is_tls()
+            {
+                ready!(self.write(cx, to))?;
+                self.pipe = Pipe::take().ok();
+                self.full = 0;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<Result<(), Fault>> {
+        let Some(buffer) = &mut self.buffer else { return Poll::Ready(Ok(())) };
+        while !buffer.is_empty() {
+            let n = ready!(to.poll_write(cx, buffer.filled())).map_err(Fault::Write)?;
+            buffer.consume(n);
+        }
+        ready!(to.poll_flush(cx)).map_err(Fault::Write)?;
+        self.buffer = None;
+        Poll::Ready(Ok(()))
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, from: &mut Stream, bufsize: usize) -> Poll<Result<(), Fault>> {
+        let size = if self.full > 0 { LARGE.max(bufsize) } else { bufsize };
+        // The buffer goes back at once when there is nothing to read.
+        let mut buffer = Buffer::take(size);
+        let n = ready!(from.poll_read(cx, buffer.spare())).map_err(Fault::Read)?;
+        self.ended = n == 0;
+        self.full = if n == size { self.full.saturating_add(1) } else { 0 };
+        self.bytes += n as u64;
+        buffer.fill(n);
+        if n > 0 {
+            self.buffer = Some(buffer);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// One step through the pipe; leaves it when the flow pauses or ends.
+    fn splice(&mut self, cx: &mut Context<'_>, from: &Stream, to: &Stream) -> Poll<Result<(), Fault>> {
+        let (Some(pipe), Some(from), Some(to)) = (&mut self.pipe, from.tcp(), to.tcp()) else {
+            self.pipe = None;
+            return Poll::Ready(Ok(()));
+        };
+        if pipe.held() > 0 {
+            ready!(pipe.poll_drain(cx, to)).map_err(Fault::Write)?;
+            return Poll::Ready(Ok(()));
+        }
+        let n = match pipe.poll_fill(cx, from) {
+            Poll::Ready(n) => n.map_err(Fault::Read)?,
+            // Nothing there: the pipe may serve others until more comes; `full` brings it back soon.
+            Poll::Pending => {
+                self.full = 1;
+                self.pipe = None;
+                return Poll::Pending;
+            }
+        };
+        self.bytes += n as u64;
+        if n == 0 {
+            self.ended = true;
+            self.pipe = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+}

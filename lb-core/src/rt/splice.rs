@@ -1,0 +1,136 @@
+//! Moving bulk data inside the kernel, by way of a pipe.
+//!
+//! A pipe of 1 MiB makes this several times cheaper than copying; small messages are cheaper to copy, so a relay starts to
+//! splice only when a flow has proved to be bulk. Each thread keeps the pipes it is given back.
+
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::task::{Context, Poll, ready};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+/// Wanted size of a pipe.
+const SIZE: usize = 1 << 20;
+/// Empty pipes that a thread keeps.
+const KEEP: usize = 16;
+
+thread_local! {
+    static FREE: RefCell<Vec<Ends>> = const { RefCell::new(Vec::new()) };
+}
+
+#[derive(Debug)]
+struct Ends {
+    out: OwnedFd,
+    into: OwnedFd,
+    size: usize,
+}
+
+/// A pipe with some bytes in it.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    ends: Option<Ends>,
+    held: usize,
+}
+
+impl Pipe {
+    /// An empty pipe.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub(crate) fn take() -> io::Result<Self> {
+        let kept = FREE.with_borrow_mut(Vec::pop);
+        let ends = match kept {
+            Some(ends) => ends,
+            None => Ends::open()?,
+        };
+        Ok(Self { ends: Some(ends), held: 0 })
+    }
+
+    fn ends(&self) -> &Ends {
+        self.ends.as_ref().expect("the ends leave only when the pipe is dropped")
+    }
+
+    /// Bytes inside.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// How much it can hold.
+    pub(crate) fn size(&self) -> usize {
+        self.ends().size
+    }
+
+    /// Moves bytes from `socket` into the pipe; ready with 0 at the end of the stream.
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &TcpStream) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(socket.poll_read_ready(cx))?;
+            let moved = socket.try_io(Interest::READABLE, || {
+                let room = self.ends().size - self.held;
+                Ok(splice(
+                    socket,
+                    None,
+                    &self.ends().into,
+                    None,
+                    room,
+                    SpliceFlags::MOVE | SpliceFlags::NONBLOCK,
+                )?)
+            });
+            match moved {
+                Ok(n) => {
+                    self.held += n;
+                    return Poll::Ready(Ok(n));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+    }
+
+    /// Moves bytes from the pipe to `socket`.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>, socket: &TcpStream) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(socket.poll_write_ready(cx))?;
+            let moved = socket.try_io(Interest::WRITABLE, || {
+                let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+                Ok(splice(&self.ends().out, None, socket, None, self.held, flags)?)
+            });
+            match moved {
+                Ok(n) => {
+                    self.held -= n.min(self.held);
+                    return Poll::Ready(Ok(n));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        // A pipe with bytes of somebody in it must not serve anybody else.
+        if self.held == 0
+            && let Some(ends) = self.ends.take()
+        {
+            let _ = FREE.try_with(|free| {
+                if let Ok(mut free) = free.try_borrow_mut()
+                    && free.len() < KEEP
+                {
+                    free.push(ends);
+                }
+            });
+        }
+    }
+}
+
+impl Ends {
+    fn open() -> io::Result<Self> {
+        let (out, into) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
+        // The kernel may refuse the size to a user with many pipes; the default serves too.
+        let _ = fcntl_setpipe_size(&into, SIZE);
+        let size = fcntl_getpipe_size(&into)?;
+        Ok(Self { out, into, size })
+    }
+}

@@ -1,0 +1,125 @@
+//! The only unsafe code of the drivers: each function wraps one system call.
+
+#![allow(unsafe_code, reason = "system calls that no safe wrapper offers; each block states its argument")]
+
+use std::io;
+use std::mem::{MaybeUninit, size_of, zeroed};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Takes over an inherited descriptor.
+///
+/// # Errors
+/// `EBADF` if no such descriptor is open.
+pub(crate) fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_GETFD only reads the descriptor table; any number may be asked for.
+    if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is open, and duplicating it changes nothing for whoever else uses the original.
+    let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `copy` was just made, nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Sends `messages` as datagrams on a connected socket with one system call; says how many left.
+///
+/// # Errors
+/// What the first datagram met, if none left.
+pub(crate) fn send_datagrams(socket: BorrowedFd<'_>, messages: &[&[u8]]) -> io::Result<usize> {
+    const BATCH: usize = 64;
+    let count = messages.len().min(BATCH);
+    // SAFETY: all-zero iovecs are valid: null base, zero length.
+    let mut parts: [libc::iovec; BATCH] = unsafe { zeroed() };
+    // SAFETY: all-zero message headers are valid: no name, no parts, no control data.
+    let mut headers: [libc::mmsghdr; BATCH] = unsafe { zeroed() };
+    for i in 0..count {
+        parts[i].iov_base = messages[i].as_ptr().cast_mut().cast();
+        parts[i].iov_len = messages[i].len();
+        headers[i].msg_hdr.msg_iov = &raw mut parts[i];
+        headers[i].msg_hdr.msg_iovlen = 1;
+    }
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: `headers` holds `count` headers whose parts point at `messages`, all alive during the call; the kernel only
+    // reads the message bytes.
+    let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count as u32, flags as _) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Facts of the kernel about a TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TcpInfo {
+    /// Smoothed round trip time in microseconds.
+    pub(crate) rtt_us: u32,
+    /// Its variation in microseconds.
+    pub(crate) rttvar_us: u32,
+    /// Segments sent again.
+    pub(crate) retransmits: u32,
+}
+
+/// Asks the kernel about a TCP connection.
+///
+/// # Errors
+/// What `getsockopt` reports, for example on a unix socket.
+pub(crate) fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: `info` has room for `length` bytes and the kernel writes at most that many.
+    let failed = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if failed < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: every field is a plain number and all bytes were zeroed before the kernel wrote.
+    let info = unsafe { info.assume_init() };
+    Ok(TcpInfo { rtt_us: info.tcpi_rtt, rttvar_us: info.tcpi_rttvar, retransmits: info.tcpi_total_retrans })
+}
+
+/// Lets a later bind succeed although the address is not on this machine (yet), for both families.
+pub(crate) fn set_flag(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
+    let pointer = (&raw const value).cast();
+    // SAFETY: `pointer` is valid for the four bytes announced and only read.
+    let failed =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, pointer, size_of::<i32>() as u32) };
+    if failed < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test needs a socket")]
+    fn datagrams_arrive_whole_and_in_order() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.connect(receiver.local_addr().unwrap()).unwrap();
+        let messages: Vec<Vec<u8>> = (0..100).map(|i| format!("line {i}").into_bytes()).collect();
+        let mut rest: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+        while !rest.is_empty() {
+            let sent = send_datagrams(sender.as_fd(), &rest).unwrap();
+            rest.drain(..sent);
+        }
+        let mut buf = [0; 64];
+        for message in &messages {
+            let n = receiver.recv(&mut buf).unwrap();
+            assert_eq!(&buf[..n], message.as_slice());
+        }
+    }
+
+    #[test]
+    fn a_descriptor_that_is_not_open_is_refused() {
+        assert_eq!(adopt(9999).unwrap_err().raw_os_error(), Some(libc::EBADF));
+    }
+}

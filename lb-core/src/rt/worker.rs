@@ -1,0 +1,167 @@
+//! Workers: one thread each, with a current-thread runtime and everything a connection needs close at hand.
+
+use super::Timers;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+/// One worker, as its tasks see it. Clones refer to the same worker.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    core: Arc<Core>,
+}
+
+#[derive(Debug)]
+struct Core {
+    id: usize,
+    handle: Handle,
+    timers: Timers,
+    connections: AtomicUsize,
+    stop: Notify,
+}
+
+impl Worker {
+    /// A worker on the runtime that calls this; for embedders with a runtime of their own, and for tests.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn current() -> Self {
+        let worker = Self::on(0, Handle::current());
+        worker.core.handle.spawn(worker.core.timers.clone().drive());
+        worker
+    }
+
+    fn on(id: usize, handle: Handle) -> Self {
+        let core =
+            Core { id, handle, timers: Timers::new(), connections: AtomicUsize::new(0), stop: Notify::new() };
+        Self { core: Arc::new(core) }
+    }
+
+    /// Runs `task` on this worker.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+        self.core.handle.spawn(task)
+    }
+
+    /// This worker's number, from 0.
+    pub fn id(&self) -> usize {
+        self.core.id
+    }
+
+    /// The timers of this worker.
+    pub fn timers(&self) -> &Timers {
+        &self.core.timers
+    }
+
+    /// Connections this worker has taken and not yet finished.
+    pub fn connections(&self) -> usize {
+        self.core.connections.load(Relaxed)
+    }
+
+    /// Enters the runtime, for making sockets of this worker outside its tasks.
+    pub fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
+        self.core.handle.enter()
+    }
+
+    pub(crate) fn count(&self, by: isize) {
+        if by > 0 {
+            self.core.connections.fetch_add(by.unsigned_abs(), Relaxed);
+        } else {
+            self.core.connections.fetch_sub(by.unsigned_abs(), Relaxed);
+        }
+    }
+}
+
+/// The threads of a server.
+#[derive(Debug)]
+pub struct Workers {
+    workers: Vec<Worker>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts `count` worker threads.
+    ///
+    /// # Errors
+    /// When a thread or its runtime cannot be made; those already started are stopped.
+    pub fn start(count: usize) -> io::Result<Self> {
+        let mut all = Self { workers: Vec::new(), threads: Vec::new() };
+        for id in 0..count.max(1) {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().event_interval(61).build()?;
+            let worker = Worker::on(id, runtime.handle().clone());
+            let own = worker.clone();
+            let thread = std::thread::Builder::new().name(format!("lb-worker-{id}")).spawn(move || {
+                runtime.block_on(async {
+                    tokio::spawn(own.core.timers.clone().drive());
+                    own.core.stop.notified().await;
+                });
+                // Dropping the runtime ends what its tasks still do, without waiting for blocking calls.
+                runtime.shutdown_background();
+            })?;
+            all.workers.push(worker);
+            all.threads.push(thread);
+        }
+        Ok(all)
+    }
+
+    /// The workers.
+    pub fn all(&self) -> &[Worker] {
+        &self.workers
+    }
+
+    /// The worker with the fewest connections.
+    pub fn least_loaded(&self) -> &Worker {
+        self.workers.iter().min_by_key(|w| w.connections()).expect("there is at least one worker")
+    }
+
+    /// Stops all workers and waits for their threads; tasks still running are dropped.
+    pub fn stop(mut self) {
+        self.halt();
+    }
+
+    fn halt(&mut self) {
+        for worker in &self.workers {
+            worker.core.stop.notify_one();
+        }
+        for thread in self.threads.drain(..) {
+            // A panic in a worker was printed when it happened; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+/// How many processors this process may use.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_run_on_the_worker_they_were_given_to() {
+        let workers = Workers::start(2).unwrap();
+        let (tx, rx) = std::sync::mpsc::channel();
+        for worker in workers.all() {
+            let tx = tx.clone();
+            worker.spawn(async move {
+                let _ = tx.send(std::thread::current().name().map(str::to_owned));
+            });
+        }
+        let mut names: Vec<_> = rx.iter().take(2).flatten().collect();
+        names.sort();
+        assert_eq!(names, ["lb-worker-0", "lb-worker-1"]);
+        workers.stop();
+    }
+}
