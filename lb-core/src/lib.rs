@@ -11,3 +11,4 @@ pub mod rng;
 #[cfg(feature = "tokio")]
 pub mod rt;
 pub mod spec;
+pub mod stats;
