@@ -4,11 +4,14 @@ pub mod addr;
 pub mod balance;
 pub mod deadline;
 pub mod diag;
+pub mod expr;
 pub mod health;
 mod heap;
+pub mod log;
 pub mod name;
 pub mod rng;
 #[cfg(feature = "tokio")]
 pub mod rt;
+pub mod rule;
 pub mod spec;
 pub mod stats;

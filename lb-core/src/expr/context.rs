@@ -1,0 +1,380 @@
+//! What an expression can see: the evaluation environment and the traits a driver implements.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::arena::Arena;
+use super::sample::Sample;
+use super::vars::Vars;
+use crate::log::Record;
+
+/// Everything one evaluation needs, borrowed for its duration.
+///
+/// Built on the stack around a group of rules; the arena is reset by its owner afterwards.
+#[derive(Debug)]
+pub struct Env<'a> {
+    /// Facts about the session, its connections and the process.
+    pub facts: &'a dyn Facts,
+    /// Variables within reach.
+    pub vars: Vars<'a>,
+    /// Where converter outputs live.
+    pub arena: &'a Arena,
+    /// No more data will come: what is missing now stays missing (end of input, inspection delay
+    /// elapsed, buffer full).
+    pub last: bool,
+    unsettled: Cell<bool>,
+}
+
+impl<'a> Env<'a> {
+    /// An environment on complete input.
+    pub const fn new(facts: &'a dyn Facts, vars: Vars<'a>, arena: &'a Arena) -> Self {
+        Self { facts, vars, arena, last: true, unsettled: Cell::new(false) }
+    }
+
+    /// The same on input that may still grow: conditions then may answer "not yet known".
+    #[must_use]
+    pub const fn partial(mut self) -> Self {
+        self.last = false;
+        self
+    }
+
+    /// For fetches: what was just returned (or not found) may change when more data arrives.
+    pub fn mark_unsettled(&self) {
+        self.unsettled.set(true);
+    }
+
+    /// Reads and clears the mark set by [`Env::mark_unsettled`].
+    pub fn take_unsettled(&self) -> bool {
+        self.unsettled.replace(false)
+    }
+}
+
+/// A date and an instant taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the two clocks of a process")]
+pub struct Now {
+    /// Time since the Unix epoch.
+    pub date: Duration,
+    /// Monotonic clock.
+    pub instant: Instant,
+}
+
+/// Requests or responses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "traffic has two directions")]
+pub enum Direction {
+    /// From the client.
+    Request,
+    /// From the server.
+    Response,
+}
+
+/// One of the two connections of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a session has two sides")]
+pub enum Side {
+    /// The connection the client opened.
+    Client,
+    /// The connection to the server.
+    Server,
+}
+
+/// Buffered bytes of one direction.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "plain view")]
+pub struct Peek<'a> {
+    /// What has arrived and was not forwarded.
+    pub bytes: &'a [u8],
+    /// The sender has finished, or the buffer is full: nothing will be added.
+    pub complete: bool,
+}
+
+/// Name and number of a frontend or backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain view")]
+pub struct ProxyRef<'a> {
+    /// Configured name.
+    pub name: &'a str,
+    /// Numeric id.
+    pub id: u32,
+}
+
+/// Name and number of the chosen server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain view")]
+pub struct ServerRef<'a> {
+    /// Configured name.
+    pub name: &'a str,
+    /// Numeric id inside its backend.
+    pub id: u32,
+    /// The backend it belongs to.
+    pub backend: &'a str,
+}
+
+/// Facts about one session, answered by the driver that runs it.
+///
+/// Every method has a default meaning "not known here", so a driver implements what it has.
+/// Answers borrow from the driver's state and live as long as the evaluation.
+pub trait Facts {
+    /// The current date and instant. Constant during one evaluation.
+    fn now(&self) -> Now;
+
+    /// Source address of the client as rules see it (PROXY protocol, `set-src` applied).
+    fn src(&self) -> Option<SocketAddr> {
+        None
+    }
+    /// Destination address as rules see it.
+    fn dst(&self) -> Option<SocketAddr> {
+        None
+    }
+    /// Source address of the client connection before any `set-src` on the stream.
+    fn client_src(&self) -> Option<SocketAddr> {
+        self.src()
+    }
+    /// Destination address of the client connection before any `set-dst` on the stream.
+    fn client_dst(&self) -> Option<SocketAddr> {
+        self.dst()
+    }
+    /// Source address of the connection to the server.
+    fn server_src(&self) -> Option<SocketAddr> {
+        None
+    }
+    /// Destination address of the connection to the server.
+    fn server_dst(&self) -> Option<SocketAddr> {
+        None
+    }
+    /// Name and id of the listener that accepted the connection.
+    fn listener(&self) -> Option<ProxyRef<'_>> {
+        None
+    }
+    /// The frontend.
+    fn frontend(&self) -> Option<ProxyRef<'_>> {
+        None
+    }
+    /// The backend, once chosen.
+    fn backend(&self) -> Option<ProxyRef<'_>> {
+        None
+    }
+    /// The server, once chosen.
+    fn server(&self) -> Option<ServerRef<'_>> {
+        None
+    }
+    /// A property of the TLS layer of one side; `None` without TLS or when unknown.
+    fn tls(&self, _side: Side, _fact: TlsFact) -> Option<Sample<'_>> {
+        None
+    }
+    /// Bytes waiting in one direction.
+    fn buffer(&self, _direction: Direction) -> Option<Peek<'_>> {
+        None
+    }
+    /// Which direction is being processed.
+    fn direction(&self) -> Direction {
+        Direction::Request
+    }
+    /// The inspection delay is over (`WAIT_END`).
+    fn wait_ended(&self) -> bool {
+        true
+    }
+    /// Random bits.
+    fn random(&self) -> u64 {
+        0
+    }
+    /// The unique id of the stream, if one was generated.
+    fn unique_id(&self) -> Option<&[u8]> {
+        None
+    }
+    /// What logs know about the stream so far: timers, byte counts, termination state.
+    fn record(&self) -> Option<Record<'_>> {
+        None
+    }
+    /// Shared state of the process: backends, servers, tables.
+    fn engine(&self) -> &dyn EngineView {
+        &NoEngine
+    }
+    /// The protocol's own view of the message; protocol crates downcast it.
+    fn layer(&self) -> Option<&dyn Any> {
+        None
+    }
+}
+
+impl std::fmt::Debug for dyn Facts + '_ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Facts")
+    }
+}
+
+/// A number describing a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BackendFact {
+    /// Numeric id.
+    Id,
+    /// Usable servers.
+    UsableServers,
+    /// Established sessions.
+    Sessions,
+    /// New sessions during the last second.
+    SessionRate,
+    /// Connections that could still be accepted by the usable servers and their queues.
+    ConnSlots,
+    /// Sessions without a server still possible (`be_conn_free`).
+    ConnFree,
+    /// Sessions in the backend's and its servers' queues.
+    Queued,
+    /// The queued sessions divided by the usable servers, rounded up.
+    AverageQueue,
+    /// The server timeout in milliseconds.
+    ServerTimeout,
+    /// The tunnel timeout in milliseconds.
+    TunnelTimeout,
+    /// The connect timeout in milliseconds.
+    ConnectTimeout,
+}
+
+/// A number describing a frontend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrontendFact {
+    /// Numeric id.
+    Id,
+    /// Established sessions.
+    Sessions,
+    /// New sessions during the last second.
+    SessionRate,
+    /// Requests during the last second.
+    RequestRate,
+    /// The client timeout in milliseconds.
+    ClientTimeout,
+}
+
+/// A number describing a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerFact {
+    /// Numeric id.
+    Id,
+    /// 1 when it may receive traffic.
+    Up,
+    /// Established sessions.
+    Sessions,
+    /// Sessions without which `maxconn` would be reached.
+    ConnFree,
+    /// New sessions during the last second.
+    SessionRate,
+    /// Waiting sessions.
+    Queued,
+    /// Effective weight between 0 and 256.
+    Weight,
+    /// Configured weight.
+    InitialWeight,
+    /// Effective weight relative to its users' scale.
+    UserWeight,
+}
+
+/// What expressions may ask about the running engine.
+pub trait EngineView {
+    /// A property of a backend; `None` for an unknown name.
+    fn backend(&self, name: &str, fact: BackendFact) -> Option<i64>;
+    /// A property of a frontend; `None` for an unknown name.
+    fn frontend(&self, name: &str, fact: FrontendFact) -> Option<i64>;
+    /// A property of a server; `None` for an unknown name.
+    fn server(&self, backend: &str, server: &str, fact: ServerFact) -> Option<i64>;
+    /// The name of the server with this id in a backend.
+    fn server_name(&self, _backend: &str, _id: u32) -> Option<&str> {
+        None
+    }
+    /// Process id.
+    fn pid(&self) -> u32 {
+        0
+    }
+    /// Number of worker threads.
+    fn threads(&self) -> u32 {
+        1
+    }
+    /// Host name of the machine.
+    fn hostname(&self) -> &str {
+        ""
+    }
+    /// Configured node name.
+    fn node(&self) -> &str {
+        self.hostname()
+    }
+    /// Connections of the whole process (`%ac`).
+    fn connections(&self) -> u64 {
+        0
+    }
+}
+
+/// An engine without anything in it.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "has nothing to hide")]
+pub struct NoEngine;
+
+impl EngineView for NoEngine {
+    fn backend(&self, _: &str, _: BackendFact) -> Option<i64> {
+        None
+    }
+    fn frontend(&self, _: &str, _: FrontendFact) -> Option<i64> {
+        None
+    }
+    fn server(&self, _: &str, _: &str, _: ServerFact) -> Option<i64> {
+        None
+    }
+}
+
+/// Facts of no session at all: only the clock. For evaluation at load time and for tests.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "one clock")]
+pub struct NoFacts(pub Now);
+
+impl Facts for NoFacts {
+    fn now(&self) -> Now {
+        self.0
+    }
+}
+
+/// A property of a TLS connection, with the sample type the driver answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsFact {
+    /// Bool: TLS is in use.
+    Active,
+    /// Bool: the handshake is finished.
+    HandshakeDone,
+    /// Str: server name asked for by the client.
+    Sni,
+    /// Str: negotiated application protocol.
+    Alpn,
+    /// Str: `TLSv1.2`, `TLSv1.3`.
+    Protocol,
+    /// Str: cipher name in OpenSSL's spelling.
+    Cipher,
+    /// Int: symmetric key size in bits.
+    KeySize,
+    /// Bool: the session was resumed.
+    Resumed,
+    /// Bin: session id or ticket identity.
+    SessionId,
+    /// Bin: channel binding value (tls-unique or exporter).
+    UniqueId,
+    /// Bin: client random.
+    ClientRandom,
+    /// Bin: server random.
+    ServerRandom,
+    /// Bool: early data was used.
+    EarlyData,
+    /// Int: OpenSSL-style number of the handshake error, 0 without.
+    Error,
+    /// Str: text of the handshake error.
+    ErrorText,
+    /// Int: OpenSSL-style verification result of the peer's certificate, 0 when accepted.
+    VerifyResult,
+    /// Bin: DER of the certificate the peer presented.
+    PeerCertificate,
+    /// Bin: DER of the certificate we presented.
+    OwnCertificate,
+    /// Bool: the peer certificate was seen on this very handshake (not resumed).
+    PeerCertificateFresh,
+}

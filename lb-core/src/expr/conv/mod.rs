@@ -1,0 +1,3 @@
+//! Converters.
+use super::registry::Registry;
+pub(super) fn register(_registry: &mut Registry) {}

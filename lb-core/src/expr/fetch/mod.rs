@@ -1,0 +1,3 @@
+//! Fetches that need no protocol.
+use super::registry::Registry;
+pub(super) fn register(_registry: &mut Registry) {}
