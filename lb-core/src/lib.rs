@@ -9,6 +9,8 @@ pub mod health;
 mod heap;
 pub mod log;
 pub mod name;
+#[cfg(feature = "process")]
+pub mod process;
 pub mod rng;
 #[cfg(feature = "tokio")]
 pub mod rt;

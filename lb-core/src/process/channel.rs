@@ -1,0 +1,177 @@
+//! Messages with descriptors between a supervisor and its parts, over a pair of unix sockets.
+//!
+//! A [`Parcel`] is bytes and descriptors. On the wire it is its length (4 bytes, little endian), the number of descriptors
+//! (4 bytes), the bytes; descriptors travel with the messages that follow, never more at a time than the kernel allows.
+
+use super::sys;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+/// Descriptors of one message of the system; a parcel with more is sent in several.
+pub const MAX_DESCRIPTORS: usize = 64;
+/// Largest parcel: configuration files and certificates, with room to spare.
+const MAX_BYTES: usize = 256 << 20;
+
+/// Bytes and the descriptors that belong to them.
+#[derive(Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "bytes and descriptors is all a parcel can be")]
+pub struct Parcel {
+    /// The message.
+    pub bytes: Vec<u8>,
+    /// Descriptors in the order the message refers to them.
+    pub descriptors: Vec<OwnedFd>,
+}
+
+/// One end of a pair.
+#[derive(Debug)]
+pub struct Channel {
+    socket: UnixStream,
+    received: Vec<u8>,
+    descriptors: VecDeque<OwnedFd>,
+}
+
+impl Channel {
+    /// Two connected ends.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (a, b) = UnixStream::pair()?;
+        Ok((Self::new(a), Self::new(b)))
+    }
+
+    /// The end on `socket`.
+    pub fn new(socket: UnixStream) -> Self {
+        Self { socket, received: Vec::new(), descriptors: VecDeque::new() }
+    }
+
+    /// Sends a parcel, waiting for room as long as it takes.
+    ///
+    /// # Errors
+    /// What the socket reports; the other end may be gone.
+    pub fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut head = [0; 8];
+        let length = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        head[..4].copy_from_slice(&length.to_le_bytes());
+        head[4..].copy_from_slice(&(descriptors.len() as u32).to_le_bytes());
+        let mut message = head.to_vec();
+        message.extend_from_slice(bytes);
+        let mut rest = &message[..];
+        // Each group of descriptors needs a byte to travel with; the eight of the head are always there.
+        for (i, group) in descriptors.chunks(MAX_DESCRIPTORS).enumerate() {
+            let step = if i + 1 == descriptors.len().div_ceil(MAX_DESCRIPTORS) { rest.len() } else { 1 };
+            let sent = retry(|| sys::send_with_fds(self.socket.as_fd(), &rest[..step], group))?;
+            rest = &rest[sent..];
+        }
+        while !rest.is_empty() {
+            let sent = retry(|| sys::send_with_fds(self.socket.as_fd(), rest, &[]))?;
+            rest = &rest[sent..];
+        }
+        Ok(())
+    }
+
+    /// The next complete parcel; `None` at the end of the stream. Reads only when no complete parcel is there; on a
+    /// non-blocking socket fails with [`io::ErrorKind::WouldBlock`], and nothing is lost by asking again.
+    ///
+    /// # Errors
+    /// What the socket reports, or `InvalidData` for a parcel larger than any of ours.
+    pub fn receive(&mut self) -> io::Result<Option<Parcel>> {
+        loop {
+            if let Some(parcel) = self.complete()? {
+                return Ok(Some(parcel));
+            }
+            let mut chunk = [0; 64 * 1024];
+            let (n, fds) = retry(|| sys::receive_with_fds(self.socket.as_fd(), &mut chunk))?;
+            if n == 0 {
+                return Ok(None);
+            }
+            self.received.extend_from_slice(&chunk[..n]);
+            self.descriptors.extend(fds);
+        }
+    }
+
+    fn complete(&mut self) -> io::Result<Option<Parcel>> {
+        let Some(head) = self.received.first_chunk::<8>() else { return Ok(None) };
+        let word =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
+        let (length, count) = (word(0), word(4));
+        if length > MAX_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "parcel too large"));
+        }
+        if self.received.len() < 8 + length || self.descriptors.len() < count {
+            return Ok(None);
+        }
+        let bytes = self.received[8..8 + length].to_vec();
+        self.received.drain(..8 + length);
+        Ok(Some(Parcel { bytes, descriptors: self.descriptors.drain(..count).collect() }))
+    }
+
+    /// The socket, for waiting until it is readable.
+    pub fn socket(&self) -> &UnixStream {
+        &self.socket
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+
+    #[test]
+    fn a_parcel_arrives_with_its_descriptors() {
+        let (a, mut b) = Channel::pair().unwrap();
+        let (mut left, right) = UnixStream::pair().unwrap();
+        a.send(b"listeners", &[right.as_fd()]).unwrap();
+        a.send(b"", &[]).unwrap();
+        let parcel = b.receive().unwrap().unwrap();
+        assert_eq!(parcel.bytes, b"listeners");
+        let mut moved = UnixStream::from(parcel.descriptors.into_iter().next().unwrap());
+        moved.write_all(b"x").unwrap();
+        let mut byte = [0];
+        left.read_exact(&mut byte).unwrap();
+        assert_eq!(&byte, b"x");
+        assert!(b.receive().unwrap().unwrap().bytes.is_empty());
+        drop(a);
+        assert!(b.receive().unwrap().is_none());
+    }
+
+    #[test]
+    fn more_descriptors_than_one_message_carries_arrive_in_order() {
+        let (a, mut b) = Channel::pair().unwrap();
+        let (_left, right) = UnixStream::pair().unwrap();
+        let many = vec![right.as_fd(); 150];
+        let big = vec![7; 300_000];
+        let sender = std::thread::scope(|scope| {
+            let sender = scope.spawn(|| a.send(&big, &many));
+            let parcel = b.receive().unwrap().unwrap();
+            assert_eq!(parcel.descriptors.len(), 150);
+            assert_eq!(parcel.bytes, big);
+            sender.join()
+        });
+        sender.unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_parcel_of_absurd_length_is_refused() {
+        let (a, mut b) = Channel::pair().unwrap();
+        (&a.socket).write_all(&[0xff; 8]).unwrap();
+        assert_eq!(b.receive().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+}

@@ -1,0 +1,45 @@
+//! What a process needs around the engine: descriptors handed over, privileges given up, pid file, readiness, limits.
+//!
+//! The order of these steps is the program's business; each step is a function here.
+
+mod channel;
+mod daemon;
+mod limits;
+mod notify;
+mod pidfile;
+mod privileges;
+mod sys;
+
+pub use channel::{Channel, MAX_DESCRIPTORS, Parcel};
+pub use daemon::{Detached, Foreground, detach};
+pub use limits::{descriptor_limit, raise_descriptor_limit};
+pub use notify::Notifier;
+pub use pidfile::PidFile;
+pub use privileges::{Identity, IdentityError, confine};
+
+/// Names this process (and its main thread) as `ps` and `/proc/PID/comm` show it; at most 15 bytes count.
+pub fn set_name(name: &str) {
+    sys::set_name(name);
+}
+
+/// Asks to be terminated when the parent process ends. Without effect if it has already ended: then this says false.
+pub fn die_with_parent(parent: u32) -> bool {
+    sys::die_with_parent();
+    std::os::unix::process::parent_id() == parent
+}
+
+/// Takes over the descriptor `fd` that this process inherited for itself alone.
+///
+/// # Errors
+/// If no such descriptor is open.
+pub fn inherited(fd: i32) -> std::io::Result<std::os::fd::OwnedFd> {
+    sys::take(fd)
+}
+
+/// Lets `fd` survive the next `exec`.
+///
+/// # Errors
+/// What `fcntl` reports.
+pub fn keep_over_exec(fd: std::os::fd::BorrowedFd<'_>) -> std::io::Result<()> {
+    sys::keep_over_exec(fd)
+}

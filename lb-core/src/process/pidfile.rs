@@ -1,0 +1,63 @@
+//! The pid file.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A pid file, removed when dropped by the process that wrote it.
+#[derive(Debug)]
+pub struct PidFile {
+    path: PathBuf,
+    pid: u32,
+}
+
+impl PidFile {
+    /// Writes this process's number to `path`, replacing what is there.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn write(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref().to_owned();
+        let pid = std::process::id();
+        // Readers poll for the file: they must never see it without its content.
+        let temporary = path.with_extension(format!("{pid}.tmp"));
+        let mut file = fs::File::create(&temporary)?;
+        writeln!(file, "{pid}")?;
+        drop(file);
+        fs::rename(&temporary, &path).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+        Ok(Self { path, pid })
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        let ours = fs::read_to_string(&self.path).is_ok_and(|text| text.trim() == self.pid.to_string());
+        if ours && self.pid == std::process::id() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_holds_the_number_and_goes_with_its_writer() {
+        let path = std::env::temp_dir().join(format!("lb-pidfile-test-{}", std::process::id()));
+        let file = PidFile::write(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+        drop(file);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_took_over_stays() {
+        let path = std::env::temp_dir().join(format!("lb-pidfile-test2-{}", std::process::id()));
+        let file = PidFile::write(&path).unwrap();
+        fs::write(&path, "1\n").unwrap();
+        drop(file);
+        assert!(path.exists());
+        fs::remove_file(&path).unwrap();
+    }
+}
