@@ -20,7 +20,7 @@ pub use listener::{Family, ListenerSpec, UnixPermissions};
 pub use log::{Facility, LogDestination, LogFormat, LogTarget, ProxyLog, SampleRange, Severity, Syslog};
 pub use pool::{PoolSpec, Retry};
 pub use process::{AccessLevel, CtlSocket, ProcessSpec, Tune};
-pub use proxy::{Capability, Mode, ProtocolSpec, ProxySpec, TcpProxy};
+pub use proxy::{Capability, Mode, ProtocolSpec, ProxySpec, Route, RouteTarget, TcpProxy};
 pub use server::{InitAddr, MarkedDown, ProxyHeaderVersion, ServerAddr, ServerSpec, SourceAddr};
 pub use timeouts::Timeouts;
 pub use tls::{TlsClientSpec, TlsServerSpec, TlsVersion, Verify};

@@ -2,6 +2,7 @@
 
 use super::{ListenerSpec, Origin, PoolSpec, ProxyLog, Timeouts};
 use crate::name::ProxyName;
+use crate::rule::cond::Condition;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct ProxySpec {
     pub backlog: Option<u32>,
     /// New sessions a second; 0 is unlimited.
     pub rate_limit: u32,
+    /// Rules that choose a backend, in order.
+    pub routes: Vec<Route>,
     /// The backend when no rule matches.
     pub default_backend: Option<ProxyName>,
     /// The servers.
@@ -65,6 +68,7 @@ impl ProxySpec {
             maxconn: None,
             backlog: None,
             rate_limit: 0,
+            routes: Vec::new(),
             default_backend: None,
             pool: PoolSpec::new(crate::balance::Algorithm::RoundRobin, Vec::new()),
             timeouts: Timeouts::default(),
@@ -111,6 +115,33 @@ pub enum Mode {
     Http,
     /// Log lines.
     Log,
+}
+
+/// One rule that chooses a backend (`use_backend`).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Route {
+    /// When it applies; always when unset.
+    pub condition: Option<Condition>,
+    /// Where it leads.
+    pub target: RouteTarget,
+    /// Where it was configured.
+    pub origin: Origin,
+}
+
+impl Route {
+    /// A rule that leads to `target` if `condition` holds.
+    pub fn new(condition: Option<Condition>, target: RouteTarget) -> Self {
+        Self { condition, target, origin: Origin::NONE }
+    }
+}
+
+/// Where a route leads.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum RouteTarget {
+    /// To this backend.
+    Backend(ProxyName),
 }
 
 /// What a proxy of one protocol is configured to do.
