@@ -1,0 +1,131 @@
+//! Characters, lines and comma-separated lists.
+
+/// Characters of a token (RFC 9110 §5.6.2).
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            );
+        at += 1;
+    }
+    table
+};
+
+/// Whether `byte` may occur in a token.
+pub(crate) const fn is_token(byte: u8) -> bool {
+    TOKEN[byte as usize]
+}
+
+/// Whether `byte` is a space or a tab.
+pub(crate) const fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+/// The range of `bytes[at..end]` without surrounding blanks.
+pub(crate) fn trim_range(bytes: &[u8], mut at: usize, mut end: usize) -> (usize, usize) {
+    while at < end && is_blank(bytes[at]) {
+        at += 1;
+    }
+    while end > at && is_blank(bytes[end - 1]) {
+        end -= 1;
+    }
+    (at, end)
+}
+
+/// `bytes` without surrounding blanks.
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    let (at, end) = trim_range(bytes, 0, bytes.len());
+    &bytes[at..end]
+}
+
+/// The elements of a comma-separated value as ranges, without blanks around them. A comma inside a quoted string does
+/// not separate. Blank stretches between commas are skipped only at the beginning of an element, so an empty element
+/// in the middle (`a,,b`) yields an empty range.
+pub(crate) struct Elements<'a> {
+    value: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Elements<'a> {
+    pub(crate) const fn new(value: &'a [u8]) -> Self {
+        Self { value, at: 0 }
+    }
+}
+
+impl Iterator for Elements<'_> {
+    type Item = (usize, usize);
+
+    fn next(&mut self) -> Option<(usize, usize)> {
+        while self.at < self.value.len() && is_blank(self.value[self.at]) {
+            self.at += 1;
+        }
+        if self.at >= self.value.len() {
+            return None;
+        }
+        let end = element_end(self.value, self.at);
+        let range = trim_range(self.value, self.at, end);
+        self.at = end + 1;
+        Some(range)
+    }
+}
+
+/// Where the element that begins at `at` ends: the next comma outside of quotes, or the end.
+pub(crate) fn element_end(value: &[u8], mut at: usize) -> usize {
+    let Some(stop) = memchr::memchr2(b',', b'"', &value[at..]) else { return value.len() };
+    at += stop;
+    let mut quoted = false;
+    while at < value.len() {
+        match value[at] {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => at += 1,
+            b',' if !quoted => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    value.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elements(value: &str) -> Vec<&str> {
+        Elements::new(value.as_bytes()).map(|(at, end)| &value[at..end]).collect()
+    }
+
+    #[test]
+    fn lists_split_at_commas_outside_of_quotes() {
+        assert_eq!(elements("a, b ,c"), ["a", "b", "c"]);
+        assert_eq!(elements("\"x,\\\",y\", z"), ["\"x,\\\",y\"", "z"]);
+        assert_eq!(elements("  "), [""; 0]);
+        assert_eq!(elements("a,,b"), ["a", "", "b"]);
+        assert_eq!(elements("a,"), ["a"]);
+        assert_eq!(elements("\"open, end"), ["\"open, end"]);
+    }
+
+    #[test]
+    fn tokens_are_the_characters_of_the_standard() {
+        let tokens: Vec<u8> = (0..=255).filter(|byte| is_token(*byte)).collect();
+        assert_eq!(tokens.len(), 26 * 2 + 10 + 15);
+        assert!(!is_token(b':') && !is_token(b' ') && !is_token(0x80) && is_token(b'~'));
+    }
+}

@@ -1,0 +1,316 @@
+//! The list of header fields and the two byte areas its slices point into.
+
+/// Most bytes that rules may add to one message; the size of one buffer. A rule that needs more fails.
+pub const MAX_ADDED: usize = 16_384;
+
+/// Marks a span of the additions.
+const ADDED: u32 = 1 << 31;
+
+/// Where some bytes of a message are: in the buffer they were received in, or among the additions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    at: u32,
+    len: u32,
+}
+
+impl Span {
+    /// The bytes `at..at + len` of the received buffer.
+    pub(crate) const fn received(at: usize, len: usize) -> Self {
+        Self { at: at as u32, len: len as u32 }
+    }
+
+    /// Number of bytes.
+    pub const fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there are no bytes.
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// Where a span of received bytes ends.
+    pub(crate) const fn end_of_received(self) -> usize {
+        (self.at & !ADDED) as usize + self.len()
+    }
+
+    /// The part of the span that starts `skip` bytes in and is `len` bytes long.
+    pub(crate) fn part(self, skip: usize, len: usize) -> Self {
+        debug_assert!(skip + len <= self.len());
+        Self { at: self.at + skip as u32, len: len as u32 }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    name: Span,
+    value: Span,
+}
+
+/// Header fields in order, with the bytes they refer to.
+#[derive(Debug, Default)]
+pub struct Fields {
+    received: Vec<u8>,
+    added: Vec<u8>,
+    list: Vec<Field>,
+}
+
+impl Fields {
+    /// Forgets every field and addition and keeps all memory.
+    pub fn clear(&mut self) {
+        self.added.clear();
+        self.list.clear();
+    }
+
+    /// Gives the buffer of received bytes. Spans of the previous one are void afterwards.
+    pub fn set_buffer(&mut self, buffer: Vec<u8>) {
+        self.clear();
+        self.received = buffer;
+    }
+
+    /// Takes the buffer of received bytes back.
+    pub fn take_buffer(&mut self) -> Vec<u8> {
+        self.clear();
+        std::mem::take(&mut self.received)
+    }
+
+    /// The whole buffer, beyond what is filled.
+    pub fn buffer_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.received
+    }
+
+    /// The whole buffer, beyond what is filled.
+    pub fn buffer(&self) -> &[u8] {
+        &self.received
+    }
+
+    /// The bytes of a span.
+    pub fn bytes(&self, span: Span) -> &[u8] {
+        let (area, at) = if span.at & ADDED == 0 {
+            (&self.received, span.at as usize)
+        } else {
+            (&self.added, (span.at & !ADDED) as usize)
+        };
+        area.get(at..at + span.len()).unwrap_or_default()
+    }
+
+    /// Number of fields.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The name of a field, in lower case.
+    pub fn name(&self, index: usize) -> &[u8] {
+        self.list.get(index).map_or(&[], |field| self.bytes(field.name))
+    }
+
+    /// The value of a field, without surrounding blanks.
+    pub fn value(&self, index: usize) -> &[u8] {
+        self.list.get(index).map_or(&[], |field| self.bytes(field.value))
+    }
+
+    /// Where the value of a field is.
+    pub fn value_span(&self, index: usize) -> Span {
+        self.list.get(index).map_or(Span::default(), |field| field.value)
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> + Clone {
+        self.list.iter().map(|field| (self.bytes(field.name), self.bytes(field.value)))
+    }
+
+    /// The first field called `name` (in lower case) at or after `from`.
+    pub fn find(&self, name: &[u8], from: usize) -> Option<usize> {
+        debug_assert!(!name.iter().any(u8::is_ascii_uppercase), "names are compared in lower case");
+        let rest = self.list.get(from..)?;
+        rest.iter()
+            .position(|field| field.name.len() == name.len() && self.bytes(field.name) == name)
+            .map(|index| index + from)
+    }
+
+    /// Like [`find`](Self::find), from the last field backwards, before `until`.
+    pub fn rfind(&self, name: &[u8], until: usize) -> Option<usize> {
+        let first = self.list.get(..until.min(self.list.len()))?;
+        first.iter().rposition(|field| field.name.len() == name.len() && self.bytes(field.name) == name)
+    }
+
+    /// The value of the first field called `name`.
+    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.find(name, 0).map(|index| self.value(index))
+    }
+
+    /// The values of every field called `name`.
+    pub fn all<'a>(&'a self, name: &'a [u8]) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+        self.iter().filter(move |(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    /// Appends a field that was received.
+    pub(crate) fn push_spans(&mut self, name: Span, value: Span) {
+        self.list.push(Field { name, value });
+    }
+
+    /// Gives a field another value that is already stored.
+    pub(crate) fn set_span(&mut self, index: usize, value: Span) {
+        if let Some(field) = self.list.get_mut(index) {
+            field.value = value;
+        }
+    }
+
+    /// Stores bytes among the additions; `None` when there is no room left for them.
+    pub fn store(&mut self, bytes: &[u8]) -> Option<Span> {
+        self.store_with(|out| out.extend_from_slice(bytes))
+    }
+
+    /// Stores what `write` appends; `None`, and nothing stored, when there is no room left for it.
+    pub fn store_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Option<Span> {
+        let at = self.added.len();
+        write(&mut self.added);
+        debug_assert!(self.added.len() >= at, "additions are only appended");
+        if self.added.len() > MAX_ADDED {
+            self.added.truncate(at);
+            return None;
+        }
+        Some(Span { at: at as u32 | ADDED, len: (self.added.len() - at) as u32 })
+    }
+
+    /// Lends the area of additions, for text that is made while the fields are being read. Give it back with
+    /// [`end_addition`](Self::end_addition); until then spans of additions read as empty.
+    #[must_use]
+    pub fn begin_addition(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.added)
+    }
+
+    /// Takes back what [`begin_addition`](Self::begin_addition) lent and returns the span from `at` on.
+    pub fn end_addition(&mut self, mut added: Vec<u8>, at: usize) -> Option<Span> {
+        if added.len() > MAX_ADDED {
+            added.truncate(at);
+            self.added = added;
+            return None;
+        }
+        let len = added.len() - at;
+        self.added = added;
+        Some(Span { at: at as u32 | ADDED, len: len as u32 })
+    }
+
+    /// Appends a field; `name` is in lower case. Returns false when there is no room for it.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) -> bool {
+        let Some(value) = self.store(value) else { return false };
+        self.push_value(name, value)
+    }
+
+    /// Appends a field whose value is stored already.
+    pub fn push_value(&mut self, name: &[u8], value: Span) -> bool {
+        debug_assert!(!name.iter().any(u8::is_ascii_uppercase), "names are held in lower case");
+        let Some(name) = self.store(name) else { return false };
+        self.list.push(Field { name, value });
+        true
+    }
+
+    /// Replaces the value of a field. Returns false when there is no room for it.
+    pub fn set_value(&mut self, index: usize, value: &[u8]) -> bool {
+        let Some(span) = self.store(value) else { return false };
+        self.set_span(index, span);
+        true
+    }
+
+    /// Removes one field.
+    pub fn remove(&mut self, index: usize) {
+        if index < self.list.len() {
+            self.list.remove(index);
+        }
+    }
+
+    /// Removes every field called `name`; returns whether there was one.
+    pub fn remove_all(&mut self, name: &[u8]) -> bool {
+        self.remove_if(|own, _| own == name)
+    }
+
+    /// Removes every field for which `gone` says so; returns whether there was one.
+    pub fn remove_if(&mut self, mut gone: impl FnMut(&[u8], &[u8]) -> bool) -> bool {
+        let mut kept = 0;
+        for index in 0..self.list.len() {
+            let field = self.list[index];
+            if !gone(self.bytes(field.name), self.bytes(field.value)) {
+                self.list[kept] = field;
+                kept += 1;
+            }
+        }
+        let any = kept < self.list.len();
+        self.list.truncate(kept);
+        any
+    }
+
+    /// Makes one field called `name` with `value` the only one: the others go and it comes last, as `set-header` does.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) -> bool {
+        self.remove_all(name);
+        self.push(name, value)
+    }
+
+    /// Bytes the fields take when written, each with its separator and line end.
+    pub fn encoded_len(&self) -> usize {
+        self.list.iter().map(|field| field.name.len() + field.value.len() + 4).sum()
+    }
+
+    /// Puts a span of received bytes into lower case.
+    pub(crate) fn lower(&mut self, span: Span) {
+        debug_assert_eq!(span.at & ADDED, 0);
+        let at = span.at as usize;
+        if let Some(bytes) = self.received.get_mut(at..at + span.len()) {
+            bytes.make_ascii_lowercase();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Fields {
+        let mut fields = Fields::default();
+        for (name, value) in [("host", "a"), ("cookie", "x=1"), ("accept", "*/*"), ("cookie", "y=2")] {
+            assert!(fields.push(name.as_bytes(), value.as_bytes()));
+        }
+        fields
+    }
+
+    #[test]
+    fn fields_keep_their_order_and_duplicates() {
+        let fields = sample();
+        let names: Vec<_> = fields.iter().map(|(name, _)| name.to_vec()).collect();
+        assert_eq!(names, [b"host".to_vec(), b"cookie".to_vec(), b"accept".to_vec(), b"cookie".to_vec()]);
+        assert_eq!(fields.all(b"cookie").collect::<Vec<_>>(), [b"x=1", b"y=2"]);
+        assert_eq!(fields.rfind(b"cookie", 3), Some(1));
+        assert_eq!(fields.find(b"cookie", 2), Some(3));
+    }
+
+    #[test]
+    fn setting_a_field_removes_the_others_of_its_name() {
+        let mut fields = sample();
+        assert!(fields.set(b"cookie", b"z=3"));
+        assert_eq!(fields.len(), 3);
+        assert_eq!(fields.value(2), b"z=3");
+        assert!(fields.remove_all(b"host"));
+        assert!(!fields.remove_all(b"host"));
+    }
+
+    #[test]
+    fn additions_are_bounded_and_a_refused_one_leaves_no_trace() {
+        let mut fields = sample();
+        assert!(!fields.push(b"x", &[b'v'; MAX_ADDED]));
+        assert_eq!(fields.len(), 4);
+        assert!(fields.push(b"x", &[b'v'; MAX_ADDED / 2]));
+        assert!(!fields.push(b"x", &[b'v'; MAX_ADDED / 2]));
+    }
+
+    #[test]
+    fn a_span_that_points_nowhere_reads_as_empty() {
+        let fields = Fields::default();
+        assert_eq!(fields.bytes(Span::received(10, 5)), b"");
+        assert_eq!(fields.value(3), b"");
+    }
+}
