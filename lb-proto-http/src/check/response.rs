@@ -1,0 +1,157 @@
+//! The response to a check, collected until it can be judged.
+
+use crate::h1::{BodyLength, Chunked, Cursor, Limits, Piece, parse_response};
+use crate::head::{Method, Response};
+
+/// Most bytes that are kept; the size of HAProxy's buffer. A response that fills it is judged as it stands.
+const MAX_RESPONSE: usize = 16 * 1024;
+
+/// What has been received since the last request.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    bytes: Vec<u8>,
+    head: Option<Response>,
+    broken: bool,
+    body: Vec<u8>,
+    decoder: Chunked,
+    /// Bytes of the body, as sent, that were looked at.
+    read: usize,
+    complete: bool,
+}
+
+/// How much of a response is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The head is incomplete.
+    Head,
+    /// It is not a response.
+    Broken,
+    /// The head and a part of the body.
+    Body,
+    /// Everything.
+    Complete,
+}
+
+impl Received {
+    /// A new request was sent: what belonged to the last response goes.
+    pub(super) fn restart(&mut self) {
+        let rest = match &self.head {
+            Some(_) if self.complete => self.bytes.split_off(self.read.min(self.bytes.len())),
+            _ => Vec::new(),
+        };
+        *self = Self { bytes: rest, ..Self::default() };
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let room = MAX_RESPONSE - self.bytes.len();
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= MAX_RESPONSE
+    }
+
+    /// Reads on; `closed` when nothing more will come.
+    pub(super) fn parse(&mut self, asked: Method, closed: bool) -> State {
+        if self.broken {
+            return State::Broken;
+        }
+        if self.head.is_none() && !self.parse_head(asked) {
+            return if self.broken { State::Broken } else { State::Head };
+        }
+        self.parse_body(closed);
+        match () {
+            () if self.broken => State::Broken,
+            () if self.complete => State::Complete,
+            () => State::Body,
+        }
+    }
+
+    /// Whether the head is complete. Interim responses are skipped.
+    fn parse_head(&mut self, asked: Method) -> bool {
+        loop {
+            let mut response = Response::default();
+            response.fields.set_buffer(std::mem::take(&mut self.bytes));
+            let filled = response.fields.buffer().len();
+            let limits = Limits { head: MAX_RESPONSE, ..Limits::default() };
+            let done = parse_response(&mut response, &mut Cursor::default(), filled, asked, &limits);
+            self.bytes = response.fields.buffer().to_vec();
+            match done {
+                Ok(false) => return false,
+                Ok(true) if (100..200).contains(&response.status) && response.status != 101 => {
+                    self.bytes.drain(..response.body_at);
+                }
+                Ok(true) => {
+                    self.read = response.body_at;
+                    self.head = Some(response);
+                    return true;
+                }
+                Err(_) => {
+                    self.broken = true;
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn parse_body(&mut self, closed: bool) {
+        let Some(head) = &self.head else { return };
+        match head.body {
+            BodyLength::Empty | BodyLength::Tunnel => self.complete = true,
+            BodyLength::UntilClose => {
+                self.body.extend_from_slice(&self.bytes[self.read..]);
+                self.read = self.bytes.len();
+                self.complete = closed;
+            }
+            BodyLength::Known(length) => {
+                let missing = length.saturating_sub(self.body.len() as u64);
+                let rest = &self.bytes[self.read..];
+                let take = rest.len().min(usize::try_from(missing).unwrap_or(usize::MAX));
+                self.body.extend_from_slice(&rest[..take]);
+                self.read += take;
+                self.complete = self.body.len() as u64 == length;
+            }
+            BodyLength::Chunked => self.parse_chunks(),
+        }
+    }
+
+    fn parse_chunks(&mut self) {
+        while !self.complete && self.read < self.bytes.len() {
+            match self.decoder.next(&self.bytes[self.read..]) {
+                Ok(Piece::Skip(len)) => self.read += len,
+                Ok(Piece::Data(len)) => {
+                    self.body.extend_from_slice(&self.bytes[self.read..self.read + len]);
+                    self.read += len;
+                }
+                Ok(Piece::Trailers(len)) => {
+                    // Trailers say nothing about the server's health.
+                    self.read += len;
+                    self.complete = true;
+                }
+                Err(_) => {
+                    self.broken = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The head, if it is complete.
+    pub(super) fn head(&self) -> Option<&Response> {
+        self.head.as_ref()
+    }
+
+    /// The status, 0 before it is known.
+    pub(super) fn status(&self) -> u16 {
+        self.head.as_ref().map_or(0, |head| head.status)
+    }
+
+    /// The decoded body as far as it is there.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
+    }
+}

@@ -1,0 +1,219 @@
+//! Actions of `http-request`, `http-response` and `http-after-response` rules.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lb_core::expr::map::MapHandle;
+use lb_core::expr::{Program, Regex, VarName};
+use lb_core::log::Template;
+use lb_core::spec::Severity;
+
+use super::reply::{Redirect, Reply};
+
+/// A header field name in lower case.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HeaderName(Arc<[u8]>);
+
+impl HeaderName {
+    /// Lowers `name`. What a name may consist of is the caller's business.
+    pub fn new(name: impl AsRef<[u8]>) -> Self {
+        Self(name.as_ref().to_ascii_lowercase().into())
+    }
+
+    /// The name in lower case.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+impl From<&str> for HeaderName {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+/// Which fields `del-header` removes.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "the matching methods of the configuration")]
+pub enum NameMatch {
+    /// This name.
+    Exact(HeaderName),
+    /// Names that begin so.
+    Prefix(HeaderName),
+    /// Names that end so.
+    Suffix(HeaderName),
+    /// Names that contain this.
+    Contains(HeaderName),
+    /// Names that match.
+    Regex(Regex),
+}
+
+impl NameMatch {
+    /// Whether a name, in lower case, matches.
+    pub fn matches(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Exact(own) => name == own.as_bytes(),
+            Self::Prefix(own) => name.starts_with(own.as_bytes()),
+            Self::Suffix(own) => name.ends_with(own.as_bytes()),
+            Self::Contains(own) => memchr::memmem::find(name, own.as_bytes()).is_some(),
+            Self::Regex(regex) => regex.is_match(name),
+        }
+    }
+}
+
+/// What a rule does.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Action {
+    /// `set-header`: the only field of that name, at the end.
+    SetHeader(HeaderName, Template),
+    /// `add-header`: one more field, at the end.
+    AddHeader(HeaderName, Template),
+    /// `del-header`.
+    DelHeader(NameMatch),
+    /// `replace-header`: on whole values.
+    ReplaceHeader(HeaderName, Regex, Template),
+    /// `replace-value`: on each element of comma-separated values.
+    ReplaceValue(HeaderName, Regex, Template),
+    /// `set-method`.
+    SetMethod(Template),
+    /// `set-path`.
+    SetPath(Template),
+    /// `set-pathq`.
+    SetPathQuery(Template),
+    /// `set-query`.
+    SetQuery(Template),
+    /// `set-uri`.
+    SetUri(Template),
+    /// `replace-path`.
+    ReplacePath(Regex, Template),
+    /// `replace-pathq`.
+    ReplacePathQuery(Regex, Template),
+    /// `replace-uri`.
+    ReplaceUri(Regex, Template),
+    /// `set-status`, with the standard's words unless given.
+    SetStatus(u16, Option<Arc<[u8]>>),
+    /// `redirect`.
+    Redirect(Redirect),
+    /// `deny`: final.
+    Deny(Reply),
+    /// `return`: final.
+    Return(Reply),
+    /// `tarpit`: final, after `timeout tarpit`.
+    Tarpit(Reply),
+    /// `auth`: asks for a password, in this realm.
+    Auth(Option<Template>),
+    /// `allow`: ends this ruleset.
+    Allow,
+    /// `reject`: closes the connection without an answer.
+    Reject,
+    /// `silent-drop`: forgets the connection without telling the client.
+    SilentDrop,
+    /// `set-var`.
+    SetVar(VarName, Program),
+    /// `set-var-fmt`.
+    SetVarFmt(VarName, Template),
+    /// `unset-var`.
+    UnsetVar(VarName),
+    /// `capture`: into the declared slot of this index, or of the response.
+    Capture {
+        /// What to capture.
+        value: Program,
+        /// Index of the slot.
+        slot: usize,
+        /// Among the response's slots.
+        response: bool,
+        /// Longest value.
+        limit: usize,
+    },
+    /// `set-log-level`; `None` is `silent`.
+    SetLogLevel(Option<Severity>),
+    /// `set-src`.
+    SetSrc(Program),
+    /// `set-src-port`.
+    SetSrcPort(Program),
+    /// `set-dst`.
+    SetDst(Program),
+    /// `set-dst-port`.
+    SetDstPort(Program),
+    /// `set-map`: key and value.
+    SetMap(MapHandle, Template, Template),
+    /// `del-map` and `del-acl`.
+    DelMap(MapHandle, Template),
+    /// `add-acl`.
+    AddAcl(MapHandle, Template),
+    /// `track-sc`.
+    Track(TrackSlot),
+    /// `use-service`: final.
+    UseService(ServiceKind),
+    /// `wait-for-body`.
+    WaitForBody {
+        /// How long.
+        time: Duration,
+        /// Until so many bytes are there; everything when 0.
+        at_least: usize,
+    },
+    /// `set-timeout`, from an expression in milliseconds.
+    SetTimeout(TimeoutKind, Program),
+    /// `set-retries`.
+    SetRetries(Program),
+    /// `early-hint`.
+    EarlyHint(HeaderName, Template),
+    /// `strict-mode`.
+    StrictMode(bool),
+    /// `pause`, from an expression in milliseconds.
+    Pause(Program),
+    /// `do-log`.
+    DoLog,
+    /// `disable-l7-retry`.
+    DisableRetry,
+    /// `set-priority-class`.
+    SetPriorityClass(Program),
+    /// `set-priority-offset`.
+    SetPriorityOffset(Program),
+}
+
+/// `track-sc`.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct TrackSlot {
+    /// Which counter.
+    pub counter: usize,
+    /// The key.
+    pub key: Program,
+    /// Name of the table; the proxy's own when unset.
+    pub table: Option<Arc<str>>,
+}
+
+/// Services that answer in place of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ServiceKind {
+    /// `prometheus-exporter`.
+    Prometheus,
+}
+
+/// Timeouts that rules can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the choices of the configuration")]
+pub enum TimeoutKind {
+    /// `timeout client`.
+    Client,
+    /// `timeout server`.
+    Server,
+    /// `timeout tunnel`.
+    Tunnel,
+    /// `timeout connect`.
+    Connect,
+    /// `timeout queue`.
+    Queue,
+    /// `timeout tarpit`.
+    Tarpit,
+}
