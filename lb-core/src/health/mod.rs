@@ -2,15 +2,28 @@
 //!
 //! A check is a [`Dialog`]: a small conversation that says what to connect to, what to send and when to give up, and
 //! that ends with a [`Verdict`]. A [`ProbeSpec`] is the configured, immutable form from which one dialog is started per
-//! check. The `monitor` turns a series of verdicts into state changes of a server; drivers only move bytes and time.
+//! check. A [`Monitor`] turns a series of verdicts into "up" and "down", and says when the next check is due; the pool
+//! draws the consequences and reports them as [`HealthEvent`]s. Drivers only move bytes and time.
 //!
 //! Configuration manual of HAProxy 3.4: section 5.2 (`check` and friends), `option httpchk`, `tcp-check`.
 
+mod agent;
 mod dialog;
+mod event;
+mod monitor;
+mod observe;
+mod spread;
 mod verdict;
 
+pub use agent::{AgentAdmin, AgentHealth, AgentProbe, AgentReport};
 pub use dialog::{
     Close, Command, ConnectFailure, ConnectRequest, Dialog, Input, Layer, Output, ProbeSpec, ProxyHeader,
     Schedule, ServerSnapshot, Target, TlsChoice, TlsRequest, Transport,
 };
+pub use event::{
+    Cause, Change, CheckResult, EventLevel, HealthEvent, Maintenance, Remains, ServerChange, ServerLabel,
+};
+pub use monitor::{CheckKind, Effect, InitState, Intervals, LastCheck, Monitor};
+pub use observe::{Observation, Observe, Observer, OnError};
+pub use spread::Spread;
 pub use verdict::{MAX_INFO, Outcome, Status, Verdict};
