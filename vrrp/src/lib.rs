@@ -1,7 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+pub mod advert;
 pub mod event;
+mod garp;
+mod group;
+mod instance;
+mod link;
+mod outbox;
+mod router;
 pub mod spec;
+pub mod stats;
+pub mod timer;
+mod track;
 pub mod wire;
 
 pub use event::{Input, Output};
+pub use router::{Memory, RememberedInstance, Router};
+pub use spec::{Spec, SpecError};

@@ -6,6 +6,7 @@
 //! answer with a [`SpecError`](crate::SpecError) that carries the [`Origin`] of the offending item.
 
 mod address;
+pub(crate) mod check;
 mod global;
 mod instance;
 mod notify;
@@ -16,6 +17,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 pub use address::{Broadcast, Lifetime, NextHop, Prefix, Route, RouteKind, Rule, RuleAction, VirtualAddress};
+pub use check::{Problem, SpecError};
 pub use global::{
     Fifo, GarpGroup, Global, LinkDelay, Mail, MailServer, ProcessTuning, ReceiveBuffer, ScriptSecurity,
     StaticItems,

@@ -65,8 +65,10 @@ pub struct NotifyScripts {
     pub fault: Option<Arc<Command>>,
     /// On the orderly stop (`notify_stop`).
     pub stop: Option<Arc<Command>>,
-    /// When the instance disappears from the configuration (`notify_deleted`); `fault` is used if absent.
+    /// When the instance disappears from the configuration (`notify_deleted` with a script).
     pub deleted: Option<Arc<Command>>,
+    /// Tell that an instance was deleted as DELETED (`notify_deleted` with or without a script), not as FAULT.
+    pub tell_deleted: bool,
     /// When a master hears a lower priority (`notify_master_rx_lower_pri`).
     pub master_rx_lower_pri: Option<Arc<Command>>,
     /// On every change, with kind, name, state and priority appended to the arguments (`notify`).

@@ -1,0 +1,199 @@
+//! What a master holds: addresses, routes and rules.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Core, Cx};
+use crate::event::{AddressChange, Announcement, Output};
+use crate::spec::{self, Name};
+
+/// Restorations of one address in a row until the router waits a while, lest two programs fight at full speed.
+const MAX_RESTORES: u32 = 10;
+/// How long without a removal until restorations are counted anew.
+const RESTORE_MEMORY: Duration = Duration::from_secs(10);
+
+impl Core {
+    /// Puts everything in place.
+    pub(crate) fn take(&mut self, cx: &mut Cx<'_>) {
+        self.block(cx, true);
+        if !self.addresses.is_empty() {
+            self.detail(cx, "setting VIPs.");
+            self.addresses.iter().for_each(|change| cx.out.push(Output::AddAddress(change.clone())));
+        }
+        if !self.excluded.is_empty() {
+            self.detail(cx, "setting E-VIPs.");
+            self.excluded.iter().for_each(|change| cx.out.push(Output::AddAddress(change.clone())));
+        }
+        if !self.routes.is_empty() {
+            self.detail(cx, "setting Virtual Routes");
+            self.routes.iter().for_each(|route| cx.out.push(Output::AddRoute(Arc::clone(route))));
+        }
+        if !self.rules.is_empty() {
+            self.detail(cx, "setting Virtual Rules");
+            self.rules.iter().for_each(|rule| cx.out.push(Output::AddRule(Arc::clone(rule))));
+        }
+        self.holding = true;
+        self.restores = (0, None);
+    }
+
+    /// Removes everything, and what was still to be announced.
+    pub(crate) fn release(&mut self, cx: &mut Cx<'_>) {
+        if !self.rules.is_empty() {
+            self.detail(cx, "removing Virtual Rules");
+            self.rules.iter().for_each(|rule| cx.out.push(Output::DelRule(Arc::clone(rule))));
+        }
+        if !self.routes.is_empty() {
+            self.detail(cx, "removing Virtual Routes");
+            self.routes.iter().for_each(|route| cx.out.push(Output::DelRoute(Arc::clone(route))));
+        }
+        cx.pacer.forget(&self.spec.name);
+        if !self.addresses.is_empty() {
+            self.detail(cx, "removing VIPs.");
+            self.addresses.iter().for_each(|change| cx.out.push(Output::DelAddress(change.clone())));
+        }
+        if !self.excluded.is_empty() {
+            self.detail(cx, "removing E-VIPs.");
+            self.excluded.iter().for_each(|change| cx.out.push(Output::DelAddress(change.clone())));
+        }
+        self.block(cx, false);
+        self.holding = false;
+    }
+
+    /// Removes what a former run may have left in place.
+    pub(crate) fn remove_leftovers(&mut self, cx: &mut Cx<'_>) {
+        self.release(cx);
+    }
+
+    fn block(&mut self, cx: &mut Cx<'_>, on: bool) {
+        // The owner answers for its own addresses whatever was configured (RFC 9568 §6.1, Accept_Mode).
+        if self.spec.accept || self.spec.is_owner() {
+            return;
+        }
+        self.detail(cx, if on { "setting firewall drop rule" } else { "removing firewall drop rule" });
+        for change in self.held() {
+            let change = change.clone();
+            cx.out.push(if on { Output::Block(change) } else { Output::Unblock(change) });
+        }
+    }
+
+    /// An address that should be in place has been removed: puts it back at once and announces it.
+    pub(crate) fn restore(&mut self, cx: &mut Cx<'_>, interface: &Name, address: IpAddr) {
+        let lost = |change: &&AddressChange| {
+            change.interface == *interface && change.address.address() == address && change.address.track
+        };
+        let Some(change) = self.held().find(lost).cloned() else { return };
+        let (count, last) = self.restores;
+        let calm = last.is_none_or(|last| cx.now.saturating_duration_since(last) > RESTORE_MEMORY);
+        let count = if calm { 0 } else { count };
+        self.restores = (count + 1, Some(cx.now));
+        if count >= MAX_RESTORES {
+            if count == MAX_RESTORES {
+                self.error(
+                    cx,
+                    &format!("{address} is removed again and again, leaving it to others for now"),
+                );
+            }
+            return;
+        }
+        self.warn(cx, &format!("{address} on {interface} was removed by somebody else, restoring it"));
+        self.stats.addresses_restored += 1;
+        cx.out.push(Output::AddAddress(change));
+        let announcement =
+            Announcement { instance: self.spec.name.clone(), interface: interface.clone(), address };
+        self.announce_these(cx, &[announcement], self.spec.garp.repeat);
+    }
+
+    /// Puts everything on an interface back that has come back itself.
+    pub(crate) fn restore_interface(&mut self, cx: &mut Cx<'_>, interface: &Name) {
+        let lost: Vec<_> = self.held().filter(|change| change.interface == *interface).cloned().collect();
+        let announcements: Vec<_> = lost.iter().map(|change| self.announcement(change)).collect();
+        lost.into_iter().for_each(|change| cx.out.push(Output::AddAddress(change)));
+        self.announce_these(cx, &announcements, self.spec.garp.repeat);
+    }
+
+    /// Makes a new specification this instance's own. Held addresses are changed by the difference.
+    pub(crate) fn reconfigure(&mut self, cx: &mut Cx<'_>, spec: Arc<spec::Instance>, mtu: Option<u32>) {
+        let old: Vec<AddressChange> = self.held().cloned().collect();
+        let (old_routes, old_rules) = (self.routes.clone(), self.rules.clone());
+        let was_blocked = !(self.spec.accept || self.spec.is_owner());
+        if self.holding && was_blocked {
+            self.block(cx, false);
+        }
+        self.spec = spec;
+        self.lay_out(mtu);
+        if !self.holding {
+            return;
+        }
+        self.block(cx, true);
+        let new: Vec<AddressChange> = self.held().cloned().collect();
+        // The instance may have another name now, which makes no difference to the address.
+        let same =
+            |a: &AddressChange, b: &AddressChange| a.interface == b.interface && a.address == b.address;
+        for gone in old.iter().filter(|old| !new.iter().any(|new| same(old, new))) {
+            cx.out.push(Output::DelAddress(gone.clone()));
+        }
+        for added in new.iter().filter(|new| !old.iter().any(|old| same(old, new))) {
+            cx.out.push(Output::AddAddress(added.clone()));
+            self.addresses_added = true;
+        }
+        difference(&old_routes, &self.routes).for_each(|route| cx.out.push(Output::DelRoute(route)));
+        difference(&self.routes, &old_routes).for_each(|route| cx.out.push(Output::AddRoute(route)));
+        difference(&old_rules, &self.rules).for_each(|rule| cx.out.push(Output::DelRule(rule)));
+        difference(&self.rules, &old_rules).for_each(|rule| cx.out.push(Output::AddRule(rule)));
+    }
+
+    /// Announces all addresses, `repeat` times each.
+    pub(crate) fn announce(&mut self, cx: &mut Cx<'_>, repeat: u32) {
+        let announcements: Vec<_> = self.held().map(|change| self.announcement(change)).collect();
+        if repeat == 0 {
+            return;
+        }
+        for announcement in &announcements {
+            let what = if announcement.address.is_ipv6() {
+                "Unsolicited Neighbour Adverts"
+            } else {
+                "gratuitous ARPs"
+            };
+            self.detail(
+                cx,
+                &format!(
+                    "Sending/queueing {what} on {} for {}",
+                    announcement.interface, announcement.address
+                ),
+            );
+        }
+        self.announce_these(cx, &announcements, repeat);
+    }
+
+    pub(crate) fn announce_these(&mut self, cx: &mut Cx<'_>, announcements: &[Announcement], repeat: u32) {
+        let garp = &self.spec.garp;
+        self.stats.announcements += cx.pacer.announce(cx.now, announcements, repeat, garp, cx.out);
+    }
+
+    /// Keeps switches aware of a VMAC by announcing its addresses on the interface below, too.
+    pub(crate) fn announce_on_base(&mut self, cx: &mut Cx<'_>) {
+        let Some(base) = self.spec.interface.clone() else { return };
+        let all = self.spec.vmac.as_ref().is_some_and(|vmac| vmac.extra_garp_all);
+        let on_base = |mut announcement: Announcement| {
+            if !all {
+                announcement.interface = base.clone();
+            }
+            announcement
+        };
+        let announcements: Vec<_> = self.held().map(|change| on_base(self.announcement(change))).collect();
+        self.announce_these(cx, &announcements, 1);
+    }
+
+    fn announcement(&self, change: &AddressChange) -> Announcement {
+        Announcement {
+            instance: self.spec.name.clone(),
+            interface: change.interface.clone(),
+            address: change.address.address(),
+        }
+    }
+}
+
+fn difference<'a, T: PartialEq>(from: &'a [Arc<T>], without: &'a [Arc<T>]) -> impl Iterator<Item = Arc<T>> {
+    from.iter().filter(|item| !without.contains(item)).cloned()
+}

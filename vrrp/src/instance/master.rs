@@ -1,0 +1,381 @@
+//! Holding the addresses.
+
+use std::cmp::Ordering;
+use std::time::{Duration, Instant};
+
+use super::backup::Backup;
+use super::common::SAME_ADDRESS;
+use super::fault::Fault;
+use super::releasing::Releasing;
+use super::{Core, Cx, Event, State};
+use crate::advert::Advert;
+use crate::spec::AdvertInterval;
+use crate::stats::StateKind;
+use crate::timer::{earliest, reached};
+use crate::wire::{PRIORITY_OWNER, PRIORITY_STOP};
+
+/// Shortest time between two sets of announcements that rivals can provoke. Without such a limit fifty adverts a
+/// second of a lower priority would make a master send hundreds of broadcasts a second.
+const RIVAL_SET_SPACING: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Master {
+    /// Adverts follow a fixed schedule. Nothing that is received moves it.
+    next_advert: Instant,
+    last_advert: Instant,
+    /// The second set of announcements.
+    delayed_set: Option<Instant>,
+    /// Further sets at regular intervals.
+    refresh: Option<Instant>,
+    /// The second set after a rival was heard.
+    rival_set: Option<Instant>,
+    /// A set that a rival provoked too soon after another one.
+    rival_soon: Option<Instant>,
+    /// Announcements of the base interface of a VMAC.
+    extra: Option<Instant>,
+    /// When a rival may provoke an advert again.
+    answer_at: Instant,
+    /// When a rival may provoke a set of announcements again.
+    announce_at: Instant,
+    dispute: Dispute,
+}
+
+/// Another router claims to own the addresses as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dispute {
+    None,
+    /// It is given the time of so many of our adverts to notice us and step back.
+    Patience(u8),
+    /// If it is heard once more until then, we step back.
+    LastWarning(Instant),
+}
+
+impl Master {
+    pub(super) fn handle(mut self, core: &mut Core, cx: &mut Cx<'_>, event: Event) -> State {
+        match event {
+            Event::Timer => self.timer(core, cx),
+            Event::Advert(advert) => return self.advert(core, cx, &advert),
+            Event::Fault => return self.fault(core, cx),
+            Event::GroupBackup => return self.leave(core, cx, core.spec.advert_interval),
+            Event::LateWake => return self.late_wake(core, cx),
+            Event::Yield => {
+                // Priority zero makes the best backup take over within its skew; our next advert, with the true
+                // priority, is due only after that. Should nobody else be better, we simply go on.
+                core.send_stop(cx);
+                core.stats.step_downs += 1;
+                self.next_advert = cx.now + core.spec.advert_interval.duration();
+            }
+            Event::StepDown => {
+                core.send_stop(cx);
+                core.stats.step_downs += 1;
+                return self.leave(core, cx, core.spec.advert_interval);
+            }
+            Event::PriorityChanged(_) => core.notify_priority(cx, StateKind::Master),
+            Event::Announce => {
+                core.announce(cx, core.spec.garp.repeat);
+            }
+            Event::GroupRival => self.announce_against_rival(core, cx),
+            Event::Reconfigured => self.reconfigured(core, cx),
+            Event::Shutdown => return Releasing::begin(core, cx),
+            Event::Begin | Event::Resume | Event::Recover | Event::GroupMaster => {}
+        }
+        State::Master(self)
+    }
+
+    /// Becomes master. The advert comes first: the old master should be gone before the addresses are announced.
+    pub(super) fn enter(core: &mut Core, cx: &mut Cx<'_>) -> Self {
+        core.told.clear();
+        core.send_advert(cx, core.effective);
+        core.info(cx, "Entering MASTER STATE");
+        if core.owner_backed_off {
+            core.info(cx, "Restoring our priority to 255 since other address owner has disappeared");
+            core.restore_owner();
+        }
+        core.stats.became_master += 1;
+        core.take(cx);
+        let master = Self::running(core, cx);
+        core.announce(cx, core.spec.garp.repeat);
+        core.notify(cx, StateKind::Master);
+        master
+    }
+
+    /// Takes up the mastership of a former run of this process, whose addresses are still in place.
+    pub(super) fn resume(core: &mut Core, cx: &mut Cx<'_>) -> Self {
+        core.info(cx, "resuming MASTER STATE of the previous run");
+        Self::enter(core, cx)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Instant {
+        let sets = earliest([self.delayed_set, self.refresh, self.rival_set, self.rival_soon, self.extra]);
+        sets.map_or(self.next_advert, |at| at.min(self.next_advert))
+    }
+
+    pub(super) fn last_advert(&self) -> Instant {
+        self.last_advert
+    }
+
+    fn running(core: &Core, cx: &Cx<'_>) -> Self {
+        let garp = &core.spec.garp;
+        let after = |delay: Duration| (!delay.is_zero()).then(|| cx.now + garp.delay + delay);
+        let extra = core.spec.vmac.as_ref().and_then(|vmac| vmac.extra_garp);
+        let interval = core.spec.advert_interval.duration();
+        Self {
+            next_advert: cx.now + interval,
+            last_advert: cx.now,
+            delayed_set: (!garp.delay.is_zero()).then(|| cx.now + garp.delay),
+            refresh: after(garp.refresh),
+            rival_set: None,
+            rival_soon: None,
+            extra: extra.and_then(after),
+            answer_at: cx.now + interval / 2,
+            announce_at: cx.now + RIVAL_SET_SPACING,
+            dispute: Dispute::None,
+        }
+    }
+
+    fn timer(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
+        let now = cx.now;
+        let garp = core.spec.garp.clone();
+        if self.next_advert <= now {
+            self.send(core, cx);
+            self.next_advert += core.spec.advert_interval.duration();
+            if self.next_advert <= now {
+                // Adverts that were missed are missed.
+                self.next_advert = now + core.spec.advert_interval.duration();
+            }
+            self.advance_dispute(core, cx);
+        }
+        if let Dispute::LastWarning(until) = self.dispute
+            && until <= now
+        {
+            core.info(cx, "rogue address owner appears to have stopped advertising");
+            self.dispute = Dispute::None;
+        }
+        if reached(self.delayed_set, now) {
+            self.delayed_set = None;
+            core.announce(cx, garp.repeat);
+        }
+        if reached(self.rival_soon, now) {
+            self.rival_soon = None;
+            self.rival_burst(core, cx);
+        }
+        if reached(self.rival_set, now) {
+            self.rival_set = None;
+            core.announce(cx, garp.lower_prio_repeat);
+        }
+        if reached(self.refresh, now) {
+            self.refresh = Some(now + garp.refresh);
+            core.announce(cx, garp.refresh_repeat);
+        }
+        if reached(self.extra, now) {
+            let interval = core.spec.vmac.as_ref().and_then(|vmac| vmac.extra_garp);
+            self.extra = interval.map(|interval| now + interval);
+            core.announce_on_base(cx);
+        }
+    }
+
+    fn send(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
+        core.send_advert(cx, core.effective);
+        self.last_advert = cx.now;
+    }
+
+    fn advert(mut self, core: &mut Core, cx: &mut Cx<'_>, advert: &Advert) -> State {
+        if advert.priority == PRIORITY_STOP {
+            core.stats.priority_zero_received += 1;
+            core.detail(cx, "Master received priority 0 message");
+            self.answer(core, cx);
+            self.announce_against_rival(core, cx);
+            return State::Master(self);
+        }
+        let by_address = core.source.map_or(Ordering::Equal, |source| advert.source.cmp(&source));
+        self.dispute_owner(core, cx, advert, by_address);
+        match advert.priority.cmp(&core.effective).then(by_address) {
+            Ordering::Less => {
+                self.lower(core, cx, advert);
+                State::Master(self)
+            }
+            Ordering::Equal => {
+                if core.told.once(SAME_ADDRESS) {
+                    core.warn(
+                        cx,
+                        "WARNING - equal priority advert received from remote host with our IP address.",
+                    );
+                }
+                self.announce_against_rival(core, cx);
+                State::Master(self)
+            }
+            Ordering::Greater => self.higher(core, cx, advert),
+        }
+    }
+
+    /// A rival of lower priority: it must hear us, and the clients must forget it.
+    fn lower(&mut self, core: &mut Core, cx: &mut Cx<'_>, advert: &Advert) {
+        if cx.now < self.answer_at {
+            // Most likely the farewell of the old master, or a flood.
+            core.stats.answers_limited += 1;
+        } else {
+            let answers = !core.spec.lower_prio_no_advert;
+            let election = if answers { ", forcing new election" } else { "" };
+            core.info(
+                cx,
+                &format!(
+                    "Received advert from {} with lower priority {}, ours {}{election}",
+                    advert.source, advert.priority, core.effective
+                ),
+            );
+            self.answer_at = cx.now + core.spec.advert_interval.duration() / 2;
+            if answers {
+                self.send(core, cx);
+            }
+            core.notify_lower(cx);
+        }
+        self.announce_against_rival(core, cx);
+        cx.announce_group = true;
+    }
+
+    /// A rival of higher priority: it is the master from now on. A last advert of our own lets it know that there
+    /// were two masters, so that it announces the addresses again; otherwise the clients could stay with us.
+    fn higher(self, core: &mut Core, cx: &mut Cx<'_>, advert: &Advert) -> State {
+        if core.spec.higher_prio_send_advert {
+            core.send_advert(cx, core.effective);
+        }
+        if advert.priority > core.effective {
+            core.info(
+                cx,
+                &format!(
+                    "Master received advert from {} with higher priority {}, ours {}",
+                    advert.source, advert.priority, core.effective
+                ),
+            );
+        } else {
+            if core.effective == PRIORITY_OWNER {
+                core.owner_conflict(cx, advert);
+            }
+            core.info(
+                cx,
+                &format!(
+                    "Master received advert from {} with same priority {} but higher IP address than ours",
+                    advert.source, advert.priority
+                ),
+            );
+        }
+        core.master = Some((advert.source, advert.priority));
+        self.leave(core, cx, advert.interval)
+    }
+
+    /// Two owners of the same addresses. The lower address steps back at once; the higher one gives it two adverts
+    /// and a bit to do so, then steps back itself, because two masters are worse than none of the owners.
+    fn dispute_owner(&mut self, core: &mut Core, cx: &mut Cx<'_>, advert: &Advert, by_address: Ordering) {
+        let both = advert.priority == PRIORITY_OWNER && core.effective == PRIORITY_OWNER;
+        if !both || by_address != Ordering::Less {
+            return;
+        }
+        match self.dispute {
+            Dispute::None => {
+                core.owner_conflict(cx, advert);
+                self.dispute = Dispute::Patience(2);
+            }
+            Dispute::Patience(_) => {}
+            Dispute::LastWarning(_) => {
+                core.info(
+                    cx,
+                    &format!(
+                        "{} is still advertising as address owner, please resolve - reducing our priority",
+                        advert.source
+                    ),
+                );
+                self.dispute = Dispute::None;
+                core.owner_backed_off = true;
+                core.effective = PRIORITY_OWNER - 1;
+            }
+        }
+    }
+
+    fn advance_dispute(&mut self, core: &Core, cx: &Cx<'_>) {
+        if let Dispute::Patience(left) = self.dispute {
+            self.dispute = match left {
+                0 | 1 => Dispute::LastWarning(cx.now + core.spec.advert_interval.duration() * 12 / 10),
+                left => Dispute::Patience(left - 1),
+            };
+        }
+    }
+
+    /// Lets a rival hear us at once, if it has not just heard us.
+    fn answer(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
+        if cx.now < self.answer_at {
+            core.stats.answers_limited += 1;
+            return;
+        }
+        self.answer_at = cx.now + core.spec.advert_interval.duration() / 2;
+        self.send(core, cx);
+    }
+
+    /// Any rival may have taken the clients along, so the addresses are announced again, now and once more later.
+    fn announce_against_rival(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
+        if core.spec.garp.lower_prio_repeat == 0 {
+            return;
+        }
+        if cx.now < self.announce_at {
+            core.stats.answers_limited += 1;
+            self.rival_soon = Some(self.announce_at);
+            return;
+        }
+        self.rival_burst(core, cx);
+    }
+
+    fn rival_burst(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
+        self.announce_at = cx.now + RIVAL_SET_SPACING;
+        core.announce(cx, core.spec.garp.lower_prio_repeat);
+        let delay = core.spec.garp.lower_prio_delay;
+        if !delay.is_zero() && self.delayed_set.is_none() {
+            self.rival_set = Some(cx.now + delay);
+        }
+    }
+
+    fn reconfigured(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
+        // Priority and interval apply at once, and whoever listens should know.
+        self.send(core, cx);
+        self.next_advert = cx.now + core.spec.advert_interval.duration();
+        self.answer_at = self.answer_at.min(self.next_advert);
+        let garp = &core.spec.garp;
+        if garp.refresh.is_zero() {
+            self.refresh = None;
+        } else if self.refresh.is_none() {
+            self.refresh = Some(cx.now + garp.delay + garp.refresh);
+        }
+        if core.addresses_added {
+            core.addresses_added = false;
+            self.delayed_set = (!garp.delay.is_zero()).then(|| cx.now + garp.delay);
+            core.announce(cx, core.spec.garp.repeat);
+        }
+    }
+
+    fn late_wake(self, core: &mut Core, cx: &mut Cx<'_>) -> State {
+        let silent = cx.now.saturating_duration_since(self.last_advert);
+        core.warn(cx, &format!("woke up {}ms late, listening for another master", silent.as_millis()));
+        core.stats.late_wakes += 1;
+        self.leave(core, cx, core.spec.advert_interval)
+    }
+
+    fn fault(self, core: &mut Core, cx: &mut Cx<'_>) -> State {
+        core.told.clear();
+        core.tell_faults(cx);
+        core.info(cx, "Entering FAULT STATE");
+        // Twice, as keepalived does: when the link is the trouble one may get lost.
+        core.send_advert(cx, PRIORITY_STOP);
+        core.send_stop(cx);
+        core.release(cx);
+        core.stats.released_master += 1;
+        core.notify(cx, StateKind::Fault);
+        State::Fault(Fault)
+    }
+
+    fn leave(self, core: &mut Core, cx: &mut Cx<'_>, interval: AdvertInterval) -> State {
+        core.told.clear();
+        core.info(cx, "Entering BACKUP STATE");
+        core.release(cx);
+        core.stats.released_master += 1;
+        core.notify(cx, StateKind::Backup);
+        State::Backup(Backup::after_master(core, cx, interval))
+    }
+}

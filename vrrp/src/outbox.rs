@@ -1,0 +1,41 @@
+//! The queue of things to be done outside.
+
+use std::collections::VecDeque;
+
+use crate::event::{Log, Output, Severity};
+
+/// Collects outputs in the order they must happen.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox(VecDeque<Output>);
+
+impl Outbox {
+    pub(crate) fn push(&mut self, output: Output) {
+        self.0.push_back(output);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Output> {
+        self.0.pop_front()
+    }
+
+    /// A line keepalived always logs.
+    pub(crate) fn info(&mut self, text: impl Into<String>) {
+        self.log(Severity::Info, false, text);
+    }
+
+    /// A line keepalived logs with `-D` only.
+    pub(crate) fn detail(&mut self, text: impl Into<String>) {
+        self.log(Severity::Info, true, text);
+    }
+
+    pub(crate) fn warn(&mut self, text: impl Into<String>) {
+        self.log(Severity::Warning, false, text);
+    }
+
+    pub(crate) fn error(&mut self, text: impl Into<String>) {
+        self.log(Severity::Error, false, text);
+    }
+
+    fn log(&mut self, severity: Severity, detail: bool, text: impl Into<String>) {
+        self.push(Output::Log(Log { severity, detail, text: text.into() }));
+    }
+}

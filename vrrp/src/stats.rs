@@ -1,0 +1,191 @@
+//! Counters of an instance, and the picture an operator gets.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::advert::AdvertReject;
+use crate::spec::{AdvertInterval, Name};
+
+/// Counters of one instance, since the start or the last clearing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Stats {
+    /// Adverts received and found valid.
+    pub adverts_received: u64,
+    /// Adverts sent, those of priority zero included; unicast counts one per round, not per peer.
+    pub adverts_sent: u64,
+    /// Times this instance became master.
+    pub became_master: u64,
+    /// Times it ceased to be.
+    pub released_master: u64,
+    /// Valid adverts of priority zero received.
+    pub priority_zero_received: u64,
+    /// Adverts of priority zero sent.
+    pub priority_zero_sent: u64,
+    /// Valid adverts whose addresses are not ours; they are honoured all the same.
+    pub address_list_mismatches: u64,
+    /// Announcements (gratuitous ARP and neighbour advertisements) sent.
+    pub announcements: u64,
+    /// Announcements and answers withheld because a rival spoke too often.
+    pub answers_limited: u64,
+    /// Virtual addresses put back after somebody else removed them.
+    pub addresses_restored: u64,
+    /// Times the process woke up too late to still call itself master.
+    pub late_wakes: u64,
+    /// Times a master yielded on its own because of its trackers.
+    pub step_downs: u64,
+    /// Rejected packets by reason, in the order of [`AdvertReject::ALL`].
+    pub rejects: [u64; AdvertReject::ALL.len()],
+}
+
+impl Stats {
+    /// How many packets were rejected for this reason.
+    #[must_use]
+    pub fn rejected(&self, reason: AdvertReject) -> u64 {
+        self.rejects[reason as usize]
+    }
+
+    /// How many packets were rejected.
+    #[must_use]
+    pub fn rejected_total(&self) -> u64 {
+        self.rejects.iter().sum()
+    }
+
+    pub(crate) fn reject(&mut self, reason: AdvertReject) {
+        self.rejects[reason as usize] += 1;
+    }
+}
+
+/// The state of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum StateKind {
+    /// Not started, or waiting in silence for the first results of its checks.
+    Init,
+    /// Listens to a master.
+    Backup,
+    /// Holds the addresses.
+    Master,
+    /// Cannot take part.
+    Fault,
+    /// Has told it stops and holds the addresses until the successor is heard.
+    Releasing,
+    /// Stopped.
+    Stopped,
+}
+
+impl StateKind {
+    /// The word keepalived's dumps use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Init => "INIT",
+            Self::Backup => "BACKUP",
+            Self::Master | Self::Releasing => "MASTER",
+            Self::Fault => "FAULT",
+            Self::Stopped => "STOP",
+        }
+    }
+
+    /// The number keepalived's JSON dump uses.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Init => 0,
+            Self::Backup => 1,
+            Self::Master | Self::Releasing => 2,
+            Self::Fault => 3,
+            Self::Stopped => 98,
+        }
+    }
+}
+
+/// What is going on, for dumps and for tests.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// All instances, in the order of the specification.
+    pub instances: Vec<InstanceSnapshot>,
+    /// All groups, in the order of the specification.
+    pub groups: Vec<GroupSnapshot>,
+    /// All named trackers.
+    pub trackers: Vec<TrackerSnapshot>,
+    /// Adverts of virtual routers nobody configured.
+    pub unknown_vrids: u64,
+}
+
+impl Snapshot {
+    /// The instance of this name.
+    #[must_use]
+    pub fn instance(&self, name: &str) -> Option<&InstanceSnapshot> {
+        self.instances.iter().find(|instance| &*instance.name == name)
+    }
+}
+
+/// What an instance is doing.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct InstanceSnapshot {
+    /// Its name.
+    pub name: Name,
+    /// Its state.
+    pub state: StateKind,
+    /// Its interface.
+    pub interface: Option<Name>,
+    /// Its identifier.
+    pub vrid: u8,
+    /// Configured priority.
+    pub base_priority: u8,
+    /// Priority after the trackers had their say.
+    pub effective_priority: u8,
+    /// The sum behind it, before clamping.
+    pub total_priority: i64,
+    /// Source address of its adverts, if there is one.
+    pub source: Option<IpAddr>,
+    /// The addresses in its adverts.
+    pub addresses: Vec<IpAddr>,
+    /// Whether it holds the addresses.
+    pub holds_addresses: bool,
+    /// The master last heard, and its priority.
+    pub master: Option<(IpAddr, u8)>,
+    /// Interval of the master: its own, or the one adopted from an advert.
+    pub master_interval: AdvertInterval,
+    /// Time since the last change of state; None if there was none.
+    pub since_transition: Option<Duration>,
+    /// Why it is in FAULT, in words.
+    pub faults: Vec<String>,
+    /// Counters.
+    pub stats: Stats,
+}
+
+/// What a group is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct GroupSnapshot {
+    /// Its name.
+    pub name: Name,
+    /// Its state.
+    pub state: StateKind,
+    /// Its members.
+    pub members: Vec<Name>,
+}
+
+/// What a named tracker says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct TrackerSnapshot {
+    /// `script`, `file`, `process` or `backend`.
+    pub kind: String,
+    /// Its name.
+    pub name: Name,
+    /// Well or not; None if not known yet.
+    pub up: Option<bool>,
+    /// Last exit status of a script, number in a file, count of processes.
+    pub value: Option<i64>,
+}
