@@ -3,7 +3,10 @@
 use lb_core::health::Status;
 use lb_core::spec::{Capability, Mode};
 use lb_core::stats::counter::{BackendCounts, FrontendCounts, Level, ListenerCounts, ServerCounts};
-use lb_core::stats::render::{csv, json, typed};
+use lb_core::stats::info::ProcessInfo;
+use lb_core::stats::page::{PageOptions, PageRequest};
+use lb_core::stats::render::{self, html::Page};
+use lb_core::stats::render::{csv, json, prometheus, typed};
 use lb_core::stats::snapshot::{
     BackendSnapshot, CheckReport, FrontendSnapshot, ListenerSnapshot, ProxySnapshot, ServerSnapshot,
 };
@@ -249,4 +252,185 @@ fn json_is_an_array_of_arrays() {
     assert!(out.starts_with(first), "{out}");
     assert!(out.ends_with("]]\n"));
     assert_eq!(out.matches("},{\"objType\":\"Server\"").count() + 1, rows[1].filled().count());
+}
+
+#[test]
+fn metric_families_equal_those_of_haproxy() {
+    let rows: Vec<_> =
+        [frontend(), raw(), backend()].iter().flat_map(|proxy| proxy.rows().collect::<Vec<_>>()).collect();
+    let mut out = String::new();
+    prometheus::render(&mut out, &info(), &rows, prometheus::Selection::ALL);
+    let families: Vec<_> =
+        out.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let expected: Vec<_> = include_str!("stats/haproxy-3.4-metrics.txt").lines().collect();
+    assert_eq!(families.iter().zip(&expected).find(|(ours, theirs)| ours != theirs), None);
+    assert_eq!(families.len(), expected.len());
+    for line in [
+        "haproxy_process_node{node=\"n\\\"1\"} 1",
+        "haproxy_process_build_info{version=\"1.0\"} 1",
+        "haproxy_frontend_status{proxy=\"fe1\",state=\"UP\"} 1",
+        "haproxy_frontend_http_responses_total{proxy=\"fe1\",code=\"2xx\"} 5",
+        "haproxy_listener_sessions_total{proxy=\"fe1\",listener=\"b1\"} 5",
+        "haproxy_backend_total_time_average_seconds{proxy=\"be1\"} 0.006000",
+        "haproxy_backend_agg_server_status{proxy=\"be1\",state=\"UP\"} 3",
+        "haproxy_backend_agg_check_status{proxy=\"be1\",state=\"L4CON\"} 2",
+        "haproxy_server_limit_sessions{proxy=\"be1\",server=\"s1\"} NaN",
+        "haproxy_server_status{proxy=\"be1\",server=\"s5\",state=\"MAINT\"} 1",
+        "haproxy_server_status{proxy=\"lraw\",server=\"t1\",state=\"UP\"} 1",
+        "haproxy_server_check_status{proxy=\"be1\",server=\"s3\",state=\"L4CON\"} 1",
+        "haproxy_server_check_code{proxy=\"be1\",server=\"s3\"} 0",
+        "haproxy_server_last_session_seconds{proxy=\"be1\",server=\"s1\"} -1",
+    ] {
+        assert!(out.lines().any(|found| found == line), "missing {line}");
+    }
+    assert!(!out.contains("http_responses_total{proxy=\"lraw\""), "a TCP proxy has no HTTP counters");
+    assert!(!out.contains("server_check_code{proxy=\"lraw\""), "a server without checks has no results");
+}
+
+#[test]
+fn servers_in_maintenance_can_be_left_out_of_the_metrics() {
+    let rows: Vec<_> = backend().rows().collect();
+    let mut out = String::new();
+    let selection = prometheus::Selection::parse("no-maint&scope=server").expect("the scope exists");
+    prometheus::render(&mut out, &info(), &rows, selection);
+    assert!(out.contains("server=\"s1\"") && !out.contains("server=\"s5\""));
+    assert!(!out.contains("haproxy_process") && !out.contains("haproxy_backend"));
+}
+
+fn info() -> ProcessInfo {
+    let mut info = ProcessInfo::default();
+    (info.product, info.version, info.node, info.pid) = ("lb".into(), "1.0".into(), "n\"1".into(), 42);
+    info.description = "d".into();
+    info
+}
+
+fn page(request: &str, admin: bool, legends: bool) -> String {
+    let mut options = PageOptions::default();
+    "/stats".clone_into(&mut options.uri);
+    options.show_legends = legends;
+    options.show_modules = legends;
+    options.refresh = Some(std::time::Duration::from_secs(5));
+    let mut evil = ProxySnapshot::new("evil", 9, Capability::Backend, Mode::Http);
+    evil.description = Some("<script>alert(1)</script>".to_owned());
+    let mut server = server("\"><script>", 1, 1, ServerStatus::MaintVia("<img>".to_owned()));
+    server.cookie = Some("'><script>".to_owned());
+    let mut check = refused(2, 3);
+    check.info = "<script>".to_owned();
+    server.check = Some(check);
+    evil.servers.push(server);
+    let proxies = [frontend(), raw(), backend(), evil];
+    Page { options: &options, request: &PageRequest::parse(request), info: &info(), proxies: &proxies, admin }
+        .render()
+}
+
+#[test]
+fn the_page_shows_every_line_in_its_colour() {
+    let page = page("", false, false);
+    for part in [
+        "<title>Statistics Report for lb</title>",
+        "<tr class=\"frontend\">",
+        "<tr class=\"socket\">",
+        "<tr class=\"active_up\"><td></td><td class=\"mid\" id=\"be1/s1\">",
+        "<tr class=\"backup_down\"><td></td><td class=\"mid\" id=\"be1/s3\">",
+        "<tr class=\"maintain\"><td></td><td class=\"mid\" id=\"be1/s5\">",
+        "<tr class=\"active_no_check\"><td></td><td class=\"mid\" id=\"lraw/t1\">",
+        "22s UP",
+        "L7OK/200 in 2ms<span>Layer7 check passed</span>",
+        "22s DOWN (agent)",
+        "<a href=\"#be1/s1\">via be1/s1</a>",
+        "30/30",
+    ] {
+        assert!(page.contains(part), "missing {part}");
+    }
+    assert!(!page.contains("<form method=\"post\"") && !page.contains("name=\"s\""), "not without admin");
+    assert!(!page.contains("127.0.0.1:18091"), "addresses are legends");
+}
+
+#[test]
+fn rows_have_as_many_cells_as_the_header() {
+    for (legends, width) in [(false, 32), (true, 35)] {
+        let page = page("", true, legends);
+        let rows = page.split("<tr class=\"").skip(1).filter(|row| row.contains("class=\"mid\" id="));
+        for row in rows {
+            // Tooltips contain tables of their own.
+            let mut row = row.split("</tr>\n").next().unwrap_or_default().to_owned();
+            while let (Some(start), Some(end)) = (row.find("<table>"), row.find("</table>")) {
+                row.replace_range(start..end + 8, "");
+            }
+            let spans: usize = row
+                .split("<td")
+                .skip(1)
+                .map(|cell| cell.split('>').next().unwrap_or_default())
+                .map(|tag| {
+                    tag.split("colspan=\"").nth(1).map_or(1, |n| n.trim_end_matches('"').parse().unwrap_or(0))
+                })
+                .sum();
+            assert_eq!(spans, width, "{row}");
+        }
+    }
+}
+
+#[test]
+fn every_form_of_the_page_follows_the_request() {
+    let (options, info, proxies) = (PageOptions::default(), info(), [frontend(), raw(), backend()]);
+    let body = |request: &str| {
+        let request = PageRequest::parse(request);
+        render::body(&Page {
+            options: &options,
+            request: &request,
+            info: &info,
+            proxies: &proxies,
+            admin: false,
+        })
+    };
+    let csv = body(";csv;up?scope=be1");
+    let lines: Vec<_> = csv.lines().map(|line| line.split(',').nth(1).unwrap_or_default()).collect();
+    assert_eq!(lines, ["svname", "s1", "s2", "s6", "BACKEND"]);
+    assert!(body(";typed?scope=lraw").starts_with("F.3.0.0.pxname.1:KNSV:str:lraw\n"));
+    assert!(body(";json?scope=nothing").eq("[]\n"));
+    assert!(body(";json-schema").contains("\"$schema\""));
+    assert!(body("").starts_with("<!DOCTYPE html>"));
+}
+
+#[test]
+fn whoever_may_act_gets_a_form() {
+    let page = page("", true, true);
+    for part in [
+        "<input type=\"checkbox\" name=\"s\" value=\"s1\">",
+        "<select name=\"action\">",
+        "<option value=\"maint\">Set state to MAINT</option>",
+        "<input type=\"hidden\" name=\"b\" value=\"#4\">",
+        "IPv4: 127.0.0.1:18091, id: 1, rid: 0, cookie: &#39;c1&#39;",
+        "cap: backend, mode: http, id: 4",
+    ] {
+        assert!(page.contains(part), "missing {part}");
+    }
+    assert_eq!(page.matches("<form method=\"post\">").count(), 3, "frontends have no servers");
+}
+
+#[test]
+fn nothing_from_outside_becomes_markup() {
+    let page = page(";st=PART?scope=<script>", true, true);
+    assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+}
+
+#[test]
+fn options_change_what_is_shown_and_where_links_go() {
+    let page = page(";up;norefresh;st=DONE?scope=BE1", true, false);
+    assert!(
+        page.contains("id=\"be1/s1\"") && !page.contains("id=\"be1/s3\"") && !page.contains("id=\"be1/s5\"")
+    );
+    assert!(!page.contains("id=\"fe1/Frontend\""));
+    assert!(page.contains("Action processed successfully."));
+    for link in [
+        "<a href=\"/stats;norefresh?scope=BE1\">Show all servers</a>",
+        "<a href=\"/stats;up?scope=BE1\">Enable refresh</a>",
+        "<a href=\"/stats;up;norefresh?scope=BE1\">Refresh now</a>",
+        "<a href=\"/stats;csv;norefresh?scope=BE1\">CSV export</a>",
+        "<a title=\"Remove this message\" href=\"/stats;up;norefresh?scope=BE1\">[X]</a>",
+        "value=\"BE1\"",
+    ] {
+        assert!(page.contains(link), "missing {link}");
+    }
 }

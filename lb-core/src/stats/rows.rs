@@ -12,9 +12,18 @@ use crate::spec::Mode;
 impl ProxySnapshot {
     /// The lines of the proxy in the order of `show stat`: frontend, listeners, servers, backend.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        self.rows_where(|_| true)
+    }
+
+    /// The same lines with only the servers that `shown` accepts.
+    pub fn rows_where<'a>(
+        &'a self,
+        shown: impl Fn(&ServerSnapshot) -> bool + 'a,
+    ) -> impl Iterator<Item = Row> + 'a {
         let frontend = self.frontend.iter().map(|frontend| self.frontend_row(frontend));
         let listeners = self.listeners.iter().map(|listener| self.listener_row(listener));
-        let servers = self.servers.iter().map(|server| self.server_row(server));
+        let servers =
+            self.servers.iter().filter(move |server| shown(server)).map(|server| self.server_row(server));
         let backend = self.backend.iter().map(|backend| self.backend_row(backend));
         frontend.chain(listeners).chain(servers).chain(backend)
     }

@@ -3,6 +3,9 @@
 use crate::stats::field::{Row, Value, tag_words};
 use std::fmt::Write;
 
+/// JSON schema (draft 4) of [`rows`], of the process information, and of an error.
+pub const SCHEMA: &str = include_str!("schema.json");
+
 /// Appends all rows as one document with a line end.
 pub fn rows<'a>(out: &mut String, rows: impl IntoIterator<Item = &'a Row>) {
     out.push('[');
