@@ -1,0 +1,96 @@
+//! The immutable compiled form of a specification.
+
+use super::state::{ProxyState, ServerState};
+use crate::pool::Pool;
+use crate::spec::{LogTarget, ProcessSpec, ProxySpec, ServerSpec};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One generation of the configuration, compiled.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) generation: u64,
+    pub(super) process: Arc<ProcessSpec>,
+    pub(super) proxies: Vec<Arc<ProxyPlan>>,
+    pub(super) backends: HashMap<String, usize>,
+}
+
+impl Plan {
+    /// Which generation this is, counted from 1.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What concerns the process.
+    pub fn process(&self) -> &ProcessSpec {
+        &self.process
+    }
+
+    /// All proxies in the order of the configuration.
+    pub fn proxies(&self) -> &[Arc<ProxyPlan>] {
+        &self.proxies
+    }
+
+    /// The proxy with this index, which must be one of this plan's.
+    ///
+    /// # Panics
+    /// With an index of another plan.
+    pub fn proxy(&self, index: usize) -> &Arc<ProxyPlan> {
+        &self.proxies[index]
+    }
+
+    /// The proxy of this name that has servers.
+    pub fn backend(&self, name: &str) -> Option<&Arc<ProxyPlan>> {
+        self.backends.get(name).map(|&index| &self.proxies[index])
+    }
+}
+
+/// One proxy, compiled.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ProxyPlan {
+    /// Its place in the plan.
+    pub index: usize,
+    /// What it was compiled from.
+    pub spec: ProxySpec,
+    /// What outlives the plan.
+    pub state: Arc<ProxyState>,
+    /// For each of the specification's routes the index of its backend; `None` for dynamic ones.
+    pub routes: Vec<Option<usize>>,
+    /// The backend when no route applies; the proxy itself if it has servers and names no other.
+    pub default_backend: Option<usize>,
+    /// The servers, by their index in the pool.
+    pub servers: Vec<Arc<ServerPlan>>,
+    /// The pool, which outlives the plan.
+    pub pool: Arc<Pool>,
+    /// Own and global log targets together.
+    pub log: LogPlan,
+}
+
+/// Where a proxy's lines go.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct LogPlan {
+    /// The targets.
+    pub targets: Vec<TargetPlan>,
+}
+
+/// One log target.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TargetPlan {
+    /// What it was compiled from.
+    pub spec: LogTarget,
+}
+
+/// One server, compiled.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ServerPlan {
+    /// Its place in the pool.
+    pub index: usize,
+    /// What it was compiled from.
+    pub spec: ServerSpec,
+    /// What outlives the plan.
+    pub state: Arc<ServerState>,
+}

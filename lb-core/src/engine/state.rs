@@ -1,0 +1,202 @@
+//! State cells: what a reload keeps.
+
+use crate::addr::Endpoint;
+use crate::stats::counter::{
+    AverageMeter, BackendCounters, FrontendCounters, Gauge, ListenerCounters, PerWorker, RateMeter, ServerCounters,
+};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// No value set at run time.
+const UNSET: u32 = u32::MAX;
+
+/// State of one proxy.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ProxyState {
+    /// The client side.
+    pub front: FrontState,
+    /// The server side.
+    pub back: BackState,
+}
+
+/// The client side of a proxy.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FrontState {
+    /// Sessions now and at most.
+    pub sessions: Gauge,
+    /// Connections per second.
+    pub connection_rate: RateMeter,
+    /// Sessions per second.
+    pub session_rate: RateMeter,
+    /// Requests per second.
+    pub request_rate: RateMeter,
+    /// Counters.
+    pub counters: PerWorker<FrontendCounters>,
+    /// Log lines written, numbered by `%lc`.
+    pub log_lines: AtomicU64,
+    maxconn: AtomicU32,
+    running: AtomicU32,
+}
+
+/// The server side of a proxy.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct BackState {
+    /// Sessions now and at most.
+    pub sessions: Gauge,
+    /// Sessions per second.
+    pub session_rate: RateMeter,
+    /// Counters.
+    pub counters: PerWorker<BackendCounters>,
+    /// Milliseconds spent in queues.
+    pub queue_time: AverageMeter,
+    /// Milliseconds spent connecting.
+    pub connect_time: AverageMeter,
+    /// Milliseconds until the response.
+    pub response_time: AverageMeter,
+    /// Milliseconds in all.
+    pub total_time: AverageMeter,
+    /// Second (since the Unix epoch) of the last session; 0 for never.
+    pub last_session: AtomicU64,
+}
+
+/// What a server counts and where it is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ServerState {
+    /// Where it is now: as configured, resolved, or set at run time.
+    pub endpoint: ArcSwap<Endpoint>,
+    /// Counters.
+    pub counters: PerWorker<ServerCounters>,
+    /// Sessions per second.
+    pub session_rate: RateMeter,
+    /// Milliseconds spent in its queue.
+    pub queue_time: AverageMeter,
+    /// Milliseconds spent connecting.
+    pub connect_time: AverageMeter,
+    /// Milliseconds until its response.
+    pub response_time: AverageMeter,
+    /// Milliseconds in all.
+    pub total_time: AverageMeter,
+    /// Second (since the Unix epoch) of the last session; 0 for never.
+    pub last_session: AtomicU64,
+}
+
+/// What a listener counts.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ListenerState {
+    /// Connections now and at most.
+    pub sessions: Gauge,
+    /// Counters.
+    pub counters: PerWorker<ListenerCounters>,
+}
+
+/// What an operator has done to a frontend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the three states of a frontend")]
+pub enum Running {
+    /// Accepts connections.
+    Open,
+    /// Keeps its sockets but accepts nothing (`disable frontend`).
+    Paused,
+    /// Has closed its sockets (`shutdown frontend`).
+    Stopped,
+}
+
+impl ProxyState {
+    /// New state for so many workers.
+    pub fn new(workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            front: FrontState {
+                sessions: Gauge::default(),
+                connection_rate: RateMeter::default(),
+                session_rate: RateMeter::default(),
+                request_rate: RateMeter::default(),
+                counters: PerWorker::new(workers),
+                log_lines: AtomicU64::new(0),
+                maxconn: AtomicU32::new(UNSET),
+                running: AtomicU32::new(0),
+            },
+            back: BackState {
+                sessions: Gauge::default(),
+                session_rate: RateMeter::default(),
+                counters: PerWorker::new(workers),
+                queue_time: AverageMeter::default(),
+                connect_time: AverageMeter::default(),
+                response_time: AverageMeter::default(),
+                total_time: AverageMeter::default(),
+                last_session: AtomicU64::new(0),
+            },
+        })
+    }
+}
+
+impl FrontState {
+    /// The limit of connections set at run time, if any.
+    pub fn maxconn(&self) -> Option<u32> {
+        Some(self.maxconn.load(Relaxed)).filter(|&n| n != UNSET)
+    }
+
+    /// Sets or forgets the limit of connections.
+    pub fn set_maxconn(&self, limit: Option<u32>) {
+        self.maxconn.store(limit.unwrap_or(UNSET).min(UNSET), Relaxed);
+    }
+
+    /// Whether it accepts connections.
+    pub fn running(&self) -> Running {
+        match self.running.load(Relaxed) {
+            0 => Running::Open,
+            1 => Running::Paused,
+            _ => Running::Stopped,
+        }
+    }
+
+    /// Says whether it accepts connections; the listeners look at it.
+    pub fn set_running(&self, running: Running) {
+        self.running.store(running as u32, Relaxed);
+    }
+}
+
+impl ServerState {
+    /// New state of a server at `endpoint`.
+    pub fn new(endpoint: Endpoint, workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            endpoint: ArcSwap::from_pointee(endpoint),
+            counters: PerWorker::new(workers),
+            session_rate: RateMeter::default(),
+            queue_time: AverageMeter::default(),
+            connect_time: AverageMeter::default(),
+            response_time: AverageMeter::default(),
+            total_time: AverageMeter::default(),
+            last_session: AtomicU64::new(0),
+        })
+    }
+}
+
+impl ListenerState {
+    /// New state for so many workers.
+    pub fn new(workers: usize) -> Arc<Self> {
+        Arc::new(Self { sessions: Gauge::default(), counters: PerWorker::new(workers) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_set_at_run_time_can_be_forgotten() {
+        let state = ProxyState::new(1);
+        assert_eq!(state.front.maxconn(), None);
+        state.front.set_maxconn(Some(10));
+        assert_eq!(state.front.maxconn(), Some(10));
+        state.front.set_maxconn(None);
+        assert_eq!(state.front.maxconn(), None);
+        state.front.set_running(Running::Paused);
+        assert_eq!(state.front.running(), Running::Paused);
+    }
+}
