@@ -17,3 +17,5 @@ pub mod rt;
 pub mod rule;
 pub mod spec;
 pub mod stats;
+#[cfg(feature = "tls")]
+pub mod tls;

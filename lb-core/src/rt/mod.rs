@@ -6,15 +6,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "drivers read the clock and open sockets")]
 
-mod accept;
 mod buffer;
 mod connect;
-mod connection;
-mod handshake;
 mod listener;
 mod outlet;
 mod relay;
-mod server;
 mod splice;
 mod stream;
 mod sys;
@@ -23,11 +19,9 @@ mod worker;
 
 pub use buffer::Buffer;
 pub use connect::connect;
-pub use connection::{BoxFuture, Connection, Generation, ListenerHandle, Protocol, ProtocolFactory, Session, Stamp};
 pub use listener::{ListenError, open};
 pub use outlet::Outlet;
 pub use relay::{Relay, RelayEnd, RelayLimits};
-pub use server::{Server, ServerError, Sockets};
 pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use stream::Transport;

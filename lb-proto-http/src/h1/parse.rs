@@ -183,7 +183,8 @@ fn quick_response(
         return Ok(None);
     };
     // httparse gives an empty reason both when there is none and when it has characters above 126.
-    let (Some(status), Some(reason)) = (parsed.code, parsed.reason.filter(|reason| !reason.is_empty())) else {
+    let (Some(status), Some(reason)) = (parsed.code, parsed.reason.filter(|reason| !reason.is_empty()))
+    else {
         return Ok(None);
     };
     if head > limits.head || parsed.headers.len() > limits.fields {
@@ -202,11 +203,7 @@ fn quick_response(
 }
 
 /// Turns httparse's slices into spans of `buffer`.
-fn place(
-    buffer: &[u8],
-    headers: &[httparse::Header<'_>],
-    spans: &mut [(Span, Span); MAX_FIELDS],
-) -> usize {
+fn place(buffer: &[u8], headers: &[httparse::Header<'_>], spans: &mut [(Span, Span); MAX_FIELDS]) -> usize {
     for (slot, header) in spans.iter_mut().zip(headers) {
         *slot = (span_of(buffer, header.name.as_bytes()), span_of(buffer, header.value));
     }
@@ -254,11 +251,7 @@ fn line(buffer: &[u8], cursor: &mut Cursor, filled: usize) -> Result<Option<(usi
 }
 
 /// The first line that is not empty, which must begin with a word character.
-fn start_line(
-    buffer: &[u8],
-    cursor: &mut Cursor,
-    filled: usize,
-) -> Result<Option<(usize, usize)>, Reject> {
+fn start_line(buffer: &[u8], cursor: &mut Cursor, filled: usize) -> Result<Option<(usize, usize)>, Reject> {
     match buffer.get(cursor.at..filled).and_then(<[u8]>::first) {
         None => Ok(None),
         Some(byte) if is_token(*byte) || matches!(byte, b'\r' | b'\n') => line(buffer, cursor, filled),

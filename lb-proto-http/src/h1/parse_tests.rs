@@ -128,7 +128,8 @@ fn broken_lines_are_refused_before_they_are_complete() {
 #[test]
 fn length_and_chunks_together_keep_the_chunks_and_close() {
     let parsed =
-        request("POST / HTTP/1.1\r\nContent-Length: 5\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n").unwrap();
+        request("POST / HTTP/1.1\r\nContent-Length: 5\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n")
+            .unwrap();
     assert_eq!(parsed.body, BodyLength::Chunked);
     assert!(parsed.flags.close);
     assert_eq!(show(&parsed.fields), "host: a\ntransfer-encoding: Chunked\n");

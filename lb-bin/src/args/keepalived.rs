@@ -1,0 +1,114 @@
+//! Keepalived's command line (its manual page).
+
+use super::{CheckArgs, Invocation, RunArgs, Text, UsageError, Words};
+use std::path::PathBuf;
+
+/// The file read when none is named.
+const DEFAULT: &str = "/etc/keepalived/keepalived.conf";
+
+/// Options with a value that concern parts or files this program does not have.
+const VALUES: [&str; 17] = [
+    "-r", "--vrrp_pid", "-c", "--checkers_pid", "-T", "--genhash", "-b", "--bfd_pid", "-S", "--log-facility", "-s",
+    "--namespace", "-i", "--config-id", "-g", "--log-file", "--core-dump-pattern",
+];
+
+/// Options without a value that change nothing here: which parts to run, dumps, memory checks.
+const SWITCHES: [&str; 32] = [
+    "-d", "--dump-conf", "-P", "--vrrp", "-C", "--check", "-B", "--no_bfd", "-V", "--dont-release-vrrp", "-I",
+    "--dont-release-ipvs", "-R", "--dont-respawn", "-a", "--address-monitoring", "-m", "--core-dump", "-G",
+    "--no-syslog", "-x", "--snmp", "-u", "--umask", "-e", "--all-config", "-X", "--release-vips", "-k", "--flush-log-file",
+    "-M", "--nodaemon",
+];
+
+pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
+    let mut run = RunArgs { daemon: Some(true), ..RunArgs::default() };
+    let mut check = false;
+    let split = separate(words);
+    let mut words = Words::new(&split);
+    while let Some(word) = words.next() {
+        match word {
+            "-v" | "--version" => return Ok(Invocation::Print(Text::KeepalivedVersion)),
+            "-h" | "--help" => return Ok(Invocation::Print(Text::Help)),
+            "-f" | "--use-file" => run.keepalived = Some(words.value(word)?.into()),
+            "-p" | "--pid" => run.pidfile = Some(words.value(word)?.into()),
+            "-n" | "--dont-fork" => run.daemon = Some(false),
+            "-l" | "--log-console" => run.console_log = true,
+            "-D" | "--log-detail" => run.detail = true,
+            "-t" | "--config-test" => {
+                check = true;
+                // The file for the messages may follow.
+                if words.peek().is_some_and(|w| !w.starts_with('-')) {
+                    drop(words.next());
+                }
+            }
+            _ if VALUES.contains(&word) => drop(words.value(word)?),
+            _ if SWITCHES.contains(&word) => {}
+            _ => return Err(UsageError::new(format!("unknown option `{word}`; `--help` lists the options"))),
+        }
+    }
+    let file = run.keepalived.take().unwrap_or_else(|| PathBuf::from(DEFAULT));
+    if check {
+        return Ok(Invocation::Check(CheckArgs { keepalived: Some(file), as_keepalived: true, ..CheckArgs::default() }));
+    }
+    run.keepalived = Some(file);
+    Ok(Invocation::Run(run))
+}
+
+/// Splits `--name=value`, `-nlD` and `-ffile` into words of one meaning each.
+fn separate(words: &[String]) -> Vec<String> {
+    let mut out = Vec::new();
+    for word in words {
+        if let Some((name, value)) = word.strip_prefix("--").and_then(|w| w.split_once('=')) {
+            out.push(format!("--{name}"));
+            out.push(value.to_owned());
+        } else if word.starts_with('-') && !word.starts_with("--") && word.len() > 2 {
+            cluster(&mut out, &word[1..]);
+        } else {
+            out.push(word.clone());
+        }
+    }
+    out
+}
+
+fn cluster(out: &mut Vec<String>, letters: &str) {
+    for (i, letter) in letters.char_indices() {
+        let option = format!("-{letter}");
+        let takes = VALUES.contains(&option.as_str()) || matches!(letter, 'f' | 'p' | 't');
+        let rest = &letters[i + letter.len_utf8()..];
+        out.push(option);
+        if takes && !rest.is_empty() {
+            out.push(rest.trim_start_matches('=').to_owned());
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Result<Invocation, UsageError> {
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_lines_of_unit_files_are_understood() {
+        let Ok(Invocation::Run(run)) = words("--dont-fork --log-detail -l -f /etc/k.conf -p /run/k.pid -r /run/v.pid -b x")
+        else {
+            panic!("not a run")
+        };
+        assert_eq!(run.daemon, Some(false));
+        assert!(run.console_log && run.detail);
+        assert_eq!(run.keepalived, Some("/etc/k.conf".into()));
+        assert_eq!(words("-nlD -f/etc/k.conf").ok(), words("-n -l -D --use-file=/etc/k.conf").ok());
+    }
+
+    #[test]
+    fn a_test_of_the_configuration_takes_an_optional_file() {
+        let Ok(Invocation::Check(check)) = words("-t -f a.conf") else { panic!("not a check") };
+        assert_eq!(check.keepalived, Some("a.conf".into()));
+        let Ok(Invocation::Check(check)) = words("-t/tmp/log") else { panic!("not a check") };
+        assert_eq!(check.keepalived, Some(DEFAULT.into()));
+        assert!(words("--nonsense").unwrap_err().message.contains("--nonsense"));
+    }
+}

@@ -1,0 +1,239 @@
+//! Command lines: those of HAProxy and Keepalived through links of these names, and lb's own.
+
+mod haproxy;
+mod keepalived;
+mod native;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What the user wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invocation {
+    /// Run a balancer, an address, or both.
+    Run(RunArgs),
+    /// Judge configuration files and exit.
+    Check(CheckArgs),
+    /// Evaluate a condition of the HAProxy dialect and exit.
+    Condition(String),
+    /// Tell a running supervisor something.
+    Signal(SignalArgs),
+    /// Show two nodes at work.
+    Demo(DemoArgs),
+    /// One part of a supervised program; started by the supervisor only.
+    Part(PartArgs),
+    /// Print a text and exit with 0.
+    Print(Text),
+}
+
+/// A text about the program itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// How to use it.
+    Help,
+    /// Its version as HAProxy prints its own.
+    HaproxyVersion {
+        /// With build options.
+        long: bool,
+    },
+    /// Its version as Keepalived prints its own.
+    KeepalivedVersion,
+    /// Its version.
+    Version,
+}
+
+/// How diagnostics are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people on a terminal, for tools otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Human,
+    /// As HAProxy prints them.
+    Haproxy,
+    /// JSON, one object a line.
+    Json,
+}
+
+/// Files and switches of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RunArgs {
+    /// HAProxy configuration: files or directories.
+    pub haproxy: Vec<PathBuf>,
+    /// Keepalived configuration.
+    pub keepalived: Option<PathBuf>,
+    /// Go to the background whatever the configuration says; `Some(false)` stays.
+    pub daemon: Option<bool>,
+    /// Run a supervisor even for a balancer alone.
+    pub master: bool,
+    /// Tell the service manager about readiness.
+    pub notify: bool,
+    /// Where the process number is written.
+    pub pidfile: Option<PathBuf>,
+    /// Processes to stop gracefully once ready.
+    pub finish: Vec<u32>,
+    /// Processes to stop at once once ready.
+    pub terminate: Vec<u32>,
+    /// Control socket of a predecessor to take listening sockets from.
+    pub takeover: Option<PathBuf>,
+    /// Control sockets of the supervisor.
+    pub master_ctl: Vec<String>,
+    /// Name among peers.
+    pub localpeer: Option<String>,
+    /// Connections at the same time, if the configuration does not say.
+    pub maxconn: Option<u32>,
+    /// Directory to change to before reading files.
+    pub directory: Option<PathBuf>,
+    /// Treat warnings as errors.
+    pub strict: bool,
+    /// Print nothing while starting.
+    pub quiet: bool,
+    /// Log to standard error too (Keepalived's `-l`).
+    pub console_log: bool,
+    /// Log details (Keepalived's `-D`).
+    pub detail: bool,
+    /// How diagnostics are printed.
+    pub format: Format,
+}
+
+/// What to check.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CheckArgs {
+    /// HAProxy configuration: files or directories.
+    pub haproxy: Vec<PathBuf>,
+    /// Keepalived configuration.
+    pub keepalived: Option<PathBuf>,
+    /// The other node's Keepalived configuration.
+    pub peer: Option<PathBuf>,
+    /// Say that the configuration is valid.
+    pub verbose: bool,
+    /// Treat warnings as errors.
+    pub strict: bool,
+    /// Directory to change to before reading files.
+    pub directory: Option<PathBuf>,
+    /// Connections at the same time, if the configuration does not say.
+    pub localpeer: Option<String>,
+    /// Answer with Keepalived's exit statuses and words.
+    pub as_keepalived: bool,
+    /// How diagnostics are printed.
+    pub format: Format,
+}
+
+/// What to tell a running supervisor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalArgs {
+    /// Its pid file.
+    pub pidfile: PathBuf,
+    /// What it shall do.
+    pub command: Signal,
+}
+
+/// Commands to a running supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Read the configuration again.
+    Reload,
+    /// Stop gracefully.
+    Stop,
+}
+
+/// Switches of the demonstration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DemoArgs {
+    /// Mails a second.
+    pub rate: Option<u32>,
+    /// No live view, one line per event.
+    pub plain: bool,
+    /// Only one node on the loopback interface.
+    pub single: bool,
+}
+
+/// Which part of a supervised program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartArgs {
+    /// Its name: `proxy` or `vrrp`.
+    pub part: String,
+    /// The descriptor of its channel to the supervisor.
+    pub channel: i32,
+    /// What the supervisor runs.
+    pub run: RunArgs,
+}
+
+/// Why a command line cannot be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct UsageError {
+    /// What is wrong and what to do.
+    pub message: String,
+    /// The exit status of the program whose command line it is.
+    pub status: u8,
+}
+
+impl UsageError {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), status: 1 }
+    }
+}
+
+/// Reads a command line; the first word decides whose it is.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
+    let mut words = words.into_iter();
+    let program = words.next().unwrap_or_default();
+    let name = Path::new(&program).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let words = words.map(text).collect::<Result<Vec<_>, _>>()?;
+    match name.as_str() {
+        "haproxy" => haproxy::parse(&words),
+        "keepalived" => keepalived::parse(&words),
+        _ => native::parse(&words),
+    }
+}
+
+fn text(word: OsString) -> Result<String, UsageError> {
+    word.into_string().map_err(|w| UsageError::new(format!("`{}` is not valid UTF-8", w.to_string_lossy())))
+}
+
+/// Words one after the other, with the error for a missing value.
+struct Words<'a> {
+    rest: std::slice::Iter<'a, String>,
+}
+
+impl<'a> Words<'a> {
+    fn new(words: &'a [String]) -> Self {
+        Self { rest: words.iter() }
+    }
+
+    fn value(&mut self, option: &str) -> Result<&'a str, UsageError> {
+        self.next().ok_or_else(|| UsageError::new(format!("option `{option}` needs a value")))
+    }
+
+    fn number<T: std::str::FromStr>(&mut self, option: &str) -> Result<T, UsageError> {
+        let value = self.value(option)?;
+        value.parse().map_err(|_| UsageError::new(format!("option `{option}` needs a number, not `{value}`")))
+    }
+
+    fn peek(&self) -> Option<&'a str> {
+        self.rest.as_slice().first().map(String::as_str)
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        self.rest.next().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_the_program_decides() {
+        let run = |words: &[&str]| parse(words.iter().map(OsString::from));
+        assert!(matches!(run(&["/usr/sbin/haproxy", "-v"]), Ok(Invocation::Print(Text::HaproxyVersion { .. }))));
+        assert!(matches!(run(&["keepalived", "-v"]), Ok(Invocation::Print(Text::KeepalivedVersion))));
+        assert!(matches!(run(&["lb", "--version"]), Ok(Invocation::Print(Text::Version))));
+    }
+}

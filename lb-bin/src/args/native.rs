@@ -1,0 +1,152 @@
+//! lb's own command line.
+
+use super::{
+    CheckArgs, DemoArgs, Format, Invocation, PartArgs, RunArgs, Signal, SignalArgs, Text, UsageError, Words, haproxy,
+    keepalived,
+};
+
+pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
+    let Some((command, rest)) = words.split_first() else { return Ok(Invocation::Print(Text::Help)) };
+    match command.as_str() {
+        "run" => run(rest).map(Invocation::Run),
+        "check" => check(rest).map(Invocation::Check),
+        "demo" => demo(rest).map(Invocation::Demo),
+        "reload" => signal(rest, Signal::Reload),
+        "stop" => signal(rest, Signal::Stop),
+        "haproxy" => haproxy::parse(rest),
+        "keepalived" => keepalived::parse(rest),
+        "part" => part(rest).map(Invocation::Part),
+        "-V" | "--version" | "version" => Ok(Invocation::Print(Text::Version)),
+        "-v" => Ok(Invocation::Print(Text::HaproxyVersion { long: false })),
+        "-vv" => Ok(Invocation::Print(Text::HaproxyVersion { long: true })),
+        "-h" | "--help" | "help" => Ok(Invocation::Print(Text::Help)),
+        // Tools that start `haproxy -f …` from a path of their own find the same options here.
+        _ if command.starts_with('-') => haproxy::parse(words),
+        _ => Err(UsageError::new(format!(
+            "unknown command `{command}`; there are run, check, demo, reload, stop and help"
+        ))),
+    }
+}
+
+fn run(words: &[String]) -> Result<RunArgs, UsageError> {
+    let mut args = RunArgs { daemon: Some(false), ..RunArgs::default() };
+    let mut words = Words::new(words);
+    while let Some(word) = words.next() {
+        match word {
+            "-f" | "--haproxy" => args.haproxy.push(words.value(word)?.into()),
+            "-k" | "--keepalived" => args.keepalived = Some(words.value(word)?.into()),
+            "-p" | "--pidfile" => args.pidfile = Some(words.value(word)?.into()),
+            "-D" | "--daemon" => args.daemon = Some(true),
+            "-W" | "--supervise" => args.master = true,
+            "--notify" => (args.master, args.notify) = (true, true),
+            "-C" | "--directory" => args.directory = Some(words.value(word)?.into()),
+            "-L" | "--localpeer" => args.localpeer = Some(words.value(word)?.to_owned()),
+            "-S" | "--master-socket" => args.master_ctl.push(words.value(word)?.to_owned()),
+            "--strict" => args.strict = true,
+            "-q" | "--quiet" => args.quiet = true,
+            "--log-console" => args.console_log = true,
+            "--log-detail" => args.detail = true,
+            "--format" => args.format = format(words.value(word)?)?,
+            _ => return Err(UsageError::new(format!("unknown option `{word}` of `lb run`; see `lb help`"))),
+        }
+    }
+    if args.haproxy.is_empty() && args.keepalived.is_none() {
+        return Err(UsageError::new("nothing to run: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both"));
+    }
+    Ok(args)
+}
+
+fn check(words: &[String]) -> Result<CheckArgs, UsageError> {
+    let mut args = CheckArgs::default();
+    let mut words = Words::new(words);
+    while let Some(word) = words.next() {
+        match word {
+            "-f" | "--haproxy" => args.haproxy.push(words.value(word)?.into()),
+            "-k" | "--keepalived" => args.keepalived = Some(words.value(word)?.into()),
+            "--peer" => args.peer = Some(words.value(word)?.into()),
+            "-V" | "--verbose" => args.verbose = true,
+            "--strict" => args.strict = true,
+            "-C" | "--directory" => args.directory = Some(words.value(word)?.into()),
+            "-L" | "--localpeer" => args.localpeer = Some(words.value(word)?.to_owned()),
+            "--format" => args.format = format(words.value(word)?)?,
+            _ => return Err(UsageError::new(format!("unknown option `{word}` of `lb check`; see `lb help`"))),
+        }
+    }
+    if args.haproxy.is_empty() && args.keepalived.is_none() {
+        return Err(UsageError::new("nothing to check: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both"));
+    }
+    Ok(args)
+}
+
+fn demo(words: &[String]) -> Result<DemoArgs, UsageError> {
+    let mut args = DemoArgs::default();
+    let mut words = Words::new(words);
+    while let Some(word) = words.next() {
+        match word {
+            "--rate" => args.rate = Some(words.number(word)?),
+            "--plain" => args.plain = true,
+            "--single" => args.single = true,
+            _ => return Err(UsageError::new(format!("unknown option `{word}` of `lb demo`; see `lb help`"))),
+        }
+    }
+    Ok(args)
+}
+
+fn signal(words: &[String], command: Signal) -> Result<Invocation, UsageError> {
+    match words {
+        [option, file] if option == "-p" || option == "--pidfile" => {
+            Ok(Invocation::Signal(SignalArgs { pidfile: file.into(), command }))
+        }
+        _ => Err(UsageError::new("name the pid file of the running program by `-p FILE`")),
+    }
+}
+
+fn part(words: &[String]) -> Result<PartArgs, UsageError> {
+    let [name, channel, rest @ ..] = words else {
+        return Err(UsageError::new("`lb part` is for the supervisor only"));
+    };
+    let channel = channel.parse().map_err(|_| UsageError::new("`lb part` is for the supervisor only"))?;
+    Ok(PartArgs { part: name.clone(), channel, run: run(rest)? })
+}
+
+fn format(word: &str) -> Result<Format, UsageError> {
+    match word {
+        "auto" => Ok(Format::Auto),
+        "human" => Ok(Format::Human),
+        "haproxy" => Ok(Format::Haproxy),
+        "json" => Ok(Format::Json),
+        _ => Err(UsageError::new(format!("`{word}` is not a format; there are auto, human, haproxy and json"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Result<Invocation, UsageError> {
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn both_files_run_together() {
+        let Ok(Invocation::Run(run)) = words("run -f haproxy.cfg -k keepalived.conf -p /run/lb.pid") else {
+            panic!("not a run")
+        };
+        assert_eq!((run.haproxy.len(), run.keepalived.is_some(), run.daemon), (1, true, Some(false)));
+    }
+
+    #[test]
+    fn the_options_of_haproxy_work_under_any_name() {
+        assert!(matches!(words("-d -dM -dI -dW -f cfg"), Ok(Invocation::Run(r)) if r.strict));
+        assert!(matches!(words("-f cfg"), Ok(Invocation::Run(_))));
+        assert_eq!(words("-cc 1"), Ok(Invocation::Condition("1".into())));
+    }
+
+    #[test]
+    fn mistakes_say_what_to_do() {
+        assert!(words("run").unwrap_err().message.contains("-k"));
+        assert!(words("chekc").unwrap_err().message.contains("check"));
+        assert!(words("check -f a --format xml").unwrap_err().message.contains("json"));
+        assert!(words("reload").unwrap_err().message.contains("-p FILE"));
+    }
+}
