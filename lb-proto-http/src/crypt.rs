@@ -159,7 +159,10 @@ mod tests {
     #[test]
     fn the_number_of_rounds_may_be_given() {
         let hash = "$5$rounds=10000$saltstringsaltst$3xv.VbSCBX41eDL9L3voZedOg7xF6nJLQZDrvI7lEo4.";
-        assert_eq!(parts(hash).map(|(rounds, salt, _)| (rounds, salt)), Some((10_000, &b"saltstringsaltst"[..])));
+        assert_eq!(
+            parts(hash).map(|(rounds, salt, _)| (rounds, salt)),
+            Some((10_000, &b"saltstringsaltst"[..]))
+        );
         assert_eq!(parts("$5$rounds=1$s$x").map(|(rounds, ..)| rounds), Some(1000));
     }
 

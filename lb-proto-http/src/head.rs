@@ -7,9 +7,11 @@
 //! Field names are held in lower case, the form in which they are forwarded. Order and duplicates are kept.
 
 mod fields;
+mod name;
 mod request;
 mod response;
 
 pub use fields::{Fields, MAX_ADDED, Span};
+pub use name::HeaderName;
 pub use request::{Flags, Method, Request, Version};
 pub use response::Response;

@@ -123,9 +123,7 @@ impl Expect {
     pub(super) fn judge(&self, received: &Received, last: bool) -> Answer {
         let Some(head) = received.head() else { return Answer::Wait };
         let matched = match &self.subject {
-            Subject::Status(ranges) => {
-                ranges.iter().any(|(from, to)| (*from..=*to).contains(&head.status))
-            }
+            Subject::Status(ranges) => ranges.iter().any(|(from, to)| (*from..=*to).contains(&head.status)),
             Subject::StatusRegex(regex) => regex.is_match(head.status.to_string().as_bytes()),
             Subject::Header { name, value, full } => header_matches(head, name, value.as_ref(), *full),
             Subject::Body(_) | Subject::BodyRegex(_) => return self.judge_body(received.body(), last),
@@ -146,9 +144,7 @@ impl Expect {
             return Answer::Failed(Status::L7Response, text);
         }
         let (matched, too_short) = match &self.subject {
-            Subject::Body(text) => {
-                (memchr::memmem::find(body, text).is_some(), body.len() < text.len())
-            }
+            Subject::Body(text) => (memchr::memmem::find(body, text).is_some(), body.len() < text.len()),
             Subject::BodyRegex(regex) => (regex.is_match(body), false),
             _ => return Answer::Wait,
         };

@@ -226,7 +226,8 @@ impl HttpCheck {
             expect::Answer::Wait => Judgement::Wait,
             expect::Answer::Matched => Judgement::Matched,
             expect::Answer::Failed(default, info) => {
-                let verdict = Verdict::new(expect.error_status.unwrap_or(default)).with_code(u32::from(status));
+                let verdict =
+                    Verdict::new(expect.error_status.unwrap_or(default)).with_code(u32::from(status));
                 Judgement::Failed(verdict.with_info(expect.commented(info)))
             }
         }

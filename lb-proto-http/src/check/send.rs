@@ -6,8 +6,8 @@ use std::sync::Arc;
 use lb_core::health::Target;
 
 use crate::h1::push_decimal;
+use crate::head::HeaderName;
 use crate::head::Method;
-use crate::spec::HeaderName;
 
 /// `http-check send`, and what `option httpchk` says about the request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@ use std::time::Duration;
 use lb_core::health::{ConnectFailure, ServerSnapshot};
 
 use super::*;
+use crate::head::HeaderName;
 
 #[expect(clippy::disallowed_methods, reason = "any instant will do as the origin of virtual time")]
 fn start() -> Instant {
@@ -56,10 +57,7 @@ fn a_request_with_fields_and_body_is_written_in_order() {
     send.headers = vec![(HeaderName::from("Host"), Arc::from(&b"a"[..]))];
     send.body = Arc::from(&b"xyz"[..]);
     let (_, request) = connected(&HttpProbe::of(vec![Step::Send(send)]), &target(), start());
-    assert_eq!(
-        request,
-        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\nconnection: close\r\n\r\nxyz"
-    );
+    assert_eq!(request, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\nconnection: close\r\n\r\nxyz");
 }
 
 #[test]
@@ -179,7 +177,9 @@ fn several_requests_go_over_one_connection() {
     ]);
     let (mut check, _) = connected(&probe, &target(), now);
     check.handle_input(now, Input::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"));
-    assert!(matches!(check.poll_output(), Some(Output::Send(request)) if request.starts_with(b"OPTIONS /2 ")));
+    assert!(
+        matches!(check.poll_output(), Some(Output::Send(request)) if request.starts_with(b"OPTIONS /2 "))
+    );
     check.handle_input(now, Input::Bytes(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"));
     let verdict = check.verdict().expect("a verdict").clone();
     assert_eq!((verdict.status, verdict.code, &*verdict.info), (Status::L7Status, 500, "Oops"));

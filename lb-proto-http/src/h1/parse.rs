@@ -442,6 +442,7 @@ fn finish_request(request: &mut Request, framing: &mut Framing, limits: &Limits)
         return Err(Reject::HeadTooLarge);
     }
     request.method = Method::of(request.method_text());
+    request.received = (request.method_span, request.target);
     check_form(request, framing.host, limits)?;
     settle_transfer(&mut request.fields, framing, request.version);
     if framing.transfer_encoding && !framing.chunked {

@@ -101,6 +101,8 @@ pub struct Request {
     pub flags: Flags,
     pub(crate) method_span: Span,
     pub(crate) target: Span,
+    /// As received, for logs.
+    pub(crate) received: (Span, Span),
     pub(crate) version_span: Span,
     pub(crate) body_at: usize,
     pub(crate) filled: usize,
@@ -116,6 +118,7 @@ impl Request {
         self.flags = Flags::default();
         self.method_span = Span::default();
         self.target = Span::default();
+        self.received = Default::default();
         self.version_span = Span::default();
         self.body_at = 0;
         self.filled = 0;
@@ -134,6 +137,16 @@ impl Request {
     /// The version as received.
     pub fn version_text(&self) -> &[u8] {
         self.fields.bytes(self.version_span)
+    }
+
+    /// The method as received, whatever rules made of it.
+    pub fn received_method(&self) -> &[u8] {
+        self.fields.bytes(self.received.0)
+    }
+
+    /// The target as received, whatever rules made of it.
+    pub fn received_target(&self) -> &[u8] {
+        self.fields.bytes(self.received.1)
     }
 
     /// Replaces the method. Returns false when there is no room for it.

@@ -1,43 +1,15 @@
 //! Actions of `http-request`, `http-response` and `http-after-response` rules.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lb_core::expr::map::MapHandle;
+use lb_core::expr::map::Reference;
 use lb_core::expr::{Program, Regex, VarName};
 use lb_core::log::Template;
 use lb_core::spec::Severity;
 
 use super::reply::{Redirect, Reply};
-
-/// A header field name in lower case.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HeaderName(Arc<[u8]>);
-
-impl HeaderName {
-    /// Lowers `name`. What a name may consist of is the caller's business.
-    pub fn new(name: impl AsRef<[u8]>) -> Self {
-        Self(name.as_ref().to_ascii_lowercase().into())
-    }
-
-    /// The name in lower case.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for HeaderName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.0.escape_ascii())
-    }
-}
-
-impl From<&str> for HeaderName {
-    fn from(name: &str) -> Self {
-        Self::new(name)
-    }
-}
+use crate::head::HeaderName;
 
 /// Which fields `del-header` removes.
 #[derive(Debug, Clone)]
@@ -144,11 +116,11 @@ pub enum Action {
     /// `set-dst-port`.
     SetDstPort(Program),
     /// `set-map`: key and value.
-    SetMap(MapHandle, Template, Template),
+    SetMap(Arc<Reference>, Template, Template),
     /// `del-map` and `del-acl`.
-    DelMap(MapHandle, Template),
+    DelMap(Arc<Reference>, Template),
     /// `add-acl`.
-    AddAcl(MapHandle, Template),
+    AddAcl(Arc<Reference>, Template),
     /// `track-sc`.
     Track(TrackSlot),
     /// `use-service`: final.

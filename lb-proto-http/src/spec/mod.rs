@@ -16,13 +16,15 @@ use std::time::Duration;
 use lb_core::expr::Program;
 use lb_core::log::Template;
 use lb_core::name::{ProxyName, ServerName};
-use lb_core::rule::{Condition, RuleSet};
+use lb_core::rule::RuleSet;
+use lb_core::rule::cond::Condition;
 use lb_core::spec::ProtocolSpec;
 
 use crate::auth::UserLists;
 use crate::h1::Limits;
+use crate::head::HeaderName;
 
-pub use action::{Action, HeaderName, NameMatch, ServiceKind, TimeoutKind, TrackSlot};
+pub use action::{Action, NameMatch, ServiceKind, TimeoutKind, TrackSlot};
 pub use cookie::{CookieMode, CookieSpec};
 pub use reply::{ErrorReply, Redirect, RedirectTarget, Reply, ReplyBody};
 

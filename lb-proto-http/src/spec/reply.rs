@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lb_core::log::Template;
 
-use super::action::HeaderName;
+use crate::head::HeaderName;
 
 /// An answer of `deny`, `return`, `tarpit` or `http-error`.
 #[derive(Debug, Clone)]
