@@ -168,9 +168,6 @@ impl Backup {
             Some(_) => {}
         }
         self.heard = Some(advert.source);
-        if changed {
-            core.told.clear();
-        }
         if core.owner_backed_off && (changed || advert.priority != crate::wire::PRIORITY_OWNER) {
             core.info(cx, "Restoring our priority to 255 since received advert with lower priority");
             core.restore_owner();
@@ -200,6 +197,10 @@ impl Backup {
             self.master_interval = advert.interval;
         }
         self.held_by_group = false;
+        if core.master.is_none_or(|(address, _)| address != advert.source) {
+            core.told.clear();
+            core.told.note_mismatch(advert);
+        }
         core.master = Some((advert.source, advert.priority));
         if let Preempt::After(delay) = core.spec.preempt {
             if advert.priority >= core.effective {

@@ -82,6 +82,13 @@ impl Told {
         first
     }
 
+    /// Whatever is wrong with the addresses of this advert has been told.
+    pub(crate) fn note_mismatch(&mut self, advert: &Advert) {
+        if advert.address_mismatch.is_some() {
+            self.once(ADDRESS_LIST);
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0 = 0;
     }

@@ -1,0 +1,203 @@
+//! Entering and leaving the mastership.
+
+use std::time::Duration;
+
+use vrrp::event::{Admin, InterfaceAddress, NotifyState};
+use vrrp::spec::{Prefix, VirtualAddress};
+use vrrp::stats::StateKind;
+use vrrp::{Input, Output};
+
+use crate::common::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_new_master_acts_in_the_order_of_keepalived() {
+    let mut node = Node::start(spec(|i| {
+        i.accept = false;
+        i.excluded_addresses.push(VirtualAddress::new(Prefix::host(HIGH)));
+        i.routes.push(vrrp::spec::Route::new(Prefix::new([10, 9, 0, 0].into(), 16)));
+        i.rules.push(vrrp::spec::Rule::default());
+    }));
+    node.done.clear();
+    node.advance(us(3_609_375));
+    assert_eq!(
+        outline(&node),
+        [
+            "log (i) Receive advertisement timeout",
+            "advert 100",
+            "log (i) Entering MASTER STATE",
+            "log (i) setting firewall drop rule",
+            "block",
+            "block",
+            "log (i) setting VIPs.",
+            "add",
+            "log (i) setting E-VIPs.",
+            "add",
+            "log (i) setting Virtual Routes",
+            "add route",
+            "log (i) setting Virtual Rules",
+            "add rule",
+            "log (i) Sending/queueing gratuitous ARPs on eth0 for 10.0.10.3",
+            "log (i) Sending/queueing gratuitous ARPs on eth0 for 10.0.10.13",
+            "10 × announce",
+            "notify Master",
+        ]
+    );
+    node.done.clear();
+    node.hear("10.0.10.99".parse().unwrap(), 200);
+    assert_eq!(
+        outline(&node),
+        [
+            "advert 100",
+            "log (i) Master received advert from 10.0.10.99 with higher priority 200, ours 100",
+            "log (i) Entering BACKUP STATE",
+            "log (i) removing Virtual Rules",
+            "del rule",
+            "log (i) removing Virtual Routes",
+            "del route",
+            "log (i) removing VIPs.",
+            "del",
+            "log (i) removing E-VIPs.",
+            "del",
+            "log (i) removing firewall drop rule",
+            "unblock",
+            "unblock",
+            "notify Backup",
+        ]
+    );
+}
+
+fn outline(node: &Node) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut announcements = 0;
+    for done in &node.done {
+        let line = match &done.output {
+            Output::Log(log) if log.text.starts_with("Sending gratuitous ARP") => continue,
+            Output::Garp(_) => {
+                announcements += 1;
+                if announcements > 1 {
+                    lines.pop();
+                }
+                format!("{announcements} × announce")
+            }
+            Output::Log(log) => format!("log {}", log.text),
+            Output::Transmit(transmit) => format!("advert {}", transmit.payload()[2]),
+            Output::AddAddress(_) => "add".into(),
+            Output::DelAddress(_) => "del".into(),
+            Output::AddRoute(_) => "add route".into(),
+            Output::DelRoute(_) => "del route".into(),
+            Output::AddRule(_) => "add rule".into(),
+            Output::DelRule(_) => "del rule".into(),
+            Output::Block(_) => "block".into(),
+            Output::Unblock(_) => "unblock".into(),
+            Output::Notify(notify) => format!("notify {:?}", notify.state),
+            other => format!("{other:?}"),
+        };
+        lines.push(line);
+    }
+    lines
+}
+
+#[test]
+fn two_sets_of_five_announcements_five_seconds_apart() {
+    let mut node = Node::start(spec(|_| ()));
+    node.advance(20 * SECOND);
+    let first = us(3_609_375);
+    assert_eq!(node.announcements(), [vec![first; 5], vec![first + 5 * SECOND; 5]].concat());
+    let line = "Sending gratuitous ARP on eth0 for 10.0.10.3";
+    assert_eq!(node.logs().iter().filter(|log| *log == line).count(), 10);
+}
+
+#[test]
+fn the_second_set_is_cancelled_when_the_mastership_ends() {
+    let mut node = Node::start(spec(|_| ()));
+    node.advance(4 * SECOND);
+    node.hear(HIGH, 150);
+    node.done.clear();
+    for _ in 0..10 {
+        node.advance(SECOND);
+        node.hear(HIGH, 150);
+    }
+    assert!(node.announcements().is_empty());
+}
+
+#[test]
+fn refreshing_sets_start_counting_after_the_delay_of_the_second_set() {
+    let mut node = Node::start(spec(|i| i.garp.refresh = 2 * SECOND));
+    node.advance(us(3_609_375) + 9 * SECOND);
+    let since: Vec<u64> = node.announcements().iter().map(|at| (*at - us(3_609_375)).as_secs()).collect();
+    assert_eq!(since, [0, 0, 0, 0, 0, 5, 5, 5, 5, 5, 7, 9]);
+}
+
+#[test]
+fn an_interval_between_announcements_paces_them() {
+    let mut node = Node::start(spec(|i| {
+        i.garp.garp_interval = ms(10);
+        i.garp.delay = Duration::ZERO;
+    }));
+    node.advance(5 * SECOND);
+    let since: Vec<u128> = node.announcements().iter().map(|at| (*at - us(3_609_375)).as_millis()).collect();
+    assert_eq!(since, [0, 10, 20, 30, 40]);
+}
+
+#[test]
+fn left_over_addresses_are_removed_at_the_start() {
+    let node = Node::start(spec(|_| ()));
+    assert_eq!(node.removed(), Some(Duration::ZERO));
+    assert!(node.has_log("(i) removing VIPs."));
+}
+
+#[test]
+fn an_address_removed_by_somebody_else_is_put_back_at_once_and_announced() {
+    let mut node = Node::master(spec(|_| ()));
+    node.input(Input::AddressRemoved(InterfaceAddress::new("eth0", Prefix::host(VIP))));
+    assert_eq!(node.added(), Some(node.elapsed()));
+    assert_eq!(node.announcements().len(), 5);
+    assert_eq!(node.state(), StateKind::Master);
+    assert!(node.adverts().is_empty(), "nobody else needs to know");
+    assert_eq!(node.snapshot().stats.addresses_restored, 1);
+}
+
+#[test]
+fn an_address_that_is_not_tracked_stays_away() {
+    let mut node = Node::master(spec(|i| i.addresses[0].track = false));
+    node.input(Input::AddressRemoved(InterfaceAddress::new("eth0", Prefix::host(VIP))));
+    assert_eq!(node.added(), None);
+}
+
+#[test]
+fn a_fight_over_an_address_is_given_up_for_a_while() {
+    let mut node = Node::master(spec(|_| ()));
+    for _ in 0..1000 {
+        node.input(Input::AddressRemoved(InterfaceAddress::new("eth0", Prefix::host(VIP))));
+        node.advance(ms(1));
+    }
+    assert_eq!(node.snapshot().stats.addresses_restored, 10);
+    node.advance(11 * SECOND);
+    node.input(Input::AddressRemoved(InterfaceAddress::new("eth0", Prefix::host(VIP))));
+    assert_eq!(node.snapshot().stats.addresses_restored, 11);
+}
+
+#[test]
+fn a_graceful_stop_keeps_the_addresses_until_the_successor_is_heard() {
+    let mut node = Node::master(spec(|_| ()));
+    node.admin(Admin::Shutdown);
+    assert_eq!(node.adverts().last().map(|(_, priority)| *priority), Some(0));
+    assert_eq!((node.removed(), node.router.is_finished()), (None, false));
+    node.advance(ms(609));
+    assert_eq!(node.removed(), None);
+    node.hear(LOW, 50);
+    assert_eq!(node.removed(), Some(node.elapsed()));
+    assert_eq!(node.notifications(), [NotifyState::Stop]);
+    assert!(node.router.is_finished());
+}
+
+#[test]
+fn a_graceful_stop_does_not_wait_for_ever() {
+    let mut node = Node::master(spec(|_| ()));
+    node.admin(Admin::Shutdown);
+    node.advance(SECOND);
+    assert!(node.removed().is_some() && node.router.is_finished());
+    assert_eq!(node.router.poll_timeout(), None);
+}

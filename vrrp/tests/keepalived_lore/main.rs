@@ -1,0 +1,12 @@
+//! What years of use have taught keepalived and its users, one test each.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod election;
+mod groups;
+mod holding;
+mod receiving;
+mod reload;
+mod sending;
+mod tracking;

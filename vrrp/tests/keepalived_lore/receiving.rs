@@ -1,0 +1,87 @@
+//! What is heard.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use vrrp::advert::AdvertReject;
+use vrrp::event::Link;
+use vrrp::spec::{Peer, Prefix, Transport, VirtualAddress};
+use vrrp::{Input, Output};
+
+use crate::common::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn foreign_addresses_in_an_advert_are_told_once_counted_and_accepted() {
+    let mut node = Node::start(spec(|_| ()));
+    let mut other = node.router.spec().instances[0].clone();
+    other.addresses = vec![VirtualAddress::new(Prefix::host(HIGH))];
+    for _ in 0..3 {
+        node.input(Input::Datagram(advert_for(&other, HIGH, 150)));
+    }
+    let text = "(i) ip address associated with VRID 50 not present in advert from 10.0.10.13: 10.0.10.3";
+    assert_eq!(node.logs().iter().filter(|log| *log == text).count(), 1);
+    assert_eq!(node.snapshot().stats.address_list_mismatches, 3);
+    assert_eq!(node.snapshot().master, Some((HIGH, 150)));
+}
+
+#[test]
+fn strict_conformance_rejects_foreign_addresses() {
+    let mut node = Node::start(spec(|i| i.strict = true));
+    let mut other = node.router.spec().instances[0].clone();
+    other.addresses.clear();
+    node.input(Input::Datagram(advert_for(&other, HIGH, 150)));
+    assert_eq!(node.snapshot().stats.rejected(AdvertReject::AddressListMismatch), 1);
+}
+
+#[test]
+fn unknown_virtual_routers_are_counted_and_told_only_on_demand() {
+    for (told, lines) in [(false, 0), (true, 1)] {
+        let mut spec = spec(|_| ());
+        spec.global.log_unknown_vrids = told;
+        let mut node = Node::start(spec);
+        node.done.clear();
+        let mut other = node.router.spec().instances[0].clone();
+        other.vrid = 51;
+        for _ in 0..3 {
+            node.input(Input::Datagram(advert_for(&other, HIGH, 150)));
+        }
+        assert_eq!(node.logs().len(), lines);
+        assert_eq!(node.router.snapshot(node.now).unknown_vrids, 3);
+    }
+}
+
+#[test]
+fn nothing_is_heard_in_fault() {
+    let mut node = Node::start(spec(|_| ()));
+    node.input(Input::Link(Link::new("eth0", false)));
+    node.hear(HIGH, 150);
+    assert_eq!(node.snapshot().stats.adverts_received, 0);
+}
+
+#[test]
+fn leaving_a_fault_in_unicast_mode_freshens_the_peers() {
+    let mut node = Node::start(spec(|i| i.transport = Transport::unicast(vec![Peer::new(HIGH)])));
+    node.input(Input::Link(Link::new("eth0", false)));
+    node.done.clear();
+    node.input(Input::Link(Link::new("eth0", true)));
+    let announced: Vec<IpAddr> = node
+        .done
+        .iter()
+        .filter_map(|done| match &done.output {
+            Output::Garp(announcement) => Some(announcement.address),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(announced, [OWN]);
+}
+
+#[test]
+fn unicast_speaks_to_every_peer() {
+    let mut node =
+        Node::master(spec(|i| i.transport = Transport::unicast(vec![Peer::new(HIGH), Peer::new(LOW)])));
+    node.advance(SECOND);
+    let to: Vec<IpAddr> = node.transmits().iter().map(|(_, transmit)| transmit.destination).collect();
+    assert_eq!(to, [HIGH, LOW]);
+}

@@ -1,0 +1,264 @@
+//! Reloads, restarts and frozen processes.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use vrrp::event::{Admin, InterfaceAddress, NotifyState, ScriptResult, Track};
+use vrrp::spec::{AdvertInterval, Preempt, Prefix, TrackRef, Version, VirtualAddress, Weight};
+use vrrp::stats::StateKind;
+use vrrp::{Input, Output, Router};
+
+use crate::common::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_reload_keeps_the_mastership_and_changes_only_the_difference() {
+    let mut node = Node::master(spec(|_| ()));
+    let mut new = spec(|i| i.priority = 120);
+    new.instances[0].name = "renamed".into();
+    new.instances[0].addresses.push(VirtualAddress::new(Prefix::host(HIGH)));
+    node.router.reconfigure(node.now, new).unwrap();
+    node.drain();
+    assert_eq!(node.state(), StateKind::Master);
+    assert_eq!(node.adverts(), [(node.elapsed(), 120)]);
+    assert_eq!(node.removed(), None);
+    let added: Vec<_> =
+        node.done.iter().filter(|done| matches!(done.output, Output::AddAddress(_))).collect();
+    assert_eq!(added.len(), 1);
+    assert_eq!(node.announcements().len(), 10, "all addresses are announced");
+    node.advance(6 * SECOND);
+    assert_eq!(node.announcements().len(), 20, "and once more later");
+}
+
+#[test]
+fn a_reload_that_changes_nothing_disturbs_nothing() {
+    let mut node = Node::master(spec(|_| ()));
+    node.router.reconfigure(node.now, spec(|_| ())).unwrap();
+    node.drain();
+    assert!(node.announcements().is_empty() && node.removed().is_none() && node.notifications().is_empty());
+}
+
+#[test]
+fn a_changed_identifier_is_another_instance() {
+    let mut node = Node::master(spec(|_| ()));
+    node.router.reconfigure(node.now, spec(|i| i.vrid = 60)).unwrap();
+    node.drain();
+    assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [0]);
+    assert!(node.removed().is_some());
+    assert_eq!(node.state(), StateKind::Backup);
+    assert_eq!(node.notifications(), [NotifyState::Fault, NotifyState::Backup]);
+}
+
+#[test]
+fn an_empty_reload_removes_everything_gracefully() {
+    let mut node = Node::master(spec(|_| ()));
+    node.router.reconfigure(node.now, vrrp::Spec::new()).unwrap();
+    node.drain();
+    assert!(node.removed().is_some());
+    assert_eq!(node.adverts().last().map(|(_, priority)| *priority), Some(0));
+}
+
+#[test]
+fn a_bad_reload_leaves_the_old_configuration_running() {
+    let mut node = Node::master(spec(|_| ()));
+    let error = node.router.reconfigure(node.now, spec(|i| i.vrid = 0)).unwrap_err();
+    assert_eq!(error.to_string(), "instance i: the virtual router identifier must be 1 to 255");
+    node.advance(2 * SECOND);
+    assert_eq!((node.state(), node.adverts().len()), (StateKind::Master, 2));
+}
+
+#[test]
+fn an_address_may_move_from_one_instance_to_another() {
+    let pair = |first: u8, second: u8| {
+        let mut spec = crate::groups::grouped();
+        spec.groups.clear();
+        for (instance, last) in spec.instances.iter_mut().zip([first, second]) {
+            instance.addresses = vec![VirtualAddress::new(Prefix::host([10, 0, 10, last].into()))];
+        }
+        spec
+    };
+    let mut node = Node::start(pair(3, 4));
+    node.advance(20 * SECOND);
+    node.done.clear();
+    node.router.reconfigure(node.now, pair(4, 3)).unwrap();
+    node.drain();
+    let mut held = vec![3, 4];
+    for done in &node.done {
+        let last = |address: IpAddr| match address {
+            IpAddr::V4(address) => address.octets()[3],
+            IpAddr::V6(_) => unreachable!("all addresses are IPv4"),
+        };
+        match &done.output {
+            Output::AddAddress(change) => held.push(last(change.address.address())),
+            Output::DelAddress(change) => held.retain(|held| *held != last(change.address.address())),
+            _ => {}
+        }
+    }
+    held.sort_unstable();
+    held.dedup();
+    assert_eq!(held, [3, 4]);
+}
+
+fn restarted(node: &Node, age: Duration, vip_in_place: bool) -> Node {
+    let memory = node.router.memory();
+    let mut next = Node::idle(node.router.spec().clone());
+    next.router.resume(memory, age);
+    next.surroundings();
+    if vip_in_place {
+        next.input(Input::AddressAdded(InterfaceAddress::new("eth0", Prefix::host(VIP))));
+    }
+    next.admin(Admin::Start);
+    next
+}
+
+#[test]
+fn a_restarted_process_goes_on_as_master() {
+    let old = Node::master(with_script(Weight::FAULT, |_| ()));
+    let next = restarted(&old, SECOND, true);
+    assert_eq!(next.state(), StateKind::Master);
+    assert_eq!(next.adverts(), [(Duration::ZERO, 100)]);
+    assert_eq!(next.removed(), None);
+}
+
+#[test]
+fn a_restart_that_took_too_long_begins_as_backup() {
+    let old = Node::master(spec(|_| ()));
+    for (age, in_place) in [(4 * SECOND, true), (SECOND, false)] {
+        let next = restarted(&old, age, in_place);
+        assert_eq!(next.state(), StateKind::Backup);
+        assert!(next.removed().is_some());
+    }
+}
+
+#[test]
+fn a_backup_has_nothing_to_resume() {
+    let old = Node::start(spec(|_| ()));
+    assert_eq!(restarted(&old, ms(1), true).state(), StateKind::Backup);
+}
+
+#[test]
+fn a_master_frozen_beyond_the_patience_of_its_successor_wakes_up_as_backup() {
+    for datagram_first in [false, true] {
+        let mut node = Node::master(spec(|i| i.preempt = Preempt::Never));
+        node.freeze(6 * SECOND);
+        if datagram_first {
+            node.hear(LOW, 50);
+        } else {
+            node.router.handle_timeout(node.now);
+            node.drain();
+        }
+        assert_eq!(node.state(), StateKind::Backup);
+        assert!(node.adverts().is_empty() && node.announcements().is_empty());
+        assert!(node.removed().is_some());
+        assert_eq!(node.snapshot().stats.late_wakes, 1);
+        // And with nopreempt it stays there as long as the other one lives.
+        for _ in 0..10 {
+            node.hear(LOW, 50);
+            node.advance(SECOND);
+        }
+        assert_eq!(node.state(), StateKind::Backup);
+    }
+}
+
+#[test]
+fn a_machine_that_slept_without_its_clock_wakes_up_as_backup() {
+    let mut node = Node::master(spec(|_| ()));
+    node.input(Input::ClockJump(60 * SECOND));
+    assert_eq!(node.state(), StateKind::Backup);
+}
+
+#[test]
+fn a_master_that_is_a_little_late_stays() {
+    let mut node = Node::master(spec(|_| ()));
+    node.freeze(2 * SECOND);
+    node.router.handle_timeout(node.now);
+    node.drain();
+    assert_eq!((node.state(), node.adverts().len()), (StateKind::Master, 1));
+}
+
+#[test]
+fn a_backup_frozen_beyond_its_timer_reads_what_is_waiting_first() {
+    let mut node = Node::start(spec(|_| ()));
+    node.hear(HIGH, 150);
+    node.freeze(10 * SECOND);
+    node.router.handle_timeout(node.now);
+    node.drain();
+    assert_eq!(node.state(), StateKind::Backup);
+    node.hear(HIGH, 150);
+    node.advance(3 * SECOND);
+    assert_eq!(node.state(), StateKind::Backup);
+}
+
+#[test]
+fn an_operator_can_make_a_master_step_down() {
+    let mut node = Node::master(spec(|_| ()));
+    node.admin(Admin::StepDown("i".into()));
+    assert_eq!(node.state(), StateKind::Backup);
+    assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn a_script_that_cannot_be_started_is_no_success() {
+    let mut node = Node::master(with_script(Weight::FAULT, |_| ()));
+    node.input(Input::Track(Track::Script("c".into(), ScriptResult::NotStarted(2))));
+    assert_eq!(node.state(), StateKind::Fault);
+}
+
+#[test]
+fn mails_are_sent_once_per_change_of_state() {
+    let mut spec = spec(|i| i.smtp_alert = true);
+    spec.global.router_id = "lb1".into();
+    let mut node = Node::start(spec);
+    node.advance(5 * SECOND);
+    let mails: Vec<_> = node
+        .done
+        .iter()
+        .filter_map(|done| match &done.output {
+            Output::Mail(mail) => Some((mail.subject.clone(), mail.body.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        mails,
+        [
+            (
+                "[lb1] VRRP Instance i - Entering BACKUP state".to_owned(),
+                "=> VRRP Instance is no longer owning VRRP VIPs <=".to_owned()
+            ),
+            (
+                "[lb1] VRRP Instance i - Entering MASTER state".to_owned(),
+                "=> VRRP Instance is now owning VRRP VIPs <=".to_owned()
+            ),
+        ]
+    );
+}
+
+#[test]
+fn specifications_that_cannot_work_are_refused_with_a_reason() {
+    type Change = fn(&mut vrrp::spec::Instance);
+    let cases: [(Change, &str); 7] = [
+        (|i| i.priority = 0, "instance i: the priority must be 1 to 255"),
+        (
+            |i| i.advert_interval = AdvertInterval::from_centis(150),
+            "instance i: an advertisement interval of 1.5s is not possible in this version",
+        ),
+        (|i| i.ipv6 = true, "instance i: version 2 cannot be used with IPv6"),
+        (
+            |i| {
+                i.version = Version::V3;
+                i.auth = vrrp::spec::Auth::Pass(vrrp::spec::Password::new(b"x"));
+            },
+            "instance i: authentication needs version 2",
+        ),
+        (|i| i.interface = None, "instance i: no interface"),
+        (
+            |i| i.source = Some("fe80::1".parse().unwrap()),
+            "instance i: fe80::1 is of the wrong address family",
+        ),
+        (|i| i.track.scripts.push(TrackRef::new("x")), "instance i: no such script: x"),
+    ];
+    for (change, text) in cases {
+        assert_eq!(Router::new(spec(change)).unwrap_err().to_string(), text);
+    }
+}

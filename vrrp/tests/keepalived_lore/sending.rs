@@ -1,0 +1,115 @@
+//! What is sent, and when.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use vrrp::advert::AdvertReject;
+use vrrp::event::{Admin, InterfaceAddress, Link, NotifyState};
+use vrrp::spec::{Prefix, VirtualAddress};
+use vrrp::stats::StateKind;
+use vrrp::{Input, Output};
+
+use crate::common::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn no_rejected_packet_touches_the_schedule_of_a_master() {
+    let mut node = Node::master(spec(|_| ()));
+    let mut bad = node.advert(HIGH, 255);
+    bad.payload[6] ^= 0xff;
+    for _ in 0..100 {
+        node.input(Input::Datagram(bad.clone()));
+        node.advance(ms(50));
+    }
+    let adverts = node.adverts();
+    assert_eq!(adverts.len(), 5);
+    assert!(adverts.windows(2).all(|pair| pair[1].0 - pair[0].0 == SECOND));
+    assert_eq!(node.snapshot().stats.rejected(AdvertReject::BadChecksum), 100);
+}
+
+#[test]
+fn no_rejected_packet_touches_the_timer_of_a_backup() {
+    let mut node = Node::start(spec(|_| ()));
+    let mut bad = node.advert(HIGH, 255);
+    bad.ttl = Some(254);
+    for _ in 0..40 {
+        node.input(Input::Datagram(bad.clone()));
+        node.advance(ms(100));
+    }
+    assert_eq!(node.adverts().first().map(|(at, _)| *at), Some(us(3_609_375)));
+}
+
+#[test]
+fn not_even_valid_lower_adverts_delay_the_schedule() {
+    let mut node = Node::master(spec(|_| ()));
+    node.advance(ms(300));
+    node.hear(LOW, 50);
+    node.done.clear();
+    node.advance(3 * SECOND);
+    let phase = node.adverts()[0].0.subsec_micros();
+    assert!(node.adverts().iter().all(|(at, _)| at.subsec_micros() == phase));
+    assert_eq!(node.adverts().len(), 3);
+}
+
+#[test]
+fn the_source_is_the_first_address_that_is_not_virtual() {
+    let mut node = Node::idle(spec(|_| ()));
+    node.input(Input::Link(Link::new("eth0", true)));
+    for address in [VIP, OWN, HIGH] {
+        node.input(Input::AddressAdded(InterfaceAddress::new("eth0", Prefix::host(address))));
+    }
+    node.admin(Admin::Start);
+    assert_eq!(node.snapshot().source, Some(OWN));
+    node.input(Input::AddressRemoved(InterfaceAddress::new("eth0", Prefix::host(OWN))));
+    assert_eq!((node.snapshot().source, node.state()), (Some(HIGH), StateKind::Backup));
+}
+
+#[test]
+fn without_any_address_left_the_master_says_goodbye_and_is_faulty() {
+    let mut node = Node::master(spec(|_| ()));
+    node.input(Input::AddressRemoved(InterfaceAddress::new("eth0", Prefix::host(OWN))));
+    assert_eq!(node.state(), StateKind::Fault);
+    assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [0, 0]);
+    assert!(node.has_log("(i): entering FAULT state (no IPv4 address for interface)"));
+}
+
+#[test]
+fn addresses_are_advertised_in_the_configured_order_and_compared_as_a_set() {
+    let addresses: Vec<IpAddr> = [9, 3, 7].map(|last| IpAddr::from([10, 0, 10, last])).to_vec();
+    let fill = |i: &mut vrrp::spec::Instance| {
+        i.addresses = addresses.iter().map(|address| VirtualAddress::new(Prefix::host(*address))).collect();
+    };
+    let mut node = Node::start(spec(fill));
+    let mut other = node.router.spec().instances[0].clone();
+    other.addresses.reverse();
+    node.input(Input::Datagram(advert_for(&other, HIGH, 150)));
+    assert_eq!(node.snapshot().stats.address_list_mismatches, 0);
+    assert_eq!(node.snapshot().addresses, addresses);
+}
+
+#[test]
+fn addresses_an_advert_has_no_room_for_are_held_without_being_named() {
+    let many = |i: &mut vrrp::spec::Instance| {
+        i.addresses = (0..300_u16)
+            .map(|n| VirtualAddress::new(Prefix::host(IpAddr::from([10, 1, (n >> 8) as u8, n as u8]))))
+            .collect();
+    };
+    let mut node = Node::start(spec(many));
+    node.done.clear();
+    node.advance(4 * SECOND);
+    assert_eq!(node.snapshot().addresses.len(), 255);
+    let added = node.done.iter().filter(|done| matches!(done.output, Output::AddAddress(_))).count();
+    assert_eq!(added, 300);
+}
+
+#[test]
+fn a_fault_of_a_master_is_told_twice() {
+    let mut node = Node::master(spec(|_| ()));
+    node.input(Input::Link(Link::new("eth0", false)));
+    assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [0, 0]);
+    assert!(node.has_log("Netlink reports eth0 down"));
+    assert!(node.has_log("(i) Entering FAULT STATE"));
+    assert!(node.has_log("(i) sent 0 priority"));
+    assert_eq!(node.notifications(), [NotifyState::Fault]);
+}

@@ -1,0 +1,157 @@
+//! Scripts, links and other conditions.
+
+use std::time::Duration;
+
+use vrrp::Input;
+use vrrp::event::{Link, NotifyState, Track};
+use vrrp::spec::{External, TrackRef, Weight};
+use vrrp::stats::StateKind;
+
+use crate::common::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn the_sum_of_weights_is_kept_unclamped() {
+    let mut spec = with_script(Weight::new(50), |i| i.priority = 220);
+    spec.externals.push(External::new("b"));
+    spec.instances[0].track.externals.push(TrackRef::weighted("b", Weight::new(-30)));
+    let mut node = Node::start(spec);
+    node.script(0);
+    assert_eq!((node.snapshot().effective_priority, node.snapshot().total_priority), (254, 270));
+    node.input(Input::Track(Track::External("b".into(), false)));
+    assert_eq!((node.snapshot().effective_priority, node.snapshot().total_priority), (240, 240));
+    assert!(node.has_log("(i) Changing effective priority from 254 to 240"));
+}
+
+#[test]
+fn a_script_without_weight_is_a_fault_when_it_fails() {
+    let mut node = Node::master(with_script(Weight::FAULT, |_| ()));
+    node.script(1);
+    assert_eq!(node.state(), StateKind::Fault);
+    assert!(node.has_log("VRRP_Script(c) failed (exited with status 1)"));
+    node.script(0);
+    assert_eq!(node.state(), StateKind::Backup);
+    assert!(node.has_log("VRRP_Script(c) succeeded"));
+}
+
+#[test]
+fn until_a_script_without_weight_returns_nothing_is_sent_and_nobody_is_told() {
+    let mut node = Node::start(with_script(Weight::FAULT, |_| ()));
+    node.advance(20 * SECOND);
+    assert_eq!(node.state(), StateKind::Init);
+    assert!(node.adverts().is_empty() && node.notifications().is_empty());
+    node.script(0);
+    assert_eq!((node.state(), node.notifications()), (StateKind::Backup, vec![NotifyState::Backup]));
+    assert!(node.has_log("(i) Entering BACKUP STATE"));
+}
+
+#[test]
+fn a_failed_weighted_check_hands_over_at_once() {
+    let mut node = Node::master(tutorial());
+    node.advance(ms(300));
+    node.done.clear();
+    let failed = node.elapsed();
+    node.script(1);
+    assert!(node.has_log("(dc1server) Changing effective priority from 121 to 101"));
+    assert_eq!(node.adverts(), [(failed, 0)], "priority zero once");
+    assert_eq!(node.removed(), None, "somebody must serve until the successor is there");
+    node.advance(2 * SECOND);
+    assert_eq!(node.adverts(), [(failed, 0), (failed + SECOND, 101), (failed + 2 * SECOND, 101)]);
+    node.hear(LOW, 121);
+    assert_eq!(node.state(), StateKind::Backup);
+}
+
+#[test]
+fn a_weaker_master_that_would_still_win_does_not_hand_over() {
+    let mut node = Node::master(with_script(Weight::new(20), |i| i.priority = 150));
+    node.hear(LOW, 100);
+    node.done.clear();
+    node.script(1);
+    assert!(node.adverts().iter().all(|(_, priority)| *priority != 0));
+}
+
+#[test]
+fn handing_over_can_be_switched_off() {
+    let mut spec = tutorial();
+    spec.global.active_step_down = false;
+    let mut node = Node::master(spec);
+    node.script(1);
+    node.advance(5 * SECOND);
+    assert!(node.adverts().iter().all(|(_, priority)| *priority == 101));
+}
+
+#[test]
+fn an_external_condition_steps_the_master_down() {
+    let mut spec = spec(|i| i.track.externals.push(TrackRef::new("pool")));
+    spec.externals.push(External::new("pool"));
+    let mut node = Node::start(spec);
+    node.input(Input::Track(Track::External("pool".into(), true)));
+    node.advance(5 * SECOND);
+    assert_eq!(node.state(), StateKind::Master);
+    node.done.clear();
+    node.input(Input::Track(Track::External("pool".into(), false)));
+    assert_eq!(node.state(), StateKind::Fault);
+    assert!(node.removed().is_some());
+    assert_eq!(node.adverts().last().map(|(_, priority)| *priority), Some(0));
+}
+
+#[test]
+fn a_higher_priority_is_told_with_the_next_advert_not_before() {
+    let mut node = Node::master(tutorial());
+    node.script(1);
+    node.advance(3 * SECOND);
+    node.done.clear();
+    node.script(0);
+    assert!(node.adverts().is_empty());
+    node.advance(SECOND);
+    assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [121]);
+}
+
+#[test]
+fn the_way_back_from_a_lost_link_is_a_whole_master_down_time() {
+    let mut node = Node::master(spec(|_| ()));
+    node.input(Input::Link(Link::new("eth0", false)));
+    node.advance(SECOND);
+    node.input(Input::Link(Link::new("eth0", true)));
+    assert!(node.has_log("Netlink reports eth0 up") && node.has_log("(i) Entering BACKUP STATE"));
+    node.done.clear();
+    let up = node.elapsed();
+    node.advance(4 * SECOND);
+    assert_eq!(node.adverts().first(), Some(&(up + us(3_609_375), 100)));
+}
+
+#[test]
+fn the_own_interface_can_be_left_untracked() {
+    let mut node = Node::master(spec(|i| i.ignore_own_interface = true));
+    node.input(Input::Link(Link::new("eth0", false)));
+    assert_eq!(node.state(), StateKind::Master);
+}
+
+#[test]
+fn a_link_that_comes_back_in_time_has_not_been_down() {
+    let mut spec = spec(|_| ());
+    let mut delay = vrrp::spec::LinkDelay::default();
+    (delay.interface, delay.down) = ("eth0".into(), 2 * SECOND);
+    spec.link_delays.push(delay);
+    let mut node = Node::master(spec);
+    node.input(Input::Link(Link::new("eth0", false)));
+    node.advance(SECOND);
+    node.input(Input::Link(Link::new("eth0", true)));
+    node.advance(5 * SECOND);
+    assert_eq!(node.state(), StateKind::Master);
+    node.input(Input::Link(Link::new("eth0", false)));
+    node.advance(2 * SECOND);
+    assert_eq!(node.state(), StateKind::Fault);
+}
+
+#[test]
+fn an_interface_created_again_gets_its_addresses_back() {
+    let mut node = Node::master(spec(|i| {
+        i.addresses[0].interface = Some("eth1".into());
+    }));
+    node.input(Input::Link(Link::absent("eth1")));
+    node.input(Input::Link(Link::new("eth1", true)));
+    assert!(node.added().is_some());
+    assert_eq!(node.announcements().len(), 5);
+}
