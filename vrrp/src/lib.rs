@@ -6,6 +6,8 @@ mod garp;
 mod group;
 mod instance;
 mod link;
+#[cfg(feature = "linux")]
+pub mod linux;
 mod outbox;
 mod router;
 pub mod spec;

@@ -1,0 +1,531 @@
+//! The run loop: everything that happens outside goes into the router, everything the router wants is done.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::{mpsc, oneshot};
+
+use super::effects::Effects;
+use super::files::Files;
+use super::netlink::{Change, Monitor, Netlink, message};
+use super::notify::Ended;
+use super::processes::Processes;
+use super::security;
+use super::timer::Timer;
+use super::tuning::{self, AutoPriority};
+use crate::event::{Admin, Datagram, Input, Log, MailMessage, Notify, ScriptResult, Severity, Track};
+use crate::spec::{Name, Spec};
+use crate::stats::Snapshot;
+use crate::{Memory, Router, SpecError};
+
+/// Received adverts that wait for the router; what comes on top waits in the kernel or is dropped there.
+const DATAGRAM_QUEUE: usize = 256;
+/// Adverts handled before the clock is looked at again.
+const DATAGRAM_BATCH: usize = 32;
+/// Requests of the caller that wait.
+const COMMAND_QUEUE: usize = 64;
+/// The longest the end of a graceful stop waits for the kernel and for notification scripts.
+const FINISH_LIMIT: Duration = Duration::from_secs(1);
+/// Time between two attempts to open a socket that could not be opened.
+const RETRY: Duration = Duration::from_secs(1);
+/// The clock of the machine may run ahead of the monotonic one by this much before it counts as a sleep.
+const CLOCK_TOLERANCE: Duration = Duration::from_millis(50);
+
+/// What the caller of a driver hears.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The first round is over: sockets are open, the instances have begun.
+    Started,
+    /// A line for the log.
+    Log(Log),
+    /// A state changed. Its scripts and pipes have been taken care of.
+    Notify(Notify),
+    /// A mail is to be sent.
+    Mail(MailMessage),
+    /// What a successor of this process has to know in order to resume. Replaces what was told before.
+    Memory(Memory),
+}
+
+/// How a driver is to begin.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// What a predecessor last told by [`Event::Memory`], and how long ago it ceased to be; to resume its
+    /// masterships.
+    pub memory: Option<(Memory, Duration)>,
+}
+
+enum Command {
+    Input(Input),
+    Reload(Box<Spec>, oneshot::Sender<Result<(), SpecError>>),
+    Snapshot(oneshot::Sender<Snapshot>),
+}
+
+/// Talks to a running driver; cheap to clone. When the driver has ended, everything asked of it is in vain.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+}
+
+/// Why a reload did not happen. The old specification stays in force.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// The new specification contradicts itself.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// Nobody is there to reload.
+    #[error("the driver has ended")]
+    Ended,
+}
+
+impl Handle {
+    /// Reports news of a tracker, such as the health of a pool. Cancel safe.
+    pub async fn track(&self, track: Track) {
+        self.input(Input::Track(track)).await;
+    }
+
+    /// Passes on a wish of the operator. Cancel safe.
+    pub async fn admin(&self, admin: Admin) {
+        self.input(Input::Admin(admin)).await;
+    }
+
+    /// Replaces the specification. Instances that stay keep their state. Cancel safe: the reload happens or it does
+    /// not, and its outcome is lost.
+    pub async fn reload(&self, spec: Spec) -> Result<(), ReloadError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Reload(Box::new(spec), reply);
+        self.commands.send(command).await.map_err(|_| ReloadError::Ended)?;
+        answer.await.map_err(|_| ReloadError::Ended)?.map_err(ReloadError::Spec)
+    }
+
+    /// What every instance is doing; None when the driver has ended. Cancel safe.
+    pub async fn snapshot(&self) -> Option<Snapshot> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Snapshot(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    async fn input(&self, input: Input) {
+        // A driver that has ended needs no news.
+        let _ = self.commands.send(Command::Input(input)).await;
+    }
+}
+
+/// Why a driver could not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The specification contradicts itself.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The system refused something that nothing works without.
+    #[error("cannot start the virtual router: {0}")]
+    System(#[from] io::Error),
+}
+
+/// The router with its hands.
+pub struct Driver {
+    router: Router,
+    spec: Spec,
+    effects: Effects,
+    netlink: Netlink,
+    monitor: Monitor,
+    timer: Timer,
+    files: Files,
+    processes: Option<Processes>,
+    auto_priority: AutoPriority,
+    clock: Clock,
+    retry_at: Option<Instant>,
+    abandoned: bool,
+    inbox: Inbox,
+}
+
+/// The receiving ends of everything that happens elsewhere.
+struct Inbox {
+    datagrams: mpsc::Receiver<Datagram>,
+    problems: mpsc::UnboundedReceiver<String>,
+    scripts: mpsc::UnboundedReceiver<(Name, ScriptResult)>,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    tracks: mpsc::UnboundedReceiver<Track>,
+    track_sender: mpsc::UnboundedSender<Track>,
+    commands: mpsc::Receiver<Command>,
+    commands_open: bool,
+}
+
+impl Driver {
+    /// Opens what is needed to run a specification. Nothing is sent or changed yet.
+    ///
+    /// Has to be called inside a tokio runtime with I/O and time enabled, on a thread in the network namespace to
+    /// serve. `events` is called from within [`Driver::run`] and must not block.
+    pub fn new(
+        mut spec: Spec,
+        options: Options,
+        events: impl FnMut(Event) + Send + 'static,
+    ) -> Result<(Self, Handle), StartError> {
+        let now = Instant::now();
+        let logs = prepare(&mut spec);
+        let mut router = Router::new(spec.clone())?;
+        if let Some((memory, age)) = options.memory {
+            router.resume(memory, age);
+        }
+        let (datagram_sender, datagrams) = mpsc::channel(DATAGRAM_QUEUE);
+        let (problem_sender, problems) = mpsc::unbounded_channel();
+        let (script_sender, scripts) = mpsc::unbounded_channel();
+        let (ended_sender, ended) = mpsc::unbounded_channel();
+        let (track_sender, tracks) = mpsc::unbounded_channel();
+        let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
+        let mut effects =
+            Effects::new(Box::new(events), datagram_sender, problem_sender, script_sender, ended_sender)?;
+        logs.into_iter().for_each(|log| effects.log(log));
+        let inbox = Inbox {
+            datagrams,
+            problems,
+            scripts,
+            ended,
+            tracks,
+            track_sender,
+            commands,
+            commands_open: true,
+        };
+        let driver = Self {
+            router,
+            effects,
+            netlink: Netlink::open()?,
+            monitor: Monitor::open(watches_routes(&spec))?,
+            timer: Timer::new()?,
+            files: Files::new()?,
+            processes: None,
+            auto_priority: AutoPriority::new(&spec.global.process),
+            clock: Clock::new(now),
+            retry_at: None,
+            abandoned: false,
+            inbox,
+            spec,
+        };
+        Ok((driver, Handle { commands: command_sender }))
+    }
+
+    /// Runs until a graceful stop is complete ([`Admin::Shutdown`]) or the driver is told to let go
+    /// ([`Admin::Abandon`]). Not cancel safe: a dropped future leaves addresses in place.
+    pub async fn run(mut self) -> io::Result<()> {
+        self.begin().await?;
+        while !self.router.is_finished() {
+            self.step().await?;
+        }
+        self.finish().await;
+        Ok(())
+    }
+
+    async fn begin(&mut self) -> io::Result<()> {
+        self.effects.problems(tuning::apply(&self.spec.global.process));
+        if let Some((command, limit)) = self.spec.global.startup_script.clone() {
+            self.effects.run_to_end("startup script", command, limit).await;
+        }
+        // The monitor is listening already, so nothing that changes from here on is missed.
+        self.list_everything()?;
+        self.configure();
+        self.settle();
+        self.input(Input::Admin(Admin::Start));
+        self.effects.tell(Event::Started);
+        Ok(())
+    }
+
+    /// Waits for one thing to happen and deals with it.
+    async fn step(&mut self) -> io::Result<()> {
+        let now = self.tick();
+        let deadline =
+            [self.router.poll_timeout(), self.effects.deadline(), self.retry_at].into_iter().flatten().min();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            self.expire(now);
+            return Ok(());
+        }
+        self.timer.arm(now, deadline)?;
+        tokio::select! {
+            biased;
+            fired = self.timer.fired() => fired?,
+            Some(datagram) = self.inbox.datagrams.recv() => self.receive(datagram),
+            ready = self.monitor.ready() => { ready?; self.hear()?; }
+            Some((name, result)) = self.inbox.scripts.recv() => self.input(Input::Track(Track::Script(name, result))),
+            Some(problem) = self.inbox.problems.recv() => self.effects.problem(problem),
+            Some(ended) = self.inbox.ended.recv() => self.effects.notify_ended(ended, Instant::now()),
+            command = self.inbox.commands.recv(), if self.inbox.commands_open => match command {
+                Some(command) => self.obey(command)?,
+                None => self.inbox.commands_open = false,
+            },
+            Some(track) = self.inbox.tracks.recv() => self.input(Input::Track(track)),
+            changed = self.files.changed() => { changed?; self.read_files(); }
+        }
+        Ok(())
+    }
+
+    /// Deals with what was to happen until now.
+    fn expire(&mut self, now: Instant) {
+        if let Some(due) = self.router.poll_timeout().filter(|due| *due <= now) {
+            let late = now.saturating_duration_since(due);
+            self.router.handle_timeout(now);
+            self.drain(now);
+            if let Some(text) = self.auto_priority.observe(now, late) {
+                self.effects.problem(text);
+            }
+        }
+        self.effects.overtake(now);
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.refresh(now);
+        }
+    }
+
+    /// The time, after telling the router of any sleep the monotonic clock does not show.
+    fn tick(&mut self) -> Instant {
+        let now = Instant::now();
+        if let Some(slept) = self.clock.slept(now, boot_clock()) {
+            self.router.handle_input(now, Input::ClockJump(slept));
+            self.drain(now);
+        }
+        now
+    }
+
+    fn receive(&mut self, first: Datagram) {
+        self.input(Input::Datagram(first));
+        for _ in 1..DATAGRAM_BATCH {
+            let Ok(datagram) = self.inbox.datagrams.try_recv() else { return };
+            self.input(Input::Datagram(datagram));
+        }
+    }
+
+    /// Reads what the kernel tells of links and addresses.
+    fn hear(&mut self) -> io::Result<()> {
+        let mut changes = Vec::new();
+        loop {
+            match self.monitor.read(&mut changes) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    self.effects.problem("netlink messages were lost, listing everything again".to_owned());
+                    changes.clear();
+                    self.list_everything()?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut inputs = Vec::new();
+        for change in changes {
+            inputs.extend(self.effects.gone(&change));
+            self.effects.links.apply(change, &mut inputs);
+        }
+        if !inputs.is_empty() {
+            // Sockets first: an instance that starts on a returned interface wants to send at once.
+            self.settle();
+            inputs.into_iter().for_each(|input| self.input(input));
+        }
+        Ok(())
+    }
+
+    fn list_everything(&mut self) -> io::Result<()> {
+        let mut listing: Vec<Change> = self.netlink.dump(message::list_links())?;
+        listing.extend(self.netlink.dump(message::list_addresses())?);
+        let mut inputs = Vec::new();
+        self.effects.links.replace(listing, &mut inputs);
+        inputs.into_iter().for_each(|input| self.input(input));
+        Ok(())
+    }
+
+    /// Makes interfaces and opens sockets as far as the links allow.
+    fn settle(&mut self) {
+        let problems = self.effects.vmacs.configure(&self.spec, &mut self.netlink, &self.effects.links);
+        self.effects.problems(problems);
+        self.refresh(Instant::now());
+    }
+
+    fn refresh(&mut self, now: Instant) {
+        self.effects.open_sockets();
+        self.retry_at = self.effects.sockets.has_failures().then(|| now + RETRY);
+    }
+
+    /// Takes over what the specification says of things the router does not know.
+    fn configure(&mut self) {
+        self.effects.configure(&self.spec);
+        let problems = self.files.configure(&self.spec.files);
+        self.effects.problems(problems);
+        match Processes::start(self.spec.processes.clone(), self.inbox.track_sender.clone()) {
+            Ok(processes) => self.processes = Some(processes),
+            Err(error) => self.effects.problem(format!("cannot watch processes: {error}")),
+        }
+        self.read_files();
+    }
+
+    fn read_files(&mut self) {
+        for track in self.files.news() {
+            self.input(Input::Track(track));
+        }
+    }
+
+    fn obey(&mut self, command: Command) -> io::Result<()> {
+        match command {
+            Command::Input(input) => {
+                self.abandoned |= input == Input::Admin(Admin::Abandon);
+                self.input(input);
+            }
+            Command::Snapshot(reply) => {
+                // Whoever asked may have gone away.
+                let _ = reply.send(self.router.snapshot(Instant::now()));
+            }
+            Command::Reload(spec, reply) => {
+                let result = self.reload(*spec)?;
+                let _ = reply.send(result);
+            }
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self, mut spec: Spec) -> io::Result<Result<(), SpecError>> {
+        let now = Instant::now();
+        let logs = prepare(&mut spec);
+        if let Err(error) = self.router.reconfigure(now, spec.clone()) {
+            return Ok(Err(error));
+        }
+        logs.into_iter().for_each(|log| self.effects.log(log));
+        let monitor_changes = watches_routes(&spec) != watches_routes(&self.spec);
+        self.spec = spec;
+        if monitor_changes {
+            self.monitor = Monitor::open(watches_routes(&self.spec))?;
+        }
+        // New sockets and interfaces before what needs them, old ones closed only after the farewells.
+        self.effects.configure(&self.spec);
+        self.settle();
+        self.drain(now);
+        self.effects.sockets.prune(&self.spec);
+        self.effects.vmacs.prune(&self.spec, &mut self.netlink);
+        self.list_everything()?;
+        self.configure();
+        Ok(Ok(()))
+    }
+
+    /// Tells the router something and does what it wants.
+    fn input(&mut self, input: Input) {
+        let now = Instant::now();
+        self.router.handle_input(now, input);
+        self.drain(now);
+    }
+
+    fn drain(&mut self, now: Instant) {
+        let mut changed = false;
+        while let Some(output) = self.router.poll_output() {
+            changed |= self.effects.perform(output, now);
+        }
+        if changed {
+            self.effects.remember(self.router.memory());
+        }
+    }
+
+    async fn finish(&mut self) {
+        if !self.effects.flush(FINISH_LIMIT).await {
+            self.effects
+                .problem("the kernel did not answer in time, addresses may be left behind".to_owned());
+        }
+        while let Ok(problem) = self.inbox.problems.try_recv() {
+            self.effects.problem(problem);
+        }
+        let wait = async {
+            while !self.effects.scripts_ended() {
+                let Some(ended) = self.inbox.ended.recv().await else { return };
+                self.effects.notify_ended(ended, Instant::now());
+            }
+        };
+        // Scripts that need longer go on without us.
+        let _ = tokio::time::timeout(FINISH_LIMIT, wait).await;
+        if !self.abandoned {
+            self.effects.vmacs.clear(&mut self.netlink);
+        }
+        if let Some((command, limit)) = self.spec.global.shutdown_script.clone() {
+            self.effects.run_to_end("shutdown script", command, limit).await;
+        }
+    }
+}
+
+/// Fits a specification to this machine: scripts that cannot run are taken out, a delay counted from the boot becomes
+/// one counted from now. Returns what there is to say about it.
+fn prepare(spec: &mut Spec) -> Vec<Log> {
+    let search = std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+    let left = spec.global.delay_after_boot.saturating_sub(boot_clock());
+    spec.global.startup_delay = spec.global.startup_delay.max(left);
+    security::apply(spec, &search)
+}
+
+/// True if somebody else's removal of a route or a rule has to be noticed.
+fn watches_routes(spec: &Spec) -> bool {
+    let fixed = &spec.fixed;
+    let instances = spec.instances.iter();
+    let mut routes = instances.clone().flat_map(|instance| &instance.routes).chain(&fixed.routes);
+    let mut rules = instances.flat_map(|instance| &instance.rules).chain(&fixed.rules);
+    routes.any(|route| route.track) || rules.any(|rule| rule.track)
+}
+
+/// Time since boot including sleep.
+fn boot_clock() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
+}
+
+/// Compares the monotonic clock with the one that goes on while the machine sleeps.
+struct Clock {
+    start: Instant,
+    /// How far the boot clock was ahead when last looked at.
+    lead: Option<Duration>,
+}
+
+impl Clock {
+    fn new(start: Instant) -> Self {
+        Self { start, lead: None }
+    }
+
+    /// How long the machine has slept since the last call, if it has.
+    fn slept(&mut self, now: Instant, boot: Duration) -> Option<Duration> {
+        let lead = boot.saturating_sub(now.saturating_duration_since(self.start));
+        let before = self.lead.replace(lead)?;
+        let slept = lead.saturating_sub(before);
+        if slept >= CLOCK_TOLERANCE {
+            return Some(slept);
+        }
+        // Small differences are the time between the two looks; they must not add up unseen.
+        self.lead = Some(before);
+        None
+    }
+}
+
+/// An error line of the driver's own.
+pub(super) fn problem(text: String) -> Log {
+    Log { severity: Severity::Error, detail: false, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_time_the_monotonic_clock_missed_is_sleep() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let boot = |ms| Duration::from_secs(1000) + Duration::from_millis(ms);
+        let mut clock = Clock::new(start);
+        assert_eq!(clock.slept(at(0), boot(0)), None);
+        assert_eq!(clock.slept(at(10_000), boot(10_001)), None);
+        assert_eq!(clock.slept(at(10_010), boot(70_010)), Some(Duration::from_secs(60)));
+        assert_eq!(clock.slept(at(10_020), boot(70_020)), None);
+    }
+
+    #[test]
+    fn a_slow_drift_is_noticed_once_it_matters() {
+        let start = Instant::now();
+        let mut clock = Clock::new(start);
+        let mut told = Duration::ZERO;
+        for ms in 0..1000_u64 {
+            let boot = Duration::from_millis(5000 + ms + ms / 10);
+            told += clock.slept(start + Duration::from_millis(ms), boot).unwrap_or_default();
+        }
+        assert!(told >= Duration::from_millis(50), "told {told:?}");
+    }
+}

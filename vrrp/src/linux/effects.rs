@@ -1,0 +1,374 @@
+//! Does what the router wants.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tokio::sync::mpsc;
+
+use super::credentials;
+use super::driver::{Event, problem};
+use super::hands::{Frame, Hands, Job, Target};
+use super::links::Links;
+use super::netlink::{Change, RouteInfo, RuleInfo, routing};
+use super::notify::{Ended, Notifier};
+use super::program::{self, Running, Start};
+use super::socket::Sockets;
+use super::vmac::{Vmacs, setting};
+use crate::Memory;
+use crate::event::{
+    AddressChange, Announcement, Datagram, Input, Log, Output, ScriptResult, ScriptSignal, Severity, Transmit,
+};
+use crate::spec::{Command, Name, Route, Rule, RuleAction, ScriptSecurity, Spec};
+use crate::wire::{arp, ndisc};
+
+/// The hands of the driver, and what they hold.
+pub(super) struct Effects {
+    pub(super) links: Links,
+    pub(super) sockets: Sockets,
+    pub(super) vmacs: Vmacs,
+    hands: Hands,
+    notifier: Notifier,
+    security: ScriptSecurity,
+    running: BTreeMap<Name, Running>,
+    script_sender: mpsc::UnboundedSender<(Name, ScriptResult)>,
+    routes: Vec<Arc<Route>>,
+    rules: Vec<Arc<Rule>>,
+    send_failed: BTreeMap<Name, String>,
+    memory: Option<Memory>,
+    events: Box<dyn FnMut(Event) + Send>,
+}
+
+impl Effects {
+    pub(super) fn new(
+        events: Box<dyn FnMut(Event) + Send>,
+        datagrams: mpsc::Sender<Datagram>,
+        problems: mpsc::UnboundedSender<String>,
+        script_sender: mpsc::UnboundedSender<(Name, ScriptResult)>,
+        ended: mpsc::UnboundedSender<Ended>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            links: Links::default(),
+            sockets: Sockets::new(datagrams),
+            vmacs: Vmacs::default(),
+            hands: Hands::start(problems)?,
+            notifier: Notifier::new(ended),
+            security: ScriptSecurity::default(),
+            running: BTreeMap::new(),
+            script_sender,
+            routes: Vec::new(),
+            rules: Vec::new(),
+            send_failed: BTreeMap::new(),
+            memory: None,
+            events,
+        })
+    }
+
+    /// Takes over a specification; sockets and interfaces are opened and closed separately.
+    pub(super) fn configure(&mut self, spec: &Spec) {
+        self.security = spec.global.scripts.clone();
+        self.sockets.configure(spec);
+        let problems = self.notifier.configure(spec);
+        self.problems(problems);
+        for instance in spec.instances.iter().filter(|instance| instance.promote_secondaries) {
+            let Some(interface) = &instance.interface else { continue };
+            if let Err(error) = fs::write(setting("ipv4", interface, "promote_secondaries"), "1") {
+                self.problem(format!("cannot set promote_secondaries on {interface}: {error}"));
+            }
+        }
+    }
+
+    /// Opens the sockets whose interfaces are there.
+    pub(super) fn open_sockets(&mut self) {
+        let links = &self.links;
+        let problems = self.sockets.refresh(|name| links.link_ref(name));
+        self.problems(problems);
+    }
+
+    /// Does one thing. True if it may have changed what a successor has to know.
+    pub(super) fn perform(&mut self, output: Output, now: Instant) -> bool {
+        match output {
+            Output::Transmit(transmit) => self.transmit(&transmit),
+            Output::Garp(announcement) | Output::NeighborAdvert(announcement) => self.announce(&announcement),
+            Output::AddAddress(change) => self.address(change, true),
+            Output::DelAddress(change) => self.address(change, false),
+            Output::AddRoute(route) => self.add_route(route),
+            Output::DelRoute(route) => self.del_route(&route),
+            Output::AddRule(rule) => self.add_rule(rule),
+            Output::DelRule(rule) => self.del_rule(&rule),
+            Output::Block(change) | Output::Unblock(change) => self.firewall(&change),
+            Output::RunScript(name, command) => self.run_script(name, command),
+            Output::SignalScript(name, signal) => self.signal_script(&name, signal),
+            Output::Notify(notify) => {
+                let problems = self.notifier.notify(&notify, now);
+                self.problems(problems);
+                self.tell(Event::Notify(notify));
+                return true;
+            }
+            Output::Mail(mail) => self.tell(Event::Mail(mail)),
+            Output::Log(log) => {
+                self.log(log);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// What goes to the network.
+impl Effects {
+    fn transmit(&mut self, transmit: &Transmit) {
+        match self.sockets.send(transmit) {
+            Ok(()) => {
+                self.send_failed.remove(&transmit.instance);
+            }
+            Err(error) => {
+                // Told once for each cause, not at every interval. While a link is down this is the normal case.
+                let text = format!(
+                    "({}) cannot send an advert to {}: {error}",
+                    transmit.instance, transmit.destination
+                );
+                if self.send_failed.insert(transmit.instance.clone(), text.clone()).as_ref() != Some(&text) {
+                    self.log(Log { severity: Severity::Info, detail: true, text });
+                }
+            }
+        }
+    }
+
+    fn announce(&mut self, announcement: &Announcement) {
+        let Some(link) = self.links.info(&announcement.interface) else { return };
+        // Interfaces without an Ethernet address have no neighbours to tell.
+        let Some(mac) = link.mac else { return };
+        let target = Target { index: link.index, interface: announcement.interface.clone() };
+        let octets = match announcement.address {
+            IpAddr::V4(address) => arp::gratuitous(mac, address).to_vec(),
+            IpAddr::V6(address) => {
+                ndisc::unsolicited(mac, address, forwards(&announcement.interface)).to_vec()
+            }
+        };
+        self.hands.push(Job::Frame(Frame { target, octets }));
+    }
+}
+
+/// Whether an interface forwards IPv6. Reading the setting takes some microseconds and happens a few times per change
+/// of state, so it is not kept.
+fn forwards(interface: &str) -> bool {
+    fs::read_to_string(setting("ipv6", interface, "forwarding")).is_ok_and(|value| value.trim() != "0")
+}
+
+/// What goes to the kernel's tables.
+impl Effects {
+    fn address(&mut self, change: AddressChange, add: bool) {
+        let Some(index) = self.links.index_of(&change.interface) else {
+            // A vanished interface has taken the address along.
+            if add {
+                self.problem(format!(
+                    "cannot add {} to {}: no such interface",
+                    change.address.prefix, change.interface
+                ));
+            }
+            return;
+        };
+        let target = Target { index, interface: change.interface };
+        self.hands.push(match add {
+            true => Job::AddAddress(target, change.address),
+            false => Job::DelAddress(target, change.address),
+        });
+    }
+
+    fn add_route(&mut self, route: Arc<Route>) {
+        let what = format!("add the route to {}", route.destination);
+        match routing::add_route(&route, |name| self.links.index_of(name)) {
+            Some(message) => self.hands.push(Job::Request { message: Box::new(message), create: true, what }),
+            None => self.problem(format!("cannot {what}: an interface does not exist")),
+        }
+        self.routes.retain(|held| *held != route);
+        self.routes.push(route);
+    }
+
+    fn del_route(&mut self, route: &Arc<Route>) {
+        self.routes.retain(|held| held != route);
+        // A route through a vanished interface has gone with it.
+        if let Some(message) = routing::del_route(route, |name| self.links.index_of(name)) {
+            let what = format!("remove the route to {}", route.destination);
+            self.hands.push(Job::Request { message: Box::new(message), create: false, what });
+        }
+    }
+
+    fn add_rule(&mut self, rule: Arc<Rule>) {
+        let message = Box::new(routing::add_rule(&rule));
+        self.hands.push(Job::Request { message, create: true, what: "add a policy rule".to_owned() });
+        self.rules.retain(|held| *held != rule);
+        self.rules.push(rule);
+    }
+
+    fn del_rule(&mut self, rule: &Arc<Rule>) {
+        self.rules.retain(|held| held != rule);
+        let message = Box::new(routing::del_rule(rule));
+        self.hands.push(Job::Request { message, create: false, what: "remove a policy rule".to_owned() });
+    }
+
+    /// What the router has to hear if one of our routes or rules is gone.
+    pub(super) fn gone(&self, change: &Change) -> Vec<Input> {
+        match change {
+            Change::RouteGone(info) => {
+                let ours = self.routes.iter().filter(|route| route.track && is_route(route, info));
+                ours.map(|route| Input::RouteRemoved(Arc::clone(route))).collect()
+            }
+            Change::RuleGone(info) => {
+                let ours = self.rules.iter().filter(|rule| rule.track && is_rule(rule, info));
+                ours.map(|rule| Input::RuleRemoved(Arc::clone(rule))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Waits until the kernel has done everything asked for so far.
+    pub(super) async fn flush(&self, limit: Duration) -> bool {
+        self.hands.flush(limit).await
+    }
+
+    fn firewall(&mut self, change: &AddressChange) {
+        let text =
+            format!("traffic to {} cannot be blocked: no packet filter support", change.address.prefix);
+        self.problem(text);
+    }
+}
+
+fn is_route(route: &Route, info: &RouteInfo) -> bool {
+    let destination = route.destination;
+    (destination.address, destination.length, routing::table_of(route))
+        == (info.destination, info.prefix, info.table)
+}
+
+fn is_rule(rule: &Rule, info: &RuleInfo) -> bool {
+    let plain = |prefix: Option<crate::spec::Prefix>| {
+        prefix.filter(|prefix| prefix.length > 0).map(|prefix| (prefix.address, prefix.length))
+    };
+    let table = match rule.action {
+        RuleAction::Table(table) => table,
+        _ => info.table,
+    };
+    plain(rule.from) == info.from
+        && plain(rule.to) == info.to
+        && table == info.table
+        && rule.priority.is_none_or(|priority| priority == info.priority)
+}
+
+/// What is run.
+impl Effects {
+    fn run_script(&mut self, name: Name, command: Arc<Command>) {
+        let sender = self.script_sender.clone();
+        let to = name.clone();
+        // Nobody waits for results any more when the driver has ended.
+        let done = move |result| drop(sender.send((to, result)));
+        match credentials::find(command.run_as.as_ref(), &self.security) {
+            Ok(credentials) => {
+                let running = program::start(Start { command, extra: Vec::new(), credentials }, done);
+                self.running.insert(name, running);
+            }
+            Err(error) => {
+                self.problem(format!("cannot run the check script {name}: {error}"));
+                done(ScriptResult::NotStarted(libc::EPERM));
+            }
+        }
+    }
+
+    fn signal_script(&mut self, name: &Name, signal: ScriptSignal) {
+        let number = match signal {
+            ScriptSignal::Term => Signal::TERM,
+            ScriptSignal::Kill => Signal::KILL,
+        };
+        if let Some(Err(error)) = self.running.get(name).map(|running| running.signal(number)) {
+            self.problem(format!("cannot signal the check script {name}: {error}"));
+        }
+    }
+
+    /// Runs a program and waits for it, but no longer than `limit`.
+    pub(super) async fn run_to_end(&mut self, what: &str, command: Command, limit: Duration) {
+        let credentials = match credentials::find(command.run_as.as_ref(), &self.security) {
+            Ok(credentials) => credentials,
+            Err(error) => return self.problem(format!("cannot run the {what}: {error}")),
+        };
+        let (sender, done) = tokio::sync::oneshot::channel();
+        let start = Start { command: Arc::new(command), extra: Vec::new(), credentials };
+        let running = program::start(start, move |result| {
+            // Whoever waited has given up.
+            let _ = sender.send(result);
+        });
+        match tokio::time::timeout(limit, done).await {
+            Ok(Ok(ScriptResult::Exited(0))) => {}
+            Ok(Ok(result)) => self.problem(format!("the {what} failed: {result:?}")),
+            Ok(Err(_)) => self.problem(format!("the {what} was lost")),
+            Err(_) => {
+                self.problem(format!("the {what} took longer than {} s and is ended", limit.as_secs()));
+                // It may have ended this moment.
+                let _ = running.signal(Signal::TERM);
+            }
+        }
+    }
+
+    /// Takes note of the end of a notification script.
+    pub(super) fn notify_ended(&mut self, ended: Ended, now: Instant) {
+        if let Some(text) = self.notifier.ended(ended, now) {
+            self.problem(text);
+        }
+    }
+
+    /// Starts notification scripts that have waited long enough.
+    pub(super) fn overtake(&mut self, now: Instant) {
+        let problems = self.notifier.overtake(now);
+        self.problems(problems);
+    }
+
+    /// When [`Effects::overtake`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.notifier.deadline()
+    }
+
+    /// True if no notification script runs or waits.
+    pub(super) fn scripts_ended(&self) -> bool {
+        self.notifier.is_idle()
+    }
+}
+
+impl Drop for Effects {
+    /// Check scripts do not outlive the driver.
+    fn drop(&mut self) {
+        for running in self.running.values() {
+            // It may have ended by itself.
+            let _ = running.signal(Signal::TERM);
+        }
+    }
+}
+
+/// What the caller hears.
+impl Effects {
+    pub(super) fn tell(&mut self, event: Event) {
+        (self.events)(event);
+    }
+
+    pub(super) fn log(&mut self, log: Log) {
+        self.tell(Event::Log(log));
+    }
+
+    pub(super) fn problem(&mut self, text: String) {
+        self.log(problem(text));
+    }
+
+    pub(super) fn problems(&mut self, texts: Vec<String>) {
+        texts.into_iter().for_each(|text| self.problem(text));
+    }
+
+    /// Tells what a successor has to know, if that is news.
+    pub(super) fn remember(&mut self, memory: Memory) {
+        if self.memory.as_ref() != Some(&memory) {
+            self.memory = Some(memory.clone());
+            self.tell(Event::Memory(memory));
+        }
+    }
+}

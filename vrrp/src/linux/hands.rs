@@ -1,0 +1,182 @@
+//! The thread that changes the kernel's state: addresses, routes, rules, and the announcements that follow them.
+//!
+//! The kernel serves such requests inside the `send`, under a lock it shares with everything else that configures
+//! networks; elsewhere on the machine that lock may be held for seconds. Adverts must not wait for it. So the
+//! requests go to a thread of their own, in order, and an announcement queued behind an address leaves right after
+//! the address is in place.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use socket2::{Domain, Socket, Type};
+use tokio::sync::{mpsc, oneshot};
+
+use super::netlink::{Netlink, message};
+use super::sys;
+use crate::spec::{Name, VirtualAddress};
+
+/// Something to be done to the kernel.
+pub(super) enum Job {
+    /// Put an address on an interface.
+    AddAddress(Target, Arc<VirtualAddress>),
+    /// Take an address off an interface.
+    DelAddress(Target, Arc<VirtualAddress>),
+    /// A prepared request for a route or a rule, and words for it.
+    Request {
+        /// The request.
+        message: Box<RouteNetlinkMessage>,
+        /// True if it makes something, false if it removes something.
+        create: bool,
+        /// What it is about.
+        what: String,
+    },
+    /// Send an Ethernet frame.
+    Frame(Frame),
+    /// Say when everything queued before is done.
+    Flush(oneshot::Sender<()>),
+}
+
+/// An interface, by what the kernel and by what people call it.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) index: u32,
+    pub(super) interface: Name,
+}
+
+/// A frame ready to be sent.
+pub(super) struct Frame {
+    pub(super) target: Target,
+    pub(super) octets: Vec<u8>,
+}
+
+/// The driver's end of the thread.
+pub(super) struct Hands {
+    jobs: Option<std_mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hands {
+    /// Starts the thread; it belongs to the network namespace of the caller. What fails is told to `reports`.
+    pub(super) fn start(reports: mpsc::UnboundedSender<String>) -> io::Result<Self> {
+        let worker = Worker {
+            netlink: Netlink::open()?,
+            // Protocol zero: it only sends.
+            packets: Socket::new(Domain::PACKET, Type::RAW, None)?,
+            reports,
+        };
+        let (jobs, queue) = std_mpsc::channel();
+        let thread =
+            std::thread::Builder::new().name("vrrp-hands".to_owned()).spawn(move || worker.run(&queue))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Queues a job.
+    pub(super) fn push(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            // The thread ends only after the sender is dropped.
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// Waits until everything queued so far is done, but no longer than `limit`. True if it is done.
+    pub(super) async fn flush(&self, limit: Duration) -> bool {
+        let (done, wait) = oneshot::channel();
+        self.push(Job::Flush(done));
+        matches!(tokio::time::timeout(limit, wait).await, Ok(Ok(())))
+    }
+}
+
+impl Drop for Hands {
+    /// Lets the thread finish its queue. A thread stuck in the kernel is not waited for by the process exit.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.is_finished()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    netlink: Netlink,
+    packets: Socket,
+    reports: mpsc::UnboundedSender<String>,
+}
+
+impl Worker {
+    fn run(mut self, queue: &std_mpsc::Receiver<Job>) {
+        while let Ok(job) = queue.recv() {
+            if let Some(report) = self.work(job) {
+                // The driver may be gone already; there is nobody else to tell.
+                let _ = self.reports.send(report);
+            }
+        }
+    }
+
+    fn work(&mut self, job: Job) -> Option<String> {
+        match job {
+            Job::AddAddress(target, address) => self.add_address(&target, &address),
+            Job::DelAddress(target, address) => self.del_address(&target, &address),
+            Job::Request { message, create, what } => self.request(*message, create, &what),
+            Job::Frame(frame) => self.send(&frame),
+            Job::Flush(done) => {
+                let _ = done.send(());
+                None
+            }
+        }
+    }
+
+    fn add_address(&mut self, target: &Target, address: &VirtualAddress) -> Option<String> {
+        let request = message::add_address(target.index, address);
+        match self.netlink.request(request, NLM_F_CREATE) {
+            Ok(()) => None,
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => None,
+            Err(error) => Some(failed(&format!("add {} to {}", address.prefix, target.interface), &error)),
+        }
+    }
+
+    fn del_address(&mut self, target: &Target, address: &VirtualAddress) -> Option<String> {
+        let error = self.netlink.request(message::del_address(target.index, address), 0).err()?;
+        match error.raw_os_error() {
+            Some(libc::EADDRNOTAVAIL | libc::ENODEV) => None,
+            _ => Some(failed(&format!("remove {} from {}", address.prefix, target.interface), &error)),
+        }
+    }
+
+    fn request(&mut self, message: RouteNetlinkMessage, create: bool, what: &str) -> Option<String> {
+        let flags = if create { NLM_F_CREATE | NLM_F_EXCL } else { 0 };
+        let error = self.netlink.request(message, flags).err()?;
+        match (create, error.raw_os_error()) {
+            (true, Some(libc::EEXIST)) | (false, Some(libc::ESRCH | libc::ENOENT)) => None,
+            _ => Some(failed(what, &error)),
+        }
+    }
+
+    fn send(&self, frame: &Frame) -> Option<String> {
+        let result = ethernet_header(&frame.octets).and_then(|(destination, ethertype)| {
+            let address = sys::link_address(frame.target.index, ethertype, destination)?;
+            self.packets.send_to(&frame.octets, &address)
+        });
+        result
+            .err()
+            .map(|error| failed(&format!("send an announcement on {}", frame.target.interface), &error))
+    }
+}
+
+fn failed(what: &str, error: &io::Error) -> String {
+    format!("cannot {what}: {error}")
+}
+
+/// Destination and type of a frame.
+fn ethernet_header(frame: &[u8]) -> io::Result<([u8; 6], u16)> {
+    let header = frame.first_chunk::<14>().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut destination = [0; 6];
+    destination.copy_from_slice(&header[..6]);
+    Ok((destination, u16::from_be_bytes([header[12], header[13]])))
+}

@@ -1,0 +1,49 @@
+//! The Linux hands of the router: raw sockets, rtnetlink, announcements, scripts, and the run loop around them.
+//!
+//! ```no_run
+//! use vrrp::linux::{Driver, Event, Options};
+//! use vrrp::spec::{Instance, Prefix, Spec, VirtualAddress};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut spec = Spec::new();
+//! let mut instance = Instance::new("VI_1", 51, &spec.global);
+//! instance.interface = Some("eth0".into());
+//! instance.addresses.push(VirtualAddress::new(Prefix::host("10.0.0.200".parse()?)));
+//! spec.instances.push(instance);
+//!
+//! let (driver, handle) = Driver::new(spec, Options::default(), |event| {
+//!     if let Event::Log(log) = event {
+//!         println!("{}", log.text);
+//!     }
+//! })?;
+//! // Elsewhere: `handle.admin(Admin::Shutdown).await` ends it, `handle.reload(spec).await` changes it.
+//! driver.run().await?;
+//! # drop(handle);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything runs on the task that calls [`Driver::run`](Driver::run), which a single-threaded runtime
+//! serves best, with three exceptions that may block: changes of the kernel's tables and the announcements that
+//! follow them have a thread of their own, each running script has one, and the look at processes has one if
+//! processes are tracked. Needs CAP_NET_ADMIN and CAP_NET_RAW, and Linux 5.4 or later.
+
+#![expect(clippy::disallowed_methods, reason = "drivers read the clock")]
+mod credentials;
+mod driver;
+mod effects;
+mod files;
+mod hands;
+mod links;
+mod netlink;
+mod notify;
+mod processes;
+mod program;
+mod security;
+mod socket;
+mod sys;
+mod timer;
+mod tuning;
+mod vmac;
+
+pub use driver::{Driver, Event, Handle, Options, ReloadError, StartError};

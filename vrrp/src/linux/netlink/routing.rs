@@ -1,0 +1,315 @@
+//! Builds the requests for routes and policy rules.
+
+use std::net::IpAddr;
+
+use netlink_packet_core::DefaultNla;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteNextHop, RouteNextHopFlags,
+    RouteProtocol, RouteScope, RouteType, RouteVia,
+};
+use netlink_packet_route::rule::{
+    RuleAction as KernelAction, RuleAttribute, RuleFlags, RuleMessage, RulePortRange, RuleUidRange,
+};
+
+use super::message::{PROTOCOL, family};
+use crate::spec::{NextHop, Prefix, Route, RouteKind, Rule, RuleAction};
+
+const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
+
+/// Adds a route. `index_of` finds the index of an interface; None if one of them does not exist.
+pub(in crate::linux) fn add_route(
+    route: &Route,
+    index_of: impl Fn(&str) -> Option<u32>,
+) -> Option<RouteNetlinkMessage> {
+    route_message(route, index_of).map(RouteNetlinkMessage::NewRoute)
+}
+
+/// Removes a route.
+pub(in crate::linux) fn del_route(
+    route: &Route,
+    index_of: impl Fn(&str) -> Option<u32>,
+) -> Option<RouteNetlinkMessage> {
+    route_message(route, index_of).map(RouteNetlinkMessage::DelRoute)
+}
+
+/// The number of the table a route is in.
+pub(in crate::linux) fn table_of(route: &Route) -> u32 {
+    route.table.unwrap_or(MAIN_TABLE)
+}
+
+fn route_message(route: &Route, index_of: impl Fn(&str) -> Option<u32>) -> Option<RouteMessage> {
+    let mut message = RouteMessage::default();
+    let header = &mut message.header;
+    header.address_family = family(route.destination.address);
+    header.destination_prefix_length = route.destination.length;
+    header.source_prefix_length = route.from.map_or(0, |from| from.length);
+    header.tos = route.tos.unwrap_or(0);
+    header.protocol = RouteProtocol::from(route.protocol.unwrap_or(PROTOCOL));
+    header.scope = RouteScope::from(route.scope.unwrap_or_else(|| default_scope(route)));
+    header.kind = kernel_kind(route.kind);
+    let table = table_of(route);
+    header.table = u8::try_from(table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
+
+    let attributes = &mut message.attributes;
+    if route.destination.length > 0 {
+        attributes.push(RouteAttribute::Destination(route_address(route.destination.address)));
+    }
+    attributes.extend(route.from.map(|from| RouteAttribute::Source(route_address(from.address))));
+    attributes.extend(route.source.map(|source| RouteAttribute::PrefSource(route_address(source))));
+    if u8::try_from(table).is_err() {
+        attributes.push(RouteAttribute::Table(table));
+    }
+    attributes.extend(route.metric.map(RouteAttribute::Priority));
+    attributes.extend(route.preference.map(|value| RouteAttribute::Preference(value.into())));
+    let metrics = metrics(route);
+    if !metrics.is_empty() {
+        attributes.push(RouteAttribute::Metrics(metrics));
+    }
+    match route.hops.as_slice() {
+        [] => {}
+        [hop] => {
+            attributes.extend(gateway(hop, route.destination));
+            if let Some(interface) = &hop.interface {
+                attributes.push(RouteAttribute::Oif(index_of(interface)?));
+            }
+            if hop.onlink {
+                message.header.flags |= netlink_packet_route::route::RouteFlags::Onlink;
+            }
+        }
+        hops => {
+            let hops = hops.iter().map(|hop| next_hop(hop, route.destination, &index_of));
+            attributes.push(RouteAttribute::MultiPath(hops.collect::<Option<_>>()?));
+        }
+    }
+    Some(message)
+}
+
+/// Scope of a route whose specification names none: what `ip route` would choose.
+fn default_scope(route: &Route) -> u8 {
+    let direct = route.hops.iter().all(|hop| hop.via.is_none());
+    match route.kind {
+        RouteKind::Local | RouteKind::Nat => libc::RT_SCOPE_HOST,
+        RouteKind::Broadcast | RouteKind::Multicast | RouteKind::Anycast => libc::RT_SCOPE_LINK,
+        RouteKind::Unicast if direct && route.destination.address.is_ipv4() => libc::RT_SCOPE_LINK,
+        _ => libc::RT_SCOPE_UNIVERSE,
+    }
+}
+
+fn kernel_kind(kind: RouteKind) -> RouteType {
+    match kind {
+        RouteKind::Unicast => RouteType::Unicast,
+        RouteKind::Local => RouteType::Local,
+        RouteKind::Broadcast => RouteType::Broadcast,
+        RouteKind::Anycast => RouteType::Anycast,
+        RouteKind::Multicast => RouteType::Multicast,
+        RouteKind::Blackhole => RouteType::BlackHole,
+        RouteKind::Unreachable => RouteType::Unreachable,
+        RouteKind::Prohibit => RouteType::Prohibit,
+        RouteKind::Throw => RouteType::Throw,
+        RouteKind::Nat => RouteType::Nat,
+    }
+}
+
+fn metrics(route: &Route) -> Vec<RouteMetric> {
+    const RTAX_MTU: u32 = 2;
+    let mut metrics = Vec::new();
+    if let Some((mtu, locked)) = route.mtu {
+        if locked {
+            metrics.push(RouteMetric::Lock(1 << RTAX_MTU));
+        }
+        metrics.push(RouteMetric::Mtu(mtu));
+    }
+    metrics.extend(route.advmss.map(RouteMetric::Advmss));
+    let other =
+        |(kind, value): &(u16, u32)| RouteMetric::Other(DefaultNla::new(*kind, value.to_ne_bytes().to_vec()));
+    metrics.extend(route.metrics.iter().map(other));
+    metrics
+}
+
+/// The gateway attribute; `via` of the other family needs its own one.
+fn gateway(hop: &NextHop, destination: Prefix) -> Option<RouteAttribute> {
+    let via = hop.via?;
+    if via.is_ipv4() == destination.address.is_ipv4() {
+        return Some(RouteAttribute::Gateway(route_address(via)));
+    }
+    Some(RouteAttribute::Via(match via {
+        IpAddr::V4(via) => RouteVia::Inet(via),
+        IpAddr::V6(via) => RouteVia::Inet6(via),
+    }))
+}
+
+fn next_hop(
+    hop: &NextHop,
+    destination: Prefix,
+    index_of: impl Fn(&str) -> Option<u32>,
+) -> Option<RouteNextHop> {
+    let mut out = RouteNextHop::default();
+    out.attributes.extend(gateway(hop, destination));
+    if let Some(interface) = &hop.interface {
+        out.interface_index = index_of(interface)?;
+    }
+    // The kernel counts the hops from zero where people count the weight from one.
+    out.hops = hop.weight.map_or(0, |weight| u8::try_from(weight.saturating_sub(1)).unwrap_or(u8::MAX));
+    if hop.onlink {
+        out.flags |= RouteNextHopFlags::Onlink;
+    }
+    Some(out)
+}
+
+fn route_address(address: IpAddr) -> RouteAddress {
+    match address {
+        IpAddr::V4(address) => RouteAddress::Inet(address),
+        IpAddr::V6(address) => RouteAddress::Inet6(address),
+    }
+}
+
+/// Adds a policy rule.
+pub(in crate::linux) fn add_rule(rule: &Rule) -> RouteNetlinkMessage {
+    RouteNetlinkMessage::NewRule(rule_message(rule))
+}
+
+/// Removes a policy rule.
+pub(in crate::linux) fn del_rule(rule: &Rule) -> RouteNetlinkMessage {
+    RouteNetlinkMessage::DelRule(rule_message(rule))
+}
+
+fn rule_message(rule: &Rule) -> RuleMessage {
+    let mut message = RuleMessage::default();
+    let header = &mut message.header;
+    let selector = rule.from.or(rule.to).map(|prefix| prefix.address);
+    let ipv6 = selector.map_or(rule.ipv6, |address| address.is_ipv6());
+    header.family = if ipv6 { libc::AF_INET6 as u8 } else { libc::AF_INET as u8 }.into();
+    header.src_len = rule.from.map_or(0, |prefix| prefix.length);
+    header.dst_len = rule.to.map_or(0, |prefix| prefix.length);
+    header.tos = rule.tos.unwrap_or(0);
+    header.flags.set(RuleFlags::Invert, rule.invert);
+    let attributes = &mut message.attributes;
+    match rule.action {
+        RuleAction::Table(table) => {
+            header.action = KernelAction::ToTable;
+            header.table = u8::try_from(table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
+            attributes.push(RuleAttribute::Table(table));
+        }
+        RuleAction::Goto(target) => {
+            header.action = KernelAction::Goto;
+            attributes.push(RuleAttribute::Goto(target));
+        }
+        RuleAction::Nop => header.action = KernelAction::Nop,
+        RuleAction::Blackhole => header.action = KernelAction::Blackhole,
+        RuleAction::Unreachable => header.action = KernelAction::Unreachable,
+        RuleAction::Prohibit => header.action = KernelAction::Prohibit,
+    }
+    let some = |prefix: &Prefix| prefix.length > 0;
+    attributes.extend(rule.from.filter(some).map(|prefix| RuleAttribute::Source(prefix.address)));
+    attributes.extend(rule.to.filter(some).map(|prefix| RuleAttribute::Destination(prefix.address)));
+    attributes.extend(rule.input.as_deref().map(|name| RuleAttribute::Iifname(name.to_owned())));
+    attributes.extend(rule.output.as_deref().map(|name| RuleAttribute::Oifname(name.to_owned())));
+    attributes.extend(rule.mark.map(|(mark, _)| RuleAttribute::FwMark(mark)));
+    attributes.extend(rule.mark.and_then(|(_, mask)| mask).map(RuleAttribute::FwMask));
+    attributes.extend(rule.uids.map(|(start, end)| RuleAttribute::UidRange(RuleUidRange { start, end })));
+    attributes.extend(rule.protocol.map(|protocol| RuleAttribute::IpProtocol(i32::from(protocol).into())));
+    let ports = |(start, end)| RulePortRange { start, end };
+    attributes.extend(rule.source_ports.map(ports).map(RuleAttribute::SourcePortRange));
+    attributes.extend(rule.destination_ports.map(ports).map(RuleAttribute::DestinationPortRange));
+    attributes.extend(rule.priority.map(RuleAttribute::Priority));
+    attributes.extend(rule.suppress_prefix_length.map(RuleAttribute::SuppressPrefixLen));
+    attributes.push(RuleAttribute::Protocol(RouteProtocol::from(PROTOCOL)));
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(text: &str, length: u8) -> Prefix {
+        Prefix::new(text.parse().unwrap(), length)
+    }
+
+    fn index_of(name: &str) -> Option<u32> {
+        (name == "eth0").then_some(7)
+    }
+
+    fn hop(via: Option<&str>, interface: Option<&str>, weight: Option<u16>) -> NextHop {
+        let via = via.map(|via| via.parse().unwrap());
+        NextHop { via, interface: interface.map(Into::into), weight, onlink: false }
+    }
+
+    fn build(route: &Route) -> RouteMessage {
+        route_message(route, index_of).unwrap()
+    }
+
+    #[test]
+    fn a_default_route_names_gateway_and_interface_but_no_destination() {
+        let mut route = Route::new(prefix("0.0.0.0", 0));
+        route.hops.push(hop(Some("10.0.0.1"), Some("eth0"), None));
+        let message = build(&route);
+        assert_eq!(message.header.scope, RouteScope::Universe);
+        assert_eq!(message.header.table, 254);
+        let gateway = RouteAttribute::Gateway(RouteAddress::Inet("10.0.0.1".parse().unwrap()));
+        assert_eq!(message.attributes, [gateway, RouteAttribute::Oif(7)]);
+    }
+
+    #[test]
+    fn a_route_through_an_unknown_interface_cannot_be_built() {
+        let mut route = Route::new(prefix("10.1.0.0", 16));
+        route.hops.push(hop(None, Some("eth9"), None));
+        assert_eq!(route_message(&route, index_of), None);
+        route.hops.push(hop(None, Some("eth0"), None));
+        assert_eq!(route_message(&route, index_of), None);
+    }
+
+    #[test]
+    fn a_large_table_number_travels_in_an_attribute() {
+        let mut route = Route::new(prefix("2001:db8::", 32));
+        route.kind = RouteKind::Blackhole;
+        route.table = Some(70_000);
+        let message = build(&route);
+        assert_eq!(message.header.table, 0);
+        assert!(message.attributes.contains(&RouteAttribute::Table(70_000)));
+        assert_eq!(message.header.kind, RouteType::BlackHole);
+    }
+
+    #[test]
+    fn a_directly_connected_ipv4_route_has_link_scope() {
+        let mut route = Route::new(prefix("10.1.0.0", 16));
+        route.hops.push(hop(None, Some("eth0"), None));
+        assert_eq!(build(&route).header.scope, RouteScope::Link);
+    }
+
+    #[test]
+    fn weights_count_from_zero_and_gateways_of_the_other_family_get_their_own_attribute() {
+        let mut route = Route::new(prefix("10.1.0.0", 16));
+        route.hops = vec![hop(Some("10.0.0.1"), None, Some(1)), hop(Some("fe80::1"), None, Some(256))];
+        let message = build(&route);
+        let Some(RouteAttribute::MultiPath(hops)) = message.attributes.last() else { panic!("{message:?}") };
+        assert_eq!([hops[0].hops, hops[1].hops], [0, 255]);
+        assert!(matches!(hops[1].attributes[..], [RouteAttribute::Via(RouteVia::Inet6(_))]));
+    }
+
+    #[test]
+    fn a_rule_carries_its_selectors() {
+        let mut rule = Rule {
+            from: Some(prefix("10.0.0.0", 8)),
+            mark: Some((1, Some(0xff))),
+            priority: Some(100),
+            action: RuleAction::Table(1000),
+            ..Rule::default()
+        };
+        let message = rule_message(&rule);
+        assert_eq!(u8::from(message.header.family), libc::AF_INET as u8);
+        assert_eq!((message.header.src_len, message.header.table), (8, 0));
+        for wanted in [
+            RuleAttribute::Table(1000),
+            RuleAttribute::Source("10.0.0.0".parse().unwrap()),
+            RuleAttribute::FwMark(1),
+            RuleAttribute::FwMask(0xff),
+            RuleAttribute::Priority(100),
+        ] {
+            assert!(message.attributes.contains(&wanted), "{wanted:?}");
+        }
+        rule.from = None;
+        rule.ipv6 = true;
+        assert_eq!(u8::from(rule_message(&rule).header.family), libc::AF_INET6 as u8);
+    }
+}

@@ -1,0 +1,287 @@
+//! The only unsafe code of this crate: one safe wrapper per system call that neither `std`, `rustix`,
+//! `socket2` nor `netlink-sys` offers.
+#![allow(unsafe_code, reason = "system calls without a safe wrapper elsewhere; each one is argued below")]
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::mem::{MaybeUninit, size_of, zeroed};
+use std::net::Ipv6Addr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use socket2::{SockAddr, SockAddrStorage};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Turns the `-1` convention into a `Result`.
+fn check(code: libc::c_int) -> io::Result<libc::c_int> {
+    if code == -1 { Err(io::Error::last_os_error()) } else { Ok(code) }
+}
+
+/// Has the runtime watch a descriptor for readability.
+pub(super) fn watch<T: AsFd + AsRawFd>(inner: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: this is called with owned descriptors and sockets alone, which keep one descriptor open from their
+    // birth to their end, and `AsyncFd` gives no mutable access that could replace it.
+    Ok(unsafe { AsyncFd::register_with_interest(inner, Interest::READABLE) }?)
+}
+
+/// A link-layer destination for `sendto` on a packet socket.
+pub(super) fn link_address(index: u32, ethertype: u16, destination: [u8; 6]) -> io::Result<SockAddr> {
+    let index = i32::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut octets = [0; 8];
+    octets[..6].copy_from_slice(&destination);
+    let link = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as libc::sa_family_t,
+        sll_protocol: ethertype.to_be(),
+        sll_ifindex: index,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 6,
+        sll_addr: octets,
+    };
+    let fill = |storage: *mut SockAddrStorage, len: *mut libc::socklen_t| {
+        // SAFETY: the storage has room and alignment for every kind of socket address.
+        unsafe { storage.cast::<libc::sockaddr_ll>().write(link) };
+        // SAFETY: `try_init` passes a valid place for the length.
+        unsafe { len.write(size_of::<libc::sockaddr_ll>() as libc::socklen_t) };
+        Ok(())
+    };
+    // SAFETY: the closure writes a complete `sockaddr_ll` with its family and sets the length of that structure.
+    let ((), address) = unsafe { SockAddr::try_init(fill) }?;
+    Ok(address)
+}
+
+/// Sets an integer socket option that `socket2` does not know.
+pub(super) fn set_int_option(
+    fd: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    let size = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the pointer and the length describe `value`, which outlives the call.
+    let code = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), size) };
+    check(code).map(drop)
+}
+
+/// What came with a datagram of an IPv6 raw socket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReceivedV6 {
+    /// Octets written to the buffer.
+    pub(super) len: usize,
+    /// Sender.
+    pub(super) source: Ipv6Addr,
+    /// Destination, from `IPV6_PKTINFO`.
+    pub(super) destination: Option<Ipv6Addr>,
+    /// Hop limit, from `IPV6_HOPLIMIT`.
+    pub(super) hop_limit: Option<u8>,
+}
+
+/// Room for the two control messages asked for, aligned as the kernel writes them.
+#[repr(C, align(8))]
+struct Control([u8; 128]);
+
+/// Receives one datagram together with its hop limit and its destination.
+pub(super) fn receive_v6(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<ReceivedV6> {
+    let mut control = Control([0; 128]);
+    let mut name = MaybeUninit::<libc::sockaddr_in6>::zeroed();
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: all-zero octets are a valid `msghdr`.
+    let mut message: libc::msghdr = unsafe { zeroed() };
+    message.msg_name = name.as_mut_ptr().cast();
+    message.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = control.0.len() as _;
+    // SAFETY: every pointer of `message` refers to a live, exclusively borrowed buffer of the stated length.
+    let len = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
+    let len = usize::try_from(len).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: the storage was zeroed and the kernel wrote nothing but a `sockaddr_in6` into it.
+    let name = unsafe { name.assume_init() };
+    let used = (message.msg_controllen as usize).min(control.0.len());
+    let (destination, hop_limit) = parse_control_v6(&control.0[..used]);
+    Ok(ReceivedV6 { len, source: Ipv6Addr::from(name.sin6_addr.s6_addr), destination, hop_limit })
+}
+
+/// Walks control messages as octets: length, level, type, payload, each padded to the size of a long.
+fn parse_control_v6(mut control: &[u8]) -> (Option<Ipv6Addr>, Option<u8>) {
+    const WORD: usize = size_of::<usize>();
+    const HEADER: usize = WORD + 8;
+    let (mut destination, mut hop_limit) = (None, None);
+    while let (Some(len), Some(level), Some(kind)) =
+        (control.first_chunk::<WORD>(), int_at(control, WORD), int_at(control, WORD + 4))
+    {
+        let len = usize::from_ne_bytes(*len);
+        let Some(payload) = control.get(HEADER..len) else { break };
+        match (level, kind) {
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                destination = payload.first_chunk::<16>().map(|octets| Ipv6Addr::from(*octets));
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                hop_limit = int_at(payload, 0).and_then(|value| u8::try_from(value).ok());
+            }
+            _ => {}
+        }
+        control = control.get(len.next_multiple_of(WORD)..).unwrap_or(&[]);
+    }
+    (destination, hop_limit)
+}
+
+fn int_at(octets: &[u8], at: usize) -> Option<libc::c_int> {
+    octets.get(at..)?.first_chunk::<4>().map(|value| libc::c_int::from_ne_bytes(*value))
+}
+
+/// A user of the system's user database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct UserIds {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+/// Size of the scratch space of the user database calls; entries above it are refused.
+const DATABASE_SCRATCH: usize = 16 * 1024;
+
+/// Looks a user up by name.
+pub(super) fn user_by_name(name: &str) -> io::Result<Option<UserIds>> {
+    let name = CString::new(name)?;
+    let mut scratch = vec![0; DATABASE_SCRATCH];
+    let mut entry = MaybeUninit::<libc::passwd>::zeroed();
+    let mut found = std::ptr::null_mut();
+    // SAFETY: every pointer refers to a live buffer of the stated length.
+    let code = unsafe {
+        libc::getpwnam_r(
+            name.as_ptr(),
+            entry.as_mut_ptr(),
+            scratch.as_mut_ptr(),
+            scratch.len(),
+            &raw mut found,
+        )
+    };
+    if code != 0 {
+        return Err(io::Error::from_raw_os_error(code));
+    }
+    if found.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: a non-null result says that the entry was filled; only its plain numbers are read.
+    let entry = unsafe { entry.assume_init() };
+    Ok(Some(UserIds { uid: entry.pw_uid, gid: entry.pw_gid }))
+}
+
+/// Looks a group up by name.
+pub(super) fn group_by_name(name: &str) -> io::Result<Option<u32>> {
+    let name = CString::new(name)?;
+    let mut scratch = vec![0; DATABASE_SCRATCH];
+    let mut entry = MaybeUninit::<libc::group>::zeroed();
+    let mut found = std::ptr::null_mut();
+    // SAFETY: every pointer refers to a live buffer of the stated length.
+    let code = unsafe {
+        libc::getgrnam_r(
+            name.as_ptr(),
+            entry.as_mut_ptr(),
+            scratch.as_mut_ptr(),
+            scratch.len(),
+            &raw mut found,
+        )
+    };
+    if code != 0 {
+        return Err(io::Error::from_raw_os_error(code));
+    }
+    if found.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: a non-null result says that the entry was filled; only its plain number is read.
+    let entry = unsafe { entry.assume_init() };
+    Ok(Some(entry.gr_gid))
+}
+
+/// Every group a user belongs to, its primary group included.
+pub(super) fn groups_of(user: &CStr, gid: u32) -> io::Result<Vec<u32>> {
+    let mut groups = vec![0; 64];
+    loop {
+        let mut count = libc::c_int::try_from(groups.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        // SAFETY: the pointer and the count describe `groups`; `user` is a C string.
+        let code = unsafe { libc::getgrouplist(user.as_ptr(), gid, groups.as_mut_ptr(), &raw mut count) };
+        let count = usize::try_from(count).unwrap_or(0);
+        if code >= 0 {
+            groups.truncate(count);
+            return Ok(groups);
+        }
+        // The kernel knows no more than 65536 groups per process.
+        if count <= groups.len() || count > 65_536 {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        groups.resize(count, 0);
+    }
+}
+
+/// Runs `hook` in the child between fork and exec.
+///
+/// The hook may make direct system calls on values built before the fork. It must not allocate, lock or panic.
+pub(super) fn before_exec(
+    command: &mut Command,
+    hook: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
+) {
+    // SAFETY: the two hooks of this crate (see `credentials.rs`) keep to the contract above.
+    unsafe { command.pre_exec(hook) };
+}
+
+/// Puts the calling thread into the real-time round-robin class; what it starts begins in the normal class.
+pub(super) fn set_realtime(priority: i32) -> io::Result<()> {
+    set_scheduler(libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, priority)
+}
+
+/// Puts the calling thread into the normal class. Makes a direct system call and nothing else.
+pub(super) fn set_normal_scheduling() -> io::Result<()> {
+    set_scheduler(libc::SCHED_OTHER, 0)
+}
+
+fn set_scheduler(class: libc::c_int, priority: i32) -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: priority };
+    // SAFETY: `param` outlives the call.
+    check(unsafe { libc::sched_setscheduler(0, class, &raw const param) }).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control(parts: &[(i32, i32, &[u8])]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (level, kind, payload) in parts {
+            out.extend((size_of::<usize>() + 8 + payload.len()).to_ne_bytes());
+            out.extend(level.to_ne_bytes());
+            out.extend(kind.to_ne_bytes());
+            out.extend(*payload);
+            out.resize(out.len().next_multiple_of(size_of::<usize>()), 0);
+        }
+        out
+    }
+
+    #[test]
+    fn control_messages_give_destination_and_hop_limit() {
+        let group: Ipv6Addr = "ff02::12".parse().unwrap();
+        let mut info = group.octets().to_vec();
+        info.extend(7_u32.to_ne_bytes());
+        let octets = control(&[
+            (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, &255_i32.to_ne_bytes()),
+            (libc::SOL_SOCKET, 99, &[1, 2, 3]),
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info),
+        ]);
+        assert_eq!(parse_control_v6(&octets), (Some(group), Some(255)));
+        for cut in 0..octets.len() {
+            parse_control_v6(&octets[..cut]);
+        }
+        assert_eq!(parse_control_v6(&[0; 64]), (None, None));
+    }
+
+    #[test]
+    fn root_is_in_every_user_database() {
+        assert_eq!(user_by_name("root").unwrap(), Some(UserIds { uid: 0, gid: 0 }));
+        assert_eq!(user_by_name("no-such-user-here").unwrap(), None);
+        assert_eq!(group_by_name("no-such-group-here").unwrap(), None);
+        assert!(groups_of(c"root", 0).unwrap().contains(&0));
+    }
+}

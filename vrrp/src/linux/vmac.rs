@@ -1,0 +1,181 @@
+//! The separate interfaces of instances that use the virtual router's own hardware address, and the kernel settings
+//! that go with them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+
+use super::links::Links;
+use super::netlink::{Netlink, message};
+use crate::spec::{Instance, Name, Spec, Vmac, VmacKind};
+
+/// The interfaces made here, and the settings to be put back.
+#[derive(Default)]
+pub(super) struct Vmacs {
+    made: BTreeMap<Name, u32>,
+    saved: BTreeMap<PathBuf, String>,
+    failed: BTreeMap<Name, String>,
+}
+
+impl Vmacs {
+    /// Makes the interfaces a specification wants and that can be made now. Returns problems, each told once.
+    pub(super) fn configure(&mut self, spec: &Spec, netlink: &mut Netlink, links: &Links) -> Vec<String> {
+        let mut problems = Vec::new();
+        for instance in &spec.instances {
+            let (Some(vmac), Some(base)) = (&instance.vmac, &instance.interface) else { continue };
+            let Some(base_index) = links.index_of(base) else {
+                self.made.remove(&vmac.name);
+                continue;
+            };
+            let present = links.info(&vmac.name).filter(|info| info.parent == Some(base_index));
+            if present.is_some() && self.made.contains_key(&vmac.name) {
+                continue;
+            }
+            match self.make(instance, vmac, base_index, netlink, links) {
+                Ok(index) => {
+                    self.failed.remove(&vmac.name);
+                    self.made.insert(vmac.name.clone(), index);
+                }
+                Err(error) => {
+                    let text = format!("cannot make the interface {} on {base}: {error}", vmac.name);
+                    if self.failed.insert(vmac.name.clone(), text.clone()).as_ref() != Some(&text) {
+                        problems.push(text);
+                    }
+                }
+            }
+        }
+        problems
+    }
+
+    /// Removes the interfaces a specification does not want.
+    pub(super) fn prune(&mut self, spec: &Spec, netlink: &mut Netlink) {
+        let wanted =
+            |name: &Name| spec.instances.iter().any(|i| i.vmac.as_ref().is_some_and(|v| v.name == *name));
+        let unwanted: Vec<Name> = self.made.keys().filter(|name| !wanted(name)).cloned().collect();
+        for name in unwanted {
+            self.remove(&name, netlink);
+        }
+    }
+
+    /// Removes every interface made here and puts the settings back.
+    pub(super) fn clear(&mut self, netlink: &mut Netlink) {
+        let names: Vec<Name> = self.made.keys().cloned().collect();
+        for name in names {
+            self.remove(&name, netlink);
+        }
+        for (path, value) in std::mem::take(&mut self.saved) {
+            // The interface may be gone, and its settings with it.
+            let _ = fs::write(path, value);
+        }
+    }
+
+    fn remove(&mut self, name: &Name, netlink: &mut Netlink) {
+        if let Some(index) = self.made.remove(name) {
+            // It went with its base interface, or somebody else removed it.
+            let _ = netlink.request(message::del_link(index), 0);
+        }
+    }
+
+    fn make(
+        &mut self,
+        instance: &Instance,
+        vmac: &Vmac,
+        base: u32,
+        netlink: &mut Netlink,
+        links: &Links,
+    ) -> io::Result<u32> {
+        if let Some(old) = links.info(&vmac.name) {
+            let ours = old.parent == Some(base) && old.kind.as_deref() == Some(kind_word(vmac.kind));
+            if !ours {
+                return Err(io::Error::other("an interface of this name exists and is not ours"));
+            }
+            // Left behind by a former run. What is on it is sorted out as on any other interface.
+            self.settle(instance, vmac)?;
+            netlink.request(message::link_up(old.index), 0)?;
+            return Ok(old.index);
+        }
+        let mac = vmac.mac.unwrap_or_else(|| virtual_mac(instance.vrid, instance.ipv6));
+        netlink.request(message::add_vmac(base, vmac, mac), NLM_F_CREATE | NLM_F_EXCL)?;
+        let index = netlink.index_of(&vmac.name)?;
+        netlink.request(message::no_link_local(index), 0)?;
+        self.settle(instance, vmac)?;
+        netlink.request(message::link_up(index), 0)?;
+        Ok(index)
+    }
+
+    /// Settings without which the weak host model answers for the virtual address with the wrong hardware address,
+    /// and reverse path filtering drops the adverts that arrive on an interface without an address.
+    fn settle(&mut self, instance: &Instance, vmac: &Vmac) -> io::Result<()> {
+        let own = |key: &str| setting("ipv4", &vmac.name, key);
+        fs::write(own("arp_ignore"), "1")?;
+        fs::write(own("accept_local"), "1")?;
+        fs::write(own("promote_secondaries"), "1")?;
+        self.relax_rp_filter()?;
+        fs::write(own("rp_filter"), "0")?;
+        if let Some(base) = &instance.interface {
+            self.set(setting("ipv4", base, "arp_ignore"), "1")?;
+            self.set(setting("ipv4", base, "arp_filter"), "1")?;
+        }
+        Ok(())
+    }
+
+    /// The effective filter of an interface is the larger of its own and the common value. So that one interface can
+    /// have none, the common value moves into all the others.
+    fn relax_rp_filter(&mut self) -> io::Result<()> {
+        let common = fs::read_to_string(setting("ipv4", "all", "rp_filter"))?;
+        let value: u8 = common.trim().parse().unwrap_or(0);
+        if value == 0 {
+            return Ok(());
+        }
+        for entry in fs::read_dir("/proc/sys/net/ipv4/conf")?.flatten() {
+            let path = entry.path().join("rp_filter");
+            let own: u8 = fs::read_to_string(&path).ok().and_then(|own| own.trim().parse().ok()).unwrap_or(0);
+            if entry.file_name() != "all" && own < value {
+                self.set(path, &value.to_string())?;
+            }
+        }
+        self.set(setting("ipv4", "all", "rp_filter"), "0")
+    }
+
+    /// Changes a setting that will be put back.
+    fn set(&mut self, path: PathBuf, value: &str) -> io::Result<()> {
+        let old = fs::read_to_string(&path)?;
+        if old.trim() != value {
+            fs::write(&path, value)?;
+            self.saved.entry(path).or_insert(old);
+        }
+        Ok(())
+    }
+}
+
+/// The hardware address of a virtual router (RFC 9568 §7.3).
+fn virtual_mac(vrid: u8, ipv6: bool) -> [u8; 6] {
+    [0, 0, 0x5e, 0, if ipv6 { 2 } else { 1 }, vrid]
+}
+
+/// What the kernel calls a kind of interface.
+fn kind_word(kind: VmacKind) -> &'static str {
+    match kind {
+        VmacKind::Macvlan => "macvlan",
+        VmacKind::IpvlanBridge | VmacKind::IpvlanPrivate | VmacKind::IpvlanVepa => "ipvlan",
+    }
+}
+
+/// The file of a kernel setting of an interface.
+pub(super) fn setting(family: &str, interface: &str, key: &str) -> PathBuf {
+    ["/proc/sys/net", family, "conf", interface, key].iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_virtual_hardware_address_carries_family_and_router() {
+        assert_eq!(virtual_mac(51, false), [0, 0, 0x5e, 0, 1, 51]);
+        assert_eq!(virtual_mac(255, true), [0, 0, 0x5e, 0, 2, 255]);
+    }
+}
