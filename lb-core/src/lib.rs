@@ -9,6 +9,7 @@ pub mod health;
 mod heap;
 pub mod log;
 pub mod name;
+pub mod pool;
 #[cfg(feature = "process")]
 pub mod process;
 pub mod rng;

@@ -84,7 +84,7 @@ pub enum BuildError {
 }
 
 /// Largest number of servers of a balancer; far beyond what is sensible, but numbers must fit.
-const MAX_SERVERS: usize = hash::MAX_RING_SERVERS;
+pub const MAX_SERVERS: usize = hash::MAX_RING_SERVERS;
 
 impl Definition {
     /// A definition with the default hash type and nothing special.

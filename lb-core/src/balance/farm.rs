@@ -95,7 +95,7 @@ impl<G: Group> Farm<G> {
 
     fn count(&mut self, server: ServerId, old: u32, new: u32) {
         let had_active = self.census.active > 0;
-        let Census { active, backup, active_weight, backup_weight } = &mut self.census;
+        let Census { active, backup, active_weight, backup_weight, .. } = &mut self.census;
         let (number, total) = if self.is_backup[server.index()] {
             match new {
                 0 => self.usable_backups.remove(server.0),
@@ -137,6 +137,6 @@ impl<G: Group> Balancer for Farm<G> {
     }
 
     fn census(&self) -> Census {
-        self.census
+        Census { first_backup: self.usable_backups.first().map(ServerId), ..self.census }
     }
 }

@@ -30,7 +30,7 @@ mod tests;
 use std::net::IpAddr;
 
 pub use algorithm::{Affinity, Algorithm, HashFunction, HashMethod, HashType};
-pub use build::{BuildError, Definition, Member};
+pub use build::{BuildError, Definition, MAX_SERVERS, Member};
 
 /// A server's place in the declaration order of its pool.
 #[expect(clippy::exhaustive_structs, reason = "a plain number with a name")]
@@ -97,6 +97,8 @@ pub struct Census {
     pub active_weight: u64,
     /// Total effective weight of the usable backup servers.
     pub backup_weight: u64,
+    /// The usable backup server declared first.
+    pub first_backup: Option<ServerId>,
 }
 
 /// Everything a choice depends on besides the balancer's own state.

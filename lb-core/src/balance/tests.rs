@@ -174,7 +174,11 @@ mod backup {
         let mut balancer = with_backups(Algorithm::StaticRr, false);
         balancer.on(weight(3, 0));
         balancer.on(weight(3, 0));
-        assert_eq!(balancer.census(), Census { active: 2, backup: 1, active_weight: 2, backup_weight: 1 });
+        let first_backup = Some(ServerId(2));
+        assert_eq!(
+            balancer.census(),
+            Census { active: 2, backup: 1, active_weight: 2, backup_weight: 1, first_backup }
+        );
     }
 }
 

@@ -79,6 +79,8 @@ pub enum ServerStatus {
     Drain,
     /// The same, but the last checks failed.
     DrainGoingDown(i32, u32),
+    /// Taken out of load balancing, with an agent that may have a say.
+    DrainAgent,
     /// In maintenance.
     Maint,
     /// In maintenance because the server it tracks is (`backend/server`).
@@ -103,8 +105,8 @@ impl ServerStatus {
             (Self::DownGoingUp(..), true) => "backup_going_up",
             (Self::Nolb | Self::NolbGoingDown(..), false) => "active_nolb",
             (Self::Nolb | Self::NolbGoingDown(..), true) => "backup_nolb",
-            (Self::Drain | Self::DrainGoingDown(..), false) => "active_draining",
-            (Self::Drain | Self::DrainGoingDown(..), true) => "backup_draining",
+            (Self::Drain | Self::DrainAgent | Self::DrainGoingDown(..), false) => "active_draining",
+            (Self::Drain | Self::DrainAgent | Self::DrainGoingDown(..), true) => "backup_draining",
             (Self::Maint | Self::MaintVia(_) | Self::MaintResolution, _) => "maintain",
         }
     }
@@ -140,6 +142,7 @@ impl fmt::Display for ServerStatus {
             Self::Nolb => f.write_str("NOLB"),
             Self::NolbGoingDown(left, of) => write!(f, "NOLB {left}/{of}"),
             Self::Drain => f.write_str("DRAIN"),
+            Self::DrainAgent => f.write_str("DRAIN (agent)"),
             Self::DrainGoingDown(left, of) => write!(f, "DRAIN {left}/{of}"),
             Self::Maint => f.write_str("MAINT"),
             Self::MaintVia(tracked) => write!(f, "MAINT (via {tracked})"),
