@@ -2,6 +2,7 @@
 
 pub mod addr;
 pub mod balance;
+pub mod ctl;
 pub mod deadline;
 pub mod diag;
 pub mod expr;

@@ -382,6 +382,14 @@ impl Row {
         self.values[column.position()] = value.into();
     }
 
+    /// Empties the columns that are shown only to operators, or where legends are wanted: addresses, cookies and
+    /// algorithms.
+    pub fn hide_particulars(&mut self) {
+        for column in [Column::Addr, Column::Cookie, Column::Algo] {
+            self.set(column, Value::Empty);
+        }
+    }
+
     /// What the line is about.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -7,8 +7,7 @@ pub mod prometheus;
 pub mod typed;
 
 use super::field::Row;
-use super::page::{Format, PageRequest};
-use super::snapshot::ProxySnapshot;
+use super::page::Format;
 
 /// The answer to a request for the statistics page, in the form that was asked for.
 pub fn body(page: &html::Page<'_>) -> String {
@@ -17,11 +16,11 @@ pub fn body(page: &html::Page<'_>) -> String {
         Format::Html => return page.render(),
         Format::Csv => {
             csv::header(&mut out);
-            rows(page.request, page.proxies).for_each(|row| csv::row(&mut out, &row));
+            rows(page).for_each(|row| csv::row(&mut out, &row));
         }
-        Format::Typed => rows(page.request, page.proxies).for_each(|row| typed::row(&mut out, &row, false)),
+        Format::Typed => rows(page).for_each(|row| typed::row(&mut out, &row, false)),
         Format::Json => {
-            let rows: Vec<_> = rows(page.request, page.proxies).collect();
+            let rows: Vec<_> = rows(page).collect();
             json::rows(&mut out, &rows);
         }
         Format::JsonSchema => out.push_str(json::SCHEMA),
@@ -30,7 +29,14 @@ pub fn body(page: &html::Page<'_>) -> String {
 }
 
 /// The rows a request lets through.
-fn rows<'a>(request: &'a PageRequest, proxies: &'a [ProxySnapshot]) -> impl Iterator<Item = Row> + 'a {
-    let shown = proxies.iter().filter(|proxy| request.shows(proxy));
-    shown.flat_map(|proxy| proxy.rows_where(|server| request.shows_server(server)))
+fn rows<'a>(page: &html::Page<'a>) -> impl Iterator<Item = Row> + 'a {
+    let (request, legends) = (page.request, page.options.show_legends);
+    let shown = page.proxies.iter().filter(|proxy| request.shows(proxy));
+    let rows = shown.flat_map(|proxy| proxy.rows_where(|server| request.shows_server(server)));
+    rows.map(move |mut row| {
+        if !legends {
+            row.hide_particulars();
+        }
+        row
+    })
 }

@@ -1,0 +1,282 @@
+//! One connection that takes commands: bytes in, bytes out, no socket.
+//!
+//! > After [`Session::handle_input`], [`Session::handle_end`] or [`Session::handle_timeout`], write what
+//! > [`Session::poll_output`] gives, then close if [`Session::is_closed`], else arm a timer at [`Session::poll_timeout`].
+//!
+//! Unless a prompt was asked for, one line is answered and the connection ends, as scripts expect.
+
+use super::catalogue::{self, Exec};
+use super::control::{Control, SocketLevel};
+use super::parse::{self, Line, Request};
+use super::reply::Reply;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Bounds of what a connection may make the process keep.
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+#[derive(Clone, Copy, Debug)]
+pub struct SessionLimits {
+    /// Longest line.
+    pub line: usize,
+    /// Longest payload.
+    pub payload: usize,
+    /// How long to wait for a line.
+    pub idle: Duration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        // HAProxy takes what fits in its buffer (16 kB); payloads carry whole certificates and maps.
+        Self { line: 16_384, payload: 1 << 20, idle: Duration::from_secs(10) }
+    }
+}
+
+/// How lines are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// One line, then close.
+    Single,
+    /// Any number of lines.
+    Interactive,
+    /// Any number of lines, each asked for with a prompt.
+    Prompt,
+}
+
+/// How messages show how serious they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SeverityOutput {
+    None,
+    Number,
+    Word,
+}
+
+/// What commands may change about their connection.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) level: SocketLevel,
+    pub(super) severity: SeverityOutput,
+    pub(super) mode: Mode,
+    pub(super) timed: bool,
+    pub(super) expert: bool,
+    pub(super) experimental: bool,
+    pub(super) timeout: Option<Duration>,
+    pub(super) quit: bool,
+    pub(super) wait: Option<Duration>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Session {
+    limits: SessionLimits,
+    state: State,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    /// Commands of the present line that wait for a `wait`.
+    pending: VecDeque<Request>,
+    /// A line whose payload is still coming.
+    payload: Option<(Line, String)>,
+    waiting_until: Option<Instant>,
+    idle_until: Instant,
+    ended: bool,
+    closed: bool,
+}
+
+impl Session {
+    /// A connection that may do what `level` allows, opened at `now`.
+    pub fn new(level: SocketLevel, limits: SessionLimits, now: Instant) -> Self {
+        Self {
+            limits,
+            state: State {
+                level,
+                severity: SeverityOutput::None,
+                mode: Mode::Single,
+                timed: false,
+                expert: false,
+                experimental: false,
+                timeout: None,
+                quit: false,
+                wait: None,
+            },
+            input: Vec::new(),
+            output: Vec::new(),
+            pending: VecDeque::new(),
+            payload: None,
+            waiting_until: None,
+            idle_until: now + limits.idle,
+            ended: false,
+            closed: false,
+        }
+    }
+
+    /// Takes bytes of the peer and runs the commands they complete.
+    pub fn handle_input(&mut self, now: Instant, bytes: &[u8], control: &dyn Control) {
+        if self.closed || self.ended {
+            return;
+        }
+        self.idle_until = now + self.state.timeout.unwrap_or(self.limits.idle);
+        self.input.extend_from_slice(bytes);
+        self.advance(now, control);
+    }
+
+    /// The peer will not send any more; a last line without line end counts.
+    pub fn handle_end(&mut self, now: Instant, control: &dyn Control) {
+        if self.closed || self.ended {
+            return;
+        }
+        self.ended = true;
+        if !self.input.is_empty() && !self.input.ends_with(b"\n") {
+            self.input.push(b'\n');
+        }
+        self.advance(now, control);
+    }
+
+    /// The instant of [`poll_timeout`](Self::poll_timeout) has passed. Calling early is harmless.
+    pub fn handle_timeout(&mut self, now: Instant, control: &dyn Control) {
+        if self.waiting_until.is_some_and(|until| now >= until) {
+            self.waiting_until = None;
+            self.idle_until = now + self.state.timeout.unwrap_or(self.limits.idle);
+            self.answer(&Reply::empty());
+            if self.pending.is_empty() {
+                self.end_of_line(control);
+            }
+            self.advance(now, control);
+        } else if self.waiting_until.is_none() && now >= self.idle_until {
+            self.closed = true;
+        }
+    }
+
+    /// What to write. Empty when there is nothing; the answer changes after every `handle_*`.
+    pub fn poll_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.output)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due. The answer changes after every `handle_*`.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        (!self.closed).then(|| self.waiting_until.unwrap_or(self.idle_until))
+    }
+
+    /// Whether the connection is to be closed once everything is written.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn advance(&mut self, now: Instant, control: &dyn Control) {
+        while !self.closed && self.waiting_until.is_none() {
+            if let Some(request) = self.pending.pop_front() {
+                self.run(now, &request, control);
+            } else if let Some(line) = self.next_line() {
+                self.take_line(line, control);
+                continue;
+            } else {
+                self.closed |= self.ended;
+                return;
+            }
+            if self.pending.is_empty() && self.waiting_until.is_none() {
+                self.end_of_line(control);
+            }
+        }
+    }
+
+    /// Takes the next line out of the input, refusing one that is too long.
+    fn next_line(&mut self) -> Option<String> {
+        let end = self.input.iter().position(|byte| *byte == b'\n');
+        if end.unwrap_or(self.input.len()) > self.limits.line {
+            let text =
+                "The command line is too big for the buffer size. Please use a shorter one, or a payload.\n";
+            self.output.extend_from_slice(text.as_bytes());
+            self.closed = true;
+            return None;
+        }
+        let line: Vec<u8> = self.input.drain(..=end?).collect();
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Some(String::from_utf8_lossy(line).into_owned())
+    }
+
+    fn take_line(&mut self, text: String, control: &dyn Control) {
+        let Some((line, mut payload)) = self.payload.take() else {
+            let line = parse::line(&text);
+            if line.payload_end.is_some() {
+                self.payload = Some((line, String::new()));
+                self.ask(control);
+            } else {
+                self.start(line, None);
+            }
+            return;
+        };
+        if Some(&text) == line.payload_end.as_ref() {
+            self.start(line, Some(payload));
+        } else if payload.len() + text.len() >= self.limits.payload {
+            self.output.extend_from_slice(b"The payload is too big.\n");
+            self.closed = true;
+        } else {
+            payload.push_str(&text);
+            payload.push('\n');
+            self.payload = Some((line, payload));
+            self.ask(control);
+        }
+    }
+
+    /// Queues the commands of a line; a payload belongs to the last one.
+    fn start(&mut self, line: Line, payload: Option<String>) {
+        self.pending = line.commands.into_iter().map(|words| Request { words, payload: None }).collect();
+        if let Some(last) = self.pending.back_mut() {
+            last.payload = payload;
+        }
+    }
+
+    fn run(&mut self, now: Instant, request: &Request, control: &dyn Control) {
+        let reply = catalogue::run(&mut Exec { control, state: &mut self.state }, request);
+        if self.state.quit {
+            self.closed = true;
+            return;
+        }
+        match self.state.wait.take() {
+            // A wait beyond what the clock can express waits for as long as the peer stays.
+            Some(delay) => self.waiting_until = now.checked_add(delay).or(Some(now + self.limits.idle)),
+            None => self.answer(&reply),
+        }
+    }
+
+    fn answer(&mut self, reply: &Reply) {
+        match (reply.severity, self.state.severity) {
+            (Some(severity), SeverityOutput::Number) if !reply.text.is_empty() => {
+                self.output.extend_from_slice(format!("[{}]: ", severity as u8).as_bytes());
+            }
+            (Some(severity), SeverityOutput::Word) if !reply.text.is_empty() => {
+                self.output.extend_from_slice(format!("[{}]: ", severity.word()).as_bytes());
+            }
+            _ => {}
+        }
+        self.output.extend_from_slice(reply.text.as_bytes());
+        if !reply.text.is_empty() && !reply.text.ends_with('\n') {
+            self.output.push(b'\n');
+        }
+        self.output.push(b'\n');
+    }
+
+    fn end_of_line(&mut self, control: &dyn Control) {
+        match self.state.mode {
+            Mode::Single => self.closed = true,
+            Mode::Interactive => {}
+            Mode::Prompt => self.ask(control),
+        }
+    }
+
+    /// Writes the prompt, if there is one.
+    fn ask(&mut self, control: &dyn Control) {
+        if self.state.mode != Mode::Prompt {
+            return;
+        }
+        if self.payload.is_some() {
+            self.output.extend_from_slice(b"+ ");
+        } else if self.state.timed {
+            let seconds = control.info().uptime.as_secs();
+            let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+            let prompt = format!("[{days}:{hours:02}:{:02}:{:02}]> ", seconds / 60 % 60, seconds % 60);
+            self.output.extend_from_slice(prompt.as_bytes());
+        } else {
+            self.output.extend_from_slice(b"> ");
+        }
+    }
+}

@@ -1,0 +1,615 @@
+//! The runtime interface against a made-up engine. Answers in [`TRANSCRIPT`] and next to it are those HAProxy 3.4 gave.
+
+use lb_core::ctl::{
+    AddServer, CapturedError, CliSocket, Control, ControlAdmin, ControlError, FrontendChange, GlobalChange,
+    Proxy, Reply, Request, ServerChange, ServerConnections, ServerState, Session, SessionFilter,
+    SessionLimits, SessionLine, SocketLevel,
+};
+use lb_core::name::{ProxyName, ServerName};
+use lb_core::spec::{Capability, Mode};
+use lb_core::stats::admin::{self, parse_post};
+use lb_core::stats::info::ProcessInfo;
+use lb_core::stats::snapshot::{BackendSnapshot, FrontendSnapshot, ProxySnapshot, ServerSnapshot};
+use lb_core::stats::status::ServerStatus;
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+/// An engine with the frontend fe1 (2) and the backend be1 (4) of the servers s1 to s3; it writes down what it is told.
+#[derive(Default)]
+struct Fake {
+    log: RefCell<Vec<String>>,
+}
+
+impl Fake {
+    fn note(&self, text: String) {
+        self.log.borrow_mut().push(text);
+    }
+}
+
+fn named(proxy: Proxy<'_>, name: &str, id: u32) -> bool {
+    proxy == Proxy::Id(id) || proxy == Proxy::Name(name)
+}
+
+impl Control for Fake {
+    fn info(&self) -> ProcessInfo {
+        let mut info = ProcessInfo::default();
+        (info.version, info.hard_maxconn, info.uptime) = ("1.2.3".into(), 1000, Duration::from_secs(65));
+        info
+    }
+
+    fn proxies(&self) -> Vec<ProxySnapshot> {
+        let mut fe1 = ProxySnapshot::new("fe1", 2, Capability::Frontend, Mode::Http);
+        fe1.frontend = Some(FrontendSnapshot::default());
+        let mut be1 = ProxySnapshot::new("be1", 4, Capability::Backend, Mode::Http);
+        for id in 1..=3 {
+            be1.servers.push(ServerSnapshot::new(format!("s{id}").as_str(), id, "127.0.0.1:80"));
+        }
+        be1.servers[1].status = ServerStatus::Down;
+        be1.servers[2].status = ServerStatus::Maint;
+        be1.backend = Some(BackendSnapshot::new("roundrobin"));
+        vec![fe1, be1]
+    }
+
+    fn find_backend(&self, backend: Proxy<'_>) -> Option<ProxyName> {
+        named(backend, "be1", 4).then(|| "be1".into())
+    }
+
+    fn find_frontend(&self, frontend: Proxy<'_>) -> Option<ProxyName> {
+        named(frontend, "fe1", 2).then(|| "fe1".into())
+    }
+
+    fn find_server(&self, _: &ProxyName, server: Proxy<'_>) -> Option<ServerName> {
+        (1..=3)
+            .map(|id| (id, format!("s{id}")))
+            .find(|(id, name)| named(server, name, *id))
+            .map(|(_, n)| (&*n).into())
+    }
+
+    fn weight(&self, _: &ProxyName, _: &ServerName) -> Option<(u32, u32)> {
+        Some((30, 30))
+    }
+
+    fn server_addr(&self, _: &ProxyName, server: &ServerName) -> Option<SocketAddr> {
+        (server.as_str() != "s3").then(|| "127.0.0.1:18091".parse().expect("an address"))
+    }
+
+    fn server_states(&self, _: Option<&ProxyName>) -> Vec<ServerState> {
+        let mut state = ServerState::new(4, "be1", 8, "a8");
+        (state.addr, state.port, state.operational) = ("127.0.0.1".into(), 18098, 0);
+        (state.last_change, state.check_status, state.check_result) =
+            (22, lb_core::health::Status::L4Connection, 2);
+        (state.check_state, state.agent_state, state.agent_port) = (6, 22, 18099);
+        vec![state]
+    }
+
+    fn server_connections(&self, _: Option<&ProxyName>) -> Vec<ServerConnections> {
+        let mut line = ServerConnections::default();
+        (line.backend, line.name, line.backend_id, line.id) = ("be1".into(), "s1".into(), 4, 1);
+        (line.addr, line.port, line.purge_delay_ms, line.used_max, line.needed) =
+            ("127.0.0.1".into(), 18091, 5000, 1, 1);
+        line.idle_per_worker = vec![0, 0];
+        vec![line]
+    }
+
+    fn sessions(&self, filter: &SessionFilter) -> Vec<SessionLine> {
+        let mut session = SessionLine::default();
+        (session.id, session.proto, session.source) = (0x2a, "tcpv4", "127.0.0.1:1234".into());
+        (session.frontend, session.age) = ("fe1".into(), Duration::from_secs(3));
+        session.uri = Some("/a\"\nb".into());
+        let shown =
+            filter.id.is_none_or(|id| id == session.id) && filter.older.is_none_or(|age| age <= session.age);
+        if shown { vec![session] } else { Vec::new() }
+    }
+
+    fn errors(&self) -> (u64, Vec<CapturedError>) {
+        let mut error = CapturedError::default();
+        (error.proxy, error.proxy_id, error.position, error.bytes) =
+            ("fe1".into(), 2, 4, b"GET \x01\r\n".to_vec());
+        (1, vec![error])
+    }
+
+    fn date(&self) -> String {
+        "22/Nov/2026:15:22:59.079".to_owned()
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        vec![("A".into(), "1".into()), ("B".into(), "2".into())]
+    }
+
+    fn sockets(&self) -> Vec<CliSocket> {
+        vec![CliSocket::new("unix@/run/lb.sock", SocketLevel::Admin)]
+    }
+
+    fn change_server(
+        &self,
+        _: &ProxyName,
+        server: &ServerName,
+        change: ServerChange,
+    ) -> Result<(), ControlError> {
+        use ServerChange::{
+            Agent, AgentAddr, AgentChecks, AgentPort, AgentSend, CheckPort, HealthChecks, HealthUp,
+        };
+        match change {
+            Agent(_) | AgentAddr(_) | AgentPort(_) | AgentChecks(_) | AgentSend(_) => {
+                Err(ControlError::NoAgent)
+            }
+            CheckPort(_) | HealthChecks(_) if server.as_str() != "s1" => Err(ControlError::NoCheck),
+            HealthUp if server.as_str() == "s3" => Err(ControlError::Tracking),
+            change => {
+                self.note(format!("{server} {change:?}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn change_frontend(&self, _: &ProxyName, change: FrontendChange) -> Result<(), ControlError> {
+        match change {
+            FrontendChange::Enable => Err(ControlError::Unchanged),
+            FrontendChange::Disable | FrontendChange::Shutdown => Err(ControlError::ShutDown),
+            change => {
+                self.note(format!("{change:?}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn change_global(&self, change: GlobalChange) -> Result<(), ControlError> {
+        self.note(format!("{change:?}"));
+        Ok(())
+    }
+
+    fn add_server(&self, server: AddServer<'_>) -> Result<(), ControlError> {
+        match server.words {
+            [_, word, ..] => Err(ControlError::Other(format!("unknown keyword '{word}'."))),
+            _ => Ok(()),
+        }
+    }
+
+    fn delete_server(&self, _: &ProxyName, _: &ServerName) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    fn shutdown_session(&self, id: u64) -> bool {
+        id == 0x2a
+    }
+
+    fn shutdown_server_sessions(&self, _: &ProxyName, server: &ServerName) {
+        self.note(format!("{server} shutdown"));
+    }
+
+    fn clear_counters(&self, all: bool) {
+        self.note(format!("clear {all}"));
+    }
+
+    fn extra_usages(&self) -> &[(&'static str, &'static str)] {
+        &[("show map [map]", "list maps")]
+    }
+
+    fn extra(&self, request: &Request, _: SocketLevel) -> Option<Reply> {
+        let text = request.payload.clone().unwrap_or_default();
+        (request.words.at(1) == "map").then(|| Reply::dump(format!("{}|{text}", request.words.at(2))))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "any instant will do as the origin of virtual time")]
+fn origin() -> Instant {
+    static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    *ORIGIN
+}
+
+fn session(level: SocketLevel) -> Session {
+    Session::new(level, SessionLimits::default(), origin())
+}
+
+/// The whole answer to one line.
+fn ask_as(level: SocketLevel, line: &str) -> String {
+    let mut session = session(level);
+    session.handle_input(origin(), format!("{line}\n").as_bytes(), &Fake::default());
+    assert!(session.is_closed(), "one line is answered");
+    String::from_utf8(session.poll_output()).expect("answers are text")
+}
+
+fn ask(line: &str) -> String {
+    ask_as(SocketLevel::Admin, line)
+}
+
+const EXPECTS_STATE: &str = "'set server <srv> state' expects 'ready', 'drain' and 'maint'.";
+const EXPECTS_HEALTH: &str = "'set server <srv> health' expects 'up', 'stopping', or 'down'.";
+const USAGE: &str = "usage: set server <backend>/<server> addr | agent | agent-addr | agent-port | agent-send | \
+                     check-addr | check-port | fqdn | health | ssl | state | weight";
+const CHANGED: &str = "IP changed from '127.0.0.1' to '127.0.0.2', port changed from '18091' to '18092' by 'stats \
+                       socket command'";
+
+/// Commands and the messages they are answered with, without the line end and the empty line that follow.
+const TRANSCRIPT: &[(&str, &str)] = &[
+    ("set server", "Require 'backend/server'."),
+    ("set server be1", "Require 'backend/server'."),
+    ("set server be1/nope state ready", "No such server."),
+    ("set server nope/s1 state ready", "No such backend."),
+    ("set server be1/s1", USAGE),
+    ("set server be1/s1 bogus", USAGE),
+    ("set server be1/s1 state", EXPECTS_STATE),
+    ("set server be1/s1 state bogus", EXPECTS_STATE),
+    ("set server be1/s1 state drain", ""),
+    ("set server #4/#1 state ready", ""),
+    ("set server be1/s1/x state ready", "No such server."),
+    ("set server be1/s1 health bogus", EXPECTS_HEALTH),
+    ("set server be1/s1 health down", ""),
+    ("set server be1/s3 health up", "cannot change health on a tracking server."),
+    ("set server be1/s1 agent up", "agent checks are not enabled on this server."),
+    ("set server be1/s1 agent bogus", "'set server <srv> agent' expects 'up' or 'down'."),
+    ("set server be1/s1 agent-addr bogus.invalid", "invalid addr 'bogus.invalid'"),
+    ("set server be1/s1 agent-addr 127.0.0.1", "agent checks are not enabled on this server"),
+    ("set server be1/s1 agent-port 99999", "provided port is invalid"),
+    ("set server be1/s1 agent-port", "set server <b>/<s> agent-port requires a port."),
+    ("set server be1/s1 agent-send", "agent checks are not enabled on this server."),
+    ("set server be1/s1 check-port 18091", ""),
+    ("set server be1/s2 check-port 18091", "health checks are not enabled on this server"),
+    ("set server be1/s1 check-port x", "provided port is not an integer"),
+    (
+        "set server be1/s1 check-addr",
+        "set server <b>/<s> check-addr requires an address and optionally a port.",
+    ),
+    ("set server be1/s1 weight", "Require <weight> or <weight%>."),
+    ("set server be1/s1 weight 50%", ""),
+    ("set server be1/s1 weight 300", "Absolute weight can only be between 0 and 256 inclusive."),
+    ("set server be1/s1 weight -1", "Absolute weight can only be between 0 and 256 inclusive."),
+    ("set server be1/s1 weight abc", "Empty weight string empty or preceded by garbage"),
+    ("set weight be1/s2 10x", "Trailing garbage in weight string"),
+    ("set weight be1/s2 300%", ""),
+    ("set weight be1/s2", "Require <weight> or <weight%>."),
+    ("set server be1/s1 addr", "set server <b>/<s> addr requires an address and optionally a port."),
+    ("set server be1/s1 addr 127.0.0.1", "nothing changed"),
+    ("set server be1/s1 addr 127.0.0.1 port 18091", "nothing changed"),
+    ("set server be1/s1 addr 127.0.0.2 port 18092", CHANGED),
+    (
+        "set server be1/s1 addr 127.0.0.2",
+        "IP changed from '127.0.0.1' to '127.0.0.2' by 'stats socket command'",
+    ),
+    ("set server be1/s1 addr foo", "Invalid addr 'foo'"),
+    ("set server be1/s1 addr 127.0.0.1 port abc", "problem converting port 'abc' to an int"),
+    ("set server be1/s1 addr 127.0.0.1 port", "problem converting port '' to an int"),
+    ("set server be1/s1 fqdn", "set server <b>/<s> fqdn requires a FQDN."),
+    ("enable server", "Require 'backend/server'."),
+    ("enable server be1/nope", "No such server."),
+    ("enable server be1/s1", ""),
+    ("disable server be1/s1", ""),
+    ("enable health be1/s1", ""),
+    ("enable health be1/s2", "Health check was not configured on this server, cannot enable."),
+    ("disable health be1/s2", ""),
+    ("enable agent be1/s1", "Agent was not configured on this server, cannot enable."),
+    ("disable agent be1/s1", ""),
+    ("enable frontend", "A frontend name is expected."),
+    ("enable frontend nope", "No such frontend."),
+    ("enable frontend fe1", "All sockets are already enabled."),
+    ("disable frontend fe1", "Frontend was previously shut down, cannot disable."),
+    ("shutdown frontend fe1", "Frontend was already shut down."),
+    ("get weight be1/s2", "30 (initial 30)"),
+    ("set maxconn server be1/s2 20", ""),
+    ("set maxconn server be1/s2", "Require <maxconn>."),
+    ("set maxconn server be1/s2 abc", "maxconn string empty or preceded by garbage"),
+    ("set maxconn server be1/s2 5x", "Trailing garbage in maxconn string"),
+    ("set maxconn frontend fe1 100", ""),
+    ("set maxconn frontend fe1", "Integer value expected."),
+    ("set maxconn frontend fe1 -1", "Value out of range."),
+    ("set maxconn frontend nope 3", "No such frontend."),
+    ("set maxconn global 500", ""),
+    ("set maxconn global 99999", "Value out of range."),
+    ("set maxconn global", "Expects an integer value."),
+    ("set rate-limit connections global", "Expects an integer value."),
+    ("set rate-limit connections global 10", ""),
+    ("set rate-limit connections global -1", "Value out of range."),
+    ("set timeout", "'set timeout' only supports 'cli'."),
+    ("set timeout cli", "Expects an integer value."),
+    ("set timeout cli 20s", ""),
+    ("set timeout cli x", "Invalid timeout value."),
+    ("set timeout cli 0", "Invalid timeout value."),
+    ("set severity-output foo", "one of 'none', 'number', 'string' is a required argument"),
+    ("shutdown session", "Session pointer expected (use 'show sess')."),
+    ("shutdown session abc", "Session pointer expected (use 'show sess')."),
+    ("shutdown session 0x1234", "No such session (use 'show sess')."),
+    ("shutdown session 0x2a", ""),
+    ("shutdown sessions server", "Require 'backend/server'."),
+    ("shutdown sessions server be1/s1", ""),
+    ("clear counters", ""),
+    ("clear counters all", ""),
+    ("show stat nope -1 -1", "No such proxy."),
+    ("show servers state nope", "Can't find backend."),
+    ("show servers conn nope", "Can't find backend."),
+    ("show sess nope", "Unsupported option 'nope', try 'help' for more info."),
+    ("show sess 0x123", "Session not found."),
+    ("show sess older", "Expects a minimum age (in seconds by default)."),
+    ("show sess older 5", ""),
+    ("show sess backend nope", "No such backend."),
+    ("show sess frontend nope", "No such frontend."),
+    ("show errors nope", "No such proxy."),
+    ("show errors 99", "Total events captured on [22/Nov/2026:15:22:59.079] : 1"),
+    ("show env A", "A=1"),
+    ("show env NOPE", "Variable not found"),
+    ("show cli level", "admin"),
+    ("show backend", "# name\nbe1"),
+    ("show version", "1.2.3"),
+    ("echo hello   world", "hello world\n"),
+    ("echo a\\ b \"c d\"", "a b \"c d\"\n"),
+    ("wait", "Expects a duration in milliseconds."),
+    ("wait abc", "Invalid duration."),
+    ("add server", "Require 'backend/server'."),
+    ("add server be1/z", "'server' expects <name> and <addr>[:<port>] as arguments."),
+    ("add server be1/s1 127.0.0.1:1", "Already exists a server with the same name in backend."),
+    ("add server be1/x 127.0.0.1:1", "New server registered."),
+    ("add server be1/x 127.0.0.1:1 bogus", "unknown keyword 'bogus'."),
+    ("del server be1/nope", "No such server."),
+    ("del server be1/s1", "Server deleted."),
+];
+
+#[test]
+fn answers_equal_those_of_haproxy() {
+    for (command, message) in TRANSCRIPT {
+        let end = if message.is_empty() || message.ends_with('\n') { "" } else { "\n" };
+        assert_eq!(ask(command), format!("{message}{end}\n"), "{command}");
+    }
+}
+
+#[test]
+fn what_haproxy_takes_for_zero_is_refused() {
+    assert_eq!(ask("set maxconn global abc"), "Expects an integer value.\n\n");
+    assert_eq!(ask("set server be1/s1 addr 127.0.0.1 port 99999"), "provided port is invalid\n\n");
+}
+
+#[test]
+fn changes_reach_the_engine() {
+    let fake = Fake::default();
+    let line = "set server be1/s1 state maint; set server be1/s1 weight 50%; set maxconn frontend fe1 7; \
+                set rate-limit http-compression global 2; set server be1/s3 addr ::1 port 80; clear counters; \
+                enable server be1/s2; set server be1/s1 check-addr 10.0.0.1 port 81\n";
+    session(SocketLevel::Admin).handle_input(origin(), line.as_bytes(), &fake);
+    assert_eq!(
+        *fake.log.borrow(),
+        [
+            "s1 Maint",
+            "s1 Weight(Percent(50))",
+            "Maxconn(7)",
+            "CompressionRate(2048)",
+            "s3 Addr([::1]:80)",
+            "clear false",
+            "s2 LeaveMaint",
+            "s1 CheckAddr(10.0.0.1, Some(81))",
+        ]
+    );
+}
+
+#[test]
+fn levels_limit_what_may_be_done() {
+    let denied = "Permission denied\n\n";
+    assert_eq!(ask_as(SocketLevel::User, "show sess"), denied);
+    assert_eq!(ask_as(SocketLevel::User, "show env A"), denied);
+    assert_eq!(ask_as(SocketLevel::User, "clear counters"), denied);
+    assert_eq!(ask_as(SocketLevel::Operator, "clear counters"), "\n");
+    assert_eq!(ask_as(SocketLevel::Operator, "clear counters all"), denied);
+    assert_eq!(ask_as(SocketLevel::Operator, "set weight be1/s2 3"), denied);
+    assert_eq!(ask_as(SocketLevel::User, "get weight be1/s2"), "30 (initial 30)\n\n");
+    assert_eq!(ask("operator;show cli level;set weight be1/s2 10"), "\noperator\n\nPermission denied\n\n");
+    assert_eq!(ask_as(SocketLevel::User, "operator;show cli level"), "\nuser\n\n");
+    let addr = |level| ask_as(level, "show stat").contains("127.0.0.1:80");
+    assert!(addr(SocketLevel::Operator) && !addr(SocketLevel::User), "addresses are for operators");
+}
+
+#[test]
+fn an_unknown_command_is_answered_with_its_likes() {
+    let answer = ask("enable");
+    assert!(
+        answer.starts_with(
+            "Unknown command: 'enable', but maybe one of the following ones is a better match:\n"
+        )
+    );
+    let usages: Vec<_> =
+        answer.lines().skip(1).filter_map(|line| line.strip_prefix("  ")?.get(..14)).collect();
+    assert_eq!(
+        usages,
+        [
+            "enable agent <",
+            "enable fronten",
+            "enable health ",
+            "enable server ",
+            "help [<command",
+            "prompt [help |",
+            "quit          ",
+        ]
+    );
+    assert!(ask("shw stat").contains("\n  show stat [desc"));
+    assert!(ask("zzzz").contains("Please enter one of the following commands only:\n  add server"));
+    assert!(ask("help set weight").starts_with(
+        "The following commands are valid at this level:\n  set weight <bk>/<srv> <weight>          : "
+    ));
+    assert!(ask("help").contains("  show map [map]                          : list maps\n"));
+}
+
+#[test]
+fn states_and_connections_have_the_lines_of_haproxy() {
+    let states = ask("show servers state be1");
+    let lines: Vec<_> = states.lines().collect();
+    assert_eq!(lines[0], "1");
+    assert_eq!(
+        lines[1],
+        "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight \
+         srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state \
+         bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr \
+         srv_agent_addr srv_agent_port"
+    );
+    assert_eq!(lines[2], "4 be1 8 a8 127.0.0.1 0 0 1 1 22 8 2 0 6 22 0 0 - 18098 - 0 0 - - 18099");
+    let connections = ask("show servers conn");
+    let lines: Vec<_> = connections.lines().collect();
+    assert_eq!(
+        lines[0],
+        "# bkname/svname bkid/svid addr port - purge_delay served used_cur used_max need_est idle_sess unsafe_nb \
+         safe_nb idle_lim idle_cur idle_per_thr[2]"
+    );
+    assert_eq!(lines[1], "be1/s1 4/1 127.0.0.1 18091 - 5000 0 0 1 1 0 0 0 -1 0 0 0");
+}
+
+#[test]
+fn show_stat_selects_lines_and_forms() {
+    let names = |command: &str| {
+        let out = ask(command);
+        out.lines().filter_map(|line| line.split(',').nth(1).map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(names("show stat"), ["svname", "FRONTEND", "s1", "s2", "s3", "BACKEND"]);
+    assert_eq!(names("show stat -1 4 -1"), ["svname", "s1", "s2", "s3"]);
+    assert_eq!(names("show stat 4 6 2"), ["svname", "s2", "BACKEND"]);
+    assert_eq!(names("show stat be1 2 -1"), ["svname", "BACKEND"]);
+    assert_eq!(names("show stat 2 x y"), ["svname"]);
+    assert_eq!(names("show stat -1 -1"), ["svname", "FRONTEND", "s1", "s2", "s3", "BACKEND"]);
+    assert_eq!(names("show stat up"), ["svname", "FRONTEND", "s1", "BACKEND"]);
+    assert_eq!(names("show stat be1 4 -1 no-maint"), ["svname", "s1", "s2"]);
+    assert!(ask("show stat 4 4 1 typed").starts_with("S.4.1.0.pxname.1:KNSV:str:be1\n"));
+    assert!(ask("show stat typed desc up").contains(":str:be1:\"name of the proxy\"\n"));
+    assert!(ask("show stat json").starts_with("[[{\"objType\":\"Frontend\""));
+    assert!(ask("show stat").ends_with(",\n\n"), "an empty line ends every answer");
+}
+
+#[test]
+fn show_info_has_its_forms() {
+    assert!(ask("show info").contains("\nVersion: 1.2.3\n"));
+    assert!(ask("show info typed").contains("\n1.Version.1:POSV:str:1.2.3\n"));
+    assert!(ask("show info desc").contains("\nVersion: 1.2.3:\"version of the product\"\n"));
+    assert!(ask("show info json").starts_with("[{\"field\":{\"pos\":0,"));
+    assert!(ask("show schema json").contains("$schema"));
+}
+
+#[test]
+fn sessions_are_listed_short_and_long() {
+    let short = ask("show sess");
+    assert!(short.starts_with(
+        "0x2a: proto=tcpv4 src=127.0.0.1:1234 fe=fe1 be=<NONE> srv=<none> ts=00 epoch=0 age=3s "
+    ));
+    assert!(ask("show sess show-uri").contains(" uri=\"/a??b\"\n"));
+    let long = ask("show sess 0x2a");
+    assert!(long.contains("\n  frontend=fe1, ") && long.contains("\n  uri=/a\"?b\n"), "{long}");
+    assert!(ask("show sess help").starts_with("Usage: show sess "));
+    assert_eq!(ask("show sess server be1/s1").lines().count(), 2);
+}
+
+#[test]
+fn errors_show_what_was_received() {
+    let errors = ask("show errors fe1 request");
+    assert!(errors.contains("frontend fe1 (#2): invalid request\n"), "{errors}");
+    assert!(errors.contains("\n  00000  GET \\x01\\r\\n\n"), "{errors}");
+    assert!(!ask("show errors fe1 response").contains("invalid"));
+}
+
+/// What HAProxy answers to each of these pieces, sent one after the other.
+#[test]
+fn a_prompt_keeps_the_connection() {
+    let (mut session, fake, now) = (session(SocketLevel::Admin), Fake::default(), origin());
+    for (line, answer) in [
+        ("prompt\n", "\n> "),
+        ("show version\n", "1.2.3\n\n> "),
+        ("\n", "\n> "),
+        ("show version;show cli level\n", "1.2.3\n\nadmin\n\n> "),
+        ("show map x <<\n", "+ "),
+        ("abc\n", "+ "),
+        ("\n", "x|abc\n\n> "),
+        ("show map y <<END\n", "+ "),
+        ("a\n\nb\n", "+ + + "),
+        ("END\n", "y|a\n\nb\n\n> "),
+        ("prompt timed\n", "\n[0:00:01:05]> "),
+        ("prompt i\n", "\n"),
+        ("show version\n", "1.2.3\n\n"),
+    ] {
+        session.handle_input(now, line.as_bytes(), &fake);
+        assert_eq!(String::from_utf8_lossy(&session.poll_output()), answer, "{line}");
+        assert!(!session.is_closed());
+    }
+    session.handle_input(now, b"quit\n", &fake);
+    assert!(session.is_closed() && session.poll_output().is_empty());
+}
+
+#[test]
+fn without_a_prompt_one_line_is_answered() {
+    assert_eq!(ask("show version\nshow cli level"), "1.2.3\n\n");
+    assert_eq!(ask(""), "\n");
+    assert_eq!(ask(";;show version"), "\n\n1.2.3\n\n");
+    assert_eq!(ask("show version;"), "1.2.3\n\n\n");
+    assert_eq!(ask("quit;show version"), "");
+}
+
+#[test]
+fn a_peer_that_ends_gets_its_answer() {
+    let (mut session, fake, now) = (session(SocketLevel::Admin), Fake::default(), origin());
+    session.handle_input(now, b"show ver", &fake);
+    session.handle_input(now, b"sion", &fake);
+    assert!(session.poll_output().is_empty());
+    session.handle_end(now, &fake);
+    assert_eq!(session.poll_output(), b"1.2.3\n\n");
+    assert!(session.is_closed());
+}
+
+#[test]
+fn severities_are_shown_on_demand() {
+    let line = "set severity-output number; set weight be1/nope 1; get weight be1/s2; \
+                set server be1/s1 addr 127.0.0.9; show cli level; set severity-output string; set weight be1/nope 1";
+    assert_eq!(
+        ask(line),
+        "\n[3]: No such server.\n\n30 (initial 30)\n\n[4]: IP changed from '127.0.0.1' to '127.0.0.9' by 'stats socket \
+         command'\n\n[6]: admin\n\n\n[err]: No such server.\n\n"
+    );
+    assert_eq!(
+        ask("expert-mode; expert-mode on; expert-mode; experimental-mode"),
+        "expert-mode is OFF\n\n\nexpert-mode is ON\n\nexperimental-mode is OFF\n\n"
+    );
+}
+
+#[test]
+fn waiting_delays_what_follows() {
+    let (mut session, fake, now) = (session(SocketLevel::Admin), Fake::default(), origin());
+    session.handle_input(now, b"show version; wait 2s; show cli level\n", &fake);
+    assert_eq!(session.poll_output(), b"1.2.3\n\n");
+    assert_eq!(session.poll_timeout(), Some(now + Duration::from_secs(2)));
+    session.handle_timeout(now, &fake);
+    assert!(session.poll_output().is_empty() && !session.is_closed(), "calling early is harmless");
+    session.handle_timeout(now + Duration::from_secs(2), &fake);
+    assert_eq!(session.poll_output(), b"\nadmin\n\n");
+    assert!(session.is_closed());
+}
+
+#[test]
+fn a_silent_peer_is_let_go() {
+    let (mut session, fake, now) = (session(SocketLevel::Admin), Fake::default(), origin());
+    assert_eq!(session.poll_timeout(), Some(now + Duration::from_secs(10)));
+    session.handle_input(now, b"prompt; set timeout cli 60\n", &fake);
+    session.handle_input(now, b"\n", &fake);
+    let due = session.poll_timeout().expect("an open session has a timeout");
+    assert_eq!(due, now + Duration::from_secs(60));
+    session.handle_timeout(due, &fake);
+    assert!(session.is_closed() && session.poll_timeout().is_none());
+}
+
+#[test]
+fn what_a_peer_can_make_us_keep_is_bounded() {
+    let limits = SessionLimits { line: 100, payload: 200, ..SessionLimits::default() };
+    let (fake, now) = (Fake::default(), origin());
+    let mut session = Session::new(SocketLevel::Admin, limits, now);
+    session.handle_input(now, &[b'a'; 101], &fake);
+    assert!(session.is_closed() && session.poll_output().starts_with(b"The command line is too big"));
+    let mut session = Session::new(SocketLevel::Admin, limits, now);
+    session.handle_input(now, b"show map x <<\n", &fake);
+    for _ in 0..3 {
+        session.handle_input(now, &[&[b'a'; 90][..], b"\n"].concat(), &fake);
+    }
+    assert!(session.is_closed() && session.poll_output().starts_with(b"The payload is too big"));
+}
+
+#[test]
+fn the_statistics_page_acts_through_the_same_engine() {
+    let fake = Fake::default();
+    let post = |body: &str| {
+        let form = parse_post(body.as_bytes()).expect("a valid form");
+        admin::apply(&form, &ControlAdmin(&fake)).code()
+    };
+    assert_eq!(post("s=s1&action=maint&b=%234"), "DONE");
+    assert_eq!(post("s=s1&s=s9&action=shutdown&b=be1"), "PART");
+    assert_eq!(post("s=s1&action=eagent&b=be1"), "DONE");
+    assert_eq!(*fake.log.borrow(), ["s1 Maint", "s1 shutdown"]);
+}
