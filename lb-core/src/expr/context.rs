@@ -181,6 +181,10 @@ pub trait Facts {
     fn random(&self) -> u64 {
         0
     }
+    /// A less common property of the stream, of the type named with it.
+    fn stream(&self, _fact: StreamFact) -> Option<Sample<'_>> {
+        None
+    }
     /// The unique id of the stream, if one was generated.
     fn unique_id(&self) -> Option<&[u8]> {
         None
@@ -203,6 +207,94 @@ impl std::fmt::Debug for dyn Facts + '_ {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Facts")
     }
+}
+
+/// A less common property of a stream or its connections, with the sample type of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamFact {
+    /// Int: number of the error of a connection, 0 without.
+    ConnectionError(Side),
+    /// Str: text of that error.
+    ConnectionErrorText(Side),
+    /// Str: symbolic name of that error.
+    ConnectionErrorName(Side),
+    /// Bool: the server connection carried other requests before.
+    Reused,
+    /// Int: major HTTP version of a connection.
+    HttpMajor(Side),
+    /// Int: streams open on a connection.
+    Streams(Side),
+    /// Int: streams a peer allows on a connection.
+    StreamLimit(Side),
+    /// Int: protocol oddities seen on a connection.
+    Glitches(Side),
+    /// Int: round trip time in microseconds.
+    RoundTrip(Side),
+    /// Int: variance of the round trip time in microseconds.
+    RoundTripVariance(Side),
+    /// Int: retransmitted segments of the client connection.
+    Retransmits,
+    /// Int: lost segments of the client connection.
+    Lost,
+    /// Int: unacknowledged segments of the client connection.
+    Unacked,
+    /// Int: reordering seen on the client connection.
+    Reordering,
+    /// Int: selectively acknowledged segments of the client connection.
+    Sacked,
+    /// Bool: the client connection began with a PROXY protocol header.
+    ReceivedProxy,
+    /// Str: authority announced by the PROXY protocol.
+    ProxyAuthority,
+    /// Bin: unique id announced by the PROXY protocol.
+    ProxyUniqueId,
+    /// Str: value of a PROXY protocol TLV by type.
+    ProxyTlv(u8),
+    /// Bool: the source address belongs to this machine.
+    SourceIsLocal,
+    /// Bool: the destination address belongs to this machine.
+    DestinationIsLocal,
+    /// Int: connections of the listener.
+    ListenerConnections,
+    /// Int: id of the stream inside its connection.
+    StreamId(Side),
+    /// Bool: that side aborted.
+    Aborted(Side),
+    /// Int: reset code received on that side.
+    ResetCode(Side),
+    /// Int: priority class in queues.
+    PriorityClass,
+    /// Int: priority offset in queues.
+    PriorityOffset,
+    /// Int: effective client timeout in milliseconds.
+    ClientTimeout,
+    /// Int: effective server timeout in milliseconds.
+    ServerTimeout,
+    /// Int: effective tunnel timeout in milliseconds.
+    TunnelTimeout,
+    /// Int: effective connect timeout in milliseconds.
+    ConnectTimeout,
+    /// Int: effective queue timeout in milliseconds.
+    QueueTimeout,
+    /// Int: effective tarpit timeout in milliseconds.
+    TarpitTimeout,
+    /// Str: file of the last final rule.
+    LastRuleFile,
+    /// Int: line of the last final rule.
+    LastRuleLine,
+    /// Str: what ended the evaluation last.
+    LastEntity,
+    /// Str: what the evaluation was waiting for.
+    WaitingEntity,
+    /// Str: default backend of the frontend.
+    DefaultBackend,
+    /// Bool: the process is stopping.
+    Stopping,
+    /// Int: seconds since the process started.
+    Uptime,
+    /// Int: number of the worker thread.
+    Thread,
 }
 
 /// A number describing a backend.
@@ -300,6 +392,10 @@ pub trait EngineView {
     /// Configured node name.
     fn node(&self) -> &str {
         self.hostname()
+    }
+    /// Seconds east of UTC of local time at a date given in seconds since the epoch.
+    fn utc_offset(&self, _date: i64) -> i32 {
+        0
     }
     /// Connections of the whole process (`%ac`).
     fn connections(&self) -> u64 {

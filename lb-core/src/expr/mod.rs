@@ -10,10 +10,22 @@
 //!
 //! Reference: HAProxy configuration manual, chapter 7.
 
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Helpers shared by the tests of expressions, rules and logs.
+
+    /// Some instant; tests only look at differences.
+    #[expect(clippy::disallowed_methods, reason = "an Instant cannot be made in any other way")]
+    pub(crate) fn instant() -> std::time::Instant {
+        std::time::Instant::now()
+    }
+}
+
 mod arena;
 mod arg;
 mod context;
 mod conv;
+pub(crate) mod date;
 mod def;
 mod fetch;
 mod net;
@@ -31,11 +43,13 @@ pub use arena::{Arena, MAX_OUTPUT};
 pub use arg::{Arg, ArgType, Args};
 pub use context::{
     BackendFact, Direction, EngineView, Env, Facts, FrontendFact, NoEngine, NoFacts, Now, Peek, ProxyRef,
-    ServerFact, ServerRef, Side, TlsFact,
+    ServerFact, ServerRef, Side, StreamFact, TlsFact,
 };
 pub use def::{AclDef, Build, ConvDef, ConvFn, EachFn, FetchDef, FetchFn, Needs, NoBuild, Phases, Prepare};
+pub(crate) use net::{push_ipv4, push_ipv6};
 pub use program::Program;
 pub use regex::{Group, Regex, RegexError};
 pub use registry::Registry;
 pub use sample::{Cast, OwnedSample, Sample, SampleType};
+pub(crate) use sample::{leading_int, push_hex, push_int};
 pub use vars::{Scope, VarName, VarScope, Vars};

@@ -330,6 +330,15 @@ pub(crate) fn push_int(out: &mut Vec<u8>, value: i64) {
     push_uint(out, value.unsigned_abs());
 }
 
+/// Appends bytes as upper-case hexadecimal digits.
+pub(crate) fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+    }
+}
+
 /// Appends a decimal unsigned integer.
 pub(crate) fn push_uint(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0u8; 20];

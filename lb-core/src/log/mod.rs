@@ -2,8 +2,16 @@
 //!
 //! HAProxy configuration manual, chapter 8.
 
+mod alias;
+mod encode;
 mod record;
+pub mod syslog;
+mod template;
 mod termination;
 
 pub use record::{Capture, HttpRecord, Origin, Record, RequestLine, Timers};
+pub use template::{
+    HTTP_CLF_LOG, HTTP_LOG, HTTPS_LOG, Style, TCP_CLF_LOG, TCP_LOG, Template, write_accept_line,
+    write_error_line,
+};
 pub use termination::{Cause, Phase, Termination};

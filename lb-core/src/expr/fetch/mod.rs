@@ -1,3 +1,22 @@
-//! Fetches that need no protocol.
+//! Fetches that need no message protocol (manual 7.3.2 to 7.3.5).
+
+mod connection;
+mod constant;
+mod hello;
+mod internal;
+mod payload;
+mod rdp;
+mod tls;
+
 use super::registry::Registry;
-pub(super) fn register(_registry: &mut Registry) {}
+
+/// Adds every fetch and ACL keyword of this crate.
+pub(super) fn register(registry: &mut Registry) {
+    registry.add_fetches(constant::FETCHES);
+    registry.add_fetches(internal::FETCHES);
+    registry.add_fetches(connection::FETCHES);
+    registry.add_fetches(tls::FETCHES);
+    registry.add_fetches(payload::FETCHES);
+    registry.add_acls(payload::ACLS);
+    registry.add_acls(tls::ACLS);
+}

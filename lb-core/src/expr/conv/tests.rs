@@ -1,0 +1,281 @@
+//! Converters against the examples of the manual and values computed elsewhere.
+
+use std::time::Duration;
+
+use crate::expr::map::Reference;
+use crate::expr::{Arena, Build, Env, NoFacts, Now, Registry, Sample, VarScope, Vars, parse};
+
+/// Gives every map name the same small map.
+struct Maps;
+
+impl Build for Maps {
+    fn patterns(&mut self, file: &str, as_map: bool) -> Result<std::sync::Arc<Reference>, String> {
+        let text = match file {
+            "hosts" => "a.example be_a\nb.example be_b\n",
+            "nets" => "10.0.0.0/8 ten\n10.1.0.0/16 ten-one\n",
+            "addrs" => "a 10.0.0.1\n",
+            "codes" => "1:9 low\n10: high\n",
+            other => return Err(format!("no map {other}")),
+        };
+        Ok(Reference::from_text(file, text, as_map))
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        (name == "HOME").then(|| "/root".to_owned())
+    }
+}
+
+/// Evaluates an expression; `None` if it finds nothing.
+fn eval(text: &str) -> Option<String> {
+    let registry = Registry::builtin();
+    let program = parse::parse(text, &registry, &mut Maps).unwrap_or_else(|e| panic!("{text}: {e}"));
+    let facts = NoFacts(Now {
+        date: Duration::from_millis(1_792_682_910_123),
+        instant: crate::expr::testing::instant(),
+    });
+    let (txn, arena) = (VarScope::new(), Arena::new());
+    txn.set(&"a".into(), &Sample::Str(b"abc"));
+    txn.set(&"n".into(), &Sample::Int(3));
+    let vars = Vars { transaction: Some(&txn), ..Vars::NONE };
+    let env = Env::new(&facts, vars, &arena);
+    let sample = program.eval(&env)?;
+    let mut out = Vec::new();
+    match sample {
+        Sample::Bin(bytes) => out.extend_from_slice(bytes),
+        other => other.write_text(&mut out),
+    }
+    Some(String::from_utf8_lossy(&out).into_owned())
+}
+
+fn check(cases: &[(&str, &str)]) {
+    for (text, expected) in cases {
+        assert_eq!(eval(text).as_deref(), Some(*expected), "{text}");
+    }
+}
+
+#[test]
+fn fields_and_words_follow_the_manual() {
+    check(&[
+        ("str(f1_f2_f3__f5),field(4,_)", ""),
+        ("str(f1_f2_f3__f5),field(5,_)", "f5"),
+        ("str(f1_f2_f3__f5),field(2,_,0)", "f2_f3__f5"),
+        ("str(f1_f2_f3__f5),field(2,_,2)", "f2_f3"),
+        ("str(f1_f2_f3__f5),field(-2,_,3)", "f2_f3_"),
+        ("str(f1_f2_f3__f5),field(-3,_,0)", "f1_f2_f3"),
+        ("str(f1_f2_f3__f5),word(4,_)", "f5"),
+        ("str(f1_f2_f3__f5),word(2,_,0)", "f2_f3__f5"),
+        ("str(f1_f2_f3__f5),word(3,_,2)", "f3__f5"),
+        ("str(f1_f2_f3__f5),word(-2,_,3)", "f1_f2_f3"),
+        ("str(f1_f2_f3__f5),word(-3,_,0)", "f1_f2"),
+        ("str(/f1/f2/f3/f4),word(1,/)", "f1"),
+        ("str(/f1////f2/f3/f4),word(2,/)", "f2"),
+    ]);
+    assert_eq!(eval("str(f1_f2_f3__f5),word(5,_)"), None);
+    assert_eq!(eval("str(f1_f2),field(3,_)"), None);
+}
+
+#[test]
+fn text_converters_follow_the_manual() {
+    check(&[
+        ("str(a=b&c=d&a=r),param(a)", "b"),
+        ("str(a&b=c),param(a)", ""),
+        ("str(a=&b&c=a),param(b)", ""),
+        ("str(a=1;b=2;c=4),param(b,;)", "2"),
+        ("str(AbC),lower", "abc"),
+        ("str(AbC),upper", "ABC"),
+        ("str(AbC),length", "3"),
+        ("str(example.com),reverse", "moc.elpmaxe"),
+        ("str(mail.example.com.),reverse_dom", "com.example.mail"),
+        ("str(xxabxx),ltrim(x)", "abxx"),
+        ("str(xxabxx),rtrim(x)", "xxab"),
+        ("str(x),concat(<ip=,txn.a,>)", "x<ip=abc>"),
+        ("str(),concat('addr=(',txn.n),concat(',',txn.nothing,')')", "addr=(3,)"),
+        ("str(x),add_item(\",\",txn.a,\"(s)\")", "x,abc(s)"),
+        ("str(),add_item(\",\",txn.a)", "abc"),
+        ("str(x),add_item(\",\",txn.nothing,\"(s)\")", "x,(s)"),
+        ("str(x),add_item(\",\",txn.nothing)", "x"),
+        ("str(x),add_item(\",\",,y)", "x,y"),
+        ("bool(true),iif(https,http)", "https"),
+        ("int(0),iif(https,http)", "http"),
+        ("str(a%20b+c?d+e),url_dec", "a b+c?d e"),
+        ("str(a+b),url_dec(1)", "a b"),
+        ("str(a b/c?d),url_enc", "a%20b%2Fc%3Fd"),
+        ("str('Very \"Ugly\" UA 1/2'),json(utf8s)", "Very \\\"Ugly\\\" UA 1\\/2"),
+        ("bin(c3a9e2),json(utf8s)", "\\u00e9"),
+        ("bin(c3a9),json", "\\u00c3\\u00a9"),
+        ("str(WWW.Example.org:80),host_only", "www.example.org"),
+        ("str([::1]:8080),port_only", "8080"),
+        ("str([::1]),host_only", "[::1]"),
+        ("str(example.org),port_only", "0"),
+        ("str('fr;q=0.5,en-gb;q=0.7,de;q=0'),language(fr;en;de)", "en"),
+        ("str(xx),language(fr;en,none)", "none"),
+        ("str(\"a\\r\\nb\"),cut_crlf", "a"),
+    ]);
+    assert_eq!(eval("str(a..b),reverse_dom"), None);
+    assert_eq!(eval("str(%4),url_dec"), None);
+    assert_eq!(eval("bin(c3),json(utf8)"), None);
+}
+
+#[test]
+fn numbers_saturate_and_read_variables() {
+    check(&[
+        ("int(5),add(3)", "8"),
+        ("int(5),sub(txn.n)", "2"),
+        ("int(9223372036854775807),add(1)", "9223372036854775807"),
+        ("int(9223372036854775807),mul(-2)", "-9223372036854775808"),
+        ("int(7),div(2)", "3"),
+        ("int(7),div(0)", "9223372036854775807"),
+        ("int(-9223372036854775808),div(-1)", "9223372036854775807"),
+        ("int(7),mod(0)", "0"),
+        ("int(-9223372036854775808),mod(-1)", "0"),
+        ("int(6),and(3)", "2"),
+        ("int(6),or(1)", "7"),
+        ("int(6),xor(2)", "4"),
+        ("int(6),cpl", "-7"),
+        ("int(6),neg", "-6"),
+        ("int(6),odd", "0"),
+        ("int(6),even", "1"),
+        ("int(6),not", "0"),
+        ("int(258),htonl,hex", "00000102"),
+        ("str(ff),hex2i", "255"),
+        ("bin(01),base2", "00000001"),
+        ("bin(01020304050607),be2hex", "01020304050607"),
+        ("bin(01020304050607),be2hex(:,2)", "0102:0304:0506:07"),
+        ("bin(01020304050607),be2hex(--,2,1)", "0102--0304--0506"),
+        ("bin(0102030405060708),be2hex(,3,1)", "010203040506"),
+        ("bin(01020304050607),be2dec(:,2)", "258:772:1286:7"),
+        ("bin(01020304050607),be2dec(-,2,1)", "258-772-1286"),
+        ("bin(01020304050607),be2dec(,2,1)", "2587721286"),
+        ("bin(7f000001),be2dec(.,1)", "127.0.0.1"),
+        ("bin(01020304050607),le2dec(:,2)", "513:1027:1541:7"),
+        ("ipv4(10.1.2.3),ipmask(16)", "10.1.0.0"),
+        ("ipv6(2001:db8::1),ipmask(16,32)", "2001:db8::"),
+        ("str(10.1.2.3),ipmask(255.0.0.0)", "10.0.0.0"),
+    ]);
+    assert_eq!(eval("ipv6(2001:db8::1),ipmask(16)"), None);
+    assert_eq!(eval("int(5),add(txn.nothing)"), None);
+    assert_eq!(eval("str(zz),hex2i"), None);
+}
+
+#[test]
+fn bytes_are_cut_as_in_the_manual() {
+    check(&[
+        ("str(012345),bytes(0)", "012345"),
+        ("str(012345),bytes(1,3)", "123"),
+        ("str(012345),bytes(txn.n,txn.n)", "345"),
+        ("str(012345),bytes(4,9)", "45"),
+        ("str(012345),bytes(6)", ""),
+    ]);
+}
+
+#[test]
+fn base_64_round_trips_and_refuses_garbage() {
+    check(&[
+        ("str(a),base64", "YQ=="),
+        ("str(ab),base64", "YWI="),
+        ("str(abc),base64", "YWJj"),
+        ("bin(fbff),base64", "+/8="),
+        ("bin(fbff),ub64enc", "-_8"),
+        ("str(YWI=),b64dec", "ab"),
+        ("str(-_8),ub64dec,hex", "FBFF"),
+        ("str(-_8=),ub64dec,hex", "FBFF"),
+    ]);
+    for text in ["str(YWI),b64dec", "str(Y===),b64dec", "str(Y!==),b64dec", "str(YWJjZ),ub64dec"] {
+        assert_eq!(eval(text), None, "{text}");
+    }
+}
+
+#[test]
+fn dates_are_written_and_read() {
+    check(&[
+        ("int(784111777),http_date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("int(784111777000),http_date(1000,ms)", "Sun, 06 Nov 1994 08:49:38 GMT"),
+        ("str('Sun, 06 Nov 1994 08:49:37 GMT'),date", "784111777"),
+        ("str('Sunday, 06-Nov-94 08:49:37 GMT'),date", "784111777"),
+        ("str('Sun Nov  6 08:49:37 1994'),date", "784111777"),
+        ("date", "1792682910"),
+        ("date(-10)", "1792682900"),
+        ("date(0,ms)", "1792682910123"),
+        ("date(5,us)", "1792682910123005"),
+        ("date,utime(%Y%m%d%H%M%S)", "20261022152830"),
+        ("date(0,ms),ms_utime(\"%H:%M:%S.%3N %z\")", "15:28:30.123 +0000"),
+        ("date(0,us),us_utime(%6N)", "123000"),
+    ]);
+    assert_eq!(eval("str('Sun, 32 Nov 1994 08:49:37 GMT'),date"), None);
+}
+
+#[test]
+fn maps_answer_by_method_and_default() {
+    check(&[
+        ("str(b.example),map(hosts)", "be_b"),
+        ("str(x),map(hosts,none)", "none"),
+        ("str(x.b.example),map_end_key(hosts)", "b.example"),
+        ("str(10.1.2.3),map_ip(nets)", "ten-one"),
+        ("ipv4(10.2.2.3),map_ip(nets)", "ten"),
+        ("int(12),map_int(codes)", "high"),
+        ("str(x),map_str_ip(addrs,192.0.2.1)", "192.0.2.1"),
+        ("str(a),map_str_ip(addrs)", "10.0.0.1"),
+        ("str(a),map_str_ip(addrs),ipmask(8)", "10.0.0.0"),
+    ]);
+    assert_eq!(eval("str(x),map(hosts)"), None);
+}
+
+#[test]
+fn variables_are_set_compared_and_removed() {
+    check(&[
+        ("str(x),set-var(txn.z),strcmp(txn.z)", "0"),
+        ("str(abd),strcmp(txn.a)", "1"),
+        ("str(ab),strcmp(txn.a)", "-1"),
+        ("str(abc),secure_memcmp(txn.a)", "1"),
+        ("str(abd),secure_memcmp(txn.a)", "0"),
+        ("int(9),set-var(txn.n,iflt),add(txn.n)", "18"),
+        ("int(9),set-var(txn.n,ifgt),add(txn.n)", "12"),
+        ("str(q),set-var(txn.a,ifnotexists),concat(,txn.a)", "qabc"),
+        ("str(q),unset-var(txn.a),concat(,txn.a)", "q"),
+        ("var(txn.nothing,deflt)", "deflt"),
+        ("env(HOME)", "/root"),
+    ]);
+    assert_eq!(eval("var(txn.nothing)"), None);
+    assert_eq!(eval("env(NOPE)"), None);
+}
+
+#[cfg(feature = "regex")]
+#[test]
+fn substitutions_follow_the_manual() {
+    check(&[
+        ("str(/////a///b/c/xzxyz/),regsub('/+','/','g')", "/a/b/c/xzxyz/"),
+        ("str(?;a=b&c),regsub([?;&]*,'')", "a=b&c"),
+        ("str(foo42),regsub(\"(foo|bar)([0-9]+)?\",\"\\2\\1\",i)", "42foo"),
+        ("str(xbx),regsub(x*,-,g)", "--b--"),
+        ("str(aXbxc),regsub(x,-,gi)", "a-b-c"),
+        ("str(abc),regsub(x*,-,g)", "-a-b-c-"),
+    ]);
+}
+
+#[test]
+fn arguments_are_checked_when_parsed() {
+    let registry = Registry::builtin();
+    for text in [
+        "str(x),field(0,_)",
+        "str(x),nope",
+        "nope",
+        "",
+        "str(x",
+        "int(x)",
+        "str(x),map(missing)",
+        "str(x),map_str_ip(nets)",
+        "str(x),json(foo)",
+        "str(x),param(a,ab)",
+        "str(x),bytes(-1)",
+        "int(1),add(foo)",
+        "bin(0102),be2dec(:,9)",
+        "always_true,ipmask(8)",
+        "str(x)lower",
+        "date(0,fortnight)",
+        "uuid(5)",
+    ] {
+        assert!(parse::parse(text, &registry, &mut Maps).is_err(), "{text}");
+    }
+    let error = parse::parse("src,lowr", &registry, &mut Maps).unwrap_err();
+    assert_eq!((error.start, error.end, error.to_string()), (4, 8, "unknown converter 'lowr'".into()));
+}
