@@ -2,7 +2,7 @@
 
 use crate::addr::Endpoint;
 use crate::stats::counter::{
-    AverageMeter, BackendCounters, FrontendCounters, Gauge, ListenerCounters, PerWorker, RateMeter, ServerCounters,
+    AverageMeter, BackendCounters, FrontendCounters, Gauge, ListenerCounters, PerWorker, RateMeter,
 };
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -63,26 +63,12 @@ pub struct BackState {
     pub last_session: AtomicU64,
 }
 
-/// What a server counts and where it is.
+/// Where a server is; what it counts is in its pool.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ServerState {
     /// Where it is now: as configured, resolved, or set at run time.
     pub endpoint: ArcSwap<Endpoint>,
-    /// Counters.
-    pub counters: PerWorker<ServerCounters>,
-    /// Sessions per second.
-    pub session_rate: RateMeter,
-    /// Milliseconds spent in its queue.
-    pub queue_time: AverageMeter,
-    /// Milliseconds spent connecting.
-    pub connect_time: AverageMeter,
-    /// Milliseconds until its response.
-    pub response_time: AverageMeter,
-    /// Milliseconds in all.
-    pub total_time: AverageMeter,
-    /// Second (since the Unix epoch) of the last session; 0 for never.
-    pub last_session: AtomicU64,
 }
 
 /// What a listener counts.
@@ -163,17 +149,8 @@ impl FrontState {
 
 impl ServerState {
     /// New state of a server at `endpoint`.
-    pub fn new(endpoint: Endpoint, workers: usize) -> Arc<Self> {
-        Arc::new(Self {
-            endpoint: ArcSwap::from_pointee(endpoint),
-            counters: PerWorker::new(workers),
-            session_rate: RateMeter::default(),
-            queue_time: AverageMeter::default(),
-            connect_time: AverageMeter::default(),
-            response_time: AverageMeter::default(),
-            total_time: AverageMeter::default(),
-            last_session: AtomicU64::new(0),
-        })
+    pub fn new(endpoint: Endpoint) -> Arc<Self> {
+        Arc::new(Self { endpoint: ArcSwap::from_pointee(endpoint) })
     }
 }
 

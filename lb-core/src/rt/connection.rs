@@ -1,7 +1,8 @@
 //! An accepted connection and the seam through which protocols serve it.
 
+use super::generation::Generation;
 use super::{Stream, Timers, Worker};
-use crate::engine::{Plan, ProxyPlan, state::ListenerState};
+use crate::engine::{ProxyPlan, state::ListenerState};
 use crate::spec::{ListenerSpec, ProtocolSpec};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,27 +22,6 @@ pub trait Protocol: Send + Sync {
 
 /// Makes the driver for a [`ProtocolSpec`] of a kind it knows; `None` for others.
 pub type ProtocolFactory = fn(&dyn ProtocolSpec) -> Option<Arc<dyn Protocol>>;
-
-/// A plan with the drivers of its protocols: what is swapped by a reload.
-pub struct Generation {
-    /// The plan.
-    pub plan: Arc<Plan>,
-    /// By proxy index.
-    pub(crate) protocols: Vec<Arc<dyn Protocol>>,
-}
-
-impl std::fmt::Debug for Generation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Generation").field("plan", &self.plan.generation()).finish_non_exhaustive()
-    }
-}
-
-impl Generation {
-    /// The driver of the proxy with this index in the plan.
-    pub fn protocol(&self, proxy: usize) -> Option<&Arc<dyn Protocol>> {
-        self.protocols.get(proxy)
-    }
-}
 
 /// A moment on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

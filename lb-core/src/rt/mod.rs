@@ -6,11 +6,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "drivers read the clock and open sockets")]
 
+mod accept;
 mod buffer;
 mod connect;
+mod connection;
+mod handshake;
 mod listener;
 mod outlet;
 mod relay;
+mod server;
 mod splice;
 mod stream;
 mod sys;
@@ -19,9 +23,11 @@ mod worker;
 
 pub use buffer::Buffer;
 pub use connect::connect;
+pub use connection::{BoxFuture, Connection, Generation, ListenerHandle, Protocol, ProtocolFactory, Session, Stamp};
 pub use listener::{ListenError, open};
 pub use outlet::Outlet;
 pub use relay::{Relay, RelayEnd, RelayLimits};
+pub use server::{Server, ServerError, Sockets};
 pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use stream::Transport;

@@ -1,7 +1,7 @@
 //! The servers of a proxy and how one is chosen.
 
 use super::ServerSpec;
-use crate::balance::{Algorithm, HashType};
+use crate::balance::{Affinity, Algorithm, HashType};
 use std::time::Duration;
 
 /// Servers, balancing, retries.
@@ -16,6 +16,8 @@ pub struct PoolSpec {
     pub hash: HashType,
     /// Bound of the load of one server in percent of the average, for consistent hashing; 0 is none.
     pub hash_balance_factor: u32,
+    /// Whether a hashed key may leave its server when that is full (`hash-preserve-affinity`).
+    pub affinity: Affinity,
     /// Use all backup servers at once instead of the first usable one.
     pub all_backups: bool,
     /// Retries after a failed connection.
@@ -38,6 +40,7 @@ impl PoolSpec {
             algorithm,
             hash: HashType::default(),
             hash_balance_factor: 0,
+            affinity: Affinity::Always,
             all_backups: false,
             retry: Retry::default(),
             fullconn: None,

@@ -2,6 +2,8 @@
 
 use super::{AgentSpec, CheckSpec, Origin, TlsClientSpec};
 use crate::addr::Endpoint;
+use crate::health::{InitState, Observe, OnError};
+use crate::pool::HashKey;
 use crate::name::ServerName;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -57,6 +59,18 @@ pub struct ServerSpec {
     pub pool_max_conn: Option<u32>,
     /// How often idle connections are thinned out.
     pub pool_purge_delay: Duration,
+    /// State at start and after maintenance.
+    pub init_state: InitState,
+    /// Passive checks on live traffic.
+    pub observe: Option<Observe>,
+    /// Errors in a row on live traffic until `on_error` happens.
+    pub error_limit: u32,
+    /// What happens then.
+    pub on_error: OnError,
+    /// Globally unique name.
+    pub guid: Option<Arc<str>>,
+    /// What its points on a hash ring derive from.
+    pub hash_key: HashKey,
     /// Prefix of a redirection sent instead of forwarding (`redir`).
     pub redirect: Option<Arc<str>>,
     /// Where it was configured.
@@ -90,6 +104,12 @@ impl ServerSpec {
             resolvers: None,
             pool_max_conn: None,
             pool_purge_delay: Duration::from_secs(5),
+            init_state: InitState::Unset,
+            observe: None,
+            error_limit: 10,
+            on_error: OnError::FailCheck,
+            guid: None,
+            hash_key: HashKey::Id,
             redirect: None,
             origin: Origin::NONE,
         }

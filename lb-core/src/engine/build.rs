@@ -1,0 +1,234 @@
+//! From specification to plan: names become indices, state is made or taken over.
+
+use super::plan::{LogPlan, Plan, ProxyPlan, ServerPlan, TargetPlan};
+use super::state::{ProxyState, ServerState};
+use super::Clock;
+use crate::addr::Endpoint;
+use crate::name::ProxyName;
+use crate::pool::{CheckDef, ObserveDef, Pool, PoolDef, ServerDef, TrackDef};
+use crate::spec::{Capability, Origin, ProxySpec, RouteTarget, ServerSpec, Spec};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Everything that is wrong with a specification.
+#[derive(Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "a list")]
+pub struct BuildError {
+    /// At least one.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong, and with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a place and a text")]
+pub struct Problem {
+    /// The object.
+    pub origin: Origin,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut texts = self.problems.iter().map(|p| p.message.as_str());
+        f.write_str(texts.next().unwrap_or("nothing to build"))?;
+        texts.try_for_each(|text| write!(f, "; {text}"))
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// Indices of proxies by name; a name may stand for a frontend and for a backend.
+struct Index {
+    backends: HashMap<String, usize>,
+}
+
+impl Plan {
+    /// Compiles `spec` for `workers` workers; what `old` knows of the same names is kept.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the specification; `old` is as it was then.
+    pub fn build(spec: Spec, old: Option<&Self>, workers: usize, now: Clock) -> Result<Self, BuildError> {
+        let index = index(&spec)?;
+        let mut error = BuildError::default();
+        let routes: Vec<_> = spec.proxies.iter().map(|p| resolve(p, &index, &mut error)).collect();
+        check_servers(&spec, &index, &mut error);
+        if !error.problems.is_empty() {
+            return Err(error);
+        }
+        let fullconn = fullconns(&spec, &routes);
+        let process = Arc::new(spec.process);
+        let mut proxies = Vec::new();
+        // Nothing fails from here on: only now may the state that is shared with the old plan change.
+        for (i, ((proxy, routes), fullconn)) in spec.proxies.into_iter().zip(routes).zip(fullconn).enumerate() {
+            let before = old.and_then(|plan| plan.same(&proxy));
+            let mut targets = proxy.log.targets.clone();
+            if proxy.log.global {
+                targets.extend(process.log.iter().cloned());
+            }
+            let log = LogPlan { targets: targets.into_iter().map(|spec| TargetPlan { spec }).collect() };
+            let pool = pool(&proxy, before, fullconn, workers, now);
+            let servers = proxy.pool.servers.iter().enumerate().map(|(i, s)| server(i, s, before)).collect();
+            let state = before.map_or_else(|| ProxyState::new(workers), |p| Arc::clone(&p.state));
+            let (routes, default_backend) = routes;
+            let plan = ProxyPlan { index: i, spec: proxy, state, routes, default_backend, servers, pool, log };
+            proxies.push(Arc::new(plan));
+        }
+        let generation = old.map_or(1, |plan| plan.generation + 1);
+        Ok(Self { generation, process, proxies, backends: index.backends })
+    }
+
+    /// The proxy of this plan that `spec` continues.
+    fn same(&self, spec: &ProxySpec) -> Option<&ProxyPlan> {
+        let alike = |p: &ProxyPlan| p.spec.name == spec.name && p.spec.capability == spec.capability;
+        self.proxies.iter().map(|p| &**p).find(|p| alike(p))
+    }
+}
+
+/// Checks that names are unique among frontends and among backends.
+fn index(spec: &Spec) -> Result<Index, BuildError> {
+    let mut error = BuildError::default();
+    let (mut frontends, mut backends) = (HashMap::new(), HashMap::new());
+    for (i, proxy) in spec.proxies.iter().enumerate() {
+        let name = proxy.name.to_string();
+        let taken = (proxy.capability.is_frontend() && frontends.insert(name.clone(), i).is_some())
+            | (proxy.capability.is_backend() && backends.insert(name, i).is_some());
+        if taken {
+            error.add(proxy.origin, format!("proxy `{}` is defined twice", proxy.name));
+        }
+    }
+    if error.problems.is_empty() { Ok(Index { backends }) } else { Err(error) }
+}
+
+impl BuildError {
+    fn add(&mut self, origin: Origin, message: String) {
+        self.problems.push(Problem { origin, message });
+    }
+}
+
+type Routes = (Vec<Option<usize>>, Option<usize>);
+
+fn resolve(proxy: &ProxySpec, index: &Index, error: &mut BuildError) -> Routes {
+    let mut find = |name: &ProxyName, origin| {
+        let found = index.backends.get(name.as_str()).copied();
+        if found.is_none() {
+            error.add(origin, format!("proxy `{}`: there is no backend `{name}`", proxy.name));
+        }
+        found
+    };
+    let routes = proxy.routes.iter().map(|route| match &route.target {
+        RouteTarget::Backend(name) => find(name, route.origin),
+        #[allow(unreachable_patterns, reason = "further kinds of target have no fixed backend")]
+        _ => None,
+    });
+    let routes = routes.collect();
+    let own = || (proxy.capability == Capability::Listen).then(|| index.backends.get(proxy.name.as_str()).copied());
+    let default = match &proxy.default_backend {
+        Some(name) => find(name, proxy.origin),
+        None => own().flatten(),
+    };
+    (routes, default)
+}
+
+fn check_servers(spec: &Spec, index: &Index, error: &mut BuildError) {
+    for proxy in &spec.proxies {
+        let mut names = HashMap::new();
+        for server in &proxy.pool.servers {
+            if names.insert(server.name.clone(), ()).is_some() {
+                error.add(server.origin, format!("proxy `{}`: server `{}` is defined twice", proxy.name, server.name));
+            }
+            let Some(track) = &server.track else { continue };
+            let (owner, tracked) = match track.split_once('/') {
+                Some((pool, name)) => (index.backends.get(pool).map(|&i| &spec.proxies[i]), name),
+                None => (Some(proxy), &**track),
+            };
+            if owner.is_none_or(|p| !p.pool.servers.iter().any(|s| s.name.as_str() == tracked)) {
+                let text = format!("server `{}/{}` tracks `{track}`, which does not exist", proxy.name, server.name);
+                error.add(server.origin, text);
+            }
+        }
+    }
+}
+
+/// The load at which each backend's servers reach their full limit: as configured, or a tenth of the limits of the
+/// frontends that name it in fixed routes.
+fn fullconns(spec: &Spec, routes: &[Routes]) -> Vec<u32> {
+    let mut sums = vec![0_u64; spec.proxies.len()];
+    for (proxy, (routes, default)) in spec.proxies.iter().zip(routes) {
+        let limit = u64::from(proxy.maxconn.or(spec.process.maxconn).unwrap_or(0));
+        let mut named: Vec<usize> = routes.iter().chain([default]).flatten().copied().collect();
+        named.sort_unstable();
+        named.dedup();
+        named.into_iter().for_each(|i| sums[i] += limit);
+    }
+    let tenth = |sum: u64| u32::try_from(sum.div_ceil(10)).unwrap_or(u32::MAX);
+    spec.proxies.iter().zip(sums).map(|(p, sum)| p.pool.fullconn.unwrap_or_else(|| tenth(sum))).collect()
+}
+
+fn pool(proxy: &ProxySpec, before: Option<&ProxyPlan>, fullconn: u32, workers: usize, now: Clock) -> Arc<Pool> {
+    let spec = &proxy.pool;
+    let mut def = PoolDef::new(proxy.name.clone(), spec.algorithm.clone(), spec.servers.iter().map(server_def).collect());
+    def.label = if proxy.capability == Capability::Listen { "proxy" } else { "backend" };
+    def.hash = spec.hash;
+    def.balance_factor = Some(spec.hash_balance_factor).filter(|&f| f > 0);
+    def.affinity = spec.affinity;
+    def.all_backups = spec.all_backups;
+    def.fullconn = fullconn;
+    def.redispatch = spec.retry.redispatch != 0;
+    def.persist = spec.persist;
+    def.log_health_checks = spec.log_health_checks;
+    def.workers = workers;
+    // Differs from proxy to proxy and from start to start; nothing secret depends on it.
+    def.seed = now.date.as_nanos() as u64 ^ (u64::from(proxy.id) << 48);
+    match before {
+        Some(old) => {
+            old.pool.reconfigure(def, now.instant);
+            Arc::clone(&old.pool)
+        }
+        None => Arc::new(Pool::new(def, now.instant)),
+    }
+}
+
+fn server_def(server: &ServerSpec) -> ServerDef {
+    let mut def = ServerDef::new(server.name.clone(), server.id);
+    (def.address, def.hostname) = match &server.addr.endpoint {
+        Endpoint::Host { name, .. } => (None, Some(Arc::clone(name))),
+        other => (Some(other.clone()), None),
+    };
+    def.guid = server.guid.clone();
+    def.weight = u32::from(server.weight);
+    def.backup = server.backup;
+    def.maxconn = server.maxconn;
+    def.minconn = server.minconn;
+    def.maxqueue = server.maxqueue;
+    def.slowstart = server.slowstart;
+    def.cookie = server.cookie.clone();
+    def.disabled = server.disabled;
+    def.track = server.track.as_ref().map(|track| match track.split_once('/') {
+        Some((pool, name)) => TrackDef::new(Some(pool.into()), name),
+        None => TrackDef::new(None, &**track),
+    });
+    def.init_state = server.init_state;
+    def.check = server.check.as_ref().map(|c| CheckDef { rise: c.rise, fall: c.fall });
+    def.agent = server.agent.as_ref().map(|_| CheckDef { rise: 1, fall: 1 });
+    def.observe = server.observe.map(|observe| ObserveDef {
+        observe,
+        limit: server.error_limit,
+        on_error: server.on_error,
+    });
+    def.hash_key = server.hash_key;
+    def.shutdown_sessions = server.on_marked_down == crate::spec::MarkedDown::ShutdownSessions;
+    def.shutdown_backup_sessions = server.shutdown_backup_sessions;
+    def
+}
+
+fn server(index: usize, spec: &ServerSpec, before: Option<&ProxyPlan>) -> Arc<ServerPlan> {
+    let old = before.and_then(|p| p.servers.iter().find(|s| s.spec.name == spec.name));
+    // An address that was resolved or set at run time stays, unless the file now says something else.
+    let state = match old {
+        Some(old) if old.spec.addr == spec.addr => Arc::clone(&old.state),
+        _ => ServerState::new(spec.addr.endpoint.clone()),
+    };
+    Arc::new(ServerPlan { index, spec: spec.clone(), state })
+}

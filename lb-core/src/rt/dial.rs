@@ -1,0 +1,269 @@
+//! From a request to a connected server: queue, connect, retry, redispatch.
+
+use super::connection::Generation;
+use super::{Stream, Timer};
+use crate::balance::ServerId;
+use crate::engine::{ProxyPlan, ServerPlan};
+use crate::health::Observation;
+use crate::pool::{Acquired, Lease, Outcome, Request};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// What a session knows when it asks for a server.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Dial<'a> {
+    /// The plan of the session.
+    pub generation: &'a Generation,
+    /// The backend.
+    pub backend: &'a ProxyPlan,
+    /// The client's address, for sources and headers.
+    pub client: Option<SocketAddr>,
+    /// The address the client connected to.
+    pub destination: Option<SocketAddr>,
+    /// The worker, for counters.
+    pub worker: usize,
+    /// A timer of the session; its deadline is overwritten.
+    pub timer: &'a Timer,
+}
+
+/// A connection to a server, and how it came about.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Dialed {
+    /// The slot on the server.
+    pub lease: Lease,
+    /// The server.
+    pub server: Arc<ServerPlan>,
+    /// The connection; TLS and PROXY header are done.
+    pub stream: Stream,
+    /// How it came about.
+    pub trace: Trace,
+}
+
+/// Times and counts for logs.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Trace {
+    /// Time spent in queues, if a queue was reached or passed.
+    pub queued: Option<Duration>,
+    /// Time of the last connection attempt, if it succeeded.
+    pub connect: Option<Duration>,
+    /// Attempts after the first.
+    pub retries: u32,
+    /// The last attempt went to another server than the first.
+    pub redispatched: bool,
+    /// Requests served before this one by the queue of the server.
+    pub server_queue: u32,
+    /// Requests served before this one by the queue of the backend.
+    pub backend_queue: u32,
+    /// The last server that was tried.
+    pub server: Option<Arc<ServerPlan>>,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "every caller answers each of them")]
+pub enum DialError {
+    /// No server is usable.
+    NoServer,
+    /// The queue is full.
+    QueueFull,
+    /// Nobody served the request in time.
+    QueueTimeout,
+    /// The last attempt took too long.
+    ConnectTimeout,
+    /// The last attempt failed.
+    Connect(io::Error),
+}
+
+impl Dial<'_> {
+    /// Finds a server for `request` and connects to it. Cancel safe: dropping the future gives up slot and place.
+    ///
+    /// # Errors
+    /// Why there is none, with what was tried.
+    pub async fn run(&self, request: &Request<'_>) -> Result<Dialed, (DialError, Trace)> {
+        let mut trace = Trace::default();
+        let mut request = *request;
+        let retry = self.backend.spec.pool.retry;
+        loop {
+            let lease = match self.slot(&request, &mut trace).await {
+                Ok(lease) => lease,
+                Err(error) => return Err((error, trace)),
+            };
+            let Some(server) = self.server_of(&lease) else { return Err((DialError::NoServer, trace)) };
+            trace.server = Some(Arc::clone(&server));
+            match self.attempts(lease, &server, &mut trace, retry.retries).await {
+                Ok((lease, stream)) => return Ok(Dialed { lease, server, stream, trace }),
+                Err(Failed::Elsewhere(id)) => {
+                    trace.redispatched = true;
+                    request.avoid = Some(id);
+                    request.direct = None;
+                }
+                Err(Failed::Finally(error)) => return Err((error, trace)),
+            }
+        }
+    }
+
+    /// A slot, waiting for it if need be.
+    async fn slot(&self, request: &Request<'_>, trace: &mut Trace) -> Result<Lease, DialError> {
+        let start = Instant::now();
+        let pool = &self.backend.pool;
+        let limit = self.backend.spec.timeouts.effective_queue();
+        loop {
+            let now = Instant::now();
+            let mut ticket = match pool.acquire(now, request) {
+                Acquired::Leased(lease) => {
+                    trace.queued = Some(start.elapsed());
+                    return Ok(lease);
+                }
+                Acquired::Queued(ticket) => ticket,
+                Acquired::NoServer => return Err(DialError::NoServer),
+                Acquired::QueueFull(_) => return Err(DialError::QueueFull),
+            };
+            let own_queue = ticket.server().is_some();
+            self.timer.set(limit.map(|d| start + d));
+            let outcome = self.unless_late(&mut ticket).await;
+            trace.queued = Some(start.elapsed());
+            let position = u32::try_from(ticket.position()).unwrap_or(u32::MAX);
+            *(if own_queue { &mut trace.server_queue } else { &mut trace.backend_queue }) = position;
+            match outcome {
+                Some(Outcome::Leased(lease)) => return Ok(lease),
+                // The queue was dissolved because its server went away: the others may have room.
+                Some(Outcome::Evicted) => {}
+                None => return Err(DialError::QueueTimeout),
+            }
+        }
+    }
+
+    fn server_of(&self, lease: &Lease) -> Option<Arc<ServerPlan>> {
+        // The pool may know servers of a newer plan; a session of an older one finds them by name.
+        let name = lease.server().name();
+        let by_place = lease.server().id().and_then(|id| self.backend.servers.get(id.index()));
+        let same = by_place.filter(|s| s.spec.name == *name);
+        same.or_else(|| self.backend.servers.iter().find(|s| s.spec.name == *name)).cloned()
+    }
+
+    /// Attempts on one server until one succeeds, another server should be tried, or all are used up.
+    async fn attempts(
+        &self,
+        lease: Lease,
+        server: &Arc<ServerPlan>,
+        trace: &mut Trace,
+        allowed: u32,
+    ) -> Result<(Lease, Stream), Failed> {
+        loop {
+            let start = Instant::now();
+            self.timer.set(self.backend.spec.timeouts.connect.map(|d| start + d));
+            let result = self.unless_late(&mut std::pin::pin!(self.connect(server, lease.server().id()))).await;
+            let error = match result {
+                Some(Ok(stream)) => {
+                    trace.connect = Some(start.elapsed());
+                    self.observe(&lease, true);
+                    lease.server().counters().of(self.worker).connects.inc();
+                    self.backend.pool.counters().of(self.worker).connects.inc();
+                    return Ok((lease, stream));
+                }
+                Some(Err(e)) => DialError::Connect(e),
+                None => DialError::ConnectTimeout,
+            };
+            self.observe(&lease, false);
+            if trace.retries >= allowed {
+                self.count(&lease, |c| &c.connection_errors, |c| &c.connection_errors);
+                return Err(Failed::Finally(error));
+            }
+            trace.retries += 1;
+            self.count(&lease, |c| &c.retries, |c| &c.retries);
+            if self.should_redispatch(trace, allowed) {
+                self.count(&lease, |c| &c.redispatches, |c| &c.redispatches);
+                return match lease.server().id() {
+                    Some(id) => Err(Failed::Elsewhere(id)),
+                    None => Err(Failed::Finally(error)),
+                };
+            }
+            // The same server again: not before the rest of a short pause is over.
+            let pause = self.backend.spec.timeouts.connect.map_or(TURNAROUND, |d| d.min(TURNAROUND));
+            self.timer.set(Some(start + pause));
+            self.timer.expired().await;
+        }
+    }
+
+    /// HAProxy moves to another server at once when the algorithm does not tie a request to one and there is a choice,
+    /// else at the retry that `option redispatch` names (the last one by default).
+    fn should_redispatch(&self, trace: &Trace, allowed: u32) -> bool {
+        let interval = self.backend.spec.pool.retry.redispatch;
+        if interval == 0 {
+            return false;
+        }
+        let free = !self.backend.spec.pool.algorithm.needs_key();
+        if free && self.backend.pool.census().active > 1 {
+            return true;
+        }
+        if interval < 0 {
+            return i64::from(trace.retries) == i64::from(allowed) + 1 + i64::from(interval);
+        }
+        trace.retries.is_multiple_of(interval.unsigned_abs())
+    }
+
+    async fn connect(&self, server: &ServerPlan, id: Option<ServerId>) -> io::Result<Stream> {
+        let known = id.and_then(|id| self.backend.pool.address(id));
+        let mut endpoint = known.unwrap_or_else(|| server.spec.addr.endpoint.clone());
+        if let (Some(offset), Some(port)) = (server.spec.addr.port_offset, self.destination.map(|d| d.port())) {
+            endpoint = endpoint.with_port((i32::from(port) + offset).clamp(0, 65535) as u16);
+        }
+        let mut stream = super::connect(&endpoint, server.spec.source.as_ref(), self.client).await?;
+        if let Some(version) = server.spec.send_proxy {
+            let mut header = Vec::new();
+            if version == crate::spec::ProxyHeaderVersion::V1 {
+                crate::proxyproto::write_v1(&mut header, self.client, self.destination);
+            } else {
+                crate::proxyproto::write_v2(&mut header, self.client, self.destination, &[]);
+            }
+            stream.write_all(&header).await?;
+        }
+        #[cfg(feature = "tls")]
+        if let Some(connector) = self.generation.connector(self.backend.index, server.index) {
+            return connector.connect(stream, None).await;
+        }
+        Ok(stream)
+    }
+
+    fn observe(&self, lease: &Lease, good: bool) {
+        let seen = if good { Observation::Connected } else { Observation::NotConnected };
+        let events = self.backend.pool.observe(lease.server(), seen, Instant::now());
+        self.generation.report(self.backend, events);
+    }
+
+    fn count(
+        &self,
+        lease: &Lease,
+        server: impl Fn(&crate::stats::counter::ServerCounters) -> &crate::stats::counter::Counter,
+        backend: impl Fn(&crate::stats::counter::BackendCounters) -> &crate::stats::counter::Counter,
+    ) {
+        server(lease.server().counters().of(self.worker)).inc();
+        backend(self.backend.pool.counters().of(self.worker)).inc();
+    }
+
+    /// The result of `work`, or nothing if the session's timer ends first.
+    async fn unless_late<F: Future + Unpin>(&self, work: &mut F) -> Option<F::Output> {
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(done) = std::pin::Pin::new(&mut *work).poll(cx) {
+                return Poll::Ready(Some(done));
+            }
+            self.timer.poll_expired(cx).map(|()| None)
+        })
+        .await
+    }
+}
+
+/// Longest pause before the same server is tried again.
+const TURNAROUND: Duration = Duration::from_secs(1);
+
+enum Failed {
+    Elsewhere(ServerId),
+    Finally(DialError),
+}

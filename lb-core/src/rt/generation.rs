@@ -1,0 +1,213 @@
+//! A plan with everything the drivers made for it: what a reload swaps as a whole.
+
+use super::Protocol;
+use super::logger::{LogHub, ProxyLogger};
+use crate::balance::ServerId;
+use crate::engine::{Plan, ProxyPlan, ServerPlan};
+use crate::health::HealthEvent;
+use crate::pool::PoolEvent;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tokio::sync::{Notify, broadcast};
+
+/// What happens to servers and backends, for those outside the engine who want to know.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// The number of usable servers of a backend changed.
+    Backend {
+        /// Its name.
+        name: Arc<str>,
+        /// Usable servers, active ones first, then backups if no active one is usable.
+        usable: u32,
+        /// All servers.
+        total: u32,
+    },
+    /// A configuration was replaced.
+    Reloaded {
+        /// Number of the new generation.
+        generation: u64,
+    },
+}
+
+/// What a server's sessions, checks and idle connections are woken by. Lives through reloads.
+#[derive(Debug, Default)]
+pub struct ServerHooks {
+    /// Sessions on the server are to end.
+    end: Notify,
+    /// The next check may be due earlier.
+    pub(super) recheck: Notify,
+    /// The next check is due now.
+    pub(super) check_now: std::sync::atomic::AtomicBool,
+    /// Idle connections made before this number changed are not to be used any more.
+    idle_epoch: AtomicU64,
+}
+
+impl ServerHooks {
+    /// Idle connections are only good while this number stays the same.
+    pub fn idle_epoch(&self) -> u64 {
+        self.idle_epoch.load(Relaxed)
+    }
+}
+
+/// A plan with the drivers of its protocols, its loggers and its TLS.
+pub struct Generation {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// By proxy index.
+    pub(super) protocols: Vec<Arc<dyn Protocol>>,
+    /// By proxy index.
+    pub(super) loggers: Vec<ProxyLogger>,
+    /// By proxy and server index.
+    pub(super) hooks: Vec<Vec<Arc<ServerHooks>>>,
+    /// By proxy and server index.
+    #[cfg(feature = "tls")]
+    pub(super) connectors: Vec<Vec<Option<super::tls::Connector>>>,
+    /// Outlives all generations.
+    pub(super) hub: Arc<Hub>,
+}
+
+/// What all generations of a server share.
+#[derive(Debug)]
+pub(super) struct Hub {
+    pub(super) logs: LogHub,
+    pub(super) events: broadcast::Sender<Event>,
+    /// Events being carried out, so that following servers of other pools cannot recurse without end.
+    queue: Mutex<VecDeque<(usize, PoolEvent)>>,
+}
+
+impl Hub {
+    pub(super) fn new(workers: usize) -> Self {
+        let (events, _) = broadcast::channel(256);
+        Self { logs: LogHub::new(workers), events, queue: Mutex::default() }
+    }
+}
+
+impl std::fmt::Debug for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Generation").field("plan", &self.plan.generation()).finish_non_exhaustive()
+    }
+}
+
+impl Generation {
+    /// The driver of the proxy with this index in the plan.
+    pub fn protocol(&self, proxy: usize) -> Option<&Arc<dyn Protocol>> {
+        self.protocols.get(proxy)
+    }
+
+    /// The logger of the proxy with this index in the plan.
+    ///
+    /// # Panics
+    /// With an index of another plan.
+    pub fn logger(&self, proxy: usize) -> &ProxyLogger {
+        &self.loggers[proxy]
+    }
+
+    /// How TLS is spoken to a server, if it is.
+    #[cfg(feature = "tls")]
+    pub fn connector(&self, proxy: usize, server: usize) -> Option<&super::tls::Connector> {
+        self.connectors.get(proxy)?.get(server)?.as_ref()
+    }
+
+    /// What wakes those who use a server of this plan.
+    pub fn hooks(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Option<&Arc<ServerHooks>> {
+        self.hooks.get(proxy.index)?.get(server.index)
+    }
+
+    /// Waits until sessions on `server` are to be ended.
+    pub async fn ended(&self, backend: &ProxyPlan, server: &ServerPlan) {
+        match self.hooks(backend, server) {
+            Some(hooks) => hooks.end.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends all sessions on a server.
+    pub fn end_sessions(&self, backend: &ProxyPlan, server: ServerId) {
+        if let Some(hooks) = self.hooks.get(backend.index).and_then(|h| h.get(server.index())) {
+            hooks.end.notify_waiters();
+        }
+    }
+
+    /// Carries out what a pool's answers ask for: lines are logged, checks woken, sessions ended, followers told.
+    pub fn report(&self, backend: &ProxyPlan, events: Vec<PoolEvent>) {
+        if events.is_empty() {
+            return;
+        }
+        let mut queue = self.hub.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.extend(events.into_iter().map(|event| (backend.index, event)));
+        drop(queue);
+        loop {
+            let next = self.hub.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some((index, event)) = next else { break };
+            let Some(proxy) = self.plan.proxies().get(index) else { continue };
+            let more = self.carry_out(proxy, event);
+            self.hub.queue.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
+        }
+    }
+
+    fn carry_out(&self, backend: &ProxyPlan, event: PoolEvent) -> Vec<(usize, PoolEvent)> {
+        let hook = |server: ServerId| self.hooks.get(backend.index).and_then(|h| h.get(server.index()));
+        match event {
+            PoolEvent::Log(line) => self.log(backend, &line),
+            PoolEvent::Changed { server } => {
+                self.announce(backend);
+                return self.tell_followers(backend, server);
+            }
+            PoolEvent::EndSessions { server } => self.end_sessions(backend, server),
+            PoolEvent::EndBackupSessions => {
+                for server in backend.servers.iter().filter(|s| s.spec.backup) {
+                    self.end_sessions(backend, ServerId(server.index as u32));
+                }
+            }
+            PoolEvent::DropIdle { server } => {
+                if let Some(hooks) = hook(server) {
+                    hooks.idle_epoch.fetch_add(1, Relaxed);
+                }
+            }
+            PoolEvent::CheckNow { server } => {
+                if let Some(hooks) = hook(server) {
+                    hooks.check_now.store(true, Relaxed);
+                    hooks.recheck.notify_one();
+                }
+            }
+            PoolEvent::CheckSooner { server } => {
+                if let Some(hooks) = hook(server) {
+                    hooks.recheck.notify_one();
+                }
+            }
+            PoolEvent::Emptied | PoolEvent::Recovered => self.announce(backend),
+        }
+        Vec::new()
+    }
+
+    fn log(&self, backend: &ProxyPlan, line: &HealthEvent) {
+        self.logger(backend.index).health(line);
+    }
+
+    /// Tells subscribers how many servers of a backend are usable.
+    fn announce(&self, backend: &ProxyPlan) {
+        let census = backend.pool.census();
+        let usable = if census.active > 0 { census.active } else { census.backup };
+        let total = backend.servers.len() as u32;
+        // Nobody may be listening; that is no fault.
+        let _ = self.hub.events.send(Event::Backend { name: backend.spec.name.as_str().into(), usable, total });
+    }
+
+    fn tell_followers(&self, backend: &ProxyPlan, server: ServerId) -> Vec<(usize, PoolEvent)> {
+        let Some(cell) = backend.pool.server(server) else { return Vec::new() };
+        let Some(lead) = backend.pool.lead(server) else { return Vec::new() };
+        let mut more = Vec::new();
+        for other in self.plan.proxies().iter().filter(|p| p.index != backend.index) {
+            for (follower, track) in other.pool.foreign_tracks() {
+                if track.pool.as_ref() == Some(&backend.spec.name) && track.server == *cell.name() {
+                    let events = other.pool.follow(follower, lead.clone(), Instant::now());
+                    more.extend(events.into_iter().map(|event| (other.index, event)));
+                }
+            }
+        }
+        more
+    }
+}

@@ -1,0 +1,271 @@
+//! Carrying out the dialogue of one health check.
+
+use super::{Stream, sys};
+use crate::addr::Endpoint;
+use crate::health::dialog::{
+    Close, Command, ConnectFailure, ConnectRequest, Dialog, Input, Layer, Output, ProxyHeader, TlsChoice, Transport,
+};
+use crate::health::{Status, Verdict};
+use crate::spec::{ProxyHeaderVersion, SourceAddr};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::process::Stdio;
+use std::time::Instant;
+use tokio::net::{TcpSocket, UdpSocket};
+
+/// Bytes read at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// What a check's connections inherit from the server.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ProbeSettings {
+    /// Where to connect unless the dialogue says otherwise.
+    pub endpoint: Endpoint,
+    /// Where from.
+    pub source: Option<SourceAddr>,
+    /// PROXY protocol header to begin with.
+    pub proxy_header: Option<ProxyHeaderVersion>,
+    /// TLS to speak.
+    #[cfg(feature = "tls")]
+    pub tls: Option<super::tls::Connector>,
+}
+
+impl ProbeSettings {
+    /// A plain connection to `endpoint`.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            source: None,
+            proxy_header: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+}
+
+enum Link {
+    None,
+    Stream(Stream),
+    Datagram(UdpSocket),
+}
+
+/// Carries a dialogue out and answers its verdict. Dropping the future gives the check up and closes its connection.
+pub async fn probe(mut dialog: Box<dyn Dialog>, settings: &ProbeSettings) -> Verdict {
+    let mut link = Link::None;
+    let mut chunk = Vec::new();
+    loop {
+        drain(&mut *dialog, &mut link, settings).await;
+        if let Some(verdict) = dialog.verdict() {
+            let verdict = verdict.clone();
+            // What the dialogue left open ends with a reset, so that neither side keeps anything.
+            if let Link::Stream(stream) = &link {
+                stream.reset_on_close();
+            }
+            return verdict;
+        }
+        let deadline = dialog.poll_timeout();
+        if matches!(link, Link::None) && deadline.is_none() {
+            // Nothing to wait for: a dialogue at fault must not hang its server's checks.
+            return Verdict::new(Status::Unknown);
+        }
+        let received = within(deadline, receive(&mut link, &mut chunk)).await;
+        let now = Instant::now();
+        match received {
+            None => dialog.handle_timeout(now),
+            Some(Ok(0)) => {
+                link = Link::None;
+                dialog.handle_input(now, Input::Closed);
+            }
+            Some(Ok(n)) => dialog.handle_input(now, Input::Bytes(&chunk[..n])),
+            Some(Err(e)) => {
+                link = Link::None;
+                let failure = ConnectFailure::new(Layer::Application, reason(&e));
+                dialog.handle_input(now, Input::Failed(failure));
+            }
+        }
+    }
+}
+
+/// Does everything the dialogue asks for.
+async fn drain(dialog: &mut dyn Dialog, link: &mut Link, settings: &ProbeSettings) {
+    while let Some(output) = dialog.poll_output() {
+        let deadline = dialog.poll_timeout();
+        match output {
+            Output::Connect(request) => {
+                close(link, Close::Reset).await;
+                match within(deadline, open(&request, settings)).await {
+                    None => dialog.handle_timeout(Instant::now()),
+                    Some(Ok((opened, secured))) => {
+                        *link = opened;
+                        dialog.handle_input(Instant::now(), Input::Connected);
+                        if secured {
+                            dialog.handle_input(Instant::now(), Input::Secured);
+                        }
+                    }
+                    Some(Err(failure)) => dialog.handle_input(Instant::now(), Input::Failed(failure)),
+                }
+            }
+            Output::Send(bytes) => match within(deadline, send(link, &bytes)).await {
+                None => dialog.handle_timeout(Instant::now()),
+                Some(Ok(())) => {}
+                // The answer to what was sent before may still be readable, and says more than the broken pipe.
+                Some(Err(_)) if matches!(link, Link::Stream(_)) => {}
+                Some(Err(e)) => {
+                    let failure = ConnectFailure::new(Layer::Application, reason(&e));
+                    dialog.handle_input(Instant::now(), Input::Failed(failure));
+                }
+            },
+            Output::Close(how) => close(link, how).await,
+            Output::Run(command) => match within(deadline, run(command)).await {
+                None => dialog.handle_timeout(Instant::now()),
+                Some(Ok(code)) => dialog.handle_input(Instant::now(), Input::Exited(code)),
+                Some(Err(e)) => {
+                    dialog.handle_input(Instant::now(), Input::Failed(ConnectFailure::local(reason(&e))));
+                }
+            },
+        }
+    }
+}
+
+async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match deadline {
+        Some(at) => tokio::time::timeout_at(at.into(), work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
+async fn open(request: &ConnectRequest, settings: &ProbeSettings) -> Result<(Link, bool), ConnectFailure> {
+    let endpoint = target(request, &settings.endpoint);
+    if request.transport == Transport::Datagram {
+        let socket = datagram(&endpoint).await.map_err(|e| ConnectFailure::new(Layer::Connection, reason(&e)))?;
+        return Ok((Link::Datagram(socket), false));
+    }
+    if request.transport != Transport::Stream {
+        return Err(ConnectFailure::local("this kind of check is not available here"));
+    }
+    let stream = match endpoint.inet() {
+        Some(addr) if settings.source.is_none() && !request.has_data => silent(addr).await,
+        _ => super::connect(&endpoint, settings.source.as_ref(), None).await,
+    };
+    let mut stream = stream.map_err(|e| ConnectFailure::new(Layer::Connection, reason(&e)))?;
+    let header = match request.proxy_header {
+        ProxyHeader::Off => None,
+        ProxyHeader::Inherit => settings.proxy_header,
+        ProxyHeader::On => Some(settings.proxy_header.unwrap_or(ProxyHeaderVersion::V1)),
+    };
+    if let Some(version) = header {
+        let bytes = crate::proxyproto::check_header(version, stream.local_addr(), stream.peer_addr());
+        let sent = stream.write_all(&bytes).await;
+        sent.map_err(|e| ConnectFailure::new(Layer::Connection, reason(&e)))?;
+    }
+    secure(request, settings, stream).await
+}
+
+#[cfg(feature = "tls")]
+async fn secure(
+    request: &ConnectRequest,
+    settings: &ProbeSettings,
+    stream: Stream,
+) -> Result<(Link, bool), ConnectFailure> {
+    let (connector, sni) = match &request.tls {
+        TlsChoice::Off => return Ok((Link::Stream(stream), false)),
+        TlsChoice::Inherit => match &settings.tls {
+            None => return Ok((Link::Stream(stream), false)),
+            Some(connector) => (connector.clone(), None),
+        },
+        TlsChoice::On(wanted) => {
+            let connector = settings.tls.clone().unwrap_or_else(super::tls::Connector::unverified);
+            (connector.with_alpn(&wanted.alpn), wanted.sni.clone())
+        }
+    };
+    let secured = connector.connect(stream, sni.as_deref()).await;
+    secured.map(|s| (Link::Stream(s), true)).map_err(|e| ConnectFailure::new(Layer::Security, reason(&e)))
+}
+
+#[cfg(not(feature = "tls"))]
+async fn secure(
+    request: &ConnectRequest,
+    _settings: &ProbeSettings,
+    stream: Stream,
+) -> Result<(Link, bool), ConnectFailure> {
+    match request.tls {
+        TlsChoice::On(_) => Err(ConnectFailure::local("this program was built without TLS")),
+        _ => Ok((Link::Stream(stream), false)),
+    }
+}
+
+fn target(request: &ConnectRequest, default: &Endpoint) -> Endpoint {
+    let with_addr = match (request.addr, default) {
+        (Some(ip), _) => Endpoint::Inet(SocketAddr::new(ip, default.port().unwrap_or(0))),
+        (None, other) => other.clone(),
+    };
+    request.port.map_or(with_addr.clone(), |port| with_addr.with_port(port))
+}
+
+/// Connects without completing the handshake where the system permits it: the acknowledgement is held back, and closing
+/// with a reset replaces it, so that the server's program never sees the connection.
+async fn silent(addr: SocketAddr) -> io::Result<Stream> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let _ = sys::set_flag(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_QUICKACK, 0);
+    let stream = Stream::Tcp(socket.connect(addr).await?);
+    stream.reset_on_close();
+    Ok(stream)
+}
+
+async fn datagram(endpoint: &Endpoint) -> io::Result<UdpSocket> {
+    let addr = endpoint.inet().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let socket = UdpSocket::bind(if addr.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).await?;
+    socket.connect(addr).await?;
+    Ok(socket)
+}
+
+async fn send(link: &mut Link, bytes: &[u8]) -> io::Result<()> {
+    match link {
+        Link::None => Err(io::ErrorKind::NotConnected.into()),
+        Link::Stream(stream) => stream.write_all(bytes).await,
+        Link::Datagram(socket) => socket.send(bytes).await.map(drop),
+    }
+}
+
+async fn receive(link: &mut Link, chunk: &mut Vec<u8>) -> io::Result<usize> {
+    chunk.resize(CHUNK, 0);
+    match link {
+        Link::None => std::future::pending().await,
+        Link::Stream(stream) => stream.read(chunk).await,
+        Link::Datagram(socket) => socket.recv(chunk).await,
+    }
+}
+
+async fn close(link: &mut Link, how: Close) {
+    if let Link::Stream(stream) = link {
+        match how {
+            Close::Reset => stream.reset_on_close(),
+            // The peer learns of the end by it; whether it still listens does not matter.
+            Close::Clean => drop(stream.shutdown().await),
+        }
+    }
+    *link = Link::None;
+}
+
+async fn run(command: Command) -> io::Result<i32> {
+    let mut child = tokio::process::Command::new(&command.program)
+        .args(&command.args)
+        .env_clear()
+        .envs(command.env)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let status = child.wait().await?;
+    use std::os::unix::process::ExitStatusExt;
+    Ok(status.code().unwrap_or_else(|| -status.signal().unwrap_or(0)))
+}
+
+/// The system's words without the number.
+fn reason(error: &io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
+}
