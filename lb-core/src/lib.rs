@@ -6,6 +6,7 @@ pub mod ctl;
 pub mod deadline;
 pub mod diag;
 pub mod expr;
+pub mod engine;
 pub mod health;
 mod heap;
 pub mod log;
@@ -16,6 +17,7 @@ pub mod process;
 pub mod rng;
 #[cfg(feature = "tokio")]
 pub mod rt;
+pub mod proxyproto;
 pub mod rule;
 pub mod spec;
 pub mod stats;

@@ -3,6 +3,7 @@
 use super::connection::Session;
 use super::Stamp;
 use crate::expr::{Facts, Now, ProxyRef, ServerRef};
+use crate::log::Record;
 use std::net::SocketAddr;
 
 /// The facts of a session, gathered once.
@@ -19,12 +20,14 @@ pub struct SessionFacts<'a> {
     pub backend: Option<ProxyRef<'a>>,
     /// The server, once chosen.
     pub server: Option<ServerRef<'a>>,
+    /// What logs print, once the session has ended.
+    pub record: Option<Record<'a>>,
 }
 
 impl<'a> SessionFacts<'a> {
     /// Of a session whose backend is not chosen yet.
     pub fn new(session: &'a Session, local: Option<SocketAddr>) -> Self {
-        Self { session, local, now: Stamp::now(), backend: None, server: None }
+        Self { session, local, now: Stamp::now(), backend: None, server: None, record: None }
     }
 }
 
@@ -57,5 +60,9 @@ impl Facts for SessionFacts<'_> {
 
     fn server(&self) -> Option<ServerRef<'_>> {
         self.server
+    }
+
+    fn record(&self) -> Option<Record<'_>> {
+        self.record
     }
 }

@@ -6,7 +6,7 @@ use super::facts::SessionFacts;
 use super::{Relay, RelayEnd, RelayLimits, Stream};
 use crate::balance::Key;
 use crate::engine::ProxyPlan;
-use crate::expr::{Arena, Env, Facts, ProxyRef, Vars};
+use crate::expr::{Arena, Env, ProxyRef, Vars};
 use crate::log::{Cause, Origin, Phase, Record, Termination, Timers};
 use crate::pool::Request;
 use crate::spec::{ProtocolSpec, TcpProxy};
@@ -196,7 +196,8 @@ fn log(session: &Session, front: &ProxyPlan, end: &End<'_>) {
     if !logger.wants(&termination) {
         return;
     }
-    let facts = SessionFacts::new(session, end.local);
+    let mut facts = SessionFacts::new(session, end.local);
+    let listener = &session.listener;
     let or_unknown = |time: Option<Duration>| time.map_or(-1, |t| millis(t) as i64);
     let total = millis(session.accepted.instant.elapsed()) as i64;
     let record = Record {
@@ -205,8 +206,8 @@ fn log(session: &Session, front: &ProxyPlan, end: &End<'_>) {
         backend_addr: end.backend_addr,
         server_addr: end.server_addr,
         unix: session.peer.is_none(),
-        frontend: facts.frontend().unwrap_or_default(),
-        listener: facts.listener().unwrap_or_default(),
+        frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
+        listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
         tls: session.listener.spec.tls.is_some(),
         backend: end.backend.map(|b| ProxyRef { name: b.spec.name.as_str(), id: b.spec.id }),
         server: end.trace.server.as_ref().map(|s| s.spec.name.as_str()),
@@ -238,5 +239,6 @@ fn log(session: &Session, front: &ProxyPlan, end: &End<'_>) {
         origin: Origin::Close,
         ..Record::EMPTY
     };
-    logger.traffic(session.worker.id(), &facts, &record);
+    facts.record = Some(record);
+    logger.traffic(session.worker.id(), &facts);
 }

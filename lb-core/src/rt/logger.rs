@@ -1,0 +1,168 @@
+//! The loggers of proxies: lines are made once, framed for each target, and given to its outlet.
+
+use super::{Outlet, Stamp, Worker};
+use crate::engine::{Plan, ProxyPlan};
+use crate::expr::{Arena, Env, Facts, Vars};
+use crate::health::{EventLevel, HealthEvent};
+use crate::log::syslog::{Sender, frame};
+use crate::log::{Record, Template, Termination, write_accept_line};
+use crate::spec::{LogDestination, LogTarget, SampleRange, Severity};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+thread_local! {
+    /// The message and the framed line being made; they keep their memory.
+    static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+}
+
+/// The outlets of a server, one per destination and worker. Outlets stay when a reload removes their last user.
+#[derive(Debug)]
+pub(super) struct LogHub {
+    workers: usize,
+    outlets: Mutex<HashMap<LogDestination, Vec<Arc<Outlet>>>>,
+}
+
+impl LogHub {
+    pub(super) fn new(workers: usize) -> Self {
+        Self { workers, outlets: Mutex::default() }
+    }
+
+    fn outlets(&self, destination: &LogDestination) -> Vec<Arc<Outlet>> {
+        let mut all = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || (0..self.workers).map(|_| Outlet::new(destination.clone())).collect();
+        all.entry(destination.clone()).or_insert_with(make).clone()
+    }
+
+    /// Lets lines leave in batches, each worker's by the worker.
+    pub(super) fn start(&self, workers: &[Worker]) {
+        for outlets in self.outlets.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            for (outlet, worker) in outlets.iter().zip(workers) {
+                outlet.start(worker);
+            }
+        }
+    }
+
+    /// Opens what can be opened now, before the process confines itself; failures show when lines are lost.
+    pub(super) fn open(&self) {
+        for outlets in self.outlets.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            for outlet in outlets {
+                let _ = outlet.open();
+            }
+        }
+    }
+}
+
+/// Writes the lines of one proxy.
+#[derive(Debug)]
+pub struct ProxyLogger {
+    targets: Vec<Target>,
+    tag: String,
+    hostname: Option<Arc<str>>,
+    pid: u32,
+    template: Option<Arc<Template>>,
+    dontlog_normal: bool,
+    separate_errors: bool,
+}
+
+#[derive(Debug)]
+struct Target {
+    spec: LogTarget,
+    outlets: Vec<Arc<Outlet>>,
+    /// Lines seen, for sampling.
+    seen: AtomicU32,
+}
+
+impl ProxyLogger {
+    pub(super) fn new(plan: &Plan, proxy: &ProxyPlan, hub: &LogHub) -> Self {
+        let process = plan.process();
+        let target = |spec: &LogTarget| Target {
+            spec: spec.clone(),
+            outlets: hub.outlets(&spec.destination),
+            seen: AtomicU32::new(0),
+        };
+        let tag = proxy.spec.log.tag.as_deref().or(process.syslog.tag.as_deref()).unwrap_or("haproxy");
+        Self {
+            targets: proxy.log.targets.iter().map(|t| target(&t.spec)).collect(),
+            tag: tag.to_owned(),
+            hostname: process.syslog.hostname.clone(),
+            pid: std::process::id(),
+            template: proxy.spec.log.format.clone(),
+            dontlog_normal: proxy.spec.log.dontlog_normal,
+            separate_errors: proxy.spec.log.separate_errors,
+        }
+    }
+
+    /// True if there is anywhere to log to.
+    pub fn is_enabled(&self) -> bool {
+        !self.targets.is_empty()
+    }
+
+    /// Whether a session that ended like this is logged at all.
+    pub fn wants(&self, termination: &Termination) -> bool {
+        self.is_enabled() && !(self.dontlog_normal && termination.is_normal())
+    }
+
+    /// Writes the line of a session or request, in the proxy's format or the default one. `facts` must know the
+    /// [`record`](Facts::record).
+    pub fn traffic(&self, worker: usize, facts: &dyn Facts) {
+        let Some(record) = facts.record() else { return };
+        let failed = self.separate_errors && !record.termination.is_normal();
+        let severity = if failed { Severity::Err } else { Severity::Info };
+        self.traffic_at(worker, severity, facts, &record);
+    }
+
+    /// The same with another severity (`http-request set-log-level`).
+    pub fn traffic_at(&self, worker: usize, severity: Severity, facts: &dyn Facts, record: &Record<'_>) {
+        SCRATCH.with_borrow_mut(|(message, line)| {
+            message.clear();
+            match &self.template {
+                Some(template) => {
+                    let arena = Arena::new();
+                    let env = Env::new(facts, Vars::default(), &arena);
+                    template.write(&env, message);
+                }
+                None => write_accept_line(record, message),
+            }
+            self.write(worker, severity, message, line);
+        });
+    }
+
+    /// Writes what became of a server.
+    pub fn health(&self, event: &HealthEvent) {
+        let severity = match event.level() {
+            EventLevel::Emerg => Severity::Emerg,
+            EventLevel::Alert => Severity::Alert,
+            EventLevel::Warning => Severity::Warning,
+            EventLevel::Notice => Severity::Notice,
+        };
+        self.message(0, severity, event.to_string().as_bytes());
+    }
+
+    /// Writes any message.
+    pub fn message(&self, worker: usize, severity: Severity, message: &[u8]) {
+        let mut line = Vec::new();
+        self.write(worker, severity, message, &mut line);
+    }
+
+    fn write(&self, worker: usize, severity: Severity, message: &[u8], line: &mut Vec<u8>) {
+        let now = Stamp::now().date;
+        let sender = Sender { tag: &self.tag, pid: self.pid, hostname: self.hostname.as_deref() };
+        for target in &self.targets {
+            line.clear();
+            if target.samples() && frame(line, &target.spec, &sender, severity, now, message) {
+                target.outlets[worker % target.outlets.len()].send(line);
+            }
+        }
+    }
+}
+
+impl Target {
+    /// Whether this line is one of those that the target samples.
+    fn samples(&self) -> bool {
+        let Some(ranges) = &self.spec.sample else { return true };
+        let number = self.seen.fetch_add(1, Relaxed) % self.spec.sample_size.max(1) + 1;
+        ranges.iter().any(|&SampleRange { from, to }| (from..=to).contains(&number))
+    }
+}
