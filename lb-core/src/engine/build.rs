@@ -1,15 +1,18 @@
 //! From specification to plan: names become indices, state is made or taken over.
 
 use super::plan::{LogPlan, Plan, ProxyPlan, ServerPlan, TargetPlan};
-use super::state::{ProxyState, ServerState};
+use super::state::ProxyState;
 use super::Clock;
 use crate::addr::Endpoint;
 use crate::name::ProxyName;
-use crate::pool::{CheckDef, ObserveDef, Pool, PoolDef, ServerDef, TrackDef};
+use crate::pool::{CheckDef, ObserveDef, Pool, PoolDef, PoolError, PoolEvent, ServerDef, TrackDef};
 use crate::spec::{Capability, Origin, ProxySpec, RouteTarget, ServerSpec, Spec};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+
+/// What the pools of a new plan ask for, with the index of their proxy: lines to log, followers to tell.
+pub type Events = Vec<(usize, PoolEvent)>;
 
 /// Everything that is wrong with a specification.
 #[derive(Debug, Default)]
@@ -49,7 +52,12 @@ impl Plan {
     ///
     /// # Errors
     /// Everything that is wrong with the specification; `old` is as it was then.
-    pub fn build(spec: Spec, old: Option<&Self>, workers: usize, now: Clock) -> Result<Self, BuildError> {
+    pub fn build(
+        spec: Spec,
+        old: Option<&Self>,
+        workers: usize,
+        now: Clock,
+    ) -> Result<(Self, Events), BuildError> {
         let index = index(&spec)?;
         let mut error = BuildError::default();
         let routes: Vec<_> = spec.proxies.iter().map(|p| resolve(p, &index, &mut error)).collect();
@@ -59,7 +67,7 @@ impl Plan {
         }
         let fullconn = fullconns(&spec, &routes);
         let process = Arc::new(spec.process);
-        let mut proxies = Vec::new();
+        let (mut proxies, mut events) = (Vec::new(), Vec::new());
         // Nothing fails from here on: only now may the state that is shared with the old plan change.
         for (i, ((proxy, routes), fullconn)) in spec.proxies.into_iter().zip(routes).zip(fullconn).enumerate() {
             let before = old.and_then(|plan| plan.same(&proxy));
@@ -68,15 +76,19 @@ impl Plan {
                 targets.extend(process.log.iter().cloned());
             }
             let log = LogPlan { targets: targets.into_iter().map(|spec| TargetPlan { spec }).collect() };
-            let pool = pool(&proxy, before, fullconn, workers, now);
-            let servers = proxy.pool.servers.iter().enumerate().map(|(i, s)| server(i, s, before)).collect();
+            let problem = |e: PoolError| Problem { origin: proxy.origin, message: format!("proxy `{}`: {e}", proxy.name) };
+            let (pool, changes) = pool(&proxy, before, fullconn, workers, now)
+                .map_err(|e| BuildError { problems: vec![problem(e)] })?;
+            events.extend(changes.into_iter().map(|event| (i, event)));
+            let server = |(i, s): (usize, &ServerSpec)| Arc::new(ServerPlan { index: i, spec: s.clone() });
+            let servers = proxy.pool.servers.iter().enumerate().map(server).collect();
             let state = before.map_or_else(|| ProxyState::new(workers), |p| Arc::clone(&p.state));
             let (routes, default_backend) = routes;
             let plan = ProxyPlan { index: i, spec: proxy, state, routes, default_backend, servers, pool, log };
             proxies.push(Arc::new(plan));
         }
         let generation = old.map_or(1, |plan| plan.generation + 1);
-        Ok(Self { generation, process, proxies, backends: index.backends })
+        Ok((Self { generation, process, proxies, backends: index.backends }, events))
     }
 
     /// The proxy of this plan that `spec` continues.
@@ -119,8 +131,7 @@ fn resolve(proxy: &ProxySpec, index: &Index, error: &mut BuildError) -> Routes {
     };
     let routes = proxy.routes.iter().map(|route| match &route.target {
         RouteTarget::Backend(name) => find(name, route.origin),
-        #[allow(unreachable_patterns, reason = "further kinds of target have no fixed backend")]
-        _ => None,
+        RouteTarget::Dynamic(_) => None,
     });
     let routes = routes.collect();
     let own = || (proxy.capability == Capability::Listen).then(|| index.backends.get(proxy.name.as_str()).copied());
@@ -166,7 +177,9 @@ fn fullconns(spec: &Spec, routes: &[Routes]) -> Vec<u32> {
     spec.proxies.iter().zip(sums).map(|(p, sum)| p.pool.fullconn.unwrap_or_else(|| tenth(sum))).collect()
 }
 
-fn pool(proxy: &ProxySpec, before: Option<&ProxyPlan>, fullconn: u32, workers: usize, now: Clock) -> Arc<Pool> {
+type Pooled = Result<(Arc<Pool>, Vec<PoolEvent>), PoolError>;
+
+fn pool(proxy: &ProxySpec, before: Option<&ProxyPlan>, fullconn: u32, workers: usize, now: Clock) -> Pooled {
     let spec = &proxy.pool;
     let mut def = PoolDef::new(proxy.name.clone(), spec.algorithm.clone(), spec.servers.iter().map(server_def).collect());
     def.label = if proxy.capability == Capability::Listen { "proxy" } else { "backend" };
@@ -182,11 +195,8 @@ fn pool(proxy: &ProxySpec, before: Option<&ProxyPlan>, fullconn: u32, workers: u
     // Differs from proxy to proxy and from start to start; nothing secret depends on it.
     def.seed = now.date.as_nanos() as u64 ^ (u64::from(proxy.id) << 48);
     match before {
-        Some(old) => {
-            old.pool.reconfigure(def, now.instant);
-            Arc::clone(&old.pool)
-        }
-        None => Arc::new(Pool::new(def, now.instant)),
+        Some(old) => Ok((Arc::clone(&old.pool), old.pool.reconfigure(def, now.instant)?)),
+        None => Ok((Pool::new(def, now.instant)?, Vec::new())),
     }
 }
 
@@ -221,14 +231,4 @@ fn server_def(server: &ServerSpec) -> ServerDef {
     def.shutdown_sessions = server.on_marked_down == crate::spec::MarkedDown::ShutdownSessions;
     def.shutdown_backup_sessions = server.shutdown_backup_sessions;
     def
-}
-
-fn server(index: usize, spec: &ServerSpec, before: Option<&ProxyPlan>) -> Arc<ServerPlan> {
-    let old = before.and_then(|p| p.servers.iter().find(|s| s.spec.name == spec.name));
-    // An address that was resolved or set at run time stays, unless the file now says something else.
-    let state = match old {
-        Some(old) if old.spec.addr == spec.addr => Arc::clone(&old.state),
-        _ => ServerState::new(spec.addr.endpoint.clone()),
-    };
-    Arc::new(ServerPlan { index, spec: spec.clone(), state })
 }

@@ -7,7 +7,7 @@ mod build;
 mod plan;
 pub mod state;
 
-pub use build::{BuildError, Problem};
+pub use build::{BuildError, Events, Problem};
 pub use plan::{LogPlan, Plan, ProxyPlan, ServerPlan, TargetPlan};
 
 use crate::spec::Spec;
@@ -46,20 +46,25 @@ impl Engine {
     /// # Errors
     /// Everything that is wrong with the specification.
     pub fn build(spec: Spec, workers: usize, now: Clock) -> Result<Self, BuildError> {
-        let plan = Plan::build(spec, None, workers, now)?;
+        let (plan, _) = Plan::build(spec, None, workers, now)?;
         Ok(Self { current: ArcSwap::from_pointee(plan), workers, started: now })
     }
 
     /// Compiles `spec` and makes it the current plan; state is kept for every proxy and server of the same name. Answers
-    /// the plan that was replaced.
+    /// the plan that was replaced and what its pools ask for.
     ///
     /// # Errors
     /// Everything that is wrong with the specification; then nothing has changed.
-    pub fn reconfigure(&self, spec: Spec, now: Clock) -> Result<Arc<Plan>, BuildError> {
+    pub fn reconfigure(&self, spec: Spec, now: Clock) -> Result<(Arc<Plan>, Events), BuildError> {
         let old = self.current.load_full();
-        let plan = Plan::build(spec, Some(&old), self.workers, now)?;
-        self.current.store(Arc::new(plan));
-        Ok(old)
+        let (plan, events) = Plan::build(spec, Some(&old), self.workers, now)?;
+        self.publish(Arc::new(plan));
+        Ok((old, events))
+    }
+
+    /// Makes a plan that was built on the current one the current plan.
+    pub fn publish(&self, plan: Arc<Plan>) {
+        self.current.store(plan);
     }
 
     /// The current plan.

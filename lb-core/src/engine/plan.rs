@@ -1,8 +1,10 @@
 //! The immutable compiled form of a specification.
 
-use super::state::{ProxyState, ServerState};
+use super::state::ProxyState;
+use crate::expr::Env;
 use crate::pool::Pool;
-use crate::spec::{LogTarget, ProcessSpec, ProxySpec, ServerSpec};
+use crate::rule::cond::Condition;
+use crate::spec::{LogTarget, ProcessSpec, ProxySpec, RouteTarget, ServerSpec};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -67,6 +69,23 @@ pub struct ProxyPlan {
     pub log: LogPlan,
 }
 
+impl ProxyPlan {
+    /// Index of the backend that the first route whose condition holds leads to. `None` if no route applies, or if one
+    /// leads to a name that no backend has: then the default one serves.
+    pub fn route(&self, plan: &Plan, env: &Env<'_>) -> Option<usize> {
+        let holds = |c: &Option<Condition>| c.as_ref().is_none_or(|c| c.holds(env));
+        let (at, route) = self.spec.routes.iter().enumerate().find(|(_, route)| holds(&route.condition))?;
+        match &route.target {
+            RouteTarget::Backend(_) => self.routes[at],
+            RouteTarget::Dynamic(template) => {
+                let mut name = Vec::new();
+                template.write(env, &mut name);
+                plan.backends.get(std::str::from_utf8(&name).ok()?).copied()
+            }
+        }
+    }
+}
+
 /// Where a proxy's lines go.
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -91,6 +110,4 @@ pub struct ServerPlan {
     pub index: usize,
     /// What it was compiled from.
     pub spec: ServerSpec,
-    /// What outlives the plan.
-    pub state: Arc<ServerState>,
 }

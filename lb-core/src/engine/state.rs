@@ -1,10 +1,6 @@
 //! State cells: what a reload keeps.
 
-use crate::addr::Endpoint;
-use crate::stats::counter::{
-    AverageMeter, BackendCounters, FrontendCounters, Gauge, ListenerCounters, PerWorker, RateMeter,
-};
-use arc_swap::ArcSwap;
+use crate::stats::counter::{FrontendCounters, Gauge, ListenerCounters, PerWorker, RateMeter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -15,10 +11,8 @@ const UNSET: u32 = u32::MAX;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ProxyState {
-    /// The client side.
+    /// The client side; the server side is in the pool.
     pub front: FrontState,
-    /// The server side.
-    pub back: BackState,
 }
 
 /// The client side of a proxy.
@@ -39,36 +33,6 @@ pub struct FrontState {
     pub log_lines: AtomicU64,
     maxconn: AtomicU32,
     running: AtomicU32,
-}
-
-/// The server side of a proxy.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct BackState {
-    /// Sessions now and at most.
-    pub sessions: Gauge,
-    /// Sessions per second.
-    pub session_rate: RateMeter,
-    /// Counters.
-    pub counters: PerWorker<BackendCounters>,
-    /// Milliseconds spent in queues.
-    pub queue_time: AverageMeter,
-    /// Milliseconds spent connecting.
-    pub connect_time: AverageMeter,
-    /// Milliseconds until the response.
-    pub response_time: AverageMeter,
-    /// Milliseconds in all.
-    pub total_time: AverageMeter,
-    /// Second (since the Unix epoch) of the last session; 0 for never.
-    pub last_session: AtomicU64,
-}
-
-/// Where a server is; what it counts is in its pool.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ServerState {
-    /// Where it is now: as configured, resolved, or set at run time.
-    pub endpoint: ArcSwap<Endpoint>,
 }
 
 /// What a listener counts.
@@ -107,16 +71,6 @@ impl ProxyState {
                 maxconn: AtomicU32::new(UNSET),
                 running: AtomicU32::new(0),
             },
-            back: BackState {
-                sessions: Gauge::default(),
-                session_rate: RateMeter::default(),
-                counters: PerWorker::new(workers),
-                queue_time: AverageMeter::default(),
-                connect_time: AverageMeter::default(),
-                response_time: AverageMeter::default(),
-                total_time: AverageMeter::default(),
-                last_session: AtomicU64::new(0),
-            },
         })
     }
 }
@@ -144,13 +98,6 @@ impl FrontState {
     /// Says whether it accepts connections; the listeners look at it.
     pub fn set_running(&self, running: Running) {
         self.running.store(running as u32, Relaxed);
-    }
-}
-
-impl ServerState {
-    /// New state of a server at `endpoint`.
-    pub fn new(endpoint: Endpoint) -> Arc<Self> {
-        Arc::new(Self { endpoint: ArcSwap::from_pointee(endpoint) })
     }
 }
 

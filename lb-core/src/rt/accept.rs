@@ -1,6 +1,7 @@
 //! Accepting connections and giving them to workers.
 
-use super::connection::{Connection, ConnectionGuard, Generation, ListenerHandle, Stamp};
+use super::connection::{Connection, ConnectionGuard, ListenerHandle, Stamp};
+use super::generation::Generation;
 use super::{Stream, Worker, listener};
 use crate::engine::state::Running;
 use arc_swap::ArcSwap;

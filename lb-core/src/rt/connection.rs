@@ -51,6 +51,9 @@ pub struct ListenerHandle {
     pub addr: Option<SocketAddr>,
     /// What it counts.
     pub state: Arc<ListenerState>,
+    /// TLS, if it is spoken.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<super::tls::Acceptor>,
 }
 
 /// A connection that was accepted and counted, and everything its session starts from.

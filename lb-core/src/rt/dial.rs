@@ -1,6 +1,6 @@
 //! From a request to a connected server: queue, connect, retry, redispatch.
 
-use super::connection::Generation;
+use super::generation::Generation;
 use super::{Stream, Timer};
 use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};

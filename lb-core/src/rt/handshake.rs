@@ -1,13 +1,100 @@
 //! What comes before the protocol: PROXY header and TLS.
 
 use super::Connection;
+use super::connection::Stamp;
+use crate::proxyproto::{Parsed, parse};
+use std::io;
+use tokio::io::AsyncReadExt;
+
+/// Longest header that is accepted; the text form is far shorter, the binary one may carry fields.
+const MAX_HEADER: usize = 16 + 4096;
 
 /// Completes the handshakes of a connection and hands it to its protocol.
-pub(super) async fn serve(connection: Connection) {
-    let generation = connection.generation.clone();
-    let Some(protocol) = generation.protocol(connection.proxy).cloned() else { return };
-    drop(generation);
+pub(super) async fn serve(mut connection: Connection) {
+    if needs_handshake(&connection) {
+        match Box::pin(shake(connection)).await {
+            Some(shaken) => connection = shaken,
+            None => return,
+        }
+    }
+    let Some(protocol) = connection.generation.protocol(connection.proxy).cloned() else { return };
     let counters = &connection.frontend().state.front.counters;
     counters.of(connection.worker.id()).sessions.inc();
     protocol.serve(connection).await;
+}
+
+fn needs_handshake(connection: &Connection) -> bool {
+    connection.listener.spec.accept_proxy || connection.listener.spec.tls.is_some()
+}
+
+/// The connection after its handshakes; `None` if one failed or took too long, which ends the connection without a word.
+async fn shake(connection: Connection) -> Option<Connection> {
+    let frontend = connection.frontend().clone();
+    let worker = connection.worker.id();
+    let limit = frontend.spec.timeouts.effective_client_hs();
+    let done = match limit {
+        Some(limit) => tokio::time::timeout(limit, steps(connection)).await.unwrap_or_else(|e| Err(e.into())),
+        None => steps(connection).await,
+    };
+    match done {
+        Ok(connection) => Some(connection),
+        Err(_) => {
+            frontend.state.front.counters.of(worker).request_errors.inc();
+            None
+        }
+    }
+}
+
+async fn steps(mut connection: Connection) -> io::Result<Connection> {
+    if connection.listener.spec.accept_proxy {
+        proxy_header(&mut connection).await?;
+    }
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &connection.listener.tls {
+        connection.stream = tls.clone().accept(connection.stream).await?;
+    }
+    let spent = Stamp::now().instant.duration_since(connection.accepted.instant);
+    connection.handshake_ms = u32::try_from(spent.as_millis()).unwrap_or(u32::MAX);
+    Ok(connection)
+}
+
+/// Reads the header byte-exactly, so that what follows stays in the socket.
+async fn proxy_header(connection: &mut Connection) -> io::Result<()> {
+    let mut seen = Vec::new();
+    loop {
+        let header = match parse(&seen) {
+            Parsed::Complete(header) => header,
+            Parsed::Invalid(e) => return Err(io::Error::new(io::ErrorKind::InvalidData, e.to_string())),
+            Parsed::Incomplete if seen.len() >= MAX_HEADER => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "PROXY header too long"));
+            }
+            Parsed::Incomplete => {
+                // One byte more decides once the text line is nearly complete; the binary form tells its length.
+                let wanted = missing(&seen);
+                let start = seen.len();
+                seen.resize(start + wanted, 0);
+                connection.stream.read_exact(&mut seen[start..]).await?;
+                continue;
+            }
+        };
+        if !header.local {
+            connection.peer = header.source.or(connection.peer);
+            connection.announced = header.destination.or(connection.announced);
+        }
+        return Ok(());
+    }
+}
+
+/// How many bytes may be read without reading past the header.
+fn missing(seen: &[u8]) -> usize {
+    match seen {
+        [b'\r', ..] if seen.len() < 16 => 16 - seen.len(),
+        [b'\r', ..] => {
+            let length = 16 + usize::from(u16::from_be_bytes([seen[14], seen[15]]));
+            length.saturating_sub(seen.len()).max(1)
+        }
+        // "PROXY UNKNOWN\r\n" is the shortest line.
+        [] => 15,
+        _ => 1,
+    }
 }

@@ -5,7 +5,7 @@ use super::probe::{ProbeSettings, probe};
 use super::{Timer, Worker};
 use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
-use crate::health::dialog::{Schedule, Target};
+use crate::health::{Schedule, Target};
 use crate::health::{CheckKind, Intervals, ProbeSpec, Spread};
 use crate::rng::Rng;
 use crate::spec::{AgentSpec, CheckSpec};
@@ -44,10 +44,10 @@ pub(super) fn start(generation: &Arc<Generation>, workers: &[Worker]) -> Vec<tok
             }
         }
     }
-    let mut spread = Spread::new(checks.iter().map(|(c, _)| c.intervals.normal));
+    let mut spread = Spread::new(checks.iter().map(|(c, _)| c.intervals.inter));
     let mut handles = Vec::new();
     for (i, (check, percent)) in checks.into_iter().enumerate() {
-        let delay = spread.first_delay(check.intervals.normal, percent, &mut rng);
+        let delay = spread.first_delay(check.intervals.inter, percent, &mut rng);
         let worker = &workers[i % workers.len()];
         let timer = worker.timers().timer();
         let rng = Rng::new(seed.wrapping_add(i as u64));
@@ -81,9 +81,9 @@ fn health(generation: &Arc<Generation>, proxy: &ProxyPlan, server: &Arc<ServerPl
         settings,
         schedule,
         intervals: Intervals {
-            normal: spec.inter,
-            fast: spec.fastinter.unwrap_or(spec.inter),
-            down: spec.downinter.unwrap_or(spec.inter),
+            inter: spec.inter,
+            fast: spec.fastinter,
+            down: spec.downinter,
         },
         node: generation.plan.process().node.clone().unwrap_or_else(|| "lb".into()),
     }
@@ -101,7 +101,7 @@ fn agent(generation: &Arc<Generation>, proxy: &ProxyPlan, server: &Arc<ServerPla
         probe: Arc::new(crate::health::AgentProbe::new(send.to_vec())),
         settings: ProbeSettings::new(spec.endpoint.clone()),
         schedule,
-        intervals: Intervals { normal: spec.inter, fast: spec.inter, down: spec.inter },
+        intervals: Intervals { inter: spec.inter, fast: None, down: None },
         node: "lb".into(),
     }
 }
@@ -122,7 +122,7 @@ impl Check {
                         if hooks.check_now.swap(false, Relaxed) {
                             break;
                         }
-                        let wait = self.delay(proxy, &mut rng, spread).unwrap_or(self.intervals.normal);
+                        let wait = self.delay(proxy, &mut rng, spread).unwrap_or(self.intervals.inter);
                         due = due.min(Instant::now() + wait);
                     }
                 }
@@ -131,7 +131,7 @@ impl Check {
             if proxy.pool.is_checked(id, self.kind) {
                 self.once(proxy, id).await;
             }
-            due = Instant::now() + self.delay(proxy, &mut rng, spread).unwrap_or(self.intervals.normal);
+            due = Instant::now() + self.delay(proxy, &mut rng, spread).unwrap_or(self.intervals.inter);
         }
     }
 

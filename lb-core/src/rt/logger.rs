@@ -132,9 +132,8 @@ impl ProxyLogger {
     /// Writes what became of a server.
     pub fn health(&self, event: &HealthEvent) {
         let severity = match event.level() {
-            EventLevel::Emerg => Severity::Emerg,
+            EventLevel::Emergency => Severity::Emerg,
             EventLevel::Alert => Severity::Alert,
-            EventLevel::Warning => Severity::Warning,
             EventLevel::Notice => Severity::Notice,
         };
         self.message(0, severity, event.to_string().as_bytes());

@@ -41,7 +41,7 @@ pub use logger::ProxyLogger;
 pub use outlet::Outlet;
 pub use probe::{ProbeSettings, probe};
 pub use relay::{Relay, RelayEnd, RelayLimits};
-pub use server::{Server, ServerError, Sockets};
+pub use server::{Server, ServerError, ServerOptions, Sockets};
 pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use stream::Transport;

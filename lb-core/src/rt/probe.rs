@@ -2,7 +2,7 @@
 
 use super::{Stream, sys};
 use crate::addr::Endpoint;
-use crate::health::dialog::{
+use crate::health::{
     Close, Command, ConnectFailure, ConnectRequest, Dialog, Input, Layer, Output, ProxyHeader, TlsChoice, Transport,
 };
 use crate::health::{Status, Verdict};

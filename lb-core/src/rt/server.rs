@@ -1,10 +1,12 @@
 //! The running server: an engine, its workers, its listeners.
 
 use super::accept::{Limits, ListenerRun, Target};
-use super::connection::{BoxFuture, Generation, ListenerHandle, Protocol, ProtocolFactory};
+use super::connection::{BoxFuture, ListenerHandle, Protocol, ProtocolFactory};
+use super::generation::{Event, Generation, Hub, ServerHooks};
+use super::{ProxyLogger, health};
 use super::{ListenError, Workers, listener};
 use crate::engine::state::ListenerState;
-use crate::engine::{BuildError, Clock, Engine, Plan};
+use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
 use crate::spec::{ListenerSpec, Origin, ProtocolSpec, Spec};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -45,6 +47,17 @@ pub enum ServerError {
         /// Where it was configured.
         origin: Origin,
     },
+    /// TLS cannot be set up.
+    #[cfg(feature = "tls")]
+    #[error("proxy `{proxy}`: {cause}")]
+    Tls {
+        /// The proxy.
+        proxy: String,
+        /// What went wrong.
+        cause: crate::tls::TlsError,
+        /// The listener or server.
+        origin: Origin,
+    },
     /// The system refused something else.
     #[error("{0}")]
     System(#[from] io::Error),
@@ -56,6 +69,37 @@ type Key = (String, String);
 /// Listening sockets by address, for instance those a supervisor keeps open.
 pub type Sockets = HashMap<String, Vec<OwnedFd>>;
 
+/// What a server needs besides its specification.
+#[non_exhaustive]
+pub struct ServerOptions {
+    /// Worker threads.
+    pub workers: usize,
+    /// The drivers of the protocols in use.
+    pub factories: Vec<ProtocolFactory>,
+    /// Where certificates are read from.
+    #[cfg(feature = "tls")]
+    pub files: Box<dyn crate::tls::Files + Send + Sync>,
+}
+
+impl ServerOptions {
+    /// So many workers that speak `mode tcp` and read certificates from the file system.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            workers,
+            factories: vec![super::tcp],
+            #[cfg(feature = "tls")]
+            files: Box::new(super::tls::Disk),
+        }
+    }
+
+    /// Adds the driver of a protocol.
+    #[must_use]
+    pub fn protocol(mut self, factory: ProtocolFactory) -> Self {
+        self.factories.push(factory);
+        self
+    }
+}
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
@@ -65,6 +109,8 @@ pub struct Server {
     current: ArcSwap<Generation>,
     listeners: Mutex<HashMap<Key, Arc<ListenerRun>>>,
     limits: Arc<Limits>,
+    hub: Arc<Hub>,
+    checks: Mutex<Vec<tokio::task::AbortHandle>>,
 }
 
 /// A driver that a proxy without listeners never uses.
@@ -77,37 +123,38 @@ impl Protocol for Unused {
 }
 
 impl Server {
-    /// Compiles `spec`, opens its listeners (taking those found in `sockets` instead of opening them) and starts `count`
-    /// workers. Nothing is accepted before [`Server::start`].
+    /// Compiles `spec`, opens its listeners (taking those found in `sockets` instead of opening them) and starts the
+    /// workers. Nothing is accepted or checked before [`Server::start`].
     ///
     /// # Errors
     /// What went wrong; everything opened is closed again.
-    pub fn new(
-        spec: Spec,
-        count: usize,
-        factories: Vec<ProtocolFactory>,
-        sockets: &mut Sockets,
-    ) -> Result<Self, ServerError> {
+    pub fn new(spec: Spec, options: ServerOptions, sockets: &mut Sockets) -> Result<Self, ServerError> {
         let maxconn = spec.process.maxconn.map_or(DEFAULT_MAXCONN, |n| n as usize);
-        let engine = Engine::build(spec, count.max(1), clock())?;
-        let generation = Arc::new(generation(engine.plan(), &factories)?);
-        let listeners = open_all(&generation, &HashMap::new(), sockets, count)?;
+        let count = options.workers.max(1);
+        let engine = Engine::build(spec, count, clock())?;
+        let hub = Arc::new(Hub::new(count));
+        let maker = Maker { options: &options, hub: &hub };
+        let generation = Arc::new(maker.generation(engine.plan(), None)?);
+        let listeners = maker.listeners(&generation, &HashMap::new(), sockets)?;
         let limits = Limits {
             total: Arc::new(AtomicUsize::new(0)),
             maxconn: AtomicUsize::new(maxconn),
             freed: Arc::new(Notify::new()),
         };
+        hub.logs.open();
         Ok(Self {
             engine: Arc::new(engine),
             workers: Workers::start(count)?,
-            factories,
+            factories: options.factories,
             current: ArcSwap::new(generation),
             listeners: Mutex::new(listeners),
             limits: Arc::new(limits),
+            hub,
+            checks: Mutex::default(),
         })
     }
 
-    /// Starts accepting.
+    /// Starts accepting and checking.
     ///
     /// # Errors
     /// When a socket cannot be given to its worker.
@@ -115,27 +162,35 @@ impl Server {
         for run in self.listeners().values() {
             run.start(self.workers.all(), &self.limits)?;
         }
+        self.hub.logs.start(self.workers.all());
+        self.restart_checks(&self.generation());
         Ok(())
     }
 
-    /// Replaces the configuration: all or nothing. Listeners that stay are never closed, open connections go on.
+    /// Replaces the configuration: all or nothing. Listeners that stay are never closed, open connections go on. The
+    /// drivers of `options` replace those of the start; its number of workers is not looked at.
     ///
     /// # Errors
     /// What went wrong; nothing has changed then.
-    pub fn reload(&self, spec: Spec, sockets: &mut Sockets) -> Result<(), ServerError> {
+    pub fn reload(&self, spec: Spec, options: ServerOptions, sockets: &mut Sockets) -> Result<(), ServerError> {
         let maxconn = spec.process.maxconn.map_or(DEFAULT_MAXCONN, |n| n as usize);
-        let plan = Plan::build(spec, Some(&self.engine.plan()), self.engine.workers(), clock())?;
-        let next = Arc::new(generation(Arc::new(plan), &self.factories)?);
+        let options = ServerOptions { workers: self.workers.all().len(), factories: self.factories.clone(), ..options };
+        let old = self.generation();
+        let maker = Maker { options: &options, hub: &self.hub };
+        // A first build without the shared state finds what is wrong before anything that runs is touched.
+        let (trial, _) = Plan::build(spec.clone(), None, options.workers, clock())?;
+        let trial = Arc::new(maker.generation(Arc::new(trial), Some(&old))?);
         let mut listeners = self.listeners();
-        let opened = open_all(&next, &listeners, sockets, self.workers.all().len())?;
+        let opened = maker.listeners(&trial, &listeners, sockets)?;
+        let (plan, events) = Plan::build(spec, Some(&self.engine.plan()), options.workers, clock())?;
+        let next = Arc::new(maker.generation(Arc::new(plan), Some(&old))?);
+        self.engine.publish(Arc::clone(&next.plan));
+        maker.retarget(&next, &opened)?;
         for (key, run) in &opened {
             if !listeners.contains_key(key) {
                 run.start(self.workers.all(), &self.limits)?;
             }
         }
-        // Nothing can fail from here on.
-        self.engine.publish(Arc::clone(&next.plan));
-        retarget(&next, &opened);
         for (key, run) in listeners.iter() {
             if !opened.contains_key(key) {
                 run.stop();
@@ -143,8 +198,27 @@ impl Server {
         }
         *listeners = opened;
         self.limits.maxconn.store(maxconn, Relaxed);
-        self.current.store(next);
+        self.current.store(Arc::clone(&next));
+        self.hub.logs.start(self.workers.all());
+        self.restart_checks(&next);
+        for (index, event) in events {
+            next.report(next.plan.proxy(index), vec![event]);
+        }
+        let _ = self.hub.events.send(Event::Reloaded { generation: next.plan.generation() });
         Ok(())
+    }
+
+    fn restart_checks(&self, generation: &Arc<Generation>) {
+        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        for check in checks.drain(..) {
+            check.abort();
+        }
+        *checks = health::start(generation, self.workers.all());
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> tokio::sync::broadcast::Receiver<Event> {
+        self.hub.events.subscribe()
     }
 
     /// Stops accepting; connections go on.
@@ -205,77 +279,155 @@ fn clock() -> Clock {
     Clock::new(Instant::now(), SystemTime::now())
 }
 
-/// Finds the drivers of a plan's protocols.
-fn generation(plan: Arc<Plan>, factories: &[ProtocolFactory]) -> Result<Generation, ServerError> {
-    let driver = |spec: &dyn ProtocolSpec| factories.iter().find_map(|make| make(spec));
-    let mut protocols: Vec<Arc<dyn Protocol>> = Vec::new();
-    for proxy in plan.proxies() {
-        let spec = &*proxy.spec.protocol;
-        let found = driver(spec).or_else(|| proxy.spec.listeners.is_empty().then(|| Arc::new(Unused) as _));
-        protocols.push(found.ok_or_else(|| ServerError::Protocol {
-            proxy: proxy.spec.name.to_string(),
-            kind: spec.kind(),
-            origin: proxy.spec.origin,
-        })?);
-    }
-    Ok(Generation { plan, protocols })
+/// Makes what the drivers need for a plan.
+struct Maker<'a> {
+    options: &'a ServerOptions,
+    hub: &'a Arc<Hub>,
 }
 
-/// The listeners of a generation: those already running, those found in `sockets`, and new ones.
-fn open_all(
-    generation: &Arc<Generation>,
-    running: &HashMap<Key, Arc<ListenerRun>>,
-    sockets: &mut Sockets,
-    count: usize,
-) -> Result<HashMap<Key, Arc<ListenerRun>>, ServerError> {
-    let mut all = HashMap::new();
-    for proxy in generation.plan.proxies().iter().filter(|p| !p.spec.disabled) {
-        for (i, spec) in proxy.spec.listeners.iter().enumerate() {
-            let key = key(proxy.spec.name.as_str(), spec);
-            if let Some(run) = running.get(&key) {
-                all.insert(key, Arc::clone(run));
-                continue;
+impl Maker<'_> {
+    fn generation(&self, plan: Arc<Plan>, old: Option<&Generation>) -> Result<Generation, ServerError> {
+        let driver = |spec: &dyn ProtocolSpec| self.options.factories.iter().find_map(|make| make(spec));
+        let mut protocols: Vec<Arc<dyn Protocol>> = Vec::new();
+        for proxy in plan.proxies() {
+            let spec = &*proxy.spec.protocol;
+            let found = driver(spec).or_else(|| proxy.spec.listeners.is_empty().then(|| Arc::new(Unused) as _));
+            protocols.push(found.ok_or_else(|| ServerError::Protocol {
+                proxy: proxy.spec.name.to_string(),
+                kind: spec.kind(),
+                origin: proxy.spec.origin,
+            })?);
+        }
+        let loggers = plan.proxies().iter().map(|p| ProxyLogger::new(&plan, p, &self.hub.logs)).collect();
+        let hooks = plan.proxies().iter().map(|p| hooks(p, old)).collect();
+        #[cfg(feature = "tls")]
+        let connectors = plan.proxies().iter().map(|p| self.connectors(p)).collect::<Result<_, _>>()?;
+        Ok(Generation {
+            protocols,
+            loggers,
+            hooks,
+            #[cfg(feature = "tls")]
+            connectors,
+            hub: Arc::clone(self.hub),
+            plan,
+        })
+    }
+
+    #[cfg(feature = "tls")]
+    fn connectors(&self, proxy: &ProxyPlan) -> Result<Vec<Option<super::tls::Connector>>, ServerError> {
+        let mut all = Vec::new();
+        for server in &proxy.servers {
+            // A check may speak TLS where the traffic does not; both use the same settings then.
+            let check = server.spec.check.as_ref().and_then(|c| c.tls.as_ref());
+            let spec = server.spec.tls.as_ref().or(check);
+            let made = spec.map(|spec| super::tls::Connector::new(spec, &*self.options.files)).transpose();
+            all.push(made.map_err(|cause| ServerError::Tls {
+                proxy: proxy.spec.name.to_string(),
+                cause,
+                origin: server.spec.origin,
+            })?);
+        }
+        Ok(all)
+    }
+
+    /// The listeners of a generation: those already running, those found in `sockets`, and new ones.
+    fn listeners(
+        &self,
+        generation: &Arc<Generation>,
+        running: &HashMap<Key, Arc<ListenerRun>>,
+        sockets: &mut Sockets,
+    ) -> Result<HashMap<Key, Arc<ListenerRun>>, ServerError> {
+        let mut all = HashMap::new();
+        for proxy in generation.plan.proxies().iter().filter(|p| !p.spec.disabled) {
+            for (i, spec) in proxy.spec.listeners.iter().enumerate() {
+                let key = key(proxy.spec.name.as_str(), spec);
+                if let Some(run) = running.get(&key) {
+                    all.insert(key, Arc::clone(run));
+                    continue;
+                }
+                let fds = match sockets.remove(&spec.endpoint.to_string()) {
+                    Some(fds) if !fds.is_empty() => fds,
+                    _ => listener::open(spec, proxy.spec.backlog, self.options.workers).map_err(|cause| {
+                        ServerError::Listen { origin: spec.origin, proxy: proxy.spec.name.to_string(), cause }
+                    })?,
+                };
+                let state = ListenerState::new(self.options.workers);
+                let handle = self.handle(proxy, i, &fds, state, generation)?;
+                let target = Target { generation: Arc::clone(generation), proxy: proxy.index, handle };
+                all.insert(key, Arc::new(ListenerRun::new(fds, target)));
             }
-            let fds = match sockets.remove(&spec.endpoint.to_string()) {
-                Some(fds) if !fds.is_empty() => fds,
-                _ => listener::open(spec, proxy.spec.backlog, count).map_err(|cause| ServerError::Listen {
-                    origin: spec.origin,
+        }
+        Ok(all)
+    }
+
+    /// Lets listeners lead to the proxies of a new generation.
+    fn retarget(
+        &self,
+        generation: &Arc<Generation>,
+        listeners: &HashMap<Key, Arc<ListenerRun>>,
+    ) -> Result<(), ServerError> {
+        for proxy in generation.plan.proxies() {
+            for (i, spec) in proxy.spec.listeners.iter().enumerate() {
+                let Some(run) = listeners.get(&key(proxy.spec.name.as_str(), spec)) else { continue };
+                let state = Arc::clone(&run.target.load().handle.state);
+                let handle = self.handle(proxy, i, &run.sockets, state, generation)?;
+                let target = Target { generation: Arc::clone(generation), proxy: proxy.index, handle };
+                run.target.store(Arc::new(target));
+                run.wake();
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(
+        &self,
+        proxy: &ProxyPlan,
+        index: usize,
+        sockets: &[OwnedFd],
+        state: Arc<ListenerState>,
+        generation: &Generation,
+    ) -> Result<Arc<ListenerHandle>, ServerError> {
+        let spec = proxy.spec.listeners[index].clone();
+        #[cfg(feature = "tls")]
+        let tls = match &spec.tls {
+            None => None,
+            Some(tls) => {
+                let tune = &generation.plan.process().tune;
+                let made = super::tls::Acceptor::new(tls, tune, &*self.options.files);
+                Some(made.map_err(|cause| ServerError::Tls {
                     proxy: proxy.spec.name.to_string(),
                     cause,
-                })?,
-            };
-            let handle = handle(spec, i, &fds, ListenerState::new(count));
-            let target = Target { generation: Arc::clone(generation), proxy: proxy.index, handle };
-            all.insert(key, Arc::new(ListenerRun::new(fds, target)));
-        }
-    }
-    Ok(all)
-}
-
-/// Lets running listeners lead to the proxies of a new generation.
-fn retarget(generation: &Arc<Generation>, listeners: &HashMap<Key, Arc<ListenerRun>>) {
-    for proxy in generation.plan.proxies() {
-        for (i, spec) in proxy.spec.listeners.iter().enumerate() {
-            let Some(run) = listeners.get(&key(proxy.spec.name.as_str(), spec)) else { continue };
-            let state = Arc::clone(&run.target.load().handle.state);
-            let handle = handle(spec, i, &run.sockets, state);
-            run.target.store(Arc::new(Target {
-                generation: Arc::clone(generation),
-                proxy: proxy.index,
-                handle,
-            }));
-            run.wake();
-        }
+                    origin: spec.origin,
+                })?)
+            }
+        };
+        #[cfg(not(feature = "tls"))]
+        let _ = generation;
+        Ok(Arc::new(ListenerHandle {
+            id: spec.id.unwrap_or(index as u32 + 1),
+            addr: sockets.first().and_then(listener::bound_addr),
+            state,
+            #[cfg(feature = "tls")]
+            tls,
+            spec,
+        }))
     }
 }
 
-fn handle(spec: &ListenerSpec, index: usize, sockets: &[OwnedFd], state: Arc<ListenerState>) -> Arc<ListenerHandle> {
-    Arc::new(ListenerHandle {
-        spec: spec.clone(),
-        id: spec.id.unwrap_or(index as u32 + 1),
-        addr: sockets.first().and_then(listener::bound_addr),
-        state,
-    })
+/// The hooks of a proxy's servers, those of the same names kept.
+fn hooks(proxy: &ProxyPlan, old: Option<&Generation>) -> Vec<Arc<ServerHooks>> {
+    let before = old.and_then(|old| {
+        let same = |p: &&Arc<ProxyPlan>| p.spec.name == proxy.spec.name && p.spec.capability == proxy.spec.capability;
+        old.plan.proxies().iter().find(same).map(|p| (old, p))
+    });
+    let hook = |server: &Arc<ServerPlan>| {
+        let same = before.and_then(|(old, p)| {
+            let found = p.servers.iter().find(|s| s.spec.name == server.spec.name)?;
+            old.hooks(p, found).cloned()
+        });
+        same.unwrap_or_default()
+    };
+    proxy.servers.iter().map(hook).collect()
 }
 
 fn key(proxy: &str, listener: &ListenerSpec) -> Key {

@@ -84,7 +84,7 @@ fn choose(session: &Session, local: Option<SocketAddr>) -> Option<usize> {
     let facts = SessionFacts::new(session, local);
     let arena = Arena::new();
     let env = Env::new(&facts, Vars::default(), &arena);
-    front.route(&env).or(front.default_backend)
+    front.route(&session.generation.plan, &env).or(front.default_backend)
 }
 
 async fn through(client: &mut Stream, session: &Session, backend: &ProxyPlan, end: &mut End<'_>) {

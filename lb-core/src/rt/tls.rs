@@ -98,6 +98,20 @@ impl std::fmt::Debug for Connector {
     }
 }
 
+/// The file system.
+pub(super) struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        let entries = std::fs::read_dir(path)?;
+        entries.map(|entry| entry.map(|e| e.file_name().to_string_lossy().into_owned())).collect()
+    }
+}
+
 struct NoFiles;
 
 impl Files for NoFiles {

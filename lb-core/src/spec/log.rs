@@ -1,6 +1,7 @@
 //! Where log lines go and what they look like around the message.
 
 use crate::addr::Endpoint;
+use crate::log::Template;
 use std::sync::Arc;
 
 /// Syslog facility (RFC 5424 §6.2.1).
@@ -158,4 +159,8 @@ pub struct ProxyLog {
     pub separate_errors: bool,
     /// Log as soon as possible instead of at the end.
     pub asap: bool,
+    /// Format of traffic lines; `None` is the default one ("Connect from").
+    pub format: Option<Arc<Template>>,
+    /// Format of lines about connections that failed before a session; `None` is the default.
+    pub error_format: Option<Arc<Template>>,
 }

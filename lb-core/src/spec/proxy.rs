@@ -1,6 +1,7 @@
 //! A proxy: listeners, routing, servers, and the protocol it speaks.
 
 use super::{ListenerSpec, Origin, PoolSpec, ProxyLog, Timeouts};
+use crate::log::Template;
 use crate::name::ProxyName;
 use crate::rule::cond::Condition;
 use std::any::Any;
@@ -142,6 +143,8 @@ impl Route {
 pub enum RouteTarget {
     /// To this backend.
     Backend(ProxyName),
+    /// To the backend whose name this evaluates to; to the default one if there is none.
+    Dynamic(Arc<Template>),
 }
 
 /// What a proxy of one protocol is configured to do.
