@@ -5,8 +5,8 @@ pub mod balance;
 pub mod ctl;
 pub mod deadline;
 pub mod diag;
-pub mod expr;
 pub mod engine;
+pub mod expr;
 pub mod health;
 mod heap;
 pub mod log;
@@ -14,10 +14,10 @@ pub mod name;
 pub mod pool;
 #[cfg(feature = "process")]
 pub mod process;
+pub mod proxyproto;
 pub mod rng;
 #[cfg(feature = "tokio")]
 pub mod rt;
-pub mod proxyproto;
 pub mod rule;
 pub mod spec;
 pub mod stats;

@@ -1,8 +1,8 @@
 //! From specification to plan: names become indices, state is made or taken over.
 
+use super::Clock;
 use super::plan::{LogPlan, Plan, ProxyPlan, ServerPlan, TargetPlan};
 use super::state::ProxyState;
-use super::Clock;
 use crate::addr::Endpoint;
 use crate::name::ProxyName;
 use crate::pool::{CheckDef, ObserveDef, Pool, PoolDef, PoolError, PoolEvent, ServerDef, TrackDef};
@@ -69,14 +69,18 @@ impl Plan {
         let process = Arc::new(spec.process);
         let (mut proxies, mut events) = (Vec::new(), Vec::new());
         // Nothing fails from here on: only now may the state that is shared with the old plan change.
-        for (i, ((proxy, routes), fullconn)) in spec.proxies.into_iter().zip(routes).zip(fullconn).enumerate() {
+        for (i, ((proxy, routes), fullconn)) in spec.proxies.into_iter().zip(routes).zip(fullconn).enumerate()
+        {
             let before = old.and_then(|plan| plan.same(&proxy));
             let mut targets = proxy.log.targets.clone();
             if proxy.log.global {
                 targets.extend(process.log.iter().cloned());
             }
             let log = LogPlan { targets: targets.into_iter().map(|spec| TargetPlan { spec }).collect() };
-            let problem = |e: PoolError| Problem { origin: proxy.origin, message: format!("proxy `{}`: {e}", proxy.name) };
+            let problem = |e: PoolError| Problem {
+                origin: proxy.origin,
+                message: format!("proxy `{}`: {e}", proxy.name),
+            };
             let (pool, changes) = pool(&proxy, before, fullconn, workers, now)
                 .map_err(|e| BuildError { problems: vec![problem(e)] })?;
             events.extend(changes.into_iter().map(|event| (i, event)));
@@ -84,7 +88,8 @@ impl Plan {
             let servers = proxy.pool.servers.iter().enumerate().map(server).collect();
             let state = before.map_or_else(|| ProxyState::new(workers), |p| Arc::clone(&p.state));
             let (routes, default_backend) = routes;
-            let plan = ProxyPlan { index: i, spec: proxy, state, routes, default_backend, servers, pool, log };
+            let plan =
+                ProxyPlan { index: i, spec: proxy, state, routes, default_backend, servers, pool, log };
             proxies.push(Arc::new(plan));
         }
         let generation = old.map_or(1, |plan| plan.generation + 1);
@@ -134,7 +139,8 @@ fn resolve(proxy: &ProxySpec, index: &Index, error: &mut BuildError) -> Routes {
         RouteTarget::Dynamic(_) => None,
     });
     let routes = routes.collect();
-    let own = || (proxy.capability == Capability::Listen).then(|| index.backends.get(proxy.name.as_str()).copied());
+    let own =
+        || (proxy.capability == Capability::Listen).then(|| index.backends.get(proxy.name.as_str()).copied());
     let default = match &proxy.default_backend {
         Some(name) => find(name, proxy.origin),
         None => own().flatten(),
@@ -147,7 +153,10 @@ fn check_servers(spec: &Spec, index: &Index, error: &mut BuildError) {
         let mut names = HashMap::new();
         for server in &proxy.pool.servers {
             if names.insert(server.name.clone(), ()).is_some() {
-                error.add(server.origin, format!("proxy `{}`: server `{}` is defined twice", proxy.name, server.name));
+                error.add(
+                    server.origin,
+                    format!("proxy `{}`: server `{}` is defined twice", proxy.name, server.name),
+                );
             }
             let Some(track) = &server.track else { continue };
             let (owner, tracked) = match track.split_once('/') {
@@ -155,7 +164,8 @@ fn check_servers(spec: &Spec, index: &Index, error: &mut BuildError) {
                 None => (Some(proxy), &**track),
             };
             if owner.is_none_or(|p| !p.pool.servers.iter().any(|s| s.name.as_str() == tracked)) {
-                let text = format!("server `{}/{}` tracks `{track}`, which does not exist", proxy.name, server.name);
+                let text =
+                    format!("server `{}/{}` tracks `{track}`, which does not exist", proxy.name, server.name);
                 error.add(server.origin, text);
             }
         }
@@ -181,7 +191,11 @@ type Pooled = Result<(Arc<Pool>, Vec<PoolEvent>), PoolError>;
 
 fn pool(proxy: &ProxySpec, before: Option<&ProxyPlan>, fullconn: u32, workers: usize, now: Clock) -> Pooled {
     let spec = &proxy.pool;
-    let mut def = PoolDef::new(proxy.name.clone(), spec.algorithm.clone(), spec.servers.iter().map(server_def).collect());
+    let mut def = PoolDef::new(
+        proxy.name.clone(),
+        spec.algorithm.clone(),
+        spec.servers.iter().map(server_def).collect(),
+    );
     def.label = if proxy.capability == Capability::Listen { "proxy" } else { "backend" };
     def.hash = spec.hash;
     def.balance_factor = Some(spec.hash_balance_factor).filter(|&f| f > 0);

@@ -83,7 +83,7 @@ impl FrontState {
 
     /// Sets or forgets the limit of connections.
     pub fn set_maxconn(&self, limit: Option<u32>) {
-        self.maxconn.store(limit.unwrap_or(UNSET).min(UNSET), Relaxed);
+        self.maxconn.store(limit.unwrap_or(UNSET), Relaxed);
     }
 
     /// Whether it accepts connections.

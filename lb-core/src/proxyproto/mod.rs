@@ -34,7 +34,12 @@ pub fn write_v1(out: &mut Vec<u8>, source: Option<SocketAddr>, destination: Opti
 }
 
 /// Appends a binary header for a connection from `source` to `destination` with these additional fields.
-pub fn write_v2(out: &mut Vec<u8>, source: Option<SocketAddr>, destination: Option<SocketAddr>, tlvs: &[Tlv<'_>]) {
+pub fn write_v2(
+    out: &mut Vec<u8>,
+    source: Option<SocketAddr>,
+    destination: Option<SocketAddr>,
+    tlvs: &[Tlv<'_>],
+) {
     out.extend_from_slice(&SIGNATURE);
     out.push(VERSION_COMMAND_PROXY);
     let start = out.len();
@@ -65,7 +70,11 @@ pub fn write_v2(out: &mut Vec<u8>, source: Option<SocketAddr>, destination: Opti
 }
 
 /// The header that begins a health check: the check's own addresses in the text form, "local" in the binary one.
-pub fn check_header(version: ProxyHeaderVersion, local: Option<SocketAddr>, peer: Option<SocketAddr>) -> Vec<u8> {
+pub fn check_header(
+    version: ProxyHeaderVersion,
+    local: Option<SocketAddr>,
+    peer: Option<SocketAddr>,
+) -> Vec<u8> {
     let mut out = Vec::new();
     if version == ProxyHeaderVersion::V1 {
         write_v1(&mut out, local, peer);

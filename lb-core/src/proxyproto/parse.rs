@@ -133,7 +133,13 @@ fn binary(bytes: &[u8]) -> Parsed<'_> {
         return Parsed::Invalid(Invalid::Length);
     }
     let (source, destination) = if local { (None, None) } else { addresses(head[1] >> 4, body) };
-    Parsed::Complete(Header { source, destination, local, length, tlvs: body.get(used..).unwrap_or_default() })
+    Parsed::Complete(Header {
+        source,
+        destination,
+        local,
+        length,
+        tlvs: body.get(used..).unwrap_or_default(),
+    })
 }
 
 fn addresses(family: u8, body: &[u8]) -> (Option<SocketAddr>, Option<SocketAddr>) {

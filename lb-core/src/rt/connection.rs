@@ -36,7 +36,10 @@ pub struct Stamp {
 impl Stamp {
     /// Now.
     pub fn now() -> Self {
-        Self { instant: Instant::now(), date: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() }
+        Self {
+            instant: Instant::now(),
+            date: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        }
     }
 }
 

@@ -159,7 +159,8 @@ impl Dial<'_> {
         loop {
             let start = Instant::now();
             self.timer.set(self.backend.spec.timeouts.connect.map(|d| start + d));
-            let result = self.unless_late(&mut std::pin::pin!(self.connect(server, lease.server().id()))).await;
+            let result =
+                self.unless_late(&mut std::pin::pin!(self.connect(server, lease.server().id()))).await;
             let error = match result {
                 Some(Ok(stream)) => {
                     trace.connect = Some(start.elapsed());
@@ -212,7 +213,8 @@ impl Dial<'_> {
     async fn connect(&self, server: &ServerPlan, id: Option<ServerId>) -> io::Result<Stream> {
         let known = id.and_then(|id| self.backend.pool.address(id));
         let mut endpoint = known.unwrap_or_else(|| server.spec.addr.endpoint.clone());
-        if let (Some(offset), Some(port)) = (server.spec.addr.port_offset, self.destination.map(|d| d.port())) {
+        if let (Some(offset), Some(port)) = (server.spec.addr.port_offset, self.destination.map(|d| d.port()))
+        {
             endpoint = endpoint.with_port((i32::from(port) + offset).clamp(0, 65535) as u16);
         }
         let mut stream = super::connect(&endpoint, server.spec.source.as_ref(), self.client).await?;

@@ -1,7 +1,7 @@
 //! What rules and logs of layer 4 know about a session.
 
-use super::connection::Session;
 use super::Stamp;
+use super::connection::Session;
 use crate::expr::{Facts, Now, ProxyRef, ServerRef};
 use crate::log::Record;
 use std::net::SocketAddr;

@@ -193,7 +193,8 @@ impl Generation {
         let usable = if census.active > 0 { census.active } else { census.backup };
         let total = backend.servers.len() as u32;
         // Nobody may be listening; that is no fault.
-        let _ = self.hub.events.send(Event::Backend { name: backend.spec.name.as_str().into(), usable, total });
+        let _ =
+            self.hub.events.send(Event::Backend { name: backend.spec.name.as_str().into(), usable, total });
     }
 
     fn tell_followers(&self, backend: &ProxyPlan, server: ServerId) -> Vec<(usize, PoolEvent)> {

@@ -5,8 +5,8 @@ use super::probe::{ProbeSettings, probe};
 use super::{Timer, Worker};
 use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
-use crate::health::{Schedule, Target};
 use crate::health::{CheckKind, Intervals, ProbeSpec, Spread};
+use crate::health::{Schedule, Target};
 use crate::rng::Rng;
 use crate::spec::{AgentSpec, CheckSpec};
 use std::net::SocketAddr;
@@ -56,7 +56,12 @@ pub(super) fn start(generation: &Arc<Generation>, workers: &[Worker]) -> Vec<tok
     handles
 }
 
-fn health(generation: &Arc<Generation>, proxy: &ProxyPlan, server: &Arc<ServerPlan>, spec: &CheckSpec) -> Check {
+fn health(
+    generation: &Arc<Generation>,
+    proxy: &ProxyPlan,
+    server: &Arc<ServerPlan>,
+    spec: &CheckSpec,
+) -> Check {
     let mut settings = ProbeSettings::new(server.spec.addr.endpoint.clone());
     settings.source = server.spec.source.clone();
     settings.proxy_header = if spec.send_proxy {
@@ -68,10 +73,11 @@ fn health(generation: &Arc<Generation>, proxy: &ProxyPlan, server: &Arc<ServerPl
     if spec.tls.is_some() {
         settings.tls = generation.connector(proxy.index, server.index).cloned();
     }
-    let mut schedule = Schedule::default();
-    schedule.inter = spec.inter;
-    schedule.check = spec.timeout;
-    schedule.connect = spec.connect.or(proxy.spec.timeouts.connect);
+    let schedule = Schedule {
+        inter: spec.inter,
+        check: spec.timeout,
+        connect: spec.connect.or(proxy.spec.timeouts.connect),
+    };
     Check {
         generation: Arc::clone(generation),
         proxy: proxy.index,
@@ -80,18 +86,18 @@ fn health(generation: &Arc<Generation>, proxy: &ProxyPlan, server: &Arc<ServerPl
         probe: Arc::clone(&spec.probe),
         settings,
         schedule,
-        intervals: Intervals {
-            inter: spec.inter,
-            fast: spec.fastinter,
-            down: spec.downinter,
-        },
+        intervals: Intervals { inter: spec.inter, fast: spec.fastinter, down: spec.downinter },
         node: generation.plan.process().node.clone().unwrap_or_else(|| "lb".into()),
     }
 }
 
-fn agent(generation: &Arc<Generation>, proxy: &ProxyPlan, server: &Arc<ServerPlan>, spec: &AgentSpec) -> Check {
-    let mut schedule = Schedule::default();
-    schedule.inter = spec.inter;
+fn agent(
+    generation: &Arc<Generation>,
+    proxy: &ProxyPlan,
+    server: &Arc<ServerPlan>,
+    spec: &AgentSpec,
+) -> Check {
+    let schedule = Schedule { inter: spec.inter, ..Schedule::default() };
     let send = spec.send.as_deref().unwrap_or_default();
     Check {
         generation: Arc::clone(generation),
@@ -146,7 +152,8 @@ impl Check {
     async fn once(&self, proxy: &ProxyPlan, id: ServerId) {
         let start = Instant::now();
         let settings = self.current(proxy, id);
-        let mut target = Target::new(proxy.spec.name.as_str(), self.server.spec.name.as_str(), settings.endpoint.inet());
+        let mut target =
+            Target::new(proxy.spec.name.as_str(), self.server.spec.name.as_str(), settings.endpoint.inet());
         target.server_addr = proxy.pool.address(id).and_then(|e| e.inet()).or(target.addr);
         target.schedule = self.schedule;
         if let Some(snapshot) = proxy.pool.check_snapshot(id, &self.node, start) {

@@ -4,7 +4,7 @@ use super::{Outlet, Stamp, Worker};
 use crate::engine::{Plan, ProxyPlan};
 use crate::expr::{Arena, Env, Facts, Vars};
 use crate::health::{EventLevel, HealthEvent};
-use crate::log::syslog::{Sender, frame};
+use crate::log::syslog::Header;
 use crate::log::{Record, Template, Termination, write_accept_line};
 use crate::spec::{LogDestination, LogTarget, SampleRange, Severity};
 use std::cell::RefCell;
@@ -146,13 +146,27 @@ impl ProxyLogger {
     }
 
     fn write(&self, worker: usize, severity: Severity, message: &[u8], line: &mut Vec<u8>) {
-        let now = Stamp::now().date;
-        let sender = Sender { tag: &self.tag, pid: self.pid, hostname: self.hostname.as_deref() };
+        let date = Stamp::now().date;
         for target in &self.targets {
-            line.clear();
-            if target.samples() && frame(line, &target.spec, &sender, severity, now, message) {
-                target.outlets[worker % target.outlets.len()].send(line);
+            let spec = &target.spec;
+            if severity > spec.max_level || !target.samples() {
+                continue;
             }
+            let header = Header {
+                format: spec.format,
+                facility: spec.facility,
+                level: severity.max(spec.min_level),
+                date,
+                utc_offset: 0,
+                hostname: self.hostname.as_deref(),
+                tag: &self.tag,
+                pid: Some(self.pid),
+                message_id: None,
+                structured: None,
+            };
+            line.clear();
+            header.write_line(message, spec.length, line);
+            target.outlets[worker % target.outlets.len()].send(line);
         }
     }
 }

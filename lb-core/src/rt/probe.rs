@@ -3,7 +3,8 @@
 use super::{Stream, sys};
 use crate::addr::Endpoint;
 use crate::health::{
-    Close, Command, ConnectFailure, ConnectRequest, Dialog, Input, Layer, Output, ProxyHeader, TlsChoice, Transport,
+    Close, Command, ConnectFailure, ConnectRequest, Dialog, Input, Layer, Output, ProxyHeader, TlsChoice,
+    Transport,
 };
 use crate::health::{Status, Verdict};
 use crate::spec::{ProxyHeaderVersion, SourceAddr};
@@ -140,7 +141,8 @@ async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> 
 async fn open(request: &ConnectRequest, settings: &ProbeSettings) -> Result<(Link, bool), ConnectFailure> {
     let endpoint = target(request, &settings.endpoint);
     if request.transport == Transport::Datagram {
-        let socket = datagram(&endpoint).await.map_err(|e| ConnectFailure::new(Layer::Connection, reason(&e)))?;
+        let socket =
+            datagram(&endpoint).await.map_err(|e| ConnectFailure::new(Layer::Connection, reason(&e)))?;
         return Ok((Link::Datagram(socket), false));
     }
     if request.transport != Transport::Stream {
@@ -202,7 +204,10 @@ fn target(request: &ConnectRequest, default: &Endpoint) -> Endpoint {
         (Some(ip), _) => Endpoint::Inet(SocketAddr::new(ip, default.port().unwrap_or(0))),
         (None, other) => other.clone(),
     };
-    request.port.map_or(with_addr.clone(), |port| with_addr.with_port(port))
+    match request.port {
+        Some(port) => with_addr.with_port(port),
+        None => with_addr,
+    }
 }
 
 /// Connects without completing the handshake where the system permits it: the acknowledgement is held back, and closing

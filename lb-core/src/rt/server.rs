@@ -3,8 +3,8 @@
 use super::accept::{Limits, ListenerRun, Target};
 use super::connection::{BoxFuture, ListenerHandle, Protocol, ProtocolFactory};
 use super::generation::{Event, Generation, Hub, ServerHooks};
-use super::{ProxyLogger, health};
 use super::{ListenError, Workers, listener};
+use super::{ProxyLogger, health};
 use crate::engine::state::ListenerState;
 use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
 use crate::spec::{ListenerSpec, Origin, ProtocolSpec, Spec};
@@ -172,9 +172,15 @@ impl Server {
     ///
     /// # Errors
     /// What went wrong; nothing has changed then.
-    pub fn reload(&self, spec: Spec, options: ServerOptions, sockets: &mut Sockets) -> Result<(), ServerError> {
+    pub fn reload(
+        &self,
+        spec: Spec,
+        options: ServerOptions,
+        sockets: &mut Sockets,
+    ) -> Result<(), ServerError> {
         let maxconn = spec.process.maxconn.map_or(DEFAULT_MAXCONN, |n| n as usize);
-        let options = ServerOptions { workers: self.workers.all().len(), factories: self.factories.clone(), ..options };
+        let options =
+            ServerOptions { workers: self.workers.all().len(), factories: self.factories.clone(), ..options };
         let old = self.generation();
         let maker = Maker { options: &options, hub: &self.hub };
         // A first build without the shared state finds what is wrong before anything that runs is touched.
@@ -291,7 +297,8 @@ impl Maker<'_> {
         let mut protocols: Vec<Arc<dyn Protocol>> = Vec::new();
         for proxy in plan.proxies() {
             let spec = &*proxy.spec.protocol;
-            let found = driver(spec).or_else(|| proxy.spec.listeners.is_empty().then(|| Arc::new(Unused) as _));
+            let found =
+                driver(spec).or_else(|| proxy.spec.listeners.is_empty().then(|| Arc::new(Unused) as _));
             protocols.push(found.ok_or_else(|| ServerError::Protocol {
                 proxy: proxy.spec.name.to_string(),
                 kind: spec.kind(),
@@ -417,7 +424,9 @@ impl Maker<'_> {
 /// The hooks of a proxy's servers, those of the same names kept.
 fn hooks(proxy: &ProxyPlan, old: Option<&Generation>) -> Vec<Arc<ServerHooks>> {
     let before = old.and_then(|old| {
-        let same = |p: &&Arc<ProxyPlan>| p.spec.name == proxy.spec.name && p.spec.capability == proxy.spec.capability;
+        let same = |p: &&Arc<ProxyPlan>| {
+            p.spec.name == proxy.spec.name && p.spec.capability == proxy.spec.capability
+        };
         old.plan.proxies().iter().find(same).map(|p| (old, p))
     });
     let hook = |server: &Arc<ServerPlan>| {

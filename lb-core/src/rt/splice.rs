@@ -57,11 +57,6 @@ impl Pipe {
         self.held
     }
 
-    /// How much it can hold.
-    pub(crate) fn size(&self) -> usize {
-        self.ends().size
-    }
-
     /// Moves bytes from `socket` into the pipe; ready with 0 at the end of the stream.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &TcpStream) -> Poll<io::Result<usize>> {
         loop {

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "system calls that no safe wrapper offers; each block states its argument")]
 
 use std::io;
-use std::mem::{MaybeUninit, size_of, zeroed};
+use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Takes over an inherited descriptor.
@@ -48,43 +48,10 @@ pub(crate) fn send_datagrams(socket: BorrowedFd<'_>, messages: &[&[u8]]) -> io::
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// Facts of the kernel about a TCP connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TcpInfo {
-    /// Smoothed round trip time in microseconds.
-    pub(crate) rtt_us: u32,
-    /// Its variation in microseconds.
-    pub(crate) rttvar_us: u32,
-    /// Segments sent again.
-    pub(crate) retransmits: u32,
-}
-
-/// Asks the kernel about a TCP connection.
+/// Sets a numeric socket option.
 ///
 /// # Errors
-/// What `getsockopt` reports, for example on a unix socket.
-pub(crate) fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
-    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
-    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
-    // SAFETY: `info` has room for `length` bytes and the kernel writes at most that many.
-    let failed = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            info.as_mut_ptr().cast(),
-            &raw mut length,
-        )
-    };
-    if failed < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: every field is a plain number and all bytes were zeroed before the kernel wrote.
-    let info = unsafe { info.assume_init() };
-    Ok(TcpInfo { rtt_us: info.tcpi_rtt, rttvar_us: info.tcpi_rttvar, retransmits: info.tcpi_total_retrans })
-}
-
-/// Lets a later bind succeed although the address is not on this machine (yet), for both families.
+/// What `setsockopt` reports.
 pub(crate) fn set_flag(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
     let pointer = (&raw const value).cast();
     // SAFETY: `pointer` is valid for the four bytes announced and only read.

@@ -188,7 +188,11 @@ fn millis(time: Duration) -> u64 {
 }
 
 fn log(session: &Session, front: &ProxyPlan, end: &End<'_>) {
-    if front.spec.log.dontlognull && end.bytes == (0, 0) && end.cause != Cause::Normal && end.backend.is_none() {
+    if front.spec.log.dontlognull
+        && end.bytes == (0, 0)
+        && end.cause != Cause::Normal
+        && end.backend.is_none()
+    {
         return;
     }
     let logger = session.generation.logger(front.index);

@@ -59,7 +59,8 @@ impl Connector {
     pub fn unverified() -> Self {
         static CONFIG: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
         let config = CONFIG.get_or_init(|| {
-            client(&TlsClientSpec::default(), &NoFiles).expect("the default settings need no file and exclude nothing")
+            client(&TlsClientSpec::default(), &NoFiles)
+                .expect("the default settings need no file and exclude nothing")
         });
         Self { config: Arc::clone(config), sni: None }
     }

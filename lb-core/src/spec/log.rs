@@ -68,17 +68,13 @@ pub struct LogTarget {
 impl LogTarget {
     /// Everything to `destination` with `facility`, at most 1024 bytes a line.
     pub fn new(destination: LogDestination, facility: Facility) -> Self {
-        let format = match &destination {
-            LogDestination::Syslog(_) => LogFormat::Rfc3164,
-            _ => LogFormat::Local,
-        };
         Self {
             destination,
             facility,
             max_level: Severity::Debug,
             min_level: Severity::Emerg,
             length: 1024,
-            format,
+            format: LogFormat::Local,
             sample: None,
             sample_size: 0,
         }

@@ -3,8 +3,8 @@
 use super::{AgentSpec, CheckSpec, Origin, TlsClientSpec};
 use crate::addr::Endpoint;
 use crate::health::{InitState, Observe, OnError};
-use crate::pool::HashKey;
 use crate::name::ServerName;
+use crate::pool::HashKey;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
