@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod answer;
 pub mod auth;
 pub mod check;
 pub mod cookie;
@@ -8,3 +9,6 @@ pub mod fetch;
 pub mod h1;
 pub mod head;
 pub mod layer;
+pub mod persist;
+pub mod rule;
+pub mod spec;

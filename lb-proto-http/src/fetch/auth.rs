@@ -19,7 +19,7 @@ pub(super) const FETCHES: &[FetchDef] = &[
 ];
 
 /// Requests with an absolute target are proxy requests and authenticate to the proxy.
-fn field<'a>(layer: &'a HttpLayer) -> Option<&'a [u8]> {
+fn field(layer: &HttpLayer) -> Option<&[u8]> {
     let proxy = !matches!(layer.request.target().first(), Some(b'/' | b'*'));
     let name: &[u8] = if proxy { b"proxy-authorization" } else { b"authorization" };
     layer.request.fields.get(name)

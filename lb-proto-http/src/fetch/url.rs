@@ -208,7 +208,8 @@ impl Param {
 fn found<'a>(env: &Env<'a>, args: &'a Args) -> Option<impl Iterator<Item = &'a [u8]>> {
     let param = args.prepared::<Param>(3)?;
     let path = target(env)?.path_query;
-    let query = memchr::memchr(param.delimiter, path).map_or(&path[path.len()..], |at| &path[at + 1..]);
+    let query = memchr::memchr(param.delimiter, path).map_or(path.len(), |at| at + 1);
+    let query = &path[query..];
     Some(param.values(query))
 }
 

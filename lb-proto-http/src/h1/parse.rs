@@ -566,7 +566,8 @@ fn check_connect(request: &mut Request, host: Option<usize>, limits: &Limits) ->
         Some(own) if !own.is_empty() => own == port,
         _ => default_port(None, port),
     };
-    if !limits.lenient && !(port_agrees && host_name.eq_ignore_ascii_case(name)) {
+    let agrees = port_agrees && host_name.eq_ignore_ascii_case(name);
+    if !limits.lenient && !agrees {
         return Err(Reject::HostMismatch);
     }
     if host_port.is_some_and(|port| default_port(None, port)) {

@@ -116,7 +116,7 @@ impl Fields {
 
     /// Where the value of a field is.
     pub fn value_span(&self, index: usize) -> Span {
-        self.list.get(index).map_or(Span::default(), |field| field.value)
+        self.list.get(index).map(|field| field.value).unwrap_or_default()
     }
 
     /// Names and values in order.

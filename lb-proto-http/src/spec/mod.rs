@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use lb_core::expr::Program;
 use lb_core::log::Template;
-use lb_core::name::{ProxyName, ServerName};
+use lb_core::name::ServerName;
 use lb_core::rule::RuleSet;
 use lb_core::rule::cond::Condition;
 use lb_core::spec::ProtocolSpec;
@@ -82,8 +82,6 @@ pub struct HttpProxy {
     pub after_response: RuleSet<Action>,
     /// `redirect` rules, evaluated after the `http-request` rules.
     pub redirects: RuleSet<Redirect>,
-    /// `use_backend`. Frontend.
-    pub backends: RuleSet<BackendChoice>,
     /// `use-server`. Backend.
     pub servers: RuleSet<ServerName>,
     /// `force-persist` and `ignore-persist`: true forces. Backend.
@@ -92,12 +90,6 @@ pub struct HttpProxy {
     pub hash_key: Option<Program>,
     /// `stats`.
     pub stats: Option<StatsPage>,
-    /// `log-format` or the format of `option httplog` and its like. Frontend.
-    pub log_format: Option<Template>,
-    /// `error-log-format`.
-    pub error_log_format: Option<Template>,
-    /// `log-format-sd`.
-    pub log_structured: Option<Template>,
     /// User lists that rules refer to by name.
     pub users: Arc<UserLists>,
     /// Names of header fields that peers need in another case (`h1-case-adjust`), with the lower-case form.
@@ -333,16 +325,6 @@ pub struct CaptureSlot {
     pub limit: usize,
 }
 
-/// `use_backend`.
-#[derive(Debug, Clone)]
-#[expect(clippy::exhaustive_enums, reason = "a name is fixed or computed")]
-pub enum BackendChoice {
-    /// This one.
-    Fixed(ProxyName),
-    /// The one whose name the format yields; when there is none of that name, the default backend is used.
-    Computed(Template),
-}
-
 /// `option http-restrict-req-hdr-names`: what happens to fields with other characters than letters, digits and `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[expect(clippy::exhaustive_enums, reason = "the choices of the configuration")]
@@ -425,6 +407,8 @@ mod tests {
         let all = Network { addr: "0.0.0.0".parse().unwrap(), bits: 0 };
         assert!(all.contains("1.2.3.4".parse().unwrap()) && !all.contains("::1".parse().unwrap()));
         let six = Network { addr: "2001:db8::".parse().unwrap(), bits: 32 };
-        assert!(six.contains("2001:db8:1::".parse().unwrap()) && !six.contains("2001:db9::".parse().unwrap()));
+        assert!(
+            six.contains("2001:db8:1::".parse().unwrap()) && !six.contains("2001:db9::".parse().unwrap())
+        );
     }
 }

@@ -1,0 +1,408 @@
+//! Persistence by cookie (manual: `cookie`): finding the server a request belongs to, and telling the client.
+//!
+//! The letters are those of the log field `%tsc`, third and fourth.
+
+use std::time::Duration;
+
+use crate::cookie::{Cookies, set_cookie};
+use crate::head::{Fields, Method};
+use crate::spec::{CookieMode, CookieSpec};
+
+/// Separates the server's name from the rest of a prefixed value.
+const PREFIX_MARK: u8 = b'~';
+/// Separates the server's name from the dates of an inserted value.
+const DATE_MARK: u8 = b'|';
+/// Alphabet of the dates.
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// What the cookie of a request said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct State {
+    /// Index of the server the request belongs to.
+    pub server: Option<u32>,
+    /// The cookie led to a server that may be used.
+    pub direct: bool,
+    /// Third letter of the termination state; 0 while nothing is known.
+    pub request: u8,
+    /// Fourth letter of the termination state; 0 while nothing is known.
+    pub response: u8,
+    /// When the cookie was set first, in seconds since the epoch; 0 when it does not say.
+    first: u64,
+    /// When the cookie was renewed last.
+    last: u64,
+}
+
+impl State {
+    /// The letters for the log.
+    pub const fn letters(&self) -> (u8, u8) {
+        (
+            if self.request == 0 { b'-' } else { self.request },
+            if self.response == 0 { b'-' } else { self.response },
+        )
+    }
+}
+
+/// What the pool knows of a cookie value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the three answers")]
+pub enum Found {
+    /// No server has it.
+    Nobody,
+    /// A server that takes persistent traffic.
+    Usable(u32),
+    /// A server that does not.
+    Down(u32),
+}
+
+/// Reads the persistence cookie of a request and removes from it what the server must not see.
+pub fn read_request(
+    spec: &CookieSpec,
+    fields: &mut Fields,
+    now: Duration,
+    find: &mut dyn FnMut(&[u8]) -> Found,
+) -> State {
+    let mut state = State { request: b'N', ..State::default() };
+    let mut from = 0;
+    while let Some(index) = fields.find(b"cookie", from) {
+        from = index + 1;
+        let value = fields.value(index);
+        let Some(cookie) = Cookies::new(value).find(|cookie| cookie.name == &*spec.name) else { continue };
+        let Some(text) = cookie.value else { continue };
+        let (start, end) = (cookie.start, cookie.end);
+        if spec.mode == CookieMode::Prefix {
+            let Some(mark) = memchr::memchr(PREFIX_MARK, text) else {
+                // Not one of ours: left as it is.
+                continue;
+            };
+            decide(&mut state, find(&text[..mark]));
+            let at = text.as_ptr() as usize - value.as_ptr() as usize;
+            let new = [&value[..at], &value[at + mark + 1..]].concat();
+            fields.set_value(index, &new);
+            continue;
+        }
+        if state.request == b'N' {
+            let mut parts = text.split(|byte| *byte == DATE_MARK);
+            let name = parts.next().unwrap_or_default();
+            state.last = parts.next().map_or(0, parse_date);
+            state.first = parts.next().map_or(0, parse_date);
+            if expired(spec, &state, now) {
+                state.request = if state.last_expired(spec, now) { b'E' } else { b'O' };
+            } else {
+                decide(&mut state, find(name));
+            }
+        }
+        if spec.mode == CookieMode::Insert && spec.indirect {
+            match without(value, start, end) {
+                Some(rest) => {
+                    fields.set_value(index, &rest);
+                }
+                None => {
+                    fields.remove(index);
+                    from = index;
+                }
+            }
+        }
+    }
+    state
+}
+
+impl State {
+    fn last_expired(&self, spec: &CookieSpec, now: Duration) -> bool {
+        spec.maxidle.is_some_and(|idle| self.last != 0 && self.last + idle.as_secs() < now.as_secs())
+    }
+}
+
+/// Both dates must be there when both limits are set; a date in the future by more than a day is not believed.
+fn expired(spec: &CookieSpec, state: &State, now: Duration) -> bool {
+    let future = |date: u64| date > now.as_secs() + 86_400;
+    if state.last_expired(spec, now) || (spec.maxidle.is_some() && future(state.last)) {
+        return true;
+    }
+    spec.maxlife.is_some_and(|life| {
+        state.first != 0 && (state.first + life.as_secs() < now.as_secs() || future(state.first))
+    })
+}
+
+fn decide(state: &mut State, found: Found) {
+    if state.server.is_some() {
+        return;
+    }
+    match found {
+        Found::Nobody => state.request = b'I',
+        Found::Usable(server) => {
+            state.server = Some(server);
+            state.direct = true;
+            state.request = b'V';
+        }
+        Found::Down(server) => {
+            state.server = Some(server);
+            state.request = b'D';
+        }
+    }
+}
+
+/// A cookie field without the cookie at `start..end`; `None` when nothing is left.
+fn without(value: &[u8], start: usize, end: usize) -> Option<Vec<u8>> {
+    let mut rest = value[..start].to_vec();
+    if end < value.len() {
+        // Of two separators one stays.
+        let tail = &value[end + 1..];
+        let tail = if start == 0 { crate::h1::trim(tail) } else { tail };
+        rest.extend_from_slice(tail);
+    } else if rest.last().is_some_and(|byte| matches!(byte, b';' | b',')) {
+        rest.pop();
+    }
+    (!crate::h1::trim(&rest).is_empty()).then_some(rest)
+}
+
+/// Changes the cookies of a response as configured. `cookie` is the value that stands for the server, if it has one.
+pub fn write_response(
+    spec: &CookieSpec,
+    state: &mut State,
+    fields: &mut Fields,
+    method: Method,
+    cookie: Option<&str>,
+    now: Duration,
+) {
+    state.response = b'N';
+    let found = rewrite_server_cookies(spec, state, fields, cookie);
+    if spec.mode != CookieMode::Insert || (found && spec.preserve) {
+        return;
+    }
+    if spec.postonly && method != Method::Post {
+        return;
+    }
+    let dated = spec.maxidle.is_some() || spec.maxlife.is_some();
+    if state.direct {
+        // A cookie that counts idle time is renewed; the others are known to the client already.
+        let renew = dated
+            && (spec.maxidle.is_some_and(|idle| state.last + idle.as_secs().div_ceil(10) < now.as_secs())
+                || (spec.maxlife.is_some() && state.first == 0));
+        if !renew {
+            return;
+        }
+    } else if cookie.is_none() && !spec.indirect {
+        return;
+    }
+    let mut text = spec.name.to_vec();
+    text.push(b'=');
+    match cookie {
+        Some(cookie) => {
+            text.extend_from_slice(cookie.as_bytes());
+            push_dates(spec, state, &mut text, now);
+            text.extend_from_slice(b"; path=/");
+            state.response = if state.direct { b'U' } else { b'I' };
+        }
+        None => {
+            // The client is to forget a server that has no name any more.
+            if state.request == b'N' {
+                return;
+            }
+            text.extend_from_slice(b"; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/");
+            state.response = b'D';
+        }
+    }
+    push_attributes(spec, &mut text);
+    fields.push(b"set-cookie", &text);
+    if spec.nocache {
+        fields.push(b"cache-control", b"private");
+    }
+}
+
+fn push_dates(spec: &CookieSpec, state: &State, text: &mut Vec<u8>, now: Duration) {
+    if spec.maxidle.is_none() && spec.maxlife.is_none() {
+        return;
+    }
+    text.push(DATE_MARK);
+    push_date(text, now.as_secs());
+    if spec.maxlife.is_some() {
+        text.push(DATE_MARK);
+        // The first date is kept, so that the life does not begin anew.
+        push_date(text, if state.direct && state.first != 0 { state.first } else { now.as_secs() });
+    }
+}
+
+fn push_attributes(spec: &CookieSpec, text: &mut Vec<u8>) {
+    for domain in &spec.domains {
+        text.extend_from_slice(b"; domain=");
+        text.extend_from_slice(domain.as_bytes());
+    }
+    if spec.httponly {
+        text.extend_from_slice(b"; HttpOnly");
+    }
+    if spec.secure {
+        text.extend_from_slice(b"; Secure");
+    }
+    for attribute in &spec.attributes {
+        text.extend_from_slice(b"; ");
+        text.extend_from_slice(attribute.as_bytes());
+    }
+}
+
+/// Treats the `Set-Cookie` fields in which the server uses our name; says whether there was one.
+fn rewrite_server_cookies(
+    spec: &CookieSpec,
+    state: &mut State,
+    fields: &mut Fields,
+    cookie: Option<&str>,
+) -> bool {
+    let mut found = false;
+    let mut from = 0;
+    while let Some(index) = fields.find(b"set-cookie", from) {
+        from = index + 1;
+        let value = fields.value(index);
+        let Some((name, text, end)) = set_cookie(value) else { continue };
+        if name != &*spec.name {
+            continue;
+        }
+        found = true;
+        let at = text.as_ptr() as usize - value.as_ptr() as usize;
+        match (spec.mode, cookie) {
+            (CookieMode::Insert, _) if spec.preserve => state.response = b'P',
+            (CookieMode::Insert, _) => {
+                fields.remove(index);
+                from = index;
+                state.response = b'D';
+            }
+            (CookieMode::Rewrite, Some(cookie)) => {
+                let new = [&value[..at], cookie.as_bytes(), &value[end..]].concat();
+                fields.set_value(index, &new);
+                state.response = b'R';
+            }
+            (CookieMode::Prefix, Some(cookie)) => {
+                let new = [&value[..at], cookie.as_bytes(), &[PREFIX_MARK], &value[at..]].concat();
+                fields.set_value(index, &new);
+                state.response = b'R';
+            }
+            _ => state.response = b'P',
+        }
+    }
+    found
+}
+
+/// Appends a date as five digits of base 64, in units of four seconds.
+fn push_date(out: &mut Vec<u8>, seconds: u64) {
+    let units = (seconds + 3) >> 2;
+    for shift in [24, 18, 12, 6, 0] {
+        out.push(DIGITS[(units >> shift & 63) as usize]);
+    }
+}
+
+/// Reads what [`push_date`] wrote; 0 for anything else.
+fn parse_date(text: &[u8]) -> u64 {
+    if text.len() != 5 {
+        return 0;
+    }
+    let mut units = 0u64;
+    for byte in text {
+        let Some(digit) = DIGITS.iter().position(|digit| digit == byte) else { return 0 };
+        units = units << 6 | digit as u64;
+    }
+    units << 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(value: &[u8]) -> Found {
+        match value {
+            b"A" => Found::Usable(0),
+            b"B" => Found::Down(1),
+            _ => Found::Nobody,
+        }
+    }
+
+    fn request(spec: &CookieSpec, cookies: &[&str], now: u64) -> (State, Vec<String>) {
+        let mut fields = Fields::default();
+        for cookie in cookies {
+            fields.push(b"cookie", cookie.as_bytes());
+        }
+        let state = read_request(spec, &mut fields, Duration::from_secs(now), &mut find);
+        (state, fields.iter().map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect())
+    }
+
+    fn response(spec: &CookieSpec, state: &mut State, set: &[&str]) -> Vec<String> {
+        let mut fields = Fields::default();
+        for value in set {
+            fields.push(b"set-cookie", value.as_bytes());
+        }
+        let now = Duration::from_secs(1_700_000_000);
+        write_response(spec, state, &mut fields, Method::Get, Some("A"), now);
+        fields
+            .iter()
+            .map(|(name, value)| format!("{}: {}", name.escape_ascii(), value.escape_ascii()))
+            .collect()
+    }
+
+    #[test]
+    fn the_server_of_a_cookie_is_found_and_its_state_told() {
+        let spec = CookieSpec::new("SRV", CookieMode::Insert);
+        assert_eq!(request(&spec, &["x=1; SRV=A"], 0).0.letters(), (b'V', b'-'));
+        assert_eq!(request(&spec, &["SRV=B"], 0).0.letters(), (b'D', b'-'));
+        assert_eq!(request(&spec, &["SRV=C"], 0).0.letters(), (b'I', b'-'));
+        assert_eq!(request(&spec, &["srv=A"], 0).0.letters(), (b'N', b'-'));
+        assert_eq!(request(&spec, &["SRV=A"], 0).1, ["SRV=A"]);
+    }
+
+    #[test]
+    fn an_indirect_cookie_does_not_reach_the_server() {
+        let mut spec = CookieSpec::new("SRV", CookieMode::Insert);
+        spec.indirect = true;
+        for (given, left) in [
+            (&["SRV=A"][..], &[][..]),
+            (&["x=1; SRV=A"], &["x=1"]),
+            (&["SRV=A; x=1"], &["x=1"]),
+            (&["x=1; SRV=A; y=2"], &["x=1; y=2"]),
+            (&["SRV=A", "x=1"], &["x=1"]),
+        ] {
+            assert_eq!(request(&spec, given, 0).1, left, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_stripped_towards_the_server_and_added_towards_the_client() {
+        let spec = CookieSpec::new("SID", CookieMode::Prefix);
+        let (mut state, left) = request(&spec, &["SID=A~app1; x=1"], 0);
+        assert_eq!((state.server, left), (Some(0), vec!["SID=app1; x=1".to_owned()]));
+        assert_eq!(response(&spec, &mut state, &["SID=app2; path=/"]), ["set-cookie: SID=A~app2; path=/"]);
+        assert_eq!(state.response, b'R');
+    }
+
+    #[test]
+    fn a_cookie_is_set_only_when_the_client_lacks_it() {
+        let mut spec = CookieSpec::new("SRV", CookieMode::Insert);
+        spec.nocache = true;
+        spec.httponly = true;
+        spec.secure = true;
+        let (mut state, _) = request(&spec, &[], 0);
+        assert_eq!(
+            response(&spec, &mut state, &[]),
+            ["set-cookie: SRV=A; path=/; HttpOnly; Secure", "cache-control: private"]
+        );
+        assert_eq!(state.letters(), (b'N', b'I'));
+        let (mut state, _) = request(&spec, &["SRV=A"], 0);
+        assert!(response(&spec, &mut state, &[]).is_empty());
+        assert_eq!(state.letters(), (b'V', b'N'));
+    }
+
+    #[test]
+    fn a_rewritten_value_keeps_its_attributes() {
+        let spec = CookieSpec::new("SRV", CookieMode::Rewrite);
+        let (mut state, _) = request(&spec, &[], 0);
+        assert_eq!(response(&spec, &mut state, &["SRV=x; path=/a"]), ["set-cookie: SRV=A; path=/a"]);
+    }
+
+    #[test]
+    fn dates_survive_their_encoding_and_limit_the_cookie() {
+        let mut text = Vec::new();
+        push_date(&mut text, 1_700_000_000);
+        assert_eq!(parse_date(&text), 1_700_000_000);
+        let mut spec = CookieSpec::new("SRV", CookieMode::Insert);
+        spec.maxidle = Some(Duration::from_secs(600));
+        let cookie = format!("SRV=A|{}", String::from_utf8(text).unwrap());
+        assert_eq!(request(&spec, &[&cookie], 1_700_000_100).0.request, b'V');
+        assert_eq!(request(&spec, &[&cookie], 1_700_001_000).0.request, b'E');
+    }
+}
