@@ -354,6 +354,9 @@ impl Master {
         let silent = cx.now.saturating_duration_since(self.last_advert);
         core.warn(cx, &format!("woke up {}ms late, listening for another master", silent.as_millis()));
         core.stats.late_wakes += 1;
+        // The addresses were in place all the time and may have been answered for. Whoever is master now announces
+        // them again when it hears this; an advert of our own priority could depose it instead.
+        core.send_stop(cx);
         self.leave(core, cx, core.spec.advert_interval)
     }
 

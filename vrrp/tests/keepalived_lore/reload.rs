@@ -149,7 +149,8 @@ fn a_master_frozen_beyond_the_patience_of_its_successor_wakes_up_as_backup() {
             node.drain();
         }
         assert_eq!(node.state(), StateKind::Backup);
-        assert!(node.adverts().is_empty() && node.announcements().is_empty());
+        assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [0]);
+        assert!(node.announcements().is_empty());
         assert!(node.removed().is_some());
         assert_eq!(node.snapshot().stats.late_wakes, 1);
         // And with nopreempt it stays there as long as the other one lives.
