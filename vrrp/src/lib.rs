@@ -2,6 +2,8 @@
 
 pub mod advert;
 pub mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod garp;
 mod group;
 mod instance;

@@ -27,6 +27,11 @@ pub fn us(us: u64) -> Duration {
     Duration::from_micros(us)
 }
 
+/// An address from its text.
+pub fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
 #[expect(clippy::disallowed_methods, reason = "a virtual clock needs one real instant to begin with")]
 pub fn an_instant() -> Instant {
     Instant::now()

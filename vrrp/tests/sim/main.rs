@@ -182,6 +182,7 @@ fn assert_settled(world: &World, shape: Shape) {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a failing test shows how to repeat it")]
 fn guarded(seed: u64, run: impl FnOnce(&mut World, Shape) + std::panic::UnwindSafe) {
     let (mut world, shape) = world(seed);
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&mut world, shape)));
