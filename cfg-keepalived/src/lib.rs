@@ -1,1 +1,38 @@
 #![doc = include_str!("../README.md")]
+
+mod block;
+mod check;
+pub mod codes;
+pub mod config;
+mod defs;
+mod env;
+mod include;
+pub mod keyword;
+pub mod lex;
+mod load;
+mod lower;
+mod mapped;
+mod reader;
+mod seq;
+mod suggest;
+mod tree;
+mod value;
+mod word;
+
+pub use check::check;
+pub use config::Config;
+pub use env::{Env, InMemory, Included, NoIncludes, Source, Sources, StaticEnv};
+pub use load::{Loaded, load, test_exit_code};
+pub use lower::{Lowered, lower};
+pub use tree::{Content, Statement, Tree, ValueLine};
+pub use word::Word;
+
+use lb_core::diag::Diagnostics;
+
+/// Reads a configuration: the tree, and what is wrong with its structure. Never fails.
+pub fn parse(name: &str, text: &str, sources: &mut dyn Sources, env: &dyn Env) -> (Tree, Diagnostics) {
+    let read = reader::read(name, text, sources, env);
+    let mut diagnostics = read.diagnostics;
+    let root = block::build(&read.lines, &mut diagnostics);
+    (Tree::new(read.map, root), diagnostics)
+}

@@ -32,13 +32,17 @@ pub fn haproxy(out: &mut String, map: &SourceMap, diagnostic: &Diagnostic, pid: 
     };
 }
 
-/// Keepalived's form: `(FILE: Line N) TEXT`; it logs every severity alike.
+/// Keepalived's form: `(FILE: Line N) TEXT`; it logs every severity alike. Findings it tells in several messages have
+/// one line each.
 pub fn keepalived(out: &mut String, map: &SourceMap, diagnostic: &Diagnostic) {
     let text = diagnostic.compat.as_deref().unwrap_or(&diagnostic.message);
-    let _ = match diagnostic.span.and_then(|s| map.locate(s)) {
-        Some((file, at)) => writeln!(out, "({file}: Line {}) {text}", at.line),
-        None => writeln!(out, "{text}"),
-    };
+    let place = diagnostic.span.and_then(|s| map.locate(s));
+    for line in text.lines() {
+        let _ = match place {
+            Some((file, at)) => writeln!(out, "({file}: Line {}) {line}", at.line),
+            None => writeln!(out, "{line}"),
+        };
+    }
 }
 
 /// The rich form: message, place, the line with carets, labels, notes, suggestion.

@@ -80,6 +80,14 @@ impl<T> Spanned<T> {
     }
 }
 
+/// A dump of a configuration shows the value; the place is for diagnostics.
+#[cfg(feature = "serde")]
+impl<T: serde::Serialize> serde::Serialize for Spanned<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
 /// A line and column, both counted from 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "line and column is all a position can be")]

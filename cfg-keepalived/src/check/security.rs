@@ -1,0 +1,63 @@
+//! Script security: scripts that run without `enable_script_security`.
+
+use super::advice;
+use crate::codes;
+use crate::config::{CheckKind, Command, Config};
+use lb_core::diag::{Diagnostic, Diagnostics};
+
+pub(super) fn check(config: &Config, out: &mut Diagnostics) {
+    if config.global.enable_script_security.is_some() {
+        return;
+    }
+    let found = [
+        (vrrp_scripts(config).find(|c| !c.only_readable()), "scripts"),
+        (check_scripts(config).find(|c| !c.only_readable()), "check scripts"),
+        (start_scripts(config).find(|c| !c.only_readable()), "start/shutdown scripts"),
+    ];
+    for (command, what) in found {
+        if let Some(command) = command {
+            out.push(diagnostic(command, what));
+        }
+    }
+}
+
+fn diagnostic(command: &Command, what: &str) -> Diagnostic {
+    let compat = format!("SECURITY VIOLATION - {what} are being executed but script_security not enabled.");
+    advice(codes::SCRIPT_SECURITY, command.line.span, "scripts run without `enable_script_security`", compat)
+        .note("whoever can change a script, or a directory on its path, gets the rights of its user")
+        .note("put `enable_script_security` and `script_user USER` into `global_defs`")
+}
+
+fn vrrp_scripts(config: &Config) -> impl Iterator<Item = &Command> {
+    let notify =
+        config.instances.iter().map(|i| &i.notify).chain(config.sync_groups.iter().map(|g| &g.notify));
+    let fifos = [&config.global.notify_fifo, &config.global.vrrp_notify_fifo];
+    let fifos = fifos.into_iter().filter_map(|f| f.script.as_ref());
+    let all = config
+        .scripts
+        .iter()
+        .map(|s| &s.command)
+        .chain(notify.flat_map(crate::config::Notify::commands))
+        .chain(fifos);
+    // Without instances nothing runs.
+    all.filter(|_| !config.instances.is_empty())
+}
+
+fn check_scripts(config: &Config) -> impl Iterator<Item = &Command> {
+    config.virtual_servers.iter().flat_map(|server| {
+        let own = [&server.quorum_up, &server.quorum_down].into_iter().flatten();
+        let real = server.real_servers.iter().flat_map(|real| {
+            let notify = [&real.notify_up, &real.notify_down].into_iter().flatten();
+            let checks = real.checks.iter().filter_map(|check| match &check.kind {
+                CheckKind::Misc(misc) => Some(&misc.misc_path),
+                _ => None,
+            });
+            notify.chain(checks)
+        });
+        own.chain(real)
+    })
+}
+
+fn start_scripts(config: &Config) -> impl Iterator<Item = &Command> {
+    [&config.global.startup_script, &config.global.shutdown_script].into_iter().flatten()
+}

@@ -1,0 +1,164 @@
+//! Programs to run.
+
+use super::Reading;
+use crate::codes;
+use crate::mapped::Mapped;
+use crate::value::Values;
+use crate::word;
+use lb_core::diag::Spanned;
+
+/// A program with its arguments, and as whom it runs. There is no shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Command {
+    /// The command line as written, without its outer quotes.
+    pub line: Spanned<String>,
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Who runs it, if the line says so.
+    pub user: Option<User>,
+}
+
+/// A user, and perhaps a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct User {
+    /// User name or number.
+    pub user: Spanned<String>,
+    /// Group name or number; a leading `:` asks for the user's supplementary groups.
+    pub group: Option<Spanned<String>>,
+}
+
+impl User {
+    /// The user in argument `first`, the group after it.
+    pub(crate) fn read(values: &Values, first: usize) -> Option<Self> {
+        let group = values.word_at(first + 1);
+        values.word_at(first).map(|user| Self { user, group })
+    }
+
+    /// The first word that cannot be a user or group name.
+    fn misplaced(&self) -> Option<&Spanned<String>> {
+        let plausible = |name: &str| {
+            let name = name.trim_end_matches('$');
+            !name.is_empty()
+                && !name.starts_with('-')
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        };
+        if !plausible(&self.user.value) {
+            return Some(&self.user);
+        }
+        // A colon before the group, or alone, asks for the user's supplementary groups.
+        self.group.as_ref().filter(|g| g.value != ":" && !plausible(g.value.trim_start_matches(':')))
+    }
+}
+
+impl Command {
+    /// The command in the first argument, the user in the second, the group in the third.
+    pub(crate) fn read(values: &Values, cx: &mut Reading<'_>) -> Option<Self> {
+        let line = values.word()?;
+        let mapped = Mapped::verbatim(&line.value, line.span);
+        let argv: Vec<String> = match word::split_quoted(&mapped, true) {
+            Ok(words) => words.into_iter().map(|w| w.text).collect(),
+            Err(diagnostic) => {
+                cx.out.push(*diagnostic);
+                return None;
+            }
+        };
+        let user = User::read(values, 1);
+        if let Some(word) = user.as_ref().and_then(User::misplaced) {
+            let compat = format!("Unable to set uid/gid for script {}", line.value);
+            cx.warn(
+                codes::BAD_SCRIPT,
+                word.span,
+                format!("`{}` cannot be a user or group; the command is ignored", word.value),
+                compat,
+            )
+            .note("there is no shell; the words after the command are the user and group it runs as")
+            .note("put a command with arguments in double quotes");
+            return None;
+        }
+        if argv.first().is_none_or(String::is_empty) {
+            cx.advise(codes::BAD_SCRIPT, line.span, "the command is empty; it is ignored");
+            return None;
+        }
+        Some(Self { line, argv, user })
+    }
+
+    /// True for `</path`, which only tests that the file can be opened.
+    pub fn only_readable(&self) -> bool {
+        self.argv.first().is_some_and(|word| word.starts_with('<'))
+    }
+}
+
+/// What to run on state changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Notify {
+    /// `notify_master`
+    pub master: Option<Command>,
+    /// `notify_backup`
+    pub backup: Option<Command>,
+    /// `notify_fault`
+    pub fault: Option<Command>,
+    /// `notify_stop`
+    pub stop: Option<Command>,
+    /// `notify_deleted` with a command
+    pub deleted: Option<Command>,
+    /// `notify_deleted` at all
+    pub on_deleted: bool,
+    /// `notify_master_rx_lower_pri`
+    pub master_rx_lower_pri: Option<Command>,
+    /// `notify`
+    pub any: Option<Command>,
+    /// `notify_priority_changes`
+    pub priority_changes: Option<Spanned<bool>>,
+    /// `smtp_alert`
+    pub smtp_alert: Option<Spanned<bool>>,
+}
+
+impl Notify {
+    /// Takes the statement if it is about notification.
+    pub(crate) fn take(&mut self, keyword: &str, values: &Values, cx: &mut Reading<'_>) -> bool {
+        let slot = match keyword {
+            "notify_master" => &mut self.master,
+            "notify_backup" => &mut self.backup,
+            "notify_fault" => &mut self.fault,
+            "notify_stop" => &mut self.stop,
+            "notify_deleted" => {
+                self.on_deleted = true;
+                &mut self.deleted
+            }
+            "notify_master_rx_lower_pri" => &mut self.master_rx_lower_pri,
+            "notify" => &mut self.any,
+            "notify_priority_changes" => {
+                self.priority_changes = values.switch();
+                return true;
+            }
+            "smtp_alert" => {
+                self.smtp_alert = values.switch();
+                return true;
+            }
+            _ => return false,
+        };
+        *slot = Command::read(values, cx);
+        true
+    }
+
+    /// All commands.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        [
+            &self.master,
+            &self.backup,
+            &self.fault,
+            &self.stop,
+            &self.deleted,
+            &self.master_rx_lower_pri,
+            &self.any,
+        ]
+        .into_iter()
+        .flatten()
+    }
+}

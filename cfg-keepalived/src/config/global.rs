@@ -1,0 +1,360 @@
+//! `global_defs`.
+
+use super::{Command, Reading, User};
+use crate::codes;
+use crate::tree::Statement;
+use crate::value::{self, Values};
+use lb_core::diag::{Span, Spanned};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+/// `garp_*` of an instance, `vrrp_garp_*` of `global_defs`
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(missing_docs, reason = "the fields are the keywords without their prefix")]
+pub struct GarpSettings {
+    pub master_delay: Option<Spanned<Duration>>,
+    pub master_repeat: Option<Spanned<u32>>,
+    pub master_refresh: Option<Spanned<Duration>>,
+    pub master_refresh_repeat: Option<Spanned<u32>>,
+    pub lower_prio_delay: Option<Spanned<Duration>>,
+    pub lower_prio_repeat: Option<Spanned<u32>>,
+}
+
+impl GarpSettings {
+    pub(super) fn take(&mut self, keyword: &str, values: &Values) -> bool {
+        match keyword.strip_prefix("vrrp_").unwrap_or(keyword) {
+            "garp_master_delay" => self.master_delay = values.seconds(),
+            "garp_master_repeat" => self.master_repeat = at_least_one(values),
+            "garp_master_refresh" => self.master_refresh = values.seconds(),
+            "garp_master_refresh_repeat" => self.master_refresh_repeat = at_least_one(values),
+            "garp_lower_prio_delay" => self.lower_prio_delay = values.seconds(),
+            "garp_lower_prio_repeat" => self.lower_prio_repeat = values.number(),
+            _ => return false,
+        }
+        true
+    }
+}
+
+fn at_least_one(values: &Values) -> Option<Spanned<u32>> {
+    values.number::<u32>().map(|n| n.map(|n| n.max(1)))
+}
+
+/// `smtp_server`
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(missing_docs, reason = "the fields are the words of the line")]
+pub struct MailRelay {
+    pub host: Spanned<String>,
+    pub port: Option<Spanned<u16>>,
+}
+
+/// `notify_fifo` and `notify_fifo_script`
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(missing_docs, reason = "the fields are the words of the lines")]
+pub struct Fifo {
+    pub path: Option<Spanned<String>>,
+    pub owner: Option<User>,
+    pub script: Option<Command>,
+}
+
+/// `vrrp_rx_bufs_policy`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(missing_docs, reason = "the variants are the words of the line")]
+pub enum ReceiveBuffers {
+    Mtu,
+    Advert,
+    Bytes(u32),
+}
+
+/// Scheduling and memory.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(missing_docs, reason = "the fields are the keywords without their prefix")]
+pub struct ProcessSettings {
+    pub priority: Option<Spanned<i8>>,
+    pub rt_priority: Option<Spanned<u8>>,
+    pub max_auto_priority: Option<Spanned<u8>>,
+    pub min_auto_priority_delay: Option<Spanned<Duration>>,
+    pub rlimit_rttime: Option<Spanned<Duration>>,
+    pub no_swap: Option<Spanned<bool>>,
+    pub cpu_affinity: Vec<u32>,
+}
+
+/// `global_defs` and what else concerns the whole daemon.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(missing_docs, reason = "the fields are the keywords of the block")]
+pub struct Global {
+    pub router_id: Option<Spanned<String>>,
+    pub notification_email: Vec<Spanned<String>>,
+    pub notification_email_from: Option<Spanned<String>>,
+    pub smtp_server: Option<MailRelay>,
+    pub smtp_helo_name: Option<Spanned<String>>,
+    pub smtp_connect_timeout: Option<Spanned<Duration>>,
+    pub smtp_alert: Option<Spanned<bool>>,
+    pub smtp_alert_vrrp: Option<Spanned<bool>>,
+    pub smtp_alert_checker: Option<Spanned<bool>>,
+    pub no_email_faults: Option<Spanned<bool>>,
+    pub no_checker_emails: Option<Spanned<bool>>,
+    pub checker_log_all_failures: Option<Spanned<bool>>,
+    pub script_user: Option<User>,
+    pub enable_script_security: Option<Spanned<bool>>,
+    pub use_symlink_paths: Option<Spanned<bool>>,
+    pub set_supplementary_groups: Option<Spanned<bool>>,
+    pub startup_script: Option<Command>,
+    pub startup_script_timeout: Option<Spanned<Duration>>,
+    pub shutdown_script: Option<Command>,
+    pub shutdown_script_timeout: Option<Spanned<Duration>>,
+    pub notify_fifo: Fifo,
+    pub vrrp_notify_fifo: Fifo,
+    pub fifo_write_vrrp_states_on_reload: Option<Spanned<bool>>,
+    pub vrrp_version: Option<Spanned<u8>>,
+    pub vrrp_strict: Option<Spanned<bool>>,
+    pub vrrp_skip_check_adv_addr: Option<Spanned<bool>>,
+    pub vrrp_check_unicast_src: Option<Spanned<bool>>,
+    pub vrrp_mcast_group4: Option<Spanned<Ipv4Addr>>,
+    pub vrrp_mcast_group6: Option<Spanned<Ipv6Addr>>,
+    pub garp: GarpSettings,
+    pub vrrp_garp_interval: Option<Spanned<Duration>>,
+    pub vrrp_gna_interval: Option<Spanned<Duration>>,
+    pub vrrp_min_garp: Option<Spanned<bool>>,
+    pub vrrp_garp_extra_if: Option<Spanned<super::ExtraGarp>>,
+    pub vrrp_down_timer_adverts: Option<Spanned<u8>>,
+    pub vrrp_lower_prio_no_advert: Option<Spanned<bool>>,
+    pub vrrp_higher_prio_send_advert: Option<Spanned<bool>>,
+    pub vrrp_owner_ignore_adverts: Option<Spanned<bool>>,
+    pub v3_checksum_as_v2: Option<Spanned<bool>>,
+    pub vrrp_notify_priority_changes: Option<Spanned<bool>>,
+    pub vrrp_startup_delay: Option<Spanned<Duration>>,
+    pub vrrp_delay_after_boot: Option<Spanned<Duration>>,
+    pub log_unknown_vrids: Option<Spanned<bool>>,
+    pub default_interface: Option<Spanned<String>>,
+    pub dynamic_interfaces: Option<Spanned<bool>>,
+    pub vmac_prefix: Option<Spanned<String>>,
+    pub vmac_addr_prefix: Option<Spanned<String>>,
+    pub process: ProcessSettings,
+    pub rx_bufs_policy: Option<Spanned<ReceiveBuffers>>,
+    pub rx_bufs_multiplier: Option<Spanned<u32>>,
+    pub rs_init_notifies: Option<Spanned<bool>>,
+    pub reload_check_config: Option<Spanned<bool>>,
+    /// `child_wait_time`, outside the block
+    pub child_wait_time: Option<Spanned<Duration>>,
+}
+
+impl Global {
+    pub(super) fn read(&mut self, statement: &Statement, cx: &mut Reading<'_>) {
+        for (inner, values) in cx.each(statement.statements(), "global_defs") {
+            let name = inner.name();
+            let known = self.garp.take(name, &values)
+                || self.mail(inner, &values, cx)
+                || self.scripts(name, &values, cx)
+                || self.fifos(name, &values, cx)
+                || self.defaults(inner, &values, cx)
+                || self.switches(name, &values)
+                || self.process(inner, &values, cx)
+                // Read when the includes are.
+                || name == "include_check";
+            debug_assert!(known, "`{name}` is read by nobody");
+        }
+    }
+
+    fn mail(&mut self, statement: &Statement, values: &Values, cx: &mut Reading<'_>) -> bool {
+        match statement.name() {
+            "router_id" => self.router_id = values.word(),
+            "notification_email" => {
+                let words = statement.values().iter().flat_map(|l| &l.words);
+                self.notification_email.extend(words.map(super::track::spanned));
+                if self.notification_email.is_empty() {
+                    let message = "the list of recipients is empty";
+                    cx.hint(
+                        codes::EMPTY_BLOCK,
+                        statement.head_span(),
+                        message,
+                        "Warning - empty notification_email block",
+                    );
+                }
+            }
+            "notification_email_from" => self.notification_email_from = values.word(),
+            "smtp_server" => {
+                let port = values.number_at(1);
+                self.smtp_server = values.word().map(|host| MailRelay { host, port });
+            }
+            "smtp_helo_name" => self.smtp_helo_name = values.word(),
+            "smtp_connect_timeout" => self.smtp_connect_timeout = values.seconds(),
+            "smtp_alert" => self.smtp_alert = values.switch(),
+            "smtp_alert_vrrp" => self.smtp_alert_vrrp = values.switch(),
+            "smtp_alert_checker" => self.smtp_alert_checker = values.switch(),
+            "no_email_faults" => self.no_email_faults = values.flag(),
+            "no_checker_emails" => self.no_checker_emails = values.switch(),
+            "checker_log_all_failures" => self.checker_log_all_failures = values.switch(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn scripts(&mut self, keyword: &str, values: &Values, cx: &mut Reading<'_>) -> bool {
+        match keyword {
+            "script_user" => self.script_user = User::read(values, 0),
+            "enable_script_security" => self.enable_script_security = values.flag(),
+            "use_symlink_paths" => self.use_symlink_paths = values.switch(),
+            "set_supplementary_groups" => self.set_supplementary_groups = values.flag(),
+            "startup_script" => self.startup_script = Command::read(values, cx),
+            "startup_script_timeout" => self.startup_script_timeout = values.seconds(),
+            "shutdown_script" => self.shutdown_script = Command::read(values, cx),
+            "shutdown_script_timeout" => self.shutdown_script_timeout = values.seconds(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn fifos(&mut self, keyword: &str, values: &Values, cx: &mut Reading<'_>) -> bool {
+        let (fifo, script) = match keyword {
+            "notify_fifo" => (&mut self.notify_fifo, false),
+            "notify_fifo_script" => (&mut self.notify_fifo, true),
+            "vrrp_notify_fifo" => (&mut self.vrrp_notify_fifo, false),
+            "vrrp_notify_fifo_script" => (&mut self.vrrp_notify_fifo, true),
+            "fifo_write_vrrp_states_on_reload" => {
+                self.fifo_write_vrrp_states_on_reload = values.flag();
+                return true;
+            }
+            _ => return false,
+        };
+        if script {
+            fifo.script = Command::read(values, cx);
+        } else {
+            fifo.path = values.word();
+            fifo.owner = User::read(values, 1);
+        }
+        true
+    }
+
+    fn defaults(&mut self, statement: &Statement, values: &Values, cx: &mut Reading<'_>) -> bool {
+        match statement.name() {
+            "vrrp_version" => self.vrrp_version = values.number(),
+            "vrrp_mcast_group4" | "vrrp_mcast_group6" => self.multicast(statement.name(), values, cx),
+            "vrrp_garp_interval" => self.vrrp_garp_interval = values.duration(),
+            "vrrp_gna_interval" => self.vrrp_gna_interval = values.duration(),
+            "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => {
+                self.vrrp_garp_extra_if = super::ExtraGarp::read(statement, cx);
+            }
+            "vrrp_down_timer_adverts" => self.vrrp_down_timer_adverts = values.number(),
+            "vrrp_startup_delay" => self.vrrp_startup_delay = values.duration(),
+            "vrrp_delay_after_boot" => self.vrrp_delay_after_boot = values.duration(),
+            "default_interface" => self.default_interface = values.word(),
+            "vmac_prefix" => self.vmac_prefix = values.word(),
+            "vmac_addr_prefix" => self.vmac_addr_prefix = values.word(),
+            "dynamic_interfaces" => self.dynamic_interfaces = values.flag(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn multicast(&mut self, keyword: &str, values: &Values, cx: &mut Reading<'_>) {
+        let Some(Spanned { value, span }) = values.address() else { return };
+        let ok = match (value, keyword) {
+            (IpAddr::V4(a), "vrrp_mcast_group4") if a.is_multicast() => {
+                self.vrrp_mcast_group4 = Some(Spanned::new(a, span));
+                true
+            }
+            (IpAddr::V6(a), "vrrp_mcast_group6") if a.is_multicast() => {
+                self.vrrp_mcast_group6 = Some(Spanned::new(a, span));
+                true
+            }
+            _ => false,
+        };
+        if !ok {
+            let compat = format!("Configuration error: Cannot parse {keyword} [{value}]. Skip");
+            cx.warn(
+                codes::BAD_ADDRESS,
+                span,
+                format!("`{value}` is no multicast address of this family; it is ignored"),
+                compat,
+            );
+        }
+    }
+
+    fn switches(&mut self, keyword: &str, values: &Values) -> bool {
+        let (slot, value) = match keyword {
+            "vrrp_strict" => (&mut self.vrrp_strict, values.switch()),
+            "vrrp_skip_check_adv_addr" => (&mut self.vrrp_skip_check_adv_addr, values.switch()),
+            "vrrp_check_unicast_src" => (&mut self.vrrp_check_unicast_src, values.flag()),
+            "vrrp_min_garp" => (&mut self.vrrp_min_garp, values.switch()),
+            "vrrp_lower_prio_no_advert" => (&mut self.vrrp_lower_prio_no_advert, values.switch()),
+            "vrrp_higher_prio_send_advert" => (&mut self.vrrp_higher_prio_send_advert, values.switch()),
+            "vrrp_owner_ignore_adverts" => (&mut self.vrrp_owner_ignore_adverts, values.switch()),
+            "v3_checksum_as_v2" => (&mut self.v3_checksum_as_v2, values.switch()),
+            "vrrp_notify_priority_changes" => (&mut self.vrrp_notify_priority_changes, values.switch()),
+            "log_unknown_vrids" => (&mut self.log_unknown_vrids, values.flag()),
+            "rs_init_notifies" => (&mut self.rs_init_notifies, values.switch()),
+            "reload_check_config" => (&mut self.reload_check_config, values.flag()),
+            _ => return false,
+        };
+        *slot = value;
+        true
+    }
+
+    fn process(&mut self, statement: &Statement, values: &Values, cx: &mut Reading<'_>) -> bool {
+        let micros = |n: Option<Spanned<u64>>| n.map(|n| n.map(Duration::from_micros));
+        match statement.name() {
+            "vrrp_priority" => self.process.priority = values.number(),
+            "vrrp_rt_priority" => self.process.rt_priority = values.number(),
+            "max_auto_priority" => {
+                self.process.max_auto_priority =
+                    values.number().or_else(|| values.flag().map(|f| f.map(|_| 99)))
+            }
+            "min_auto_priority_delay" => self.process.min_auto_priority_delay = micros(values.number()),
+            "vrrp_rlimit_rttime" | "vrrp_rlimit_rtime" => {
+                self.process.rlimit_rttime = micros(values.number())
+            }
+            "vrrp_no_swap" => self.process.no_swap = values.flag(),
+            "vrrp_cpu_affinity" => {
+                let cpus = (0..statement.args().len()).filter_map(|n| values.number_at::<u32>(n));
+                self.process.cpu_affinity = cpus.map(|n| n.value).collect();
+            }
+            "vrrp_rx_bufs_policy" => self.rx_bufs_policy = receive_buffers(statement, cx),
+            "vrrp_rx_bufs_multiplier" => self.rx_bufs_multiplier = values.number(),
+            _ => return false,
+        }
+        true
+    }
+}
+
+fn receive_buffers(statement: &Statement, cx: &mut Reading<'_>) -> Option<Spanned<ReceiveBuffers>> {
+    let mut policy: Option<Spanned<ReceiveBuffers>> = None;
+    for word in statement.args() {
+        let next = match word.text.as_str() {
+            "MTU" => ReceiveBuffers::Mtu,
+            "ADVERT" => ReceiveBuffers::Advert,
+            text => match value::integer(text, 0, i64::from(u32::MAX), false) {
+                Ok(n) => ReceiveBuffers::Bytes(u32::try_from(n).unwrap_or(u32::MAX)),
+                Err(problem) => {
+                    let compat = format!("{}\nInvalid vrrp_rx_bufs_policy {text}", problem.compat());
+                    cx.warn(codes::BAD_WORD, word.span, format!("`{text}` is no buffer policy"), compat)
+                        .note("expected `MTU`, `ADVERT` or a number of bytes");
+                    continue;
+                }
+            },
+        };
+        if let Some(first) = policy {
+            conflict(first.span, word.span, cx);
+            continue;
+        }
+        policy = Some(Spanned::new(next, word.span));
+    }
+    policy
+}
+
+fn conflict(first: Span, second: Span, cx: &mut Reading<'_>) {
+    let compat = "Cannot set both vrrp_rx_bufs_policy MTU and ADVERT, ignoring ADVERT";
+    cx.warn(codes::CONFLICT, second, "only one policy counts; this one is ignored", compat)
+        .label(first, "this one counts");
+}

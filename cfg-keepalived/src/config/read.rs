@@ -1,0 +1,262 @@
+//! Walking the tree: what is common to all blocks, and the outermost level.
+
+use super::{
+    Config, GarpGroup, Global, Instance, LinkDelay, Script, Setting, Ssl, SyncGroup, TrackFile, TrackGroup,
+};
+use super::{TrackProcess, VirtualServer, VirtualServerGroup};
+use crate::codes;
+use crate::env::Env;
+use crate::keyword::{BlockId, Body, Keyword, Status};
+use crate::tree::Statement;
+use crate::value::{self, Values};
+use lb_core::diag::{Code, Diagnostic, Diagnostics, Span, Spanned};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The state of reading a tree.
+pub(crate) struct Reading<'a> {
+    pub(crate) env: &'a dyn Env,
+    pub(crate) out: Diagnostics,
+    pub(crate) without_effect: Vec<Setting>,
+    /// Keywords whose status was told; once each is enough.
+    told: BTreeSet<(&'static str, &'static str)>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn new(env: &'a dyn Env) -> Self {
+        Self { env, out: Diagnostics::new(), without_effect: Vec::new(), told: BTreeSet::new() }
+    }
+
+    /// The statements of a block with their values read, without those that are ignored: second ones where the first
+    /// wins, ones that lack a value, ones without effect.
+    pub(crate) fn each<'s>(
+        &mut self,
+        statements: &'s [Statement],
+        owner: &str,
+    ) -> Vec<(&'s Statement, Values)> {
+        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+        let mut all = Vec::new();
+        for statement in statements {
+            if let Some(&first) = seen.get(statement.name()) {
+                if self.again(statement, first, owner) {
+                    continue;
+                }
+            } else {
+                seen.insert(statement.name(), statement.head_span());
+            }
+            let Some(values) = value::read(statement, owner, &mut self.out) else { continue };
+            if self.status(statement, owner) {
+                all.push((statement, values));
+            }
+        }
+        all
+    }
+
+    /// Reports a keyword that stands twice in a block; true if the second is to be ignored.
+    fn again(&mut self, statement: &Statement, first: Span, owner: &str) -> bool {
+        let keyword = statement.keyword;
+        let repeatable = keyword.body != Body::None
+            || keyword.args.is_empty()
+            || keyword.args.iter().any(|a| a.many)
+            || matches!(keyword.name, "process" | "digest" | "state" | "instance" | "key");
+        if keyword.first_wins {
+            let value = statement.args().first().map_or("", |w| w.as_str());
+            let name = keyword.name;
+            let message = format!("`{name}` is already set; this one is ignored");
+            let compat = format!("({owner}) {name} script already specified - ignoring {value}");
+            self.warn(codes::DUPLICATE, statement.head_span(), message, compat).label(first, "set here");
+            return true;
+        }
+        if !repeatable {
+            let message = format!("`{}` is set twice; this one counts", keyword.name);
+            let diagnostic = Diagnostic::warning(codes::DUPLICATE, statement.head_span(), message);
+            self.out.push(diagnostic.label(first, "replaces this"));
+        }
+        false
+    }
+
+    /// Tells what becomes of the keyword here, once; false if it is to be left out.
+    fn status(&mut self, statement: &Statement, owner: &str) -> bool {
+        let keyword = statement.keyword;
+        let span = statement.keyword_span();
+        if let Some(new) = keyword.replaced_by {
+            let diagnostic = deprecated(keyword, new, span, owner);
+            self.out.push(diagnostic);
+        }
+        let first = self.told.insert((keyword.name, keyword.doc));
+        let name = keyword.name;
+        match keyword.status {
+            Status::Full => true,
+            Status::Partial(note) => {
+                if first {
+                    let message = format!("`{name}` is taken with a difference");
+                    self.out.push(Diagnostic::notice(codes::PARTIAL, span, message).note(note));
+                }
+                true
+            }
+            Status::NoEffect(why) => {
+                if first {
+                    let message = format!("`{name}` has no effect here");
+                    self.out.push(Diagnostic::warning(codes::NO_EFFECT, span, message).note(why));
+                }
+                self.without_effect.push(Setting {
+                    keyword,
+                    words: statement.args().iter().map(|w| w.text.clone()).collect(),
+                    span: statement.span,
+                });
+                // Blocks are still read, so that what they hold is checked and names in them are known.
+                keyword.body != Body::None
+            }
+            Status::Refused(why) => {
+                let message = format!("`{name}` is not supported");
+                self.out.push(Diagnostic::error(codes::NO_EFFECT, span, message).note(why));
+                false
+            }
+        }
+    }
+
+    /// A warning that the original also gives, in its own words.
+    pub(crate) fn warn(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl Into<String>,
+        compat: impl Into<String>,
+    ) -> Pending<'_> {
+        Pending {
+            out: &mut self.out,
+            diagnostic: Some(Diagnostic::warning(code, span, message).compat(compat)),
+        }
+    }
+
+    /// Advice that the original also gives: what is written works, though perhaps not as meant.
+    pub(crate) fn hint(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl Into<String>,
+        compat: impl Into<String>,
+    ) -> Pending<'_> {
+        Pending {
+            out: &mut self.out,
+            diagnostic: Some(Diagnostic::notice(code, span, message).compat(compat)),
+        }
+    }
+
+    /// A warning of our own.
+    pub(crate) fn advise(&mut self, code: Code, span: Span, message: impl Into<String>) -> Pending<'_> {
+        Pending { out: &mut self.out, diagnostic: Some(Diagnostic::warning(code, span, message)) }
+    }
+}
+
+/// A diagnostic that is added when this is dropped, so that notes can be appended to the call.
+pub(crate) struct Pending<'a> {
+    out: &'a mut Diagnostics,
+    diagnostic: Option<Diagnostic>,
+}
+
+impl Pending<'_> {
+    fn with(mut self, f: impl FnOnce(Diagnostic) -> Diagnostic) -> Self {
+        self.diagnostic = self.diagnostic.take().map(f);
+        self
+    }
+
+    pub(crate) fn note(self, text: impl Into<String>) -> Self {
+        self.with(|d| d.note(text))
+    }
+
+    pub(crate) fn label(self, span: Span, text: impl Into<String>) -> Self {
+        self.with(|d| d.label(span, text))
+    }
+
+    pub(crate) fn suggest(self, span: Span, replacement: impl Into<String>, text: impl Into<String>) -> Self {
+        self.with(|d| d.suggest(span, replacement, text))
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.out.extend(self.diagnostic.take());
+    }
+}
+
+fn deprecated(keyword: &Keyword, new: &str, span: Span, owner: &str) -> Diagnostic {
+    let message = format!("`{}` is deprecated", keyword.name);
+    let diagnostic = Diagnostic::notice(codes::DEPRECATED, span, message).note(format!("use `{new}`"));
+    if keyword.complaint.is_empty() {
+        return diagnostic;
+    }
+    diagnostic.compat(value::complaint(keyword, owner, ""))
+}
+
+impl Config {
+    pub(super) fn read(&mut self, root: &[Statement], cx: &mut Reading<'_>) {
+        for (statement, values) in cx.each(root, "") {
+            self.top(statement, &values, cx);
+        }
+    }
+
+    fn top(&mut self, statement: &Statement, values: &Values, cx: &mut Reading<'_>) {
+        match statement.name() {
+            "global_defs" => Global::read(&mut self.global, statement, cx),
+            "vrrp_instance" => {
+                let known: Vec<&Spanned<String>> = self.instances.iter().map(|i| &i.name).collect();
+                if let Some(name) = fresh("vrrp instance", values.word(), &known, cx) {
+                    let instance = Instance::read(name, statement, self, cx);
+                    self.instances.push(instance);
+                }
+            }
+            "vrrp_script" => self.scripts.extend(Script::read(values.word(), statement, cx)),
+            "vrrp_sync_group" => {
+                let known: Vec<&Spanned<String>> = self.sync_groups.iter().map(|g| &g.name).collect();
+                if let Some(name) = fresh("vrrp sync group", values.word(), &known, cx) {
+                    let group = SyncGroup::read(name, statement, self, cx);
+                    self.sync_groups.extend(group);
+                }
+            }
+            "track_file" | "vrrp_track_file" => {
+                self.track_files.extend(TrackFile::read(values.word(), statement, cx))
+            }
+            "vrrp_track_process" => {
+                self.track_processes.extend(TrackProcess::read(values.word(), statement, cx))
+            }
+            "track_group" => self.track_groups.extend(TrackGroup::read(values.word(), statement, cx)),
+            "garp_group" => self.garp_groups.extend(GarpGroup::read(statement, cx)),
+            "static_ipaddress" | "static_routes" | "static_rules" => self.fixed.read(statement, cx),
+            "interface_up_down_delays" => LinkDelay::read(statement, &mut self.link_delays, cx),
+            "bfd_instance" => {
+                cx.each(statement.statements(), "");
+                self.bfd_instances.extend(values.word());
+            }
+            "virtual_server_group" => {
+                self.virtual_server_groups.extend(VirtualServerGroup::read(values.word(), statement, cx));
+            }
+            "virtual_server" => {
+                let server = VirtualServer::read(statement, values, self, cx);
+                self.virtual_servers.extend(server);
+            }
+            "SSL" => self.ssl = Some(Ssl::read(statement, cx)),
+            "child_wait_time" => self.global.child_wait_time = values.seconds(),
+            _ => debug_assert!(
+                !matches!(statement.keyword.status, Status::Full)
+                    || BlockId::Root.find(statement.name()).is_none(),
+                "`{}` is read by nobody",
+                statement.name()
+            ),
+        }
+    }
+}
+
+/// The name of a block, unless it is taken; the second block is skipped.
+fn fresh(
+    what: &str,
+    name: Option<Spanned<String>>,
+    known: &[&Spanned<String>],
+    cx: &mut Reading<'_>,
+) -> Option<Spanned<String>> {
+    let name = name?;
+    let Some(first) = known.iter().find(|k| k.value == name.value) else { return Some(name) };
+    let message = format!("the {what} `{}` is already defined; this one is ignored", name.value);
+    cx.warn(codes::DUPLICATE, name.span, message, format!("{what} {} already defined", name.value))
+        .label(first.span, "defined here");
+    None
+}

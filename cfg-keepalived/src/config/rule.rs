@@ -1,0 +1,252 @@
+//! Lines of `virtual_rules` and `static_rules`, in the words of `ip rule`.
+
+use super::Reading;
+use super::address;
+use super::route::{Cursor, Dropped, auto_base, dsfield};
+use super::track::spanned;
+use crate::codes;
+use crate::tree::ValueLine;
+use crate::word::Word;
+use lb_core::diag::{Span, Spanned};
+use vrrp::spec::{Prefix, Rule as Spec, RuleAction};
+
+/// A policy rule.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Rule {
+    /// What the line says.
+    pub value: Spec,
+    /// `track_group` of a static rule.
+    pub track_group: Option<Spanned<String>>,
+    /// The whole line.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub span: Span,
+}
+
+impl Rule {
+    pub(super) fn read_all(lines: &[ValueLine], cx: &mut Reading<'_>) -> Vec<Self> {
+        let mut rules = Vec::new();
+        for line in lines {
+            let mut builder =
+                Builder { rule: Spec::default(), action: None, family: None, track_group: None };
+            builder.rule.track = true;
+            let done = builder.run(&mut Cursor::new(line, "rule", cx));
+            if done.is_ok() {
+                rules.extend(builder.finish(line, cx));
+            }
+        }
+        rules
+    }
+}
+
+struct Builder {
+    rule: Spec,
+    action: Option<RuleAction>,
+    family: Option<bool>,
+    track_group: Option<Spanned<String>>,
+}
+
+impl Builder {
+    fn run(&mut self, line: &mut Cursor<'_, '_, '_>) -> Result<(), Dropped> {
+        while let Some(word) = line.next() {
+            if !(self.selector(word, line)? || self.ranges(word, line)? || self.act(word, line)?) {
+                let compat = format!("Unknown rule option {}", word.text);
+                let message = format!("`{}` is no option of a rule", word.text);
+                return Err(line.drop_line(codes::BAD_OPTION, word, &message, compat));
+            }
+        }
+        Ok(())
+    }
+
+    fn prefix(&mut self, option: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<Option<Prefix>, Dropped> {
+        let word = line.value(option)?;
+        if matches!(word.text.as_str(), "all" | "any" | "default") {
+            return Ok(None);
+        }
+        let Some(prefix) = address::prefix(word, "prefix", line.cx) else { return Err(Dropped) };
+        let ipv6 = prefix.address.is_ipv6();
+        if *self.family.get_or_insert(ipv6) != ipv6 {
+            let compat = "rule specification has mixed IPv4 and IPv6".to_owned();
+            return Err(line.drop_line(codes::CONFLICT, word, "the line mixes IPv4 and IPv6", compat));
+        }
+        Ok(Some(prefix))
+    }
+
+    fn selector(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<bool, Dropped> {
+        match word.text.as_str() {
+            "inet" => self.family = Some(false),
+            "inet6" => self.family = Some(true),
+            "not" => self.rule.invert = true,
+            "from" => self.rule.from = self.prefix(word, line)?,
+            "to" => self.rule.to = self.prefix(word, line)?,
+            "dev" | "iif" => self.rule.input = Some(line.interface(word)?),
+            "oif" => self.rule.output = Some(line.interface(word)?),
+            "preference" | "order" | "priority" => {
+                self.rule.priority =
+                    Some(line.number(word, u32::MAX, "Invalid rule preference {value} specified")?);
+            }
+            "tos" | "dsfield" => {
+                let value = line.value(word)?;
+                self.rule.tos = dsfield(&value.text);
+                if self.rule.tos.is_none() {
+                    let compat = format!("TOS value {} is invalid", value.text);
+                    return Err(line.drop_line(codes::BAD_WORD, value, "this is no type of service", compat));
+                }
+            }
+            "fwmark" => self.mark(word, line)?,
+            "ipproto" | "ip_proto" => {
+                let value = line.value(word)?;
+                self.rule.protocol = ip_protocol(&value.text);
+                if self.rule.protocol.is_none() {
+                    let compat = format!("Invalid ipproto {}", value.text);
+                    return Err(line.drop_line(codes::BAD_WORD, value, "this is no IP protocol", compat));
+                }
+            }
+            "no_track" => self.rule.track = false,
+            "track_group" => self.track_group = Some(spanned(line.value(word)?)),
+            "realms" | "realm" | "protocol" | "tunnel-id" | "suppress_ifgroup" | "suppress_group" => {
+                line.not_set(word, 1)?
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn mark(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<(), Dropped> {
+        let value = line.value(word)?;
+        let (mark, mask) =
+            value.text.split_once('/').map_or((value.text.as_str(), None), |(m, k)| (m, Some(k)));
+        let number = |text: &str| auto_base(text).and_then(|n| u32::try_from(n).ok());
+        match (number(mark), mask.map(number)) {
+            (Some(mark), None) => self.rule.mark = Some((mark, None)),
+            (Some(mark), Some(Some(mask))) => self.rule.mark = Some((mark, Some(mask))),
+            _ => {
+                let compat = format!("Invalid rule fwmark {} specified", value.text);
+                return Err(line.drop_line(codes::BAD_NUMBER, value, "this is no firewall mark", compat));
+            }
+        }
+        Ok(())
+    }
+
+    fn ranges(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<bool, Dropped> {
+        match word.text.as_str() {
+            "uidrange" => {
+                let value = line.value(word)?;
+                self.rule.uids = range(&value.text);
+                if self.rule.uids.is_none() {
+                    let compat = format!("Invalid uidrange {} specified", value.text);
+                    return Err(line.drop_line(
+                        codes::BAD_NUMBER,
+                        value,
+                        "this is no range of user ids",
+                        compat,
+                    ));
+                }
+            }
+            "sport" | "dport" => {
+                let value = line.value(word)?;
+                let ports = range::<u16>(&value.text).or_else(|| value.text.parse().ok().map(|p| (p, p)));
+                if ports.is_none() {
+                    let compat = format!("invalid {} range {}", word.text, value.text);
+                    return Err(line.drop_line(
+                        codes::BAD_NUMBER,
+                        value,
+                        "this is no range of ports",
+                        compat,
+                    ));
+                }
+                if word.text == "sport" {
+                    self.rule.source_ports = ports;
+                } else {
+                    self.rule.destination_ports = ports;
+                }
+            }
+            "suppress_prefixlength" => {
+                let compat = "Invalid suppress_prefixlength {value} specified";
+                self.rule.suppress_prefix_length = Some(line.number(word, 128, compat)?);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn act(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<bool, Dropped> {
+        let word = if word.text == "type" { line.value(word)? } else { word };
+        let action = match word.text.as_str() {
+            "table" | "lookup" => RuleAction::Table(line.table(word)?),
+            "goto" => RuleAction::Goto(line.number(word, u32::MAX, "Invalid target {value} specified")?),
+            "nop" => RuleAction::Nop,
+            "blackhole" => RuleAction::Blackhole,
+            "unreachable" => RuleAction::Unreachable,
+            "prohibit" => RuleAction::Prohibit,
+            "l3mdev" => {
+                line.not_set(word, 0)?;
+                return Err(Dropped);
+            }
+            _ => return Ok(false),
+        };
+        if self.action.replace(action).is_some() {
+            let compat = "Cannot specify more than one of table/nop/goto/blackhole/prohibit/unreachable/l3mdev for rule";
+            return Err(line.drop_line(codes::CONFLICT, word, "a rule does one thing", compat.to_owned()));
+        }
+        Ok(true)
+    }
+
+    fn finish(mut self, line: &ValueLine, cx: &mut Reading<'_>) -> Option<Rule> {
+        let Some(action) = self.action else {
+            let message = "the rule does nothing; it is ignored";
+            cx.warn(codes::NOT_SET, line.span(), message, "No action specified for rule - ignoring");
+            return None;
+        };
+        if let RuleAction::Goto(target) = action {
+            let compat = match self.rule.priority {
+                None => Some(format!("Invalid rule - goto target {target} specified without preference")),
+                Some(p) if p >= target => {
+                    Some(format!("Invalid rule - preference {p} >= goto target {target}"))
+                }
+                Some(_) => None,
+            };
+            if let Some(compat) = compat {
+                cx.warn(
+                    codes::CONFLICT,
+                    line.span(),
+                    "`goto` leads only forwards, from a `preference`; the rule is ignored",
+                    compat,
+                );
+                return None;
+            }
+        }
+        if self.rule.priority.is_none() {
+            let message = "the rule has no `preference`, so its place among the others is by chance";
+            let compat =
+                "Rule has no preference specified - setting to 16384. This is probably not what you want.";
+            cx.warn(codes::NOT_SET, line.span(), message, compat);
+        }
+        self.rule.action = action;
+        self.rule.ipv6 = self.family == Some(true);
+        Some(Rule { value: self.rule, track_group: self.track_group, span: line.span() })
+    }
+}
+
+/// `N-M`
+fn range<T: std::str::FromStr>(text: &str) -> Option<(T, T)> {
+    let (low, high) = text.split_once('-')?;
+    Some((low.parse().ok()?, high.parse().ok()?))
+}
+
+/// IP protocols by name or number.
+fn ip_protocol(text: &str) -> Option<u8> {
+    Some(match text.to_ascii_lowercase().as_str() {
+        "icmp" => 1,
+        "tcp" => 6,
+        "udp" => 17,
+        "gre" => 47,
+        "esp" => 50,
+        "ah" => 51,
+        "ipv6-icmp" | "icmpv6" => 58,
+        "sctp" => 132,
+        "vrrp" => 112,
+        other => return other.parse().ok(),
+    })
+}

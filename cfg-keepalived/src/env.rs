@@ -1,0 +1,201 @@
+//! What the crate may know of the outside: host name, environment, and the text of included files.
+//!
+//! The crate reads nothing itself; the caller answers these questions.
+
+use std::collections::BTreeMap;
+
+/// Facts about the host that the configuration language can refer to.
+pub trait Env {
+    /// The node name (`uname -n`); its first label is the default configuration id of `@ID` conditions.
+    fn hostname(&self) -> String;
+
+    /// The configuration id that `@ID` conditions are compared with (`-i` on the command line).
+    fn config_id(&self) -> String {
+        let name = self.hostname();
+        name.split('.').next().unwrap_or_default().to_owned()
+    }
+
+    /// The value of an environment variable, for `${_ENV NAME}`.
+    fn var(&self, name: &str) -> Option<String>;
+
+    /// The working directory, for `${_PWD}`.
+    fn directory(&self) -> String {
+        String::from("/")
+    }
+
+    /// The seed of `${_RANDOM}`, when the file sets none.
+    fn random_seed(&self) -> u64 {
+        0
+    }
+
+    /// Whether a network interface exists; `None` when the caller cannot tell, and then nothing is reported.
+    fn interface_exists(&self, _name: &str) -> Option<bool> {
+        None
+    }
+
+    /// The number of a routing table that has a name in the host's `rt_tables`.
+    fn route_table(&self, _name: &str) -> Option<u32> {
+        None
+    }
+}
+
+/// A fixed set of facts, for tests and for callers that collect them beforehand.
+#[derive(Debug, Clone, Default)]
+pub struct StaticEnv {
+    hostname: String,
+    vars: BTreeMap<String, String>,
+    interfaces: Option<Vec<String>>,
+    config_id: Option<String>,
+}
+
+impl StaticEnv {
+    /// A host with this name and an empty environment.
+    pub fn new(hostname: impl Into<String>) -> Self {
+        Self { hostname: hostname.into(), ..Self::default() }
+    }
+
+    /// Adds an environment variable.
+    pub fn with_var(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.vars.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the complete list of interfaces, so that others are reported as missing.
+    pub fn with_interfaces(mut self, names: &[&str]) -> Self {
+        self.interfaces = Some(names.iter().map(|&n| n.to_owned()).collect());
+        self
+    }
+
+    /// Sets the configuration id.
+    pub fn with_config_id(mut self, id: impl Into<String>) -> Self {
+        self.config_id = Some(id.into());
+        self
+    }
+}
+
+impl Env for StaticEnv {
+    fn hostname(&self) -> String {
+        self.hostname.clone()
+    }
+
+    fn config_id(&self) -> String {
+        match &self.config_id {
+            Some(id) => id.clone(),
+            None => self.hostname.split('.').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    fn var(&self, name: &str) -> Option<String> {
+        self.vars.get(name).cloned()
+    }
+
+    fn interface_exists(&self, name: &str) -> Option<bool> {
+        self.interfaces.as_ref().map(|list| list.iter().any(|n| n == name))
+    }
+}
+
+/// One file that an include directive brought in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a name and a text is all a source can be")]
+pub struct Source {
+    /// The name messages show; also what relative includes inside it are relative to.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+impl Source {
+    /// A file's name and text.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+}
+
+/// What an include pattern matched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "files found and files unreadable is all an answer can hold")]
+pub struct Included {
+    /// The files, in the order in which they are to be read.
+    pub files: Vec<Source>,
+    /// What matched but could not be read, with the reason.
+    pub unreadable: Vec<(String, String)>,
+}
+
+/// Where the text of included files comes from.
+pub trait Sources {
+    /// The files that `pattern`, written in the file `from`, stands for. Patterns may hold `*`, `?`, `[…]` and
+    /// `{a,b}`, and are relative to the directory of `from`.
+    fn include(&mut self, pattern: &str, from: &str) -> Included;
+}
+
+/// No included files: every include directive finds nothing.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing to it")]
+pub struct NoIncludes;
+
+impl Sources for NoIncludes {
+    fn include(&mut self, _pattern: &str, _from: &str) -> Included {
+        Included::default()
+    }
+}
+
+/// Included files held in memory, found by exact name or by `*` in the last part of the path.
+#[derive(Debug, Clone, Default)]
+pub struct InMemory {
+    files: BTreeMap<String, String>,
+}
+
+impl InMemory {
+    /// No files yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a file.
+    pub fn with(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.files.insert(name.into(), text.into());
+        self
+    }
+}
+
+impl Sources for InMemory {
+    fn include(&mut self, pattern: &str, from: &str) -> Included {
+        let full = match from.rsplit_once('/') {
+            Some((directory, _)) if !pattern.starts_with('/') => format!("{directory}/{pattern}"),
+            _ => pattern.to_owned(),
+        };
+        let matching = self.files.iter().filter(|(name, _)| star_match(&full, name));
+        Included {
+            files: matching.map(|(name, text)| Source::new(name, text)).collect(),
+            unreadable: Vec::new(),
+        }
+    }
+}
+
+/// Matches one `*` (any run of characters but `/`), which is all the in-memory sources need.
+fn star_match(pattern: &str, name: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('*') else { return pattern == name };
+    name.strip_prefix(head)
+        .and_then(|rest| rest.strip_suffix(tail))
+        .is_some_and(|middle| !middle.contains('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_config_id_is_the_first_label_of_the_host_name() {
+        assert_eq!(StaticEnv::new("dc1.example.org").config_id(), "dc1");
+        assert_eq!(StaticEnv::new("dc1").with_config_id("x").config_id(), "x");
+    }
+
+    #[test]
+    fn in_memory_sources_resolve_relative_to_the_including_file() {
+        let mut files = InMemory::new().with("/etc/k/a.conf", "a").with("/etc/k/b.conf", "b");
+        let found = files.include("*.conf", "/etc/k/main");
+        assert_eq!(found.files.len(), 2);
+        assert_eq!(files.include("b.conf", "/etc/k/main").files[0].text, "b");
+        assert!(files.include("c.conf", "/etc/k/main").files.is_empty());
+    }
+}

@@ -1,0 +1,26 @@
+//! `bfd_instance`.
+
+use super::Keyword;
+use super::arg::{address, boolean, int, one_of, word};
+
+pub(super) const BFD_INSTANCE: &[Keyword] = &[
+    Keyword::new("neighbor_ip", &[address()], "The other end"),
+    Keyword::new("neighbour_ip", &[address()], "The other end"),
+    Keyword::new("source_ip", &[address()], "Our end"),
+    Keyword::new("min_rx", &[word("MILLISECONDS")], "Least time between received packets"),
+    Keyword::new("min_tx", &[word("MILLISECONDS")], "Least time between sent packets"),
+    Keyword::new("idle_tx", &[word("MILLISECONDS")], "Time between packets while down"),
+    Keyword::new("multiplier", &[int("COUNT", 1, 255)], "Lost packets until the session is down"),
+    Keyword::new("passive", &[], "Do not begin"),
+    Keyword::new("ttl", &[int("TTL", 1, 255)], "Hop limit"),
+    Keyword::new("hoplimit", &[int("TTL", 1, 255)], "Hop limit"),
+    Keyword::new("max_hops", &[int("COUNT", -1, 255)], "Most hops of received packets"),
+    Keyword::new("multihop", &[boolean().opt()], "RFC 5883"),
+    Keyword::new(
+        "weight",
+        &[int("WEIGHT", -253, 253), one_of(&["reverse", "noreverse"]).opt()],
+        "Added to the priority",
+    ),
+    Keyword::new("vrrp", &[], "For VRRP only"),
+    Keyword::new("checker", &[], "For checkers only"),
+];

@@ -1,0 +1,190 @@
+//! `vrrp_instance`.
+
+use super::{Origins, global, name, track};
+use crate::check::Resolved;
+use crate::config::{Address, AuthType, Config, Instance};
+use lb_core::diag::Spanned;
+use std::net::IpAddr;
+use std::time::Duration;
+use vrrp::spec;
+use vrrp::spec::{
+    AdvertInterval, Auth, ChecksumV3, Garp, InitialState, Name, Password, Peer, Preempt, Transport, Version,
+    VirtualAddress, Vmac, VmacKind,
+};
+
+/// Most addresses an advert names; the others are held without being announced.
+const MAX_ADDRESSES: usize = 255;
+
+pub(super) fn lower(
+    from: &Instance,
+    config: &Config,
+    global: &spec::Global,
+    origins: &mut Origins,
+) -> Option<spec::Instance> {
+    let vrid = from.virtual_router_id?.value;
+    let resolved = Resolved::new(from, config);
+    let mut to = spec::Instance::new(from.name.value.as_str(), vrid, global);
+    to.origin = origins.at(from.name.span);
+    to.state = if resolved.master { InitialState::Master } else { InitialState::Backup };
+    to.interface = from.interface.as_ref().map(|i| name(&i.value));
+    to.priority = resolved.priority;
+    to.advert_interval = AdvertInterval::from_centis(resolved.interval);
+    to.version = if resolved.version == 3 { Version::V3 } else { Version::V2 };
+    to.ipv6 = resolved.ipv6;
+    to.auth = auth(from, &resolved);
+    to.transport = transport(from, &resolved, global);
+    to.source = from.source.map(|s| s.value);
+    to.track_source = from.track_src_ip.is_some();
+    to.no_addresses = from.no_addresses.is_some();
+    addresses(from, &mut to, origins);
+    to.routes = track::routes(&from.routes, origins);
+    to.rules = track::rules(&from.rules, origins);
+    to.accept = resolved.accept;
+    to.vmac = vmac(from, vrid, &resolved, config, global);
+    to.preempt = match (resolved.nopreempt, resolved.preempt_delay) {
+        (true, _) => Preempt::Never,
+        (false, Duration::ZERO) => Preempt::Immediate,
+        (false, delay) => Preempt::After(delay),
+    };
+    behaviour(from, &resolved, &mut to);
+    to.track = track::list(&from.track, Some(from), config, origins);
+    to.ignore_own_interface = from.dont_track_primary.is_some();
+    notification(from, config, &mut to, origins);
+    to.promote_secondaries = from.promote_secondaries.is_some();
+    // Only a unicast instance without interface can be in a routing domain of its own.
+    to.vrf =
+        from.vrf.as_ref().filter(|_| from.interface.is_none() && resolved.unicast).map(|v| name(&v.value));
+    to.receive_buffer = from.kernel_rx_buf_size.map(|n| n.value);
+    to.debug = from.debug.map_or(0, |n| n.value);
+    Some(to)
+}
+
+fn auth(from: &Instance, resolved: &Resolved) -> Auth {
+    let password =
+        from.auth_pass.as_ref().map_or_else(Password::default, |p| Password::new(p.value.as_bytes()));
+    match resolved.auth {
+        None => Auth::None,
+        Some(AuthType::Pass) => Auth::Pass(password),
+        Some(AuthType::Ah) => Auth::Ah(password),
+    }
+}
+
+fn transport(from: &Instance, resolved: &Resolved, global: &spec::Global) -> Transport {
+    if !resolved.unicast && from.unicast_fault_no_peer.is_none() {
+        let standard: IpAddr =
+            if resolved.ipv6 { global.multicast_v6.into() } else { global.multicast_v4.into() };
+        return Transport::multicast(from.mcast_dst_ip.map_or(standard, |g| g.value));
+    }
+    let peers = from.unicast_peers.iter().map(|p| {
+        let mut peer = Peer::new(p.address.value);
+        peer.min_ttl = p.min_ttl;
+        peer.max_ttl = p.max_ttl;
+        peer
+    });
+    let mut transport = Transport::unicast(peers.collect());
+    if let Transport::Unicast { ttl, check_source, fault_without_peer, old_checksum, .. } = &mut transport {
+        *ttl = from.unicast_ttl.filter(|_| resolved.unicast).map(|n| n.value);
+        *check_source = from.check_unicast_src.map_or(global.check_unicast_src, |b| b.value);
+        *fault_without_peer = from.unicast_fault_no_peer.is_some();
+        *old_checksum = from.old_unicast_checksum.is_some_and(|b| b.value);
+    }
+    transport
+}
+
+fn addresses(from: &Instance, to: &mut spec::Instance, origins: &mut Origins) {
+    let mut all = from.addresses.iter().map(|a| address(a, origins)).collect::<Vec<_>>();
+    to.excluded_addresses = all.split_off(all.len().min(MAX_ADDRESSES));
+    to.excluded_addresses.extend(from.excluded.iter().map(|a| address(a, origins)));
+    to.addresses = all;
+}
+
+/// An address with its origin.
+pub(super) fn address(from: &Address, origins: &mut Origins) -> VirtualAddress {
+    let mut to = from.value.clone();
+    to.origin = origins.at(from.line);
+    to
+}
+
+fn vmac(
+    from: &Instance,
+    vrid: u8,
+    resolved: &Resolved,
+    config: &Config,
+    global: &spec::Global,
+) -> Option<Vmac> {
+    let own = from.vmac.as_ref()?;
+    from.interface.as_ref()?;
+    let taken = |n: &&Spanned<String>| {
+        let before = config.instances.iter().take_while(|i| i.name.span != from.name.span);
+        !before.filter_map(|i| i.vmac.as_ref()?.name.as_ref()).any(|other| other.value == n.value)
+    };
+    let given = own.name.as_ref().filter(taken).map(|n| name(&n.value));
+    let mut vmac =
+        Vmac::new(given.unwrap_or_else(|| standard_name(&global.vmac_prefix, vrid, resolved.ipv6)));
+    vmac.kind = match own.ipvlan.as_deref() {
+        None => VmacKind::Macvlan,
+        Some("private") => VmacKind::IpvlanPrivate,
+        Some("vepa") => VmacKind::IpvlanVepa,
+        Some(_) => VmacKind::IpvlanBridge,
+    };
+    vmac.mac = own.mac;
+    vmac.addresses_only = own.addresses_only;
+    vmac.group = own.group;
+    // Unicast packets to a VMAC would need the peers to know its hardware address.
+    vmac.transmit_on_base = from.vmac_xmit_base.is_some() || from.unicast.is_some();
+    let extra = from.garp_extra_if.or(config.global.vrrp_garp_extra_if).map(|e| e.value);
+    if let Some(extra) = extra.filter(|e| !e.interval.is_zero()) {
+        vmac.extra_garp = Some(extra.interval);
+        vmac.extra_garp_all = extra.all;
+    }
+    Some(vmac)
+}
+
+/// `vrrp.51`, `vrrp6.51`
+fn standard_name(prefix: &str, vrid: u8, ipv6: bool) -> Name {
+    let family = if ipv6 { "6" } else { "" };
+    let suffix = format!("{family}.{vrid}");
+    let room = 15usize.saturating_sub(suffix.len());
+    let short: String = prefix.chars().take(room).collect();
+    name(&format!("{short}{suffix}"))
+}
+
+fn behaviour(from: &Instance, resolved: &Resolved, to: &mut spec::Instance) {
+    to.strict = resolved.strict;
+    to.garp = garp(from, &to.garp, resolved.strict);
+    if resolved.strict {
+        // What strict mode asks for, whatever the global settings say.
+        to.lower_prio_no_advert = true;
+        to.higher_prio_send_advert = false;
+        to.down_timer_adverts = 3;
+    } else {
+        to.lower_prio_no_advert = from.lower_prio_no_advert.map_or(to.lower_prio_no_advert, |b| b.value);
+        to.higher_prio_send_advert =
+            from.higher_prio_send_advert.map_or(to.higher_prio_send_advert, |b| b.value);
+        to.down_timer_adverts = from.down_timer_adverts.map_or(to.down_timer_adverts, |n| n.value);
+    }
+    to.owner_ignore_adverts = resolved.owner()
+        && (from.owner_ignore_adverts.is_some() || resolved.strict || to.owner_ignore_adverts);
+    to.skip_check_adv_addr = from.skip_check_adv_addr.map_or(to.skip_check_adv_addr, |b| b.value);
+    if let Some(packet_only) = from.v3_checksum_as_v2 {
+        to.v3_checksum = if packet_only.value { ChecksumV3::PacketOnly } else { ChecksumV3::PseudoHeader };
+    }
+}
+
+fn garp(from: &Instance, global: &Garp, strict: bool) -> Garp {
+    let mut garp = global.clone();
+    global::apply(&from.garp, &mut garp);
+    if strict {
+        garp.lower_prio_repeat = 0;
+        garp.lower_prio_delay = Duration::ZERO;
+    }
+    garp
+}
+
+fn notification(from: &Instance, config: &Config, to: &mut spec::Instance, origins: &mut Origins) {
+    to.notify = origins.notify(&from.notify);
+    let group = config.group_of(&from.name.value);
+    let changes = from.notify.priority_changes.or_else(|| group.and_then(|g| g.notify.priority_changes));
+    to.notify_priority_changes = changes.map_or(to.notify_priority_changes, |b| b.value);
+    to.smtp_alert = from.notify.smtp_alert.map_or(to.smtp_alert, |b| b.value);
+}
