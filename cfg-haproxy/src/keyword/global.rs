@@ -1,0 +1,260 @@
+//! `global` keywords other than `tune.*` (configuration manual 3.1 to 3.4).
+
+use super::Arg::{Any, Free, Int, OneOf, Opt, Rest, Seconds, Size, Time};
+use super::{Keyword, Place};
+
+const ON_OFF: &[super::Arg] = &[OneOf(&["on", "off"])];
+const MAX: i64 = i32::MAX as i64;
+const COUNT: &[super::Arg] = &[Int(0, MAX)];
+const WORD: &[super::Arg] = &[Any("text")];
+
+const POLLER: &str = "the event loop of this program is always epoll";
+const CPU: &str = "threads are not bound to processors";
+const DEVICE: &str = "device detection libraries are not supported; classify by header in the rules";
+const LUA: &str = "Lua is not supported; use rules, maps and expressions";
+const ENGINE: &str = "the TLS library has no engines or providers";
+const HTTPCLIENT: &str = "there is no embedded HTTP client";
+const OCSP: &str = "OCSP responses are not fetched; stapled responses come from .ocsp files";
+const SIGALGS: &str = "signature algorithms are those of the TLS library";
+const STATE: &str = "server state is kept in the process across reloads";
+
+const fn g(name: &'static str, args: &'static [super::Arg], doc: &'static str) -> Keyword {
+    Keyword::new(Place::Global, name, args, "3.1", doc)
+}
+
+const fn p(name: &'static str, args: &'static [super::Arg], doc: &'static str) -> Keyword {
+    Keyword::new(Place::Global, name, args, "3.2", doc)
+}
+
+const fn d(name: &'static str, args: &'static [super::Arg], doc: &'static str) -> Keyword {
+    Keyword::new(Place::Global, name, args, "3.3", doc)
+}
+
+const fn h(name: &'static str, args: &'static [super::Arg], doc: &'static str) -> Keyword {
+    Keyword::new(Place::Global, name, args, "3.4", doc).no_effect(HTTPCLIENT)
+}
+
+pub(super) const KEYWORDS: &[Keyword] = &[
+    g("51degrees-data-file", &[Rest("path")], "device detection data").refused(DEVICE),
+    g("51degrees-property-name-list", &[Rest("name")], "device properties to load").refused(DEVICE),
+    g("51degrees-property-separator", WORD, "separator of device properties").refused(DEVICE),
+    g("51degrees-cache-size", COUNT, "device detection cache").refused(DEVICE),
+    g("51degrees-use-performance-graph", ON_OFF, "device detection tuning").refused(DEVICE),
+    g("51degrees-use-predictive-graph", ON_OFF, "device detection tuning").refused(DEVICE),
+    g("51degrees-drift", COUNT, "device detection tuning").refused(DEVICE),
+    g("51degrees-difference", COUNT, "device detection tuning").refused(DEVICE),
+    g("51degrees-allow-unmatched", ON_OFF, "device detection tuning").refused(DEVICE),
+    g("acme.scheduler", &[OneOf(&["auto", "off"])], "renewal of ACME certificates")
+        .no_effect("certificates are not requested by ACME"),
+    g("ca-base", &[Any("dir")], "where relative CA and CRL files are"),
+    g("chroot", &[Any("dir")], "directory the process confines itself to"),
+    g("close-spread-time", &[Time], "spreads the closing of idle connections while stopping")
+        .partial("idle connections are closed at once when stopping"),
+    g("cluster-secret", WORD, "secret shared by a cluster, for QUIC tokens and stable identifiers")
+        .no_effect("only QUIC uses it"),
+    g("cpu-map", &[Any("threads"), Rest("cpus")], "binds threads to processors").no_effect(CPU),
+    g("cpu-affinity", &[Any("policy"), Rest("argument")], "how threads are bound to processors")
+        .no_effect(CPU),
+    g("cpu-policy", &[Any("policy"), Rest("argument")], "how threads and processors are grouped")
+        .no_effect(CPU),
+    g("cpu-set", &[Rest("directive")], "which processors are used").no_effect(CPU),
+    g("crt-base", &[Any("dir")], "where relative certificate files are"),
+    g("daemon", &[], "run in the background"),
+    g(
+        "default-path",
+        &[OneOf(&["current", "config", "parent", "origin"]), Opt(&[Any("path")])],
+        "where relative paths start",
+    ),
+    g("description", &[Rest("text")], "text shown on the statistics page"),
+    g("deviceatlas-json-file", &[Any("path")], "device detection data").refused(DEVICE),
+    g("deviceatlas-log-level", WORD, "device detection log level").refused(DEVICE),
+    g("deviceatlas-properties-cookie", WORD, "device detection cookie").refused(DEVICE),
+    g("deviceatlas-separator", WORD, "device detection separator").refused(DEVICE),
+    g("dns-accept-family", WORD, "address families taken from DNS answers")
+        .partial("applies to resolvers sections only"),
+    g("expose-deprecated-directives", &[], "allows deprecated keywords without a warning"),
+    g("expose-experimental-directives", &[], "allows experimental keywords"),
+    g("external-check", &[Opt(&[OneOf(&["preserve-env"])])], "allows checks that run a program"),
+    g("fd-hard-limit", &[Int(1, MAX)], "most file descriptors the process may use"),
+    g("gid", COUNT, "group to run as, by number"),
+    g("grace", &[Time], "how long listeners stay open after the signal to stop"),
+    g("group", &[Any("name")], "group to run as"),
+    g("h1-accept-payload-with-any-method", &[], "accepts bodies of GET, HEAD and DELETE over HTTP/1.0"),
+    g("h1-do-not-close-on-insecure-transfer-encoding", &[], "keeps connections with suspicious framing open")
+        .no_effect("such connections are always closed"),
+    g(
+        "h1-case-adjust",
+        &[Any("from"), Any("to")],
+        "how the case of a header name is written for bogus peers",
+    )
+    .no_effect("header names keep the case they arrive with"),
+    g("h1-case-adjust-file", &[Any("file")], "file of header names with their case")
+        .no_effect("header names keep the case they arrive with"),
+    g("h2-workaround-bogus-websocket-clients", &[], "does not announce websockets over HTTP/2"),
+    g("hard-stop-after", &[Time], "longest time a stopping process waits for its connections"),
+    g("harden.reject-privileged-ports.tcp", ON_OFF, "refuses clients with ports below 1024"),
+    g("harden.reject-privileged-ports.quic", ON_OFF, "refuses QUIC clients with ports below 1024")
+        .no_effect("QUIC is not supported"),
+    g("http-err-codes", &[Rest("range")], "status codes counted as client errors"),
+    g("http-fail-codes", &[Rest("range")], "status codes counted as server failures"),
+    g("insecure-fork-wanted", &[], "allows the process to start programs").negatable(),
+    g("insecure-setuid-wanted", &[], "allows set-user-id programs to be run"),
+    g("issuers-chain-path", &[Any("dir")], "certificates that complete chains"),
+    g("jwt.decrypt_alg_list", WORD, "algorithms accepted by JWT decryption")
+        .no_effect("encrypted tokens are not decrypted"),
+    g("jwt.decrypt_enc_list", WORD, "content algorithms accepted by JWT decryption")
+        .no_effect("encrypted tokens are not decrypted"),
+    g("key-base", &[Any("dir")], "where relative private keys are"),
+    g("limited-quic", &[], "QUIC without the library's own support").no_effect("QUIC is not supported"),
+    g("localpeer", &[Any("name")], "name of this process in peers sections"),
+    g(
+        "log",
+        &[Free(
+            "<target> [len <n>] [format <f>] [sample <ranges>:<n>] [profile <p>] <facility> [<max> [<min>]]",
+        )],
+        "where messages are sent",
+    )
+    .negatable(),
+    g("log-send-hostname", &[Opt(&[Any("name")])], "puts a host name into messages"),
+    g("log-tag", WORD, "program name in messages"),
+    g("lua-load", &[Any("file"), Rest("argument")], "loads a Lua program").refused(LUA),
+    g("lua-load-per-thread", &[Any("file"), Rest("argument")], "loads a Lua program in every thread")
+        .refused(LUA),
+    g("lua-prepend-path", &[Any("path"), Opt(&[OneOf(&["path", "cpath"])])], "where Lua searches modules")
+        .no_effect(LUA),
+    g(
+        "master-worker",
+        &[Opt(&[Any("option")])],
+        "run as a master with workers; better given on the command line",
+    ),
+    g("max-threads-per-group", &[Int(1, 1024)], "threads in one group").no_effect("threads form one group"),
+    g("mworker-max-reloads", COUNT, "reloads an old worker survives"),
+    g("nbthread", &[Int(1, 1024)], "number of worker threads"),
+    g("nbproc", &[Rest("number")], "number of processes")
+        .translated("dropped; `nbthread` sets the number of threads"),
+    g("numa-cpu-mapping", &[], "stay on one NUMA node").no_effect(CPU).negatable(),
+    g("ocsp-update.disable", ON_OFF, "no OCSP updates").no_effect(OCSP),
+    g("ocsp-update.httpproxy", &[Any("addr")], "proxy for OCSP updates").no_effect(OCSP),
+    g("ocsp-update.maxdelay", COUNT, "longest time between OCSP updates").no_effect(OCSP),
+    g("ocsp-update.mindelay", COUNT, "shortest time between OCSP updates").no_effect(OCSP),
+    g("ocsp-update.mode", ON_OFF, "default of the certificate option of this name").no_effect(OCSP),
+    g("pidfile", &[Any("file")], "file that gets the process number"),
+    g("pp2-never-send-local", &[], "sends real addresses instead of LOCAL in PROXY headers of checks"),
+    g("prealloc-fd", &[], "reserve the descriptor table at start")
+        .no_effect("the kernel grows it when needed"),
+    g("presetenv", &[Any("name"), Any("value")], "sets an environment variable unless it is set"),
+    g("resetenv", &[Rest("name")], "removes all environment variables but these"),
+    g("server-state-base", &[Any("dir")], "where relative state files are"),
+    g("server-state-file", &[Any("file")], "file with the server state to load").partial(STATE),
+    g("set-dumpable", &[Opt(&[OneOf(&["on", "off", "libs"])])], "allow core dumps after a change of user")
+        .negatable(),
+    g("set-var", &[Any("name"), Rest("expression")], "sets a variable of the process"),
+    g("set-var-fmt", &[Any("name"), Rest("format")], "sets a variable of the process from a format"),
+    g("setcap", WORD, "capabilities kept after a change of user"),
+    g("setenv", &[Any("name"), Any("value")], "sets an environment variable"),
+    g("shm-stats-file", WORD, "counters shared with the next process").no_effect(STATE),
+    g("shm-stats-file-max-objects", COUNT, "room in the shared counters").no_effect(STATE),
+    g("ssl-default-bind-ciphers", WORD, "ciphers of all bind lines up to TLS 1.2")
+        .partial("names the TLS library does not have are dropped with one warning"),
+    g("ssl-default-bind-ciphersuites", WORD, "cipher suites of all bind lines for TLS 1.3"),
+    g("ssl-default-bind-client-sigalgs", WORD, "signatures accepted from clients").no_effect(SIGALGS),
+    g("ssl-default-bind-curves", WORD, "key exchange groups of all bind lines"),
+    g("ssl-default-bind-options", &[Rest("option")], "TLS options of all bind lines"),
+    g("ssl-default-bind-sigalgs", WORD, "signatures of all bind lines").no_effect(SIGALGS),
+    g("ssl-default-server-ciphers", WORD, "ciphers of all server lines up to TLS 1.2")
+        .partial("names the TLS library does not have are dropped with one warning"),
+    g("ssl-default-server-ciphersuites", WORD, "cipher suites of all server lines for TLS 1.3"),
+    g("ssl-default-server-client-sigalgs", WORD, "signatures offered to servers").no_effect(SIGALGS),
+    g("ssl-default-server-curves", WORD, "key exchange groups of all server lines"),
+    g("ssl-default-server-options", &[Rest("option")], "TLS options of all server lines"),
+    g("ssl-default-server-sigalgs", WORD, "signatures of all server lines").no_effect(SIGALGS),
+    g("ssl-dh-param-file", &[Any("file")], "Diffie-Hellman parameters")
+        .no_effect("the TLS library uses elliptic curves only"),
+    g("ssl-load-extra-del-ext", &[], "replaces the extension when side files are searched"),
+    g("ssl-load-extra-files", &[Rest("kind")], "side files loaded with certificates"),
+    g("ssl-passphrase-cmd", &[Rest("argument")], "program that prints the passphrase of keys")
+        .refused("keys with a passphrase are not supported; store them decrypted"),
+    g("ssl-propquery", WORD, "property query of the TLS library").no_effect(ENGINE),
+    g("ssl-provider", WORD, "loads a provider of the TLS library").no_effect(ENGINE),
+    g("ssl-provider-path", WORD, "where providers are").no_effect(ENGINE),
+    g("ssl-security-level", &[Int(0, 5)], "security level of the TLS library")
+        .no_effect("the TLS library offers only what its level 2 allows"),
+    g("ssl-server-verify", &[OneOf(&["none", "required"])], "default verification of servers"),
+    g("ssl-skip-self-issued-ca", &[], "leaves self-signed issuers out of chains"),
+    g("stats calculate-max-counters", ON_OFF, "keep the highest values of counters")
+        .no_effect("the highest values are always kept"),
+    g("stats maxconn", &[Int(1, MAX)], "connections to the statistics sockets at most"),
+    g("stats socket", &[Free("<address> [<option>...]")], "a control socket"),
+    g("stats timeout", &[Time], "how long an idle control connection stays"),
+    g("stats bind-process", &[Rest("processes")], "processes of control sockets")
+        .translated("dropped; there is one process"),
+    g("stats-file", &[Any("file")], "counters loaded at start").no_effect(STATE),
+    g("stress-level", COUNT, "a developer's switch").no_effect("only for tests of HAProxy itself"),
+    g("strict-limits", &[], "fail when limits cannot be set").negatable(),
+    g("thread-group", &[Int(1, 64), Rest("threads")], "threads of a group")
+        .no_effect("threads form one group"),
+    g("thread-groups", &[Int(1, 64)], "number of thread groups").no_effect("threads form one group"),
+    g("thread-hard-limit", &[Int(1, 1024)], "threads at most"),
+    g("uid", COUNT, "user to run as, by number"),
+    g("ulimit-n", COUNT, "limit of file descriptors"),
+    g(
+        "unix-bind",
+        &[Free("[prefix <p>] [mode <m>] [user <u>] [uid <n>] [group <g>] [gid <n>]")],
+        "defaults of unix listeners",
+    ),
+    g("unsetenv", &[Rest("name")], "removes environment variables"),
+    g("user", &[Any("name")], "user to run as"),
+    g("node", &[Any("name")], "name of this machine in the statistics"),
+    g("wurfl-cache-size", COUNT, "device detection cache").refused(DEVICE),
+    g("wurfl-data-file", &[Any("file")], "device detection data").refused(DEVICE),
+    g("wurfl-information-list", &[Rest("name")], "device detection properties").refused(DEVICE),
+    g("wurfl-information-list-separator", WORD, "device detection separator").refused(DEVICE),
+    g("wurfl-patch-file", &[Rest("file")], "device detection patches").refused(DEVICE),
+    p("busy-polling", &[], "never sleep").no_effect(POLLER).negatable(),
+    p("max-spread-checks", &[Time], "longest random delay between checks"),
+    p("maxcompcpuusage", &[Int(0, 100)], "processor use above which compression stops"),
+    p("maxcomprate", COUNT, "compressed kilobytes per second"),
+    p("maxconn", COUNT, "connections of the whole process"),
+    p("maxconnrate", COUNT, "new connections per second of the whole process"),
+    p("maxpipes", COUNT, "pipes used for splicing"),
+    p("maxsessrate", COUNT, "new sessions per second of the whole process"),
+    p("maxsslconn", COUNT, "TLS connections of the whole process"),
+    p("maxsslrate", COUNT, "TLS handshakes per second of the whole process"),
+    p("maxzlibmem", COUNT, "memory for compression")
+        .no_effect("compression uses bounded memory per connection"),
+    p("no-memory-trimming", &[], "never give memory back").no_effect("memory is left to the allocator"),
+    p("noepoll", &[], "do not use epoll").no_effect(POLLER),
+    p("noevports", &[], "do not use event ports").no_effect(POLLER),
+    p("nogetaddrinfo", &[], "resolve names the old way").no_effect("names are resolved by the C library"),
+    p("nokqueue", &[], "do not use kqueue").no_effect(POLLER),
+    p("noktls", &[], "do not use TLS in the kernel").no_effect("TLS in the kernel is not used"),
+    p("nopoll", &[], "do not use poll").no_effect(POLLER),
+    p("noreuseport", &[], "do not share ports between sockets"),
+    p("nosplice", &[], "do not splice"),
+    p("profiling.memory", ON_OFF, "count allocations").no_effect("there is no memory profiler"),
+    p("profiling.tasks", &[Rest("mode")], "measure tasks").no_effect("there is no task profiler"),
+    p("spread-checks", &[Int(0, 50)], "random part of check intervals, in percent"),
+    p("ssl-engine", &[Any("name"), Rest("algo")], "uses an engine of the TLS library").no_effect(ENGINE),
+    p("ssl-mode-async", &[], "asynchronous TLS").no_effect(ENGINE),
+    d("anonkey", COUNT, "key to anonymise dumps with").no_effect("dumps are not anonymised"),
+    d("debug.counters", ON_OFF, "developer counters").no_effect("only for tests of HAProxy itself"),
+    d("force-cfg-parser-pause", &[Time], "sleeps while parsing")
+        .no_effect("only for tests of HAProxy itself"),
+    d("quick-exit", &[], "exit without freeing memory").no_effect("memory is left to the kernel"),
+    d("quiet", &[], "no messages at start"),
+    d("warn-blocked-traffic-after", &[Time], "warns about tasks that block")
+        .no_effect("there is no task watchdog"),
+    d("zero-warning", &[], "warnings prevent the start"),
+    d("debug", &[], "verbose foreground mode").translated("dropped; use -d on the command line"),
+    h("httpclient.resolvers.disabled", ON_OFF, "resolve without a resolvers section"),
+    h("httpclient.resolvers.id", WORD, "resolvers section of the HTTP client"),
+    h("httpclient.resolvers.prefer", &[OneOf(&["ipv4", "ipv6"])], "preferred address family"),
+    h("httpclient.retries", COUNT, "retries of the HTTP client"),
+    h("httpclient.ssl.ca-file", &[Any("file")], "CA file of the HTTP client"),
+    h("httpclient.ssl.verify", &[Opt(&[OneOf(&["none", "required"])])], "verification by the HTTP client"),
+    h("httpclient.timeout.connect", &[Time], "connection timeout of the HTTP client"),
+    p("tune.ssl.ocsp-update.maxdelay", COUNT, "old name of ocsp-update.maxdelay").no_effect(OCSP),
+    p("tune.ssl.ocsp-update.mindelay", COUNT, "old name of ocsp-update.mindelay").no_effect(OCSP),
+    p("tune.ssl.lifetime", &[Seconds], "how long TLS sessions can be resumed"),
+    p("tune.bufsize", &[Size], "size of a buffer, which bounds the head of a message"),
+];

@@ -1,0 +1,131 @@
+//! `option ...` (configuration manual 4.2).
+
+use super::Arg::{Any, Free, OneOf, Opt, Rest};
+use super::{Arg, B, D, F, Keyword, L, Place, Sides};
+
+const DFLB: Sides = D | F | L | B;
+const DFL: Sides = D | F | L;
+const DLB: Sides = D | L | B;
+
+const SPLICE: &str = "splicing is chosen by this program itself";
+
+/// An option that `no` and `default` may precede.
+const fn n(sides: Sides, name: &'static str, doc: &'static str) -> Keyword {
+    o(sides, name, &[], doc).negatable()
+}
+
+const fn o(sides: Sides, name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
+    Keyword::new(Place::Option, name, args, "4.2", doc).sides(sides)
+}
+
+const fn old(name: &'static str, doc: &'static str, to: &'static str) -> Keyword {
+    o(DFLB, name, &[Rest("argument")], doc).negatable().translated(to)
+}
+
+pub(super) const KEYWORDS: &[Keyword] = &[
+    n(DFLB, "abortonclose", "abort queued requests of clients that left"),
+    n(DFL, "accept-unsafe-violations-in-http-request", "relaxes request parsing"),
+    n(DLB, "accept-unsafe-violations-in-http-response", "relaxes response parsing"),
+    n(DLB, "allbackups", "uses all backup servers at once"),
+    n(DLB, "checkcache", "refuses cacheable responses with cookies"),
+    n(DFL, "clitcpka", "keepalive probes to clients"),
+    n(DFL, "contstats", "count bytes while a session runs")
+        .no_effect("bytes are always counted while a session runs"),
+    n(DFL, "disable-h2-upgrade", "no upgrade from HTTP/1 to HTTP/2"),
+    n(DFL, "dontlog-normal", "log only what went wrong"),
+    n(DFL, "dontlognull", "no log of connections without data"),
+    o(DLB, "external-check", &[], "checks servers by a program"),
+    o(DFLB, "forwardfor", &[Free("[except <network>] [header <name>] [if-none]")], "adds X-Forwarded-For"),
+    o(
+        DLB,
+        "forwarded",
+        &[Free(
+            "[proto] [host | host-expr <e>] [by | by-expr <e>] [by_port | by_port-expr <e>] \
+        [for | for-expr <e>] [for_port | for_port-expr <e>]",
+        )],
+        "adds the Forwarded header of RFC 7239",
+    )
+    .negatable(),
+    n(DFL, "h1-case-adjust-bogus-client", "adjusts the case of header names for clients")
+        .no_effect("header names keep the case they arrive with"),
+    n(DLB, "h1-case-adjust-bogus-server", "adjusts the case of header names for servers")
+        .no_effect("header names keep the case they arrive with"),
+    n(DFLB, "http-buffer-request", "waits for the body before choosing a server"),
+    n(D | B, "http-drop-request-trailers", "drops trailers of requests"),
+    n(D | L | F, "http-drop-response-trailers", "drops trailers of responses"),
+    n(DFL, "http-ignore-probes", "no error for connections without a request"),
+    n(DFLB, "http-keep-alive", "keeps connections on both sides"),
+    n(DFLB, "http-no-delay", "sends every byte at once"),
+    n(DLB, "http-pretend-keepalive", "hides from servers that the connection will be closed"),
+    o(
+        DFLB,
+        "http-restrict-req-hdr-names",
+        &[OneOf(&["preserve", "delete", "reject"])],
+        "header names with unusual characters",
+    ),
+    n(DFLB, "http-server-close", "closes the server side after a response"),
+    n(DFL, "http-use-proxy-header", "recognises Proxy-Connection"),
+    o(
+        DLB,
+        "httpchk",
+        &[Opt(&[Any("uri-or-method")]), Opt(&[Any("uri")]), Opt(&[Any("version")])],
+        "checks servers by HTTP",
+    ),
+    n(DFLB, "httpclose", "closes both sides after a response"),
+    o(DFL, "httplog", &[Opt(&[OneOf(&["clf"])])], "logs requests"),
+    o(DFL, "httpslog", &[], "logs requests with TLS details"),
+    n(DFL, "idle-close-on-response", "keeps idle connections while stopping"),
+    n(DFLB, "independent-streams", "counts silence of each direction alone"),
+    o(DLB, "ldap-check", &[], "checks servers by LDAP"),
+    n(DLB, "log-health-checks", "logs changes of check results"),
+    n(DFL, "log-separate-errors", "logs failures at a higher level"),
+    n(DFL, "logasap", "logs before the response is complete"),
+    o(DLB, "mysql-check", &[Free("[user <name> [post-41 | pre-41]]")], "checks servers by MySQL"),
+    n(DFLB, "nolinger", "closes with a reset"),
+    o(DFLB, "originalto", &[Free("[except <network>] [header <name>]")], "adds X-Original-To"),
+    n(DLB, "persist", "sends to the persistent server even if it is down"),
+    o(DLB, "pgsql-check", &[OneOf(&["user"]), Any("name")], "checks servers by PostgreSQL"),
+    n(DLB, "prefer-last-server", "reuses the last server"),
+    o(
+        DLB,
+        "redispatch",
+        &[Opt(&[Arg::Int(i32::MIN as i64, i32::MAX as i64)])],
+        "tries another server when connecting fails",
+    )
+    .negatable(),
+    o(DLB, "redis-check", &[], "checks servers by Redis"),
+    o(DLB, "smtpchk", &[Opt(&[Any("hello")]), Opt(&[Any("domain")])], "checks servers by SMTP"),
+    n(DFL, "socket-stats", "counts each listener"),
+    n(DFLB, "splice-auto", "splice when useful").no_effect(SPLICE),
+    n(DFLB, "splice-request", "splice requests").no_effect(SPLICE),
+    n(DFLB, "splice-response", "splice responses").no_effect(SPLICE),
+    o(DLB, "spop-check", &[], "checks servers by SPOP").refused("SPOE is not supported"),
+    n(DLB, "srvtcpka", "keepalive probes to servers"),
+    o(DLB, "ssl-hello-chk", &[], "checks servers by an SSLv3 hello"),
+    o(DLB, "tcp-check", &[], "checks servers by a script"),
+    n(DFL, "tcp-smart-accept", "delays the kernel's acknowledgement")
+        .no_effect("acknowledgements are left to the kernel"),
+    n(DLB, "tcp-smart-connect", "delays the kernel's acknowledgement")
+        .no_effect("acknowledgements are left to the kernel"),
+    n(DFLB, "tcpka", "keepalive probes on both sides"),
+    o(DFL, "tcplog", &[Opt(&[OneOf(&["clf"])])], "logs connections"),
+    n(DLB, "transparent", "connects to the address the client wanted (deprecated)"),
+    o(DLB, "use-small-buffers", &[Rest("use")], "small buffers where possible")
+        .negatable()
+        .no_effect("buffers are sized and pooled by this program itself"),
+    old(
+        "accept-invalid-http-request",
+        "relaxes request parsing",
+        "option accept-unsafe-violations-in-http-request",
+    ),
+    old(
+        "accept-invalid-http-response",
+        "relaxes response parsing",
+        "option accept-unsafe-violations-in-http-response",
+    ),
+    old("forceclose", "closes both sides", "option httpclose"),
+    old("http-tunnel", "no analysis after the first request", "dropped; use mode tcp if it is needed"),
+    old("http-use-htx", "the present HTTP engine", "dropped; there is one engine"),
+    old("http_proxy", "forwards to the requested host", "dropped; use do-resolve and set-dst"),
+    old("independant-streams", "counts silence of each direction alone", "option independent-streams"),
+];

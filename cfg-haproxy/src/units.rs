@@ -1,0 +1,117 @@
+//! Numbers, times and sizes (configuration manual 2.5 and 2.6).
+
+use std::time::Duration;
+
+/// Why a number with a unit is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnitError {
+    /// This character is neither digit nor unit.
+    Unexpected(char),
+    /// Nothing is written.
+    Empty,
+    /// Larger than the largest value.
+    Overflow,
+    /// Not zero, but less than the smallest unit.
+    Underflow,
+}
+
+/// The unit of a number without one, and of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "keywords count in one of these two")]
+pub enum Unit {
+    /// Milliseconds, what nearly every keyword uses.
+    Milli,
+    /// Seconds.
+    Second,
+}
+
+/// Largest time HAProxy accepts: 2^31 - 1 units.
+const MAX: u64 = i32::MAX as u64;
+
+/// A time such as `30s`; a plain number counts in `unit`, and so does the precision.
+pub fn time(text: &str, unit: Unit) -> Result<Duration, UnitError> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, suffix) = text.split_at(digits);
+    if digits == 0 {
+        return Err(suffix.chars().next().map_or(UnitError::Empty, UnitError::Unexpected));
+    }
+    let value: u64 = number.parse().map_err(|_| UnitError::Overflow)?;
+    let (micros, rest) = match suffix.as_bytes() {
+        [] => (if unit == Unit::Milli { 1_000 } else { 1_000_000 }, ""),
+        [b'u', b's', ..] => (1, &suffix[2..]),
+        [b'm', b's', ..] => (1_000, &suffix[2..]),
+        [b's', ..] => (1_000_000, &suffix[1..]),
+        [b'm', ..] => (60_000_000, &suffix[1..]),
+        [b'h', ..] => (3_600_000_000, &suffix[1..]),
+        [b'd', ..] => (86_400_000_000, &suffix[1..]),
+        _ => (0, suffix),
+    };
+    if let Some(c) = rest.chars().next() {
+        return Err(UnitError::Unexpected(c));
+    }
+    let total = value.checked_mul(micros).ok_or(UnitError::Overflow)?;
+    let per_unit = if unit == Unit::Milli { 1_000 } else { 1_000_000 };
+    // Fractions of the unit are rounded up, so that a short time never becomes "none".
+    let units = total.div_ceil(per_unit);
+    if units > MAX {
+        return Err(UnitError::Overflow);
+    }
+    Ok(Duration::from_micros(units * per_unit))
+}
+
+/// A size such as `16k`, in bytes.
+pub fn size(text: &str) -> Result<u64, UnitError> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, suffix) = text.split_at(digits);
+    if digits == 0 {
+        return Err(suffix.chars().next().map_or(UnitError::Empty, UnitError::Unexpected));
+    }
+    let value: u64 = number.parse().map_err(|_| UnitError::Overflow)?;
+    let shift = match suffix {
+        "" => 0,
+        "k" | "K" => 10,
+        "m" | "M" => 20,
+        "g" | "G" => 30,
+        _ => {
+            let bad = suffix.chars().find(|c| !"kKmMgG".contains(*c)).or(suffix.chars().nth(1));
+            return Err(UnitError::Unexpected(bad.unwrap_or(' ')));
+        }
+    };
+    value.checked_mul(1 << shift).ok_or(UnitError::Overflow)
+}
+
+/// A decimal integer, with an optional sign.
+pub fn integer(text: &str) -> Option<i64> {
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_take_every_unit_and_no_fraction() {
+        for (text, millis) in
+            [("5000", 5000), ("5s", 5000), ("2m", 120_000), ("1h", 3_600_000), ("1d", 86_400_000)]
+        {
+            assert_eq!(time(text, Unit::Milli), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        assert_eq!(time("1500us", Unit::Milli), Ok(Duration::from_millis(2)));
+        assert_eq!(time("30", Unit::Second), Ok(Duration::from_secs(30)));
+        assert_eq!(time("1.5s", Unit::Milli), Err(UnitError::Unexpected('.')));
+        assert_eq!(time("5sec", Unit::Milli), Err(UnitError::Unexpected('e')));
+        assert_eq!(time("", Unit::Milli), Err(UnitError::Empty));
+        assert_eq!(time("25d", Unit::Milli), Err(UnitError::Overflow));
+        assert_eq!(time("99999999999999999999", Unit::Milli), Err(UnitError::Overflow));
+    }
+
+    #[test]
+    fn sizes_count_in_powers_of_1024() {
+        assert_eq!(size("16384"), Ok(16384));
+        assert_eq!(size("1m"), Ok(1 << 20));
+        assert_eq!(size("2G"), Ok(2 << 30));
+        assert_eq!(size("1kb"), Err(UnitError::Unexpected('b')));
+        assert_eq!(size("x"), Err(UnitError::Unexpected('x')));
+    }
+}
