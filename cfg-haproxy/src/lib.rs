@@ -1,10 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+pub mod address;
+mod check;
+mod cipher;
 pub mod codes;
 pub mod cond;
+pub mod config;
 pub mod env;
 pub mod formats;
+pub mod host;
 pub mod keyword;
+mod legacy;
 mod lex;
 mod parse;
 pub mod section;
@@ -12,6 +18,9 @@ pub mod suggest;
 pub mod tree;
 pub mod units;
 
+pub use check::check;
+pub use config::Config;
 pub use env::{Env, Facts, NoEnv};
+pub use host::{FileKind, Files, Host, Names};
 pub use parse::{Source, parse};
 pub use tree::Tree;

@@ -43,6 +43,7 @@ pub fn parse(sources: &[Source<'_>], env: &dyn Env, facts: &Facts) -> (Tree, Dia
         }
         .run(*source);
     }
+    crate::legacy::translate(&mut parser.tree, &mut parser.diagnostics);
     (parser.tree, parser.diagnostics)
 }
 

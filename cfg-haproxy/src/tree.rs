@@ -8,6 +8,7 @@ use crate::env::Changes;
 use crate::lex::RawWord;
 use crate::section::SectionKind;
 use lb_core::diag::{FileId, SourceMap, Span};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// A parsed configuration: every line of every file, and the sections they form.
@@ -19,6 +20,8 @@ pub struct Tree {
     pub(crate) lines: Vec<Line>,
     pub(crate) sections: Vec<Section>,
     pub(crate) changes: Changes,
+    /// Lines whose keyword no longer exists: what they say in present words, as ranges of `words`.
+    pub(crate) translated: HashMap<u32, Vec<Range<u32>>>,
 }
 
 /// What a line is.
@@ -129,6 +132,12 @@ impl Tree {
         let file = line.span.file;
         let raw = &self.words[line.words.start as usize..line.words.end as usize];
         raw.iter().map(move |word| self.word(file, word))
+    }
+
+    /// The words `range`, which stand for those of `line`.
+    pub(crate) fn words_at<'t>(&'t self, line: &Line, range: Range<u32>) -> impl Iterator<Item = Word<'t>> + use<'t> {
+        let file = line.span.file;
+        self.words[range.start as usize..range.end as usize].iter().map(move |word| self.word(file, word))
     }
 
     fn word(&self, file: FileId, raw: &RawWord) -> Word<'_> {

@@ -1,0 +1,508 @@
+//! Checks over the whole configuration: references between sections, modes, timeouts, duplicates, listeners.
+
+use super::Checker;
+use crate::codes;
+use crate::config::{Clause, Config, LogFormatChoice, LogTarget, Proxy, ProxyMode, Server, Settings};
+use crate::keyword::{HA, HQ, HR};
+use crate::section::SectionKind;
+use crate::suggest;
+use crate::tree::{Tree, Word};
+use lb_core::balance::Algorithm;
+use lb_core::diag::{Diagnostic, Diagnostics, Span};
+use lb_core::spec::Verify;
+use std::collections::HashMap;
+
+impl<'t> Checker<'t, '_> {
+    /// The checks that need everything to have been read.
+    pub(crate) fn finish(&mut self) {
+        let mut cross = Cross::new(&self.config, self.tree);
+        cross.run();
+        self.diagnostics.append(cross.out);
+    }
+}
+
+struct Cross<'c, 't> {
+    config: &'c Config<'t>,
+    tree: &'t Tree,
+    frontends: HashMap<&'t str, usize>,
+    backends: HashMap<&'t str, usize>,
+    /// Effective modes, by index of the proxy.
+    modes: Vec<ProxyMode>,
+    out: Diagnostics,
+}
+
+impl<'c, 't> Cross<'c, 't> {
+    fn new(config: &'c Config<'t>, tree: &'t Tree) -> Self {
+        let index = |wanted: fn(&Proxy<'t>) -> bool| {
+            config.proxies.iter().enumerate().filter(|(_, p)| wanted(p)).map(|(i, p)| (p.name, i)).collect()
+        };
+        Self {
+            config,
+            tree,
+            frontends: index(Proxy::has_frontend),
+            backends: index(Proxy::has_backend),
+            modes: config
+                .proxies
+                .iter()
+                .map(|p| effective(config, p, |s| s.mode.map(|m| m.value)).unwrap_or(ProxyMode::Tcp))
+                .collect(),
+            out: Diagnostics::new(),
+        }
+    }
+
+    fn run(&mut self) {
+        let config = self.config;
+        for (index, proxy) in config.proxies.iter().enumerate() {
+            let settings = config.effective(proxy);
+            if settings.disabled.as_ref().is_some_and(|d| d.value) {
+                continue;
+            }
+            let mode = self.modes[index];
+            self.references(proxy, &settings, mode);
+            self.servers(proxy, &settings, mode);
+            self.listeners(proxy);
+            self.missing_timeouts(proxy, &settings, mode);
+            self.needs_http(proxy, &settings, mode);
+            self.log_format(proxy, &settings, mode);
+            self.log_targets(proxy);
+        }
+        self.process();
+        self.identifiers();
+        if !self.out.has_errors() {
+            self.any_listener();
+        }
+    }
+
+    fn references(&mut self, proxy: &Proxy<'t>, settings: &Settings<'t>, mode: ProxyMode) {
+        if proxy.has_frontend() {
+            if let Some(name) = &settings.default_backend {
+                self.backend(proxy, mode, name.value, name.span, "default_backend");
+            }
+            for clause in &proxy.lists.use_backends {
+                let Some(word) = clause.words.first() else { continue };
+                if !word.text.contains('%') {
+                    self.backend(proxy, mode, word.text, word.span, "use_backend");
+                }
+            }
+        }
+        for clause in &proxy.lists.use_servers {
+            self.use_server(proxy, clause);
+        }
+        if let Some(mailers) = &settings.alert_mailers {
+            let known = self.config.mailers.iter().map(|m| m.name.text);
+            self.known("mailers", mailers.value, mailers.span, known.collect(), || {
+                format!("Proxy '{}': unable to find mailers '{}'", proxy.name, mailers.value)
+            });
+        }
+        if let Some(peers) = proxy.table.as_ref().and_then(|t| t.peers) {
+            let known = self.config.peers.iter().map(|p| p.name.text);
+            self.known("peers", peers.text, peers.span, known.collect(), || {
+                format!("Proxy '{}': unable to find sync peers '{}'.", proxy.name, peers.text)
+            });
+        }
+        for words in &proxy.lists.error_groups {
+            let word = words[0];
+            let known = self.config.http_errors.iter().map(|h| h.name.text);
+            self.known("http-errors", word.text, word.span, known.collect(), || {
+                format!("Proxy '{}': unable to find the http-errors section '{}'", proxy.name, word.text)
+            });
+        }
+    }
+
+    fn backend(&mut self, proxy: &Proxy<'t>, mode: ProxyMode, name: &str, span: Span, keyword: &str) {
+        let Some(&index) = self.backends.get(name) else {
+            let near = suggest::nearest(name, self.backends.keys().copied());
+            let mut diagnostic = if self.frontends.contains_key(name) {
+                Diagnostic::error(codes::UNKNOWN_NAME, span, format!("`{name}` is a frontend, not a backend"))
+            } else {
+                Diagnostic::error(codes::UNKNOWN_NAME, span, format!("there is no backend `{name}`"))
+            };
+            diagnostic = diagnostic.compat(format!("Proxy '{}': unable to find required {keyword}: '{name}'.", proxy.name));
+            if let Some(near) = near {
+                diagnostic = diagnostic.suggest(span, near, format!("did you mean `{near}`?"));
+            }
+            return self.out.push(diagnostic);
+        };
+        let other = self.modes[index];
+        // A TCP frontend may hand its connections to an HTTP backend, which then reads them.
+        let fits = mode == other || (mode == ProxyMode::Tcp && other == ProxyMode::Http);
+        if !fits {
+            let backend = &self.config.proxies[index];
+            let (mode, other) = (mode.word(), other.word());
+            let at = |span| self.tree.sources().locate(span).map_or(String::new(), |(f, p)| format!("{f}:{}", p.line));
+            let compat = format!(
+                "{mode} {} '{}' ({}) tries to use incompatible {other} {} '{}' ({}) in a '{keyword}' rule (see 'mode').",
+                proxy.type_word(),
+                proxy.name,
+                at(proxy.span),
+                backend.type_word(),
+                backend.name,
+                at(backend.span)
+            );
+            let diagnostic = Diagnostic::error(
+                codes::MODE,
+                span,
+                format!("an {mode} frontend cannot use the {other} backend `{name}`"),
+            );
+            self.out.push(diagnostic.compat(compat).label(backend.span, format!("this backend has `mode {other}`")));
+        }
+    }
+
+    fn use_server(&mut self, proxy: &Proxy<'t>, clause: &Clause<'t>) {
+        let Some(word) = clause.words.first() else { return };
+        let known = proxy.servers.iter().any(|s| names_server(s, word.text));
+        if !known && !word.text.contains('%') {
+            self.out.push(
+                Diagnostic::error(codes::UNKNOWN_NAME, word.span, format!("this proxy has no server `{}`", word.text))
+                    .compat(format!(
+                        "{} '{}' : unable to find server '{}' referenced in a 'use-server' rule.",
+                        proxy.type_word(),
+                        proxy.name,
+                        word.text
+                    )),
+            );
+        }
+    }
+
+    fn known(&mut self, what: &str, name: &str, span: Span, known: Vec<&str>, compat: impl FnOnce() -> String) {
+        if known.contains(&name) {
+            return;
+        }
+        let mut diagnostic = Diagnostic::error(codes::UNKNOWN_NAME, span, format!("there is no `{what}` section `{name}`"))
+            .compat(compat());
+        if let Some(near) = suggest::nearest(name, known) {
+            diagnostic = diagnostic.suggest(span, near, format!("did you mean `{near}`?"));
+        }
+        self.out.push(diagnostic);
+    }
+
+    fn servers(&mut self, proxy: &Proxy<'t>, settings: &Settings<'t>, mode: ProxyMode) {
+        let mut names: HashMap<&str, (u32, Span)> = HashMap::with_capacity(proxy.servers.len());
+        for server in &proxy.servers {
+            self.server(proxy, server);
+            if server.template.is_some() {
+                continue;
+            }
+            if let Some((line, first)) = names.insert(server.name.text, (server.line, server.name.span)) {
+                self.out.push(
+                    Diagnostic::error(
+                        codes::DUPLICATE,
+                        server.name.span,
+                        format!("this proxy has a server `{}` already", server.name.text),
+                    )
+                    .compat(format!(
+                        "{} '{}', another server named '{}' was already defined at line {line}, please use distinct names.",
+                        proxy.type_word(),
+                        proxy.name,
+                        server.name.text
+                    ))
+                    .label(first, "first declared here"),
+                );
+            }
+        }
+        if let Some(balance) = settings.balance.as_ref().filter(|_| proxy.has_backend() && mode != ProxyMode::Http) {
+            if matches!(balance.value.algorithm, Algorithm::Uri { .. } | Algorithm::Hdr { .. } | Algorithm::UrlParam { .. }) {
+                self.out.push(
+                    Diagnostic::warning(codes::MODE, balance.span, "this algorithm needs `mode http`; servers are taken in turn")
+                        .compat(format!(
+                            "Layer 7 hash not possible for {} '{}' (needs 'mode http'). Falling back to round robin.",
+                            proxy.type_word(),
+                            proxy.name
+                        )),
+                );
+            }
+        }
+    }
+
+    fn server(&mut self, proxy: &Proxy<'t>, server: &Server<'t>) {
+        let o = &server.options;
+        let owner = format!("server {}/{}", proxy.name, server.name.text);
+        let verified = o.verify.unwrap_or(if self.config.global.server_verify_none { Verify::None } else { Verify::Required });
+        if o.ssl.is_some() && verified != Verify::None && o.ca_file.is_none() {
+            self.out.push(
+                Diagnostic::error(
+                    codes::TLS,
+                    server.name.span,
+                    "the server's certificate is to be verified, but no `ca-file` says whom to trust",
+                )
+                .compat(format!(
+                    "'{owner}' : verify is enabled by default but no CA file specified. If you're running on a LAN where \
+                     you're certain to trust the server's certificate, please set an explicit 'verify none' statement on \
+                     the 'server' line, or use 'ssl-server-verify none' in the global section to disable server-side \
+                     verifications by default."
+                ))
+                .note("add `ca-file @system-ca` or, in a trusted network, `verify none`"),
+            );
+        }
+        if let Some(resolvers) = o.resolvers {
+            let known = self.config.resolvers.iter().map(|r| r.name.text).collect::<Vec<_>>();
+            if resolvers.text != "default" {
+                self.known("resolvers", resolvers.text, resolvers.span, known, || {
+                    format!("'{owner}' : unable to find required resolvers '{}'", resolvers.text)
+                });
+            }
+        }
+        if let Some(check) = o.healthcheck {
+            let known = self.config.healthchecks.iter().map(|h| h.name.text).collect();
+            self.known("healthcheck", check.text, check.span, known, || {
+                format!("'{owner}' : unable to find healthcheck section '{}'", check.text)
+            });
+        }
+        if let Some(track) = o.track {
+            self.track(proxy, server, track, &owner);
+        }
+        let connects = effective_lists(self.config, proxy, |l| &l.tcp_check)
+            .into_iter()
+            .chain(effective_lists(self.config, proxy, |l| &l.http_check))
+            .any(|step| step[0].text == "connect" && step.iter().any(|w| w.text == "port"));
+        if Checker::check_port_missing(server) && !connects {
+            self.out.push(
+                Diagnostic::error(codes::PORT, server.name.span, "the server has no port that checks could use")
+                    .compat(format!(
+                        "'{owner}' : server {} has neither service port nor check port, nor tcp_check rule 'connect' with port information.",
+                        server.name.text
+                    )),
+            );
+        }
+    }
+
+    fn track(&mut self, proxy: &Proxy<'t>, server: &Server<'t>, track: Word<'t>, owner: &str) {
+        let (backend, name) = track.text.split_once('/').unwrap_or((proxy.name, track.text));
+        let Some(&index) = self.backends.get(backend) else {
+            return self.out.push(
+                Diagnostic::error(codes::UNKNOWN_NAME, track.span, format!("there is no backend `{backend}`"))
+                    .compat(format!("'{owner}' : unable to find required proxy '{backend}' for tracking.")),
+            );
+        };
+        let target = &self.config.proxies[index];
+        let problem = if !target.servers.iter().any(|s| names_server(s, name)) {
+            Some((format!("`{backend}` has no server `{name}`"), format!("unable to find required server '{name}' for tracking.")))
+        } else if server.options.check {
+            Some(("a server that tracks another is not checked itself".to_owned(), "cannot be checked because it tracks another server.".to_owned()))
+        } else {
+            None
+        };
+        if let Some((message, compat)) = problem {
+            self.out.push(
+                Diagnostic::error(codes::UNKNOWN_NAME, track.span, message).compat(format!("'{owner}' : {compat}")),
+            );
+        }
+    }
+
+    fn listeners(&mut self, proxy: &Proxy<'t>) {
+        if proxy.kind == SectionKind::Frontend && proxy.binds.is_empty() {
+            self.out.push(
+                Diagnostic::warning(codes::USELESS, proxy.span, format!("the frontend `{}` listens nowhere", proxy.name))
+                    .compat(format!(
+                        "frontend '{}' has no 'bind' directive. Please declare it as a backend if this was intended.",
+                        proxy.name
+                    )),
+            );
+        }
+        for bind in &proxy.binds {
+            let o = &bind.options;
+            let Some(ssl) = o.ssl else { continue };
+            let certificates = !o.certificates.is_empty() || !o.lists.is_empty() || !proxy.lists.frontend_certificates.is_empty();
+            let strict = o.strict_sni.unwrap_or(self.config.global.bind_tls.strict_sni);
+            if certificates {
+                continue;
+            }
+            let text = bind.addresses.first().map_or("", |a| a.text);
+            let compat = format!("Proxy '{}': no SSL certificate specified for bind '{text}'", proxy.name);
+            let message = "this listener has no certificate";
+            self.out.push(if strict {
+                Diagnostic::warning(codes::TLS, ssl, message).compat(format!("{compat}, ssl connections will fail (use 'crt')."))
+            } else {
+                Diagnostic::error(codes::TLS, ssl, message).compat(format!("{compat} (use 'crt')."))
+            });
+        }
+    }
+
+    fn missing_timeouts(&mut self, proxy: &Proxy<'t>, settings: &Settings<'t>, mode: ProxyMode) {
+        if !matches!(mode, ProxyMode::Tcp | ProxyMode::Http) {
+            return;
+        }
+        let has = |name: &str| settings.timeouts.get(name).is_some_and(|t| !t.value.is_zero());
+        let client = proxy.has_frontend() && !has("client");
+        let server = proxy.has_backend()
+            && !proxy.servers.is_empty()
+            && (!has("connect") || (!has("server") && (mode == ProxyMode::Http || !has("tunnel"))));
+        if !client && !server {
+            return;
+        }
+        let mut missing = Vec::new();
+        missing.extend((client).then_some("`timeout client`"));
+        missing.extend((server && !has("connect")).then_some("`timeout connect`"));
+        missing.extend((server && !has("server")).then_some("`timeout server`"));
+        self.out.push(
+            Diagnostic::warning(codes::TIMEOUTS, proxy.span, format!("`{}` lacks {}", proxy.name, missing.join(", ")))
+                .compat(format!(
+                    "missing timeouts for {} '{}'. While not properly invalid, you will certainly encounter various problems \
+                     with such a configuration. To fix this, please ensure that all following timeouts are set to a non-zero \
+                     value: 'client', 'connect', 'server'.",
+                    proxy.type_word(),
+                    proxy.name
+                ))
+                .note("without them, peers that vanish hold connections for ever"),
+        );
+    }
+
+    fn needs_http(&mut self, proxy: &Proxy<'t>, settings: &Settings<'t>, mode: ProxyMode) {
+        if mode == ProxyMode::Http {
+            return;
+        }
+        let mut warn = |span: Span, what: &str, plural: bool| {
+            let (word, they) = if plural { ("rules", "they require") } else { ("statement", "it requires") };
+            self.out.push(
+                Diagnostic::warning(codes::MODE, span, format!("`{what}` has no effect without `mode http`")).compat(format!(
+                    "'{what}' {word} ignored for {} '{}' as {they} HTTP mode.",
+                    proxy.type_word(),
+                    proxy.name
+                )),
+            );
+        };
+        for (set, name) in [(HQ, "http-request"), (HR, "http-response"), (HA, "http-after-response")] {
+            if let Some(rule) = proxy.lists.rules.iter().find(|r| r.set == set) {
+                warn(rule.words[0].span, name, true);
+            }
+        }
+        if let Some(redirect) = proxy.lists.redirects.first() {
+            warn(redirect.span, "redirect", true);
+        }
+        if let Some(stats) = proxy.settings.stats.as_ref().filter(|_| mode == ProxyMode::Tcp) {
+            warn(stats.span, "stats", false);
+        }
+        if let Some(uri) = proxy.settings.monitor_uri {
+            warn(uri.span, "monitor-uri", false);
+        }
+        let cookie = settings.cookie.as_ref().filter(|_| proxy.has_backend() && proxy.settings.cookie.is_some());
+        if let Some(cookie) = cookie {
+            warn(cookie.span, "cookie", false);
+        }
+        if let Some(compression) = &proxy.settings.compression {
+            warn(compression.span, "compression", false);
+        }
+    }
+
+    fn log_format(&mut self, proxy: &Proxy<'t>, settings: &Settings<'t>, mode: ProxyMode) {
+        let Some(format) = settings.log_format.as_ref().filter(|_| proxy.has_frontend()) else { return };
+        if mode == ProxyMode::Tcp && proxy.settings.log_format.is_some() {
+            let option = match format.value {
+                LogFormatChoice::Http(_) => Some("option httplog"),
+                LogFormatChoice::Https => Some("option httpslog"),
+                _ => None,
+            };
+            if let Some(option) = option {
+                self.out.push(
+                    Diagnostic::warning(codes::MODE, format.span, format!("`{option}` needs `mode http`; connections are logged instead"))
+                        .compat(format!(
+                            "'{option}' not usable with {} '{}' (needs 'mode http'). Falling back to 'option tcplog'.",
+                            proxy.type_word(),
+                            proxy.name
+                        )),
+                );
+            }
+        }
+        let logs = |p: &Proxy<'t>| !p.lists.log.is_empty();
+        let has_log = logs(proxy) || (!proxy.lists.no_log && self.config.bases(proxy).any(logs));
+        if !has_log && proxy.settings.log_format.is_some() {
+            self.out.push(
+                Diagnostic::warning(codes::USELESS, format.span, format!("`{}` has a log format and no `log` line", proxy.name))
+                    .compat(format!(
+                        "log format ignored for {} '{}' since it has no log address.",
+                        proxy.type_word(),
+                        proxy.name
+                    )),
+            );
+        }
+    }
+
+    fn log_targets(&mut self, proxy: &Proxy<'t>) {
+        for line in proxy.lists.log.iter().flatten() {
+            self.log_target(&line.target);
+        }
+    }
+
+    fn log_target(&mut self, target: &LogTarget<'t>) {
+        match target {
+            LogTarget::Ring(name) => {
+                let known = self.config.rings.iter().map(|r| r.name.text).collect();
+                self.known("ring", name.text, name.span, known, || format!("log : uses unknown ring named '{}'.", name.text));
+            }
+            LogTarget::Backend(name) => {
+                let usable = self.backends.get(name.text).is_some_and(|i| self.modes[*i] == ProxyMode::Log);
+                if !usable {
+                    self.out.push(
+                        Diagnostic::error(codes::UNKNOWN_NAME, name.span, format!("there is no log backend `{}`", name.text))
+                            .compat(format!("log : uses unknown backend '{}' or one that is not in 'mode log'.", name.text)),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn process(&mut self) {
+        for line in &self.config.global.log {
+            self.log_target(&line.target);
+        }
+    }
+
+    fn identifiers(&mut self) {
+        let mut seen: HashMap<u32, (&str, Span)> = HashMap::new();
+        for proxy in &self.config.proxies {
+            let Some(id) = proxy.id else { continue };
+            if let Some((name, first)) = seen.insert(id.value, (proxy.name, id.span)) {
+                self.out.push(
+                    Diagnostic::error(codes::DUPLICATE, id.span, format!("`{name}` has the number {} already", id.value))
+                        .compat(format!("{} {} reuses same custom id as {name}.", proxy.type_word(), proxy.name))
+                        .label(first, "first used here"),
+                );
+            }
+        }
+    }
+
+    fn any_listener(&mut self) {
+        let listens = self.config.proxies.iter().any(|p| !p.binds.is_empty())
+            || self.config.log_forwards.iter().any(|f| !f.binds.is_empty() || !f.datagrams.is_empty());
+        if !listens {
+            self.out.push(
+                Diagnostic::new(lb_core::diag::Severity::Warning, codes::NO_LISTENER, "no proxy listens anywhere")
+                    .compat("Configuration file has no error but will not start (no listener) => exit(2)."),
+            );
+        }
+    }
+}
+
+/// Whether `server` is called `name`, templates by their prefix and number.
+fn names_server(server: &Server<'_>, name: &str) -> bool {
+    match server.template {
+        None => server.name.text == name,
+        Some((low, high)) => name
+            .strip_prefix(server.name.text)
+            .and_then(|n| n.parse::<u32>().ok())
+            .is_some_and(|n| (low..=high).contains(&n)),
+    }
+}
+
+/// A setting of `proxy`, its own or inherited.
+pub(crate) fn effective<'t, T>(
+    config: &Config<'t>,
+    proxy: &Proxy<'t>,
+    get: impl Fn(&Settings<'t>) -> Option<T>,
+) -> Option<T> {
+    get(&proxy.settings).or_else(|| config.bases(proxy).find_map(|d| get(&d.settings)))
+}
+
+/// A list of `proxy`: its own if it has one, else the nearest inherited.
+pub(crate) fn effective_lists<'c, 't, T>(
+    config: &'c Config<'t>,
+    proxy: &'c Proxy<'t>,
+    get: impl Fn(&'c crate::config::Lists<'t>) -> &'c Vec<T>,
+) -> Vec<&'c T> {
+    std::iter::once(proxy)
+        .chain(config.bases(proxy))
+        .map(|p| get(&p.lists))
+        .find(|l| !l.is_empty())
+        .map_or_else(Vec::new, |l| l.iter().collect())
+}

@@ -1,0 +1,157 @@
+//! Files a configuration names: certificates, CAs, lists, error pages; and OpenSSL cipher strings.
+
+use super::Checker;
+use crate::cipher;
+use crate::codes;
+use crate::host::FileKind;
+use crate::tree::Word;
+use lb_core::diag::Diagnostic;
+
+impl<'t> Checker<'t, '_> {
+    /// The content of the file `word`, below `base` if the path is relative; reports a file that cannot be read.
+    pub(crate) fn readable(&mut self, owner: &str, word: Word<'t>, base: Option<Word<'t>>) -> Option<Vec<u8>> {
+        let path = join(base, word.text);
+        match self.host.files.read(&path) {
+            Ok(content) => Some(content),
+            Err(error) => {
+                self.push(
+                    Diagnostic::error(codes::FILE, word.span, format!("`{path}` cannot be read: {error}"))
+                        .compat(format!("'{owner}' : unable to open file '{path}' ({error}).")),
+                );
+                None
+            }
+        }
+    }
+
+    /// `crt`: a file with certificate and key, a directory of such files, or a certificate of a store.
+    pub(crate) fn certificate(&mut self, owner: &str, word: Word<'t>) {
+        if word.text.starts_with('@') || self.in_store(word.text) {
+            return self.stored_certificate(owner, word);
+        }
+        let path = join(self.config.global.crt_base, word.text);
+        match self.host.files.kind(&path) {
+            Some(FileKind::Directory) => {}
+            Some(FileKind::File) => self.pem(owner, word, &path),
+            None => {
+                // `name` may stand for name.rsa, name.ecdsa or name.dsa.
+                let bundled = ["rsa", "ecdsa", "dsa"].iter().any(|k| self.host.files.kind(&format!("{path}.{k}")).is_some());
+                if !bundled {
+                    self.push(
+                        Diagnostic::error(codes::FILE, word.span, format!("there is no certificate file `{path}`"))
+                            .compat(format!("'{owner}' : unable to stat SSL certificate from file '{path}' : No such file or directory.")),
+                    );
+                }
+            }
+        }
+    }
+
+    fn in_store(&self, name: &str) -> bool {
+        let full = join(self.config.global.crt_base, name);
+        self.config.certificates.iter().any(|c| c.store.is_empty() && (c.alias == Some(name) || c.crt.text == full))
+    }
+
+    fn stored_certificate(&mut self, owner: &str, word: Word<'t>) {
+        let Some((store, name)) = word.text.strip_prefix('@').and_then(|r| r.split_once('/')) else { return };
+        let known = self.config.certificates.iter().any(|c| c.store == store && (c.crt.text == name || c.alias == Some(name)));
+        if !known {
+            self.push(
+                Diagnostic::error(codes::UNKNOWN_NAME, word.span, format!("no `crt-store` has a certificate `{}`", word.text))
+                    .compat(format!("'{owner}' : unable to find '{}' in any crt-store.", word.text)),
+            );
+        }
+    }
+
+    fn pem(&mut self, owner: &str, word: Word<'t>, path: &str) {
+        let Ok(content) = self.host.files.read(path) else {
+            return self.push(
+                Diagnostic::error(codes::FILE, word.span, format!("`{path}` cannot be read"))
+                    .compat(format!("'{owner}' : unable to open file '{path}'.")),
+            );
+        };
+        // An empty answer means that the caller does not look at files at all.
+        let holds = |what: &[u8]| content.is_empty() || content.windows(what.len()).any(|w| w == what);
+        if !holds(b"-----BEGIN CERTIFICATE") && !holds(b"-----BEGIN TRUSTED CERTIFICATE") {
+            self.push(
+                Diagnostic::error(codes::FILE, word.span, format!("`{path}` holds no certificate"))
+                    .compat(format!("'{owner}' : No certificate found in '{path}'.")),
+            );
+        }
+        let key = holds(b"PRIVATE KEY-----") || self.host.files.kind(&format!("{path}.key")).is_some();
+        if !key {
+            self.push(
+                Diagnostic::error(codes::FILE, word.span, format!("`{path}` holds no private key, and `{path}.key` does not exist"))
+                    .compat(format!("'{owner}' : No Private Key found in '{path}'.")),
+            );
+        }
+    }
+
+    /// `ca-file` and `crl-file`.
+    pub(crate) fn ca_file(&mut self, owner: &str, value: Option<Word<'t>>) -> Option<Word<'t>> {
+        let word = value?;
+        if word.text != "@system-ca" {
+            let path = join(self.config.global.ca_base, word.text);
+            if self.host.files.kind(&path).is_none() {
+                self.push(
+                    Diagnostic::error(codes::FILE, word.span, format!("there is no CA file `{path}`"))
+                        .compat(format!("'{owner}' : unable to load {path}.")),
+                );
+            }
+        }
+        Some(word)
+    }
+
+    /// `crt-list`: one certificate a line, with options in brackets and names.
+    pub(crate) fn certificate_list(&mut self, word: Word<'t>) {
+        let Some(content) = self.readable("crt-list", word, None) else { return };
+        let text = String::from_utf8_lossy(&content);
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let name = line.split([' ', '\t', '[']).next().unwrap_or("");
+            let stored = name.starts_with('@') || self.in_store(name);
+            let path = join(self.config.global.crt_base, name);
+            if !stored && self.host.files.kind(&path).is_none() {
+                self.push(
+                    Diagnostic::error(
+                        codes::FILE,
+                        word.span,
+                        format!("line {} of `{}` names `{path}`, which does not exist", index + 1, word.text),
+                    )
+                    .compat(format!("'bind' : 'crt-list' : error processing line {} in file '{}' : unable to stat SSL certificate from file '{path}'.", index + 1, word.text)),
+                );
+            }
+        }
+    }
+
+    /// An OpenSSL cipher string; one that selects nothing is an error, dropped names are one warning.
+    pub(crate) fn ciphers(&mut self, value: Option<Word<'t>>) -> Option<Word<'t>> {
+        let word = value?;
+        let chosen = cipher::select(word.text);
+        if chosen.known == 0 {
+            self.push(
+                Diagnostic::error(codes::TLS, word.span, format!("`{}` selects no cipher", word.text))
+                    .compat(format!("unable to set SSL cipher list to '{}'.", word.text)),
+            );
+            return None;
+        }
+        if !chosen.dropped.is_empty() {
+            // The list is a preference; leaving out what is obsolete anyway changes nothing for present clients.
+            self.push(
+                Diagnostic::notice(codes::TLS, word.span, "ciphers that this TLS library does not have are left out")
+                    .compat(format!("ciphers left out of '{}': {}.", word.text, chosen.dropped.join(", ")))
+                    .note(format!("left out: {}", chosen.dropped.join(", "))),
+            );
+        }
+        Some(word)
+    }
+}
+
+/// `name` below `base`, unless it is absolute.
+pub(crate) fn join(base: Option<Word<'_>>, name: &str) -> String {
+    match base {
+        Some(base) if !name.starts_with('/') => format!("{}/{name}", base.text),
+        _ => name.to_owned(),
+    }
+}

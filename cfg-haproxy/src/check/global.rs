@@ -1,0 +1,312 @@
+//! Lines of the `global` section.
+
+use super::{Checker, Prefix, Stmt};
+use crate::address::Rules;
+use crate::codes;
+use crate::config::{Bind, BindOptions, TlsDefaults, UnixBind};
+use crate::keyword::Status;
+use crate::tree::Word;
+use crate::units::{self, Unit};
+use lb_core::diag::{Diagnostic, Spanned};
+
+impl<'t> Checker<'t, '_> {
+    pub(crate) fn global_line(&mut self, stmt: Stmt<'t, '_>) {
+        self.no_effect(stmt.head(), stmt.keyword);
+        if let Status::Translated(to) = stmt.keyword.status {
+            return self.old_global(&stmt, to);
+        }
+        if stmt.prefix == Prefix::None && !self.check_args(&stmt) {
+            return;
+        }
+        let done = self.global_word(&stmt) || self.global_flag(&stmt) || self.global_value(&stmt);
+        if !done {
+            self.global_family(&stmt);
+        }
+    }
+
+    fn old_global(&mut self, stmt: &Stmt<'t, '_>, to: &'static str) {
+        let name = stmt.keyword.name;
+        let compat = match name {
+            "nbproc" => "nbproc is not supported any more since HAProxy 2.5. Threads will automatically be used on multi-processor machines if available.".to_owned(),
+            _ => format!("'{name}' is not supported anymore."),
+        };
+        self.push(
+            Diagnostic::warning(codes::TRANSLATED, stmt.head(), format!("`{name}` no longer exists: {to}")).compat(compat),
+        );
+    }
+
+    /// Keywords that are one word.
+    fn global_word(&mut self, stmt: &Stmt<'t, '_>) -> bool {
+        let word = stmt.args().first().copied();
+        let global = &mut self.config.global;
+        match stmt.keyword.name {
+            "chroot" => global.chroot = word,
+            "pidfile" => global.pidfile = word,
+            "ca-base" => global.ca_base = word,
+            "crt-base" => global.crt_base = word,
+            "key-base" => global.key_base = word,
+            "log-tag" => global.log_tag = word,
+            "node" => global.node = word,
+            "localpeer" => global.localpeer = word,
+            "server-state-base" => global.state_base = word,
+            "server-state-file" => global.state_file = word,
+            "description" => global.description = Some(stmt.text()),
+            "log-send-hostname" => global.send_hostname = Some(word),
+            "ssl-default-bind-ciphersuites" => global.bind_tls.ciphersuites = word,
+            "ssl-default-bind-curves" => global.bind_tls.curves = word,
+            "ssl-default-server-ciphersuites" => global.server_tls.ciphersuites = word,
+            "ssl-default-server-curves" => global.server_tls.curves = word,
+            "ssl-default-bind-ciphers" => self.config.global.bind_tls.ciphers = self.ciphers(word),
+            "ssl-default-server-ciphers" => self.config.global.server_tls.ciphers = self.ciphers(word),
+            "user" | "group" => return self.identity(stmt),
+            _ => return false,
+        }
+        true
+    }
+
+    fn identity(&mut self, stmt: &Stmt<'t, '_>) -> bool {
+        let word = stmt.args()[0];
+        let user = stmt.keyword.name == "user";
+        let exists = if user { self.host.names.user(word.text) } else { self.host.names.group(word.text) };
+        if !exists {
+            let what = stmt.keyword.name;
+            self.push(
+                Diagnostic::error(codes::UNKNOWN_NAME, word.span, format!("this machine has no {what} `{}`", word.text))
+                    .compat(format!("cannot find {what} id for '{}' (0:Success)", word.text)),
+            );
+        }
+        let global = &mut self.config.global;
+        *(if user { &mut global.user } else { &mut global.group }) = Some(word);
+        true
+    }
+
+    /// Switches without argument.
+    fn global_flag(&mut self, stmt: &Stmt<'t, '_>) -> bool {
+        let on = stmt.prefix == Prefix::None;
+        let global = &mut self.config.global;
+        match stmt.keyword.name {
+            "daemon" => global.daemon = true,
+            "quiet" => global.quiet = true,
+            "zero-warning" => global.zero_warning = true,
+            "expose-experimental-directives" => global.experimental = true,
+            "expose-deprecated-directives" => global.deprecated = true,
+            "external-check" => global.external_check = true,
+            "insecure-fork-wanted" => global.fork_wanted = on,
+            "ssl-server-verify" => global.server_verify_none = stmt.arg(0) == "none",
+            "master-worker" => {
+                global.master_worker = true;
+                self.push(
+                    Diagnostic::warning(codes::DEPRECATED, stmt.head(), "`master-worker` is better given on the command line")
+                        .compat("The 'master-worker' keyword is deprecated. Use -W or -Ws on the command line instead."),
+                );
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Numbers, times and sizes.
+    fn global_value(&mut self, stmt: &Stmt<'t, '_>) -> bool {
+        let name = stmt.keyword.name;
+        let number = stmt.arg(0).parse::<u32>().ok();
+        let global = &mut self.config.global;
+        match name {
+            "maxconn" => global.maxconn = number,
+            "nbthread" => global.threads = number,
+            "uid" => global.uid = number,
+            "gid" => global.gid = number,
+            "stats maxconn" => global.stats_maxconn = number,
+            "stats timeout" => global.stats_timeout = units::time(stmt.arg(0), Unit::Milli).ok(),
+            "hard-stop-after" => global.hard_stop_after = units::time(stmt.arg(0), Unit::Milli).ok(),
+            "maxconnrate" | "maxsessrate" | "maxsslconn" | "maxsslrate" | "maxpipes" | "maxcomprate" | "maxcompcpuusage"
+            | "ulimit-n" | "fd-hard-limit" | "spread-checks" | "thread-hard-limit" | "mworker-max-reloads" => {
+                self.global_number(stmt);
+            }
+            _ if name.starts_with("tune.") || matches!(name, "max-spread-checks" | "grace" | "close-spread-time") => {
+                self.tune(stmt);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn global_number(&mut self, stmt: &Stmt<'t, '_>) {
+        if let Ok(value) = stmt.arg(0).parse() {
+            self.config.global.values.insert(stmt.keyword.name, Spanned::new(value, stmt.span()));
+        }
+    }
+
+    fn tune(&mut self, stmt: &Stmt<'t, '_>) {
+        use crate::keyword::Arg;
+        let text = stmt.arg(0);
+        let value = match stmt.keyword.args.first() {
+            Some(Arg::Size) => units::size(text).ok(),
+            Some(Arg::Time) => units::time(text, Unit::Milli).ok().map(|t| t.as_millis() as u64),
+            Some(Arg::Seconds) => units::time(text, Unit::Second).ok().map(|t| t.as_millis() as u64),
+            Some(Arg::OneOf(choices)) => choices.iter().position(|c| *c == text).map(|i| i as u64),
+            _ => text.parse().ok(),
+        };
+        if let Some(value) = value {
+            self.config.global.values.insert(stmt.keyword.name, Spanned::new(value, stmt.span()));
+        }
+    }
+
+    fn global_family(&mut self, stmt: &Stmt<'t, '_>) {
+        match stmt.keyword.name {
+            "log" => self.global_log(stmt),
+            "stats socket" => self.socket(stmt),
+            "unix-bind" => self.unix_bind(stmt),
+            "ssl-default-bind-options" => self.tls_options(stmt, true),
+            "ssl-default-server-options" => self.tls_options(stmt, false),
+            "set-var" | "set-var-fmt" => {
+                if stmt.args().len() < 2 {
+                    return self.error(codes::MISSING_ARGUMENT, stmt.span().after(), "a variable needs a value");
+                }
+                let format = stmt.keyword.name == "set-var-fmt";
+                self.config.global.variables.push((format, stmt.args().to_vec()));
+            }
+            "presetenv" | "setenv" | "resetenv" | "unsetenv" => {}
+            "default-path" => {
+                if stmt.arg(0) == "origin" && stmt.args().len() < 2 {
+                    self.error(codes::MISSING_ARGUMENT, stmt.span().after(), "`default-path origin` needs a path");
+                }
+            }
+            // Keywords whose effect is on by default or that have none, which has been said.
+            _ => {}
+        }
+    }
+
+    fn global_log(&mut self, stmt: &Stmt<'t, '_>) {
+        if stmt.prefix == Prefix::No {
+            self.config.global.log.clear();
+            return;
+        }
+        match self.log_target(stmt.args(), stmt) {
+            Some(Some(line)) => self.config.global.log.push(line),
+            Some(None) => self.push(
+                Diagnostic::error(codes::RULE, stmt.span(), "`log global` refers to this very section")
+                    .compat("log : 'global' is not supported for a global syslog server."),
+            ),
+            None => {}
+        }
+    }
+
+    fn socket(&mut self, stmt: &Stmt<'t, '_>) {
+        let Some(first) = stmt.args().first().copied() else {
+            return self.push(
+                Diagnostic::error(codes::MISSING_ARGUMENT, stmt.head().after(), "`stats socket` needs an address")
+                    .compat("'stats socket' in global section expects an address or a path to a UNIX socket"),
+            );
+        };
+        let addresses = self.bind_addresses(first, "stats socket", Rules::BIND);
+        let mut options = BindOptions { unix: self.config.global.unix_bind, ..BindOptions::default() };
+        self.bind_options(&stmt.args()[1..], &mut options);
+        self.config.global.sockets.push(Bind { addresses, options, span: stmt.span() });
+    }
+
+    fn unix_bind(&mut self, stmt: &Stmt<'t, '_>) {
+        let args = stmt.args().to_vec();
+        let mut unix = UnixBind::default();
+        for at in (0..args.len()).step_by(2) {
+            let word = args[at];
+            let Some(value) = self.follow(&args, at, "unix-bind") else { return };
+            match word.text {
+                "prefix" => unix.prefix = Some(value),
+                name @ ("mode" | "user" | "group" | "uid" | "gid") => {
+                    self.unix_option(name, Some(value), &mut unix, "unix-bind");
+                }
+                other => {
+                    return self.push(
+                        Diagnostic::error(codes::WORD, word.span, format!("`{other}` is not an argument of `unix-bind`"))
+                            .compat("'unix-bind' only supports the 'prefix', 'mode', 'user', 'uid', 'group' and 'gid' options."),
+                    );
+                }
+            }
+        }
+        self.config.global.unix_bind = unix;
+    }
+
+    /// Owner or mode of a unix socket.
+    pub(crate) fn unix_option(&mut self, name: &str, value: Option<Word<'t>>, unix: &mut UnixBind<'t>, owner: &str) {
+        let Some(value) = value else { return };
+        match name {
+            "mode" => {
+                unix.mode = u32::from_str_radix(value.text, 8).ok().filter(|m| *m <= 0o7777);
+                if unix.mode.is_none() {
+                    self.push(
+                        Diagnostic::error(codes::NUMBER, value.span, format!("`{}` is not a mode in octal", value.text))
+                            .compat(format!("'{owner}' : '{name}' : invalid mode '{}'.", value.text)),
+                    );
+                }
+            }
+            "uid" => unix.uid = value.text.parse().ok(),
+            "gid" => unix.gid = value.text.parse().ok(),
+            "user" | "group" => {
+                let user = name == "user";
+                let exists = if user { self.host.names.user(value.text) } else { self.host.names.group(value.text) };
+                if !exists {
+                    self.push(
+                        Diagnostic::error(codes::UNKNOWN_NAME, value.span, format!("this machine has no {name} `{}`", value.text))
+                            .compat(format!("'{owner}' : '{name}' : invalid {name} name '{}'.", value.text)),
+                    );
+                }
+                *(if user { &mut unix.user } else { &mut unix.group }) = Some(value);
+            }
+            _ => {}
+        }
+    }
+
+    fn tls_options(&mut self, stmt: &Stmt<'t, '_>, bind: bool) {
+        let args = stmt.args().to_vec();
+        if args.is_empty() {
+            return self.push(
+                Diagnostic::error(codes::MISSING_ARGUMENT, stmt.head().after(), format!("`{}` needs an option", stmt.keyword.name))
+                    .compat(format!("global statement '{}' expects an option as an argument.", stmt.keyword.name)),
+            );
+        }
+        let mut tls = if bind { std::mem::take(&mut self.config.global.bind_tls) } else { std::mem::take(&mut self.config.global.server_tls) };
+        let mut at = 0;
+        while at < args.len() {
+            at += self.tls_option(&args, at, &mut tls, stmt.keyword.name);
+        }
+        *(if bind { &mut self.config.global.bind_tls } else { &mut self.config.global.server_tls }) = tls;
+    }
+
+    fn tls_option(&mut self, args: &[Word<'t>], at: usize, tls: &mut TlsDefaults<'t>, owner: &str) -> usize {
+        let word = args[at];
+        match word.text {
+            name @ ("ssl-min-ver" | "ssl-max-ver") => {
+                let Some(value) = self.follow(args, at, owner) else { return 1 };
+                if self.choice(name, value, &["SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"]).is_some() {
+                    self.version(name, Some(value), &mut tls.min, &mut tls.max);
+                }
+                return 2;
+            }
+            name @ ("force-tlsv12" | "force-tlsv13" | "no-tlsv12" | "no-tlsv13") => {
+                self.version(name, None, &mut tls.min, &mut tls.max);
+            }
+            "force-sslv3" | "force-tlsv10" | "force-tlsv11" => {
+                let text = format!("`{}` asks for a version this TLS library does not have", word.text);
+                self.error(codes::TLS, word.span, text);
+            }
+            "no-sslv3" | "no-tlsv10" | "no-tlsv11" | "no-tls-tickets" | "prefer-client-ciphers" | "strict-sni"
+            | "no-strict-sni" | "tls-tickets" => match word.text {
+                "no-tls-tickets" => tls.no_tickets = true,
+                "tls-tickets" => tls.no_tickets = false,
+                "prefer-client-ciphers" => tls.prefer_client = true,
+                "strict-sni" => tls.strict_sni = true,
+                "no-strict-sni" => tls.strict_sni = false,
+                _ => {}
+            },
+            // Options of servers that change nothing here.
+            "no-renegotiate" | "renegotiate" => {}
+            other => {
+                self.push(
+                    Diagnostic::error(codes::WORD, word.span, format!("unknown TLS option `{other}`"))
+                        .compat(format!("unknown option '{other}' on global statement '{owner}'.")),
+                );
+            }
+        }
+        1
+    }
+}

@@ -1,0 +1,423 @@
+//! Sections other than `global` and proxies.
+
+use super::{Checker, Current, Stmt};
+use crate::address::Rules;
+use crate::codes;
+use crate::config::{
+    Bind, BindOptions, Certificate, ErrorLine, Healthcheck, HttpErrors, LogForward, Mailers, Peers, Resolvers, Ring,
+    ServerOptions, User, Userlist,
+};
+use crate::keyword::{self, Place, Status};
+use crate::section::SectionKind;
+use crate::tree::Word;
+use crate::units::{self, Unit};
+use lb_core::diag::Diagnostic;
+use std::collections::BTreeMap;
+
+impl<'t> Checker<'t, '_> {
+    /// The first line of such a section.
+    pub(crate) fn other_header(&mut self, kind: SectionKind, words: &[Word<'t>]) {
+        if kind == SectionKind::Program {
+            self.program(words);
+        }
+        if matches!(kind, SectionKind::Global | SectionKind::Traces | SectionKind::Program) {
+            if let Some(extra) = words.get(1).copied().filter(|_| kind == SectionKind::Global) {
+                self.error(codes::TOO_MANY_ARGUMENTS, extra.span, "`global` takes no name");
+            }
+            self.current = Current::Kept(kind);
+            return;
+        }
+        let Some(name) = words.get(1).copied() else {
+            if kind == SectionKind::CrtStore {
+                self.current = Current::Kept(kind);
+                return;
+            }
+            let what = kind.keyword();
+            return self.push(
+                Diagnostic::error(codes::MISSING_ARGUMENT, words[0].span.after(), format!("a `{what}` section needs a name"))
+                    .compat(format!("missing name for '{what}' section.")),
+            );
+        };
+        if !self.valid_name(name, kind) {
+            return;
+        }
+        if let Some(first) = self.names.insert((kind, name.text), name.span) {
+            // A second peers section of the same name adds to the first; all others must be unique.
+            if kind != SectionKind::CrtStore {
+                self.push(
+                    Diagnostic::error(codes::DUPLICATE, name.span, format!("a `{}` section is called `{}` already", kind.keyword(), name.text))
+                        .compat(format!("{} '{}' has the same name as another one.", kind.keyword(), name.text))
+                        .label(first, "first declared here"),
+                );
+            }
+        }
+        self.current = Current::Kept(kind);
+        self.open(kind, name);
+    }
+
+    fn program(&mut self, words: &[Word<'t>]) {
+        self.push(
+            Diagnostic::warning(codes::TRANSLATED, words[0].span, "`program` sections no longer exist; this one is left out")
+                .compat("unknown keyword 'program': the section was removed in HAProxy 3.3, start the program by its own service unit")
+                .note("start the program by a service unit of its own"),
+        );
+    }
+
+    fn open(&mut self, kind: SectionKind, name: Word<'t>) {
+        let config = &mut self.config;
+        match kind {
+            SectionKind::Userlist => config.userlists.push(Userlist { name, groups: Vec::new(), users: Vec::new() }),
+            SectionKind::Peers => config.peers.push(Peers {
+                name,
+                peers: Vec::new(),
+                binds: Vec::new(),
+                tables: Vec::new(),
+                disabled: false,
+            }),
+            SectionKind::Resolvers => config.resolvers.push(Resolvers {
+                name,
+                servers: Vec::new(),
+                system: false,
+                retries: None,
+                timeouts: BTreeMap::new(),
+                hold: BTreeMap::new(),
+                payload: None,
+            }),
+            SectionKind::Mailers => config.mailers.push(Mailers { name, mailers: Vec::new(), timeout: None }),
+            SectionKind::HttpErrors => config.http_errors.push(HttpErrors { name, files: Vec::new() }),
+            SectionKind::Ring => config.rings.push(Ring {
+                name,
+                description: None,
+                size: 16384,
+                max_length: None,
+                format: None,
+                servers: Vec::new(),
+                connect: None,
+                server: None,
+            }),
+            SectionKind::Cache => config.caches.push(name),
+            SectionKind::LogForward => config.log_forwards.push(LogForward {
+                name,
+                binds: Vec::new(),
+                datagrams: Vec::new(),
+                log: Vec::new(),
+                maxconn: None,
+                timeout: None,
+            }),
+            SectionKind::LogProfile => config.log_profiles.push(name),
+            SectionKind::FcgiApp => config.fcgi_apps.push(name),
+            SectionKind::Healthcheck => config.healthchecks.push(Healthcheck {
+                name,
+                kind: None,
+                http_check: Vec::new(),
+                tcp_check: Vec::new(),
+            }),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn section_line(&mut self, kind: SectionKind, stmt: Stmt<'t, '_>) {
+        if kind == SectionKind::Program {
+            return;
+        }
+        self.no_effect(stmt.head(), stmt.keyword);
+        if let Status::Translated(to) = stmt.keyword.status {
+            let name = stmt.keyword.name;
+            return self.push(
+                Diagnostic::warning(codes::TRANSLATED, stmt.head(), format!("`{name}` no longer exists: {to}"))
+                    .compat(format!("'{name}' is not supported anymore.")),
+            );
+        }
+        if !self.check_args(&stmt) || !self.kept() {
+            return;
+        }
+        match kind {
+            SectionKind::Userlist => self.userlist_line(&stmt),
+            SectionKind::Peers => self.peers_line(&stmt),
+            SectionKind::Resolvers => self.resolvers_line(&stmt),
+            SectionKind::Mailers => self.mailers_line(&stmt),
+            SectionKind::HttpErrors => self.http_errors_line(&stmt),
+            SectionKind::Ring => self.ring_line(&stmt),
+            SectionKind::LogForward => self.log_forward_line(&stmt),
+            SectionKind::CrtStore => self.crt_store_line(&stmt),
+            SectionKind::Healthcheck => self.healthcheck_line(&stmt),
+            // Log profiles, caches, FastCGI applications, ACME accounts and traces have no effect beyond their arguments.
+            _ => {}
+        }
+    }
+
+    fn userlist_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let args = stmt.args().to_vec();
+        let name = args[0];
+        if stmt.keyword.name == "group" {
+            let users = match args.get(1) {
+                Some(word) if word.text == "users" => args.get(2).map_or("", |w| w.text),
+                Some(word) => {
+                    let word = *word;
+                    return self.error(codes::WORD, word.span, format!("`{}` is not an argument of `group`", word.text));
+                }
+                None => "",
+            };
+            let users = users.split(',').filter(|u| !u.is_empty()).collect();
+            if let Some(list) = self.config.userlists.last_mut() {
+                list.groups.push((name, users));
+            }
+            return;
+        }
+        let mut user = User { name, password: None, groups: Vec::new() };
+        for at in (1..args.len()).step_by(2) {
+            let Some(value) = self.follow(&args, at, "user") else { return };
+            match args[at].text {
+                "password" => user.password = Some((value.text, true)),
+                "insecure-password" => user.password = Some((value.text, false)),
+                "groups" => user.groups = value.text.split(',').collect(),
+                other => {
+                    let text = format!("`{other}` is not an argument of `user`");
+                    return self.error(codes::WORD, args[at].span, text);
+                }
+            }
+        }
+        let duplicate = self.config.userlists.last().is_some_and(|l| l.users.iter().any(|u| u.name.text == name.text));
+        if duplicate {
+            self.push(
+                Diagnostic::error(codes::DUPLICATE, name.span, format!("user `{}` is listed twice", name.text))
+                    .compat(format!("ignoring duplicated user '{}'.", name.text)),
+            );
+        }
+        if let Some(list) = self.config.userlists.last_mut() {
+            list.users.push(user);
+        }
+    }
+
+    fn peers_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let args = stmt.args().to_vec();
+        match stmt.keyword.name {
+            "peer" | "server" => {
+                let named = args.get(1).copied().filter(|w| keyword::find(Place::Server, &[w.text]).is_none());
+                let address = match named {
+                    Some(word) => {
+                        let Some(address) = self.address(word, Rules::FIXED, "peer") else { return };
+                        self.resolve(&address, word, "peer");
+                        Some(address)
+                    }
+                    None => None,
+                };
+                let mut options = ServerOptions::default();
+                self.server_options(&args[1 + usize::from(address.is_some())..], &mut options, stmt.keyword.name);
+                if let Some(peers) = self.config.peers.last_mut() {
+                    peers.peers.push((args[0], address));
+                }
+            }
+            "bind" => {
+                let addresses = self.bind_addresses(args[0], "bind", Rules::BIND);
+                let mut options = BindOptions::default();
+                self.bind_options(&args[1..], &mut options);
+                let span = stmt.span();
+                if let Some(peers) = self.config.peers.last_mut() {
+                    peers.binds.push(Bind { addresses, options, span });
+                }
+            }
+            "default-bind" => self.bind_options(&args, &mut BindOptions::default()),
+            "default-server" => self.server_options(&args, &mut ServerOptions::default(), "default-server"),
+            "table" => {
+                if let Some(table) = self.stick_table(&args[1..], stmt.head()) {
+                    if let Some(peers) = self.config.peers.last_mut() {
+                        peers.tables.push((args[0], table));
+                    }
+                }
+            }
+            "log" => {
+                let _ = self.log_target(&args, stmt);
+            }
+            "disabled" | "enabled" => {
+                let off = stmt.keyword.name == "disabled";
+                if let Some(peers) = self.config.peers.last_mut() {
+                    peers.disabled = off;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn resolvers_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let args = stmt.args().to_vec();
+        if stmt.keyword.name == "nameserver" {
+            let Some(address) = self.address(args[1], Rules::LOOSE, "nameserver") else { return };
+            self.resolve(&address, args[1], "nameserver");
+            if let Some(resolvers) = self.config.resolvers.last_mut() {
+                if let Some((first, _)) = resolvers.servers.iter().find(|(n, _)| n.text == args[0].text) {
+                    let first = first.span;
+                    return self.push(
+                        Diagnostic::error(codes::DUPLICATE, args[0].span, format!("name server `{}` is declared twice", args[0].text))
+                            .compat(format!("nameserver '{}' has the same name as another nameserver.", args[0].text))
+                            .label(first, "first declared here"),
+                    );
+                }
+                resolvers.servers.push((args[0], address));
+            }
+            return;
+        }
+        let time = args.get(1).and_then(|w| units::time(w.text, Unit::Milli).ok());
+        let Some(resolvers) = self.config.resolvers.last_mut() else { return };
+        match stmt.keyword.name {
+            "parse-resolv-conf" => resolvers.system = true,
+            "resolve_retries" => resolvers.retries = args[0].text.parse().ok(),
+            "accepted_payload_size" => resolvers.payload = args[0].text.parse().ok(),
+            "timeout" => {
+                time.map(|t| resolvers.timeouts.insert(args[0].text, t));
+            }
+            "hold" => {
+                time.map(|t| resolvers.hold.insert(args[0].text, t));
+            }
+            _ => {}
+        }
+    }
+
+    fn mailers_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let args = stmt.args().to_vec();
+        if stmt.keyword.name == "timeout mail" {
+            let time = units::time(args[0].text, Unit::Milli).ok();
+            if let Some(mailers) = self.config.mailers.last_mut() {
+                mailers.timeout = time;
+            }
+            return;
+        }
+        let Some(address) = self.address(args[1], Rules::FIXED, "mailer") else { return };
+        self.resolve(&address, args[1], "mailer");
+        if let Some(mailers) = self.config.mailers.last_mut() {
+            mailers.mailers.push((args[0], address));
+        }
+    }
+
+    fn http_errors_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let (status, file) = (stmt.args()[0], stmt.args()[1]);
+        self.readable("errorfile", file, None);
+        let line = ErrorLine { status: status.text.parse().unwrap_or(0), kind: "errorfile", target: file };
+        if let Some(section) = self.config.http_errors.last_mut() {
+            section.files.push(line);
+        }
+    }
+
+    fn ring_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let args = stmt.args().to_vec();
+        if stmt.keyword.name == "server" {
+            let server = self.server(&args, None, ServerOptions::default(), stmt.line);
+            if let (Some(ring), Some(server)) = (self.config.rings.last_mut(), server) {
+                ring.servers.push(server);
+            }
+            return;
+        }
+        let text = stmt.text();
+        let Some(ring) = self.config.rings.last_mut() else { return };
+        match stmt.keyword.name {
+            "size" => ring.size = units::size(args[0].text).unwrap_or(ring.size),
+            "maxlen" => ring.max_length = args[0].text.parse().ok(),
+            "format" => ring.format = Some(args[0].text),
+            "description" => ring.description = Some(text),
+            "timeout connect" => ring.connect = units::time(args[0].text, Unit::Milli).ok(),
+            "timeout server" => ring.server = units::time(args[0].text, Unit::Milli).ok(),
+            _ => {}
+        }
+    }
+
+    fn log_forward_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let args = stmt.args().to_vec();
+        match stmt.keyword.name {
+            "bind" | "dgram-bind" => {
+                let addresses = self.bind_addresses(args[0], stmt.keyword.name, Rules::BIND);
+                let mut options = BindOptions::default();
+                self.bind_options(&args[1..], &mut options);
+                let bind = Bind { addresses, options, span: stmt.span() };
+                let Some(section) = self.config.log_forwards.last_mut() else { return };
+                if stmt.keyword.name == "bind" { section.binds.push(bind) } else { section.datagrams.push(bind) }
+            }
+            "log" => {
+                let line = self.log_target(&args, stmt);
+                if let (Some(section), Some(line)) = (self.config.log_forwards.last_mut(), line) {
+                    section.log.push(line);
+                }
+            }
+            "maxconn" | "timeout client" => {
+                let Some(section) = self.config.log_forwards.last_mut() else { return };
+                section.maxconn = args[0].text.parse().ok().or(section.maxconn);
+                section.timeout = units::time(args[0].text, Unit::Milli).ok();
+            }
+            _ => {}
+        }
+    }
+
+    fn crt_store_line(&mut self, stmt: &Stmt<'t, '_>) {
+        if stmt.keyword.name != "load" {
+            return;
+        }
+        let args = stmt.args().to_vec();
+        let (mut crt, mut alias, mut key) = (None, None, None);
+        let mut at = 0;
+        while let Some(word) = args.get(at).copied() {
+            let Some(keyword) = keyword::find(Place::Load, &[word.text]) else {
+                return self.error(codes::UNKNOWN_KEYWORD, word.span, format!("unknown option `{}` of `load`", word.text));
+            };
+            let Some(value) = self.follow(&args, at, "load") else { return };
+            match keyword.name {
+                "crt" => crt = Some(value),
+                "alias" => alias = Some(value.text),
+                "key" => key = Some(value),
+                _ => {}
+            }
+            at += 2;
+        }
+        let Some(crt) = crt else {
+            return self.error(codes::MISSING_ARGUMENT, stmt.head().after(), "`load` needs `crt` and a file");
+        };
+        self.config.certificates.push(Certificate { store: "", crt, alias, key });
+    }
+
+    fn healthcheck_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let args = stmt.args().to_vec();
+        let Some(first) = args.first().copied() else {
+            return self.error(codes::MISSING_ARGUMENT, stmt.head().after(), format!("`{}` needs an argument", stmt.keyword.name));
+        };
+        if stmt.keyword.name == "type" {
+            let kind = self.check_kind(first.text, &args[1..], stmt.line);
+            if kind.is_none() {
+                self.error(codes::WORD, first.span, format!("`{}` is not a kind of check", first.text));
+            }
+            if let Some(section) = self.config.healthchecks.last_mut() {
+                section.kind = kind;
+            }
+            return;
+        }
+        if !self.check_step(stmt.keyword.name, &args) {
+            return;
+        }
+        if let Some(section) = self.config.healthchecks.last_mut() {
+            if stmt.keyword.name == "http-check" { section.http_check.push(args) } else { section.tcp_check.push(args) }
+        }
+    }
+
+    /// What is checked when a section is complete.
+    pub(crate) fn close_section(&mut self, kind: SectionKind) {
+        if kind != SectionKind::Userlist || !self.kept() {
+            return;
+        }
+        let Some(list) = self.config.userlists.last() else { return };
+        let unknown: Vec<Diagnostic> = list
+            .groups
+            .iter()
+            .flat_map(|(group, users)| users.iter().map(move |user| (group, user)))
+            .filter(|(_, user)| !list.users.iter().any(|u| u.name.text == **user))
+            .map(|(group, user)| {
+                Diagnostic::error(codes::UNKNOWN_NAME, group.span, format!("group `{}` names the unknown user `{user}`", group.text))
+                    .compat(format!("userlist '{}': no such user '{user}' specified in group '{}'", list.name.text, group.text))
+            })
+            .chain(list.users.iter().flat_map(|u| u.groups.iter().map(move |g| (u, *g))).filter_map(|(user, group)| {
+                let known = list.groups.iter().any(|(g, _)| g.text == group);
+                (!known).then(|| {
+                    Diagnostic::error(codes::UNKNOWN_NAME, user.name.span, format!("user `{}` names the unknown group `{group}`", user.name.text))
+                        .compat(format!("userlist '{}': no such group '{group}' specified in user '{}'", list.name.text, user.name.text))
+                })
+            }))
+            .collect();
+        self.diagnostics.extend(unknown);
+    }
+}

@@ -1,0 +1,380 @@
+//! `server`, `server-template` and `default-server` lines.
+
+use super::bind::verify;
+use super::{Checker, Stmt};
+use crate::address::{self, Address, Place as Where, Ports, Rules, Transport};
+use crate::codes;
+use crate::config::{Server, ServerOptions};
+use crate::keyword::{self, Keyword, Place};
+use crate::tree::Word;
+use crate::units::Unit;
+use lb_core::diag::{Diagnostic, Spanned};
+use lb_core::spec::{InitAddr, ProxyHeaderVersion};
+use std::time::Duration;
+
+impl<'t> Checker<'t, '_> {
+    pub(crate) fn server_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let mut options = self.proxy().map(|p| *p.default_server.clone()).unwrap_or_default();
+        let args = stmt.args();
+        match stmt.keyword.name {
+            "default-server" => {
+                self.server_options(args, &mut options, "default-server");
+                if let Some(proxy) = self.proxy() {
+                    proxy.default_server = Box::new(options);
+                }
+            }
+            "server" => {
+                if let Some(server) = self.server(args, None, options, stmt.line) {
+                    self.keep_server(server);
+                }
+            }
+            _ => self.template(stmt, options),
+        }
+    }
+
+    fn keep_server(&mut self, server: Server<'t>) {
+        if let Some(proxy) = self.proxy() {
+            proxy.servers.push(server);
+        }
+    }
+
+    fn template(&mut self, stmt: &Stmt<'t, '_>, options: ServerOptions<'t>) {
+        let args = stmt.args();
+        let count = args[1];
+        let (low, high) = count.text.split_once('-').unwrap_or(("1", count.text));
+        let range = low.parse::<u32>().ok().zip(high.parse::<u32>().ok()).filter(|(l, h)| l <= h && *l > 0);
+        let Some(range) = range else {
+            return self.push(
+                Diagnostic::error(codes::NUMBER, count.span, format!("`{}` is not a number or range of servers", count.text))
+                    .compat(format!("'server-template' : Wrong number of servers '{}'.", count.text)),
+            );
+        };
+        let rest: Vec<Word<'t>> = std::iter::once(args[0]).chain(args[2..].iter().copied()).collect();
+        if let Some(server) = self.server(&rest, Some(range), options, stmt.line) {
+            self.keep_server(server);
+        }
+    }
+
+    /// A server from its name, address and options.
+    pub(crate) fn server(
+        &mut self,
+        words: &[Word<'t>],
+        template: Option<(u32, u32)>,
+        mut options: ServerOptions<'t>,
+        line: u32,
+    ) -> Option<Server<'t>> {
+        let (name, addr) = (words[0], words[1]);
+        self.server_name(name);
+        self.server_options(&words[2..], &mut options, "server");
+        let address = self.server_address(name, addr, &options)?;
+        Some(Server { name, template, address, options, line })
+    }
+
+    fn server_name(&mut self, name: Word<'t>) {
+        let bad = name.text.char_indices().find(|(_, c)| !(c.is_ascii_alphanumeric() || "-_.:".contains(*c)));
+        if let Some((at, c)) = bad {
+            self.push(
+                Diagnostic::error(codes::NAME, name.part(at..at + c.len_utf8()), format!("`{c}` is not allowed in a server's name"))
+                    .compat(format!("character '{c}' is not permitted in server name '{}'.", name.text)),
+            );
+        }
+    }
+
+    fn server_address(&mut self, name: Word<'t>, word: Word<'t>, options: &ServerOptions<'t>) -> Option<Address<'t>> {
+        let proxy = self.proxy().map_or("", |p| p.name);
+        let owner = format!("server {proxy}/{}", name.text);
+        let address = match address::parse(word.text, Rules::SERVER) {
+            Ok(address) => address,
+            Err(error) => {
+                let code = if error.port { codes::PORT } else { codes::ADDRESS };
+                self.push(
+                    Diagnostic::error(code, word.span, error.message.replace('\'', "`"))
+                        .compat(format!("'{owner}' : {}", error.message)),
+                );
+                return None;
+            }
+        };
+        let refused = match (address.transport, address.place) {
+            (Some(Transport::Quic), _) => Some("QUIC"),
+            (_, Where::Reverse(_)) => Some("reverse HTTP"),
+            (_, Where::SocketPair(_)) => Some("`sockpair@`"),
+            (_, Where::Fd(_)) => Some("`fd@` for servers"),
+            _ => None,
+        };
+        if let Some(what) = refused {
+            self.push(
+                Diagnostic::error(codes::REFUSED, word.span, format!("{what} is not supported"))
+                    .compat(format!("'{owner}' : unsupported protocol family for address '{}'.", word.text)),
+            );
+            return None;
+        }
+        self.server_host(&address, word, options, &owner);
+        Some(address)
+    }
+
+    /// A host name must resolve unless `init-addr` says what to do otherwise.
+    fn server_host(&mut self, address: &Address<'t>, word: Word<'t>, options: &ServerOptions<'t>, owner: &str) {
+        let Where::Name(name) = address.place else { return };
+        let may_lack = options.init_addr.as_ref().is_some_and(|list| {
+            list.iter().any(|i| matches!(i, InitAddr::None | InitAddr::Ip(_)))
+        });
+        // SRV records (`_http._tcp.example.org`) are only known to resolvers.
+        if may_lack || name.starts_with('_') || self.host.names.resolve(name).is_some() {
+            return;
+        }
+        let mut diagnostic = Diagnostic::error(codes::UNRESOLVED, word.span, format!("the host name `{name}` cannot be resolved"))
+            .compat(format!("'{owner}' : could not resolve address '{name}'."));
+        diagnostic = diagnostic.note("`init-addr none` lets the server start without an address, `init-addr last,libc,none` too");
+        self.push(diagnostic);
+    }
+
+    /// Reads the options of a server line.
+    pub(crate) fn server_options(&mut self, words: &[Word<'t>], options: &mut ServerOptions<'t>, owner: &str) {
+        let mut at = 0;
+        while let Some(word) = words.get(at).copied() {
+            let bare = word.text.split('(').next().unwrap_or("");
+            let Some(keyword) = keyword::find(Place::Server, &[word.text]).or_else(|| {
+                (bare == "set-proxy-v2-tlv-fmt").then(|| keyword::find(Place::Server, &[bare])).flatten()
+            }) else {
+                at = self.unknown_option(words, at, Place::Server, owner);
+                continue;
+            };
+            at = self.server_option_at(keyword, words, at, options, owner);
+        }
+    }
+
+    fn server_option_at(
+        &mut self,
+        keyword: &'static Keyword,
+        words: &[Word<'t>],
+        at: usize,
+        options: &mut ServerOptions<'t>,
+        owner: &str,
+    ) -> usize {
+        let word = words[at];
+        match keyword.name {
+            "source" => {
+                let Some((source, used)) = self.source(&words[at + 1..], "source") else { return words.len() };
+                options.source = Some(Box::new(source));
+                return at + 1 + used;
+            }
+            "usesrc" => {
+                self.push(
+                    Diagnostic::error(codes::RULE, word.span, "`usesrc` follows `source` only")
+                        .compat("'usesrc' only allowed after a 'source' statement."),
+                );
+                return at + 2;
+            }
+            "set-proxy-v2-tlv-fmt" => {
+                if let Some(format) = self.follow(words, at, owner) {
+                    options.tlvs.push((word, format));
+                }
+                return at + 2;
+            }
+            _ => {}
+        }
+        let value = if keyword.args.is_empty() { None } else { words.get(at + 1).copied() };
+        let next = at + 1 + usize::from(value.is_some());
+        if !keyword.args.is_empty() && !self.check_words(keyword.name, keyword.args, value.as_slice(), word.span) {
+            return next;
+        }
+        self.option_status(keyword, word);
+        self.server_option(keyword.name, word, value, options);
+        next
+    }
+
+    fn server_option(&mut self, name: &'static str, word: Word<'t>, value: Option<Word<'t>>, o: &mut ServerOptions<'t>) {
+        let text = value.map_or("", |v| v.text);
+        let number = || text.parse::<u32>().ok();
+        match name {
+            "ssl" => o.ssl = Some(word.span),
+            "check" => o.check = true,
+            "no-check" => o.check = false,
+            "inter" | "fastinter" | "downinter" | "slowstart" | "agent-inter" | "pool-purge-delay" => {
+                self.server_time(name, value, o);
+            }
+            "weight" => o.weight = text.parse().ok(),
+            "maxconn" => o.maxconn = number(),
+            "rise" => o.rise = number(),
+            "fall" => o.fall = number(),
+            "backup" => o.backup = true,
+            "no-backup" => o.backup = false,
+            "disabled" => o.disabled = true,
+            "enabled" => o.disabled = false,
+            "cookie" => o.cookie = Some(text),
+            "id" => o.id = number().map(|n| Spanned::new(n, word.span)),
+            "minconn" => o.minconn = number(),
+            "maxqueue" => o.maxqueue = number(),
+            "redir" => o.redir = Some(text),
+            "port" => o.port = text.parse().ok(),
+            "addr" => o.addr = value.and_then(|v| self.address(v, Rules::LOOSE, "addr")),
+            "track" => o.track = value,
+            "healthcheck" => o.healthcheck = value,
+            "init-addr" => o.init_addr = value.and_then(|v| self.init_addr(v)),
+            "init-state" => o.init_state = Some(text),
+            "resolvers" => o.resolvers = value,
+            "resolve-prefer" => o.resolve_prefer = Some(text),
+            "pool-max-conn" => o.pool_max_conn = text.parse().ok(),
+            "max-reuse" => o.max_reuse = text.parse().ok(),
+            "non-stick" => o.non_stick = true,
+            "stick" => o.non_stick = false,
+            "hash-key" => o.hash_key = Some(text),
+            "ws" => o.ws = Some(text),
+            "proto" => o.proto = self.server_proto(value),
+            _ => self.server_check_option(name, value, o),
+        }
+    }
+
+    fn server_check_option(&mut self, name: &'static str, value: Option<Word<'t>>, o: &mut ServerOptions<'t>) {
+        let text = value.map_or("", |v| v.text);
+        match name {
+            "check-ssl" => o.check_ssl = Some(true),
+            "no-check-ssl" => o.check_ssl = Some(false),
+            "check-send-proxy" => o.check_send_proxy = true,
+            "no-check-send-proxy" => o.check_send_proxy = false,
+            "check-sni" => o.check_sni = Some(text),
+            "check-alpn" => o.check_alpn = Some(text),
+            "check-proto" => o.check_proto = self.server_proto(value),
+            "agent-check" => o.agent_check = true,
+            "no-agent-check" => o.agent_check = false,
+            "agent-addr" => o.agent_addr = value,
+            "agent-port" => o.agent_port = text.parse().ok(),
+            "agent-send" => o.agent_send = Some(text),
+            "observe" => o.observe = value,
+            "error-limit" => o.error_limit = text.parse().ok(),
+            "on-error" => o.on_error = Some(text),
+            "on-marked-down" => o.shutdown_sessions = true,
+            "on-marked-up" => o.shutdown_backups = true,
+            "send-proxy" => o.send_proxy = Some(ProxyHeaderVersion::V1),
+            "send-proxy-v2" => o.send_proxy = Some(ProxyHeaderVersion::V2),
+            "send-proxy-v2-ssl" => o.send_proxy = Some(ProxyHeaderVersion::V2Ssl),
+            "send-proxy-v2-ssl-cn" => o.send_proxy = Some(ProxyHeaderVersion::V2SslCn),
+            "no-send-proxy" | "no-send-proxy-v2" | "no-send-proxy-v2-ssl" | "no-send-proxy-v2-ssl-cn" => {
+                o.send_proxy = None;
+            }
+            "proxy-v2-options" => o.proxy_options = self.proxy_options(value),
+            _ => self.server_tls_option(name, value, o),
+        }
+    }
+
+    fn server_tls_option(&mut self, name: &'static str, value: Option<Word<'t>>, o: &mut ServerOptions<'t>) {
+        let text = value.map_or("", |v| v.text);
+        match name {
+            "no-ssl" => o.ssl = None,
+            "verify" => o.verify = verify(text),
+            "verifyhost" => o.verify_host = Some(text),
+            "no-verifyhost" => o.verify_host = None,
+            "ca-file" => o.ca_file = self.ca_file("server", value),
+            "crl-file" => o.crl_file = self.ca_file("server", value),
+            "crt" => {
+                if let Some(value) = value {
+                    self.certificate("server", value);
+                }
+                o.certificate = value;
+            }
+            "sni" => o.sni = value,
+            "sni-auto" => o.sni_auto = Some(true),
+            "no-sni-auto" => o.sni_auto = Some(false),
+            "alpn" => o.alpn = Some(self.alpn(value)),
+            "ciphers" => o.ciphers = self.ciphers(value),
+            "ciphersuites" => o.ciphersuites = value,
+            "curves" => o.curves = value,
+            "ssl-min-ver" | "ssl-max-ver" | "force-tlsv12" | "force-tlsv13" | "no-tlsv12" | "no-tlsv13" => {
+                self.version(name, value, &mut o.min, &mut o.max);
+            }
+            // What is left has no effect, and that has been said, or is on by default.
+            _ => {}
+        }
+    }
+
+    fn server_time(&mut self, name: &'static str, value: Option<Word<'t>>, o: &mut ServerOptions<'t>) {
+        let Some(word) = value else { return };
+        // `slowstart 60` counts in milliseconds like everything else, though most people mean seconds.
+        let Some(time) = self.time(name, word, Unit::Milli) else { return };
+        let field = match name {
+            "inter" => &mut o.inter,
+            "fastinter" => &mut o.fastinter,
+            "downinter" => &mut o.downinter,
+            "slowstart" => &mut o.slowstart,
+            "agent-inter" => &mut o.agent_inter,
+            _ => &mut o.pool_purge_delay,
+        };
+        *field = Some(time);
+        let interval = matches!(name, "inter" | "fastinter" | "downinter" | "agent-inter");
+        if interval && time.is_zero() {
+            self.push(
+                Diagnostic::error(codes::TIME, word.span, format!("`{name}` cannot be 0"))
+                    .compat(format!("invalid value {} for argument '{name}' of server.", word.text)),
+            );
+        }
+        // A bare number below 100 ms hammers the server hundreds of times a second.
+        if word.text.bytes().all(|b| b.is_ascii_digit()) && time < Duration::from_millis(100) && !time.is_zero() {
+            self.small_time(name, word, "server");
+        }
+    }
+
+    fn server_proto(&mut self, value: Option<Word<'t>>) -> Option<&'t str> {
+        let value = value?;
+        if !matches!(value.text, "h1" | "h2" | "none") {
+            let refused = matches!(value.text, "fcgi" | "spop" | "quic");
+            let message = if refused {
+                format!("protocol `{}` is not supported", value.text)
+            } else {
+                format!("unknown protocol `{}`", value.text)
+            };
+            self.push(
+                Diagnostic::error(codes::WORD, value.span, message)
+                    .compat(format!("'server' : 'proto' :  unknown MUX protocol '{}'", value.text))
+                    .note("one of: h1, h2, none"),
+            );
+        }
+        Some(value.text)
+    }
+
+    fn proxy_options(&mut self, value: Option<Word<'t>>) -> Option<Word<'t>> {
+        const KNOWN: &[&str] = &["ssl", "cert-cn", "cert-key", "cert-sig", "ssl-cipher", "authority", "crc32c", "unique-id"];
+        let value = value?;
+        for piece in value.text.split(',') {
+            if !KNOWN.contains(&piece) {
+                self.push(
+                    Diagnostic::error(codes::WORD, value.span, format!("`{piece}` is not a PROXY protocol option"))
+                        .compat(format!("'proxy-v2-options' : proxy v2 option not implemented '{piece}'"))
+                        .note(format!("any of: {}", KNOWN.join(", "))),
+                );
+            }
+        }
+        Some(value)
+    }
+
+    fn init_addr(&mut self, value: Word<'t>) -> Option<Vec<InitAddr>> {
+        let mut out = Vec::new();
+        for piece in value.text.split(',') {
+            let method = match piece {
+                "last" => InitAddr::Last,
+                "libc" => InitAddr::Libc,
+                "none" => InitAddr::None,
+                ip => match ip.trim_matches(['[', ']']).parse() {
+                    Ok(ip) => InitAddr::Ip(ip),
+                    Err(_) => {
+                        self.push(
+                            Diagnostic::error(codes::WORD, value.span, format!("`{piece}` is not a way to find an address"))
+                                .compat(format!("'init-addr' : unknown init-addr method '{piece}', supported methods are 'libc', 'last', 'none'."))
+                                .note("a list of `last`, `libc`, `none` and addresses"),
+                        );
+                        return None;
+                    }
+                },
+            };
+            out.push(method);
+        }
+        Some(out)
+    }
+
+    /// Whether the ports of a server leave the check without one; reported by the cross checks.
+    pub(crate) fn check_port_missing(server: &Server<'t>) -> bool {
+        let o = &server.options;
+        let own = o.port.is_some() || o.addr.as_ref().is_some_and(|a| a.port().is_some());
+        let inet = server.address.is_inet() || matches!(server.address.place, Where::Name(_));
+        o.check && inet && !own && matches!(server.address.ports, Ports::None | Ports::Offset(_))
+    }
+}

@@ -1,0 +1,185 @@
+//! `stick-table` lines, and `table` lines of peers sections (configuration manual 11.1).
+
+use super::{Checker, Stmt};
+use crate::codes;
+use crate::config::{StickTable, StoreItem};
+use crate::tree::Word;
+use crate::units::Unit;
+use lb_core::diag::{Diagnostic, Span};
+
+const TYPES: &[(&str, &str)] = &[
+    ("ip", "ip"), ("ipv4", "ip"), ("ipv6", "ipv6"), ("integer", "integer"), ("string", "string"), ("binary", "binary"),
+];
+
+/// Stored data: name, whether it is an array, whether it has a period.
+const STORE: &[(&str, bool, bool)] = &[
+    ("server_id", false, false), ("gpt", true, false), ("gpt0", false, false), ("gpc", true, false),
+    ("gpc0", false, false), ("gpc1", false, false), ("gpc_rate", true, true), ("gpc0_rate", false, true),
+    ("gpc1_rate", false, true), ("conn_cnt", false, false), ("conn_rate", false, true), ("conn_cur", false, false),
+    ("sess_cnt", false, false), ("sess_rate", false, true), ("http_req_cnt", false, false),
+    ("http_req_rate", false, true), ("http_err_cnt", false, false), ("http_err_rate", false, true),
+    ("http_fail_cnt", false, false), ("http_fail_rate", false, true), ("bytes_in_cnt", false, false),
+    ("bytes_in_rate", false, true), ("bytes_out_cnt", false, false), ("bytes_out_rate", false, true),
+    ("server_key", false, false), ("glitch_cnt", false, false), ("glitch_rate", false, true),
+];
+
+impl<'t> Checker<'t, '_> {
+    pub(crate) fn stick_table_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let Some(table) = self.stick_table(stmt.args(), stmt.head()) else { return };
+        let Some(proxy) = self.proxy() else { return };
+        if let Some(first) = proxy.table.as_ref().map(|t| t.span) {
+            return self.push(
+                Diagnostic::error(codes::DUPLICATE, stmt.head(), "a proxy has one stick table")
+                    .compat("stick-table name conflicts with table declared in the same proxy.")
+                    .label(first, "the first one is here"),
+            );
+        }
+        proxy.table = Some(table);
+    }
+
+    /// The words of a table.
+    pub(crate) fn stick_table(&mut self, words: &[Word<'t>], head: Span) -> Option<StickTable<'t>> {
+        let mut table = StickTable {
+            kind: "",
+            length: None,
+            size: 0,
+            expire: None,
+            nopurge: false,
+            peers: None,
+            srvkey_addr: false,
+            store: Vec::new(),
+            span: head,
+        };
+        let mut at = 0;
+        while let Some(word) = words.get(at).copied() {
+            if word.text == "nopurge" || word.text == "recv-only" {
+                table.nopurge |= word.text == "nopurge";
+                at += 1;
+                continue;
+            }
+            let value = self.follow(words, at, "stick-table")?;
+            at += 2;
+            match word.text {
+                "type" => {
+                    table.kind = self.table_type(value)?;
+                    if let Some(length) = words.get(at).filter(|w| w.text == "len") {
+                        let _ = length;
+                        let value = self.follow(words, at, "stick-table")?;
+                        table.length = Some(self.integer("len", value, 1, i64::from(i32::MAX))? as u32);
+                        at += 2;
+                    }
+                }
+                "size" => table.size = self.size("size", value)?,
+                "expire" => table.expire = Some(self.time("expire", value, Unit::Milli)?),
+                "peers" => table.peers = Some(value),
+                "srvkey" => table.srvkey_addr = self.choice("srvkey", value, &["name", "addr"])? == "addr",
+                "store" => self.store(value, &mut table)?,
+                "brates-factor" => {
+                    self.integer("brates-factor", value, 1, i64::from(i32::MAX))?;
+                }
+                "write-to" => {}
+                other => {
+                    self.push(
+                        Diagnostic::error(codes::WORD, word.span, format!("`{other}` is not an argument of `stick-table`"))
+                            .compat(format!("stick-table: unknown argument '{other}'.")),
+                    );
+                    return None;
+                }
+            }
+        }
+        self.complete_table(table, head)
+    }
+
+    fn complete_table(&mut self, table: StickTable<'t>, head: Span) -> Option<StickTable<'t>> {
+        for (missing, name) in [(table.size == 0, "size"), (table.kind.is_empty(), "type")] {
+            if missing {
+                self.push(
+                    Diagnostic::error(codes::MISSING_ARGUMENT, head, format!("`stick-table` needs `{name}`"))
+                        .compat(format!("stick-table: missing {name}.")),
+                );
+                return None;
+            }
+        }
+        Some(table)
+    }
+
+    fn table_type(&mut self, value: Word<'t>) -> Option<&'static str> {
+        if let Some((_, kind)) = TYPES.iter().find(|(name, _)| *name == value.text) {
+            return Some(kind);
+        }
+        self.push(
+            Diagnostic::error(codes::WORD, value.span, format!("`{}` is not a type of key", value.text))
+                .compat(format!("stick-table: unknown type '{}'.", value.text))
+                .note("one of: ip, ipv4, ipv6, integer, string, binary"),
+        );
+        None
+    }
+
+    /// `gpc0,conn_rate(10s)`.
+    fn store(&mut self, value: Word<'t>, table: &mut StickTable<'t>) -> Option<()> {
+        let mut rest = value.text;
+        while !rest.is_empty() {
+            let end = rest.find([',', '(']).unwrap_or(rest.len());
+            let name = &rest[..end];
+            let (argument, next) = match rest[end..].strip_prefix('(') {
+                Some(inner) => {
+                    let close = inner.find(')').unwrap_or(inner.len());
+                    (Some(&inner[..close]), inner.get(close + 1..).unwrap_or(""))
+                }
+                None => (None, &rest[end..]),
+            };
+            rest = next.strip_prefix(',').unwrap_or(next);
+            let item = self.store_item(value, name, argument)?;
+            if table.store.iter().any(|s| s.name == item.name) {
+                self.push(
+                    Diagnostic::error(codes::DUPLICATE, value.span, format!("`{name}` is stored twice"))
+                        .compat(format!("stick-table: '{name}' already defined.")),
+                );
+            }
+            table.store.push(item);
+        }
+        Some(())
+    }
+
+    fn store_item(&mut self, value: Word<'t>, name: &str, argument: Option<&'t str>) -> Option<StoreItem> {
+        let Some(&(name, array, rate)) = STORE.iter().find(|(known, ..)| *known == name) else {
+            let near = crate::suggest::nearest(name, STORE.iter().map(|s| s.0));
+            let mut diagnostic = Diagnostic::error(codes::WORD, value.span, format!("`{name}` cannot be stored in a table"))
+                .compat(format!("stick-table: invalid store option '{name}'."));
+            if let Some(near) = near {
+                diagnostic = diagnostic.suggest(value.span, near, format!("did you mean `{near}`?"));
+            }
+            self.push(diagnostic);
+            return None;
+        };
+        let mut parts = argument.unwrap_or("").split(',').filter(|p| !p.is_empty());
+        let mut item = StoreItem { name, count: None, period: None };
+        if array {
+            let count = parts.next().and_then(|p| p.parse().ok()).filter(|n| (1..=100).contains(n));
+            if count.is_none() {
+                self.error(codes::NUMBER, value.span, format!("`{name}` needs its number of elements, from 1 to 100: `{name}(2)`"));
+                return None;
+            }
+            item.count = count;
+        }
+        if rate {
+            let Some(text) = parts.next() else {
+                self.push(
+                    Diagnostic::error(codes::MISSING_ARGUMENT, value.span, format!("`{name}` needs a period: `{name}(10s)`"))
+                        .compat(format!("stick-table: missing argument to store option '{name}'.")),
+                );
+                return None;
+            };
+            let word = Word { text, span: value.span, plain: false };
+            item.period = Some(self.time(name, word, Unit::Milli)?);
+        }
+        if parts.next().is_some() {
+            self.push(
+                Diagnostic::error(codes::TOO_MANY_ARGUMENTS, value.span, format!("`{name}` takes no further argument"))
+                    .compat(format!("stick-table: unexpected argument to store option '{name}'.")),
+            );
+            return None;
+        }
+        Some(item)
+    }
+}
