@@ -50,14 +50,16 @@ fn in_first_column(file: &str, name: &str) -> bool {
 }
 
 fn main() -> ExitCode {
-    let (flags, names): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|a| a.starts_with("--"));
+    let (flags, names): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|a| a.starts_with("--"));
     let rich = flags.iter().any(|f| f == "--rich");
     let mut texts = Vec::new();
     for name in &names {
         match std::fs::read(name) {
             // Old files may be Latin-1, where every byte is the character of that number.
             Ok(bytes) => texts.push(
-                String::from_utf8(bytes).unwrap_or_else(|e| e.as_bytes().iter().map(|b| char::from(*b)).collect()),
+                String::from_utf8(bytes)
+                    .unwrap_or_else(|e| e.as_bytes().iter().map(|b| char::from(*b)).collect()),
             ),
             Err(error) => {
                 eprintln!("{name}: {error}");

@@ -206,7 +206,11 @@ fn ipv4(text: &str) -> Option<Ipv4Addr> {
     let parts = text
         .split('.')
         .map(|part| {
-            if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) { None } else { part.parse::<u32>().ok() }
+            if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) {
+                None
+            } else {
+                part.parse::<u32>().ok()
+            }
         })
         .collect::<Option<Vec<u32>>>()?;
     let (last, first) = parts.split_last()?;
@@ -245,7 +249,9 @@ fn ports(text: &str, port: Option<&str>, rules: Rules) -> Result<Ports, AddressE
         let (low, high) = (number(low).ok_or_else(invalid)?, number(high).ok_or_else(invalid)?);
         return match (low, high) {
             (0, _) => Err(bad_port(format!("invalid port '{low}' specified for address '{text}'."))),
-            (low, high) if low > high => Err(bad_port(format!("invalid port range '{port}' specified for address '{text}'."))),
+            (low, high) if low > high => {
+                Err(bad_port(format!("invalid port range '{port}' specified for address '{text}'.")))
+            }
             (low, high) if low == high => Ok(Ports::One(low)),
             (low, high) => Ok(Ports::Range(low, high)),
         };

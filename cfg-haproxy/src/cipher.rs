@@ -15,20 +15,60 @@ const fn suite(name: &'static str, words: &'static [&'static str], present: bool
 }
 
 const SUITES: &[Suite] = &[
-    suite("ECDHE-ECDSA-AES256-GCM-SHA384", &["kECDHE", "aECDSA", "AES256", "AES", "AESGCM", "SHA384", "HIGH", "TLSv1.2"], true),
-    suite("ECDHE-RSA-AES256-GCM-SHA384", &["kECDHE", "aRSA", "AES256", "AES", "AESGCM", "SHA384", "HIGH", "TLSv1.2"], true),
-    suite("DHE-RSA-AES256-GCM-SHA384", &["kDHE", "aRSA", "AES256", "AES", "AESGCM", "SHA384", "HIGH", "TLSv1.2"], false),
+    suite(
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        &["kECDHE", "aECDSA", "AES256", "AES", "AESGCM", "SHA384", "HIGH", "TLSv1.2"],
+        true,
+    ),
+    suite(
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        &["kECDHE", "aRSA", "AES256", "AES", "AESGCM", "SHA384", "HIGH", "TLSv1.2"],
+        true,
+    ),
+    suite(
+        "DHE-RSA-AES256-GCM-SHA384",
+        &["kDHE", "aRSA", "AES256", "AES", "AESGCM", "SHA384", "HIGH", "TLSv1.2"],
+        false,
+    ),
     suite("ECDHE-ECDSA-CHACHA20-POLY1305", &["kECDHE", "aECDSA", "CHACHA20", "HIGH", "TLSv1.2"], true),
     suite("ECDHE-RSA-CHACHA20-POLY1305", &["kECDHE", "aRSA", "CHACHA20", "HIGH", "TLSv1.2"], true),
     suite("DHE-RSA-CHACHA20-POLY1305", &["kDHE", "aRSA", "CHACHA20", "HIGH", "TLSv1.2"], false),
-    suite("ECDHE-ECDSA-AES128-GCM-SHA256", &["kECDHE", "aECDSA", "AES128", "AES", "AESGCM", "SHA256", "HIGH", "TLSv1.2"], true),
-    suite("ECDHE-RSA-AES128-GCM-SHA256", &["kECDHE", "aRSA", "AES128", "AES", "AESGCM", "SHA256", "HIGH", "TLSv1.2"], true),
-    suite("DHE-RSA-AES128-GCM-SHA256", &["kDHE", "aRSA", "AES128", "AES", "AESGCM", "SHA256", "HIGH", "TLSv1.2"], false),
-    suite("ECDHE-ECDSA-AES256-SHA384", &["kECDHE", "aECDSA", "AES256", "AES", "SHA384", "HIGH", "TLSv1.2"], false),
-    suite("ECDHE-RSA-AES256-SHA384", &["kECDHE", "aRSA", "AES256", "AES", "SHA384", "HIGH", "TLSv1.2"], false),
+    suite(
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        &["kECDHE", "aECDSA", "AES128", "AES", "AESGCM", "SHA256", "HIGH", "TLSv1.2"],
+        true,
+    ),
+    suite(
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        &["kECDHE", "aRSA", "AES128", "AES", "AESGCM", "SHA256", "HIGH", "TLSv1.2"],
+        true,
+    ),
+    suite(
+        "DHE-RSA-AES128-GCM-SHA256",
+        &["kDHE", "aRSA", "AES128", "AES", "AESGCM", "SHA256", "HIGH", "TLSv1.2"],
+        false,
+    ),
+    suite(
+        "ECDHE-ECDSA-AES256-SHA384",
+        &["kECDHE", "aECDSA", "AES256", "AES", "SHA384", "HIGH", "TLSv1.2"],
+        false,
+    ),
+    suite(
+        "ECDHE-RSA-AES256-SHA384",
+        &["kECDHE", "aRSA", "AES256", "AES", "SHA384", "HIGH", "TLSv1.2"],
+        false,
+    ),
     suite("DHE-RSA-AES256-SHA256", &["kDHE", "aRSA", "AES256", "AES", "SHA256", "HIGH", "TLSv1.2"], false),
-    suite("ECDHE-ECDSA-AES128-SHA256", &["kECDHE", "aECDSA", "AES128", "AES", "SHA256", "HIGH", "TLSv1.2"], false),
-    suite("ECDHE-RSA-AES128-SHA256", &["kECDHE", "aRSA", "AES128", "AES", "SHA256", "HIGH", "TLSv1.2"], false),
+    suite(
+        "ECDHE-ECDSA-AES128-SHA256",
+        &["kECDHE", "aECDSA", "AES128", "AES", "SHA256", "HIGH", "TLSv1.2"],
+        false,
+    ),
+    suite(
+        "ECDHE-RSA-AES128-SHA256",
+        &["kECDHE", "aRSA", "AES128", "AES", "SHA256", "HIGH", "TLSv1.2"],
+        false,
+    ),
     suite("DHE-RSA-AES128-SHA256", &["kDHE", "aRSA", "AES128", "AES", "SHA256", "HIGH", "TLSv1.2"], false),
     suite("ECDHE-ECDSA-AES256-SHA", &["kECDHE", "aECDSA", "AES256", "AES", "SHA1", "HIGH", "TLSv1"], false),
     suite("ECDHE-RSA-AES256-SHA", &["kECDHE", "aRSA", "AES256", "AES", "SHA1", "HIGH", "TLSv1"], false),
@@ -38,8 +78,16 @@ const SUITES: &[Suite] = &[
     suite("ECDHE-RSA-AES128-SHA", &["kECDHE", "aRSA", "AES128", "AES", "SHA1", "HIGH", "TLSv1"], false),
     suite("DHE-RSA-AES128-SHA", &["kDHE", "aRSA", "AES128", "AES", "SHA1", "HIGH", "SSLv3"], false),
     suite("DHE-DSS-AES128-SHA", &["kDHE", "aDSS", "AES128", "AES", "SHA1", "HIGH", "SSLv3"], false),
-    suite("AES256-GCM-SHA384", &["kRSA", "aRSA", "AES256", "AES", "AESGCM", "SHA384", "HIGH", "TLSv1.2"], false),
-    suite("AES128-GCM-SHA256", &["kRSA", "aRSA", "AES128", "AES", "AESGCM", "SHA256", "HIGH", "TLSv1.2"], false),
+    suite(
+        "AES256-GCM-SHA384",
+        &["kRSA", "aRSA", "AES256", "AES", "AESGCM", "SHA384", "HIGH", "TLSv1.2"],
+        false,
+    ),
+    suite(
+        "AES128-GCM-SHA256",
+        &["kRSA", "aRSA", "AES128", "AES", "AESGCM", "SHA256", "HIGH", "TLSv1.2"],
+        false,
+    ),
     suite("AES256-SHA256", &["kRSA", "aRSA", "AES256", "AES", "SHA256", "HIGH", "TLSv1.2"], false),
     suite("AES128-SHA256", &["kRSA", "aRSA", "AES128", "AES", "SHA256", "HIGH", "TLSv1.2"], false),
     suite("AES256-SHA", &["kRSA", "aRSA", "AES256", "AES", "SHA1", "HIGH", "SSLv3"], false),
@@ -54,6 +102,7 @@ const SUITES: &[Suite] = &[
 /// What a cipher string selects.
 pub(crate) struct Selection {
     /// Suites of the TLS library, most wanted first.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read while lowering"))]
     pub(crate) names: Vec<&'static str>,
     /// Suites selected, whether the library has them or not.
     pub(crate) known: usize,
@@ -73,7 +122,8 @@ pub(crate) fn select(text: &str) -> Selection {
             op @ (b'!' | b'-' | b'+') => (op, &token[1..]),
             _ => (b' ', token),
         };
-        let matched: Vec<usize> = (0..SUITES.len()).filter(|i| !killed[*i] && matches(&SUITES[*i], rest)).collect();
+        let matched: Vec<usize> =
+            (0..SUITES.len()).filter(|i| !killed[*i] && matches(&SUITES[*i], rest)).collect();
         match operator {
             b'!' => {
                 matched.iter().for_each(|i| killed[*i] = true);
@@ -94,7 +144,9 @@ pub(crate) fn select(text: &str) -> Selection {
             }
         }
     }
-    let pick = |present: bool| active.iter().map(|i| &SUITES[*i]).filter(|s| s.present == present).map(|s| s.name).collect();
+    let pick = |present: bool| {
+        active.iter().map(|i| &SUITES[*i]).filter(|s| s.present == present).map(|s| s.name).collect()
+    };
     Selection { names: pick(true), known: active.len(), dropped: pick(false) }
 }
 
@@ -141,7 +193,9 @@ mod tests {
         let s = select("ECDHE+AESGCM:!aECDSA:!AES128");
         assert_eq!(s.names, ["ECDHE-RSA-AES256-GCM-SHA384"]);
         assert_eq!(select("HIGH:!kECDHE:!kDHE:!kRSA:!PSK").known, 0);
-        assert!(select("kEECDH+aRSA+AES:kRSA+AES:+AES256:RC4-SHA").names.contains(&"ECDHE-RSA-AES128-GCM-SHA256"));
+        assert!(
+            select("kEECDH+aRSA+AES:kRSA+AES:+AES256:RC4-SHA").names.contains(&"ECDHE-RSA-AES128-GCM-SHA256")
+        );
     }
 
     #[test]

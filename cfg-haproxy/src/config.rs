@@ -4,7 +4,10 @@
 //! Rules, expressions and formats are kept as words; they are compiled while lowering, when the registry of fetches and
 //! converters is known.
 
-#![expect(clippy::exhaustive_structs, reason = "plain data, filled by this crate and read by whoever wants to")]
+#![expect(
+    clippy::exhaustive_structs,
+    reason = "plain data, filled by this crate and read by whoever wants to"
+)]
 
 use crate::address::Address;
 use crate::keyword::{self, Keyword};

@@ -49,8 +49,21 @@ fn is_old(keyword: &str) -> bool {
             rest.is_some_and(|r| {
                 matches!(
                     r,
-                    "add" | "allow" | "del" | "deny" | "iallow" | "idel" | "ideny" | "ipass" | "irep" | "isetbe" | "itarpit"
-                        | "pass" | "rep" | "setbe" | "tarpit"
+                    "add"
+                        | "allow"
+                        | "del"
+                        | "deny"
+                        | "iallow"
+                        | "idel"
+                        | "ideny"
+                        | "ipass"
+                        | "irep"
+                        | "isetbe"
+                        | "itarpit"
+                        | "pass"
+                        | "rep"
+                        | "setbe"
+                        | "tarpit"
                 )
             }) || matches!(keyword, "redisp" | "redispatch")
         }
@@ -76,20 +89,32 @@ fn line_to_present(tree: &mut Tree, index: u32) -> Diagnostic {
             let shown = lines.iter().map(|l| show(l)).collect::<Vec<_>>().join("\n");
             let ranges = lines.iter().map(|l| store(tree, l, &words)).collect();
             tree.translated.insert(index, ranges);
-            Diagnostic::warning(codes::TRANSLATED, head, format!("`{keyword}` no longer exists; read as `{shown}`"))
-                .compat(compat)
-                .suggest(whole, shown, "write it so")
+            Diagnostic::warning(
+                codes::TRANSLATED,
+                head,
+                format!("`{keyword}` no longer exists; read as `{shown}`"),
+            )
+            .compat(compat)
+            .suggest(whole, shown, "write it so")
         }
         Outcome::Dropped(why) => {
             tree.translated.insert(index, Vec::new());
-            Diagnostic::warning(codes::TRANSLATED, head, format!("`{keyword}` no longer exists and is left out: {why}"))
-                .compat(compat)
+            Diagnostic::warning(
+                codes::TRANSLATED,
+                head,
+                format!("`{keyword}` no longer exists and is left out: {why}"),
+            )
+            .compat(compat)
         }
         Outcome::Impossible(what) => {
             tree.translated.insert(index, Vec::new());
-            Diagnostic::error(codes::TRANSLATED, head, format!("`{keyword}` no longer exists and this use cannot be translated"))
-                .compat(compat)
-                .note(what)
+            Diagnostic::error(
+                codes::TRANSLATED,
+                head,
+                format!("`{keyword}` no longer exists and this use cannot be translated"),
+            )
+            .compat(compat)
+            .note(what)
         }
     }
 }
@@ -101,11 +126,15 @@ fn compat(keyword: &str, argument: &str) -> String {
         "contimeout" => return timeout_compat(keyword, "timeout connect"),
         "srvtimeout" => return timeout_compat(keyword, "timeout server"),
         "redispatch" | "redisp" => {
-            return format!("keyword '{keyword}' directive is not supported anymore since HAProxy 2.1. Use 'option redispatch'.");
+            return format!(
+                "keyword '{keyword}' directive is not supported anymore since HAProxy 2.1. Use 'option redispatch'."
+            );
         }
         "appsession" => return "'appsession' is not supported anymore since HAProxy 1.6.".to_owned(),
         "bind-process" => return "'bind-process' is not supported anymore.".to_owned(),
-        "grace" => return "the 'grace' keyword is not supported any more since HAProxy version 2.5.".to_owned(),
+        "grace" => {
+            return "the 'grace' keyword is not supported any more since HAProxy version 2.5.".to_owned();
+        }
         "monitor-net" => {
             return format!(
                 "'monitor-net' doesn't exist anymore. Please use 'http-request return status 200 if {{ src {argument} }}' instead."
@@ -118,7 +147,9 @@ fn compat(keyword: &str, argument: &str) -> String {
     };
     match instead {
         Some(instead) => {
-            format!("The '{keyword}' directive is not supported anymore since HAProxy 2.1. Use '{instead}' instead.")
+            format!(
+                "The '{keyword}' directive is not supported anymore since HAProxy 2.1. Use '{instead}' instead."
+            )
         }
         None => format!("The '{keyword}' directive is not supported anymore since HAProxy 2.1."),
     }
@@ -190,9 +221,13 @@ fn outcome(words: &[&str]) -> Outcome {
 
 /// `appsession <cookie> len <n> timeout <t>` as a table of cookies.
 fn appsession(words: &[&str]) -> Outcome {
-    let value = |name: &str| words.iter().position(|w| *w == name).and_then(|i| words.get(i + 1).map(|w| (*w, i + 1)));
+    let value = |name: &str| {
+        words.iter().position(|w| *w == name).and_then(|i| words.get(i + 1).map(|w| (*w, i + 1)))
+    };
     let (Some(cookie), Some(length), Some(timeout)) = (words.get(1), value("len"), value("timeout")) else {
-        return Outcome::Impossible("write a `stick-table type string` and `stick store-response res.cook(<name>)`");
+        return Outcome::Impossible(
+            "write a `stick-table type string` and `stick store-response res.cook(<name>)`",
+        );
     };
     let mut table = words_of("stick-table type string len", 0);
     table.push(new(length.0, length.1));
@@ -207,7 +242,8 @@ fn appsession(words: &[&str]) -> Outcome {
 
 /// The `req*` and `rsp*` family.
 fn header_rule(words: &[&str]) -> Outcome {
-    const WRITE: &str = "write an `http-request` or `http-response` rule for the header or path that is meant";
+    const WRITE: &str =
+        "write an `http-request` or `http-response` rule for the header or path that is meant";
     let request = words[0].starts_with("req") || words[0] == "cliexp";
     let verb = match words[0] {
         "cliexp" | "srvexp" => "rep",
@@ -220,7 +256,8 @@ fn header_rule(words: &[&str]) -> Outcome {
     let Some(pattern) = words.get(1) else { return Outcome::Impossible("it needs an argument") };
     let set = if request { "http-request" } else { "http-response" };
     let takes = if matches!(verb, "rep" | "setbe") { 3 } else { 2 };
-    let tail: Vec<New> = words.get(takes..).unwrap_or_default().iter().enumerate().map(|(i, w)| new(*w, i + takes)).collect();
+    let tail: Vec<New> =
+        words.get(takes..).unwrap_or_default().iter().enumerate().map(|(i, w)| new(*w, i + takes)).collect();
     let line = match verb {
         "add" => add(set, pattern),
         "del" => delete(set, pattern, fold),
@@ -252,7 +289,11 @@ fn add(set: &str, text: &str) -> Option<Vec<New>> {
 fn header_pattern(pattern: &str) -> Option<(&str, &str)> {
     let (name, value) = pattern.strip_prefix('^').unwrap_or(pattern).split_once(':')?;
     let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    let value = value.strip_prefix("\\s*").or_else(|| value.strip_prefix(" *")).or_else(|| value.strip_prefix("[ ]*")).unwrap_or(value);
+    let value = value
+        .strip_prefix("\\s*")
+        .or_else(|| value.strip_prefix(" *"))
+        .or_else(|| value.strip_prefix("[ ]*"))
+        .unwrap_or(value);
     plain.then(|| (name, value.trim_start()))
 }
 
@@ -296,8 +337,17 @@ fn replace(set: &str, pattern: &str, template: &str, fold: bool, request: bool) 
 
 /// `^([^ ]*) /a(.*)` with `\1 /b\2` works on the request line; the part after the method is the path with its query.
 fn replace_path(pattern: &str, template: &str, fold: bool) -> Option<Vec<New>> {
-    const METHODS: &[&str] =
-        &["^([^ :]*) ", "^([^ ]*) ", "^([^ ]+) ", "^([^ :]+) ", "^([^:]*) ", "^(.*) ", "^(\\w+) ", "^([A-Z]*) ", "^([A-Z]+) "];
+    const METHODS: &[&str] = &[
+        "^([^ :]*) ",
+        "^([^ ]*) ",
+        "^([^ ]+) ",
+        "^([^ :]+) ",
+        "^([^:]*) ",
+        "^(.*) ",
+        "^(\\w+) ",
+        "^([A-Z]*) ",
+        "^([A-Z]+) ",
+    ];
     let rest = METHODS.iter().find_map(|m| pattern.strip_prefix(m))?;
     let target = template.strip_prefix("\\1 ")?;
     let version = |text: &str| text.find(" HTTP/").map_or(text.len(), |i| i);
@@ -395,8 +445,14 @@ mod tests {
 
     #[test]
     fn headers_are_added_deleted_and_replaced() {
-        check(&["rspadd", r"X-Forwarded-Host: http:\\example.com"], &[r"http-response add-header X-Forwarded-Host 'http:\\example.com'"]);
-        check(&["reqadd", "X-Proto: https", "if", "secure"], &["http-request add-header X-Proto https if secure"]);
+        check(
+            &["rspadd", r"X-Forwarded-Host: http:\\example.com"],
+            &[r"http-response add-header X-Forwarded-Host 'http:\\example.com'"],
+        );
+        check(
+            &["reqadd", "X-Proto: https", "if", "secure"],
+            &["http-request add-header X-Proto https if secure"],
+        );
         check(&["rspidel", "^Server:.*"], &["http-response del-header Server"]);
         check(&["reqirep", "^Host:", "Host: a.example"], &["http-request replace-header Host ^.* a.example"]);
         check(
@@ -407,7 +463,10 @@ mod tests {
 
     #[test]
     fn the_request_line_becomes_the_path() {
-        check(&["reqrep", "^([^ ]*) /openig/(.*)", r"\1 /\2"], &[r"http-request replace-pathq ^/openig/(.*) '/\1'"]);
+        check(
+            &["reqrep", "^([^ ]*) /openig/(.*)", r"\1 /\2"],
+            &[r"http-request replace-pathq ^/openig/(.*) '/\1'"],
+        );
         check(&["reqideny", "^[^ ]* /admin"], &["http-request deny if { path -m reg -i ^/admin }"]);
     }
 

@@ -98,6 +98,25 @@ pub(crate) fn words(
     Ok(())
 }
 
+/// Replaces `$NAME` and `${NAME}` in `text`; unset variables become nothing.
+pub(crate) fn expand(text: &str, env: &dyn Env, changes: &Changes) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let brace = rest.starts_with('{');
+        let name_at = usize::from(brace);
+        let length = rest[name_at..].bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+        let name = &rest[name_at..name_at + length];
+        out.push_str(changes.var(env, name).as_deref().unwrap_or(""));
+        rest = &rest[name_at + length..];
+        rest = if brace { rest.strip_prefix('}').unwrap_or(rest) } else { rest };
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Reads one word (or, by `${X[*]}`, several or none) and says where it ends.
 fn word(
     text: &str,

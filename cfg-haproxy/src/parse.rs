@@ -218,10 +218,22 @@ impl FileParser<'_, '_> {
                 Role::Broken
             }
             Some(kind) => {
+                self.expand_plain(words);
                 if kind == SectionKind::Global && name.ends_with("env") {
                     self.environment(name, words);
                 }
                 Role::Keyword
+            }
+        }
+    }
+
+    /// Remembers words with variables outside quotes: addresses expand them wherever they stand.
+    fn expand_plain(&mut self, words: &[RawWord]) {
+        for word in words.iter().filter(|w| w.owned.is_none()) {
+            let text = self.parser.tree.sources.text(self.span(word));
+            if text.contains('$') {
+                let value = lex::expand(text, self.parser.env, &self.parser.tree.changes);
+                self.parser.tree.expanded.insert((self.file, word.start), value);
             }
         }
     }
@@ -244,10 +256,10 @@ impl FileParser<'_, '_> {
 
     fn close_section(&mut self) {
         let end = self.parser.tree.lines.len() as u32;
-        if let Some(section) = self.parser.tree.sections.last_mut() {
-            if section.lines.end == section.lines.start {
-                section.lines.end = end;
-            }
+        if let Some(section) = self.parser.tree.sections.last_mut()
+            && section.lines.end == section.lines.start
+        {
+            section.lines.end = end;
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Tree {
     pub(crate) changes: Changes,
     /// Lines whose keyword no longer exists: what they say in present words, as ranges of `words`.
     pub(crate) translated: HashMap<u32, Vec<Range<u32>>>,
+    /// Words that are written plainly and hold variables, with their values put in. Only addresses read them so.
+    pub(crate) expanded: HashMap<(FileId, u32), String>,
 }
 
 /// What a line is.
@@ -135,7 +137,11 @@ impl Tree {
     }
 
     /// The words `range`, which stand for those of `line`.
-    pub(crate) fn words_at<'t>(&'t self, line: &Line, range: Range<u32>) -> impl Iterator<Item = Word<'t>> + use<'t> {
+    pub(crate) fn words_at<'t>(
+        &'t self,
+        line: &Line,
+        range: Range<u32>,
+    ) -> impl Iterator<Item = Word<'t>> + use<'t> {
         let file = line.span.file;
         self.words[range.start as usize..range.end as usize].iter().map(move |word| self.word(file, word))
     }
@@ -147,6 +153,16 @@ impl Tree {
             None => self.sources.text(span),
         };
         Word { text, span, plain: raw.owned.is_none() }
+    }
+
+    /// The value of `word` with variables outside quotes replaced too, as addresses have it.
+    pub(crate) fn expanded<'t>(&'t self, word: Word<'t>) -> &'t str {
+        let found = if self.expanded.is_empty() {
+            None
+        } else {
+            self.expanded.get(&(word.span.file, word.span.start))
+        };
+        found.map_or(word.text, String::as_str)
     }
 
     /// The text of `file`, put together from its lines; always what was parsed.

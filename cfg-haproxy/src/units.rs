@@ -74,7 +74,7 @@ pub fn size(text: &str) -> Result<u64, UnitError> {
         "m" | "M" => 20,
         "g" | "G" => 30,
         _ => {
-            let bad = suffix.chars().find(|c| !"kKmMgG".contains(*c)).or(suffix.chars().nth(1));
+            let bad = suffix.chars().find(|c| !"kKmMgG".contains(*c)).or_else(|| suffix.chars().nth(1));
             return Err(UnitError::Unexpected(bad.unwrap_or(' ')));
         }
     };

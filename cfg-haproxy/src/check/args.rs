@@ -9,6 +9,22 @@ use crate::units::{self, Unit, UnitError};
 use lb_core::diag::{Diagnostic, Span};
 use std::time::Duration;
 
+/// Keywords after whose arguments HAProxy never looks at the line again.
+const IGNORES_MORE: &[&str] = &[
+    "log-tag",
+    "http-send-name-header",
+    "unique-id-header",
+    "rate-limit sessions",
+    "tcp-request inspect-delay",
+    "tcp-response inspect-delay",
+    "compression offload",
+    "hash-balance-factor",
+    "dynamic-cookie-key",
+    "max-session-srv-conns",
+    "load-server-state-from-file",
+    "httpchk",
+];
+
 impl<'t> Checker<'t, '_> {
     /// Checks the arguments of `stmt`; true if they are right.
     pub(crate) fn check_args(&mut self, stmt: &Stmt<'t, '_>) -> bool {
@@ -22,10 +38,27 @@ impl<'t> Checker<'t, '_> {
         let open = self.consume(name, args, words, &mut at, head);
         if !open && at < words.len() && self.diagnostics.len() == before {
             let extra = words[at];
+            if IGNORES_MORE.contains(&name) || name.starts_with("stats ") || name.starts_with("email-alert ")
+            {
+                self.push(
+                    Diagnostic::warning(
+                        codes::TOO_MANY_ARGUMENTS,
+                        extra.span,
+                        format!("`{name}` ignores what follows its argument"),
+                    )
+                    .compat(format!("'{name}' ignores the argument '{}' and what follows it.", extra.text))
+                    .note("a value with blanks needs quotes"),
+                );
+                return true;
+            }
             self.push(
-                Diagnostic::error(codes::TOO_MANY_ARGUMENTS, extra.span, format!("`{name}` takes no further argument"))
-                    .compat(format!("'{name}' cannot handle unexpected argument '{}'.", extra.text))
-                    .note(format!("syntax: {name}{}", pretty(args))),
+                Diagnostic::error(
+                    codes::TOO_MANY_ARGUMENTS,
+                    extra.span,
+                    format!("`{name}` takes no further argument"),
+                )
+                .compat(format!("'{name}' cannot handle unexpected argument '{}'.", extra.text))
+                .note(format!("syntax: {name}{}", pretty(args))),
             );
         }
         self.diagnostics.len() == before
@@ -64,9 +97,13 @@ impl<'t> Checker<'t, '_> {
             _ => "an argument".to_owned(),
         };
         self.push(
-            Diagnostic::error(codes::MISSING_ARGUMENT, last.after(), format!("`{name}` needs {}", what.replace('\'', "`")))
-                .compat(format!("'{name}' expects {what}."))
-                .note(format!("syntax: {name}{}", pretty(args))),
+            Diagnostic::error(
+                codes::MISSING_ARGUMENT,
+                last.after(),
+                format!("`{name}` needs {}", what.replace('\'', "`")),
+            )
+            .compat(format!("'{name}' expects {what}."))
+            .note(format!("syntax: {name}{}", pretty(args))),
         );
     }
 
@@ -92,18 +129,20 @@ impl<'t> Checker<'t, '_> {
     }
 
     /// One of `choices`.
-    pub(crate) fn choice(&mut self, name: &str, word: Word<'t>, choices: &'static [&'static str]) -> Option<&'static str> {
+    pub(crate) fn choice(
+        &mut self,
+        name: &str,
+        word: Word<'t>,
+        choices: &'static [&'static str],
+    ) -> Option<&'static str> {
         if let Some(found) = choices.iter().find(|c| **c == word.text) {
             return Some(found);
         }
         let listed = choices.join("', '");
-        let mut diagnostic = Diagnostic::error(
-            codes::WORD,
-            word.span,
-            format!("`{}` is not a value of `{name}`", word.text),
-        )
-        .compat(format!("'{name}' only supports '{listed}' (got '{}').", word.text))
-        .note(format!("one of: {}", choices.join(", ")));
+        let mut diagnostic =
+            Diagnostic::error(codes::WORD, word.span, format!("`{}` is not a value of `{name}`", word.text))
+                .compat(format!("'{name}' only supports '{listed}' (got '{}').", word.text))
+                .note(format!("one of: {}", choices.join(", ")));
         if let Some(near) = suggest::nearest(word.text, choices.iter().copied()) {
             diagnostic = diagnostic.suggest(word.span, near, format!("did you mean `{near}`?"));
         }
@@ -152,18 +191,18 @@ impl<'t> Checker<'t, '_> {
             UnitError::Empty => (format!("`{name}` needs a time"), format!("'{name}' expects a time value.")),
             UnitError::Overflow => (
                 format!("`{text}` is too long a time"),
-                format!("timer overflow in argument '{text}' to '{name}' (maximum value is 2147483647 ms or ~24.8 days)."),
+                format!(
+                    "timer overflow in argument '{text}' to '{name}' (maximum value is 2147483647 ms or ~24.8 days)."
+                ),
             ),
             UnitError::Underflow => (
                 format!("`{text}` is too short a time"),
                 format!("timer underflow in argument '{text}' to '{name}' (minimum value is 1 ms)."),
             ),
         };
-        self.push(
-            Diagnostic::error(codes::TIME, word.span, message)
-                .compat(compat)
-                .note("a time is an integer with one of the units us, ms, s, m, h, d; fractions are not possible"),
-        );
+        self.push(Diagnostic::error(codes::TIME, word.span, message).compat(compat).note(
+            "a time is an integer with one of the units us, ms, s, m, h, d; fractions are not possible",
+        ));
         None
     }
 

@@ -9,8 +9,19 @@ use lb_core::balance::{Algorithm, HashFunction, HashMethod, HashType};
 use lb_core::diag::{Diagnostic, Spanned};
 
 const ALGORITHMS: &[&str] = &[
-    "roundrobin", "static-rr", "leastconn", "first", "source", "uri", "url_param", "hdr", "random", "rdp-cookie",
-    "hash", "sticky", "log-hash",
+    "roundrobin",
+    "static-rr",
+    "leastconn",
+    "first",
+    "source",
+    "uri",
+    "url_param",
+    "hdr",
+    "random",
+    "rdp-cookie",
+    "hash",
+    "sticky",
+    "log-hash",
 ];
 
 impl<'t> Checker<'t, '_> {
@@ -18,8 +29,16 @@ impl<'t> Checker<'t, '_> {
         let Some((balance, used)) = self.algorithm(stmt) else { return };
         if let Some(extra) = stmt.args().get(used).copied() {
             self.push(
-                Diagnostic::error(codes::TOO_MANY_ARGUMENTS, extra.span, format!("`{}` takes no further argument", stmt.arg(0)))
-                    .compat(format!("'balance {}' cannot handle unexpected argument '{}'.", stmt.arg(0), extra.text)),
+                Diagnostic::warning(
+                    codes::TOO_MANY_ARGUMENTS,
+                    extra.span,
+                    format!("`balance {}` takes no further argument", stmt.arg(0)),
+                )
+                .compat(format!(
+                    "'balance {}' ignores the argument '{}'.",
+                    stmt.arg(0),
+                    extra.text
+                )),
             );
         }
         let value = Some(Spanned::new(balance, stmt.span()));
@@ -52,10 +71,17 @@ impl<'t> Checker<'t, '_> {
             "url_param" => self.param_hash(args),
             "hash" => {
                 if args.len() < 2 {
-                    self.error(codes::MISSING_ARGUMENT, word.span.after(), "`balance hash` needs an expression");
+                    self.error(
+                        codes::MISSING_ARGUMENT,
+                        word.span.after(),
+                        "`balance hash` needs an expression",
+                    );
                     return None;
                 }
-                Some((Balance { algorithm: Algorithm::Hash, expression: Some(args[1..].to_vec()) }, args.len()))
+                Some((
+                    Balance { algorithm: Algorithm::Hash, expression: Some(args[1..].to_vec()) },
+                    args.len(),
+                ))
             }
             "log-hash" => {
                 self.push(
@@ -98,11 +124,20 @@ impl<'t> Checker<'t, '_> {
         draws
     }
 
-    fn header_hash(&mut self, word: Word<'t>, inner: Option<&'t str>, args: &[Word<'t>]) -> Option<(Balance<'t>, usize)> {
+    fn header_hash(
+        &mut self,
+        word: Word<'t>,
+        inner: Option<&'t str>,
+        args: &[Word<'t>],
+    ) -> Option<(Balance<'t>, usize)> {
         let Some(name) = inner.filter(|n| !n.is_empty()) else {
             self.push(
-                Diagnostic::error(codes::MISSING_ARGUMENT, word.span, "`hdr` needs the name of a header: `hdr(host)`")
-                    .compat("hdr(name) requires an http header field name."),
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    word.span,
+                    "`hdr` needs the name of a header: `hdr(host)`",
+                )
+                .compat("hdr(name) requires an http header field name."),
             );
             return None;
         };
@@ -140,8 +175,12 @@ impl<'t> Checker<'t, '_> {
     fn param_hash(&mut self, args: &[Word<'t>]) -> Option<(Balance<'t>, usize)> {
         let Some(name) = args.get(1) else {
             self.push(
-                Diagnostic::error(codes::MISSING_ARGUMENT, args[0].span.after(), "`url_param` needs the name of a parameter")
-                    .compat("url_param requires an URL parameter name."),
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    args[0].span.after(),
+                    "`url_param` needs the name of a parameter",
+                )
+                .compat("url_param requires an URL parameter name."),
             );
             return None;
         };
@@ -157,13 +196,23 @@ impl<'t> Checker<'t, '_> {
             Some(word) => {
                 let word = *word;
                 self.push(
-                    Diagnostic::error(codes::WORD, word.span, format!("`{}` is not an option of `balance url_param`", word.text))
-                        .compat("url_param only accepts check_post modifier."),
+                    Diagnostic::error(
+                        codes::WORD,
+                        word.span,
+                        format!("`{}` is not an option of `balance url_param`", word.text),
+                    )
+                    .compat("url_param only accepts check_post modifier."),
                 );
                 return None;
             }
         };
-        Some((Balance { algorithm: Algorithm::UrlParam { name: name.text.into(), check_post }, expression: None }, used))
+        Some((
+            Balance {
+                algorithm: Algorithm::UrlParam { name: name.text.into(), check_post },
+                expression: None,
+            },
+            used,
+        ))
     }
 
     pub(crate) fn hash_type_line(&mut self, stmt: &Stmt<'t, '_>) {
@@ -187,9 +236,13 @@ impl<'t> Checker<'t, '_> {
             }
             _ => {
                 return self.push(
-                    Diagnostic::error(codes::WORD, method.span, format!("`{}` is not a hash method", method.text))
-                        .compat("'hash-type' only supports 'consistent' and 'map-based'.")
-                        .note("one of: map-based, consistent"),
+                    Diagnostic::error(
+                        codes::WORD,
+                        method.span,
+                        format!("`{}` is not a hash method", method.text),
+                    )
+                    .compat("'hash-type' only supports 'consistent' and 'map-based'.")
+                    .note("one of: map-based, consistent"),
                 );
             }
         };
@@ -201,8 +254,12 @@ impl<'t> Checker<'t, '_> {
                 Some(word) if word.text == "avalanche" => true,
                 Some(word) => {
                     return self.push(
-                        Diagnostic::error(codes::WORD, word.span, format!("`{}` is not a hash modifier", word.text))
-                            .compat("'hash-type' only supports 'avalanche' as a modifier for hash functions."),
+                        Diagnostic::error(
+                            codes::WORD,
+                            word.span,
+                            format!("`{}` is not a hash modifier", word.text),
+                        )
+                        .compat("'hash-type' only supports 'avalanche' as a modifier for hash functions."),
                     );
                 }
             };
@@ -222,9 +279,13 @@ impl<'t> Checker<'t, '_> {
             "none" => HashFunction::None,
             _ => {
                 self.push(
-                    Diagnostic::error(codes::WORD, word.span, format!("`{}` is not a hash function", word.text))
-                        .compat("'hash-type' only supports 'sdbm', 'djb2', 'crc32', or 'wt6' hash functions.")
-                        .note("one of: sdbm, djb2, wt6, crc32, none"),
+                    Diagnostic::error(
+                        codes::WORD,
+                        word.span,
+                        format!("`{}` is not a hash function", word.text),
+                    )
+                    .compat("'hash-type' only supports 'sdbm', 'djb2', 'crc32', or 'wt6' hash functions.")
+                    .note("one of: sdbm, djb2, wt6, crc32, none"),
                 );
                 return None;
             }

@@ -26,6 +26,7 @@ impl<'t> Checker<'t, '_> {
     pub(crate) fn bind_addresses(&mut self, word: Word<'t>, owner: &str, rules: Rules) -> Vec<Address<'t>> {
         let mut out = Vec::new();
         let mut at = 0;
+        let word = Word { text: self.tree.expanded(word), ..word };
         for piece in word.text.split(',') {
             let part = Word { text: piece, span: word.part(at..at + piece.len()), plain: word.plain };
             at += piece.len() + 1;
@@ -102,20 +103,33 @@ impl<'t> Checker<'t, '_> {
             Status::Refused(why) => self.refused(word.span, keyword, why),
             Status::NoEffect(_) => self.no_effect(word.span, keyword),
             Status::Translated(to) => self.push(
-                Diagnostic::warning(codes::TRANSLATED, word.span, format!("`{}` is no longer supported: {to}", keyword.name))
-                    .compat(format!("'{}' is not supported anymore.", keyword.name)),
+                Diagnostic::warning(
+                    codes::TRANSLATED,
+                    word.span,
+                    format!("`{}` is no longer supported: {to}", keyword.name),
+                )
+                .compat(format!("'{}' is not supported anymore.", keyword.name)),
             ),
             _ => {}
         }
     }
 
     /// Reports an unknown word of an option list and says where to go on.
-    pub(crate) fn unknown_option(&mut self, words: &[Word<'t>], at: usize, place: Place, owner: &str) -> usize {
+    pub(crate) fn unknown_option(
+        &mut self,
+        words: &[Word<'t>],
+        at: usize,
+        place: Place,
+        owner: &str,
+    ) -> usize {
         let word = words[at];
         let near = suggest::nearest(word.text, keyword::first_words(place, 0));
         let mut compat = format!("'{owner}' : unknown keyword '{}'", word.text);
-        let mut diagnostic =
-            Diagnostic::error(codes::UNKNOWN_KEYWORD, word.span, format!("unknown `{owner}` option `{}`", word.text));
+        let mut diagnostic = Diagnostic::error(
+            codes::UNKNOWN_KEYWORD,
+            word.span,
+            format!("unknown `{owner}` option `{}`", word.text),
+        );
         match near {
             Some(near) => {
                 compat.push_str(&format!("; did you mean '{near}' maybe ?"));
@@ -136,7 +150,13 @@ impl<'t> Checker<'t, '_> {
         next
     }
 
-    fn bind_option(&mut self, keyword: &'static Keyword, word: Word<'t>, value: Option<Word<'t>>, o: &mut BindOptions<'t>) {
+    fn bind_option(
+        &mut self,
+        keyword: &'static Keyword,
+        word: Word<'t>,
+        value: Option<Word<'t>>,
+        o: &mut BindOptions<'t>,
+    ) {
         let text = value.map_or("", |v| v.text);
         match keyword.name {
             "ssl" => o.ssl = Some(word.span),
@@ -155,7 +175,9 @@ impl<'t> Checker<'t, '_> {
             "proto" => self.bind_proto(value, o),
             "level" => o.level = level(text),
             "expose-fd" => o.expose_fd = true,
-            "mode" | "user" | "group" | "uid" | "gid" => self.unix_option(keyword.name, value, &mut o.unix, "bind"),
+            "mode" | "user" | "group" | "uid" | "gid" => {
+                self.unix_option(keyword.name, value, &mut o.unix, "bind")
+            }
             _ => self.bind_tls_option(keyword, value, o),
         }
     }
@@ -172,7 +194,12 @@ impl<'t> Checker<'t, '_> {
         o.proto = Some(value.text);
     }
 
-    fn bind_tls_option(&mut self, keyword: &'static Keyword, value: Option<Word<'t>>, o: &mut BindOptions<'t>) {
+    fn bind_tls_option(
+        &mut self,
+        keyword: &'static Keyword,
+        value: Option<Word<'t>>,
+        o: &mut BindOptions<'t>,
+    ) {
         let text = value.map_or("", |v| v.text);
         match keyword.name {
             "crt" | "default-crt" => {
@@ -240,7 +267,13 @@ impl<'t> Checker<'t, '_> {
             "ssl-min-ver" => *min = Some(if text == "TLSv1.3" { TlsVersion::V13 } else { TlsVersion::V12 }),
             "ssl-max-ver" if old => {
                 let span = value.map_or_else(Default::default, |v| v.span);
-                self.error(codes::TLS, span, format!("`ssl-max-ver {text}` leaves no TLS version; this library offers TLS 1.2 and 1.3"));
+                self.error(
+                    codes::TLS,
+                    span,
+                    format!(
+                        "`ssl-max-ver {text}` leaves no TLS version; this library offers TLS 1.2 and 1.3"
+                    ),
+                );
             }
             "ssl-max-ver" => *max = Some(if text == "TLSv1.3" { TlsVersion::V13 } else { TlsVersion::V12 }),
             "force-tlsv12" => (*min, *max) = (Some(TlsVersion::V12), Some(TlsVersion::V12)),

@@ -28,8 +28,12 @@ impl<'t> Checker<'t, '_> {
         };
         if let Some(compat) = problem {
             return self.push(
-                Diagnostic::error(codes::CONFLICT, stmt.span(), compat.trim_end_matches('.').replace('\'', "`"))
-                    .compat(compat),
+                Diagnostic::error(
+                    codes::CONFLICT,
+                    stmt.span(),
+                    compat.trim_end_matches('.').replace('\'', "`"),
+                )
+                .compat(compat),
             );
         }
         let value = Some(Spanned::new(cookie, stmt.span()));
@@ -74,7 +78,11 @@ impl<'t> Checker<'t, '_> {
             "attr" => {
                 let value = self.follow(args, at, "cookie")?;
                 if value.text.contains(|c: char| c.is_ascii_control() || c == ';') {
-                    self.error(codes::NAME, value.span, "an attribute of a cookie cannot hold control characters or `;`");
+                    self.error(
+                        codes::NAME,
+                        value.span,
+                        "an attribute of a cookie cannot hold control characters or `;`",
+                    );
                     return None;
                 }
                 cookie.attributes.push(value.text);
@@ -99,7 +107,11 @@ impl<'t> Checker<'t, '_> {
         let args = stmt.args().to_vec();
         let name = stmt.keyword.name.trim_start_matches("compression ");
         if args.is_empty() && name != "offload" {
-            return self.error(codes::MISSING_ARGUMENT, stmt.head().after(), format!("`compression {name}` needs an argument"));
+            return self.error(
+                codes::MISSING_ARGUMENT,
+                stmt.head().after(),
+                format!("`compression {name}` needs an argument"),
+            );
         }
         if name.starts_with("algo") {
             for word in &args {
@@ -111,7 +123,8 @@ impl<'t> Checker<'t, '_> {
         let size = if name == "minsize-res" { self.size(name, args[0]).unwrap_or(0) } else { 0 };
         let span = stmt.span();
         let Some(proxy) = self.proxy() else { return };
-        let slot = proxy.settings.compression.get_or_insert_with(|| Spanned::new(Compression::default(), span));
+        let slot =
+            proxy.settings.compression.get_or_insert_with(|| Spanned::new(Compression::default(), span));
         let texts = args.iter().map(|w| w.text);
         match name {
             "algo" | "algo-res" => slot.value.algorithms.extend(texts),

@@ -117,7 +117,8 @@ impl<'c, 't> Cross<'c, 't> {
             } else {
                 Diagnostic::error(codes::UNKNOWN_NAME, span, format!("there is no backend `{name}`"))
             };
-            diagnostic = diagnostic.compat(format!("Proxy '{}': unable to find required {keyword}: '{name}'.", proxy.name));
+            diagnostic = diagnostic
+                .compat(format!("Proxy '{}': unable to find required {keyword}: '{name}'.", proxy.name));
             if let Some(near) = near {
                 diagnostic = diagnostic.suggest(span, near, format!("did you mean `{near}`?"));
             }
@@ -129,7 +130,9 @@ impl<'c, 't> Cross<'c, 't> {
         if !fits {
             let backend = &self.config.proxies[index];
             let (mode, other) = (mode.word(), other.word());
-            let at = |span| self.tree.sources().locate(span).map_or(String::new(), |(f, p)| format!("{f}:{}", p.line));
+            let at = |span| {
+                self.tree.sources().locate(span).map_or(String::new(), |(f, p)| format!("{f}:{}", p.line))
+            };
             let compat = format!(
                 "{mode} {} '{}' ({}) tries to use incompatible {other} {} '{}' ({}) in a '{keyword}' rule (see 'mode').",
                 proxy.type_word(),
@@ -144,7 +147,9 @@ impl<'c, 't> Cross<'c, 't> {
                 span,
                 format!("an {mode} frontend cannot use the {other} backend `{name}`"),
             );
-            self.out.push(diagnostic.compat(compat).label(backend.span, format!("this backend has `mode {other}`")));
+            self.out.push(
+                diagnostic.compat(compat).label(backend.span, format!("this backend has `mode {other}`")),
+            );
         }
     }
 
@@ -153,23 +158,35 @@ impl<'c, 't> Cross<'c, 't> {
         let known = proxy.servers.iter().any(|s| names_server(s, word.text));
         if !known && !word.text.contains('%') {
             self.out.push(
-                Diagnostic::error(codes::UNKNOWN_NAME, word.span, format!("this proxy has no server `{}`", word.text))
-                    .compat(format!(
-                        "{} '{}' : unable to find server '{}' referenced in a 'use-server' rule.",
-                        proxy.type_word(),
-                        proxy.name,
-                        word.text
-                    )),
+                Diagnostic::error(
+                    codes::UNKNOWN_NAME,
+                    word.span,
+                    format!("this proxy has no server `{}`", word.text),
+                )
+                .compat(format!(
+                    "{} '{}' : unable to find server '{}' referenced in a 'use-server' rule.",
+                    proxy.type_word(),
+                    proxy.name,
+                    word.text
+                )),
             );
         }
     }
 
-    fn known(&mut self, what: &str, name: &str, span: Span, known: Vec<&str>, compat: impl FnOnce() -> String) {
+    fn known(
+        &mut self,
+        what: &str,
+        name: &str,
+        span: Span,
+        known: Vec<&str>,
+        compat: impl FnOnce() -> String,
+    ) {
         if known.contains(&name) {
             return;
         }
-        let mut diagnostic = Diagnostic::error(codes::UNKNOWN_NAME, span, format!("there is no `{what}` section `{name}`"))
-            .compat(compat());
+        let mut diagnostic =
+            Diagnostic::error(codes::UNKNOWN_NAME, span, format!("there is no `{what}` section `{name}`"))
+                .compat(compat());
         if let Some(near) = suggest::nearest(name, known) {
             diagnostic = diagnostic.suggest(span, near, format!("did you mean `{near}`?"));
         }
@@ -200,39 +217,36 @@ impl<'c, 't> Cross<'c, 't> {
                 );
             }
         }
-        if let Some(balance) = settings.balance.as_ref().filter(|_| proxy.has_backend() && mode != ProxyMode::Http) {
-            if matches!(balance.value.algorithm, Algorithm::Uri { .. } | Algorithm::Hdr { .. } | Algorithm::UrlParam { .. }) {
-                self.out.push(
-                    Diagnostic::warning(codes::MODE, balance.span, "this algorithm needs `mode http`; servers are taken in turn")
-                        .compat(format!(
-                            "Layer 7 hash not possible for {} '{}' (needs 'mode http'). Falling back to round robin.",
-                            proxy.type_word(),
-                            proxy.name
-                        )),
-                );
-            }
+        if let Some(balance) =
+            settings.balance.as_ref().filter(|_| proxy.has_backend() && mode != ProxyMode::Http)
+            && matches!(
+                balance.value.algorithm,
+                Algorithm::Uri { .. } | Algorithm::Hdr { .. } | Algorithm::UrlParam { .. }
+            )
+        {
+            self.out.push(
+                Diagnostic::warning(
+                    codes::MODE,
+                    balance.span,
+                    "this algorithm needs `mode http`; servers are taken in turn",
+                )
+                .compat(format!(
+                    "Layer 7 hash not possible for {} '{}' (needs 'mode http'). Falling back to round robin.",
+                    proxy.type_word(),
+                    proxy.name
+                )),
+            );
         }
     }
 
     fn server(&mut self, proxy: &Proxy<'t>, server: &Server<'t>) {
         let o = &server.options;
         let owner = format!("server {}/{}", proxy.name, server.name.text);
-        let verified = o.verify.unwrap_or(if self.config.global.server_verify_none { Verify::None } else { Verify::Required });
-        if o.ssl.is_some() && verified != Verify::None && o.ca_file.is_none() {
-            self.out.push(
-                Diagnostic::error(
-                    codes::TLS,
-                    server.name.span,
-                    "the server's certificate is to be verified, but no `ca-file` says whom to trust",
-                )
-                .compat(format!(
-                    "'{owner}' : verify is enabled by default but no CA file specified. If you're running on a LAN where \
-                     you're certain to trust the server's certificate, please set an explicit 'verify none' statement on \
-                     the 'server' line, or use 'ssl-server-verify none' in the global section to disable server-side \
-                     verifications by default."
-                ))
-                .note("add `ca-file @system-ca` or, in a trusted network, `verify none`"),
-            );
+        self.server_trust(server, &owner);
+        if o.ssl.is_some() && o.ciphers.is_none() {
+            self.default_ciphers(self.config.global.server_tls.ciphers, server.name.span, || {
+                format!("'{owner}' : unable to set SSL cipher list")
+            });
         }
         if let Some(resolvers) = o.resolvers {
             let known = self.config.resolvers.iter().map(|r| r.name.text).collect::<Vec<_>>();
@@ -257,11 +271,57 @@ impl<'c, 't> Cross<'c, 't> {
             .any(|step| step[0].text == "connect" && step.iter().any(|w| w.text == "port"));
         if Checker::check_port_missing(server) && !connects {
             self.out.push(
-                Diagnostic::error(codes::PORT, server.name.span, "the server has no port that checks could use")
-                    .compat(format!(
-                        "'{owner}' : server {} has neither service port nor check port, nor tcp_check rule 'connect' with port information.",
-                        server.name.text
-                    )),
+                Diagnostic::error(
+                    codes::PORT,
+                    server.name.span,
+                    "the server has no port that checks could use",
+                )
+                .compat(format!(
+                    "proxy '{}': server '{}' has neither service port nor check port.",
+                    proxy.name, server.name.text
+                )),
+            );
+        }
+    }
+
+    /// A server's certificate can only be verified with a CA file.
+    fn server_trust(&mut self, server: &Server<'t>, owner: &str) {
+        let o = &server.options;
+        let verified = o.verify.unwrap_or(if self.config.global.server_verify_none {
+            Verify::None
+        } else {
+            Verify::Required
+        });
+        if o.ssl.is_some() && verified != Verify::None && o.ca_file.is_none() {
+            self.out.push(
+                Diagnostic::error(
+                    codes::TLS,
+                    server.name.span,
+                    "the server's certificate is to be verified, but no `ca-file` says whom to trust",
+                )
+                .compat(format!(
+                    "'{owner}' : verify is enabled by default but no CA file specified. If you're running on a LAN where \
+                     you're certain to trust the server's certificate, please set an explicit 'verify none' statement on \
+                     the 'server' line, or use 'ssl-server-verify none' in the global section to disable server-side \
+                     verifications by default."
+                ))
+                .note("add `ca-file @system-ca` or, in a trusted network, `verify none`"),
+            );
+        }
+    }
+
+    /// The default cipher string that the object at `span` uses selects nothing.
+    fn default_ciphers(&mut self, ciphers: Option<Word<'t>>, span: Span, compat: impl FnOnce() -> String) {
+        let Some(word) = ciphers else { return };
+        if crate::cipher::select(word.text).known == 0 {
+            self.out.push(
+                Diagnostic::error(
+                    codes::TLS,
+                    span,
+                    format!("the default cipher string `{}` selects no cipher", word.text),
+                )
+                .compat(format!("{} to '{}'.", compat(), word.text))
+                .label(word.span, "it is set here"),
             );
         }
     }
@@ -270,21 +330,32 @@ impl<'c, 't> Cross<'c, 't> {
         let (backend, name) = track.text.split_once('/').unwrap_or((proxy.name, track.text));
         let Some(&index) = self.backends.get(backend) else {
             return self.out.push(
-                Diagnostic::error(codes::UNKNOWN_NAME, track.span, format!("there is no backend `{backend}`"))
-                    .compat(format!("'{owner}' : unable to find required proxy '{backend}' for tracking.")),
+                Diagnostic::error(
+                    codes::UNKNOWN_NAME,
+                    track.span,
+                    format!("there is no backend `{backend}`"),
+                )
+                .compat(format!("'{owner}' : unable to find required proxy '{backend}' for tracking.")),
             );
         };
         let target = &self.config.proxies[index];
         let problem = if !target.servers.iter().any(|s| names_server(s, name)) {
-            Some((format!("`{backend}` has no server `{name}`"), format!("unable to find required server '{name}' for tracking.")))
+            Some((
+                format!("`{backend}` has no server `{name}`"),
+                format!("unable to find required server '{name}' for tracking."),
+            ))
         } else if server.options.check {
-            Some(("a server that tracks another is not checked itself".to_owned(), "cannot be checked because it tracks another server.".to_owned()))
+            Some((
+                "a server that tracks another is not checked itself".to_owned(),
+                "cannot be checked because it tracks another server.".to_owned(),
+            ))
         } else {
             None
         };
         if let Some((message, compat)) = problem {
             self.out.push(
-                Diagnostic::error(codes::UNKNOWN_NAME, track.span, message).compat(format!("'{owner}' : {compat}")),
+                Diagnostic::error(codes::UNKNOWN_NAME, track.span, message)
+                    .compat(format!("'{owner}' : {compat}")),
             );
         }
     }
@@ -302,7 +373,15 @@ impl<'c, 't> Cross<'c, 't> {
         for bind in &proxy.binds {
             let o = &bind.options;
             let Some(ssl) = o.ssl else { continue };
-            let certificates = !o.certificates.is_empty() || !o.lists.is_empty() || !proxy.lists.frontend_certificates.is_empty();
+            if o.ciphers.is_none() {
+                let text = bind.addresses.first().map_or("", |a| a.text);
+                self.default_ciphers(self.config.global.bind_tls.ciphers, ssl, || {
+                    format!("Proxy '{}': unable to set SSL cipher list for bind '{text}'", proxy.name)
+                });
+            }
+            let certificates = !o.certificates.is_empty()
+                || !o.lists.is_empty()
+                || !proxy.lists.frontend_certificates.is_empty();
             let strict = o.strict_sni.unwrap_or(self.config.global.bind_tls.strict_sni);
             if certificates {
                 continue;
@@ -311,7 +390,8 @@ impl<'c, 't> Cross<'c, 't> {
             let compat = format!("Proxy '{}': no SSL certificate specified for bind '{text}'", proxy.name);
             let message = "this listener has no certificate";
             self.out.push(if strict {
-                Diagnostic::warning(codes::TLS, ssl, message).compat(format!("{compat}, ssl connections will fail (use 'crt')."))
+                Diagnostic::warning(codes::TLS, ssl, message)
+                    .compat(format!("{compat}, ssl connections will fail (use 'crt')."))
             } else {
                 Diagnostic::error(codes::TLS, ssl, message).compat(format!("{compat} (use 'crt')."))
             });
@@ -354,11 +434,12 @@ impl<'c, 't> Cross<'c, 't> {
         let mut warn = |span: Span, what: &str, plural: bool| {
             let (word, they) = if plural { ("rules", "they require") } else { ("statement", "it requires") };
             self.out.push(
-                Diagnostic::warning(codes::MODE, span, format!("`{what}` has no effect without `mode http`")).compat(format!(
-                    "'{what}' {word} ignored for {} '{}' as {they} HTTP mode.",
-                    proxy.type_word(),
-                    proxy.name
-                )),
+                Diagnostic::warning(codes::MODE, span, format!("`{what}` has no effect without `mode http`"))
+                    .compat(format!(
+                        "'{what}' {word} ignored for {} '{}' as {they} HTTP mode.",
+                        proxy.type_word(),
+                        proxy.name
+                    )),
             );
         };
         for (set, name) in [(HQ, "http-request"), (HR, "http-response"), (HA, "http-after-response")] {
@@ -375,7 +456,8 @@ impl<'c, 't> Cross<'c, 't> {
         if let Some(uri) = proxy.settings.monitor_uri {
             warn(uri.span, "monitor-uri", false);
         }
-        let cookie = settings.cookie.as_ref().filter(|_| proxy.has_backend() && proxy.settings.cookie.is_some());
+        let cookie =
+            settings.cookie.as_ref().filter(|_| proxy.has_backend() && proxy.settings.cookie.is_some());
         if let Some(cookie) = cookie {
             warn(cookie.span, "cookie", false);
         }
@@ -407,12 +489,16 @@ impl<'c, 't> Cross<'c, 't> {
         let has_log = logs(proxy) || (!proxy.lists.no_log && self.config.bases(proxy).any(logs));
         if !has_log && proxy.settings.log_format.is_some() {
             self.out.push(
-                Diagnostic::warning(codes::USELESS, format.span, format!("`{}` has a log format and no `log` line", proxy.name))
-                    .compat(format!(
-                        "log format ignored for {} '{}' since it has no log address.",
-                        proxy.type_word(),
-                        proxy.name
-                    )),
+                Diagnostic::warning(
+                    codes::USELESS,
+                    format.span,
+                    format!("`{}` has a log format and no `log` line", proxy.name),
+                )
+                .compat(format!(
+                    "log format ignored for {} '{}' since it has no log address.",
+                    proxy.type_word(),
+                    proxy.name
+                )),
             );
         }
     }
@@ -427,14 +513,23 @@ impl<'c, 't> Cross<'c, 't> {
         match target {
             LogTarget::Ring(name) => {
                 let known = self.config.rings.iter().map(|r| r.name.text).collect();
-                self.known("ring", name.text, name.span, known, || format!("log : uses unknown ring named '{}'.", name.text));
+                self.known("ring", name.text, name.span, known, || {
+                    format!("log : uses unknown ring named '{}'.", name.text)
+                });
             }
             LogTarget::Backend(name) => {
                 let usable = self.backends.get(name.text).is_some_and(|i| self.modes[*i] == ProxyMode::Log);
                 if !usable {
                     self.out.push(
-                        Diagnostic::error(codes::UNKNOWN_NAME, name.span, format!("there is no log backend `{}`", name.text))
-                            .compat(format!("log : uses unknown backend '{}' or one that is not in 'mode log'.", name.text)),
+                        Diagnostic::error(
+                            codes::UNKNOWN_NAME,
+                            name.span,
+                            format!("there is no log backend `{}`", name.text),
+                        )
+                        .compat(format!(
+                            "log : uses unknown backend '{}' or one that is not in 'mode log'.",
+                            name.text
+                        )),
                     );
                 }
             }
@@ -454,9 +549,13 @@ impl<'c, 't> Cross<'c, 't> {
             let Some(id) = proxy.id else { continue };
             if let Some((name, first)) = seen.insert(id.value, (proxy.name, id.span)) {
                 self.out.push(
-                    Diagnostic::error(codes::DUPLICATE, id.span, format!("`{name}` has the number {} already", id.value))
-                        .compat(format!("{} {} reuses same custom id as {name}.", proxy.type_word(), proxy.name))
-                        .label(first, "first used here"),
+                    Diagnostic::error(
+                        codes::DUPLICATE,
+                        id.span,
+                        format!("`{name}` has the number {} already", id.value),
+                    )
+                    .compat(format!("{} {} reuses same custom id as {name}.", proxy.type_word(), proxy.name))
+                    .label(first, "first used here"),
                 );
             }
         }
@@ -467,8 +566,12 @@ impl<'c, 't> Cross<'c, 't> {
             || self.config.log_forwards.iter().any(|f| !f.binds.is_empty() || !f.datagrams.is_empty());
         if !listens {
             self.out.push(
-                Diagnostic::new(lb_core::diag::Severity::Warning, codes::NO_LISTENER, "no proxy listens anywhere")
-                    .compat("Configuration file has no error but will not start (no listener) => exit(2)."),
+                Diagnostic::new(
+                    lb_core::diag::Severity::Warning,
+                    codes::NO_LISTENER,
+                    "no proxy listens anywhere",
+                )
+                .compat("Configuration file has no error but will not start (no listener) => exit(2)."),
             );
         }
     }

@@ -9,7 +9,12 @@ use lb_core::diag::Diagnostic;
 
 impl<'t> Checker<'t, '_> {
     /// The content of the file `word`, below `base` if the path is relative; reports a file that cannot be read.
-    pub(crate) fn readable(&mut self, owner: &str, word: Word<'t>, base: Option<Word<'t>>) -> Option<Vec<u8>> {
+    pub(crate) fn readable(
+        &mut self,
+        owner: &str,
+        word: Word<'t>,
+        base: Option<Word<'t>>,
+    ) -> Option<Vec<u8>> {
         let path = join(base, word.text);
         match self.host.files.read(&path) {
             Ok(content) => Some(content),
@@ -34,7 +39,9 @@ impl<'t> Checker<'t, '_> {
             Some(FileKind::File) => self.pem(owner, word, &path),
             None => {
                 // `name` may stand for name.rsa, name.ecdsa or name.dsa.
-                let bundled = ["rsa", "ecdsa", "dsa"].iter().any(|k| self.host.files.kind(&format!("{path}.{k}")).is_some());
+                let bundled = ["rsa", "ecdsa", "dsa"]
+                    .iter()
+                    .any(|k| self.host.files.kind(&format!("{path}.{k}")).is_some());
                 if !bundled {
                     self.push(
                         Diagnostic::error(codes::FILE, word.span, format!("there is no certificate file `{path}`"))
@@ -47,16 +54,27 @@ impl<'t> Checker<'t, '_> {
 
     fn in_store(&self, name: &str) -> bool {
         let full = join(self.config.global.crt_base, name);
-        self.config.certificates.iter().any(|c| c.store.is_empty() && (c.alias == Some(name) || c.crt.text == full))
+        self.config
+            .certificates
+            .iter()
+            .any(|c| c.store.is_empty() && (c.alias == Some(name) || c.crt.text == full))
     }
 
     fn stored_certificate(&mut self, owner: &str, word: Word<'t>) {
         let Some((store, name)) = word.text.strip_prefix('@').and_then(|r| r.split_once('/')) else { return };
-        let known = self.config.certificates.iter().any(|c| c.store == store && (c.crt.text == name || c.alias == Some(name)));
+        let known = self
+            .config
+            .certificates
+            .iter()
+            .any(|c| c.store == store && (c.crt.text == name || c.alias == Some(name)));
         if !known {
             self.push(
-                Diagnostic::error(codes::UNKNOWN_NAME, word.span, format!("no `crt-store` has a certificate `{}`", word.text))
-                    .compat(format!("'{owner}' : unable to find '{}' in any crt-store.", word.text)),
+                Diagnostic::error(
+                    codes::UNKNOWN_NAME,
+                    word.span,
+                    format!("no `crt-store` has a certificate `{}`", word.text),
+                )
+                .compat(format!("'{owner}' : unable to find '{}' in any crt-store.", word.text)),
             );
         }
     }
@@ -79,8 +97,12 @@ impl<'t> Checker<'t, '_> {
         let key = holds(b"PRIVATE KEY-----") || self.host.files.kind(&format!("{path}.key")).is_some();
         if !key {
             self.push(
-                Diagnostic::error(codes::FILE, word.span, format!("`{path}` holds no private key, and `{path}.key` does not exist"))
-                    .compat(format!("'{owner}' : No Private Key found in '{path}'.")),
+                Diagnostic::error(
+                    codes::FILE,
+                    word.span,
+                    format!("`{path}` holds no private key, and `{path}.key` does not exist"),
+                )
+                .compat(format!("'{owner}' : No Private Key found in '{path}'.")),
             );
         }
     }
@@ -139,9 +161,13 @@ impl<'t> Checker<'t, '_> {
         if !chosen.dropped.is_empty() {
             // The list is a preference; leaving out what is obsolete anyway changes nothing for present clients.
             self.push(
-                Diagnostic::notice(codes::TLS, word.span, "ciphers that this TLS library does not have are left out")
-                    .compat(format!("ciphers left out of '{}': {}.", word.text, chosen.dropped.join(", ")))
-                    .note(format!("left out: {}", chosen.dropped.join(", "))),
+                Diagnostic::notice(
+                    codes::TLS,
+                    word.span,
+                    "ciphers that this TLS library does not have are left out",
+                )
+                .compat(format!("ciphers left out of '{}': {}.", word.text, chosen.dropped.join(", ")))
+                .note(format!("left out: {}", chosen.dropped.join(", "))),
             );
         }
         Some(word)

@@ -31,7 +31,8 @@ impl<'t> Checker<'t, '_> {
             _ => format!("'{name}' is not supported anymore."),
         };
         self.push(
-            Diagnostic::warning(codes::TRANSLATED, stmt.head(), format!("`{name}` no longer exists: {to}")).compat(compat),
+            Diagnostic::warning(codes::TRANSLATED, stmt.head(), format!("`{name}` no longer exists: {to}"))
+                .compat(compat),
         );
     }
 
@@ -52,12 +53,13 @@ impl<'t> Checker<'t, '_> {
             "server-state-file" => global.state_file = word,
             "description" => global.description = Some(stmt.text()),
             "log-send-hostname" => global.send_hostname = Some(word),
+            // Judged where they are used, because without a TLS listener or server they do no harm.
+            "ssl-default-bind-ciphers" => global.bind_tls.ciphers = word,
+            "ssl-default-server-ciphers" => global.server_tls.ciphers = word,
             "ssl-default-bind-ciphersuites" => global.bind_tls.ciphersuites = word,
             "ssl-default-bind-curves" => global.bind_tls.curves = word,
             "ssl-default-server-ciphersuites" => global.server_tls.ciphersuites = word,
             "ssl-default-server-curves" => global.server_tls.curves = word,
-            "ssl-default-bind-ciphers" => self.config.global.bind_tls.ciphers = self.ciphers(word),
-            "ssl-default-server-ciphers" => self.config.global.server_tls.ciphers = self.ciphers(word),
             "user" | "group" => return self.identity(stmt),
             _ => return false,
         }
@@ -71,8 +73,12 @@ impl<'t> Checker<'t, '_> {
         if !exists {
             let what = stmt.keyword.name;
             self.push(
-                Diagnostic::error(codes::UNKNOWN_NAME, word.span, format!("this machine has no {what} `{}`", word.text))
-                    .compat(format!("cannot find {what} id for '{}' (0:Success)", word.text)),
+                Diagnostic::error(
+                    codes::UNKNOWN_NAME,
+                    word.span,
+                    format!("this machine has no {what} `{}`", word.text),
+                )
+                .compat(format!("cannot find {what} id for '{}' (0:Success)", word.text)),
             );
         }
         let global = &mut self.config.global;
@@ -118,11 +124,23 @@ impl<'t> Checker<'t, '_> {
             "stats maxconn" => global.stats_maxconn = number,
             "stats timeout" => global.stats_timeout = units::time(stmt.arg(0), Unit::Milli).ok(),
             "hard-stop-after" => global.hard_stop_after = units::time(stmt.arg(0), Unit::Milli).ok(),
-            "maxconnrate" | "maxsessrate" | "maxsslconn" | "maxsslrate" | "maxpipes" | "maxcomprate" | "maxcompcpuusage"
-            | "ulimit-n" | "fd-hard-limit" | "spread-checks" | "thread-hard-limit" | "mworker-max-reloads" => {
+            "maxconnrate"
+            | "maxsessrate"
+            | "maxsslconn"
+            | "maxsslrate"
+            | "maxpipes"
+            | "maxcomprate"
+            | "maxcompcpuusage"
+            | "ulimit-n"
+            | "fd-hard-limit"
+            | "spread-checks"
+            | "thread-hard-limit"
+            | "mworker-max-reloads" => {
                 self.global_number(stmt);
             }
-            _ if name.starts_with("tune.") || matches!(name, "max-spread-checks" | "grace" | "close-spread-time") => {
+            _ if name.starts_with("tune.")
+                || matches!(name, "max-spread-checks" | "grace" | "close-spread-time") =>
+            {
                 self.tune(stmt);
             }
             _ => return false,
@@ -160,16 +178,22 @@ impl<'t> Checker<'t, '_> {
             "ssl-default-server-options" => self.tls_options(stmt, false),
             "set-var" | "set-var-fmt" => {
                 if stmt.args().len() < 2 {
-                    return self.error(codes::MISSING_ARGUMENT, stmt.span().after(), "a variable needs a value");
+                    return self.error(
+                        codes::MISSING_ARGUMENT,
+                        stmt.span().after(),
+                        "a variable needs a value",
+                    );
                 }
                 let format = stmt.keyword.name == "set-var-fmt";
                 self.config.global.variables.push((format, stmt.args().to_vec()));
             }
             "presetenv" | "setenv" | "resetenv" | "unsetenv" => {}
-            "default-path" => {
-                if stmt.arg(0) == "origin" && stmt.args().len() < 2 {
-                    self.error(codes::MISSING_ARGUMENT, stmt.span().after(), "`default-path origin` needs a path");
-                }
+            "default-path" if stmt.arg(0) == "origin" && stmt.args().len() < 2 => {
+                self.error(
+                    codes::MISSING_ARGUMENT,
+                    stmt.span().after(),
+                    "`default-path origin` needs a path",
+                );
             }
             // Keywords whose effect is on by default or that have none, which has been said.
             _ => {}
@@ -194,8 +218,12 @@ impl<'t> Checker<'t, '_> {
     fn socket(&mut self, stmt: &Stmt<'t, '_>) {
         let Some(first) = stmt.args().first().copied() else {
             return self.push(
-                Diagnostic::error(codes::MISSING_ARGUMENT, stmt.head().after(), "`stats socket` needs an address")
-                    .compat("'stats socket' in global section expects an address or a path to a UNIX socket"),
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    stmt.head().after(),
+                    "`stats socket` needs an address",
+                )
+                .compat("'stats socket' in global section expects an address or a path to a UNIX socket"),
             );
         };
         let addresses = self.bind_addresses(first, "stats socket", Rules::BIND);
@@ -227,15 +255,25 @@ impl<'t> Checker<'t, '_> {
     }
 
     /// Owner or mode of a unix socket.
-    pub(crate) fn unix_option(&mut self, name: &str, value: Option<Word<'t>>, unix: &mut UnixBind<'t>, owner: &str) {
+    pub(crate) fn unix_option(
+        &mut self,
+        name: &str,
+        value: Option<Word<'t>>,
+        unix: &mut UnixBind<'t>,
+        owner: &str,
+    ) {
         let Some(value) = value else { return };
         match name {
             "mode" => {
                 unix.mode = u32::from_str_radix(value.text, 8).ok().filter(|m| *m <= 0o7777);
                 if unix.mode.is_none() {
                     self.push(
-                        Diagnostic::error(codes::NUMBER, value.span, format!("`{}` is not a mode in octal", value.text))
-                            .compat(format!("'{owner}' : '{name}' : invalid mode '{}'.", value.text)),
+                        Diagnostic::error(
+                            codes::NUMBER,
+                            value.span,
+                            format!("`{}` is not a mode in octal", value.text),
+                        )
+                        .compat(format!("'{owner}' : '{name}' : invalid mode '{}'.", value.text)),
                     );
                 }
             }
@@ -243,11 +281,16 @@ impl<'t> Checker<'t, '_> {
             "gid" => unix.gid = value.text.parse().ok(),
             "user" | "group" => {
                 let user = name == "user";
-                let exists = if user { self.host.names.user(value.text) } else { self.host.names.group(value.text) };
+                let exists =
+                    if user { self.host.names.user(value.text) } else { self.host.names.group(value.text) };
                 if !exists {
                     self.push(
-                        Diagnostic::error(codes::UNKNOWN_NAME, value.span, format!("this machine has no {name} `{}`", value.text))
-                            .compat(format!("'{owner}' : '{name}' : invalid {name} name '{}'.", value.text)),
+                        Diagnostic::error(
+                            codes::UNKNOWN_NAME,
+                            value.span,
+                            format!("this machine has no {name} `{}`", value.text),
+                        )
+                        .compat(format!("'{owner}' : '{name}' : invalid {name} name '{}'.", value.text)),
                     );
                 }
                 *(if user { &mut unix.user } else { &mut unix.group }) = Some(value);
@@ -260,11 +303,22 @@ impl<'t> Checker<'t, '_> {
         let args = stmt.args().to_vec();
         if args.is_empty() {
             return self.push(
-                Diagnostic::error(codes::MISSING_ARGUMENT, stmt.head().after(), format!("`{}` needs an option", stmt.keyword.name))
-                    .compat(format!("global statement '{}' expects an option as an argument.", stmt.keyword.name)),
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    stmt.head().after(),
+                    format!("`{}` needs an option", stmt.keyword.name),
+                )
+                .compat(format!(
+                    "global statement '{}' expects an option as an argument.",
+                    stmt.keyword.name
+                )),
             );
         }
-        let mut tls = if bind { std::mem::take(&mut self.config.global.bind_tls) } else { std::mem::take(&mut self.config.global.server_tls) };
+        let mut tls = if bind {
+            std::mem::take(&mut self.config.global.bind_tls)
+        } else {
+            std::mem::take(&mut self.config.global.server_tls)
+        };
         let mut at = 0;
         while at < args.len() {
             at += self.tls_option(&args, at, &mut tls, stmt.keyword.name);
@@ -277,7 +331,8 @@ impl<'t> Checker<'t, '_> {
         match word.text {
             name @ ("ssl-min-ver" | "ssl-max-ver") => {
                 let Some(value) = self.follow(args, at, owner) else { return 1 };
-                if self.choice(name, value, &["SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"]).is_some() {
+                if self.choice(name, value, &["SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"]).is_some()
+                {
                     self.version(name, Some(value), &mut tls.min, &mut tls.max);
                 }
                 return 2;
@@ -289,8 +344,14 @@ impl<'t> Checker<'t, '_> {
                 let text = format!("`{}` asks for a version this TLS library does not have", word.text);
                 self.error(codes::TLS, word.span, text);
             }
-            "no-sslv3" | "no-tlsv10" | "no-tlsv11" | "no-tls-tickets" | "prefer-client-ciphers" | "strict-sni"
-            | "no-strict-sni" | "tls-tickets" => match word.text {
+            "no-sslv3"
+            | "no-tlsv10"
+            | "no-tlsv11"
+            | "no-tls-tickets"
+            | "prefer-client-ciphers"
+            | "strict-sni"
+            | "no-strict-sni"
+            | "tls-tickets" => match word.text {
                 "no-tls-tickets" => tls.no_tickets = true,
                 "tls-tickets" => tls.no_tickets = false,
                 "prefer-client-ciphers" => tls.prefer_client = true,

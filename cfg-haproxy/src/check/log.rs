@@ -10,8 +10,9 @@ use crate::tree::Word;
 use lb_core::diag::{Diagnostic, Spanned};
 
 const FACILITIES: &[&str] = &[
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "auth2", "ftp", "ntp", "audit",
-    "alert", "cron2", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "auth2", "ftp", "ntp",
+    "audit", "alert", "cron2", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+    "local7",
 ];
 const FORMATS: &[&str] = &["local", "rfc3164", "rfc5424", "priority", "short", "timed", "iso", "raw"];
 
@@ -34,7 +35,11 @@ impl<'t> Checker<'t, '_> {
     }
 
     /// The words after `log`; `Some(None)` is `log global`.
-    pub(crate) fn log_target(&mut self, args: &[Word<'t>], stmt: &Stmt<'t, '_>) -> Option<Option<LogLine<'t>>> {
+    pub(crate) fn log_target(
+        &mut self,
+        args: &[Word<'t>],
+        stmt: &Stmt<'t, '_>,
+    ) -> Option<Option<LogLine<'t>>> {
         let Some(first) = args.first().copied() else {
             self.push(
                 Diagnostic::error(codes::MISSING_ARGUMENT, stmt.head().after(), "`log` needs a target")
@@ -63,7 +68,11 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn log_destination(&mut self, word: Word<'t>) -> Option<LogTarget<'t>> {
-        let part = |at: usize| Word { text: &word.text[at..], span: word.part(at..word.text.len()), plain: word.plain };
+        let part = |at: usize| Word {
+            text: &word.text[at..],
+            span: word.part(at..word.text.len()),
+            plain: word.plain,
+        };
         if let Some(rest) = word.text.strip_prefix("ring@") {
             return Some(LogTarget::Ring(part(word.text.len() - rest.len())));
         }
@@ -124,8 +133,15 @@ impl<'t> Checker<'t, '_> {
         });
         if parsed.is_none() {
             self.push(
-                Diagnostic::error(codes::NUMBER, value.span, format!("`{}` is not a sample: ranges, a colon, a size", value.text))
-                    .compat(format!("log : wrong sampling parameters '{}' (expected '<ranges>:<sample_size>').", value.text)),
+                Diagnostic::error(
+                    codes::NUMBER,
+                    value.span,
+                    format!("`{}` is not a sample: ranges, a colon, a size", value.text),
+                )
+                .compat(format!(
+                    "log : wrong sampling parameters '{}' (expected '<ranges>:<sample_size>').",
+                    value.text
+                )),
             );
         }
         parsed
@@ -135,19 +151,26 @@ impl<'t> Checker<'t, '_> {
         let Some(facility) = args.get(at).copied() else {
             let last = args[args.len() - 1];
             self.push(
-                Diagnostic::error(codes::MISSING_ARGUMENT, last.span.after(), "`log` needs a facility after the target")
-                    .compat("log : expects either <address[:port]> and <facility> or 'global' as arguments.")
-                    .note(format!("one of: {}", FACILITIES.join(", "))),
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    last.span.after(),
+                    "`log` needs a facility after the target",
+                )
+                .compat("log : expects either <address[:port]> and <facility> or 'global' as arguments.")
+                .note(format!("one of: {}", FACILITIES.join(", "))),
             );
             return None;
         };
         line.facility = match FACILITIES.iter().position(|f| *f == facility.text) {
             Some(number) => number as u8,
             None => {
-                let mut diagnostic =
-                    Diagnostic::error(codes::WORD, facility.span, format!("unknown log facility `{}`", facility.text))
-                        .compat(format!("log : unknown log facility '{}'", facility.text))
-                        .note(format!("one of: {}", FACILITIES.join(", ")));
+                let mut diagnostic = Diagnostic::error(
+                    codes::WORD,
+                    facility.span,
+                    format!("unknown log facility `{}`", facility.text),
+                )
+                .compat(format!("log : unknown log facility '{}'", facility.text))
+                .note(format!("one of: {}", FACILITIES.join(", ")));
                 if let Some(near) = suggest::nearest(facility.text, FACILITIES.iter().copied()) {
                     diagnostic = diagnostic.suggest(facility.span, near, format!("did you mean `{near}`?"));
                 }
@@ -193,7 +216,12 @@ impl<'t> Checker<'t, '_> {
     }
 
     /// Sets what is logged; a second choice in a `defaults` section gets a warning, as in HAProxy.
-    pub(crate) fn set_log_format(&mut self, kind: SectionKind, choice: LogFormatChoice<'t>, stmt: &Stmt<'t, '_>) {
+    pub(crate) fn set_log_format(
+        &mut self,
+        kind: SectionKind,
+        choice: LogFormatChoice<'t>,
+        stmt: &Stmt<'t, '_>,
+    ) {
         let describe = |choice: &LogFormatChoice<'_>| match choice {
             LogFormatChoice::Custom(_) => "log-format",
             LogFormatChoice::Http(false) => "option httplog",
@@ -209,9 +237,13 @@ impl<'t> Checker<'t, '_> {
         if let Some(old) = old.filter(|_| kind == SectionKind::Defaults) {
             let word = describe(&old.value);
             self.push(
-                Diagnostic::warning(codes::CONFLICT, stmt.head(), format!("`{new}` replaces the `{word}` above"))
-                    .compat(format!("'{new}' overrides previous '{word}' in 'defaults' section."))
-                    .label(old.span, "this has no effect"),
+                Diagnostic::warning(
+                    codes::CONFLICT,
+                    stmt.head(),
+                    format!("`{new}` replaces the `{word}` above"),
+                )
+                .compat(format!("'{new}' overrides previous '{word}' in 'defaults' section."))
+                .label(old.span, "this has no effect"),
             );
         }
     }

@@ -172,7 +172,11 @@ impl<'t> Checker<'t, '_> {
         };
         let Some(first) = words.first() else {
             let place = all[0];
-            return self.error(codes::NEGATION, place.span, format!("`{}` must stand before a keyword", place.text));
+            return self.error(
+                codes::NEGATION,
+                place.span,
+                format!("`{}` must stand before a keyword", place.text),
+            );
         };
         let place = match kind {
             SectionKind::Global => Place::Global,
@@ -223,19 +227,27 @@ impl<'t> Checker<'t, '_> {
     pub(crate) fn no_effect(&mut self, span: Span, keyword: &'static Keyword) {
         if let Status::NoEffect(why) = keyword.status {
             self.push(
-                Diagnostic::notice(codes::NO_EFFECT, span, format!("`{}` has no effect here: {why}", keyword.name))
-                    .compat(format!("'{}' has no effect here: {why}.", keyword.name)),
+                Diagnostic::notice(
+                    codes::NO_EFFECT,
+                    span,
+                    format!("`{}` has no effect here: {why}", keyword.name),
+                )
+                .compat(format!("'{}' has no effect here: {why}.", keyword.name)),
             );
         }
     }
 
     fn not_negatable(&mut self, prefix: Word<'t>) {
         self.push(
-            Diagnostic::error(codes::NEGATION, prefix.span, format!("`{}` cannot stand before this keyword", prefix.text))
-                .compat(
-                    "negation/default currently supported only for options, log, busy-polling, set-dumpable, \
+            Diagnostic::error(
+                codes::NEGATION,
+                prefix.span,
+                format!("`{}` cannot stand before this keyword", prefix.text),
+            )
+            .compat(
+                "negation/default currently supported only for options, log, busy-polling, set-dumpable, \
                      strict-limits, insecure-fork-wanted and numa-cpu-mapping.",
-                ),
+            ),
         );
     }
 
@@ -277,9 +289,13 @@ impl<'t> Checker<'t, '_> {
         let listed = choices.join("', '");
         let Some(second) = words.get(1) else {
             return self.push(
-                Diagnostic::error(codes::MISSING_ARGUMENT, words[0].span.after(), format!("`{first}` needs a second word"))
-                    .compat(format!("'{first}' expects '{listed}'."))
-                    .note(format!("one of: {}", choices.join(", "))),
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    words[0].span.after(),
+                    format!("`{first}` needs a second word"),
+                )
+                .compat(format!("'{first}' expects '{listed}'."))
+                .note(format!("one of: {}", choices.join(", "))),
             );
         };
         let near = suggest::nearest(second.text, choices.iter().copied());

@@ -27,16 +27,20 @@ impl<'t> Checker<'t, '_> {
         if named.is_none() && kind != SectionKind::Defaults {
             let what = kind.keyword();
             return self.push(
-                Diagnostic::error(codes::MISSING_ARGUMENT, keyword.span.after(), format!("a `{what}` section needs a name"))
-                    .compat(format!("'{what}' expects an <id> argument")),
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    keyword.span.after(),
+                    format!("a `{what}` section needs a name"),
+                )
+                .compat(format!("'{what}' expects an <id> argument")),
             );
         }
         let name = named.map_or("", |w| w.text);
         let span = named.map_or(keyword.span, |w| w.span);
-        if let Some(word) = named {
-            if !self.valid_name(*word, kind) {
-                return;
-            }
+        if let Some(word) = named
+            && !self.valid_name(*word, kind)
+        {
+            return;
         }
         let rest = &words[1 + usize::from(named.is_some())..];
         let base = self.base(kind, name, rest);
@@ -77,7 +81,11 @@ impl<'t> Checker<'t, '_> {
             return if kind == SectionKind::Defaults { None } else { self.last_anonymous };
         };
         let Some(wanted) = rest.get(at + 1).copied() else {
-            self.error(codes::MISSING_ARGUMENT, rest[at].span.after(), "`from` needs the name of a `defaults` section");
+            self.error(
+                codes::MISSING_ARGUMENT,
+                rest[at].span.after(),
+                "`from` needs the name of a `defaults` section",
+            );
             return None;
         };
         let found: Vec<usize> = (0..self.config.defaults.len())
@@ -130,7 +138,11 @@ impl<'t> Checker<'t, '_> {
         let end = rest.iter().position(|w| w.text == "from").unwrap_or(rest.len());
         let Some((first, _)) = rest[..end].split_first() else {
             if let Some(extra) = rest.get(end + 2).copied() {
-                self.error(codes::TOO_MANY_ARGUMENTS, extra.span, format!("unexpected argument `{}`", extra.text));
+                self.error(
+                    codes::TOO_MANY_ARGUMENTS,
+                    extra.span,
+                    format!("unexpected argument `{}`", extra.text),
+                );
             }
             return;
         };
@@ -141,10 +153,14 @@ impl<'t> Checker<'t, '_> {
             );
         }
         self.push(
-            Diagnostic::warning(codes::TRANSLATED, first.span, "an address after the section's name is read as a `bind` line")
-                .compat("please use the 'bind' keyword for listening addresses.")
-                .suggest(first.span, "", "move it to a `bind` line")
-                .note("HAProxy 1.9 and later refuse this form"),
+            Diagnostic::warning(
+                codes::TRANSLATED,
+                first.span,
+                "an address after the section's name is read as a `bind` line",
+            )
+            .compat("please use the 'bind' keyword for listening addresses.")
+            .suggest(first.span, "", "move it to a `bind` line")
+            .note("HAProxy 1.9 and later refuse this form"),
         );
         let mut options = BindOptions::default();
         let addresses = self.bind_addresses(*first, "bind", Rules::BIND);
@@ -192,7 +208,8 @@ impl<'t> Checker<'t, '_> {
             // A frontend and a backend that share a name worked for two decades and still mean one thing.
             let harmless = matches!((kind, other), (Frontend, Backend) | (Backend, Frontend));
             let diagnostic = if harmless {
-                Diagnostic::warning(codes::TRANSLATED, span, message).note("accepted here; HAProxy 3.3 and later refuse it")
+                Diagnostic::warning(codes::TRANSLATED, span, message)
+                    .note("accepted here; HAProxy 3.3 and later refuse it")
             } else {
                 Diagnostic::error(codes::DUPLICATE, span, message)
             };
@@ -211,8 +228,12 @@ impl<'t> Checker<'t, '_> {
             return true;
         }
         self.push(
-            Diagnostic::error(codes::UNRESOLVED, word.span, format!("the host name `{name}` cannot be resolved"))
-                .compat(format!("'{owner}' : could not resolve address '{name}'.")),
+            Diagnostic::error(
+                codes::UNRESOLVED,
+                word.span,
+                format!("the host name `{name}` cannot be resolved"),
+            )
+            .compat(format!("'{owner}' : could not resolve address '{name}'.")),
         );
         false
     }

@@ -15,8 +15,12 @@ impl<'t> Checker<'t, '_> {
     pub(crate) fn option_line(&mut self, kind: SectionKind, prefix: Prefix, words: &[Word<'t>], line: u32) {
         let Some(name) = words.get(1) else {
             return self.push(
-                Diagnostic::error(codes::MISSING_ARGUMENT, words[0].span.after(), "`option` needs the name of an option")
-                    .compat("'option' expects an option name."),
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    words[0].span.after(),
+                    "`option` needs the name of an option",
+                )
+                .compat("'option' expects an option name."),
             );
         };
         let Some(option) = keyword::find(Place::Option, &[name.text]) else {
@@ -25,8 +29,12 @@ impl<'t> Checker<'t, '_> {
         let stmt = Stmt { keyword: option, prefix, words, skip: 2, line };
         if !plain(prefix) && !option.negatable {
             return self.push(
-                Diagnostic::error(codes::NEGATION, stmt.head(), format!("`option {}` cannot be negated", option.name))
-                    .compat(format!("negation/default is not supported for option '{}'.", option.name)),
+                Diagnostic::error(
+                    codes::NEGATION,
+                    stmt.head(),
+                    format!("`option {}` cannot be negated", option.name),
+                )
+                .compat(format!("negation/default is not supported for option '{}'.", option.name)),
             );
         }
         if let Status::Refused(why) = option.status {
@@ -45,7 +53,8 @@ impl<'t> Checker<'t, '_> {
     fn unknown_option_name(&mut self, kind: SectionKind, name: Word<'t>) {
         let near = suggest::nearest(name.text, keyword::first_words(Place::Option, side_of(kind)));
         let mut compat = format!("unknown option '{}'", name.text);
-        let mut diagnostic = Diagnostic::error(codes::UNKNOWN_KEYWORD, name.span, format!("unknown option `{}`", name.text));
+        let mut diagnostic =
+            Diagnostic::error(codes::UNKNOWN_KEYWORD, name.span, format!("unknown option `{}`", name.text));
         match near {
             Some(near) => {
                 compat.push_str(&format!("; did you mean '{near}' maybe ?"));
@@ -62,12 +71,30 @@ impl<'t> Checker<'t, '_> {
         if log && side_of(kind) == B {
             let id = self.proxy().map_or("", |p| p.name);
             self.push(
-                Diagnostic::warning(codes::IGNORED_HERE, stmt.head(), format!("`option {name}` has no effect in a backend section"))
-                    .compat(format!("backend '{id}' : 'option {name}' directive is ignored in backends.")),
+                Diagnostic::warning(
+                    codes::IGNORED_HERE,
+                    stmt.head(),
+                    format!("`option {name}` has no effect in a backend section"),
+                )
+                .compat(format!("backend '{id}' : 'option {name}' directive is ignored in backends.")),
             );
             return false;
         }
-        self.allowed(kind, stmt.keyword, stmt.head())
+        if self.allowed(kind, stmt.keyword, stmt.head()) {
+            return true;
+        }
+        // HAProxy 3.4 warns and then, for plain switches, fails as well; a file it refuses is not started here either.
+        if stmt.keyword.negatable && stmt.keyword.args.is_empty() && side_of(kind) != keyword::D {
+            self.push(
+                Diagnostic::error(
+                    codes::NOT_HERE,
+                    stmt.head(),
+                    format!("`option {name}` does not belong into a {} section", kind.keyword()),
+                )
+                .compat(format!("unknown option '{name}'; did you mean '{name}' maybe ?")),
+            );
+        }
+        false
     }
 
     fn apply_option(&mut self, kind: SectionKind, stmt: Stmt<'t, '_>) {
@@ -97,8 +124,8 @@ impl<'t> Checker<'t, '_> {
             "httpclose" => self.connection_option(&stmt, ConnectionOption::Close),
             "http-server-close" => self.connection_option(&stmt, ConnectionOption::ServerClose),
             "http-keep-alive" => self.connection_option(&stmt, ConnectionOption::KeepAlive),
-            "httpchk" | "smtpchk" | "tcp-check" | "mysql-check" | "pgsql-check" | "redis-check" | "ldap-check"
-            | "ssl-hello-chk" | "external-check" => self.check_option(&stmt),
+            "httpchk" | "smtpchk" | "tcp-check" | "mysql-check" | "pgsql-check" | "redis-check"
+            | "ldap-check" | "ssl-hello-chk" | "external-check" => self.check_option(&stmt),
             _ => self.switch(name, &stmt),
         }
     }
@@ -176,8 +203,14 @@ impl<'t> Checker<'t, '_> {
                 "if-none" if name == "forwardfor" => option.if_none = true,
                 other => {
                     return self.push(
-                        Diagnostic::error(codes::WORD, word.span, format!("`{other}` is not an argument of `option {name}`"))
-                            .compat(format!("'{name}' only supports optional values: 'except', 'header' and 'if-none'.")),
+                        Diagnostic::error(
+                            codes::WORD,
+                            word.span,
+                            format!("`{other}` is not an argument of `option {name}`"),
+                        )
+                        .compat(format!(
+                            "'{name}' only supports optional values: 'except', 'header' and 'if-none'."
+                        )),
                     );
                 }
             }
@@ -199,7 +232,10 @@ impl<'t> Checker<'t, '_> {
         if !good {
             self.push(
                 Diagnostic::error(codes::ADDRESS, word.span, format!("`{}` is not a network", word.text))
-                    .compat(format!("'option {owner}' : 'except' expects <address>[/mask] as argument (got '{}').", word.text)),
+                    .compat(format!(
+                        "'option {owner}' : 'except' expects <address>[/mask] as argument (got '{}').",
+                        word.text
+                    )),
             );
         }
     }
@@ -217,7 +253,11 @@ impl<'t> Checker<'t, '_> {
                     at += 1;
                 }
                 other => {
-                    return self.error(codes::WORD, word.span, format!("`{other}` is not an argument of `option forwarded`"));
+                    return self.error(
+                        codes::WORD,
+                        word.span,
+                        format!("`{other}` is not an argument of `option forwarded`"),
+                    );
                 }
             }
             at += 1;
@@ -259,15 +299,25 @@ impl<'t> Checker<'t, '_> {
                 }
                 if word(0) != "user" || words.len() < 2 {
                     self.push(
-                        Diagnostic::error(codes::WORD, words[0].span, "`option mysql-check` takes `user` and a name")
-                            .compat("'option mysql-check' only supports optional values: 'user'."),
+                        Diagnostic::error(
+                            codes::WORD,
+                            words[0].span,
+                            "`option mysql-check` takes `user` and a name",
+                        )
+                        .compat("'option mysql-check' only supports optional values: 'user'."),
                     );
                     return None;
                 }
-                if let Some(version) = words.get(2).copied().filter(|w| !matches!(w.text, "post-41" | "pre-41")) {
+                if let Some(version) =
+                    words.get(2).copied().filter(|w| !matches!(w.text, "post-41" | "pre-41"))
+                {
                     self.push(
-                        Diagnostic::error(codes::WORD, version.span, format!("`{}` is not a MySQL protocol", version.text))
-                            .compat("keyword 'mysql-check' only supports option 'post-41' and 'pre-41'."),
+                        Diagnostic::error(
+                            codes::WORD,
+                            version.span,
+                            format!("`{}` is not a MySQL protocol", version.text),
+                        )
+                        .compat("keyword 'mysql-check' only supports option 'post-41' and 'pre-41'."),
                     );
                 }
                 CheckKind::Mysql(Some(word(1)), word(2) == "pre-41")
@@ -298,8 +348,12 @@ impl<'t> Checker<'t, '_> {
             _ => format!("option '{name}' is not supported any more."),
         };
         self.push(
-            Diagnostic::warning(codes::TRANSLATED, stmt.head(), format!("`option {name}` no longer exists; read as: {to}"))
-                .compat(compat),
+            Diagnostic::warning(
+                codes::TRANSLATED,
+                stmt.head(),
+                format!("`option {name}` no longer exists; read as: {to}"),
+            )
+            .compat(compat),
         );
         match name {
             "forceclose" => self.connection_option(&stmt, ConnectionOption::Close),

@@ -7,8 +7,16 @@ use crate::tree::Word;
 use lb_core::diag::Diagnostic;
 
 /// Options with a value before the pattern of `expect`.
-const EXPECT_OPTIONS: &[&str] =
-    &["min-recv", "comment", "ok-status", "error-status", "tout-status", "on-success", "on-error", "status-code"];
+const EXPECT_OPTIONS: &[&str] = &[
+    "min-recv",
+    "comment",
+    "ok-status",
+    "error-status",
+    "tout-status",
+    "on-success",
+    "on-error",
+    "status-code",
+];
 const HTTP_MATCHES: &[&str] = &["status", "rstatus", "string", "rstring", "string-lf", "hdr", "fhdr"];
 const TCP_MATCHES: &[&str] = &["string", "rstring", "string-lf", "binary", "rbinary", "binary-lf", "custom"];
 
@@ -73,18 +81,25 @@ impl<'t> Checker<'t, '_> {
                 name if matches.contains(&name) => {
                     if name != "custom" && words.get(at + 1).is_none() {
                         self.push(
-                            Diagnostic::error(codes::MISSING_ARGUMENT, word.span.after(), format!("`expect {name}` needs a pattern"))
-                                .compat(format!("'{owner} expect {name}' expects a pattern as an argument.")),
+                            Diagnostic::error(
+                                codes::MISSING_ARGUMENT,
+                                word.span.after(),
+                                format!("`expect {name}` needs a pattern"),
+                            )
+                            .compat(format!("'{owner} expect {name}' expects a pattern as an argument.")),
                         );
                     }
                     return;
                 }
                 other => {
                     let listed = matches.join("', '");
-                    let mut diagnostic =
-                        Diagnostic::error(codes::WORD, word.span, format!("`{other}` is nothing a check can expect"))
-                            .compat(format!("'{owner} expect' only supports '{listed}' (got '{other}')."))
-                            .note(format!("one of: {}", matches.join(", ")));
+                    let mut diagnostic = Diagnostic::error(
+                        codes::WORD,
+                        word.span,
+                        format!("`{other}` is nothing a check can expect"),
+                    )
+                    .compat(format!("'{owner} expect' only supports '{listed}' (got '{other}')."))
+                    .note(format!("one of: {}", matches.join(", ")));
                     if let Some(near) = suggest::nearest(other, matches.iter().copied()) {
                         diagnostic = diagnostic.suggest(word.span, near, format!("did you mean `{near}`?"));
                     }
@@ -93,8 +108,12 @@ impl<'t> Checker<'t, '_> {
             }
         }
         self.push(
-            Diagnostic::error(codes::MISSING_ARGUMENT, words[0].span.after(), "`expect` needs something to expect")
-                .compat(format!("'{owner} expect' expects a pattern.")),
+            Diagnostic::error(
+                codes::MISSING_ARGUMENT,
+                words[0].span.after(),
+                "`expect` needs something to expect",
+            )
+            .compat(format!("'{owner} expect' expects a pattern.")),
         );
     }
 
@@ -138,8 +157,12 @@ impl<'t> Checker<'t, '_> {
             };
             if words.len() <= at + values {
                 return self.push(
-                    Diagnostic::error(codes::MISSING_ARGUMENT, word.span.after(), format!("`{}` needs {values} argument(s)", word.text))
-                        .compat(format!("'http-check send' : '{}' expects a value.", word.text)),
+                    Diagnostic::error(
+                        codes::MISSING_ARGUMENT,
+                        word.span.after(),
+                        format!("`{}` needs {values} argument(s)", word.text),
+                    )
+                    .compat(format!("'http-check send' : '{}' expects a value.", word.text)),
                 );
             }
             at += 1 + values;

@@ -3,7 +3,7 @@
 use super::{Checker, Current, Prefix, Stmt, side_of};
 use crate::address::{self, Rules};
 use crate::codes;
-use crate::config::{CaptureKind, Capture, Clause, Cond, ErrorLine, ProxyMode, Settings};
+use crate::config::{Capture, CaptureKind, Clause, Cond, ErrorLine, ProxyMode, Settings};
 use crate::keyword::{self, D, Keyword, Status};
 use crate::section::SectionKind;
 use crate::tree::Word;
@@ -25,7 +25,10 @@ impl<'t> Checker<'t, '_> {
         if let Some(timeout) = stmt.keyword.name.strip_prefix("timeout ") {
             return self.timeout_line(kind, timeout, stmt);
         }
-        let done = self.number_line(&stmt) || self.word_line(&stmt) || self.list_line(&stmt) || self.alert_line(&stmt);
+        let done = self.number_line(&stmt)
+            || self.word_line(&stmt)
+            || self.list_line(&stmt)
+            || self.alert_line(&stmt);
         if !done {
             self.family_line(kind, stmt);
         }
@@ -34,19 +37,25 @@ impl<'t> Checker<'t, '_> {
     /// Whether `keyword` may stand in this kind of section; says what is wrong otherwise.
     pub(crate) fn allowed(&mut self, kind: SectionKind, keyword: &'static Keyword, span: Span) -> bool {
         let side = side_of(kind);
-        if keyword.sides & side != 0 || keyword.sides == 0 || matches!(keyword.status, Status::Translated(_)) {
+        if keyword.sides & side != 0 || keyword.sides == 0 || matches!(keyword.status, Status::Translated(_))
+        {
             return self.allowed_in_defaults(kind, keyword, span);
         }
         let name = keyword.name;
         if side == D {
             self.push(
-                Diagnostic::error(codes::NOT_HERE, span, format!("`{name}` is not allowed in a `defaults` section"))
-                    .compat(format!("'{name}' not allowed in 'defaults' section."))
-                    .note(keyword.reference()),
+                Diagnostic::error(
+                    codes::NOT_HERE,
+                    span,
+                    format!("`{name}` is not allowed in a `defaults` section"),
+                )
+                .compat(format!("'{name}' not allowed in 'defaults' section."))
+                .note(keyword.reference()),
             );
             return false;
         }
-        let (type_word, id) = self.proxy().map_or(("proxy", String::new()), |p| (p.type_word(), p.name.to_owned()));
+        let (type_word, id) =
+            self.proxy().map_or(("proxy", String::new()), |p| (p.type_word(), p.name.to_owned()));
         let missing = if kind == SectionKind::Backend { "frontend" } else { "backend" };
         let hint = match name {
             "maxconn" => " Maybe you want 'fullconn' instead ?",
@@ -57,7 +66,9 @@ impl<'t> Checker<'t, '_> {
         let fatal = matches!(name, "server" | "server-template" | "default-server");
         let verb = if fatal { "not allowed" } else { "ignored" };
         let compat = match name {
-            n if keyword.place == keyword::Place::Proxy && matches!(n, "log-format" | "error-log-format" | "log-format-sd") => {
+            n if keyword.place == keyword::Place::Proxy
+                && matches!(n, "log-format" | "error-log-format" | "log-format-sd") =>
+            {
                 format!("backend '{id}' : '{n}' directive is ignored in backends.")
             }
             n => format!("'{n}' {verb} because {type_word} '{id}' has no {missing} capability.{hint}"),
@@ -75,16 +86,27 @@ impl<'t> Checker<'t, '_> {
     fn allowed_in_defaults(&mut self, kind: SectionKind, keyword: &'static Keyword, span: Span) -> bool {
         let rules = matches!(
             keyword.name,
-            "acl" | "http-request" | "http-response" | "http-after-response" | "tcp-request connection"
-                | "tcp-request session" | "tcp-request content" | "tcp-response content" | "quic-initial"
+            "acl"
+                | "http-request"
+                | "http-response"
+                | "http-after-response"
+                | "tcp-request connection"
+                | "tcp-request session"
+                | "tcp-request content"
+                | "tcp-response content"
+                | "quic-initial"
         );
         let anonymous = kind == SectionKind::Defaults && self.proxy().is_some_and(|p| p.name.is_empty());
         if rules && anonymous && !self.translated {
             let word = keyword.name.split(' ').next().unwrap_or("");
             self.push(
-                Diagnostic::error(codes::NOT_HERE, span, format!("`{word}` needs a `defaults` section with a name"))
-                    .compat(format!("'{word}' not allowed in anonymous 'defaults' section."))
-                    .note("name the section and refer to it with `from`"),
+                Diagnostic::error(
+                    codes::NOT_HERE,
+                    span,
+                    format!("`{word}` needs a `defaults` section with a name"),
+                )
+                .compat(format!("'{word}' not allowed in anonymous 'defaults' section."))
+                .note("name the section and refer to it with `from`"),
             );
         }
         !(rules && anonymous) || self.translated
@@ -172,7 +194,8 @@ impl<'t> Checker<'t, '_> {
                 lists.captures.push(capture(stmt));
             }
             name @ ("errorfile" | "errorloc" | "errorloc302" | "errorloc303") => {
-                let line = ErrorLine { status: args[0].text.parse().unwrap_or(0), kind: name, target: args[1] };
+                let line =
+                    ErrorLine { status: args[0].text.parse().unwrap_or(0), kind: name, target: args[1] };
                 return self.error_line(line, args[0]);
             }
             _ => return false,
@@ -181,14 +204,23 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn error_line(&mut self, line: ErrorLine<'t>, status: Word<'t>) -> bool {
-        const STATUSES: &[u16] =
-            &[200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 414, 421, 422, 425, 429, 431, 500, 501, 502, 503, 504];
+        const STATUSES: &[u16] = &[
+            200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 414, 421, 422, 425, 429, 431, 500, 501, 502,
+            503, 504,
+        ];
         if !STATUSES.contains(&line.status) {
             let known = STATUSES.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
             self.push(
-                Diagnostic::error(codes::NUMBER, status.span, format!("no answer can be set for status {}", status.text))
-                    .compat(format!("{} : status code '{}' not handled, must be one of {known}.", line.kind, status.text))
-                    .note(format!("one of: {known}")),
+                Diagnostic::error(
+                    codes::NUMBER,
+                    status.span,
+                    format!("no answer can be set for status {}", status.text),
+                )
+                .compat(format!(
+                    "{} : status code '{}' not handled, must be one of {known}.",
+                    line.kind, status.text
+                ))
+                .note(format!("one of: {known}")),
             );
             return true;
         }
@@ -232,15 +264,25 @@ impl<'t> Checker<'t, '_> {
             "transparent" => self.transparent_line(&stmt),
             "persist rdp-cookie" => self.persist_line(&stmt),
             "log" => self.log_line(kind, &stmt),
-            "log-format" | "error-log-format" | "log-format-sd" | "unique-id-format" => self.format_line(&stmt),
+            "log-format" | "error-log-format" | "log-format-sd" | "unique-id-format" => {
+                self.format_line(&stmt)
+            }
             "stick-table" => self.stick_table_line(&stmt),
             "acl" => self.acl_line(&stmt),
             "tcp-request inspect-delay" | "tcp-response inspect-delay" => self.inspect_line(&stmt),
             name if name.starts_with("stats ") => self.stats_line(kind, &stmt),
             name if name.starts_with("compression ") => self.compression_line(&stmt),
-            name if name.starts_with("http-check") || name.starts_with("tcp-check") => self.check_step_line(&stmt),
-            "http-request" | "http-response" | "http-after-response" | "tcp-request connection"
-            | "tcp-request session" | "tcp-request content" | "tcp-response content" | "quic-initial" => {
+            name if name.starts_with("http-check") || name.starts_with("tcp-check") => {
+                self.check_step_line(&stmt)
+            }
+            "http-request"
+            | "http-response"
+            | "http-after-response"
+            | "tcp-request connection"
+            | "tcp-request session"
+            | "tcp-request content"
+            | "tcp-response content"
+            | "quic-initial" => {
                 self.rule_line(&stmt);
             }
             _ => self.clause_line(&stmt),
@@ -286,8 +328,12 @@ impl<'t> Checker<'t, '_> {
         if let Some((source, used)) = self.source(stmt.args(), "source") {
             if let Some(extra) = stmt.args().get(used).copied() {
                 self.push(
-                    Diagnostic::error(codes::TOO_MANY_ARGUMENTS, extra.span, "`source` takes `usesrc` and `interface` only")
-                        .compat("'source' only supports optional keywords 'interface' and 'usesrc'."),
+                    Diagnostic::error(
+                        codes::TOO_MANY_ARGUMENTS,
+                        extra.span,
+                        "`source` takes `usesrc` and `interface` only",
+                    )
+                    .compat("'source' only supports optional keywords 'interface' and 'usesrc'."),
                 );
             }
             let value = Some(Spanned::new(source, stmt.span()));
@@ -349,22 +395,33 @@ impl<'t> Checker<'t, '_> {
     fn clause_line(&mut self, stmt: &Stmt<'t, '_>) {
         let Some(clause) = self.clause(stmt) else { return };
         let name = stmt.keyword.name;
-        let needs = matches!(name, "use-server" | "force-persist" | "ignore-persist" | "monitor fail" | "force-be-switch");
+        let needs = matches!(
+            name,
+            "use-server" | "force-persist" | "ignore-persist" | "monitor fail" | "force-be-switch"
+        );
         if needs && clause.cond.is_none() {
             let shown = if name == "monitor fail" { "monitor fail" } else { name };
             return self.push(
-                Diagnostic::error(codes::MISSING_ARGUMENT, stmt.span().after(), format!("`{shown}` needs a condition"))
-                    .compat(format!("'{shown}' requires either 'if' or 'unless' followed by a condition.")),
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    stmt.span().after(),
+                    format!("`{shown}` needs a condition"),
+                )
+                .compat(format!("'{shown}' requires either 'if' or 'unless' followed by a condition.")),
             );
         }
         let single = matches!(name, "use_backend" | "use-server");
         if let Some(extra) = clause.words.get(1).copied().filter(|_| single) {
             return self.push(
-                Diagnostic::error(codes::RULE, extra.span, format!("`{}` stands where `if` or `unless` should be", extra.text))
-                    .compat(format!(
-                        "unexpected keyword '{}' after switching rule, only 'if' and 'unless' are allowed.",
-                        extra.text
-                    )),
+                Diagnostic::error(
+                    codes::RULE,
+                    extra.span,
+                    format!("`{}` stands where `if` or `unless` should be", extra.text),
+                )
+                .compat(format!(
+                    "unexpected keyword '{}' after switching rule, only 'if' and 'unless' are allowed.",
+                    extra.text
+                )),
             );
         }
         self.rule_order(name, stmt);
@@ -397,7 +454,11 @@ impl<'t> Checker<'t, '_> {
     }
 
     /// Splits `words` at `if` or `unless`; an empty condition is an error.
-    pub(crate) fn split_condition(&mut self, words: &[Word<'t>], owner: &str) -> Option<(Vec<Word<'t>>, Option<Cond<'t>>)> {
+    pub(crate) fn split_condition(
+        &mut self,
+        words: &[Word<'t>],
+        owner: &str,
+    ) -> Option<(Vec<Word<'t>>, Option<Cond<'t>>)> {
         let Some(at) = words.iter().position(|w| matches!(w.text, "if" | "unless")) else {
             return Some((words.to_vec(), None));
         };
@@ -405,8 +466,15 @@ impl<'t> Checker<'t, '_> {
         if cond.words.is_empty() {
             let keyword = cond.keyword;
             self.push(
-                Diagnostic::error(codes::ACL, keyword.span.after(), format!("`{}` needs a condition", keyword.text))
-                    .compat(format!("error detected while parsing an '{owner}' rule : missing condition after '{}'.", keyword.text)),
+                Diagnostic::error(
+                    codes::ACL,
+                    keyword.span.after(),
+                    format!("`{}` needs a condition", keyword.text),
+                )
+                .compat(format!(
+                    "error detected while parsing an '{owner}' rule : missing condition after '{}'.",
+                    keyword.text
+                )),
             );
             return None;
         }
@@ -452,8 +520,13 @@ pub(crate) fn plain(prefix: Prefix) -> bool {
 
 impl<'t> Checker<'t, '_> {
     /// The address `word`; reports what is wrong with it.
-    pub(crate) fn address(&mut self, word: Word<'t>, rules: Rules, owner: &str) -> Option<address::Address<'t>> {
-        match address::parse(word.text, rules) {
+    pub(crate) fn address(
+        &mut self,
+        word: Word<'t>,
+        rules: Rules,
+        owner: &str,
+    ) -> Option<address::Address<'t>> {
+        match address::parse(self.tree.expanded(word), rules) {
             Ok(address) => Some(address),
             Err(error) => {
                 let code = if error.port { codes::PORT } else { codes::ADDRESS };

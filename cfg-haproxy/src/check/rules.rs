@@ -16,8 +16,15 @@ pub(crate) struct Order {
 
 /// Rules in the order of their evaluation; a rule after one further down is still evaluated first.
 const STAGES: &[&str] = &[
-    "quic-initial", "tcp-request connection", "tcp-request session", "tcp-request content", "monitor fail",
-    "http-request", "redirect", "use_backend", "use-server",
+    "quic-initial",
+    "tcp-request connection",
+    "tcp-request session",
+    "tcp-request content",
+    "monitor fail",
+    "http-request",
+    "redirect",
+    "use_backend",
+    "use-server",
 ];
 
 /// The rule set of a keyword.
@@ -49,7 +56,9 @@ impl<'t> Checker<'t, '_> {
                 stmt.head(),
                 format!("this `{shown}` rule is evaluated before the `{later}` rules above"),
             )
-            .compat(format!("a '{shown}' rule placed after {article} '{later}' rule will still be processed before.")),
+            .compat(format!(
+                "a '{shown}' rule placed after {article} '{later}' rule will still be processed before."
+            )),
         );
     }
 
@@ -59,20 +68,27 @@ impl<'t> Checker<'t, '_> {
         let bad = name.text.char_indices().find(|(_, c)| !(c.is_ascii_alphanumeric() || "-_.:".contains(*c)));
         if let Some((at, c)) = bad {
             return self.push(
-                Diagnostic::error(codes::NAME, name.part(at..at + c.len_utf8()), format!("`{c}` is not allowed in the name of an ACL"))
-                    .compat(format!("character '{c}' is not permitted in acl name '{}'.", name.text)),
+                Diagnostic::error(
+                    codes::NAME,
+                    name.part(at..at + c.len_utf8()),
+                    format!("`{c}` is not allowed in the name of an ACL"),
+                )
+                .compat(format!("character '{c}' is not permitted in acl name '{}'.", name.text)),
             );
         }
         if name.text == "or" {
-            return self.push(
-                Diagnostic::error(codes::NAME, name.span, "an ACL cannot be called `or`")
-                    .compat("acl name 'or' will never match. 'or' is used to express a disjunction within a condition."),
-            );
+            return self
+                .push(Diagnostic::error(codes::NAME, name.span, "an ACL cannot be called `or`").compat(
+                "acl name 'or' will never match. 'or' is used to express a disjunction within a condition.",
+            ));
         }
         if args.len() < 2 {
             return self.push(
                 Diagnostic::error(codes::MISSING_ARGUMENT, name.span.after(), "an ACL needs a criterion")
-                    .compat(format!("error detected while parsing ACL '{}' : missing fetch method.", name.text)),
+                    .compat(format!(
+                        "error detected while parsing ACL '{}' : missing fetch method.",
+                        name.text
+                    )),
             );
         }
         let acl = Acl { name, words: args[1..].to_vec() };
@@ -118,9 +134,16 @@ impl<'t> Checker<'t, '_> {
         }
         if !words[0].text.contains('(') {
             self.push(
-                Diagnostic::error(codes::RULE, words[0].span, format!("`{}` needs an argument in parentheses", action.name))
-                    .compat(format!("error detected while parsing an '{}' rule : '{}' expects an argument in parentheses.", stmt.keyword.name, action.name))
-                    .note(action.reference()),
+                Diagnostic::error(
+                    codes::RULE,
+                    words[0].span,
+                    format!("`{}` needs an argument in parentheses", action.name),
+                )
+                .compat(format!(
+                    "error detected while parsing an '{}' rule : '{}' expects an argument in parentheses.",
+                    stmt.keyword.name, action.name
+                ))
+                .note(action.reference()),
             );
             return false;
         }
@@ -130,8 +153,12 @@ impl<'t> Checker<'t, '_> {
     fn missing_action(&mut self, stmt: &Stmt<'t, '_>, set: Sides) {
         let listed = actions(set).join("', '");
         self.push(
-            Diagnostic::error(codes::RULE, stmt.head().after(), format!("`{}` needs an action", stmt.keyword.name))
-                .compat(format!("'{}' expects '{listed}'.", stmt.keyword.name)),
+            Diagnostic::error(
+                codes::RULE,
+                stmt.head().after(),
+                format!("`{}` needs an action", stmt.keyword.name),
+            )
+            .compat(format!("'{}' expects '{listed}'.", stmt.keyword.name)),
         );
     }
 
@@ -173,12 +200,12 @@ impl<'t> Checker<'t, '_> {
 
     /// `redirect` and its options.
     pub(crate) fn redirect_words(&mut self, words: &[Word<'t>], head: Span, owner: &str) {
-        let fail = |checker: &mut Self, span: Span, message: String, compat: String| {
-            checker.push(
-                Diagnostic::error(codes::RULE, span, message)
-                    .compat(format!("error detected in proxy while parsing '{owner}' redirect rule : {compat}")),
-            );
-        };
+        let fail =
+            |checker: &mut Self, span: Span, message: String, compat: String| {
+                checker.push(Diagnostic::error(codes::RULE, span, message).compat(format!(
+                    "error detected in proxy while parsing '{owner}' redirect rule : {compat}"
+                )));
+            };
         let (mut target, mut at) = (false, 0);
         while let Some(word) = words.get(at).copied() {
             match word.text {
@@ -187,7 +214,12 @@ impl<'t> Checker<'t, '_> {
                     at += 1;
                     if words.get(at).is_none() {
                         let compat = format!("missing argument for '{}'.", word.text);
-                        return fail(self, word.span.after(), format!("`{}` needs a value", word.text), compat);
+                        return fail(
+                            self,
+                            word.span.after(),
+                            format!("`{}` needs a value", word.text),
+                            compat,
+                        );
                     }
                 }
                 "set-cookie" | "clear-cookie" | "set-cookie-fmt" => at += 1,
@@ -196,8 +228,15 @@ impl<'t> Checker<'t, '_> {
                     let code = words.get(at).copied();
                     if !code.is_some_and(|c| matches!(c.text, "301" | "302" | "303" | "307" | "308")) {
                         let span = code.map_or_else(|| word.span.after(), |c| c.span);
-                        let compat = "'code': unsupported HTTP code (must be one of 301, 302, 303, 307 or 308).".to_owned();
-                        return fail(self, span, "a redirect has code 301, 302, 303, 307 or 308".to_owned(), compat);
+                        let compat =
+                            "'code': unsupported HTTP code (must be one of 301, 302, 303, 307 or 308)."
+                                .to_owned();
+                        return fail(
+                            self,
+                            span,
+                            "a redirect has code 301, 302, 303, 307 or 308".to_owned(),
+                            compat,
+                        );
                     }
                 }
                 "drop-query" | "append-slash" | "ignore-empty" | "keep-query" => {}
@@ -206,7 +245,12 @@ impl<'t> Checker<'t, '_> {
                         "expects 'code', 'prefix', 'location', 'scheme', 'set-cookie', 'clear-cookie', 'drop-query', \
                          'ignore-empty' or 'append-slash' (was '{other}')."
                     );
-                    return fail(self, word.span, format!("`{other}` is not an argument of `redirect`"), compat);
+                    return fail(
+                        self,
+                        word.span,
+                        format!("`{other}` is not an argument of `redirect`"),
+                        compat,
+                    );
                 }
             }
             at += 1;
@@ -221,7 +265,8 @@ impl<'t> Checker<'t, '_> {
 /// The action called `word`, which may carry arguments in parentheses.
 fn find_action(word: &str, set: Sides) -> Option<&'static Keyword> {
     let name = word.split('(').next().unwrap_or("");
-    let counter = name.strip_prefix("track-sc").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let counter =
+        name.strip_prefix("track-sc").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     let keyword = match keyword::find(Place::Rule, &[name]) {
         None if counter => keyword::find(Place::Rule, &["track-sc"])?,
         // The bare entry stands for counters of any number and is no action itself.
@@ -244,6 +289,15 @@ fn actions(set: Sides) -> Vec<&'static str> {
 fn is_final(action: &str) -> bool {
     matches!(
         action,
-        "allow" | "deny" | "return" | "redirect" | "reject" | "tarpit" | "auth" | "silent-drop" | "use-service" | "accept"
+        "allow"
+            | "deny"
+            | "return"
+            | "redirect"
+            | "reject"
+            | "tarpit"
+            | "auth"
+            | "silent-drop"
+            | "use-service"
+            | "accept"
     )
 }

@@ -4,8 +4,8 @@ use super::{Checker, Current, Stmt};
 use crate::address::Rules;
 use crate::codes;
 use crate::config::{
-    Bind, BindOptions, Certificate, ErrorLine, Healthcheck, HttpErrors, LogForward, Mailers, Peers, Resolvers, Ring,
-    ServerOptions, User, Userlist,
+    Bind, BindOptions, Certificate, ErrorLine, Healthcheck, HttpErrors, LogForward, Mailers, Peers,
+    Resolvers, Ring, ServerOptions, User, Userlist,
 };
 use crate::keyword::{self, Place, Status};
 use crate::section::SectionKind;
@@ -34,8 +34,12 @@ impl<'t> Checker<'t, '_> {
             }
             let what = kind.keyword();
             return self.push(
-                Diagnostic::error(codes::MISSING_ARGUMENT, words[0].span.after(), format!("a `{what}` section needs a name"))
-                    .compat(format!("missing name for '{what}' section.")),
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    words[0].span.after(),
+                    format!("a `{what}` section needs a name"),
+                )
+                .compat(format!("missing name for '{what}' section.")),
             );
         };
         if !self.valid_name(name, kind) {
@@ -45,9 +49,13 @@ impl<'t> Checker<'t, '_> {
             // A second peers section of the same name adds to the first; all others must be unique.
             if kind != SectionKind::CrtStore {
                 self.push(
-                    Diagnostic::error(codes::DUPLICATE, name.span, format!("a `{}` section is called `{}` already", kind.keyword(), name.text))
-                        .compat(format!("{} '{}' has the same name as another one.", kind.keyword(), name.text))
-                        .label(first, "first declared here"),
+                    Diagnostic::error(
+                        codes::DUPLICATE,
+                        name.span,
+                        format!("a `{}` section is called `{}` already", kind.keyword(), name.text),
+                    )
+                    .compat(format!("{} '{}' has the same name as another one.", kind.keyword(), name.text))
+                    .label(first, "first declared here"),
                 );
             }
         }
@@ -66,7 +74,9 @@ impl<'t> Checker<'t, '_> {
     fn open(&mut self, kind: SectionKind, name: Word<'t>) {
         let config = &mut self.config;
         match kind {
-            SectionKind::Userlist => config.userlists.push(Userlist { name, groups: Vec::new(), users: Vec::new() }),
+            SectionKind::Userlist => {
+                config.userlists.push(Userlist { name, groups: Vec::new(), users: Vec::new() })
+            }
             SectionKind::Peers => config.peers.push(Peers {
                 name,
                 peers: Vec::new(),
@@ -124,8 +134,12 @@ impl<'t> Checker<'t, '_> {
         if let Status::Translated(to) = stmt.keyword.status {
             let name = stmt.keyword.name;
             return self.push(
-                Diagnostic::warning(codes::TRANSLATED, stmt.head(), format!("`{name}` no longer exists: {to}"))
-                    .compat(format!("'{name}' is not supported anymore.")),
+                Diagnostic::warning(
+                    codes::TRANSLATED,
+                    stmt.head(),
+                    format!("`{name}` no longer exists: {to}"),
+                )
+                .compat(format!("'{name}' is not supported anymore.")),
             );
         }
         if !self.check_args(&stmt) || !self.kept() {
@@ -154,7 +168,11 @@ impl<'t> Checker<'t, '_> {
                 Some(word) if word.text == "users" => args.get(2).map_or("", |w| w.text),
                 Some(word) => {
                     let word = *word;
-                    return self.error(codes::WORD, word.span, format!("`{}` is not an argument of `group`", word.text));
+                    return self.error(
+                        codes::WORD,
+                        word.span,
+                        format!("`{}` is not an argument of `group`", word.text),
+                    );
                 }
                 None => "",
             };
@@ -177,11 +195,16 @@ impl<'t> Checker<'t, '_> {
                 }
             }
         }
-        let duplicate = self.config.userlists.last().is_some_and(|l| l.users.iter().any(|u| u.name.text == name.text));
+        let duplicate =
+            self.config.userlists.last().is_some_and(|l| l.users.iter().any(|u| u.name.text == name.text));
         if duplicate {
             self.push(
-                Diagnostic::error(codes::DUPLICATE, name.span, format!("user `{}` is listed twice", name.text))
-                    .compat(format!("ignoring duplicated user '{}'.", name.text)),
+                Diagnostic::error(
+                    codes::DUPLICATE,
+                    name.span,
+                    format!("user `{}` is listed twice", name.text),
+                )
+                .compat(format!("ignoring duplicated user '{}'.", name.text)),
             );
         }
         if let Some(list) = self.config.userlists.last_mut() {
@@ -193,7 +216,8 @@ impl<'t> Checker<'t, '_> {
         let args = stmt.args().to_vec();
         match stmt.keyword.name {
             "peer" | "server" => {
-                let named = args.get(1).copied().filter(|w| keyword::find(Place::Server, &[w.text]).is_none());
+                let named =
+                    args.get(1).copied().filter(|w| keyword::find(Place::Server, &[w.text]).is_none());
                 let address = match named {
                     Some(word) => {
                         let Some(address) = self.address(word, Rules::FIXED, "peer") else { return };
@@ -203,7 +227,11 @@ impl<'t> Checker<'t, '_> {
                     None => None,
                 };
                 let mut options = ServerOptions::default();
-                self.server_options(&args[1 + usize::from(address.is_some())..], &mut options, stmt.keyword.name);
+                self.server_options(
+                    &args[1 + usize::from(address.is_some())..],
+                    &mut options,
+                    stmt.keyword.name,
+                );
                 if let Some(peers) = self.config.peers.last_mut() {
                     peers.peers.push((args[0], address));
                 }
@@ -220,10 +248,10 @@ impl<'t> Checker<'t, '_> {
             "default-bind" => self.bind_options(&args, &mut BindOptions::default()),
             "default-server" => self.server_options(&args, &mut ServerOptions::default(), "default-server"),
             "table" => {
-                if let Some(table) = self.stick_table(&args[1..], stmt.head()) {
-                    if let Some(peers) = self.config.peers.last_mut() {
-                        peers.tables.push((args[0], table));
-                    }
+                if let Some(table) = self.stick_table(&args[1..], stmt.head())
+                    && let Some(peers) = self.config.peers.last_mut()
+                {
+                    peers.tables.push((args[0], table));
                 }
             }
             "log" => {
@@ -248,9 +276,16 @@ impl<'t> Checker<'t, '_> {
                 if let Some((first, _)) = resolvers.servers.iter().find(|(n, _)| n.text == args[0].text) {
                     let first = first.span;
                     return self.push(
-                        Diagnostic::error(codes::DUPLICATE, args[0].span, format!("name server `{}` is declared twice", args[0].text))
-                            .compat(format!("nameserver '{}' has the same name as another nameserver.", args[0].text))
-                            .label(first, "first declared here"),
+                        Diagnostic::error(
+                            codes::DUPLICATE,
+                            args[0].span,
+                            format!("name server `{}` is declared twice", args[0].text),
+                        )
+                        .compat(format!(
+                            "nameserver '{}' has the same name as another nameserver.",
+                            args[0].text
+                        ))
+                        .label(first, "first declared here"),
                     );
                 }
                 resolvers.servers.push((args[0], address));
@@ -329,7 +364,11 @@ impl<'t> Checker<'t, '_> {
                 self.bind_options(&args[1..], &mut options);
                 let bind = Bind { addresses, options, span: stmt.span() };
                 let Some(section) = self.config.log_forwards.last_mut() else { return };
-                if stmt.keyword.name == "bind" { section.binds.push(bind) } else { section.datagrams.push(bind) }
+                if stmt.keyword.name == "bind" {
+                    section.binds.push(bind)
+                } else {
+                    section.datagrams.push(bind)
+                }
             }
             "log" => {
                 let line = self.log_target(&args, stmt);
@@ -355,7 +394,11 @@ impl<'t> Checker<'t, '_> {
         let mut at = 0;
         while let Some(word) = args.get(at).copied() {
             let Some(keyword) = keyword::find(Place::Load, &[word.text]) else {
-                return self.error(codes::UNKNOWN_KEYWORD, word.span, format!("unknown option `{}` of `load`", word.text));
+                return self.error(
+                    codes::UNKNOWN_KEYWORD,
+                    word.span,
+                    format!("unknown option `{}` of `load`", word.text),
+                );
             };
             let Some(value) = self.follow(&args, at, "load") else { return };
             match keyword.name {
@@ -375,7 +418,11 @@ impl<'t> Checker<'t, '_> {
     fn healthcheck_line(&mut self, stmt: &Stmt<'t, '_>) {
         let args = stmt.args().to_vec();
         let Some(first) = args.first().copied() else {
-            return self.error(codes::MISSING_ARGUMENT, stmt.head().after(), format!("`{}` needs an argument", stmt.keyword.name));
+            return self.error(
+                codes::MISSING_ARGUMENT,
+                stmt.head().after(),
+                format!("`{}` needs an argument", stmt.keyword.name),
+            );
         };
         if stmt.keyword.name == "type" {
             let kind = self.check_kind(first.text, &args[1..], stmt.line);
@@ -391,7 +438,11 @@ impl<'t> Checker<'t, '_> {
             return;
         }
         if let Some(section) = self.config.healthchecks.last_mut() {
-            if stmt.keyword.name == "http-check" { section.http_check.push(args) } else { section.tcp_check.push(args) }
+            if stmt.keyword.name == "http-check" {
+                section.http_check.push(args)
+            } else {
+                section.tcp_check.push(args)
+            }
         }
     }
 
@@ -407,16 +458,32 @@ impl<'t> Checker<'t, '_> {
             .flat_map(|(group, users)| users.iter().map(move |user| (group, user)))
             .filter(|(_, user)| !list.users.iter().any(|u| u.name.text == **user))
             .map(|(group, user)| {
-                Diagnostic::error(codes::UNKNOWN_NAME, group.span, format!("group `{}` names the unknown user `{user}`", group.text))
-                    .compat(format!("userlist '{}': no such user '{user}' specified in group '{}'", list.name.text, group.text))
+                Diagnostic::error(
+                    codes::UNKNOWN_NAME,
+                    group.span,
+                    format!("group `{}` names the unknown user `{user}`", group.text),
+                )
+                .compat(format!(
+                    "userlist '{}': no such user '{user}' specified in group '{}'",
+                    list.name.text, group.text
+                ))
             })
-            .chain(list.users.iter().flat_map(|u| u.groups.iter().map(move |g| (u, *g))).filter_map(|(user, group)| {
-                let known = list.groups.iter().any(|(g, _)| g.text == group);
-                (!known).then(|| {
-                    Diagnostic::error(codes::UNKNOWN_NAME, user.name.span, format!("user `{}` names the unknown group `{group}`", user.name.text))
-                        .compat(format!("userlist '{}': no such group '{group}' specified in user '{}'", list.name.text, user.name.text))
-                })
-            }))
+            .chain(list.users.iter().flat_map(|u| u.groups.iter().map(move |g| (u, *g))).filter_map(
+                |(user, group)| {
+                    let known = list.groups.iter().any(|(g, _)| g.text == group);
+                    (!known).then(|| {
+                        Diagnostic::error(
+                            codes::UNKNOWN_NAME,
+                            user.name.span,
+                            format!("user `{}` names the unknown group `{group}`", user.name.text),
+                        )
+                        .compat(format!(
+                            "userlist '{}': no such group '{group}' specified in user '{}'",
+                            list.name.text, user.name.text
+                        ))
+                    })
+                },
+            ))
             .collect();
         self.diagnostics.extend(unknown);
     }

@@ -20,7 +20,7 @@ impl<'t> Checker<'t, '_> {
             "default-server" => {
                 self.server_options(args, &mut options, "default-server");
                 if let Some(proxy) = self.proxy() {
-                    proxy.default_server = Box::new(options);
+                    *proxy.default_server = options;
                 }
             }
             "server" => {
@@ -45,8 +45,12 @@ impl<'t> Checker<'t, '_> {
         let range = low.parse::<u32>().ok().zip(high.parse::<u32>().ok()).filter(|(l, h)| l <= h && *l > 0);
         let Some(range) = range else {
             return self.push(
-                Diagnostic::error(codes::NUMBER, count.span, format!("`{}` is not a number or range of servers", count.text))
-                    .compat(format!("'server-template' : Wrong number of servers '{}'.", count.text)),
+                Diagnostic::error(
+                    codes::NUMBER,
+                    count.span,
+                    format!("`{}` is not a number or range of servers", count.text),
+                )
+                .compat(format!("'server-template' : Wrong number of servers '{}'.", count.text)),
             );
         };
         let rest: Vec<Word<'t>> = std::iter::once(args[0]).chain(args[2..].iter().copied()).collect();
@@ -74,16 +78,25 @@ impl<'t> Checker<'t, '_> {
         let bad = name.text.char_indices().find(|(_, c)| !(c.is_ascii_alphanumeric() || "-_.:".contains(*c)));
         if let Some((at, c)) = bad {
             self.push(
-                Diagnostic::error(codes::NAME, name.part(at..at + c.len_utf8()), format!("`{c}` is not allowed in a server's name"))
-                    .compat(format!("character '{c}' is not permitted in server name '{}'.", name.text)),
+                Diagnostic::error(
+                    codes::NAME,
+                    name.part(at..at + c.len_utf8()),
+                    format!("`{c}` is not allowed in a server's name"),
+                )
+                .compat(format!("character '{c}' is not permitted in server name '{}'.", name.text)),
             );
         }
     }
 
-    fn server_address(&mut self, name: Word<'t>, word: Word<'t>, options: &ServerOptions<'t>) -> Option<Address<'t>> {
+    fn server_address(
+        &mut self,
+        name: Word<'t>,
+        word: Word<'t>,
+        options: &ServerOptions<'t>,
+    ) -> Option<Address<'t>> {
         let proxy = self.proxy().map_or("", |p| p.name);
         let owner = format!("server {proxy}/{}", name.text);
-        let address = match address::parse(word.text, Rules::SERVER) {
+        let address = match address::parse(self.tree.expanded(word), Rules::SERVER) {
             Ok(address) => address,
             Err(error) => {
                 let code = if error.port { codes::PORT } else { codes::ADDRESS };
@@ -113,23 +126,41 @@ impl<'t> Checker<'t, '_> {
     }
 
     /// A host name must resolve unless `init-addr` says what to do otherwise.
-    fn server_host(&mut self, address: &Address<'t>, word: Word<'t>, options: &ServerOptions<'t>, owner: &str) {
+    fn server_host(
+        &mut self,
+        address: &Address<'t>,
+        word: Word<'t>,
+        options: &ServerOptions<'t>,
+        owner: &str,
+    ) {
         let Where::Name(name) = address.place else { return };
-        let may_lack = options.init_addr.as_ref().is_some_and(|list| {
-            list.iter().any(|i| matches!(i, InitAddr::None | InitAddr::Ip(_)))
-        });
+        let may_lack = options
+            .init_addr
+            .as_ref()
+            .is_some_and(|list| list.iter().any(|i| matches!(i, InitAddr::None | InitAddr::Ip(_))));
         // SRV records (`_http._tcp.example.org`) are only known to resolvers.
         if may_lack || name.starts_with('_') || self.host.names.resolve(name).is_some() {
             return;
         }
-        let mut diagnostic = Diagnostic::error(codes::UNRESOLVED, word.span, format!("the host name `{name}` cannot be resolved"))
-            .compat(format!("'{owner}' : could not resolve address '{name}'."));
-        diagnostic = diagnostic.note("`init-addr none` lets the server start without an address, `init-addr last,libc,none` too");
+        let mut diagnostic = Diagnostic::error(
+            codes::UNRESOLVED,
+            word.span,
+            format!("the host name `{name}` cannot be resolved"),
+        )
+        .compat(format!("'{owner}' : could not resolve address '{name}'."));
+        diagnostic = diagnostic.note(
+            "`init-addr none` lets the server start without an address, `init-addr last,libc,none` too",
+        );
         self.push(diagnostic);
     }
 
     /// Reads the options of a server line.
-    pub(crate) fn server_options(&mut self, words: &[Word<'t>], options: &mut ServerOptions<'t>, owner: &str) {
+    pub(crate) fn server_options(
+        &mut self,
+        words: &[Word<'t>],
+        options: &mut ServerOptions<'t>,
+        owner: &str,
+    ) {
         let mut at = 0;
         while let Some(word) = words.get(at).copied() {
             let bare = word.text.split('(').next().unwrap_or("");
@@ -154,7 +185,9 @@ impl<'t> Checker<'t, '_> {
         let word = words[at];
         match keyword.name {
             "source" => {
-                let Some((source, used)) = self.source(&words[at + 1..], "source") else { return words.len() };
+                let Some((source, used)) = self.source(&words[at + 1..], "source") else {
+                    return words.len();
+                };
                 options.source = Some(Box::new(source));
                 return at + 1 + used;
             }
@@ -175,7 +208,9 @@ impl<'t> Checker<'t, '_> {
         }
         let value = if keyword.args.is_empty() { None } else { words.get(at + 1).copied() };
         let next = at + 1 + usize::from(value.is_some());
-        if !keyword.args.is_empty() && !self.check_words(keyword.name, keyword.args, value.as_slice(), word.span) {
+        if !keyword.args.is_empty()
+            && !self.check_words(keyword.name, keyword.args, value.as_slice(), word.span)
+        {
             return next;
         }
         self.option_status(keyword, word);
@@ -183,7 +218,13 @@ impl<'t> Checker<'t, '_> {
         next
     }
 
-    fn server_option(&mut self, name: &'static str, word: Word<'t>, value: Option<Word<'t>>, o: &mut ServerOptions<'t>) {
+    fn server_option(
+        &mut self,
+        name: &'static str,
+        word: Word<'t>,
+        value: Option<Word<'t>>,
+        o: &mut ServerOptions<'t>,
+    ) {
         let text = value.map_or("", |v| v.text);
         let number = || text.parse::<u32>().ok();
         match name {
@@ -225,7 +266,12 @@ impl<'t> Checker<'t, '_> {
         }
     }
 
-    fn server_check_option(&mut self, name: &'static str, value: Option<Word<'t>>, o: &mut ServerOptions<'t>) {
+    fn server_check_option(
+        &mut self,
+        name: &'static str,
+        value: Option<Word<'t>>,
+        o: &mut ServerOptions<'t>,
+    ) {
         let text = value.map_or("", |v| v.text);
         match name {
             "check-ssl" => o.check_ssl = Some(true),
@@ -308,7 +354,10 @@ impl<'t> Checker<'t, '_> {
             );
         }
         // A bare number below 100 ms hammers the server hundreds of times a second.
-        if word.text.bytes().all(|b| b.is_ascii_digit()) && time < Duration::from_millis(100) && !time.is_zero() {
+        if word.text.bytes().all(|b| b.is_ascii_digit())
+            && time < Duration::from_millis(100)
+            && !time.is_zero()
+        {
             self.small_time(name, word, "server");
         }
     }
@@ -332,14 +381,19 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn proxy_options(&mut self, value: Option<Word<'t>>) -> Option<Word<'t>> {
-        const KNOWN: &[&str] = &["ssl", "cert-cn", "cert-key", "cert-sig", "ssl-cipher", "authority", "crc32c", "unique-id"];
+        const KNOWN: &[&str] =
+            &["ssl", "cert-cn", "cert-key", "cert-sig", "ssl-cipher", "authority", "crc32c", "unique-id"];
         let value = value?;
         for piece in value.text.split(',') {
             if !KNOWN.contains(&piece) {
                 self.push(
-                    Diagnostic::error(codes::WORD, value.span, format!("`{piece}` is not a PROXY protocol option"))
-                        .compat(format!("'proxy-v2-options' : proxy v2 option not implemented '{piece}'"))
-                        .note(format!("any of: {}", KNOWN.join(", "))),
+                    Diagnostic::error(
+                        codes::WORD,
+                        value.span,
+                        format!("`{piece}` is not a PROXY protocol option"),
+                    )
+                    .compat(format!("'proxy-v2-options' : proxy v2 option not implemented '{piece}'"))
+                    .note(format!("any of: {}", KNOWN.join(", "))),
                 );
             }
         }
@@ -374,7 +428,11 @@ impl<'t> Checker<'t, '_> {
     pub(crate) fn check_port_missing(server: &Server<'t>) -> bool {
         let o = &server.options;
         let own = o.port.is_some() || o.addr.as_ref().is_some_and(|a| a.port().is_some());
-        let inet = server.address.is_inet() || matches!(server.address.place, Where::Name(_));
-        o.check && inet && !own && matches!(server.address.ports, Ports::None | Ports::Offset(_))
+        // A name may have any port by the time it is known; only addresses can be judged now.
+        let inet = matches!(server.address.place, Where::Ip(_) | Where::Wildcard(_));
+        o.check
+            && inet
+            && !own
+            && matches!(server.address.ports, Ports::None | Ports::Offset(_) | Ports::One(0))
     }
 }

@@ -13,17 +13,23 @@ impl<'t> Checker<'t, '_> {
         if matches!(name, "admin" | "http-request") {
             return self.stats_rule(name, stmt);
         }
-        let refresh = if name == "refresh" { self.time("stats refresh", stmt.args()[0], Unit::Second) } else { None };
+        let refresh =
+            if name == "refresh" { self.time("stats refresh", stmt.args()[0], Unit::Second) } else { None };
         if name == "show-desc" && stmt.args().is_empty() && self.config.global.description.is_none() {
             self.push(
-                Diagnostic::warning(codes::USELESS, stmt.head(), "`stats show-desc` has no description to show")
-                    .compat("'show-desc' requires a parameter or 'desc' to be set in the global section."),
+                Diagnostic::warning(
+                    codes::USELESS,
+                    stmt.head(),
+                    "`stats show-desc` has no description to show",
+                )
+                .compat("'show-desc' requires a parameter or 'desc' to be set in the global section."),
             );
             return;
         }
         let (arg, text, span) = (stmt.arg(0), stmt.text(), stmt.span());
         let Some(proxy) = self.proxy() else { return };
-        let stats = &mut proxy.settings.stats.get_or_insert_with(|| Spanned::new(Stats::default(), span)).value;
+        let stats =
+            &mut proxy.settings.stats.get_or_insert_with(|| Spanned::new(Stats::default(), span)).value;
         match name {
             "uri" => stats.uri = Some(arg),
             "realm" => stats.realm = Some(arg),
@@ -44,8 +50,12 @@ impl<'t> Checker<'t, '_> {
         let Some(clause) = self.clause(stmt) else { return };
         if name == "admin" && clause.cond.is_none() {
             return self.push(
-                Diagnostic::error(codes::MISSING_ARGUMENT, stmt.span().after(), "`stats admin` needs a condition")
-                    .compat("'stats admin' requires either 'if' or 'unless' followed by a condition."),
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    stmt.span().after(),
+                    "`stats admin` needs a condition",
+                )
+                .compat("'stats admin' requires either 'if' or 'unless' followed by a condition."),
             );
         }
         if name == "http-request" {
@@ -53,8 +63,12 @@ impl<'t> Checker<'t, '_> {
             if !action.is_some_and(|a| matches!(a.text, "allow" | "deny" | "auth")) {
                 let span = action.map_or_else(|| stmt.head().after(), |a| a.span);
                 return self.push(
-                    Diagnostic::error(codes::RULE, span, "`stats http-request` takes `allow`, `deny` or `auth`")
-                        .compat("'stats http-request' expects 'allow', 'deny' or 'auth'."),
+                    Diagnostic::error(
+                        codes::RULE,
+                        span,
+                        "`stats http-request` takes `allow`, `deny` or `auth`",
+                    )
+                    .compat("'stats http-request' expects 'allow', 'deny' or 'auth'."),
                 );
             }
         }

@@ -8,19 +8,43 @@ use crate::units::Unit;
 use lb_core::diag::{Diagnostic, Span};
 
 const TYPES: &[(&str, &str)] = &[
-    ("ip", "ip"), ("ipv4", "ip"), ("ipv6", "ipv6"), ("integer", "integer"), ("string", "string"), ("binary", "binary"),
+    ("ip", "ip"),
+    ("ipv4", "ip"),
+    ("ipv6", "ipv6"),
+    ("integer", "integer"),
+    ("string", "string"),
+    ("binary", "binary"),
 ];
 
 /// Stored data: name, whether it is an array, whether it has a period.
 const STORE: &[(&str, bool, bool)] = &[
-    ("server_id", false, false), ("gpt", true, false), ("gpt0", false, false), ("gpc", true, false),
-    ("gpc0", false, false), ("gpc1", false, false), ("gpc_rate", true, true), ("gpc0_rate", false, true),
-    ("gpc1_rate", false, true), ("conn_cnt", false, false), ("conn_rate", false, true), ("conn_cur", false, false),
-    ("sess_cnt", false, false), ("sess_rate", false, true), ("http_req_cnt", false, false),
-    ("http_req_rate", false, true), ("http_err_cnt", false, false), ("http_err_rate", false, true),
-    ("http_fail_cnt", false, false), ("http_fail_rate", false, true), ("bytes_in_cnt", false, false),
-    ("bytes_in_rate", false, true), ("bytes_out_cnt", false, false), ("bytes_out_rate", false, true),
-    ("server_key", false, false), ("glitch_cnt", false, false), ("glitch_rate", false, true),
+    ("server_id", false, false),
+    ("gpt", true, false),
+    ("gpt0", false, false),
+    ("gpc", true, false),
+    ("gpc0", false, false),
+    ("gpc1", false, false),
+    ("gpc_rate", true, true),
+    ("gpc0_rate", false, true),
+    ("gpc1_rate", false, true),
+    ("conn_cnt", false, false),
+    ("conn_rate", false, true),
+    ("conn_cur", false, false),
+    ("sess_cnt", false, false),
+    ("sess_rate", false, true),
+    ("http_req_cnt", false, false),
+    ("http_req_rate", false, true),
+    ("http_err_cnt", false, false),
+    ("http_err_rate", false, true),
+    ("http_fail_cnt", false, false),
+    ("http_fail_rate", false, true),
+    ("bytes_in_cnt", false, false),
+    ("bytes_in_rate", false, true),
+    ("bytes_out_cnt", false, false),
+    ("bytes_out_rate", false, true),
+    ("server_key", false, false),
+    ("glitch_cnt", false, false),
+    ("glitch_rate", false, true),
 ];
 
 impl<'t> Checker<'t, '_> {
@@ -80,8 +104,12 @@ impl<'t> Checker<'t, '_> {
                 "write-to" => {}
                 other => {
                     self.push(
-                        Diagnostic::error(codes::WORD, word.span, format!("`{other}` is not an argument of `stick-table`"))
-                            .compat(format!("stick-table: unknown argument '{other}'.")),
+                        Diagnostic::error(
+                            codes::WORD,
+                            word.span,
+                            format!("`{other}` is not an argument of `stick-table`"),
+                        )
+                        .compat(format!("stick-table: unknown argument '{other}'.")),
                     );
                     return None;
                 }
@@ -144,8 +172,9 @@ impl<'t> Checker<'t, '_> {
     fn store_item(&mut self, value: Word<'t>, name: &str, argument: Option<&'t str>) -> Option<StoreItem> {
         let Some(&(name, array, rate)) = STORE.iter().find(|(known, ..)| *known == name) else {
             let near = crate::suggest::nearest(name, STORE.iter().map(|s| s.0));
-            let mut diagnostic = Diagnostic::error(codes::WORD, value.span, format!("`{name}` cannot be stored in a table"))
-                .compat(format!("stick-table: invalid store option '{name}'."));
+            let mut diagnostic =
+                Diagnostic::error(codes::WORD, value.span, format!("`{name}` cannot be stored in a table"))
+                    .compat(format!("stick-table: invalid store option '{name}'."));
             if let Some(near) = near {
                 diagnostic = diagnostic.suggest(value.span, near, format!("did you mean `{near}`?"));
             }
@@ -157,7 +186,11 @@ impl<'t> Checker<'t, '_> {
         if array {
             let count = parts.next().and_then(|p| p.parse().ok()).filter(|n| (1..=100).contains(n));
             if count.is_none() {
-                self.error(codes::NUMBER, value.span, format!("`{name}` needs its number of elements, from 1 to 100: `{name}(2)`"));
+                self.error(
+                    codes::NUMBER,
+                    value.span,
+                    format!("`{name}` needs its number of elements, from 1 to 100: `{name}(2)`"),
+                );
                 return None;
             }
             item.count = count;
@@ -165,8 +198,12 @@ impl<'t> Checker<'t, '_> {
         if rate {
             let Some(text) = parts.next() else {
                 self.push(
-                    Diagnostic::error(codes::MISSING_ARGUMENT, value.span, format!("`{name}` needs a period: `{name}(10s)`"))
-                        .compat(format!("stick-table: missing argument to store option '{name}'.")),
+                    Diagnostic::error(
+                        codes::MISSING_ARGUMENT,
+                        value.span,
+                        format!("`{name}` needs a period: `{name}(10s)`"),
+                    )
+                    .compat(format!("stick-table: missing argument to store option '{name}'.")),
                 );
                 return None;
             };
@@ -175,8 +212,12 @@ impl<'t> Checker<'t, '_> {
         }
         if parts.next().is_some() {
             self.push(
-                Diagnostic::error(codes::TOO_MANY_ARGUMENTS, value.span, format!("`{name}` takes no further argument"))
-                    .compat(format!("stick-table: unexpected argument to store option '{name}'.")),
+                Diagnostic::error(
+                    codes::TOO_MANY_ARGUMENTS,
+                    value.span,
+                    format!("`{name}` takes no further argument"),
+                )
+                .compat(format!("stick-table: unexpected argument to store option '{name}'.")),
             );
             return None;
         }

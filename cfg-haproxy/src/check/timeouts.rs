@@ -25,7 +25,8 @@ impl<'t> Checker<'t, '_> {
     /// `timeout client 5`: five milliseconds are hardly ever meant.
     pub(crate) fn small_time(&mut self, name: &str, word: Word<'t>, _owner: &str) {
         let text = word.text;
-        let context = self.proxy().map_or_else(String::new, |p| format!(" in {} '{}'", p.kind.keyword(), p.name));
+        let context =
+            self.proxy().map_or_else(String::new, |p| format!(" in {} '{}'", p.kind.keyword(), p.name));
         self.push(
             Diagnostic::warning(codes::SMALL_TIME, word.span, format!("`{name} {text}` is {text} milliseconds, which is hardly meant"))
                 .compat(format!(

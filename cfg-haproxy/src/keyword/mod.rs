@@ -72,7 +72,7 @@ pub enum Arg {
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// These arguments may be left out.
-    Opt(&'static [Arg]),
+    Opt(&'static [Self]),
     /// Any number of words of this meaning.
     Rest(&'static str),
     /// Words of this syntax, checked by the keyword's own code.
