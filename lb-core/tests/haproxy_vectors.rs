@@ -1,5 +1,7 @@
 //! Replays what a running HAProxy chose (`tests/balance/`, with the script that recorded it).
 
+#![expect(clippy::unwrap_used, reason = "a malformed vector file is a failed test")]
+
 use std::net::{IpAddr, SocketAddr};
 
 use lb_core::balance::hash::{RingIdentity, domain_label, ring_key, uri_key, uri_path, url_param};

@@ -120,6 +120,9 @@ impl Core {
             OpState::Starting => self.ramps.set(server.0, now + weight::RAMP_INTERVAL),
             _ => self.ramps.clear(server.0),
         }
+        if matches!(next, OpState::Starting | OpState::Running) {
+            state.weigh(self.scale, now);
+        }
     }
 
     fn end_backup_sessions(&self, server: ServerId, effects: &mut Effects) {
@@ -314,6 +317,8 @@ impl Core {
                 return;
             }
             (true, false) => {
+                let now = self.now;
+                self.slots[server.index()].state.weigh(self.scale, now);
                 self.propagate(server);
                 let forced = previous.intersects(AdminFlags::FORCED_DRAIN);
                 (Change::LeavesDrain { forced, up }, !forced)
@@ -333,15 +338,17 @@ impl Core {
     pub(super) fn follow(&mut self, totals: &Totals, server: ServerId, lead: Lead, effects: &mut Effects) {
         let (op, admin) = (lead.op, lead.admin);
         self.slots[server.index()].state.lead = Some(lead);
+        // Within maintenance a change of the drain goes unnoticed, so it comes after the beginning and before the end.
         if admin.is_maint() {
             self.set_admin(totals, server, AdminFlags::INHERITED_MAINT, None, effects);
-        } else {
-            self.clear_admin(totals, server, AdminFlags::INHERITED_MAINT, effects);
         }
         if admin.is_drain() {
             self.set_admin(totals, server, AdminFlags::INHERITED_DRAIN, None, effects);
         } else {
             self.clear_admin(totals, server, AdminFlags::INHERITED_DRAIN, effects);
+        }
+        if !admin.is_maint() {
+            self.clear_admin(totals, server, AdminFlags::INHERITED_MAINT, effects);
         }
         match op {
             OpState::Stopped => self.set_stopped(totals, server, Cause::Unsaid, effects),

@@ -261,7 +261,7 @@ impl Core {
     /// Whether a server may serve requests that wait for any server.
     fn serves_common_queue(&self, server: ServerId) -> bool {
         let state = &self.slots[server.index()].state;
-        if state.balanced_weight(self.scale, self.now) == 0 {
+        if state.balanced_weight() == 0 {
             return false;
         }
         let census = self.balancer.census();
@@ -321,7 +321,7 @@ impl Core {
     pub(super) fn propagate(&mut self, server: ServerId) {
         let Slot { cell, state, .. } = &self.slots[server.index()];
         cell.publish(state.op, state.admin);
-        let weight = state.balanced_weight(self.scale, self.now);
+        let weight = state.balanced_weight();
         self.balancer.on(ServerEvent::Weight { server, weight });
     }
 
@@ -338,6 +338,7 @@ impl Core {
                 self.sync_followers(totals, server, effects);
             } else {
                 self.ramps.set(index, self.now + weight::RAMP_INTERVAL);
+                self.slots[server.index()].state.weigh(self.scale, self.now);
                 self.propagate(server);
                 self.balancer.on(ServerEvent::Limits);
             }
@@ -345,15 +346,16 @@ impl Core {
         }
     }
 
-    /// The balancer's definition for the present servers.
-    pub(super) fn definition(def: &PoolDef, slots: &[Slot], now: Instant) -> Definition {
+    /// The balancer's definition for the present servers, whose effective weights are brought up to date.
+    pub(super) fn definition(def: &PoolDef, slots: &mut [Slot], now: Instant) -> Definition {
         let mut definition = Definition::new(def.algorithm.clone(), Vec::new());
         definition.hash = def.hash;
         definition.balance_factor = def.balance_factor;
         definition.affinity = def.affinity;
         definition.all_backups = def.all_backups;
         let scale = definition.weight_scale();
-        definition.members = slots.iter().map(|slot| slot.state.member(scale, now)).collect();
+        slots.iter_mut().for_each(|slot| slot.state.weigh(scale, now));
+        definition.members = slots.iter().map(|slot| slot.state.member()).collect();
         definition
     }
 }

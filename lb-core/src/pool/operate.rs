@@ -193,6 +193,7 @@ impl Core {
             ));
         }
         state.weight.set(new);
+        state.weigh(self.scale, self.now);
         let before = self.balancer.census();
         self.propagate(server);
         self.note_census(before, totals, effects);

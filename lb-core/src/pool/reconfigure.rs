@@ -48,9 +48,9 @@ impl Pool {
         let totals = Totals::new(def.workers);
         let name = def.name.clone();
         let mut rng = Rng::new(def.seed);
-        let slots: Vec<_> =
+        let mut slots: Vec<_> =
             def.servers.iter().map(|server| Slot::new(server.clone(), def.workers, now)).collect();
-        let definition = Core::definition(&def, &slots, now);
+        let definition = Core::definition(&def, &mut slots, now);
         let balancer = definition.build(rng.fork())?;
         let mut core = Core {
             scale: definition.weight_scale(),
@@ -130,8 +130,10 @@ impl Core {
             && self.def.servers.iter().zip(&def.servers).all(|(old, new)| balances_alike(old, new));
         let same_balancer = same_servers && same_algorithm(&self.def, &def);
         self.def = def;
+        let definition = Self::definition(&self.def, &mut self.slots, now);
+        self.scale = definition.weight_scale();
         if !same_balancer {
-            self.rebuild_balancer()?;
+            self.balancer = definition.build(self.rng.fork())?;
         }
         self.settle(totals, effects);
         self.note_census(before, totals, effects);
@@ -149,13 +151,6 @@ impl Core {
         slot.cell.queued.sub(evicted);
         totals.waiting.sub(evicted);
         totals.queued.sub(evicted);
-    }
-
-    fn rebuild_balancer(&mut self) -> Result<(), BuildError> {
-        let definition = Self::definition(&self.def, &self.slots, self.now);
-        self.scale = definition.weight_scale();
-        self.balancer = definition.build(self.rng.fork())?;
-        Ok(())
     }
 
     /// Makes everything derived from the slots fit them.

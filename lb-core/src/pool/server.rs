@@ -32,6 +32,8 @@ pub(super) struct ServerState {
     pub(super) op: OpState,
     pub(super) admin: AdminFlags,
     pub(super) weight: Setting<u32>,
+    /// Effective weight as last computed; a server that is not up keeps the one it had.
+    pub(super) eweight: u32,
     /// `minconn` and `maxconn`.
     pub(super) limits: Setting<(u32, u32)>,
     pub(super) address: Setting<Option<Endpoint>>,
@@ -50,6 +52,7 @@ impl ServerState {
             op: OpState::Running,
             admin: AdminFlags::NONE,
             weight: Setting::new(def.weight.min(weight::MAX)),
+            eweight: 0,
             limits: Setting::new(def.limits()),
             address: Setting::new(def.address.clone()),
             check: def.check.as_ref().map(|check| monitor(CheckKind::Health, check)),
@@ -122,23 +125,19 @@ impl ServerState {
     }
 
     /// Effective weight as balancing sees it: 0 unless new clients may come.
-    pub(super) fn balanced_weight(&self, scale: u32, now: Instant) -> u32 {
+    pub(super) fn balanced_weight(&self) -> u32 {
         let up = matches!(self.op, OpState::Starting | OpState::Running);
-        if up && !self.admin.is_maint() && !self.admin.is_drain() {
-            self.effective_weight(scale, now)
-        } else {
-            0
-        }
+        if up && !self.admin.is_maint() && !self.admin.is_drain() { self.eweight } else { 0 }
     }
 
-    /// Effective weight if the server were usable. Only algorithms with changing weights ramp it.
-    pub(super) fn effective_weight(&self, scale: u32, now: Instant) -> u32 {
-        if self.op == OpState::Starting && scale > 1 {
+    /// Computes the effective weight anew. Only algorithms with changing weights ramp it.
+    pub(super) fn weigh(&mut self, scale: u32, now: Instant) {
+        self.eweight = if self.op == OpState::Starting && scale > 1 {
             let elapsed = now.saturating_duration_since(self.last_change);
             weight::ramped(*self.weight.get(), scale, elapsed, self.slowstart())
         } else {
             weight::effective(*self.weight.get(), scale)
-        }
+        };
     }
 
     /// How many requests the server may serve at present, with `sessions` in the pool.
@@ -170,10 +169,10 @@ impl ServerState {
     }
 
     /// The server as the balancer's builder wants it.
-    pub(super) fn member(&self, scale: u32, now: Instant) -> Member {
+    pub(super) fn member(&self) -> Member {
         let mut member = Member::new(self.def.id, *self.weight.get());
         member.backup = self.def.backup;
-        member.usable = self.balanced_weight(scale, now) > 0;
+        member.usable = self.balanced_weight() > 0;
         member.ring_key = self.ring_key();
         member
     }

@@ -26,7 +26,7 @@ impl Pool {
         let totals = &self.totals;
         let mut snapshot = BackendSnapshot::new(core.def.algorithm.stats_name());
         snapshot.up = census.active + census.backup > 0 || core.slots.is_empty();
-        let (weight, user_weight) = core.weights_in_use(now);
+        let (weight, user_weight) = core.weights_in_use();
         snapshot.weight = weight;
         snapshot.user_weight = user_weight;
         snapshot.active = census.active;
@@ -60,8 +60,8 @@ impl Pool {
         Some(health::ServerSnapshot {
             state: slot.state.status().to_string(),
             node: node.into(),
-            weight: weight::displayed(slot.state.effective_weight(scale, now).into(), scale) as u32,
-            total_weight: core.weights_in_use(now).0,
+            weight: weight::displayed(slot.state.eweight.into(), scale) as u32,
+            total_weight: core.weights_in_use().0,
             sessions: slot.cell.served.get(),
             backend_sessions: self.totals.sessions.get(),
             queued: slot.queue.len(),
@@ -93,21 +93,21 @@ impl Pool {
 
 impl Core {
     /// Effective and configured weight of the servers that serve at present, in units of configured weight.
-    fn weights_in_use(&self, now: Instant) -> (u32, u32) {
+    fn weights_in_use(&self) -> (u32, u32) {
         let census = self.balancer.census();
         let user = |slot: &Slot| *slot.state.weight.get();
         if census.active == 0 && !self.def.all_backups {
             let Some(first) = census.first_backup.map(|first| &self.slots[first.index()]) else {
                 return (0, 0);
             };
-            let effective = first.state.effective_weight(self.scale, now);
-            return (weight::displayed(effective.into(), self.scale) as u32, user(first));
+            return (weight::displayed(first.state.eweight.into(), self.scale) as u32, user(first));
         }
         let backup = census.active == 0;
         let total = if backup { census.backup_weight } else { census.active_weight };
-        let serving = self.slots.iter().filter(|slot| {
-            slot.state.def.backup == backup && slot.state.balanced_weight(self.scale, now) > 0
-        });
+        let serving = self
+            .slots
+            .iter()
+            .filter(|slot| slot.state.def.backup == backup && slot.state.balanced_weight() > 0);
         (weight::displayed(total, self.scale) as u32, serving.map(user).sum())
     }
 
@@ -120,10 +120,9 @@ impl Core {
         snapshot.backup = state.def.backup;
         snapshot.cookie = state.def.cookie.as_deref().map(str::to_owned);
         snapshot.tracks = state.lead.as_ref().map(|lead| lead.server.to_string());
-        snapshot.weight =
-            weight::displayed(state.effective_weight(self.scale, now).into(), self.scale) as u32;
+        snapshot.weight = weight::displayed(state.eweight.into(), self.scale) as u32;
         snapshot.user_weight = *state.weight.get();
-        snapshot.throttle = slot.throttle(self.scale, now);
+        snapshot.throttle = slot.throttle(self.scale);
         snapshot.queue = cell.queued.level();
         snapshot.queue_limit = (state.def.maxqueue > 0).then_some(state.def.maxqueue);
         snapshot.sessions = cell.served.level();
@@ -146,10 +145,10 @@ impl Core {
 
 impl Slot {
     /// Percentage of the weight granted at present.
-    fn throttle(&self, scale: u32, now: Instant) -> u32 {
+    fn throttle(&self, scale: u32) -> u32 {
         let full = weight::effective(*self.state.weight.get(), scale);
         match (self.state.op, full) {
-            (OpState::Starting, 1..) => (100 * self.state.effective_weight(scale, now)).div_ceil(full),
+            (OpState::Starting, 1..) => (100 * self.state.eweight).div_ceil(full),
             _ => 100,
         }
     }
