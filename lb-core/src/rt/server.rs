@@ -227,6 +227,15 @@ impl Server {
         self.hub.events.subscribe()
     }
 
+    /// The listeners: proxy and address, in no particular order.
+    pub fn addresses(&self) -> Vec<(String, std::net::SocketAddr)> {
+        let listeners = self.listeners();
+        let bound = |((proxy, _), run): (&Key, &Arc<ListenerRun>)| {
+            run.sockets.first().and_then(listener::bound_addr).map(|addr| (proxy.clone(), addr))
+        };
+        listeners.iter().filter_map(bound).collect()
+    }
+
     /// Stops accepting; connections go on.
     pub fn close_listeners(&self) {
         for run in self.listeners().drain() {

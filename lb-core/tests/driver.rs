@@ -1,0 +1,169 @@
+//! The running server, driven over loopback sockets on ports the system chooses.
+#![cfg(feature = "tokio")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test driver opens sockets and reads the clock"
+)]
+
+use lb_core::addr::Endpoint;
+use lb_core::balance::Algorithm;
+use lb_core::rt::{Server, ServerOptions, Sockets};
+use lb_core::spec::{Capability, ListenerSpec, PoolSpec, ProxySpec, ServerAddr, ServerSpec, Spec, Timeouts};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+/// A server that says its name and then returns what it is told.
+fn echo(name: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            std::thread::spawn(move || {
+                let _ = stream.write_all(name.as_bytes());
+                let mut buf = [0; 65536];
+                while let Ok(n) = stream.read(&mut buf) {
+                    if n == 0 || stream.write_all(&buf[..n]).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    addr
+}
+
+/// An address nobody listens on.
+fn nowhere() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn spec(listen: &str, servers: &[(&str, SocketAddr)]) -> Spec {
+    let mut proxy = ProxySpec::new("mail", 2, Capability::Listen);
+    proxy.listeners.push(ListenerSpec::new(listen.parse::<SocketAddr>().unwrap().into()));
+    let server = |(i, (name, addr)): (usize, &(&str, SocketAddr))| {
+        ServerSpec::new(*name, i as u32 + 1, ServerAddr::fixed(Endpoint::Inet(*addr)))
+    };
+    proxy.pool = PoolSpec::new(Algorithm::RoundRobin, servers.iter().enumerate().map(server).collect());
+    let mut timeouts = Timeouts::default();
+    timeouts.connect = Some(Duration::from_secs(2));
+    timeouts.client = Some(Duration::from_secs(20));
+    timeouts.server = Some(Duration::from_secs(20));
+    proxy.timeouts = timeouts;
+    let mut spec = Spec::new();
+    spec.proxies.push(proxy);
+    spec
+}
+
+fn start(spec: Spec) -> (Server, SocketAddr) {
+    let server = Server::new(spec, ServerOptions::new(2), &mut Sockets::new()).unwrap();
+    let addr = server.addresses()[0].1;
+    server.start().unwrap();
+    (server, addr)
+}
+
+fn client(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
+fn greeting(stream: &mut TcpStream) -> String {
+    let mut byte = [0];
+    stream.read_exact(&mut byte).unwrap();
+    String::from_utf8_lossy(&byte).into_owned()
+}
+
+#[test]
+fn sessions_take_the_servers_in_turn() {
+    let (_server, addr) = start(spec("127.0.0.1:0", &[("a", echo("a")), ("b", echo("b"))]));
+    let names: String = (0..4).map(|_| greeting(&mut client(addr))).collect();
+    assert!(names == "abab" || names == "baba", "{names}");
+}
+
+#[test]
+fn bytes_pass_in_both_directions_and_the_end_of_each() {
+    let (_server, addr) = start(spec("127.0.0.1:0", &[("a", echo("a"))]));
+    let mut stream = client(addr);
+    assert_eq!(greeting(&mut stream), "a");
+    let sent: Vec<u8> = (0..8_000_000_u32).map(|i| (i % 251) as u8).collect();
+    let mut reader = stream.try_clone().unwrap();
+    let expected = sent.clone();
+    let received = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).unwrap();
+        assert!(all == expected, "{} of {} bytes", all.len(), expected.len());
+    });
+    stream.write_all(&sent).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    received.join().unwrap();
+}
+
+#[test]
+fn a_dead_server_is_left_out_by_redispatch() {
+    let mut spec = spec("127.0.0.1:0", &[("dead", nowhere()), ("b", echo("b"))]);
+    spec.proxies[0].pool.retry.redispatch = -1;
+    let (_server, addr) = start(spec);
+    for _ in 0..4 {
+        assert_eq!(greeting(&mut client(addr)), "b");
+    }
+}
+
+#[test]
+fn without_any_server_the_client_is_let_go() {
+    let mut spec = spec("127.0.0.1:0", &[("dead", nowhere())]);
+    spec.proxies[0].pool.retry.retries = 0;
+    let (_server, addr) = start(spec);
+    let mut stream = client(addr);
+    let mut byte = [0];
+    assert!(matches!(stream.read(&mut byte), Ok(0) | Err(_)));
+}
+
+#[test]
+fn a_reload_keeps_sessions_and_sockets_and_leads_new_ones_to_new_servers() {
+    let (server, addr) = start(spec("127.0.0.1:0", &[("a", echo("a"))]));
+    let mut old = client(addr);
+    assert_eq!(greeting(&mut old), "a");
+    // The same listener as it was written: the port stays the one the system chose.
+    let next = spec("127.0.0.1:0", &[("c", echo("c"))]);
+    server.reload(next, ServerOptions::new(2), &mut Sockets::new()).unwrap();
+    assert_eq!(server.addresses()[0].1, addr);
+    assert_eq!(greeting(&mut client(addr)), "c");
+    old.write_all(b"still there").unwrap();
+    let mut answer = [0; 11];
+    old.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"still there");
+}
+
+#[test]
+fn a_reload_that_cannot_work_changes_nothing() {
+    let (server, addr) = start(spec("127.0.0.1:0", &[("a", echo("a"))]));
+    let mut bad = spec("127.0.0.1:0", &[("x", echo("x"))]);
+    bad.proxies[0].default_backend = Some("nosuch".into());
+    let error = server.reload(bad, ServerOptions::new(2), &mut Sockets::new()).unwrap_err();
+    assert!(error.to_string().contains("nosuch"), "{error}");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut bad = spec("127.0.0.1:0", &[("x", echo("x"))]);
+    bad.proxies[0].listeners.push(ListenerSpec::new(taken.local_addr().unwrap().into()));
+    let error = server.reload(bad, ServerOptions::new(2), &mut Sockets::new()).unwrap_err();
+    assert!(error.to_string().contains("Address already in use"), "{error}");
+    assert_eq!(greeting(&mut client(addr)), "a");
+}
+
+#[test]
+fn a_full_server_makes_the_next_session_wait() {
+    let mut spec = spec("127.0.0.1:0", &[("a", echo("a"))]);
+    spec.proxies[0].pool.servers[0].maxconn = 1;
+    let (_server, addr) = start(spec);
+    let mut first = client(addr);
+    assert_eq!(greeting(&mut first), "a");
+    let mut second = client(addr);
+    second.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut byte = [0];
+    assert!(second.read(&mut byte).is_err(), "it waits");
+    drop(first);
+    second.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(greeting(&mut second), "a");
+}
