@@ -1,18 +1,11 @@
-//! The Linux driver against itself and against the kernel, in network namespaces. Needs root and iproute2; says so and
-//! passes where they are missing.
-#![cfg(feature = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "helpers of tests, which may fail and say why they skip"
-)]
+//! Two namespaces joined by a cable, and drivers that run in them.
 
 use std::fs::File;
 use std::process::Command as Process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use vrrp::Memory;
@@ -21,12 +14,12 @@ use vrrp::linux::{Driver, Event, Handle, Options};
 use vrrp::spec::{AdvertInterval, Instance, Prefix, Spec, Version, VirtualAddress};
 use vrrp::stats::Snapshot;
 
-const VIP: &str = "10.98.0.200";
+pub(crate) const VIP: &str = "10.98.0.200";
 /// Far beyond anything that may happen here; only a hang gets so far.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// True if namespaces can be made; otherwise says why the test proves nothing.
-fn possible(test: &str) -> bool {
+pub(crate) fn possible(test: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     let ip = root
         && Process::new("ip").args(["netns", "list"]).output().is_ok_and(|output| output.status.success());
@@ -36,38 +29,60 @@ fn possible(test: &str) -> bool {
     ip
 }
 
-fn ip(arguments: &str) -> String {
+pub(crate) fn ip(arguments: &str) -> String {
     let output = Process::new("ip").args(arguments.split_whitespace()).output().unwrap();
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Waits until something is so. What it looks at changes outside of this process, so all it can do is look again.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "it did not happen: {what}");
+        std::thread::yield_now();
+    }
+}
+
 /// Two namespaces joined by a cable, removed when dropped.
-struct Lab {
-    names: [String; 2],
+pub(crate) struct Lab {
+    pub(crate) names: [String; 2],
 }
 
 impl Lab {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let names = ["a", "b"].map(|side| format!("vrrpt{}-{count}{side}", std::process::id()));
         for name in &names {
             ip(&format!("netns add {name}"));
         }
-        ip(&format!("link add eth0 netns {} type veth peer name eth0 netns {}", names[0], names[1]));
-        for (name, host) in names.iter().zip([11, 12]) {
-            ip(&format!("-n {name} addr add 10.98.0.{host}/24 dev eth0"));
-            ip(&format!("-n {name} link set eth0 up"));
-        }
-        Self { names }
+        let lab = Self { names };
+        lab.connect();
+        lab
     }
 
-    fn holds(&self, side: usize, address: &str) -> bool {
+    /// Plugs the cable in and gives both ends an address of each family.
+    pub(crate) fn connect(&self) {
+        let [a, b] = &self.names;
+        ip(&format!("link add eth0 netns {a} type veth peer name eth0 netns {b}"));
+        for (name, host) in self.names.iter().zip([11, 12]) {
+            ip(&format!("-n {name} addr add 10.98.0.{host}/24 dev eth0"));
+            ip(&format!("-n {name} addr add fe80::{host}/64 dev eth0 nodad"));
+            ip(&format!("-n {name} link set eth0 up"));
+        }
+    }
+
+    pub(crate) fn holds(&self, side: usize, address: &str) -> bool {
         ip(&format!("-n {} -o addr show dev eth0", self.names[side])).contains(&format!(" {address}/"))
     }
 
-    fn start(&self, side: usize, spec: Spec, memory: Option<Memory>) -> Node {
+    /// Runs `ip` in the namespace of a side.
+    pub(crate) fn ip(&self, side: usize, arguments: &str) -> String {
+        ip(&format!("-n {} {arguments}", self.names[side]))
+    }
+
+    pub(crate) fn start(&self, side: usize, spec: Spec, memory: Option<Memory>) -> Node {
         let namespace = File::open(format!("/run/netns/{}", self.names[side])).unwrap();
         let (event_sender, events) = channel();
         let (handle_sender, handle) = channel();
@@ -98,14 +113,14 @@ impl Drop for Lab {
 }
 
 /// A running driver.
-struct Node {
-    handle: Handle,
+pub(crate) struct Node {
+    pub(crate) handle: Handle,
     events: Receiver<Event>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Node {
-    fn await_event(&self, wanted: impl Fn(&Event) -> bool) -> Event {
+    pub(crate) fn await_event(&self, wanted: impl Fn(&Event) -> bool) -> Event {
         loop {
             match self.events.recv_timeout(PATIENCE) {
                 Ok(event) if wanted(&event) => return event,
@@ -116,24 +131,34 @@ impl Node {
         }
     }
 
-    fn await_state(&self, wanted: NotifyState) {
+    pub(crate) fn await_state(&self, wanted: NotifyState) {
         self.await_event(|event| matches!(event, Event::Notify(Notify { state, .. }) if *state == wanted));
     }
 
-    fn admin(&self, admin: Admin) {
+    pub(crate) fn admin(&self, admin: Admin) {
         self.block_on(self.handle.admin(admin));
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         self.block_on(self.handle.snapshot()).unwrap()
     }
 
-    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+    /// Ends the driver in good order.
+    pub(crate) fn stop(self) {
+        self.admin(Admin::Shutdown);
+        self.join();
+    }
+
+    pub(crate) fn reload(&self, spec: Spec) {
+        self.block_on(self.handle.reload(spec)).unwrap();
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
     /// Waits for the end of the driver and returns what it last wanted to be remembered.
-    fn join(mut self) -> Option<Memory> {
+    pub(crate) fn join(mut self) -> Option<Memory> {
         self.thread.take().unwrap().join().unwrap();
         self.events
             .try_iter()
@@ -142,7 +167,7 @@ impl Node {
     }
 }
 
-fn spec(priority: u8) -> Spec {
+pub(crate) fn spec(priority: u8) -> Spec {
     let mut spec = Spec::new();
     let mut instance = Instance::new("VI_1", 51, &spec.global);
     instance.interface = Some("eth0".into());
@@ -152,91 +177,4 @@ fn spec(priority: u8) -> Spec {
     instance.addresses.push(VirtualAddress::new(Prefix::host(VIP.parse().unwrap())));
     spec.instances.push(instance);
     spec
-}
-
-#[test]
-fn the_higher_priority_holds_the_address_and_hands_it_over_when_stopped() {
-    if !possible("the_higher_priority_holds_the_address_and_hands_it_over_when_stopped") {
-        return;
-    }
-    let lab = Lab::new();
-    let (a, b) = (lab.start(0, spec(150), None), lab.start(1, spec(100), None));
-    a.await_state(NotifyState::Master);
-    assert!(a.snapshot().instance("VI_1").unwrap().stats.adverts_sent > 0);
-    assert!(!lab.holds(1, VIP));
-    a.admin(Admin::Shutdown);
-    b.await_state(NotifyState::Master);
-    a.join();
-    assert!(!lab.holds(0, VIP));
-    b.admin(Admin::Shutdown);
-    b.join();
-    assert!(!lab.holds(1, VIP));
-}
-
-#[test]
-fn a_successor_resumes_the_mastership_and_the_address_never_leaves() {
-    if !possible("a_successor_resumes_the_mastership_and_the_address_never_leaves") {
-        return;
-    }
-    let lab = Lab::new();
-    let first = lab.start(0, spec(150), None);
-    first.await_state(NotifyState::Master);
-    first.admin(Admin::Abandon);
-    let memory = first.join().expect("a master has something to remember");
-    assert!(lab.holds(0, VIP));
-    let mut monitor = Process::new("ip")
-        .args(["-n", &lab.names[0], "monitor", "address"])
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let second = lab.start(0, spec(150), Some(memory));
-    second.await_event(|event| match event {
-        Event::Notify(Notify { state, .. }) => {
-            assert_eq!(*state, NotifyState::Master, "the first state after a resumption");
-            true
-        }
-        _ => false,
-    });
-    assert!(lab.holds(0, VIP));
-    monitor.kill().unwrap();
-    let seen = String::from_utf8(monitor.wait_with_output().unwrap().stdout).unwrap();
-    assert!(!seen.contains("Deleted"), "{seen}");
-    second.admin(Admin::Shutdown);
-    second.join();
-}
-
-#[test]
-fn an_address_left_behind_by_nobody_we_know_is_removed_at_the_start() {
-    if !possible("an_address_left_behind_by_nobody_we_know_is_removed_at_the_start") {
-        return;
-    }
-    let lab = Lab::new();
-    ip(&format!("-n {} addr add {VIP}/32 dev eth0", lab.names[0]));
-    let master = lab.start(1, spec(150), None);
-    master.await_state(NotifyState::Master);
-    let backup = lab.start(0, spec(100), None);
-    backup.await_state(NotifyState::Backup);
-    backup.admin(Admin::Shutdown);
-    backup.join();
-    assert!(!lab.holds(0, VIP));
-    master.admin(Admin::Shutdown);
-    master.join();
-}
-
-#[test]
-fn an_address_somebody_removes_is_put_back_without_losing_the_mastership() {
-    if !possible("an_address_somebody_removes_is_put_back_without_losing_the_mastership") {
-        return;
-    }
-    let lab = Lab::new();
-    let node = lab.start(0, spec(150), None);
-    node.await_state(NotifyState::Master);
-    ip(&format!("-n {} addr del {VIP}/32 dev eth0", lab.names[0]));
-    while node.snapshot().instance("VI_1").unwrap().stats.addresses_restored == 0 {
-        std::thread::yield_now();
-    }
-    let stats = node.snapshot().instance("VI_1").unwrap().stats.clone();
-    assert_eq!((stats.became_master, stats.released_master), (1, 0));
-    node.admin(Admin::Shutdown);
-    node.join();
 }

@@ -1,0 +1,132 @@
+//! Who holds the address, and who takes it over.
+
+use std::process::Command as Process;
+
+use vrrp::event::{Admin, Notify, NotifyState};
+use vrrp::linux::Event;
+use vrrp::spec::{Prefix, Spec, VirtualAddress};
+
+use crate::lab::{Lab, VIP, ip, possible, spec, until};
+
+#[test]
+fn the_higher_priority_holds_the_address_and_hands_it_over_when_stopped() {
+    if !possible("the_higher_priority_holds_the_address_and_hands_it_over_when_stopped") {
+        return;
+    }
+    let lab = Lab::new();
+    let (a, b) = (lab.start(0, spec(150), None), lab.start(1, spec(100), None));
+    a.await_state(NotifyState::Master);
+    assert!(a.snapshot().instance("VI_1").unwrap().stats.adverts_sent > 0);
+    assert!(!lab.holds(1, VIP));
+    a.admin(Admin::Shutdown);
+    b.await_state(NotifyState::Master);
+    a.join();
+    assert!(!lab.holds(0, VIP));
+    b.stop();
+    assert!(!lab.holds(1, VIP));
+}
+
+#[test]
+fn a_successor_resumes_the_mastership_and_the_address_never_leaves() {
+    if !possible("a_successor_resumes_the_mastership_and_the_address_never_leaves") {
+        return;
+    }
+    let lab = Lab::new();
+    let first = lab.start(0, spec(150), None);
+    first.await_state(NotifyState::Master);
+    until("added", || lab.holds(0, VIP));
+    first.admin(Admin::Abandon);
+    let memory = first.join().expect("a master has something to remember");
+    assert!(lab.holds(0, VIP));
+    let mut monitor = Process::new("ip")
+        .args(["-n", &lab.names[0], "monitor", "address"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let second = lab.start(0, spec(150), Some(memory));
+    second.await_event(|event| match event {
+        Event::Notify(Notify { state, .. }) => {
+            assert_eq!(*state, NotifyState::Master, "the first state after a resumption");
+            true
+        }
+        _ => false,
+    });
+    assert!(lab.holds(0, VIP));
+    monitor.kill().unwrap();
+    let seen = String::from_utf8(monitor.wait_with_output().unwrap().stdout).unwrap();
+    assert!(!seen.contains("Deleted"), "{seen}");
+    second.stop();
+}
+
+#[test]
+fn an_address_left_behind_by_nobody_we_know_is_removed_at_the_start() {
+    if !possible("an_address_left_behind_by_nobody_we_know_is_removed_at_the_start") {
+        return;
+    }
+    let lab = Lab::new();
+    ip(&format!("-n {} addr add {VIP}/32 dev eth0", lab.names[0]));
+    let master = lab.start(1, spec(150), None);
+    master.await_state(NotifyState::Master);
+    let backup = lab.start(0, spec(100), None);
+    backup.await_state(NotifyState::Backup);
+    backup.stop();
+    assert!(!lab.holds(0, VIP));
+    master.stop();
+}
+
+#[test]
+fn an_address_somebody_removes_is_put_back_without_losing_the_mastership() {
+    if !possible("an_address_somebody_removes_is_put_back_without_losing_the_mastership") {
+        return;
+    }
+    let lab = Lab::new();
+    let node = lab.start(0, spec(150), None);
+    node.await_state(NotifyState::Master);
+    ip(&format!("-n {} addr del {VIP}/32 dev eth0", lab.names[0]));
+    until("restored", || node.snapshot().instance("VI_1").unwrap().stats.addresses_restored > 0);
+    until("back", || lab.holds(0, VIP));
+    let stats = node.snapshot().instance("VI_1").unwrap().stats.clone();
+    assert_eq!((stats.became_master, stats.released_master), (1, 0));
+    node.stop();
+}
+
+#[test]
+fn an_interface_that_vanishes_and_returns_is_taken_up_again() {
+    if !possible("an_interface_that_vanishes_and_returns_is_taken_up_again") {
+        return;
+    }
+    let lab = Lab::new();
+    let node = lab.start(0, spec(150), None);
+    node.await_state(NotifyState::Master);
+    lab.ip(0, "link del eth0");
+    node.await_state(NotifyState::Fault);
+    lab.connect();
+    node.await_state(NotifyState::Master);
+    until("back", || lab.holds(0, VIP));
+    let before = node.snapshot().instance("VI_1").unwrap().stats.adverts_sent;
+    until("sending", || node.snapshot().instance("VI_1").unwrap().stats.adverts_sent > before);
+    node.stop();
+}
+
+#[test]
+fn a_reload_keeps_the_mastership_and_exchanges_the_addresses() {
+    if !possible("a_reload_keeps_the_mastership_and_exchanges_the_addresses") {
+        return;
+    }
+    let lab = Lab::new();
+    let node = lab.start(0, spec(150), None);
+    node.await_state(NotifyState::Master);
+    until("added", || lab.holds(0, VIP));
+    let mut changed = spec(150);
+    changed.instances[0].addresses = vec![VirtualAddress::new(Prefix::host("10.98.0.201".parse().unwrap()))];
+    node.reload(changed);
+    until("exchanged", || lab.holds(0, "10.98.0.201") && !lab.holds(0, VIP));
+    let mut broken = spec(150);
+    broken.instances[0].vrid = 0;
+    assert!(node.block_on(node.handle.reload(broken)).is_err());
+    let snapshot = node.snapshot();
+    assert_eq!(snapshot.instance("VI_1").unwrap().stats.became_master, 1);
+    node.reload(Spec::new());
+    until("removed", || !lab.holds(0, "10.98.0.201"));
+    node.stop();
+}

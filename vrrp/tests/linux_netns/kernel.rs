@@ -1,0 +1,123 @@
+//! What the kernel is told, and what it has left afterwards.
+
+use vrrp::event::NotifyState;
+use vrrp::spec::{NextHop, Prefix, Route, Rule, RuleAction, VirtualAddress, Vmac};
+
+use crate::lab::{Lab, possible, spec, until};
+
+fn prefix(text: &str, length: u8) -> Prefix {
+    Prefix::new(text.parse().unwrap(), length)
+}
+
+#[test]
+fn routes_and_rules_come_and_go_with_the_mastership() {
+    if !possible("routes_and_rules_come_and_go_with_the_mastership") {
+        return;
+    }
+    let lab = Lab::new();
+    let mut wanted = spec(150);
+    let mut hop = NextHop::default();
+    hop.via = Some("10.98.0.12".parse().unwrap());
+    hop.interface = Some("eth0".into());
+    let mut route = Route::new(prefix("10.1.0.0", 16));
+    route.hops.push(hop);
+    let mut tabled = Route::new(prefix("0.0.0.0", 0));
+    tabled.hops.clone_from(&route.hops);
+    tabled.table = Some(1000);
+    tabled.metric = Some(7);
+    let mut rule = Rule::default();
+    rule.from = Some(prefix("10.98.0.200", 32));
+    rule.action = RuleAction::Table(1000);
+    rule.priority = Some(100);
+    rule.track = true;
+    wanted.instances[0].routes = vec![route, tabled];
+    wanted.instances[0].rules = vec![rule];
+    let node = lab.start(0, wanted, None);
+    node.await_state(NotifyState::Master);
+    until("route", || lab.ip(0, "route").contains("10.1.0.0/16 via 10.98.0.12 dev eth0"));
+    until("table", || {
+        lab.ip(0, "route show table all").contains("default via 10.98.0.12 dev eth0 table 1000")
+    });
+    until("rule", || lab.ip(0, "rule").contains("100:\tfrom 10.98.0.200 lookup 1000"));
+
+    lab.ip(0, "route del 10.1.0.0/16");
+    until("route restored", || lab.ip(0, "route").contains("10.1.0.0/16"));
+    lab.ip(0, "rule del priority 100");
+    until("rule restored", || lab.ip(0, "rule").contains("100:"));
+
+    node.stop();
+    assert!(!lab.ip(0, "route show table all").contains("10.1.0.0/16"));
+    assert!(!lab.ip(0, "route show table all").contains("table 1000"));
+    assert!(!lab.ip(0, "rule").contains("100:"));
+}
+
+#[test]
+fn an_ipv6_address_is_usable_at_once_and_never_a_preferred_source() {
+    if !possible("an_ipv6_address_is_usable_at_once_and_never_a_preferred_source") {
+        return;
+    }
+    let lab = Lab::new();
+    let mut wanted = spec(150);
+    let global = wanted.global.clone();
+    let mut instance = wanted.instances.remove(0).over_ipv6(&global);
+    instance.addresses = ["fe80::200", "2001:db8::200"]
+        .map(|address| VirtualAddress::new(Prefix::host(address.parse().unwrap())))
+        .to_vec();
+    wanted.instances.push(instance);
+    let node = lab.start(0, wanted, None);
+    node.await_state(NotifyState::Master);
+    until("added", || lab.holds(0, "2001:db8::200"));
+    let shown = lab.ip(0, "-o -6 addr show dev eth0");
+    let line = shown.lines().find(|line| line.contains("2001:db8::200/128")).unwrap();
+    assert!(line.contains("deprecated") && line.contains("nodad") && !line.contains("tentative"), "{line}");
+    node.stop();
+    assert!(!lab.holds(0, "2001:db8::200"));
+}
+
+#[test]
+fn a_vmac_is_made_with_the_virtual_hardware_address_and_removed_without_a_trace() {
+    if !possible("a_vmac_is_made_with_the_virtual_hardware_address_and_removed_without_a_trace") {
+        return;
+    }
+    let lab = Lab::new();
+    let mut wanted = spec(150);
+    wanted.instances[0].vmac = Some(Vmac::new("vrrp.51"));
+    let node = lab.start(0, wanted.clone(), None);
+    node.await_state(NotifyState::Master);
+    until("added", || lab.ip(0, "-o -4 addr show dev vrrp.51").contains("10.98.0.200/32"));
+    let shown = lab.ip(0, "-d -o link show dev vrrp.51");
+    assert!(shown.contains("00:00:5e:00:01:33") && shown.contains("mode private"), "{shown}");
+    assert!(!lab.ip(0, "-o -6 addr show dev vrrp.51").contains("fe80"), "no link-local address of its own");
+
+    // Without the VMAC the address moves to the base interface.
+    wanted.instances[0].vmac = None;
+    node.reload(wanted);
+    until("moved", || lab.holds(0, "10.98.0.200") && !lab.ip(0, "link").contains("vrrp.51"));
+    node.stop();
+    assert!(!lab.ip(0, "link").contains("vrrp.51"));
+}
+
+#[test]
+fn attributes_of_an_address_reach_the_kernel() {
+    if !possible("attributes_of_an_address_reach_the_kernel") {
+        return;
+    }
+    let lab = Lab::new();
+    let mut wanted = spec(150);
+    let mut address = VirtualAddress::new(prefix("10.97.0.1", 24));
+    address.label = Some("eth0:vip".to_owned());
+    address.scope = 253;
+    address.broadcast = vrrp::spec::Broadcast::HostBitsSet;
+    address.no_prefix_route = true;
+    wanted.instances[0].addresses.push(address);
+    let node = lab.start(0, wanted, None);
+    node.await_state(NotifyState::Master);
+    until("added", || lab.holds(0, "10.97.0.1"));
+    let shown = lab.ip(0, "-o -4 addr show dev eth0");
+    let line = shown.lines().find(|line| line.contains("10.97.0.1/24")).unwrap();
+    for word in ["brd 10.97.0.255", "scope link", "eth0:vip", "noprefixroute"] {
+        assert!(line.contains(word), "{word} in {line}");
+    }
+    node.stop();
+    assert!(!lab.holds(0, "10.97.0.1"));
+}
