@@ -95,7 +95,9 @@ impl Dial<'_> {
                 Ok(lease) => lease,
                 Err(error) => return Err((error, trace)),
             };
-            let Some(server) = self.server_of(&lease) else { return Err((DialError::NoServer, trace)) };
+            let Some(server) = server_of(self.backend, &lease) else {
+                return Err((DialError::NoServer, trace));
+            };
             trace.server = Some(Arc::clone(&server));
             match self.attempts(lease, &server, &mut trace, retry.retries).await {
                 Ok((lease, stream)) => return Ok(Dialed { lease, server, stream, trace }),
@@ -138,14 +140,6 @@ impl Dial<'_> {
                 None => return Err(DialError::QueueTimeout),
             }
         }
-    }
-
-    fn server_of(&self, lease: &Lease) -> Option<Arc<ServerPlan>> {
-        // The pool may know servers of a newer plan; a session of an older one finds them by name.
-        let name = lease.server().name();
-        let by_place = lease.server().id().and_then(|id| self.backend.servers.get(id.index()));
-        let same = by_place.filter(|s| s.spec.name == *name);
-        same.or_else(|| self.backend.servers.iter().find(|s| s.spec.name == *name)).cloned()
     }
 
     /// Attempts on one server until one succeeds, another server should be tried, or all are used up.
@@ -211,27 +205,7 @@ impl Dial<'_> {
     }
 
     async fn connect(&self, server: &ServerPlan, id: Option<ServerId>) -> io::Result<Stream> {
-        let known = id.and_then(|id| self.backend.pool.address(id));
-        let mut endpoint = known.unwrap_or_else(|| server.spec.addr.endpoint.clone());
-        if let (Some(offset), Some(port)) = (server.spec.addr.port_offset, self.destination.map(|d| d.port()))
-        {
-            endpoint = endpoint.with_port((i32::from(port) + offset).clamp(0, 65535) as u16);
-        }
-        let mut stream = super::connect(&endpoint, server.spec.source.as_ref(), self.client).await?;
-        if let Some(version) = server.spec.send_proxy {
-            let mut header = Vec::new();
-            if version == crate::spec::ProxyHeaderVersion::V1 {
-                crate::proxyproto::write_v1(&mut header, self.client, self.destination);
-            } else {
-                crate::proxyproto::write_v2(&mut header, self.client, self.destination, &[]);
-            }
-            stream.write_all(&header).await?;
-        }
-        #[cfg(feature = "tls")]
-        if let Some(connector) = self.generation.connector(self.backend.index, server.index) {
-            return connector.connect(stream, None).await;
-        }
-        Ok(stream)
+        open_server(self.generation, self.backend, server, id, (self.client, self.destination)).await
     }
 
     fn observe(&self, lease: &Lease, good: bool) {
@@ -260,6 +234,51 @@ impl Dial<'_> {
         })
         .await
     }
+}
+
+/// One attempt to connect to a server: from its source, with its PROXY header and TLS. `client` and `destination` are the
+/// ends of the client's connection. The caller bounds the time.
+///
+/// # Errors
+/// What the system, the server or TLS reports.
+pub async fn open_server(
+    generation: &Generation,
+    backend: &ProxyPlan,
+    server: &ServerPlan,
+    id: Option<ServerId>,
+    (client, destination): (Option<SocketAddr>, Option<SocketAddr>),
+) -> io::Result<Stream> {
+    let known = id.and_then(|id| backend.pool.address(id));
+    let mut endpoint = known.unwrap_or_else(|| server.spec.addr.endpoint.clone());
+    if let (Some(offset), Some(port)) = (server.spec.addr.port_offset, destination.map(|d| d.port())) {
+        endpoint = endpoint.with_port((i32::from(port) + offset).clamp(0, 65535) as u16);
+    }
+    let mut stream = super::connect(&endpoint, server.spec.source.as_ref(), client).await?;
+    if let Some(version) = server.spec.send_proxy {
+        let mut header = Vec::new();
+        if version == crate::spec::ProxyHeaderVersion::V1 {
+            crate::proxyproto::write_v1(&mut header, client, destination);
+        } else {
+            crate::proxyproto::write_v2(&mut header, client, destination, &[]);
+        }
+        stream.write_all(&header).await?;
+    }
+    #[cfg(feature = "tls")]
+    if let Some(connector) = generation.connector(backend.index, server.index) {
+        return connector.connect(stream, None).await;
+    }
+    #[cfg(not(feature = "tls"))]
+    let _ = generation;
+    Ok(stream)
+}
+
+/// The server of a slot, as the session's plan has it.
+pub fn server_of(backend: &ProxyPlan, lease: &Lease) -> Option<Arc<ServerPlan>> {
+    // The pool may know servers of a newer plan; a session of an older one finds them by name.
+    let name = lease.server().name();
+    let by_place = lease.server().id().and_then(|id| backend.servers.get(id.index()));
+    let same = by_place.filter(|s| s.spec.name == *name);
+    same.or_else(|| backend.servers.iter().find(|s| s.spec.name == *name)).cloned()
 }
 
 /// Longest pause before the same server is tried again.

@@ -113,7 +113,23 @@ impl ProxyLogger {
         self.traffic_at(worker, severity, facts, &record);
     }
 
-    /// The same with another severity (`http-request set-log-level`).
+    /// The same in an environment of the caller, so that the line can print variables; with another severity than usual
+    /// if there is one (`http-request set-log-level`).
+    pub fn traffic_in(&self, worker: usize, severity: Option<Severity>, env: &Env<'_>) {
+        let Some(record) = env.facts.record() else { return };
+        let failed = self.separate_errors && !record.termination.is_normal();
+        let usual = if failed { Severity::Err } else { Severity::Info };
+        SCRATCH.with_borrow_mut(|(message, line)| {
+            message.clear();
+            match &self.template {
+                Some(template) => template.write(env, message),
+                None => write_accept_line(&record, message),
+            }
+            self.write(worker, severity.unwrap_or(usual), message, line);
+        });
+    }
+
+    /// The same as [`traffic`](Self::traffic) with another severity.
     pub fn traffic_at(&self, worker: usize, severity: Severity, facts: &dyn Facts, record: &Record<'_>) {
         SCRATCH.with_borrow_mut(|(message, line)| {
             message.clear();

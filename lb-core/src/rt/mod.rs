@@ -33,7 +33,7 @@ mod worker;
 pub use buffer::Buffer;
 pub use connect::connect;
 pub use connection::{BoxFuture, Connection, ListenerHandle, Protocol, ProtocolFactory, Session, Stamp};
-pub use dial::{Dial, DialError, Dialed, Trace};
+pub use dial::{Dial, DialError, Dialed, Trace, open_server, server_of};
 pub use facts::SessionFacts;
 pub use generation::{Event, Generation, ServerHooks};
 pub use listener::{ListenError, open};
