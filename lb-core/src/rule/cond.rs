@@ -604,3 +604,6 @@ pub const PREDEFINED: &[(&str, &[&str])] = &[
     ("TRUE", &["always_true"]),
     ("WAIT_END", &["wait_end"]),
 ];
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! action type runs it.
 
 pub mod cond;
+pub mod counter;
+pub mod tcp;
 
 use cond::{Answer, Condition};
 

@@ -1,6 +1,10 @@
 //! Converters (manual 7.3.1).
 
 mod base64;
+#[cfg(feature = "crypto")]
+mod crypto;
+mod hash;
+mod json;
 mod list;
 mod maps;
 mod number;
@@ -19,6 +23,10 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add_converters(time::CONVERTERS);
     registry.add_converters(maps::CONVERTERS);
     registry.add_converters(variable::CONVERTERS);
+    registry.add_converters(hash::CONVERTERS);
+    registry.add_converters(json::CONVERTERS);
+    #[cfg(feature = "crypto")]
+    registry.add_converters(crypto::CONVERTERS);
 }
 
 #[cfg(test)]

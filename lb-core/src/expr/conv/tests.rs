@@ -186,6 +186,67 @@ fn base_64_round_trips_and_refuses_garbage() {
 }
 
 #[test]
+fn hashes_equal_those_of_haproxy() {
+    // Produced by HAProxy 3.4.0 with `http-request return lf-string "%[str(hello),sdbm]"` etc.
+    check(&[
+        ("bin(0102),djb2", "5859944"),
+        ("str(hello),sdbm", "684824882"),
+        ("str(hello),wt6", "3538347703"),
+        ("str(hello),wt6(1)", "140457739"),
+        ("str(hello),djb2(1)", "1119739105"),
+        ("str(hello),crc32", "907060870"),
+        ("str(hello),crc32c", "2591144780"),
+        ("str(hello),xxh32", "4211111929"),
+        ("str(hello),xxh64", "2794345569481354659"),
+        ("str(hello),xxh64(5)", "5588056476589539108"),
+        ("str(hello),xxh3", "-7685981735718036227"),
+        ("str(hello),xxh3(5)", "-5040988036188159185"),
+    ]);
+}
+
+#[test]
+fn json_is_queried() {
+    let document =
+        r#"str('{"integer":4,"my.key":"my\\u00e9value","no":false,"f":1.50,"a":["x","y"],"o":{}}')"#;
+    let look = |query: &str| eval(&format!("{document},json_query({query})"));
+    assert_eq!(look("'$.integer','int'").as_deref(), Some("4"));
+    assert_eq!(look("'$.integer'").as_deref(), Some("4"));
+    assert_eq!(look("'$.f'").as_deref(), Some("1.5"));
+    assert_eq!(look("'$.no'").as_deref(), Some("0"));
+    assert_eq!(look("'$.a'").as_deref(), Some("[\"x\",\"y\"]"));
+    assert_eq!(look("'$.a[1]'").as_deref(), Some("y"));
+    assert_eq!(look("'$.o'"), None);
+    assert_eq!(look("'$.none'"), None);
+    check(&[
+        ("str(eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJtZSJ9.sig),jwt_header_query('$.alg')", "HS256"),
+        ("str(eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJtZSJ9.sig),jwt_payload_query('$.iss')", "me"),
+        ("str(eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJtZSJ9.sig),jwt_payload_query", "{\"iss\":\"me\"}"),
+    ]);
+}
+
+#[cfg(feature = "crypto")]
+#[test]
+fn digests_equal_those_of_haproxy() {
+    check(&[
+        ("str(hello),sha1,hex", "AAF4C61DDCC5E8A2DABEDE0F3B482CD9AEA9434D"),
+        ("str(hello),sha2,hex", "2CF24DBA5FB0A30E26E83B2AC5B9E29E1B161E5C1FA7425E73043362938B9824"),
+        (
+            "str(hello),hmac(sha256,Zm9v),hex",
+            "340256C4276B2D3483F02FEFCF22DD20384B1FAA5C0AC8802A577F332FD282CE",
+        ),
+        (
+            "str(hello),digest(sha-256),hex",
+            "2CF24DBA5FB0A30E26E83B2AC5B9E29E1B161E5C1FA7425E73043362938B9824",
+        ),
+    ]);
+    // The example token of RFC 7519's relatives, signed with the secret `foo`.
+    let token = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJtZSJ9";
+    assert_eq!(eval(&format!("str({token}.AAAA),jwt_verify(HS256,foo)")).as_deref(), Some("0"));
+    assert_eq!(eval(&format!("str({token}.),jwt_verify(none,foo)")).as_deref(), Some("1"));
+    assert_eq!(eval("str(a.b),jwt_verify(HS256,foo)").as_deref(), Some("-3"));
+}
+
+#[test]
 fn dates_are_written_and_read() {
     check(&[
         ("int(784111777),http_date", "Sun, 06 Nov 1994 08:49:37 GMT"),
