@@ -1,12 +1,12 @@
 //! The interfaces as the driver tells of them: up or down, debounced, and their addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::event::{InterfaceAddress, Link};
 use crate::outbox::Outbox;
-use crate::spec::{LinkDelay, Name, Prefix};
+use crate::spec::{LinkDelay, Name, Prefix, Spec};
 use crate::timer::{earliest, reached};
 
 /// All interfaces ever heard of.
@@ -14,6 +14,8 @@ use crate::timer::{earliest, reached};
 pub(crate) struct Links {
     table: BTreeMap<Name, Interface>,
     delays: Vec<LinkDelay>,
+    /// Interfaces some instance depends on; changes of others are not worth a line.
+    watched: BTreeSet<Name>,
 }
 
 #[derive(Debug, Default)]
@@ -28,8 +30,13 @@ struct Interface {
 }
 
 impl Links {
-    pub(crate) fn set_delays(&mut self, delays: Vec<LinkDelay>) {
-        self.delays = delays;
+    pub(crate) fn configure(&mut self, spec: &Spec) {
+        self.delays = spec.link_delays.clone();
+        let lists = spec.instances.iter().map(|i| &i.track).chain(spec.groups.iter().map(|g| &g.track));
+        let tracked = lists.flat_map(|list| &list.interfaces).map(|reference| &reference.interface);
+        let own =
+            spec.instances.iter().filter(|i| !i.ignore_own_interface).filter_map(|i| i.interface.as_ref());
+        self.watched = tracked.chain(own).cloned().collect();
     }
 
     /// Takes in a report. True if what counts has changed.
@@ -50,7 +57,7 @@ impl Links {
         if delay.is_zero() || was_present != link.present {
             interface.pending = None;
             interface.up = up;
-            if running {
+            if running && self.watched.contains(&link.interface) {
                 out.info(format!("Netlink reports {} {}", link.interface, if up { "up" } else { "down" }));
             }
             return true;
@@ -71,7 +78,9 @@ impl Links {
                 interface.pending = None;
                 interface.up = up;
                 changed = true;
-                out.info(format!("Netlink reports {name} {}", if up { "up" } else { "down" }));
+                if self.watched.contains(name) {
+                    out.info(format!("Netlink reports {name} {}", if up { "up" } else { "down" }));
+                }
             }
         }
         changed

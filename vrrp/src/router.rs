@@ -220,7 +220,7 @@ impl Router {
         self.instances =
             self.spec.instances.iter().map(|spec| Instance::new(Core::new(spec.clone().into()))).collect();
         self.trackers.configure(&self.spec);
-        self.links.set_delays(self.spec.link_delays.clone());
+        self.links.configure(&self.spec);
         self.pacer.configure(self.spec.garp_groups.clone());
         self.groups = self.build_groups();
     }
@@ -348,7 +348,7 @@ impl Router {
                 self.phase = Phase::Finished;
             }
             Admin::StepDown(name) => match self.find(&name) {
-                Some(at) => self.drive(now, at, Event::StepDown),
+                Some(at) => self.drive_masters(now, &self.together(at), || Event::StepDown),
                 None => self.out.warn(format!("({name}) no such instance")),
             },
             Admin::Announce(name) => {
@@ -439,16 +439,15 @@ impl Router {
         if self.phase != Phase::Running {
             return;
         }
-        for at in 0..self.instances.len() {
-            let core = &self.instances[at].core;
-            let patience = core.master_down(core.spec.advert_interval.duration());
-            let enabled = core.spec.late_wake_backup;
-            if let Some(silence) = self.instances[at].silence(now)
-                && enabled
-                && silence + slept > patience
-            {
-                self.drive(now, at, Event::LateWake);
-            }
+        let late = |at: &usize| {
+            let instance = &self.instances[*at];
+            let spec = &instance.core.spec;
+            let patience = instance.core.master_down(spec.advert_interval.duration());
+            spec.late_wake_backup && instance.silence(now).is_some_and(|silence| silence + slept > patience)
+        };
+        let late: Vec<usize> = (0..self.instances.len()).filter(late).collect();
+        if !late.is_empty() {
+            self.drive_masters(now, &late, || Event::LateWake);
         }
     }
 

@@ -216,3 +216,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

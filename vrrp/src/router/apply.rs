@@ -26,6 +26,28 @@ impl Router {
         }
     }
 
+    /// Gives the same event to some masters before any group takes notice, so that each says its own goodbye.
+    pub(super) fn drive_masters(&mut self, now: Instant, masters: &[usize], event: fn() -> Event) {
+        let masters: Vec<usize> =
+            masters.iter().copied().filter(|&at| self.instances[at].kind() == StateKind::Master).collect();
+        for &at in &masters {
+            self.apply(now, at, event());
+        }
+        for at in masters {
+            if let (Some(group), true) = (self.group_of(at), self.instances[at].kind() != StateKind::Master) {
+                self.synchronise(now, group, at, StateKind::Master);
+            }
+        }
+    }
+
+    /// The instance and all that share its fate.
+    pub(super) fn together(&self, at: usize) -> Vec<usize> {
+        match self.group_of(at) {
+            Some(group) => self.groups[group].members.clone(),
+            None => vec![at],
+        }
+    }
+
     /// Gives an event to an instance. True if it heard a rival.
     fn apply(&mut self, now: Instant, at: usize, event: Event) -> bool {
         self.with_cx(now, at, |instance, cx| {
@@ -167,11 +189,7 @@ impl Router {
                 continue;
             }
             // The other side takes over all members of a group or none.
-            let together = match self.group_of(at) {
-                Some(group) => self.groups[group].members.clone(),
-                None => vec![at],
-            };
-            for member in together {
+            for member in self.together(at) {
                 if !yielded.contains(&member) {
                     yielded.push(member);
                     self.apply(now, member, Event::Yield);

@@ -48,7 +48,7 @@ impl Router {
         let old_groups = std::mem::take(&mut self.groups);
         self.spec = spec;
         self.pacer.configure(self.spec.garp_groups.clone());
-        self.links.set_delays(self.spec.link_delays.clone());
+        self.links.configure(&self.spec);
         self.trackers.configure(&self.spec);
         let kept = self.rebuild_instances(now);
         self.groups = self.rebuild_groups(&old_groups);

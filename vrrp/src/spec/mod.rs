@@ -3,7 +3,7 @@
 //! A [`Spec`] is complete: every default of a configuration dialect has been applied by whoever built it, nothing in
 //! here is looked up anywhere else. It names interfaces, scripts and users but opens none of them. The values are
 //! checked by [`Router::new`](crate::Router::new) and [`Router::reconfigure`](crate::Router::reconfigure), which
-//! answer with a [`SpecError`](crate::SpecError) that carries the [`Origin`] of the offending item.
+//! answer with a [`SpecError`] that carries the [`Origin`] of the offending item.
 
 mod address;
 pub(crate) mod check;

@@ -99,3 +99,13 @@ fn a_weaker_group_hands_over_all_members() {
     node.script(1);
     assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [0, 0]);
 }
+
+#[test]
+fn a_group_that_steps_down_says_goodbye_for_every_member() {
+    let mut node = Node::start(grouped());
+    node.advance(5 * SECOND);
+    node.done.clear();
+    node.admin(vrrp::event::Admin::StepDown("j".into()));
+    assert_eq!(states(&node), [StateKind::Backup; 2]);
+    assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [0, 0]);
+}

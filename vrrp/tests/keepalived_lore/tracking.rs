@@ -155,3 +155,11 @@ fn an_interface_created_again_gets_its_addresses_back() {
     assert!(node.added().is_some());
     assert_eq!(node.announcements().len(), 5);
 }
+
+#[test]
+fn links_nobody_depends_on_are_not_worth_a_line() {
+    let mut node = Node::master(spec(|_| ()));
+    node.input(Input::Link(Link::new("veth7", true)));
+    node.input(Input::Link(Link::new("veth7", false)));
+    assert!(node.logs().is_empty());
+}
