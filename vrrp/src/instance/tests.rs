@@ -105,30 +105,33 @@ fn advert(priority: u8, last: u8) -> Event {
     })
 }
 
-fn events() -> Vec<(&'static str, fn() -> Event)> {
+/// Makes an event anew for every state.
+struct Make(&'static str, fn() -> Event);
+
+fn events() -> Vec<Make> {
     vec![
-        ("begin", || Event::Begin),
-        ("resume", || Event::Resume),
-        ("timer, not yet due", || Event::Timer),
-        ("timer", || Event::Timer),
-        ("advert of priority 0", || advert(0, 4)),
-        ("advert of lower priority", || advert(50, 4)),
-        ("advert of equal priority, lower address", || advert(100, 4)),
-        ("advert of equal priority, own address", || advert(100, 5)),
-        ("advert of equal priority, higher address", || advert(100, 6)),
-        ("advert of higher priority", || advert(150, 4)),
-        ("fault", || Event::Fault),
-        ("recover", || Event::Recover),
-        ("group becomes master", || Event::GroupMaster),
-        ("group becomes backup", || Event::GroupBackup),
-        ("late wake-up", || Event::LateWake),
-        ("yield", || Event::Yield),
-        ("step down", || Event::StepDown),
-        ("priority changed", || Event::PriorityChanged(90)),
-        ("announce", || Event::Announce),
-        ("rival of the group", || Event::GroupRival),
-        ("reconfigured", || Event::Reconfigured),
-        ("shutdown", || Event::Shutdown),
+        Make("begin", || Event::Begin),
+        Make("resume", || Event::Resume),
+        Make("timer, not yet due", || Event::Timer),
+        Make("timer", || Event::Timer),
+        Make("advert of priority 0", || advert(0, 4)),
+        Make("advert of lower priority", || advert(50, 4)),
+        Make("advert of equal priority, lower address", || advert(100, 4)),
+        Make("advert of equal priority, own address", || advert(100, 5)),
+        Make("advert of equal priority, higher address", || advert(100, 6)),
+        Make("advert of higher priority", || advert(150, 4)),
+        Make("fault", || Event::Fault),
+        Make("recover", || Event::Recover),
+        Make("group becomes master", || Event::GroupMaster),
+        Make("group becomes backup", || Event::GroupBackup),
+        Make("late wake-up", || Event::LateWake),
+        Make("yield", || Event::Yield),
+        Make("step down", || Event::StepDown),
+        Make("priority changed", || Event::PriorityChanged(90)),
+        Make("announce", || Event::Announce),
+        Make("rival of the group", || Event::GroupRival),
+        Make("reconfigured", || Event::Reconfigured),
+        Make("shutdown", || Event::Shutdown),
     ]
 }
 
@@ -144,7 +147,7 @@ fn every_state_answers_every_event_as_the_table_says() {
         StateKind::Releasing,
         StateKind::Stopped,
     ] {
-        for (name, event) in events() {
+        for Make(name, event) in events() {
             let mut bench = Bench::reach(state);
             if name == "timer"
                 && let Some(at) = bench.instance.poll_timeout()
