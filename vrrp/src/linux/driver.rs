@@ -3,21 +3,22 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-use tokio::sync::{mpsc, oneshot};
+use rustix::process::Signal;
+use tokio::sync::mpsc;
 
+use super::clock::{Clock, boot_clock};
 use super::effects::Effects;
 use super::files::Files;
+use super::handle::{Command, Event, Handle, Options, StartError};
 use super::netlink::{Change, Monitor, Netlink, message};
 use super::notify::Ended;
 use super::processes::Processes;
 use super::security;
 use super::timer::Timer;
 use super::tuning::{self, AutoPriority};
-use crate::event::{Admin, Datagram, Input, Log, MailMessage, Notify, ScriptResult, Severity, Track};
+use crate::event::{Admin, Datagram, Input, Log, ScriptResult, Severity, Track};
 use crate::spec::{Name, Spec};
-use crate::stats::Snapshot;
-use crate::{Memory, Router, SpecError};
+use crate::{Router, SpecError};
 
 /// Received adverts that wait for the router; what comes on top waits in the kernel or is dropped there.
 const DATAGRAM_QUEUE: usize = 256;
@@ -29,102 +30,6 @@ const COMMAND_QUEUE: usize = 64;
 const FINISH_LIMIT: Duration = Duration::from_secs(1);
 /// Time between two attempts to open a socket that could not be opened.
 const RETRY: Duration = Duration::from_secs(1);
-/// The clock of the machine may run ahead of the monotonic one by this much before it counts as a sleep.
-const CLOCK_TOLERANCE: Duration = Duration::from_millis(50);
-
-/// What the caller of a driver hears.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The first round is over: sockets are open, the instances have begun.
-    Started,
-    /// A line for the log.
-    Log(Log),
-    /// A state changed. Its scripts and pipes have been taken care of.
-    Notify(Notify),
-    /// A mail is to be sent.
-    Mail(MailMessage),
-    /// What a successor of this process has to know in order to resume. Replaces what was told before.
-    Memory(Memory),
-}
-
-/// How a driver is to begin.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Options {
-    /// What a predecessor last told by [`Event::Memory`], and how long ago it ceased to be; to resume its
-    /// masterships.
-    pub memory: Option<(Memory, Duration)>,
-}
-
-enum Command {
-    Input(Input),
-    Reload(Box<Spec>, oneshot::Sender<Result<(), SpecError>>),
-    Snapshot(oneshot::Sender<Snapshot>),
-}
-
-/// Talks to a running driver; cheap to clone. When the driver has ended, everything asked of it is in vain.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    commands: mpsc::Sender<Command>,
-}
-
-/// Why a reload did not happen. The old specification stays in force.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReloadError {
-    /// The new specification contradicts itself.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// Nobody is there to reload.
-    #[error("the driver has ended")]
-    Ended,
-}
-
-impl Handle {
-    /// Reports news of a tracker, such as the health of a pool. Cancel safe.
-    pub async fn track(&self, track: Track) {
-        self.input(Input::Track(track)).await;
-    }
-
-    /// Passes on a wish of the operator. Cancel safe.
-    pub async fn admin(&self, admin: Admin) {
-        self.input(Input::Admin(admin)).await;
-    }
-
-    /// Replaces the specification. Instances that stay keep their state. Cancel safe: the reload happens or it does
-    /// not, and its outcome is lost.
-    pub async fn reload(&self, spec: Spec) -> Result<(), ReloadError> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::Reload(Box::new(spec), reply);
-        self.commands.send(command).await.map_err(|_| ReloadError::Ended)?;
-        answer.await.map_err(|_| ReloadError::Ended)?.map_err(ReloadError::Spec)
-    }
-
-    /// What every instance is doing; None when the driver has ended. Cancel safe.
-    pub async fn snapshot(&self) -> Option<Snapshot> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Snapshot(reply)).await.ok()?;
-        answer.await.ok()
-    }
-
-    async fn input(&self, input: Input) {
-        // A driver that has ended needs no news.
-        let _ = self.commands.send(Command::Input(input)).await;
-    }
-}
-
-/// Why a driver could not begin.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The specification contradicts itself.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// The system refused something that nothing works without.
-    #[error("cannot start the virtual router: {0}")]
-    System(#[from] io::Error),
-}
 
 /// The router with its hands.
 pub struct Driver {
@@ -248,7 +153,10 @@ impl Driver {
             fired = self.timer.fired() => fired?,
             Some(datagram) = self.inbox.datagrams.recv() => self.receive(datagram),
             ready = self.monitor.ready() => { ready?; self.hear()?; }
-            Some((name, result)) = self.inbox.scripts.recv() => self.input(Input::Track(Track::Script(name, result))),
+            Some((name, result)) = self.inbox.scripts.recv() => {
+                self.effects.script_ended(&name);
+                self.input(Input::Track(Track::Script(name, result)));
+            }
             Some(problem) = self.inbox.problems.recv() => self.effects.problem(problem),
             Some(ended) = self.inbox.ended.recv() => self.effects.notify_ended(ended, Instant::now()),
             command = self.inbox.commands.recv(), if self.inbox.commands_open => match command {
@@ -429,19 +337,31 @@ impl Driver {
         while let Ok(problem) = self.inbox.problems.try_recv() {
             self.effects.problem(problem);
         }
-        let wait = async {
-            while !self.effects.scripts_ended() {
-                let Some(ended) = self.inbox.ended.recv().await else { return };
-                self.effects.notify_ended(ended, Instant::now());
-            }
-        };
-        // Scripts that need longer go on without us.
-        let _ = tokio::time::timeout(FINISH_LIMIT, wait).await;
+        self.end_programs().await;
         if !self.abandoned {
             self.effects.vmacs.clear(&mut self.netlink);
         }
         if let Some((command, limit)) = self.spec.global.shutdown_script.clone() {
             self.effects.run_to_end("shutdown script", command, limit).await;
+        }
+    }
+}
+
+impl Driver {
+    /// Ends the check scripts and lets the notification scripts finish, both within limits.
+    async fn end_programs(&mut self) {
+        self.effects.signal_scripts(Signal::TERM);
+        let wait = async {
+            while !self.effects.programs_ended() {
+                tokio::select! {
+                    Some((name, _)) = self.inbox.scripts.recv() => self.effects.script_ended(&name),
+                    Some(ended) = self.inbox.ended.recv() => self.effects.notify_ended(ended, Instant::now()),
+                }
+            }
+        };
+        // Notification scripts that need longer go on without us; a check that does not want to end has to.
+        if tokio::time::timeout(FINISH_LIMIT, wait).await.is_err() {
+            self.effects.signal_scripts(Signal::KILL);
         }
     }
 }
@@ -464,68 +384,7 @@ fn watches_routes(spec: &Spec) -> bool {
     routes.any(|route| route.track) || rules.any(|rule| rule.track)
 }
 
-/// Time since boot including sleep.
-fn boot_clock() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
-    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
-}
-
-/// Compares the monotonic clock with the one that goes on while the machine sleeps.
-struct Clock {
-    start: Instant,
-    /// How far the boot clock was ahead when last looked at.
-    lead: Option<Duration>,
-}
-
-impl Clock {
-    fn new(start: Instant) -> Self {
-        Self { start, lead: None }
-    }
-
-    /// How long the machine has slept since the last call, if it has.
-    fn slept(&mut self, now: Instant, boot: Duration) -> Option<Duration> {
-        let lead = boot.saturating_sub(now.saturating_duration_since(self.start));
-        let before = self.lead.replace(lead)?;
-        let slept = lead.saturating_sub(before);
-        if slept >= CLOCK_TOLERANCE {
-            return Some(slept);
-        }
-        // Small differences are the time between the two looks; they must not add up unseen.
-        self.lead = Some(before);
-        None
-    }
-}
-
 /// An error line of the driver's own.
 pub(super) fn problem(text: String) -> Log {
     Log { severity: Severity::Error, detail: false, text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_time_the_monotonic_clock_missed_is_sleep() {
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let boot = |ms| Duration::from_secs(1000) + Duration::from_millis(ms);
-        let mut clock = Clock::new(start);
-        assert_eq!(clock.slept(at(0), boot(0)), None);
-        assert_eq!(clock.slept(at(10_000), boot(10_001)), None);
-        assert_eq!(clock.slept(at(10_010), boot(70_010)), Some(Duration::from_secs(60)));
-        assert_eq!(clock.slept(at(10_020), boot(70_020)), None);
-    }
-
-    #[test]
-    fn a_slow_drift_is_noticed_once_it_matters() {
-        let start = Instant::now();
-        let mut clock = Clock::new(start);
-        let mut told = Duration::ZERO;
-        for ms in 0..1000_u64 {
-            let boot = Duration::from_millis(5000 + ms + ms / 10);
-            told += clock.slept(start + Duration::from_millis(ms), boot).unwrap_or_default();
-        }
-        assert!(told >= Duration::from_millis(50), "told {told:?}");
-    }
 }

@@ -11,7 +11,8 @@ use rustix::process::Signal;
 use tokio::sync::mpsc;
 
 use super::credentials;
-use super::driver::{Event, problem};
+use super::driver::problem;
+use super::handle::Event;
 use super::hands::{Frame, Hands, Job, Target};
 use super::links::Links;
 use super::netlink::{Change, RouteInfo, RuleInfo, routing};
@@ -330,19 +331,29 @@ impl Effects {
         self.notifier.deadline()
     }
 
-    /// True if no notification script runs or waits.
-    pub(super) fn scripts_ended(&self) -> bool {
-        self.notifier.is_idle()
+    /// Takes note of the end of a check script.
+    pub(super) fn script_ended(&mut self, name: &Name) {
+        self.running.remove(name);
+    }
+
+    /// Signals every check script that runs.
+    pub(super) fn signal_scripts(&mut self, signal: Signal) {
+        for running in self.running.values() {
+            // It may have ended by itself.
+            let _ = running.signal(signal);
+        }
+    }
+
+    /// True if no script runs or waits.
+    pub(super) fn programs_ended(&self) -> bool {
+        self.running.is_empty() && self.notifier.is_idle()
     }
 }
 
 impl Drop for Effects {
-    /// Check scripts do not outlive the driver.
+    /// Check scripts do not outlive a driver whose run was cut off.
     fn drop(&mut self) {
-        for running in self.running.values() {
-            // It may have ended by itself.
-            let _ = running.signal(Signal::TERM);
-        }
+        self.signal_scripts(Signal::KILL);
     }
 }
 

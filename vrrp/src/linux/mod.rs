@@ -29,10 +29,12 @@
 //! processes are tracked. Needs CAP_NET_ADMIN and CAP_NET_RAW, and Linux 5.4 or later.
 
 #![expect(clippy::disallowed_methods, reason = "drivers read the clock")]
+mod clock;
 mod credentials;
 mod driver;
 mod effects;
 mod files;
+mod handle;
 mod hands;
 mod links;
 mod netlink;
@@ -46,4 +48,5 @@ mod timer;
 mod tuning;
 mod vmac;
 
-pub use driver::{Driver, Event, Handle, Options, ReloadError, StartError};
+pub use driver::Driver;
+pub use handle::{Event, Handle, Options, ReloadError, StartError};

@@ -71,6 +71,10 @@ impl Lab {
             ip(&format!("-n {name} addr add fe80::{host}/64 dev eth0 nodad"));
             ip(&format!("-n {name} link set eth0 up"));
         }
+        // The kernel notices the carrier a moment later.
+        for name in &self.names {
+            until("carrier", || ip(&format!("-n {name} link show eth0")).contains("state UP"));
+        }
     }
 
     pub(crate) fn holds(&self, side: usize, address: &str) -> bool {

@@ -95,12 +95,15 @@ fn a_check_that_hangs_is_ended_with_all_its_children() {
     let text = format!("#!/bin/sh\ntrap '' TERM\nsleep 1000 &\necho $! >> {pids}\nwait\nwait\n");
     let node = lab.start(0, with_script(&[&scratch.script("check", &text)], -50), None);
     until("failed", || node.snapshot().instance("VI_1").unwrap().effective_priority == 100);
-    let child = read(&pids).lines().next().unwrap().to_owned();
-    until("killed", || {
+    let gone = |child: &str| {
         let stat = read(&format!("/proc/{child}/stat"));
         stat.is_empty() || stat.contains(") Z ")
-    });
+    };
+    let first = read(&pids).lines().next().unwrap().to_owned();
+    until("killed", || gone(&first));
+    until("started again", || read(&pids).lines().count() > 1);
     node.stop();
+    until("none left", || read(&pids).lines().all(gone));
 }
 
 #[test]
