@@ -306,7 +306,9 @@ impl Master {
             core.stats.answers_limited += 1;
             return;
         }
-        self.answer_at = cx.now + core.spec.advert_interval.duration() / 2;
+        // The backups that heard the same farewell wait for a fraction of the interval, their skew, before one of
+        // them takes over.
+        self.answer_at = cx.now + core.spec.advert_interval.duration() / 8;
         self.send(core, cx);
     }
 
