@@ -89,7 +89,8 @@ pub struct ConnectFailure {
     pub layer: Layer,
     /// True when no attempt was made because the local socket could not be created, bound or configured.
     pub local: bool,
-    /// The operating system's or the TLS library's words ("Connection refused").
+    /// The operating system's or the TLS library's words. HAProxy 3.4 words a refusal as "ECONNREFUSED returned by OS
+    /// (Connection refused)", which then stands in the log.
     pub reason: String,
 }
 
@@ -106,11 +107,11 @@ impl ConnectFailure {
 
     /// The verdict of a check that has nothing better to say about this failure.
     ///
-    /// A failure after the connection was up counts as a connection problem at layer 4, as HAProxy reports it.
+    /// A failure after the connection was up says nothing about any layer and counts as a socket error.
     pub fn verdict(&self) -> Verdict {
         let status = match self.layer {
-            Layer::Connection if self.local => Status::SocketError,
-            Layer::Connection | Layer::Application => Status::L4Connection,
+            Layer::Connection if !self.local => Status::L4Connection,
+            Layer::Connection | Layer::Application => Status::SocketError,
             Layer::Security => Status::L6Response,
         };
         Verdict::new(status).with_info(self.reason.clone())
@@ -163,6 +164,17 @@ pub struct ConnectRequest {
     /// The dialog sends as soon as it is connected. A plain connection check leaves this off, so that the driver can
     /// avoid completing the three-way handshake where the system permits it.
     pub has_data: bool,
+}
+
+impl ConnectRequest {
+    /// Whether the connection to `target` will be secured, so that [`Input::Secured`] is to be waited for.
+    pub const fn is_secured(&self, target: &Target) -> bool {
+        match self.tls {
+            TlsChoice::Inherit => target.tls,
+            TlsChoice::Off => false,
+            TlsChoice::On(_) => true,
+        }
+    }
 }
 
 /// Kind of socket.

@@ -8,14 +8,17 @@
 //! Configuration manual of HAProxy 3.4: section 5.2 (`check` and friends), `option httpchk`, `tcp-check`.
 
 mod agent;
+mod connect;
 mod dialog;
 mod event;
 mod monitor;
 mod observe;
+mod script;
 mod spread;
 mod verdict;
 
 pub use agent::{AgentAdmin, AgentHealth, AgentProbe, AgentReport};
+pub use connect::ConnectProbe;
 pub use dialog::{
     Close, Command, ConnectFailure, ConnectRequest, Dialog, Input, Layer, Output, ProbeSpec, ProxyHeader,
     Schedule, ServerSnapshot, Target, TlsChoice, TlsRequest, Transport,
@@ -25,5 +28,6 @@ pub use event::{
 };
 pub use monitor::{CheckKind, Effect, InitState, Intervals, LastCheck, Monitor};
 pub use observe::{Observation, Observe, Observer, OnError};
+pub use script::{Expect, Matcher, Pattern, Payload, Script, Step, Template};
 pub use spread::Spread;
 pub use verdict::{MAX_INFO, Outcome, Status, Verdict};
