@@ -101,7 +101,8 @@ impl Effects {
             Output::DelRoute(route) => self.del_route(&route),
             Output::AddRule(rule) => self.add_rule(rule),
             Output::DelRule(rule) => self.del_rule(&rule),
-            Output::Block(change) | Output::Unblock(change) => self.firewall(&change),
+            Output::Block(change) => self.hands.push(Job::Block(change.address.address(), true)),
+            Output::Unblock(change) => self.hands.push(Job::Block(change.address.address(), false)),
             Output::RunScript(name, command) => self.run_script(name, command),
             Output::SignalScript(name, signal) => self.signal_script(&name, signal),
             Output::Notify(notify) => {
@@ -231,12 +232,6 @@ impl Effects {
     /// Waits until the kernel has done everything asked for so far.
     pub(super) async fn flush(&self, limit: Duration) -> bool {
         self.hands.flush(limit).await
-    }
-
-    fn firewall(&mut self, change: &AddressChange) {
-        let text =
-            format!("traffic to {} cannot be blocked: no packet filter support", change.address.prefix);
-        self.problem(text);
     }
 }
 

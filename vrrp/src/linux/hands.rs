@@ -6,6 +6,7 @@
 //! the address is in place.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
@@ -16,6 +17,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use socket2::{Domain, Socket, Type};
 use tokio::sync::{mpsc, oneshot};
 
+use super::firewall::Firewall;
 use super::netlink::{Netlink, message};
 use super::sys;
 use crate::spec::{Name, VirtualAddress};
@@ -35,6 +37,8 @@ pub(super) enum Job {
         /// What it is about.
         what: String,
     },
+    /// Drop traffic to an address, or cease to.
+    Block(IpAddr, bool),
     /// Send an Ethernet frame.
     Frame(Frame),
     /// Say when everything queued before is done.
@@ -67,6 +71,7 @@ impl Hands {
             netlink: Netlink::open()?,
             // Protocol zero: it only sends.
             packets: Socket::new(Domain::PACKET, Type::RAW, None)?,
+            firewall: Firewall::default(),
             reports,
         };
         let (jobs, queue) = std_mpsc::channel();
@@ -106,6 +111,7 @@ impl Drop for Hands {
 struct Worker {
     netlink: Netlink,
     packets: Socket,
+    firewall: Firewall,
     reports: mpsc::UnboundedSender<String>,
 }
 
@@ -124,6 +130,10 @@ impl Worker {
             Job::AddAddress(target, address) => self.add_address(&target, &address),
             Job::DelAddress(target, address) => self.del_address(&target, &address),
             Job::Request { message, create, what } => self.request(*message, create, &what),
+            Job::Block(address, block) => {
+                let what = format!("{} traffic to {address}", if block { "block" } else { "stop blocking" });
+                self.firewall.set(address, block).err().map(|error| failed(&what, &error))
+            }
             Job::Frame(frame) => self.send(&frame),
             Job::Flush(done) => {
                 let _ = done.send(());

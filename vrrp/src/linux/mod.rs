@@ -34,6 +34,7 @@ mod credentials;
 mod driver;
 mod effects;
 mod files;
+mod firewall;
 mod handle;
 mod hands;
 mod links;

@@ -3,7 +3,7 @@
 use vrrp::event::NotifyState;
 use vrrp::spec::{NextHop, Prefix, Route, Rule, RuleAction, VirtualAddress, Vmac};
 
-use crate::lab::{Lab, possible, spec, until};
+use crate::lab::{Lab, installed, possible, spec, until};
 
 fn prefix(text: &str, length: u8) -> Prefix {
     Prefix::new(text.parse().unwrap(), length)
@@ -120,4 +120,21 @@ fn attributes_of_an_address_reach_the_kernel() {
     }
     node.stop();
     assert!(!lab.holds(0, "10.97.0.1"));
+}
+
+#[test]
+fn traffic_to_an_address_that_must_not_be_accepted_is_dropped() {
+    let test = "traffic_to_an_address_that_must_not_be_accepted_is_dropped";
+    if !possible(test) || !installed(test, "nft") {
+        return;
+    }
+    let lab = Lab::new();
+    let mut wanted = spec(150);
+    wanted.instances[0].accept = false;
+    let node = lab.start(0, wanted, None);
+    node.await_state(NotifyState::Master);
+    until("blocked", || lab.run(0, "nft list ruleset").contains("elements = { 10.98.0.200 }"));
+    until("added", || lab.holds(0, "10.98.0.200"));
+    node.stop();
+    assert_eq!(lab.run(0, "nft list ruleset"), "");
 }

@@ -29,6 +29,15 @@ pub(crate) fn possible(test: &str) -> bool {
     ip
 }
 
+/// True if a program is there; otherwise says why the test proves nothing.
+pub(crate) fn installed(test: &str, program: &str) -> bool {
+    let there = Process::new(program).arg("--version").output().is_ok();
+    if !there {
+        eprintln!("{test}: skipped, it needs the program {program}");
+    }
+    there
+}
+
 pub(crate) fn ip(arguments: &str) -> String {
     let output = Process::new("ip").args(arguments.split_whitespace()).output().unwrap();
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
@@ -84,6 +93,11 @@ impl Lab {
     /// Runs `ip` in the namespace of a side.
     pub(crate) fn ip(&self, side: usize, arguments: &str) -> String {
         ip(&format!("-n {} {arguments}", self.names[side]))
+    }
+
+    /// Runs a program in the namespace of a side.
+    pub(crate) fn run(&self, side: usize, line: &str) -> String {
+        ip(&format!("netns exec {} {line}", self.names[side]))
     }
 
     pub(crate) fn start(&self, side: usize, spec: Spec, memory: Option<Memory>) -> Node {
