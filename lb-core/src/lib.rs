@@ -21,5 +21,6 @@ pub mod rt;
 pub mod rule;
 pub mod spec;
 pub mod stats;
+pub mod stick;
 #[cfg(feature = "tls")]
 pub mod tls;

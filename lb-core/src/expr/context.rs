@@ -3,12 +3,14 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::arena::Arena;
 use super::sample::Sample;
 use super::vars::Vars;
 use crate::log::Record;
+use crate::stick::{SharedTable, Tracked};
 
 /// Everything one evaluation needs, borrowed for its duration.
 ///
@@ -183,6 +185,10 @@ pub trait Facts {
     }
     /// A less common property of the stream, of the type named with it.
     fn stream(&self, _fact: StreamFact) -> Option<Sample<'_>> {
+        None
+    }
+    /// The entry tracked in a slot, by the request or else by the connection.
+    fn tracked(&self, _slot: usize) -> Option<&Tracked> {
         None
     }
     /// The unique id of the stream, if one was generated.
@@ -375,6 +381,10 @@ pub trait EngineView {
     fn server(&self, backend: &str, server: &str, fact: ServerFact) -> Option<i64>;
     /// The name of the server with this id in a backend.
     fn server_name(&self, _backend: &str, _id: u32) -> Option<&str> {
+        None
+    }
+    /// The stick table of that name.
+    fn table(&self, _name: &str) -> Option<&Arc<SharedTable>> {
         None
     }
     /// Process id.

@@ -9,6 +9,7 @@ mod list;
 mod maps;
 mod number;
 mod string;
+mod table;
 mod time;
 mod variable;
 
@@ -24,6 +25,9 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add_converters(maps::CONVERTERS);
     registry.add_converters(variable::CONVERTERS);
     registry.add_converters(hash::CONVERTERS);
+    registry.add_converters(table::COUNTERS);
+    registry.add_converters(table::ARRAYS);
+    registry.add_converters(table::OTHERS);
     registry.add_converters(json::CONVERTERS);
     #[cfg(feature = "crypto")]
     registry.add_converters(crypto::CONVERTERS);

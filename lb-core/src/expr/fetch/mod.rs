@@ -6,7 +6,10 @@ mod hello;
 mod internal;
 mod payload;
 mod rdp;
+mod stick;
 mod tls;
+
+pub(crate) use stick::{Target, byte_rate};
 
 use super::registry::Registry;
 
@@ -17,6 +20,9 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add_fetches(connection::FETCHES);
     registry.add_fetches(tls::FETCHES);
     registry.add_fetches(payload::FETCHES);
+    registry.add_fetches(stick::COUNTERS);
+    registry.add_fetches(stick::ARRAYS);
+    registry.add_fetches(stick::OTHERS);
     registry.add_acls(payload::ACLS);
     registry.add_acls(tls::ACLS);
 }
