@@ -97,6 +97,41 @@ pub struct RunArgs {
     pub format: Format,
 }
 
+impl RunArgs {
+    /// The options of `lb run` that say the same, for handing them to a part.
+    pub fn words(&self) -> Vec<OsString> {
+        let mut words = Vec::new();
+        for file in &self.haproxy {
+            words.extend(["-f".into(), file.clone().into_os_string()]);
+        }
+        if let Some(file) = &self.keepalived {
+            words.extend(["-k".into(), file.clone().into_os_string()]);
+        }
+        if let Some(peer) = &self.localpeer {
+            words.extend(["-L".into(), peer.into()]);
+        }
+        if let Some(maxconn) = self.maxconn {
+            words.extend(["--maxconn".into(), maxconn.to_string().into()]);
+        }
+        let switches = [
+            (self.strict, "--strict"),
+            (self.quiet, "-q"),
+            (self.console_log, "--log-console"),
+            (self.detail, "--log-detail"),
+            (self.daemon == Some(true), "-D"),
+        ];
+        words.extend(switches.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).into()));
+        let format = match self.format {
+            Format::Auto => "auto",
+            Format::Human => "human",
+            Format::Haproxy => "haproxy",
+            Format::Json => "json",
+        };
+        words.extend(["--format".into(), format.into()]);
+        words
+    }
+}
+
 /// What to check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CheckArgs {

@@ -42,6 +42,7 @@ fn run(words: &[String]) -> Result<RunArgs, UsageError> {
             "-C" | "--directory" => args.directory = Some(words.value(word)?.into()),
             "-L" | "--localpeer" => args.localpeer = Some(words.value(word)?.to_owned()),
             "-S" | "--master-socket" => args.master_ctl.push(words.value(word)?.to_owned()),
+            "--maxconn" => args.maxconn = Some(words.number(word)?),
             "--strict" => args.strict = true,
             "-q" | "--quiet" => args.quiet = true,
             "--log-console" => args.console_log = true,

@@ -8,11 +8,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 /// Descriptors of one message of the system; a parcel with more is sent in several.
 pub const MAX_DESCRIPTORS: usize = 64;
 /// Largest parcel: configuration files and certificates, with room to spare.
 const MAX_BYTES: usize = 256 << 20;
+/// How long sending waits for room.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bytes and the descriptors that belong to them.
 #[derive(Debug, Default)]
@@ -42,8 +45,10 @@ impl Channel {
         Ok((Self::new(a), Self::new(b)))
     }
 
-    /// The end on `socket`.
+    /// The end on `socket`. Sending gives up when the other end takes nothing for some seconds.
     pub fn new(socket: UnixStream) -> Self {
+        // Without the limit a hung reader could hang its writer; failing to set it changes only that.
+        let _ = socket.set_write_timeout(Some(PATIENCE));
         Self { socket, received: Vec::new(), descriptors: VecDeque::new() }
     }
 
@@ -72,18 +77,30 @@ impl Channel {
         Ok(())
     }
 
-    /// The next complete parcel; `None` at the end of the stream. Reads only when no complete parcel is there; on a
-    /// non-blocking socket fails with [`io::ErrorKind::WouldBlock`], and nothing is lost by asking again.
+    /// The next complete parcel, waiting for it; `None` at the end of the stream.
     ///
     /// # Errors
     /// What the socket reports, or `InvalidData` for a parcel larger than any of ours.
     pub fn receive(&mut self) -> io::Result<Option<Parcel>> {
+        self.next(true)
+    }
+
+    /// The same without waiting: fails with [`io::ErrorKind::WouldBlock`] when there is none yet, and nothing is lost by
+    /// asking again.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn try_receive(&mut self) -> io::Result<Option<Parcel>> {
+        self.next(false)
+    }
+
+    fn next(&mut self, wait: bool) -> io::Result<Option<Parcel>> {
         loop {
             if let Some(parcel) = self.complete()? {
                 return Ok(Some(parcel));
             }
             let mut chunk = [0; 64 * 1024];
-            let (n, fds) = retry(|| sys::receive_with_fds(self.socket.as_fd(), &mut chunk))?;
+            let (n, fds) = retry(|| sys::receive_with_fds(self.socket.as_fd(), &mut chunk, wait))?;
             if n == 0 {
                 return Ok(None);
             }

@@ -162,7 +162,7 @@ pub(super) fn receive_with_fds(
     header.msg_control = control.0.as_mut_ptr().cast();
     header.msg_controllen = control.0.len() as _;
     // SAFETY: the header points at live buffers of the lengths given.
-    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC) };
+    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) };
     let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
     let mut fds = Vec::new();
     // SAFETY: the kernel filled the header; the macro stays within the length it wrote there.

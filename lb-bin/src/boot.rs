@@ -1,0 +1,160 @@
+//! The ordered start: directory, files, background, sockets, pid file, then one process or a supervisor with its parts.
+
+use crate::args::{DemoArgs, PartArgs, RunArgs, Signal, SignalArgs};
+use crate::load::{self, Haproxy};
+use crate::supervisor::{Supervisor, open_sockets};
+use crate::world::World;
+use crate::{proxy, report, router};
+use lb_core::process::{self, Detached, Foreground, PidFile};
+use lb_core::rt::Sockets;
+use std::os::unix::net::UnixStream;
+
+/// `lb run`: answers the exit status.
+pub fn run(args: RunArgs) -> u8 {
+    if let Some(directory) = &args.directory
+        && let Err(e) = std::env::set_current_dir(directory)
+    {
+        return failed(&format!("cannot change to directory {}: {e}", directory.display()));
+    }
+    let world = World::real();
+    let loaded = match load_all(&args, &world) {
+        Ok(loaded) => loaded,
+        Err(status) => return status,
+    };
+    let process = loaded.as_ref().map(|l| l.spec.process.clone()).unwrap_or_default();
+    let background = args.daemon.unwrap_or(process.daemon);
+    let foreground = if background {
+        match process::detach() {
+            Ok(Detached::Background(foreground)) => Some(foreground),
+            Ok(Detached::Foreground(status)) => return u8::try_from(status).unwrap_or(1),
+            Err(e) => return failed(&format!("cannot go to the background: {e}")),
+        }
+    } else {
+        None
+    };
+    let pidfile = match pidfile(&args, &process) {
+        Ok(pidfile) => pidfile,
+        Err(e) => return failed(&e),
+    };
+    let supervised = args.keepalived.is_some() || args.master || process.master_worker;
+    match loaded {
+        Some(loaded) if !supervised => alone(loaded, &args, &world, pidfile, foreground),
+        loaded => supervise(loaded, args, pidfile, foreground),
+    }
+}
+
+/// Reads both files; everything that is wrong with either is told.
+fn load_all(args: &RunArgs, world: &World) -> Result<Option<Haproxy>, u8> {
+    let mut status = None;
+    let mut loaded = None;
+    if !args.haproxy.is_empty() {
+        match load::haproxy(args, world) {
+            Ok(haproxy) => {
+                if !args.quiet {
+                    report::error(&haproxy.text);
+                }
+                loaded = Some(haproxy);
+            }
+            Err(rejected) => {
+                report::error(&rejected.text);
+                status = Some(rejected.status);
+            }
+        }
+    }
+    if let Some(path) = &args.keepalived
+        && let Err(rejected) = load::keepalived(path, args.format, world)
+    {
+        report::error(&rejected.text);
+        status = status.or(Some(rejected.status));
+    }
+    status.map_or(Ok(loaded), Err)
+}
+
+fn pidfile(args: &RunArgs, process: &lb_core::spec::ProcessSpec) -> Result<Option<PidFile>, String> {
+    let configured = process.pidfile.as_deref().map(Into::into);
+    let Some(path) = args.pidfile.clone().or(configured) else { return Ok(None) };
+    PidFile::write(&path).map(Some).map_err(|e| format!("cannot write pid file {}: {e}", path.display()))
+}
+
+fn alone(
+    loaded: Haproxy,
+    args: &RunArgs,
+    world: &World,
+    pidfile: Option<PidFile>,
+    foreground: Option<Foreground>,
+) -> u8 {
+    let running = match proxy::set_up(loaded, args, world, &mut Sockets::new()) {
+        Ok(running) => running,
+        Err(e) => return failed(&e),
+    };
+    in_runtime(async move {
+        if let Some(Err(e)) = foreground.map(Foreground::release) {
+            return failed(&format!("cannot let go of the terminal: {e}"));
+        }
+        running.run_alone(pidfile).await
+    })
+}
+
+fn supervise(loaded: Option<Haproxy>, args: RunArgs, pidfile: Option<PidFile>, foreground: Option<Foreground>) -> u8 {
+    let mut sockets = Sockets::new();
+    if let Some(loaded) = &loaded
+        && let Err(e) = open_sockets(loaded, &mut sockets)
+    {
+        return failed(&e);
+    }
+    drop(loaded);
+    let supervisor = Supervisor::new(args, sockets, pidfile);
+    in_runtime(supervisor.run(move || {
+        if let Some(Err(e)) = foreground.map(Foreground::release) {
+            report::alert(&format!("cannot let go of the terminal: {e}"));
+        }
+    }))
+}
+
+fn in_runtime(work: impl Future<Output = u8>) -> u8 {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(e) => failed(&format!("cannot start: {e}")),
+    }
+}
+
+/// `lb part`: the life of one part.
+pub fn part(args: PartArgs) -> u8 {
+    let channel = match process::inherited(args.channel) {
+        Ok(fd) => UnixStream::from(fd),
+        Err(e) => return failed(&format!("`lb part` is for the supervisor only: {e}")),
+    };
+    process::set_name(&format!("lb-{}", args.part));
+    match args.part.as_str() {
+        "proxy" => proxy::part(&args.run, channel),
+        "vrrp" => router::part(&args.run, channel),
+        other => failed(&format!("there is no part `{other}`")),
+    }
+}
+
+/// `lb reload` and `lb stop`.
+pub fn signal(args: &SignalArgs) -> u8 {
+    let read = std::fs::read_to_string(&args.pidfile);
+    let pid = read.ok().and_then(|t| t.trim().parse().ok()).and_then(rustix::process::Pid::from_raw);
+    let Some(pid) = pid else {
+        return failed(&format!("{} holds no process number", args.pidfile.display()));
+    };
+    let signal = match args.command {
+        Signal::Reload => rustix::process::Signal::HUP,
+        Signal::Stop => rustix::process::Signal::TERM,
+    };
+    match rustix::process::kill_process(pid, signal) {
+        Ok(()) => 0,
+        Err(e) => failed(&format!("cannot signal process {}: {e}", pid.as_raw_nonzero())),
+    }
+}
+
+/// `lb demo`.
+pub fn demo(_args: &DemoArgs) -> u8 {
+    failed("the demonstration is not part of this build")
+}
+
+fn failed(text: &str) -> u8 {
+    report::alert(text);
+    1
+}

@@ -1,0 +1,202 @@
+//! What the parts of a supervised program tell each other: where the health of the service meets the address.
+//!
+//! The supervisor stands between `proxy` and `vrrp`. It knows the life of both; what one part knows of the peer or of the
+//! servers it passes on to the other.
+
+use crate::world::{Bundle, Entry};
+use lb_core::process::{Channel, Parcel};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// From the supervisor to a part.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToPart {
+    /// The first message: what to begin with.
+    Init {
+        /// Listening sockets by address, in the order of the descriptors.
+        sockets: Vec<(String, usize)>,
+        /// What a predecessor of the vrrp part remembered, and how long ago it ended.
+        memory: Option<(vrrp::Memory, Duration)>,
+        /// Whether this is the first start of the part.
+        first: bool,
+    },
+    /// Read the configuration again; the files follow the message.
+    Reload {
+        /// New listening sockets by address, in the order of the descriptors.
+        sockets: Vec<(String, usize)>,
+        /// Files and their lengths, in the order of the bytes that follow; directories have names instead.
+        files: Vec<(String, Result<usize, Vec<String>>)>,
+    },
+    /// Stop.
+    Stop {
+        /// Let sessions end by themselves.
+        graceful: bool,
+    },
+    /// Answer with the same number.
+    Ping(u64),
+    /// The proxy serves, or does not: for the vrrp part.
+    ProxyServes(bool),
+    /// A backend has so many usable servers: for the vrrp part.
+    Backend {
+        /// Its name.
+        name: String,
+        /// Usable servers.
+        usable: u32,
+    },
+    /// The other node stopped speaking: for the proxy part.
+    PeerGone(IpAddr),
+}
+
+/// From a part to the supervisor.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum FromPart {
+    /// The part does its work.
+    Ready,
+    /// Answer to a ping.
+    Pong(u64),
+    /// A reload was carried out, or why not.
+    Reloaded(Result<(), String>),
+    /// A backend has so many usable servers.
+    Backend {
+        /// Its name.
+        name: String,
+        /// Usable servers.
+        usable: u32,
+    },
+    /// What a successor of the vrrp part needs to know.
+    Memory(vrrp::Memory),
+    /// The other node stopped speaking.
+    PeerGone(IpAddr),
+}
+
+/// A channel whose messages can be awaited.
+#[derive(Debug)]
+pub struct Link {
+    channel: AsyncFd<Channel>,
+}
+
+impl Link {
+    /// Inside a runtime.
+    pub fn new(channel: Channel) -> io::Result<Self> {
+        Ok(Self { channel: AsyncFd::with_interest(channel, Interest::READABLE)? })
+    }
+
+    /// The next message, with the bytes behind it and its descriptors; `None` when the other end is gone. Cancel safe.
+    pub async fn receive<T: for<'de> Deserialize<'de>>(&mut self) -> io::Result<Option<Message<T>>> {
+        loop {
+            let mut ready = self.channel.readable_mut().await?;
+            if let Ok(parcel) = ready.try_io(|channel| channel.get_mut().try_receive()) {
+                return parcel?.map(Message::parse).transpose();
+            }
+        }
+    }
+
+    /// Sends a message.
+    pub fn send<T: Serialize>(&self, message: &T) -> io::Result<()> {
+        self.send_with(message, &[], &[])
+    }
+
+    /// Sends a message with bytes and descriptors.
+    pub fn send_with<T: Serialize>(&self, message: &T, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut all = serde_json::to_vec(message)?;
+        all.push(b'\n');
+        all.extend_from_slice(bytes);
+        self.channel.get_ref().send(&all, fds)
+    }
+}
+
+/// A message with what came behind it.
+#[derive(Debug)]
+pub struct Message<T> {
+    /// The message.
+    pub value: T,
+    /// The bytes behind it.
+    pub bytes: Vec<u8>,
+    /// The descriptors.
+    pub descriptors: Vec<OwnedFd>,
+}
+
+impl<T: for<'de> Deserialize<'de>> Message<T> {
+    fn parse(parcel: Parcel) -> io::Result<Self> {
+        let end = parcel.bytes.iter().position(|&b| b == b'\n').unwrap_or(parcel.bytes.len());
+        let value = serde_json::from_slice(&parcel.bytes[..end])?;
+        let bytes = parcel.bytes.get(end + 1..).unwrap_or_default().to_vec();
+        Ok(Self { value, bytes, descriptors: parcel.descriptors })
+    }
+}
+
+/// Takes files apart for a message: their names and lengths, and all their bytes.
+pub fn pack(bundle: &Bundle) -> (Vec<(String, Result<usize, Vec<String>>)>, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let mut list = Vec::new();
+    for (path, entry) in bundle {
+        list.push((
+            path.clone(),
+            match entry {
+                Entry::File(content) => {
+                    bytes.extend_from_slice(content);
+                    Ok(content.len())
+                }
+                Entry::Directory(names) => Err(names.clone()),
+            },
+        ));
+    }
+    (list, bytes)
+}
+
+/// Puts them together again.
+pub fn unpack(list: Vec<(String, Result<usize, Vec<String>>)>, mut bytes: &[u8]) -> Bundle {
+    let mut bundle = Bundle::new();
+    for (path, what) in list {
+        let entry = match what {
+            Ok(length) => {
+                let (content, rest) = bytes.split_at(length.min(bytes.len()));
+                bytes = rest;
+                Entry::File(content.to_vec())
+            }
+            Err(names) => Entry::Directory(names),
+        };
+        bundle.insert(path, entry);
+    }
+    bundle
+}
+
+/// Gives each address its descriptors.
+pub fn distribute(list: Vec<(String, usize)>, fds: Vec<OwnedFd>) -> lb_core::rt::Sockets {
+    let mut fds = fds.into_iter();
+    list.into_iter().map(|(address, count)| (address, fds.by_ref().take(count).collect())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_travel_unchanged() {
+        let bundle = Bundle::from([
+            ("/a".to_owned(), Entry::File(vec![0, 1, 255])),
+            ("/d".to_owned(), Entry::Directory(vec!["x".to_owned()])),
+            ("/e".to_owned(), Entry::File(Vec::new())),
+        ]);
+        let (list, bytes) = pack(&bundle);
+        assert_eq!(unpack(list, &bytes), bundle);
+    }
+
+    #[tokio::test]
+    async fn messages_keep_their_order_and_their_bytes() {
+        let (a, b) = Channel::pair().unwrap();
+        let (a, mut b) = (Link::new(a).unwrap(), Link::new(b).unwrap());
+        a.send(&FromPart::Pong(1)).unwrap();
+        a.send_with(&FromPart::Ready, b"bytes\nwith lines", &[]).unwrap();
+        drop(a);
+        assert!(matches!(b.receive().await.unwrap().unwrap().value, FromPart::Pong(1)));
+        let second = b.receive::<FromPart>().await.unwrap().unwrap();
+        assert_eq!(second.bytes, b"bytes\nwith lines");
+        assert!(b.receive::<FromPart>().await.unwrap().is_none());
+    }
+}

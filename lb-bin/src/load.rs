@@ -1,0 +1,146 @@
+//! From file names to specifications, with everything there is to say about the files.
+
+use crate::args::{Format, RunArgs};
+use crate::registry;
+use crate::report::{self, Dialect};
+use crate::world::{Includes, ProcessEnv, World};
+use cfg_haproxy::{Facts, Host, Source};
+use lb_core::diag::{Diagnostics, SourceMap};
+use lb_core::spec::{Origin, Spec};
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+/// Files that cannot be used; what is wrong has been rendered.
+#[derive(Debug)]
+pub struct Rejected {
+    /// What to print.
+    pub text: String,
+    /// The exit status.
+    pub status: u8,
+}
+
+/// An haproxy.cfg that can run.
+pub struct Haproxy {
+    /// What to run.
+    pub spec: Spec,
+    /// Warnings, rendered.
+    pub text: String,
+    lowered: cfg_haproxy::Lowered,
+    sources: SourceMap,
+}
+
+impl Haproxy {
+    /// The place an object of the specification came from, as `FILE:LINE`.
+    pub fn place(&self, origin: Origin) -> Option<String> {
+        let (file, at) = self.sources.locate(self.lowered.span(origin)?)?;
+        Some(format!("{file}:{}", at.line))
+    }
+}
+
+/// Reads, checks and lowers an haproxy.cfg.
+pub fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
+    let refuse = |text: String| Rejected { text, status: 1 };
+    let files = expand(&args.haproxy).map_err(refuse)?;
+    let mut texts = Vec::new();
+    for file in &files {
+        let text = world.text(file).map_err(|e| refuse(format!("cannot open file {file}: {e}\n")))?;
+        texts.push(text);
+    }
+    let sources: Vec<_> = files.iter().zip(&texts).map(|(name, text)| Source::new(name, text)).collect();
+    let facts = registry::facts(args);
+    let (tree, mut diagnostics) = cfg_haproxy::parse(&sources, &ProcessEnv, &facts);
+    let host = Host { files: world, names: world };
+    let (config, found) = cfg_haproxy::check(&tree, host);
+    diagnostics.append(found);
+    let registry = registry::registry();
+    let lowered = cfg_haproxy::lower(&tree, &config, &registry, host);
+    diagnostics.append(lowered.diagnostics.clone());
+    diagnostics.sort();
+    let sources = tree.sources().clone();
+    let text = report::render(&sources, &diagnostics, args.format, Dialect::Haproxy);
+    judge(&diagnostics, args.strict).map_or(Ok(()), |status| Err(Rejected { text: text.clone(), status }))?;
+    let mut spec = lowered.spec.clone();
+    overrule(&mut spec, args);
+    Ok(Haproxy { spec, text, lowered, sources })
+}
+
+/// The exit status of files that cannot be used: 1 for errors (or warnings that count as such), 2 for nothing to do.
+fn judge(diagnostics: &Diagnostics, strict: bool) -> Option<u8> {
+    use lb_core::diag::Severity;
+    let nothing = diagnostics.iter().any(|d| d.code == cfg_haproxy::codes::NO_LISTENER);
+    if diagnostics.iter().any(|d| d.severity == Severity::Error && d.code != cfg_haproxy::codes::NO_LISTENER)
+        || (strict && diagnostics.count(Severity::Warning) > 0)
+    {
+        return Some(1);
+    }
+    nothing.then_some(2)
+}
+
+/// What the command line says wins over the file, or fills in what the file leaves open.
+fn overrule(spec: &mut Spec, args: &RunArgs) {
+    let process = &mut spec.process;
+    process.maxconn = process.maxconn.or(args.maxconn);
+    if let Some(peer) = &args.localpeer {
+        process.localpeer = Some(peer.as_str().into());
+    }
+    if let Some(pidfile) = &args.pidfile {
+        process.pidfile = Some(pidfile.to_string_lossy().as_ref().into());
+    }
+    if let Some(daemon) = args.daemon {
+        process.daemon = daemon;
+    }
+    process.master_worker |= args.master;
+}
+
+/// Directories stand for the `.cfg` files in them, in the order of their names.
+fn expand(paths: &[PathBuf]) -> Result<Vec<String>, String> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.to_string_lossy().into_owned());
+            continue;
+        }
+        let entries = std::fs::read_dir(path).map_err(|e| format!("cannot open directory {}: {e}\n", path.display()))?;
+        let mut inside: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+        let hidden = |p: &Path| p.file_name().is_none_or(|n| n.to_string_lossy().starts_with('.'));
+        inside.retain(|p| p.extension().is_some_and(|e| e == "cfg") && !hidden(p) && p.is_file());
+        inside.sort();
+        files.extend(inside.iter().map(|p| p.to_string_lossy().into_owned()));
+    }
+    if files.is_empty() { Err("no configuration file found\n".to_owned()) } else { Ok(files) }
+}
+
+/// A keepalived.conf that can run.
+pub struct Keepalived {
+    /// What to run.
+    pub spec: vrrp::spec::Spec,
+    /// What there is to say, rendered.
+    pub text: String,
+    /// The exit status of Keepalived's test of the same file.
+    pub status: u8,
+    /// What it says, typed.
+    pub loaded: cfg_keepalived::Loaded,
+}
+
+/// Reads, checks and lowers a keepalived.conf.
+pub fn keepalived(path: &Path, format: Format, world: &World) -> Result<Keepalived, Rejected> {
+    let name = path.to_string_lossy();
+    let text = world.text(&name).map_err(|e| Rejected {
+        text: format!("Unable to find configuration file {name} ({e})\n"),
+        status: 4,
+    })?;
+    let mut includes = Includes { world, expand: RefCell::default() };
+    let loaded = cfg_keepalived::load(&name, &text, &mut includes, &ProcessEnv);
+    let text = report::render(&loaded.tree.sources, &loaded.diagnostics, format, Dialect::Keepalived);
+    let status = loaded.test_exit_code();
+    if loaded.diagnostics.has_errors() {
+        return Err(Rejected { text, status: status.max(1) });
+    }
+    let spec = cfg_keepalived::lower(&loaded.config, &ProcessEnv).spec;
+    Ok(Keepalived { spec, text, status, loaded })
+}
+
+/// The facts conditions of a configuration may ask for.
+pub fn facts(args: &RunArgs) -> Facts {
+    registry::facts(args)
+}

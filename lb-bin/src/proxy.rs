@@ -1,0 +1,265 @@
+//! Running the balancer: in one process, or as the `proxy` part of a supervised program.
+
+use crate::args::RunArgs;
+use crate::bridge::{FromPart, Link, Message, ToPart, distribute, unpack};
+use crate::load::{self, Haproxy};
+use crate::world::World;
+use crate::{registry, report};
+use lb_core::process::{Channel, Identity, PidFile, confine, raise_descriptor_limit};
+use lb_core::rt::{Event, Server, ServerError, Sockets, processors};
+use lb_core::spec::ProcessSpec;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Descriptors beside those of connections: listeners, checks, logs.
+const SPARE: u64 = 1024;
+
+/// A server that is set up, and what must live as long.
+pub struct Running {
+    server: Server,
+    args: RunArgs,
+    process: ProcessSpec,
+    confined: bool,
+}
+
+/// Sets a server up: opens listeners, gives up privileges. Nothing is accepted yet.
+pub fn set_up(loaded: Haproxy, args: &RunArgs, world: &World, sockets: &mut Sockets) -> Result<Running, String> {
+    let process = loaded.spec.process.clone();
+    let wanted = process.ulimit_n.map_or_else(|| process.maxconn.map_or(SPARE, |n| 2 * u64::from(n) + SPARE), u64::from);
+    let limit = raise_descriptor_limit(wanted).unwrap_or(0);
+    if limit < wanted && process.ulimit_n.is_some() {
+        report::alert(&format!("[haproxy.main()] cannot raise FD limit to {wanted}, limit is {limit}."));
+    }
+    let workers = process.threads.unwrap_or_else(processors);
+    let identity = Identity::of(&process).map_err(|e| e.to_string())?;
+    let options = registry::options(workers, world);
+    let server = Server::new(loaded.spec.clone(), options, sockets).map_err(|e| explain(&loaded, &e))?;
+    let chroot = process.chroot.as_deref().map(Path::new);
+    confine(chroot, identity).map_err(|e| format!("[haproxy.main()] {e}"))?;
+    let confined = chroot.is_some() || identity != Identity::default();
+    Ok(Running { server, args: args.clone(), process, confined })
+}
+
+/// The words for an error of the engine, with the place in the file it concerns.
+fn explain(loaded: &Haproxy, error: &ServerError) -> String {
+    match error {
+        ServerError::Listen { origin, proxy, cause } => {
+            let place = loaded.place(*origin).map_or_else(String::new, |p| format!("[{p}] "));
+            format!("Binding {place}for proxy {proxy}: {cause}")
+        }
+        ServerError::Build(build) => {
+            let texts = build.problems.iter().map(|problem| match loaded.place(problem.origin) {
+                Some(place) => format!("config : [{place}] : {}", problem.message),
+                None => format!("config : {}", problem.message),
+            });
+            texts.collect::<Vec<_>>().join("; ")
+        }
+        ServerError::Protocol { origin, .. } => match loaded.place(*origin) {
+            Some(place) => format!("config : [{place}] : {error}"),
+            None => error.to_string(),
+        },
+        other => match other.origin().and_then(|origin| loaded.place(origin)) {
+            Some(place) => format!("config : [{place}] : {other}"),
+            None => other.to_string(),
+        },
+    }
+}
+
+/// The signals a balancer listens to.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    usr1: Signal,
+    usr2: Signal,
+    hup: Signal,
+    pause: Signal,
+    resume: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            usr1: signal(SignalKind::user_defined1())?,
+            usr2: signal(SignalKind::user_defined2())?,
+            hup: signal(SignalKind::hangup())?,
+            pause: signal(SignalKind::from_raw(libc::SIGTTOU))?,
+            resume: signal(SignalKind::from_raw(libc::SIGTTIN))?,
+        })
+    }
+
+    async fn next(&mut self) -> Order {
+        tokio::select! {
+            _ = self.term.recv() => Order::Stop { graceful: false },
+            _ = self.int.recv() => Order::Stop { graceful: false },
+            _ = self.usr1.recv() => Order::Stop { graceful: true },
+            _ = self.usr2.recv() => Order::Reload,
+            _ = self.hup.recv() => Order::Reload,
+            _ = self.pause.recv() => Order::Pause(true),
+            _ = self.resume.recv() => Order::Pause(false),
+        }
+    }
+}
+
+enum Order {
+    Stop { graceful: bool },
+    Reload,
+    Pause(bool),
+}
+
+impl Running {
+    /// Serves in the foreground until told to stop; answers the exit status.
+    pub async fn run_alone(self, pidfile: Option<PidFile>) -> u8 {
+        let mut signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(e) => return failed(&format!("cannot listen to signals: {e}")),
+        };
+        if let Err(e) = self.server.start() {
+            return failed(&e.to_string());
+        }
+        for pid in &self.args.finish {
+            tell(*pid, rustix::process::Signal::USR1);
+        }
+        for pid in &self.args.terminate {
+            tell(*pid, rustix::process::Signal::TERM);
+        }
+        loop {
+            match signals.next().await {
+                Order::Stop { graceful } => {
+                    self.stop(graceful).await;
+                    drop(pidfile);
+                    return 0;
+                }
+                Order::Reload => self.reload_here(),
+                Order::Pause(paused) => self.server.pause(paused),
+            }
+        }
+    }
+
+    fn reload_here(&self) {
+        if self.confined {
+            return report::alert(
+                "cannot reload: this process was confined (chroot, user) and no longer reads its files; run it with -W",
+            );
+        }
+        let world = World::real();
+        match load::haproxy(&self.args, &world) {
+            Ok(loaded) => {
+                report::error(&loaded.text);
+                match self.reload(&loaded, &world, &mut Sockets::new()) {
+                    Ok(()) => report::notice("New configuration loaded."),
+                    Err(e) => report::alert(&format!("{e}; the old configuration keeps running")),
+                }
+            }
+            Err(rejected) => {
+                report::error(&rejected.text);
+                report::alert("the new configuration was refused; the old one keeps running");
+            }
+        }
+    }
+
+    fn reload(&self, loaded: &Haproxy, world: &World, sockets: &mut Sockets) -> Result<(), String> {
+        let options = registry::options(0, world);
+        self.server.reload(loaded.spec.clone(), options, sockets).map_err(|e| explain(loaded, &e))
+    }
+
+    async fn stop(&self, graceful: bool) {
+        self.server.close_listeners();
+        if graceful {
+            self.server.drained(self.process.hard_stop_after.map(|d| Instant::now() + d)).await;
+        }
+    }
+
+    /// Serves as a part until the supervisor says stop or is gone.
+    async fn run_as_part(self, mut link: Link) -> u8 {
+        let mut events = self.server.events();
+        if let Err(e) = self.server.start() {
+            return failed(&e.to_string());
+        }
+        // A supervisor that cannot be told anything is gone, which the next receive shows.
+        let _ = link.send(&FromPart::Ready);
+        loop {
+            let message = tokio::select! {
+                message = link.receive::<ToPart>() => message,
+                event = events.recv() => {
+                    if let Ok(Event::Backend { name, usable, .. }) = event {
+                        let _ = link.send(&FromPart::Backend { name: name.to_string(), usable });
+                    }
+                    continue;
+                }
+            };
+            let Ok(Some(Message { value, bytes, descriptors })) = message else {
+                self.stop(false).await;
+                return 0;
+            };
+            match value {
+                ToPart::Ping(n) => {
+                    // The answer comes from a worker, so that it tells whether workers still turn.
+                    let alive = self.server.is_responsive(Duration::from_secs(1)).await;
+                    if alive {
+                        let _ = link.send(&FromPart::Pong(n));
+                    }
+                }
+                ToPart::Stop { graceful } => {
+                    self.stop(graceful).await;
+                    return 0;
+                }
+                ToPart::Reload { sockets, files } => {
+                    let world = World::remembered(unpack(files, &bytes));
+                    let mut sockets = distribute(sockets, descriptors);
+                    let result = match load::haproxy(&self.args, &world) {
+                        Ok(loaded) => self.reload(&loaded, &world, &mut sockets),
+                        Err(rejected) => Err(rejected.text),
+                    };
+                    let _ = link.send(&FromPart::Reloaded(result));
+                }
+                ToPart::PeerGone(ip) => self.server.suspect(ip),
+                ToPart::Init { .. } | ToPart::ProxyServes(_) | ToPart::Backend { .. } => {}
+            }
+        }
+    }
+}
+
+/// The life of the `proxy` part.
+pub fn part(args: &RunArgs, channel: UnixStream) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return failed(&format!("cannot start: {e}")),
+    };
+    runtime.block_on(async {
+        let mut link = match Link::new(Channel::new(channel)) {
+            Ok(link) => link,
+            Err(e) => return failed(&format!("cannot reach the supervisor: {e}")),
+        };
+        let Ok(Some(Message { value: ToPart::Init { sockets, .. }, descriptors, .. })) = link.receive().await else {
+            return failed("the supervisor did not say how to begin");
+        };
+        let world = World::real();
+        let loaded = match load::haproxy(args, &world) {
+            Ok(loaded) => loaded,
+            Err(rejected) => {
+                report::error(&rejected.text);
+                return rejected.status;
+            }
+        };
+        match set_up(loaded, args, &world, &mut distribute(sockets, descriptors)) {
+            Ok(running) => running.run_as_part(link).await,
+            Err(e) => failed(&e),
+        }
+    })
+}
+
+fn failed(text: &str) -> u8 {
+    report::alert(text);
+    1
+}
+
+fn tell(pid: u32, signal: rustix::process::Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+        // A predecessor that has ended already needs no telling.
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}

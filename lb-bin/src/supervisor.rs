@@ -1,0 +1,468 @@
+//! The supervisor: keeps the listening sockets and the memory of the parts, starts them again when they die, and passes
+//! between them what each knows.
+
+use crate::args::RunArgs;
+use crate::bridge::{FromPart, Link, Message, ToPart, pack};
+use crate::load::{self, Haproxy};
+use crate::report;
+use crate::world::{World, variable};
+use lb_core::process::{Channel, Notifier, PidFile, keep_over_exec};
+use lb_core::rt::{self, Sockets, processors};
+use lb_core::spec::Spec;
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::time::{Duration, Instant};
+use tokio::process::Child;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long a dead proxy may take to serve again before the address is handed over.
+const GRACE: Duration = Duration::from_millis(700);
+/// How long a proxy may owe an answer before it counts as hanging.
+const HANGING: Duration = Duration::from_secs(3);
+/// How often parts are asked whether they live.
+const PING: Duration = Duration::from_millis(500);
+/// A part that dies sooner than this after its start is started again only after a pause.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
+/// The longest pause between two starts of a part.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long the address may take to be handed over at a stop.
+const HAND_OVER: Duration = Duration::from_secs(5);
+
+/// Which part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Proxy,
+    Vrrp,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Vrrp => "vrrp",
+        }
+    }
+}
+
+/// A part and what is known of it.
+struct Part {
+    kind: Kind,
+    life: Option<(Child, Link)>,
+    started: Instant,
+    ready: bool,
+    /// When to start it again.
+    due: Option<Instant>,
+    pause: Duration,
+    /// When the oldest unanswered question was asked.
+    asked: Option<Instant>,
+    first: bool,
+}
+
+/// The supervisor's state.
+pub struct Supervisor {
+    args: RunArgs,
+    parts: Vec<Part>,
+    sockets: Sockets,
+    memory: Option<vrrp::Memory>,
+    /// When the vrrp part ended.
+    silent_since: Option<Instant>,
+    backends: HashMap<String, u32>,
+    /// Since when the proxy does not serve.
+    not_serving: Option<Instant>,
+    told_not_serving: bool,
+    notifier: Option<Notifier>,
+    _pidfile: Option<PidFile>,
+}
+
+/// Prepares what needs the privileges of the start: the listening sockets of the balancer.
+pub fn open_sockets(loaded: &Haproxy, sockets: &mut Sockets) -> Result<(), String> {
+    let workers = loaded.spec.process.threads.unwrap_or_else(processors);
+    for proxy in loaded.spec.proxies.iter().filter(|p| !p.disabled) {
+        for listener in &proxy.listeners {
+            let key = listener.endpoint.to_string();
+            if sockets.contains_key(&key) {
+                continue;
+            }
+            let opened = rt::open(listener, proxy.backlog, workers).map_err(|e| {
+                let place = loaded.place(listener.origin).map_or_else(String::new, |p| format!("[{p}] "));
+                format!("Binding {place}for proxy {}: {e}", proxy.name)
+            })?;
+            sockets.insert(key, opened);
+        }
+    }
+    Ok(())
+}
+
+impl Supervisor {
+    /// A supervisor of the parts that `args` name.
+    pub fn new(args: RunArgs, sockets: Sockets, pidfile: Option<PidFile>) -> Self {
+        let part = |kind| Part {
+            kind,
+            life: None,
+            started: Instant::now(),
+            ready: false,
+            due: Some(Instant::now()),
+            pause: Duration::ZERO,
+            asked: None,
+            first: true,
+        };
+        let mut parts = Vec::new();
+        if !args.haproxy.is_empty() {
+            parts.push(part(Kind::Proxy));
+        }
+        if args.keepalived.is_some() {
+            parts.push(part(Kind::Vrrp));
+        }
+        let notifier = args.notify.then(|| variable("NOTIFY_SOCKET")).flatten();
+        Self {
+            parts,
+            sockets,
+            memory: None,
+            silent_since: None,
+            backends: HashMap::new(),
+            not_serving: None,
+            told_not_serving: false,
+            notifier: notifier.and_then(|address| Notifier::new(&address).ok()),
+            _pidfile: pidfile,
+            args,
+        }
+    }
+
+    /// Runs until told to stop; answers the exit status. `ready` is called once all parts work.
+    pub async fn run(mut self, ready: impl FnOnce()) -> u8 {
+        let Ok((mut term, mut int, mut hup, mut usr1, mut usr2)) = signals() else {
+            report::alert("cannot listen to signals");
+            return 1;
+        };
+        let mut ready = Some(ready);
+        loop {
+            self.start_due();
+            if self.parts.iter().all(|p| p.ready)
+                && let Some(ready) = ready.take()
+            {
+                ready();
+                self.notify("READY=1\n");
+            }
+            let tick = tokio::time::sleep_until(self.next_tick().into());
+            tokio::select! {
+                _ = term.recv() => return self.stop(false, 143).await,
+                _ = int.recv() => return self.stop(false, 130).await,
+                _ = usr1.recv() => return self.stop(true, 0).await,
+                _ = hup.recv() => self.reload().await,
+                _ = usr2.recv() => self.reload().await,
+                news = news(&mut self.parts) => match news {
+                    News::Message(at, message) => self.heard(at, message.value),
+                    News::Died(at, status) => {
+                        if let Some(code) = self.died(at, &status) {
+                            self.kill_all().await;
+                            return code;
+                        }
+                    }
+                },
+                () = tick => self.tick(),
+            }
+        }
+    }
+
+    fn next_tick(&self) -> Instant {
+        let starts = self.parts.iter().filter_map(|p| p.due);
+        let grace = self.not_serving.filter(|_| !self.told_not_serving).map(|at| at + GRACE);
+        starts.chain(grace).chain([Instant::now() + PING]).min().unwrap_or_else(Instant::now)
+    }
+
+    fn start_due(&mut self) {
+        for at in 0..self.parts.len() {
+            if self.parts[at].due.is_some_and(|due| due <= Instant::now())
+                && let Err(e) = self.start(at)
+            {
+                report::alert(&format!("cannot start part {}: {e}", self.parts[at].kind.word()));
+                self.parts[at].due = Some(Instant::now() + LONGEST_PAUSE);
+            }
+        }
+    }
+
+    fn start(&mut self, at: usize) -> io::Result<()> {
+        let kind = self.parts[at].kind;
+        let (ours, theirs) = Channel::pair()?;
+        keep_over_exec(theirs.as_fd())?;
+        let mut command = std::process::Command::new("/proc/self/exe");
+        command.arg0(format!("lb-{}", kind.word())).arg("part").arg(kind.word());
+        command.arg(theirs.as_fd().as_raw_fd().to_string()).args(self.args.words());
+        let child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
+        drop(theirs);
+        let link = Link::new(ours)?;
+        let mut list = Vec::new();
+        let mut fds: Vec<BorrowedFd<'_>> = Vec::new();
+        if kind == Kind::Proxy {
+            for (address, sockets) in &self.sockets {
+                list.push((address.clone(), sockets.len()));
+                fds.extend(sockets.iter().map(AsFd::as_fd));
+            }
+        }
+        let age = self.silent_since.map_or(Duration::ZERO, |since| since.elapsed());
+        let memory = self.memory.clone().filter(|_| kind == Kind::Vrrp).map(|memory| (memory, age));
+        let part = &mut self.parts[at];
+        link.send_with(&ToPart::Init { sockets: list, memory, first: part.first }, &[], &fds)?;
+        part.life = Some((child, link));
+        part.started = Instant::now();
+        part.due = None;
+        part.ready = false;
+        part.asked = None;
+        Ok(())
+    }
+
+    /// A part has ended. Answers an exit status when the whole must end with it: it never worked.
+    fn died(&mut self, at: usize, status: &str) -> Option<u8> {
+        let part = &mut self.parts[at];
+        let kind = part.kind;
+        let code = part.life.take().and_then(|(mut child, _)| child.try_wait().ok().flatten()).and_then(|s| s.code());
+        if part.first && !part.ready {
+            return Some(code.and_then(|c| u8::try_from(c).ok()).filter(|&c| c != 0).unwrap_or(1));
+        }
+        report::alert(&format!("part {} ended ({status}); starting it again", kind.word()));
+        part.first = false;
+        part.ready = false;
+        // A part that lived is started at once; one that keeps dying must not eat the machine.
+        part.pause = if part.started.elapsed() < SHORT_LIFE {
+            (part.pause * 2).clamp(Duration::from_millis(50), LONGEST_PAUSE)
+        } else {
+            Duration::ZERO
+        };
+        part.due = Some(Instant::now() + part.pause);
+        match kind {
+            Kind::Proxy => self.not_serving = self.not_serving.or_else(|| Some(Instant::now())),
+            Kind::Vrrp => self.silent_since = Some(Instant::now()),
+        }
+        None
+    }
+
+    fn heard(&mut self, at: usize, message: FromPart) {
+        match message {
+            FromPart::Ready => {
+                self.parts[at].ready = true;
+                match self.parts[at].kind {
+                    Kind::Proxy => {
+                        self.not_serving = None;
+                        if std::mem::take(&mut self.told_not_serving) {
+                            self.tell(Kind::Vrrp, &ToPart::ProxyServes(true));
+                        }
+                    }
+                    Kind::Vrrp => self.brief(),
+                }
+            }
+            FromPart::Pong(_) => self.parts[at].asked = None,
+            FromPart::Memory(memory) => self.memory = Some(memory),
+            FromPart::PeerGone(ip) => self.tell(Kind::Proxy, &ToPart::PeerGone(ip)),
+            FromPart::Backend { name, usable } => {
+                self.tell(Kind::Vrrp, &ToPart::Backend { name: name.clone(), usable });
+                self.backends.insert(name, usable);
+            }
+            FromPart::Reloaded(Ok(())) => {
+                report::notice(&format!("part {}: new configuration loaded.", self.parts[at].kind.word()));
+            }
+            FromPart::Reloaded(Err(e)) => report::alert(&format!(
+                "part {}: {e}; the old configuration keeps running",
+                self.parts[at].kind.word()
+            )),
+        }
+    }
+
+    /// Tells a vrrp part that has just started what it missed.
+    fn brief(&self) {
+        if self.told_not_serving {
+            self.tell(Kind::Vrrp, &ToPart::ProxyServes(false));
+        }
+        for (name, usable) in &self.backends {
+            self.tell(Kind::Vrrp, &ToPart::Backend { name: name.clone(), usable: *usable });
+        }
+    }
+
+    fn tell(&self, kind: Kind, message: &ToPart) {
+        for part in self.parts.iter().filter(|p| p.kind == kind) {
+            if let Some((_, link)) = &part.life {
+                // A part that cannot be told has ended or hangs; both show elsewhere.
+                let _ = link.send(message);
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        for part in &mut self.parts {
+            let Some((_, link)) = &part.life else { continue };
+            if !part.ready {
+                continue;
+            }
+            if part.asked.is_none() && link.send(&ToPart::Ping(0)).is_ok() {
+                part.asked = Some(now);
+            }
+            let hangs = part.asked.is_some_and(|at| now.duration_since(at) > HANGING);
+            if part.kind == Kind::Proxy && hangs && self.not_serving.is_none() {
+                report::alert("part proxy does not answer");
+                self.not_serving = Some(now);
+            } else if part.kind == Kind::Proxy && !hangs && part.asked.is_none() {
+                self.not_serving = None;
+            }
+        }
+        let serving = self.not_serving.is_none();
+        if serving && self.told_not_serving {
+            self.told_not_serving = false;
+            self.tell(Kind::Vrrp, &ToPart::ProxyServes(true));
+        }
+        if !self.told_not_serving && self.not_serving.is_some_and(|at| now.duration_since(at) >= GRACE) {
+            self.told_not_serving = true;
+            self.tell(Kind::Vrrp, &ToPart::ProxyServes(false));
+        }
+    }
+
+    /// Reads the files again and hands them to the parts; what is wrong with them is told and changes nothing.
+    async fn reload(&mut self) {
+        self.notify("RELOADING=1\n");
+        if let Err(text) = self.reload_parts() {
+            report::alert(&format!("{text}; the old configuration keeps running"));
+        }
+        self.notify("READY=1\n");
+    }
+
+    fn reload_parts(&mut self) -> Result<(), String> {
+        let world = World::real();
+        let mut fresh = Sockets::new();
+        let mut wanted: Option<Spec> = None;
+        if !self.args.haproxy.is_empty() {
+            let loaded = load::haproxy(&self.args, &world).map_err(|r| refused(&r.text))?;
+            report::error(&loaded.text);
+            for (address, _) in &self.sockets {
+                fresh.insert(address.clone(), Vec::new());
+            }
+            open_sockets(&loaded, &mut fresh)?;
+            fresh.retain(|_, sockets| !sockets.is_empty());
+            wanted = Some(loaded.spec);
+        }
+        if let Some(path) = &self.args.keepalived {
+            load::keepalived(path, self.args.format, &world).map_err(|r| refused(&r.text))?;
+        }
+        let (files, bytes) = pack(&world.seen());
+        for part in &self.parts {
+            let Some((_, link)) = &part.life else { continue };
+            let mut list = Vec::new();
+            let mut fds: Vec<BorrowedFd<'_>> = Vec::new();
+            if part.kind == Kind::Proxy {
+                for (address, sockets) in &fresh {
+                    list.push((address.clone(), sockets.len()));
+                    fds.extend(sockets.iter().map(AsFd::as_fd));
+                }
+            }
+            let message = ToPart::Reload { sockets: list, files: files.clone() };
+            link.send_with(&message, &bytes, &fds).map_err(|e| format!("part {}: {e}", part.kind.word()))?;
+        }
+        self.sockets.extend(fresh);
+        if let Some(spec) = wanted {
+            let used = |address: &String| {
+                spec.proxies.iter().flat_map(|p| &p.listeners).any(|l| l.endpoint.to_string() == *address)
+            };
+            self.sockets.retain(|address, _| used(address));
+        }
+        Ok(())
+    }
+
+    /// Stops the parts: first the address is handed over, then the proxy ends.
+    async fn stop(mut self, graceful: bool, code: u8) -> u8 {
+        self.notify("STOPPING=1\n");
+        self.tell(Kind::Vrrp, &ToPart::Stop { graceful });
+        self.wait(Kind::Vrrp, Some(HAND_OVER)).await;
+        self.tell(Kind::Proxy, &ToPart::Stop { graceful });
+        // A graceful stop lasts as long as the sessions, or as the configuration allows.
+        self.wait(Kind::Proxy, (!graceful).then_some(HAND_OVER)).await;
+        // As HAProxy's master: a signal shows in the status. Keepalived's status is always 0.
+        if self.args.haproxy.is_empty() || self.args.keepalived.is_some() { 0 } else { code }
+    }
+
+    async fn wait(&mut self, kind: Kind, limit: Option<Duration>) {
+        let Some(part) = self.parts.iter_mut().find(|p| p.kind == kind) else { return };
+        let Some((child, _)) = &mut part.life else { return };
+        match limit {
+            Some(limit) => {
+                if tokio::time::timeout(limit, child.wait()).await.is_err() {
+                    let _ = child.kill().await;
+                }
+            }
+            None => drop(child.wait().await),
+        }
+    }
+
+    async fn kill_all(&mut self) {
+        for part in &mut self.parts {
+            if let Some((child, _)) = &mut part.life {
+                let _ = child.kill().await;
+            }
+        }
+    }
+
+    fn notify(&self, state: &str) {
+        if let Some(notifier) = &self.notifier {
+            // A service manager that went away cannot be told.
+            let _ = notifier.send(state);
+        }
+    }
+}
+
+fn refused(text: &str) -> String {
+    report::error(text);
+    "the new configuration was refused".to_owned()
+}
+
+/// What happened to a part.
+enum News {
+    Message(usize, Message<FromPart>),
+    Died(usize, String),
+}
+
+/// The next message or end of any part. Cancel safe.
+async fn news(parts: &mut [Part]) -> News {
+    let waits = parts.iter_mut().enumerate().filter_map(|(at, part)| {
+        let (child, link) = part.life.as_mut()?;
+        Some(Box::pin(async move {
+            tokio::select! {
+                biased;
+                message = link.receive::<FromPart>() => match message {
+                    Ok(Some(message)) => News::Message(at, message),
+                    // The channel closes when the part ends, sometimes a moment before its status is there.
+                    _ => News::Died(at, describe(child.wait().await)),
+                },
+                status = child.wait() => News::Died(at, describe(status)),
+            }
+        }))
+    });
+    let mut waits: Vec<_> = waits.collect();
+    if waits.is_empty() {
+        return std::future::pending().await;
+    }
+    std::future::poll_fn(|cx| {
+        for wait in &mut waits {
+            if let std::task::Poll::Ready(news) = wait.as_mut().poll(cx) {
+                return std::task::Poll::Ready(news);
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}
+
+fn describe(status: io::Result<std::process::ExitStatus>) -> String {
+    status.map_or_else(|e| e.to_string(), |status| status.to_string())
+}
+
+/// Term, int, hup, usr1, usr2.
+type Signals = (Signal, Signal, Signal, Signal, Signal);
+
+fn signals() -> io::Result<Signals> {
+    Ok((
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::hangup())?,
+        signal(SignalKind::user_defined1())?,
+        signal(SignalKind::user_defined2())?,
+    ))
+}

@@ -1,0 +1,67 @@
+//! What the program says of itself.
+
+/// The version of HAProxy whose configuration dialect and behaviour this program follows.
+const HAPROXY: &str = "3.4.0";
+/// The version of Keepalived whose dialect and behaviour it follows.
+const KEEPALIVED: &str = "2.3.4";
+
+/// The first line of `lb --version`.
+pub fn own() -> String {
+    format!("lb {}\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// The answer to `haproxy -v` and `-vv`: four lines of it are read by HAProxy's own test runner.
+pub fn haproxy(long: bool) -> String {
+    let mut out = format!("HAProxy version {HAPROXY} compatible lb {}\n", env!("CARGO_PKG_VERSION"));
+    if long {
+        out.push_str("Build options :\n  TARGET  = linux-glibc\n\n");
+        out.push_str("Feature list : ");
+        out.push_str(&features().iter().map(|(name, on)| format!("{}{name}", if *on { '+' } else { '-' })).collect::<Vec<_>>().join(" "));
+        out.push_str("\n\nAvailable services : prometheus-exporter\n");
+    }
+    out
+}
+
+/// Features by the names HAProxy's build gives them.
+pub fn features() -> [(&'static str, bool); 14] {
+    let tls = cfg!(feature = "tls");
+    let regex = cfg!(feature = "regex");
+    [
+        ("EPOLL", true),
+        ("GETADDRINFO", true),
+        ("LINUX_SPLICE", true),
+        ("LUA", false),
+        ("NETFILTER", true),
+        ("OPENSSL", tls),
+        ("PCRE2", regex),
+        ("PROMEX", true),
+        ("QUIC", false),
+        ("SLZ", false),
+        ("TFO", true),
+        ("THREAD", true),
+        ("TPROXY", true),
+        ("ZLIB", false),
+    ]
+}
+
+/// The answer to `keepalived -v`.
+pub fn keepalived() -> String {
+    format!("Keepalived v{KEEPALIVED} compatible lb {}\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// The answer to `lb help`.
+pub const HELP: &str = "\
+lb - one daemon for HAProxy and Keepalived configurations
+
+  lb run -f haproxy.cfg [-k keepalived.conf]   run; with both files a supervisor with two parts
+      -D           go to the background            -p FILE   write the process number
+      -W           supervise a balancer alone      -C DIR    change to DIR first
+      --notify     tell the service manager        -L NAME   name among peers
+      --strict     refuse files with warnings      --format auto|human|haproxy|json
+  lb check -f haproxy.cfg [-k keepalived.conf]     judge files; exit status as the originals'
+  lb demo [--rate N] [--plain] [--single]          two nodes, mail, failures: see it work
+  lb reload -p FILE                                read the files again, lose nothing
+  lb stop -p FILE                                  stop gracefully
+  lb haproxy ARGS, lb keepalived ARGS              the command lines of these programs; also through
+                                                   links named haproxy and keepalived
+";

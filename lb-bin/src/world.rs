@@ -1,0 +1,220 @@
+//! What configurations ask of the machine: files, names, environment. Files read are remembered, so that a part that can
+//! no longer open them is given what the supervisor saw.
+
+use cfg_haproxy::FileKind;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Content of files and directories by path.
+pub type Bundle = BTreeMap<String, Entry>;
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A file and its content.
+    File(Vec<u8>),
+    /// A directory and the names in it.
+    Directory(Vec<String>),
+}
+
+/// The machine, or a remembered part of it.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// Answers only from here if set.
+    fixed: Option<Arc<Bundle>>,
+    seen: Arc<Mutex<Bundle>>,
+}
+
+impl World {
+    /// The machine as it is.
+    pub fn real() -> Self {
+        Self::default()
+    }
+
+    /// What somebody else saw.
+    pub fn remembered(bundle: Bundle) -> Self {
+        Self { fixed: Some(Arc::new(bundle)), seen: Arc::default() }
+    }
+
+    /// Everything that was read so far.
+    pub fn seen(&self) -> Bundle {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The content of a file.
+    pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        match self.look(path)? {
+            Entry::File(bytes) => Ok(bytes),
+            Entry::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
+        }
+    }
+
+    /// A configuration file's text; old files may be Latin-1, where every byte is the character of its number.
+    pub fn text(&self, path: &str) -> io::Result<String> {
+        let bytes = self.read(path)?;
+        Ok(String::from_utf8(bytes).unwrap_or_else(|e| e.as_bytes().iter().map(|b| char::from(*b)).collect()))
+    }
+
+    fn look(&self, path: &str) -> io::Result<Entry> {
+        if let Some(fixed) = &self.fixed {
+            return fixed.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into());
+        }
+        let entry = if Path::new(path).is_dir() {
+            let names = std::fs::read_dir(path)?.map(|e| Ok(e?.file_name().to_string_lossy().into_owned()));
+            let mut names = names.collect::<io::Result<Vec<_>>>()?;
+            names.sort();
+            Entry::Directory(names)
+        } else {
+            Entry::File(std::fs::read(path)?)
+        };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(path.to_owned(), entry.clone());
+        Ok(entry)
+    }
+}
+
+impl cfg_haproxy::Files for World {
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        Self::read(self, path)
+    }
+
+    fn kind(&self, path: &str) -> Option<FileKind> {
+        match &self.fixed {
+            Some(fixed) => match fixed.get(path)? {
+                Entry::File(_) => Some(FileKind::File),
+                Entry::Directory(_) => Some(FileKind::Directory),
+            },
+            // Devices and sockets are not read just to learn that they exist.
+            None => match self.look_at_kind(path)? {
+                FileKind::Directory => self.look(path).ok().map(|_| FileKind::Directory),
+                FileKind::File => Some(FileKind::File),
+            },
+        }
+    }
+}
+
+impl World {
+    fn look_at_kind(&self, path: &str) -> Option<FileKind> {
+        let meta = std::fs::metadata(path).ok()?;
+        Some(if meta.is_dir() { FileKind::Directory } else { FileKind::File })
+    }
+}
+
+impl lb_core::tls::Files for World {
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        Self::read(self, path)
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        match self.look(path)? {
+            Entry::Directory(names) => Ok(names),
+            Entry::File(_) => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+}
+
+impl cfg_haproxy::Names for World {
+    fn resolve(&self, name: &str) -> Option<IpAddr> {
+        (name, 0).to_socket_addrs().ok()?.next().map(|a| a.ip())
+    }
+
+    fn user(&self, name: &str) -> bool {
+        account("/etc/passwd", name)
+    }
+
+    fn group(&self, name: &str) -> bool {
+        account("/etc/group", name)
+    }
+}
+
+fn account(file: &str, name: &str) -> bool {
+    std::fs::read_to_string(file).unwrap_or_default().lines().any(|l| l.split(':').next() == Some(name))
+}
+
+/// The environment of the process.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessEnv;
+
+impl cfg_haproxy::Env for ProcessEnv {
+    fn var(&self, name: &str) -> Option<Cow<'_, str>> {
+        variable(name).map(Cow::Owned)
+    }
+}
+
+impl cfg_keepalived::Env for ProcessEnv {
+    fn hostname(&self) -> String {
+        hostname()
+    }
+
+    fn var(&self, name: &str) -> Option<String> {
+        variable(name)
+    }
+
+    fn directory(&self) -> String {
+        std::env::current_dir().map(|d| d.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    fn random_seed(&self) -> u64 {
+        u64::from(std::process::id())
+    }
+
+    fn interface_exists(&self, name: &str) -> Option<bool> {
+        Some(Path::new("/sys/class/net").join(name).exists())
+    }
+}
+
+/// The name of this machine.
+pub fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
+/// A variable of the environment.
+pub fn variable(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the program owns its environment")]
+    std::env::var(name).ok()
+}
+
+/// Files that a keepalived.conf includes.
+pub struct Includes<'a> {
+    /// Where they are read.
+    pub world: &'a World,
+    /// Patterns already expanded, for a world that is remembered.
+    pub expand: RefCell<Vec<String>>,
+}
+
+impl cfg_keepalived::Sources for Includes<'_> {
+    fn include(&mut self, pattern: &str, from: &str) -> cfg_keepalived::Included {
+        let mut found = cfg_keepalived::Included::default();
+        let directory = Path::new(from).parent().unwrap_or_else(|| Path::new("."));
+        let full = directory.join(pattern).to_string_lossy().into_owned();
+        for path in self.matching(&full) {
+            match self.world.text(&path) {
+                Ok(text) => found.files.push(cfg_keepalived::Source::new(path, text)),
+                Err(e) => found.unreadable.push((path, e.to_string())),
+            }
+        }
+        self.expand.borrow_mut().push(full);
+        found
+    }
+}
+
+impl Includes<'_> {
+    fn matching(&self, pattern: &str) -> Vec<String> {
+        match &self.world.fixed {
+            Some(fixed) => {
+                let glob = glob::Pattern::new(pattern);
+                fixed.keys().filter(|k| glob.as_ref().is_ok_and(|g| g.matches(k))).cloned().collect()
+            }
+            None => {
+                let paths = glob::glob(pattern).map(|p| p.flatten().collect::<Vec<_>>()).unwrap_or_default();
+                paths.into_iter().map(|p| p.to_string_lossy().into_owned()).collect()
+            }
+        }
+    }
+}
