@@ -95,7 +95,12 @@ fn alone(
     })
 }
 
-fn supervise(loaded: Option<Haproxy>, args: RunArgs, pidfile: Option<PidFile>, foreground: Option<Foreground>) -> u8 {
+fn supervise(
+    loaded: Option<Haproxy>,
+    args: RunArgs,
+    pidfile: Option<PidFile>,
+    foreground: Option<Foreground>,
+) -> u8 {
     let mut sockets = Sockets::new();
     if let Some(loaded) = &loaded
         && let Err(e) = open_sockets(loaded, &mut sockets)

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
 
 /// From the supervisor to a part.
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,22 +77,32 @@ pub enum FromPart {
 /// A channel whose messages can be awaited.
 #[derive(Debug)]
 pub struct Link {
-    channel: AsyncFd<Channel>,
+    channel: Channel,
+    /// A second descriptor of the channel's socket, for waiting.
+    readiness: UnixStream,
 }
 
 impl Link {
     /// Inside a runtime.
     pub fn new(channel: Channel) -> io::Result<Self> {
-        Ok(Self { channel: AsyncFd::with_interest(channel, Interest::READABLE)? })
+        let socket = channel.socket().try_clone()?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { channel, readiness: UnixStream::from_std(socket)? })
     }
 
     /// The next message, with the bytes behind it and its descriptors; `None` when the other end is gone. Cancel safe.
     pub async fn receive<T: for<'de> Deserialize<'de>>(&mut self) -> io::Result<Option<Message<T>>> {
         loop {
-            let mut ready = self.channel.readable_mut().await?;
-            if let Ok(parcel) = ready.try_io(|channel| channel.get_mut().try_receive()) {
-                return parcel?.map(Message::parse).transpose();
+            // One read may have brought several messages: those are not waited for.
+            let channel = &mut self.channel;
+            match self.readiness.try_io(Interest::READABLE, || channel.try_receive()) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                parcel => return parcel?.map(Message::parse).transpose(),
             }
+            if let Some(parcel) = self.channel.pending()? {
+                return Message::parse(parcel).map(Some);
+            }
+            self.readiness.readable().await?;
         }
     }
 
@@ -102,11 +112,16 @@ impl Link {
     }
 
     /// Sends a message with bytes and descriptors.
-    pub fn send_with<T: Serialize>(&self, message: &T, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub fn send_with<T: Serialize>(
+        &self,
+        message: &T,
+        bytes: &[u8],
+        fds: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
         let mut all = serde_json::to_vec(message)?;
         all.push(b'\n');
         all.extend_from_slice(bytes);
-        self.channel.get_ref().send(&all, fds)
+        self.channel.send(&all, fds)
     }
 }
 

@@ -19,7 +19,8 @@ pub fn run(args: &CheckArgs) -> u8 {
     if let Some(path) = &args.keepalived {
         let judged = keepalived(path, args);
         // Keepalived's own statuses beside HAProxy's would be ambiguous: any failure of it counts as one.
-        status = if args.as_keepalived || args.haproxy.is_empty() { judged } else { status.max(judged.min(1)) };
+        status =
+            if args.as_keepalived || args.haproxy.is_empty() { judged } else { status.max(judged.min(1)) };
     }
     status
 }
@@ -43,7 +44,9 @@ fn haproxy(args: &CheckArgs) -> u8 {
         Err(rejected) => {
             report::error(&rejected.text);
             if rejected.status == 2 && args.format != Format::Json {
-                report::notice("config : Configuration file has no error but will not start (no listener) => exit(2).");
+                report::notice(
+                    "config : Configuration file has no error but will not start (no listener) => exit(2).",
+                );
             }
             rejected.status
         }

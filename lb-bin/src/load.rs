@@ -100,7 +100,8 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<String>, String> {
             files.push(path.to_string_lossy().into_owned());
             continue;
         }
-        let entries = std::fs::read_dir(path).map_err(|e| format!("cannot open directory {}: {e}\n", path.display()))?;
+        let entries = std::fs::read_dir(path)
+            .map_err(|e| format!("cannot open directory {}: {e}\n", path.display()))?;
         let mut inside: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
         let hidden = |p: &Path| p.file_name().is_none_or(|n| n.to_string_lossy().starts_with('.'));
         inside.retain(|p| p.extension().is_some_and(|e| e == "cfg") && !hidden(p) && p.is_file());

@@ -1,6 +1,6 @@
 //! Notification mails of the address part.
 
-use vrrp::MailMessage;
+use vrrp::event::MailMessage;
 use vrrp::spec::Spec;
 
 /// Sends mails in the background; their failure is logged and changes nothing.

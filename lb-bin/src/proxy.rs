@@ -25,9 +25,16 @@ pub struct Running {
 }
 
 /// Sets a server up: opens listeners, gives up privileges. Nothing is accepted yet.
-pub fn set_up(loaded: Haproxy, args: &RunArgs, world: &World, sockets: &mut Sockets) -> Result<Running, String> {
+pub fn set_up(
+    loaded: Haproxy,
+    args: &RunArgs,
+    world: &World,
+    sockets: &mut Sockets,
+) -> Result<Running, String> {
     let process = loaded.spec.process.clone();
-    let wanted = process.ulimit_n.map_or_else(|| process.maxconn.map_or(SPARE, |n| 2 * u64::from(n) + SPARE), u64::from);
+    let wanted = process
+        .ulimit_n
+        .map_or_else(|| process.maxconn.map_or(SPARE, |n| 2 * u64::from(n) + SPARE), u64::from);
     let limit = raise_descriptor_limit(wanted).unwrap_or(0);
     if limit < wanted && process.ulimit_n.is_some() {
         report::alert(&format!("[haproxy.main()] cannot raise FD limit to {wanted}, limit is {limit}."));
@@ -234,7 +241,8 @@ pub fn part(args: &RunArgs, channel: UnixStream) -> u8 {
             Ok(link) => link,
             Err(e) => return failed(&format!("cannot reach the supervisor: {e}")),
         };
-        let Ok(Some(Message { value: ToPart::Init { sockets, .. }, descriptors, .. })) = link.receive().await else {
+        let Ok(Some(Message { value: ToPart::Init { sockets, .. }, descriptors, .. })) = link.receive().await
+        else {
             return failed("the supervisor did not say how to begin");
         };
         let world = World::real();

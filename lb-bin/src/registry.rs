@@ -15,7 +15,7 @@ pub fn registry() -> Registry {
 
 /// The drivers of all protocols, reading certificates from `world`.
 pub fn options(workers: usize, world: &World) -> ServerOptions {
-    let mut options = ServerOptions::new(workers).protocol(lb_proto_http::proxy::http);
+    let mut options = ServerOptions::new(workers).protocol(lb_proto_http::proxy::factory);
     #[cfg(feature = "tls")]
     {
         options.files = Box::new(world.clone());

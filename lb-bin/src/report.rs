@@ -33,7 +33,9 @@ pub fn render(map: &SourceMap, diagnostics: &Diagnostics, format: Format, dialec
             }
             // Tools that read this form know alerts and warnings only.
             (Format::Haproxy, Dialect::Haproxy) if diagnostic.severity == Severity::Notice => {}
-            (Format::Haproxy, Dialect::Haproxy) => render::haproxy(&mut out, map, diagnostic, std::process::id()),
+            (Format::Haproxy, Dialect::Haproxy) => {
+                render::haproxy(&mut out, map, diagnostic, std::process::id())
+            }
             (Format::Haproxy, Dialect::Keepalived) => render::keepalived(&mut out, map, diagnostic),
         }
     }

@@ -15,9 +15,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
+use vrrp::event::{self, Admin, NotifyState, Track};
 use vrrp::linux::{Driver, Event, Handle, Options};
 use vrrp::spec::{External, Spec, TrackRef, Weight};
-use vrrp::{Admin, NotifyState, Track};
 
 /// The name under which the life of the proxy is tracked.
 const PROXY: &str = "lb-proxy";
@@ -32,7 +32,8 @@ pub fn part(args: &RunArgs, channel: UnixStream) -> u8 {
         Ok(runtime) => runtime,
         Err(e) => return failed(&format!("cannot start: {e}")),
     };
-    runtime.block_on(async {
+    // The driver stays on this thread; asking it something from here must not keep it from running.
+    tokio::task::LocalSet::new().block_on(&runtime, async {
         match Link::new(Channel::new(channel)) {
             Ok(link) => run(args, link).await,
             Err(e) => failed(&format!("cannot reach the supervisor: {e}")),
@@ -74,7 +75,7 @@ async fn serve(
     handle: Handle,
     (mut events, mails): (mpsc::UnboundedReceiver<Event>, mail::Mailer),
 ) -> u8 {
-    let mut driver = tokio::spawn(driver.run());
+    let mut driver = tokio::task::spawn_local(driver.run());
     let mut peers = HashMap::new();
     loop {
         tokio::select! {
@@ -133,7 +134,9 @@ async fn told(args: &RunArgs, link: &Link, handle: &Handle, message: Message<ToP
         ToPart::Ping(n) => drop(link.send(&FromPart::Pong(n))),
         ToPart::Stop { .. } => handle.admin(Admin::Shutdown).await,
         ToPart::ProxyServes(serves) => handle.track(Track::External(PROXY.into(), serves)).await,
-        ToPart::Backend { name, usable } => handle.track(Track::External(name.as_str().into(), usable > 0)).await,
+        ToPart::Backend { name, usable } => {
+            handle.track(Track::External(name.as_str().into(), usable > 0)).await
+        }
         ToPart::Reload { files, .. } => {
             let world = World::remembered(unpack(files, &message.bytes));
             let result = match specification(args, &world, false) {
@@ -186,7 +189,7 @@ impl Logger {
         }
     }
 
-    fn log(&self, log: &vrrp::Log) {
+    fn log(&self, log: &event::Log) {
         if log.detail && !self.detail {
             return;
         }
@@ -213,12 +216,12 @@ impl Logger {
     }
 }
 
-fn severity(severity: vrrp::Severity) -> Severity {
+fn severity(severity: event::Severity) -> Severity {
     match severity {
-        vrrp::Severity::Error => Severity::Err,
-        vrrp::Severity::Warning => Severity::Warning,
-        vrrp::Severity::Notice => Severity::Notice,
-        vrrp::Severity::Info => Severity::Info,
+        event::Severity::Error => Severity::Err,
+        event::Severity::Warning => Severity::Warning,
+        event::Severity::Notice => Severity::Notice,
+        event::Severity::Info => Severity::Info,
         _ => Severity::Debug,
     }
 }

@@ -217,7 +217,11 @@ impl Supervisor {
     fn died(&mut self, at: usize, status: &str) -> Option<u8> {
         let part = &mut self.parts[at];
         let kind = part.kind;
-        let code = part.life.take().and_then(|(mut child, _)| child.try_wait().ok().flatten()).and_then(|s| s.code());
+        let code = part
+            .life
+            .take()
+            .and_then(|(mut child, _)| child.try_wait().ok().flatten())
+            .and_then(|s| s.code());
         if part.first && !part.ready {
             return Some(code.and_then(|c| u8::try_from(c).ok()).filter(|&c| c != 0).unwrap_or(1));
         }

@@ -16,7 +16,13 @@ pub fn haproxy(long: bool) -> String {
     if long {
         out.push_str("Build options :\n  TARGET  = linux-glibc\n\n");
         out.push_str("Feature list : ");
-        out.push_str(&features().iter().map(|(name, on)| format!("{}{name}", if *on { '+' } else { '-' })).collect::<Vec<_>>().join(" "));
+        out.push_str(
+            &features()
+                .iter()
+                .map(|(name, on)| format!("{}{name}", if *on { '+' } else { '-' }))
+                .collect::<Vec<_>>()
+                .join(" "),
+        );
         out.push_str("\n\nAvailable services : prometheus-exporter\n");
     }
     out

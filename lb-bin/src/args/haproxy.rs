@@ -24,7 +24,11 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
             "-cc" => return Ok(Invocation::Condition(words.value(word)?.to_owned())),
             "--" => seen.run.haproxy.extend(words.by_ref().map(PathBuf::from)),
             _ if word.starts_with('-') => option(&mut seen, word, &mut words)?,
-            _ => return Err(UsageError::new(format!("`{word}` is not an option; files are given by `-f {word}`"))),
+            _ => {
+                return Err(UsageError::new(format!(
+                    "`{word}` is not an option; files are given by `-f {word}`"
+                )));
+            }
         }
     }
     finish(seen)
@@ -117,7 +121,10 @@ mod tests {
         assert_eq!(args.pidfile, Some("/run/haproxy.pid".into()));
         assert_eq!(args.master_ctl, ["/run/haproxy-master.sock"]);
         let args = run("-D -f a -p p -sf 12 13 -x /s -L peer");
-        assert_eq!((args.daemon, args.finish, args.localpeer), (Some(true), vec![12, 13], Some("peer".into())));
+        assert_eq!(
+            (args.daemon, args.finish, args.localpeer),
+            (Some(true), vec![12, 13], Some("peer".into()))
+        );
     }
 
     #[test]

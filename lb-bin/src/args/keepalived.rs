@@ -8,16 +8,59 @@ const DEFAULT: &str = "/etc/keepalived/keepalived.conf";
 
 /// Options with a value that concern parts or files this program does not have.
 const VALUES: [&str; 17] = [
-    "-r", "--vrrp_pid", "-c", "--checkers_pid", "-T", "--genhash", "-b", "--bfd_pid", "-S", "--log-facility", "-s",
-    "--namespace", "-i", "--config-id", "-g", "--log-file", "--core-dump-pattern",
+    "-r",
+    "--vrrp_pid",
+    "-c",
+    "--checkers_pid",
+    "-T",
+    "--genhash",
+    "-b",
+    "--bfd_pid",
+    "-S",
+    "--log-facility",
+    "-s",
+    "--namespace",
+    "-i",
+    "--config-id",
+    "-g",
+    "--log-file",
+    "--core-dump-pattern",
 ];
 
 /// Options without a value that change nothing here: which parts to run, dumps, memory checks.
 const SWITCHES: [&str; 32] = [
-    "-d", "--dump-conf", "-P", "--vrrp", "-C", "--check", "-B", "--no_bfd", "-V", "--dont-release-vrrp", "-I",
-    "--dont-release-ipvs", "-R", "--dont-respawn", "-a", "--address-monitoring", "-m", "--core-dump", "-G",
-    "--no-syslog", "-x", "--snmp", "-u", "--umask", "-e", "--all-config", "-X", "--release-vips", "-k", "--flush-log-file",
-    "-M", "--nodaemon",
+    "-d",
+    "--dump-conf",
+    "-P",
+    "--vrrp",
+    "-C",
+    "--check",
+    "-B",
+    "--no_bfd",
+    "-V",
+    "--dont-release-vrrp",
+    "-I",
+    "--dont-release-ipvs",
+    "-R",
+    "--dont-respawn",
+    "-a",
+    "--address-monitoring",
+    "-m",
+    "--core-dump",
+    "-G",
+    "--no-syslog",
+    "-x",
+    "--snmp",
+    "-u",
+    "--umask",
+    "-e",
+    "--all-config",
+    "-X",
+    "--release-vips",
+    "-k",
+    "--flush-log-file",
+    "-M",
+    "--nodaemon",
 ];
 
 pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
@@ -48,7 +91,11 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
     }
     let file = run.keepalived.take().unwrap_or_else(|| PathBuf::from(DEFAULT));
     if check {
-        return Ok(Invocation::Check(CheckArgs { keepalived: Some(file), as_keepalived: true, ..CheckArgs::default() }));
+        return Ok(Invocation::Check(CheckArgs {
+            keepalived: Some(file),
+            as_keepalived: true,
+            ..CheckArgs::default()
+        }));
     }
     run.keepalived = Some(file);
     Ok(Invocation::Run(run))
@@ -93,7 +140,8 @@ mod tests {
 
     #[test]
     fn the_lines_of_unit_files_are_understood() {
-        let Ok(Invocation::Run(run)) = words("--dont-fork --log-detail -l -f /etc/k.conf -p /run/k.pid -r /run/v.pid -b x")
+        let Ok(Invocation::Run(run)) =
+            words("--dont-fork --log-detail -l -f /etc/k.conf -p /run/k.pid -r /run/v.pid -b x")
         else {
             panic!("not a run")
         };

@@ -267,7 +267,10 @@ mod tests {
     #[test]
     fn the_name_of_the_program_decides() {
         let run = |words: &[&str]| parse(words.iter().map(OsString::from));
-        assert!(matches!(run(&["/usr/sbin/haproxy", "-v"]), Ok(Invocation::Print(Text::HaproxyVersion { .. }))));
+        assert!(matches!(
+            run(&["/usr/sbin/haproxy", "-v"]),
+            Ok(Invocation::Print(Text::HaproxyVersion { .. }))
+        ));
         assert!(matches!(run(&["keepalived", "-v"]), Ok(Invocation::Print(Text::KeepalivedVersion))));
         assert!(matches!(run(&["lb", "--version"]), Ok(Invocation::Print(Text::Version))));
     }

@@ -1,8 +1,8 @@
 //! lb's own command line.
 
 use super::{
-    CheckArgs, DemoArgs, Format, Invocation, PartArgs, RunArgs, Signal, SignalArgs, Text, UsageError, Words, haproxy,
-    keepalived,
+    CheckArgs, DemoArgs, Format, Invocation, PartArgs, RunArgs, Signal, SignalArgs, Text, UsageError, Words,
+    haproxy, keepalived,
 };
 
 pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
@@ -52,7 +52,9 @@ fn run(words: &[String]) -> Result<RunArgs, UsageError> {
         }
     }
     if args.haproxy.is_empty() && args.keepalived.is_none() {
-        return Err(UsageError::new("nothing to run: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both"));
+        return Err(UsageError::new(
+            "nothing to run: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both",
+        ));
     }
     Ok(args)
 }
@@ -70,11 +72,15 @@ fn check(words: &[String]) -> Result<CheckArgs, UsageError> {
             "-C" | "--directory" => args.directory = Some(words.value(word)?.into()),
             "-L" | "--localpeer" => args.localpeer = Some(words.value(word)?.to_owned()),
             "--format" => args.format = format(words.value(word)?)?,
-            _ => return Err(UsageError::new(format!("unknown option `{word}` of `lb check`; see `lb help`"))),
+            _ => {
+                return Err(UsageError::new(format!("unknown option `{word}` of `lb check`; see `lb help`")));
+            }
         }
     }
     if args.haproxy.is_empty() && args.keepalived.is_none() {
-        return Err(UsageError::new("nothing to check: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both"));
+        return Err(UsageError::new(
+            "nothing to check: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both",
+        ));
     }
     Ok(args)
 }
@@ -116,7 +122,9 @@ fn format(word: &str) -> Result<Format, UsageError> {
         "human" => Ok(Format::Human),
         "haproxy" => Ok(Format::Haproxy),
         "json" => Ok(Format::Json),
-        _ => Err(UsageError::new(format!("`{word}` is not a format; there are auto, human, haproxy and json"))),
+        _ => {
+            Err(UsageError::new(format!("`{word}` is not a format; there are auto, human, haproxy and json")))
+        }
     }
 }
 

@@ -4,18 +4,18 @@
 //! (4 bytes), the bytes; descriptors travel with the messages that follow, never more at a time than the kernel allows.
 
 use super::sys;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 /// Descriptors of one message of the system; a parcel with more is sent in several.
 pub const MAX_DESCRIPTORS: usize = 64;
 /// Largest parcel: configuration files and certificates, with room to spare.
 const MAX_BYTES: usize = 256 << 20;
 /// How long sending waits for room.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// Bytes and the descriptors that belong to them.
 #[derive(Debug, Default)]
@@ -47,8 +47,6 @@ impl Channel {
 
     /// The end on `socket`. Sending gives up when the other end takes nothing for some seconds.
     pub fn new(socket: UnixStream) -> Self {
-        // Without the limit a hung reader could hang its writer; failing to set it changes only that.
-        let _ = socket.set_write_timeout(Some(PATIENCE));
         Self { socket, received: Vec::new(), descriptors: VecDeque::new() }
     }
 
@@ -67,14 +65,29 @@ impl Channel {
         // Each group of descriptors needs a byte to travel with; the eight of the head are always there.
         for (i, group) in descriptors.chunks(MAX_DESCRIPTORS).enumerate() {
             let step = if i + 1 == descriptors.len().div_ceil(MAX_DESCRIPTORS) { rest.len() } else { 1 };
-            let sent = retry(|| sys::send_with_fds(self.socket.as_fd(), &rest[..step], group))?;
+            let sent = self.part(&rest[..step], group)?;
             rest = &rest[sent..];
         }
         while !rest.is_empty() {
-            let sent = retry(|| sys::send_with_fds(self.socket.as_fd(), rest, &[]))?;
+            let sent = self.part(rest, &[])?;
             rest = &rest[sent..];
         }
         Ok(())
+    }
+
+    /// Sends what there is room for. A reader that takes nothing for too long must not hang its writer.
+    fn part(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        loop {
+            match retry(|| sys::send_with_fds(self.socket.as_fd(), bytes, descriptors)) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    let mut wanted = [PollFd::new(&self.socket, PollFlags::OUT)];
+                    if poll(&mut wanted, Some(&PATIENCE))? == 0 {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                }
+                other => return other,
+            }
+        }
     }
 
     /// The next complete parcel, waiting for it; `None` at the end of the stream.
@@ -109,6 +122,14 @@ impl Channel {
         }
     }
 
+    /// A complete parcel that was received already, if there is one.
+    ///
+    /// # Errors
+    /// `InvalidData` for a parcel larger than any of ours.
+    pub fn pending(&mut self) -> io::Result<Option<Parcel>> {
+        self.complete()
+    }
+
     fn complete(&mut self) -> io::Result<Option<Parcel>> {
         let Some(head) = self.received.first_chunk::<8>() else { return Ok(None) };
         let word =
@@ -134,6 +155,12 @@ impl Channel {
 impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+impl AsRawFd for Channel {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 }
 

@@ -152,7 +152,9 @@ pub(super) fn send_with_fds(
 pub(super) fn receive_with_fds(
     socket: BorrowedFd<'_>,
     bytes: &mut [u8],
+    wait: bool,
 ) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let flags = libc::MSG_CMSG_CLOEXEC | if wait { 0 } else { libc::MSG_DONTWAIT };
     let mut control = Control([0; 512]);
     let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     // SAFETY: all-zero is a valid message header.

@@ -89,6 +89,9 @@ impl Dial<'_> {
     pub async fn run(&self, request: &Request<'_>) -> Result<Dialed, (DialError, Trace)> {
         let mut trace = Trace::default();
         let mut request = *request;
+        if request.avoid.is_none() {
+            request.avoid = self.generation.suspected(self.backend);
+        }
         let retry = self.backend.spec.pool.retry;
         loop {
             let lease = match self.slot(&request, &mut trace).await {
@@ -152,7 +155,11 @@ impl Dial<'_> {
     ) -> Result<(Lease, Stream), Failed> {
         loop {
             let start = Instant::now();
-            self.timer.set(self.backend.spec.timeouts.connect.map(|d| start + d));
+            let hooks = self.generation.hooks(self.backend, server);
+            let suspect = hooks.is_some_and(|h| h.is_suspect());
+            let limit = self.backend.spec.timeouts.connect;
+            let limit = if suspect { Some(limit.map_or(SUSPECT, |d| d.min(SUSPECT))) } else { limit };
+            self.timer.set(limit.map(|d| start + d));
             let result =
                 self.unless_late(&mut std::pin::pin!(self.connect(server, lease.server().id()))).await;
             let error = match result {
@@ -173,7 +180,9 @@ impl Dial<'_> {
             }
             trace.retries += 1;
             self.count(&lease, |c| &c.retries, |c| &c.retries);
-            if self.should_redispatch(trace, allowed) {
+            // A server that is probably gone is not worth a second attempt while there is another one.
+            let elsewhere = suspect && self.backend.pool.census().active > 1;
+            if elsewhere || self.should_redispatch(trace, allowed) {
                 self.count(&lease, |c| &c.redispatches, |c| &c.redispatches);
                 return match lease.server().id() {
                     Some(id) => Err(Failed::Elsewhere(id)),
@@ -281,6 +290,8 @@ pub fn server_of(backend: &ProxyPlan, lease: &Lease) -> Option<Arc<ServerPlan>> 
     same.or_else(|| backend.servers.iter().find(|s| s.spec.name == *name)).cloned()
 }
 
+/// Longest time to connect to a server that is probably gone.
+const SUSPECT: Duration = Duration::from_millis(200);
 /// Longest pause before the same server is tried again.
 const TURNAROUND: Duration = Duration::from_secs(1);
 

@@ -7,7 +7,7 @@ use crate::engine::{Plan, ProxyPlan, ServerPlan};
 use crate::health::HealthEvent;
 use crate::pool::PoolEvent;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, broadcast};
@@ -40,12 +40,26 @@ pub struct ServerHooks {
     /// The next check may be due earlier.
     pub(super) recheck: Notify,
     /// The next check is due now.
-    pub(super) check_now: std::sync::atomic::AtomicBool,
+    pub(super) check_now: AtomicBool,
     /// Idle connections made before this number changed are not to be used any more.
     idle_epoch: AtomicU64,
+    /// Its node stopped speaking: avoided until something shows that the server lives.
+    suspect: AtomicBool,
 }
 
 impl ServerHooks {
+    /// True while there is reason to believe that the server is gone although no check has found out yet.
+    pub fn is_suspect(&self) -> bool {
+        self.suspect.load(Relaxed)
+    }
+
+    /// Something shows that the server lives.
+    pub fn clear(&self) {
+        if self.is_suspect() {
+            self.suspect.store(false, Relaxed);
+        }
+    }
+
     /// Idle connections are only good while this number stays the same.
     pub fn idle_epoch(&self) -> u64 {
         self.idle_epoch.load(Relaxed)
@@ -114,6 +128,27 @@ impl Generation {
     /// What wakes those who use a server of this plan.
     pub fn hooks(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Option<&Arc<ServerHooks>> {
         self.hooks.get(proxy.index)?.get(server.index)
+    }
+
+    /// Takes note that the machine at `ip` stopped speaking: its servers are avoided, and checked at once.
+    pub(super) fn suspect(&self, ip: std::net::IpAddr) {
+        for proxy in self.plan.proxies() {
+            for server in &proxy.servers {
+                let id = ServerId(server.index as u32);
+                let there = proxy.pool.address(id).and_then(|e| e.inet()).is_some_and(|addr| addr.ip() == ip);
+                let Some(hooks) = self.hooks(proxy, server).filter(|_| there) else { continue };
+                hooks.suspect.store(true, Relaxed);
+                hooks.idle_epoch.fetch_add(1, Relaxed);
+                hooks.check_now.store(true, Relaxed);
+                hooks.recheck.notify_one();
+            }
+        }
+    }
+
+    /// The first server of a backend that is suspect, for leaving it out.
+    pub fn suspected(&self, backend: &ProxyPlan) -> Option<ServerId> {
+        let hooks = self.hooks.get(backend.index)?;
+        hooks.iter().position(|h| h.is_suspect()).map(|at| ServerId(at as u32))
     }
 
     /// Waits until sessions on `server` are to be ended.

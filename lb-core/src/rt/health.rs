@@ -5,7 +5,7 @@ use super::probe::{ProbeSettings, probe};
 use super::{Timer, Worker};
 use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
-use crate::health::{CheckKind, Intervals, ProbeSpec, Spread};
+use crate::health::{CheckKind, Intervals, Outcome, ProbeSpec, Spread};
 use crate::health::{Schedule, Target};
 use crate::rng::Rng;
 use crate::spec::{AgentSpec, CheckSpec};
@@ -165,6 +165,11 @@ impl Check {
         }
         let dialog = self.probe.start(&target, start);
         let verdict = probe(dialog, &settings).await;
+        if verdict.outcome() == Outcome::Passed
+            && let Some(hooks) = self.generation.hooks(proxy, &self.server)
+        {
+            hooks.clear();
+        }
         let events = proxy.pool.report_check(id, self.kind, &verdict, start.elapsed(), Instant::now());
         self.generation.report(proxy, events);
     }

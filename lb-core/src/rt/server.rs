@@ -5,7 +5,7 @@ use super::connection::{BoxFuture, ListenerHandle, Protocol, ProtocolFactory};
 use super::generation::{Event, Generation, Hub, ServerHooks};
 use super::{ListenError, Workers, listener};
 use super::{ProxyLogger, health};
-use crate::engine::state::ListenerState;
+use crate::engine::state::{ListenerState, Running};
 use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
 use crate::spec::{ListenerSpec, Origin, ProtocolSpec, Spec};
 use arc_swap::ArcSwap;
@@ -61,6 +61,19 @@ pub enum ServerError {
     /// The system refused something else.
     #[error("{0}")]
     System(#[from] io::Error),
+}
+
+impl ServerError {
+    /// The object of the specification that is at fault, if there is one.
+    pub fn origin(&self) -> Option<Origin> {
+        match self {
+            Self::Listen { origin, .. } | Self::Protocol { origin, .. } => Some(*origin),
+            #[cfg(feature = "tls")]
+            Self::Tls { origin, .. } => Some(*origin),
+            Self::Build(build) => build.problems.first().map(|p| p.origin),
+            Self::System(_) => None,
+        }
+    }
 }
 
 /// What identifies a listener across reloads: the proxy and the address.
@@ -234,6 +247,34 @@ impl Server {
             run.sockets.first().and_then(listener::bound_addr).map(|addr| (proxy.clone(), addr))
         };
         listeners.iter().filter_map(bound).collect()
+    }
+
+    /// Takes note that the machine at `ip` stopped speaking, so that its servers are avoided until they show that they live.
+    pub fn suspect(&self, ip: std::net::IpAddr) {
+        self.generation().suspect(ip);
+    }
+
+    /// Pauses or resumes accepting on all frontends.
+    pub fn pause(&self, paused: bool) {
+        let running = if paused { Running::Paused } else { Running::Open };
+        for proxy in self.generation().plan.proxies() {
+            if proxy.state.front.running() != Running::Stopped {
+                proxy.state.front.set_running(running);
+            }
+        }
+        self.wake_listeners();
+    }
+
+    /// Whether every worker still turns: each must carry out an empty task within `limit`.
+    pub async fn is_responsive(&self, limit: Duration) -> bool {
+        let all = self.workers.all().iter().map(|worker| worker.spawn(async {}));
+        let all: Vec<_> = all.collect();
+        let answered = async {
+            for task in all {
+                let _ = task.await;
+            }
+        };
+        tokio::time::timeout(limit, answered).await.is_ok()
     }
 
     /// Stops accepting; connections go on.
