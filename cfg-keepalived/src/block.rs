@@ -137,17 +137,43 @@ impl Builder<'_> {
 
     /// True if `word` shows that a closing brace of `block` is missing before it.
     fn ends(&self, block: BlockId, word: &str) -> bool {
-        let implicit = self.open.last().is_some_and(|f| f.implicit);
-        if block == BlockId::Root || (self.missing == 0 && !implicit) {
+        if block == BlockId::Root {
             return false;
         }
         let mut outer = self.open.iter().rev().skip(1).map(|f| f.block).chain([BlockId::Root]);
-        let keyword = outer.find_map(|b| b.find(word));
-        if implicit {
-            return keyword.is_some();
+        let Some(keyword) = outer.find_map(|b| b.find(word)) else { return false };
+        if self.open.last().is_some_and(|f| f.implicit) {
+            return true;
         }
-        let followed = matches!(self.lines.get(self.at + 1), Some(Line::Open(_)));
-        keyword.is_some_and(|k| k.body != Body::None && followed)
+        if keyword.body == Body::None || !matches!(self.lines.get(self.at + 1), Some(Line::Open(_))) {
+            return false;
+        }
+        // A whole block of an outer level: what follows it shows whether it slipped in here or this one should have ended.
+        match self.after_block(self.at + 2) {
+            Some(Line::Words(text)) => match word::split(text).first() {
+                Some(next) => block.find(&next.text).is_none(),
+                None => self.missing > 0,
+            },
+            _ => self.missing > 0,
+        }
+    }
+
+    /// The line after the brace that closes the block whose content begins at `start`.
+    fn after_block(&self, start: usize) -> Option<&Line> {
+        // A real block is shorter; the bound keeps a file of nothing but open braces cheap.
+        const LONGEST: usize = 5_000;
+        let mut depth = 1;
+        for (n, line) in self.lines.iter().enumerate().skip(start).take(LONGEST) {
+            match line {
+                Line::Open(_) => depth += 1,
+                Line::Close(_) => depth -= 1,
+                Line::Words(_) => {}
+            }
+            if depth == 0 {
+                return self.lines.get(n + 1);
+            }
+        }
+        None
     }
 
     fn statement(&mut self, keyword: &'static Keyword, words: Vec<Word>, line: Mapped) -> Statement {
@@ -225,7 +251,11 @@ impl Builder<'_> {
         .suggest(last.after(), "\n}", "a `}` belongs after this")
         .label(head, "the block begins here");
         if self.peek().is_some() {
-            diagnostic = diagnostic.note("keepalived applies the keywords of the next block to this one");
+            let note = match keyword.body {
+                Body::Block(_) => "keepalived reads what follows as part of this block",
+                _ => "keepalived takes the lines that follow for values",
+            };
+            diagnostic = diagnostic.note(note);
         }
         self.diagnostics.push(diagnostic);
     }

@@ -6,6 +6,8 @@ pub mod codes;
 pub mod config;
 mod defs;
 mod env;
+#[doc(hidden)]
+pub mod fuzzing;
 mod include;
 pub mod keyword;
 pub mod lex;

@@ -1,7 +1,7 @@
 //! Words to values, by the grammar in the table, with the original's words for what is wrong.
 
 use crate::codes;
-use crate::keyword::{Arg, Keyword, Kind};
+use crate::keyword::{Arg, Body, Keyword, Kind};
 use crate::tree::Statement;
 use crate::word::{self, Word};
 use lb_core::diag::{Diagnostic, Diagnostics, Span, Spanned};
@@ -110,6 +110,10 @@ pub(crate) fn read(statement: &Statement, owner: &str, out: &mut Diagnostics) ->
         }
     }
     let rest: Vec<&Word> = given.collect();
+    // Words before or instead of a list's brace were told when the braces were sorted out.
+    if matches!(keyword.body, Body::Values(_) | Body::Optional(_)) {
+        return Some(values);
+    }
     if let (Some(first), Some(last)) = (rest.first(), rest.last()) {
         extra(keyword, first.span.to(last.span), out);
     }
@@ -189,6 +193,7 @@ fn one(
         }
         Kind::Int(low, high) => integer(text, low, high, !keyword.strict).map(Value::Int),
         Kind::Seconds(low, high) => decimal(text, low, high).map(Value::Micros),
+        Kind::Milliseconds(low, high) => scaled(text, low * 1000, high * 1000, 3).map(Value::Micros),
         Kind::Address => host(word, out).map(Value::Address).ok_or_else(Problem::address),
     };
     match value {
@@ -335,11 +340,17 @@ pub(crate) fn integer(text: &str, low: i64, high: i64, lenient: bool) -> Result<
 
 /// Decimal seconds in a range of microseconds.
 pub(crate) fn decimal(text: &str, low: u64, high: u64) -> Result<u64, Problem> {
-    let (shown_low, shown_high) = (six_places(low), six_places(high));
+    scaled(text, low, high, 6)
+}
+
+/// A decimal number with so many places at most, in a range of its smallest units.
+fn scaled(text: &str, low: u64, high: u64, places: usize) -> Result<u64, Problem> {
+    let unit = 10u64.pow(u32::try_from(places).unwrap_or(0));
+    let shown = |n: u64| format!("{}.{:0places$}", n / unit, n % unit);
     let expected = if high == u64::MAX {
-        format!("expected seconds, from {shown_low}")
+        format!("expected a number from {}", shown(low))
     } else {
-        format!("expected seconds from {shown_low} to {shown_high}")
+        format!("expected a number from {} to {}", shown(low), shown(high))
     };
     if text.starts_with('-') {
         return Err(Problem::number(expected, format!("negative number '{text}'")));
@@ -349,23 +360,19 @@ pub(crate) fn decimal(text: &str, low: u64, high: u64) -> Result<u64, Problem> {
     if !plain(whole) || !plain(fraction) || (whole.is_empty() && fraction.is_empty()) {
         return Err(Problem::number(expected, format!("invalid number '{text}'")));
     }
-    if fraction.len() > 6 {
+    if fraction.len() > places {
         return Err(Problem::number(expected, format!("number '{text}' has too many decimal places")));
     }
     let whole: Option<u64> = if whole.is_empty() { Some(0) } else { whole.parse().ok() };
-    let micros: u64 = format!("{fraction:0<6}").parse().unwrap_or(0);
-    match whole.and_then(|n| n.checked_mul(1_000_000)).and_then(|n| n.checked_add(micros)) {
+    let rest: u64 = format!("{fraction:0<places$}").parse().unwrap_or(0);
+    match whole.and_then(|n| n.checked_mul(unit)).and_then(|n| n.checked_add(rest)) {
         Some(n) if (low..=high).contains(&n) => Ok(n),
         Some(_) => Err(Problem::number(
             expected,
-            format!("number '{text}' outside range [{shown_low}, {shown_high}]"),
+            format!("number '{text}' outside range [{}, {}]", shown(low), shown(high)),
         )),
         None => Err(Problem::number(expected, format!("number '{text}' outside unsigned decimal range"))),
     }
-}
-
-fn six_places(micros: u64) -> String {
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
 #[cfg(test)]

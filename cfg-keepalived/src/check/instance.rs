@@ -2,7 +2,7 @@
 
 use super::{Resolved, advice, fatal, warn};
 use crate::codes;
-use crate::config::{AuthType, Config, Instance, State};
+use crate::config::{AuthType, Config, Index, Instance, State};
 use lb_core::diag::{Diagnostic, Diagnostics, Span};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,9 +10,8 @@ use std::time::Duration;
 /// Most addresses an advert can name.
 const MAX_ADDRESSES: usize = 255;
 
-pub(super) fn check(instance: &Instance, config: &Config, out: &mut Diagnostics) {
-    let it =
-        Check { instance, name: &instance.name.value, resolved: Resolved::new(instance, config), config };
+pub(super) fn check(instance: &Instance, config: &Config, index: &Index<'_>, out: &mut Diagnostics) {
+    let it = Check { instance, name: &instance.name.value, resolved: Resolved::new(instance, config) };
     it.required(out);
     it.family_and_version(out);
     it.state(out);
@@ -23,14 +22,13 @@ pub(super) fn check(instance: &Instance, config: &Config, out: &mut Diagnostics)
     it.owner(out);
     it.strict(out);
     it.interval(out);
-    it.vmac(out);
+    it.vmac(index, out);
 }
 
 struct Check<'a> {
     instance: &'a Instance,
     name: &'a str,
     resolved: Resolved,
-    config: &'a Config,
 }
 
 impl Check<'_> {
@@ -414,7 +412,7 @@ impl Check<'_> {
         out.push(warn(codes::ADJUSTED, given.span, message, compat).note(note));
     }
 
-    fn vmac(&self, out: &mut Diagnostics) {
+    fn vmac(&self, index: &Index<'_>, out: &mut Diagnostics) {
         let (it, name) = (self.instance, self.name);
         if let Some(base) = it.vmac_xmit_base
             && it.vmac.is_none()
@@ -428,35 +426,26 @@ impl Check<'_> {
             ));
         }
         let Some(vmac) = &it.vmac else { return };
+        if vmac.ipvlan.is_some() && !self.resolved.ipv6 && it.source.is_none() {
+            let compat = format!(
+                "({name}) IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state"
+            );
+            out.push(warn(
+                codes::NOT_SET,
+                vmac.span,
+                "an ipvlan needs `mcast_src_ip`, the address of its adverts",
+                compat,
+            ));
+        }
         if it.unicast.is_some() && it.interface.is_some() && it.vmac_xmit_base.is_none() {
             let compat = format!("({name}) unicast with use_vmac requires vmac_xmit_base - setting");
             out.push(warn(codes::CONFLICT, vmac.span, "unicast adverts leave by the base interface", compat));
         }
-        if let Some(name_word) = &vmac.name {
-            let used = |other: &&Instance| {
-                other.name.span != it.name.span
-                    && other
-                        .vmac
-                        .as_ref()
-                        .and_then(|v| v.name.as_ref())
-                        .is_some_and(|n| n.value == name_word.value)
-            };
-            let earlier = self.config.instances.iter().take_while(|i| i.name.span != it.name.span).find(used);
-            if let Some(other) = earlier {
-                let compat = format!(
-                    "({name}) VRRP instance {} is already using {} - ignoring name",
-                    other.name.value, name_word.value
-                );
-                out.push(
-                    warn(
-                        codes::DUPLICATE,
-                        name_word.span,
-                        "another instance uses this interface name; it is ignored",
-                        compat,
-                    )
-                    .label(other.name.span, "this one"),
-                );
-            }
+        if let (Some(word), Some(first)) = (&vmac.name, index.vmac_taken(it)) {
+            let compat =
+                format!("({name}) another VRRP instance is already using {} - ignoring name", word.value);
+            let message = "another instance uses this interface name; it is ignored";
+            out.push(warn(codes::DUPLICATE, word.span, message, compat).label(first, "this one"));
         }
     }
 }

@@ -10,17 +10,18 @@ mod vrid;
 
 pub(crate) use resolve::Resolved;
 
-use crate::config::Config;
+use crate::config::{Config, Index};
 use lb_core::diag::{Code, Diagnostic, Diagnostics, Span};
 
 /// Checks a whole configuration.
 pub fn check(config: &Config) -> Diagnostics {
     let mut out = Diagnostics::new();
+    let index = Index::new(config);
     for instance in &config.instances {
-        instance::check(instance, config, &mut out);
-        track::check_instance(instance, config, &mut out);
+        instance::check(instance, config, &index, &mut out);
+        track::check_instance(instance, config, &index, &mut out);
     }
-    sync_group::check(config, &mut out);
+    sync_group::check(config, &index, &mut out);
     vrid::check(config, &mut out);
     track::check_unused(config, &mut out);
     security::check(config, &mut out);

@@ -2,18 +2,18 @@
 
 use super::{Resolved, warn};
 use crate::codes;
-use crate::config::{Config, SyncGroup};
+use crate::config::{Config, Index, SyncGroup};
 use crate::suggest;
 use lb_core::diag::{Diagnostic, Diagnostics, Span};
 use std::collections::BTreeMap;
 
-pub(super) fn check(config: &Config, out: &mut Diagnostics) {
+pub(super) fn check(config: &Config, index: &Index<'_>, out: &mut Diagnostics) {
     let mut taken: BTreeMap<&str, Span> = BTreeMap::new();
     for group in &config.sync_groups {
-        members(group, config, &mut taken, out);
+        members(group, config, index, &mut taken, out);
     }
     for group in &config.track_groups {
-        for member in group.members.iter().filter(|m| config.instance(&m.value).is_none()) {
+        for member in group.members.iter().filter(|m| !index.instances.contains_key(m.value.as_str())) {
             let message = format!("there is no vrrp_instance `{}`", member.value);
             out.push(Diagnostic::warning(codes::UNKNOWN_REFERENCE, member.span, message));
         }
@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config, out: &mut Diagnostics) {
 fn members<'c>(
     group: &'c SyncGroup,
     config: &Config,
+    index: &Index<'_>,
     taken: &mut BTreeMap<&'c str, Span>,
     out: &mut Diagnostics,
 ) {
@@ -30,7 +31,7 @@ fn members<'c>(
     let mut owners = Vec::new();
     let mut count = 0;
     for member in &group.members {
-        let Some(instance) = config.instance(&member.value) else {
+        let Some(instance) = index.instances.get(member.value.as_str()) else {
             out.push(unknown(group, &member.value, member.span, config));
             continue;
         };

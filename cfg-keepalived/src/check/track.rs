@@ -2,15 +2,16 @@
 
 use super::{Resolved, advice};
 use crate::codes;
-use crate::config::{Config, Instance, Track, Weight};
+use crate::config::{CheckKind, Config, Index, Instance, Weight};
 use lb_core::diag::{Diagnostic, Diagnostics, Span, Spanned};
+use std::collections::HashSet;
 
-pub(super) fn check_instance(instance: &Instance, config: &Config, out: &mut Diagnostics) {
+pub(super) fn check_instance(instance: &Instance, config: &Config, index: &Index<'_>, out: &mut Diagnostics) {
     own_interface(instance, out);
     let owner = Resolved::new(instance, config).owner();
-    let group = config.group_of(&instance.name.value).filter(|g| g.tracking_weight.is_none());
+    let group = index.group_of.get(instance.name.value.as_str()).filter(|g| g.tracking_weight.is_none());
     if owner || group.is_some() {
-        weights(instance, config, group.is_some(), out);
+        weights(instance, index, group.is_some(), out);
     }
 }
 
@@ -36,7 +37,7 @@ fn effective(here: Option<Spanned<Weight>>, own: Option<Spanned<Weight>>) -> i32
     here.or(own).map_or(0, |w| w.value.value)
 }
 
-fn weights(instance: &Instance, config: &Config, in_group: bool, out: &mut Diagnostics) {
+fn weights(instance: &Instance, index: &Index<'_>, in_group: bool, out: &mut Diagnostics) {
     let name = &instance.name.value;
     let because = if in_group { "SYNC group" } else { "address_owner" };
     let why = if in_group {
@@ -56,7 +57,7 @@ fn weights(instance: &Instance, config: &Config, in_group: bool, out: &mut Diagn
         }
     }
     for tracked in &instance.track.scripts {
-        let own = config.script(&tracked.name.value).and_then(|s| s.weight);
+        let own = index.scripts.get(tracked.name.value.as_str()).and_then(|s| s.weight);
         if effective(tracked.weight, own) != 0 {
             let compat = format!(
                 "({name}) ignoring tracked script {} with weights due to {because}",
@@ -66,8 +67,7 @@ fn weights(instance: &Instance, config: &Config, in_group: bool, out: &mut Diagn
         }
     }
     for tracked in &instance.track.files {
-        let own =
-            config.track_files.iter().find(|f| f.name.value == tracked.name.value).and_then(|f| f.weight);
+        let own = index.files.get(tracked.name.value.as_str()).and_then(|f| f.weight);
         let file = &tracked.name.value;
         match tracked.weight.or(own).map_or(1, |w| w.value.value) {
             0 => {}
@@ -86,33 +86,26 @@ fn weights(instance: &Instance, config: &Config, in_group: bool, out: &mut Diagn
     }
 }
 
-/// Everything that tracks.
-fn all_tracks(config: &Config) -> impl Iterator<Item = &Track> {
-    config.instances.iter().map(|i| &i.track).chain(config.sync_groups.iter().map(|g| &g.track))
-}
-
 pub(super) fn check_unused(config: &Config, out: &mut Diagnostics) {
-    for script in &config.scripts {
-        if !all_tracks(config).any(|t| t.scripts.iter().any(|s| s.name.value == script.name.value)) {
-            let message = format!("the script `{}` is tracked by nothing and never runs", script.name.value);
-            out.push(Diagnostic::notice(codes::UNUSED, script.name.span, message));
+    let tracks = config.instances.iter().map(|i| &i.track).chain(config.sync_groups.iter().map(|g| &g.track));
+    let mut used: HashSet<(&str, &str)> = HashSet::new();
+    for track in tracks {
+        used.extend(track.scripts.iter().map(|t| ("script", t.name.value.as_str())));
+        used.extend(track.files.iter().map(|t| ("file", t.name.value.as_str())));
+        used.extend(track.processes.iter().map(|t| ("process", t.name.value.as_str())));
+    }
+    for check in config.virtual_servers.iter().flat_map(|v| &v.real_servers).flat_map(|r| &r.checks) {
+        if let CheckKind::File(file) = &check.kind {
+            used.insert(("file", &file.track_file.value));
         }
     }
-    let checks = || config.virtual_servers.iter().flat_map(|v| &v.real_servers).flat_map(|r| &r.checks);
-    for file in &config.track_files {
-        let tracked = all_tracks(config).any(|t| t.files.iter().any(|f| f.name.value == file.name.value));
-        let checked = checks().any(
-            |c| matches!(&c.kind, crate::config::CheckKind::File(f) if f.track_file.value == file.name.value),
-        );
-        if !tracked && !checked {
-            let message = format!("the file `{}` is tracked by nothing", file.name.value);
-            out.push(Diagnostic::notice(codes::UNUSED, file.name.span, message));
-        }
-    }
-    for process in &config.track_processes {
-        if !all_tracks(config).any(|t| t.processes.iter().any(|p| p.name.value == process.name.value)) {
-            let message = format!("the process `{}` is tracked by nothing", process.name.value);
-            out.push(Diagnostic::notice(codes::UNUSED, process.name.span, message));
+    let declared = (config.scripts.iter().map(|s| ("script", &s.name)))
+        .chain(config.track_files.iter().map(|f| ("file", &f.name)))
+        .chain(config.track_processes.iter().map(|p| ("process", &p.name)));
+    for (what, name) in declared {
+        if !used.contains(&(what, name.value.as_str())) {
+            let message = format!("the {what} `{}` is tracked by nothing and not watched", name.value);
+            out.push(Diagnostic::notice(codes::UNUSED, name.span, message));
         }
     }
 }

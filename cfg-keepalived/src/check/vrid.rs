@@ -8,35 +8,46 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 pub(super) fn check(config: &Config, out: &mut Diagnostics) {
-    let mut by_vrid: BTreeMap<(u8, bool), Vec<&Instance>> = BTreeMap::new();
+    let mut networks: BTreeMap<Network<'_>, &Instance> = BTreeMap::new();
+    let mut unicast: BTreeMap<(u8, bool), Vec<&Instance>> = BTreeMap::new();
     for instance in &config.instances {
         let Some(vrid) = instance.virtual_router_id else { continue };
-        let family = Resolved::new(instance, config).ipv6;
-        let others = by_vrid.entry((vrid.value, family)).or_default();
-        if let Some(other) = others.iter().find(|other| collide(instance, other, config)) {
-            report(other, instance, vrid.value, family, out);
+        let ipv6 = Resolved::new(instance, config).ipv6;
+        if instance.is_unicast() {
+            let others = unicast.entry((vrid.value, ipv6)).or_default();
+            match others.iter().find(|other| unicast_collide(instance, other)) {
+                Some(other) => report(other, instance, vrid.value, ipv6, out),
+                None => others.push(instance),
+            }
+            continue;
         }
-        others.push(instance);
+        let interface = instance.interface.as_ref().map(|i| i.value.as_str());
+        let network = Network { vrid: vrid.value, ipv6, interface, group: group(instance, config) };
+        match networks.get(&network) {
+            Some(other) => report(other, instance, vrid.value, ipv6, out),
+            None => {
+                networks.insert(network, instance);
+            }
+        }
     }
 }
 
-fn collide(a: &Instance, b: &Instance, config: &Config) -> bool {
-    let interface = |i: &Instance| i.interface.as_ref().map(|n| n.value.clone());
-    match (a.is_unicast(), b.is_unicast()) {
-        (false, false) => interface(a) == interface(b) && group(a, config) == group(b, config),
-        (true, true) => {
-            let elsewhere = a.interface.is_some() && b.interface.is_some() && interface(a) != interface(b);
-            let sources = a.source.is_some()
-                && b.source.is_some()
-                && a.source.map(|s| s.value) != b.source.map(|s| s.value);
-            let shared = a
-                .unicast_peers
-                .iter()
-                .any(|p| b.unicast_peers.iter().any(|q| p.address.value == q.address.value));
-            !elsewhere && !sources && shared
-        }
-        _ => false,
-    }
+/// Where multicast instances with one id would hear each other.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Network<'a> {
+    vrid: u8,
+    ipv6: bool,
+    interface: Option<&'a str>,
+    group: Option<IpAddr>,
+}
+
+fn unicast_collide(a: &Instance, b: &Instance) -> bool {
+    let interfaces = a.interface.as_ref().zip(b.interface.as_ref());
+    let elsewhere = interfaces.is_some_and(|(a, b)| a.value != b.value);
+    let sources = a.source.zip(b.source).is_some_and(|(a, b)| a.value != b.value);
+    let shared =
+        a.unicast_peers.iter().any(|p| b.unicast_peers.iter().any(|q| p.address.value == q.address.value));
+    !elsewhere && !sources && shared
 }
 
 fn group(instance: &Instance, config: &Config) -> Option<IpAddr> {

@@ -217,6 +217,13 @@ impl Check {
                         name = values.word();
                     }
                 });
+                let name: Option<Spanned<String>> = name;
+                let known = |n: &Spanned<String>| config.bfd_instances.iter().any(|b| b.value == n.value);
+                if let Some(name) = name.as_ref().filter(|n| !known(n)) {
+                    let message = format!("there is no bfd_instance `{}` above this", name.value);
+                    let compat = format!("BFD_CHECK - BFD {} not configured", name.value);
+                    cx.warn(codes::UNKNOWN_REFERENCE, name.span, message, compat);
+                }
                 CheckKind::Bfd(name)
             }
         };

@@ -23,12 +23,21 @@ pub struct GarpSettings {
 }
 
 impl GarpSettings {
-    pub(super) fn take(&mut self, keyword: &str, values: &Values) -> bool {
+    pub(super) fn take(
+        &mut self,
+        statement: &Statement,
+        owner: &str,
+        values: &Values,
+        cx: &mut Reading<'_>,
+    ) -> bool {
+        let keyword = statement.name();
         match keyword.strip_prefix("vrrp_").unwrap_or(keyword) {
             "garp_master_delay" => self.master_delay = values.seconds(),
-            "garp_master_repeat" => self.master_repeat = at_least_one(values),
+            "garp_master_repeat" => self.master_repeat = at_least_one(statement, owner, values, cx),
             "garp_master_refresh" => self.master_refresh = values.seconds(),
-            "garp_master_refresh_repeat" => self.master_refresh_repeat = at_least_one(values),
+            "garp_master_refresh_repeat" => {
+                self.master_refresh_repeat = at_least_one(statement, owner, values, cx)
+            }
             "garp_lower_prio_delay" => self.lower_prio_delay = values.seconds(),
             "garp_lower_prio_repeat" => self.lower_prio_repeat = values.number(),
             _ => return false,
@@ -37,8 +46,30 @@ impl GarpSettings {
     }
 }
 
-fn at_least_one(values: &Values) -> Option<Spanned<u32>> {
-    values.number::<u32>().map(|n| n.map(|n| n.max(1)))
+fn at_least_one(
+    statement: &Statement,
+    owner: &str,
+    values: &Values,
+    cx: &mut Reading<'_>,
+) -> Option<Spanned<u32>> {
+    let number = values.number::<u32>()?;
+    if number.value == 0 {
+        let name = statement.name();
+        let place = if name.starts_with("vrrp_") { String::new() } else { format!("({owner}): ") };
+        let compat = format!("{place}{name} must be greater than 0, setting to 1");
+        cx.warn(codes::ADJUSTED, number.span, format!("`{name}` must be more than 0; 1 is taken"), compat);
+    }
+    Some(number.map(|n| n.max(1)))
+}
+
+fn mail_timeout(values: &Values, cx: &mut Reading<'_>) -> Option<Spanned<Duration>> {
+    let timeout = values.seconds()?;
+    if !timeout.value.is_zero() {
+        return Some(timeout);
+    }
+    let compat = "smtp_conect_timeout must be greater than 0, setting to 1";
+    cx.warn(codes::ADJUSTED, timeout.span, "the timeout must be more than 0; 1 second is taken", compat);
+    Some(Spanned::new(Duration::from_secs(1), timeout.span))
 }
 
 /// `smtp_server`
@@ -154,7 +185,7 @@ impl Global {
     pub(super) fn read(&mut self, statement: &Statement, cx: &mut Reading<'_>) {
         for (inner, values) in cx.each(statement.statements(), "global_defs") {
             let name = inner.name();
-            let known = self.garp.take(name, &values)
+            let known = self.garp.take(inner, "global_defs", &values, cx)
                 || self.mail(inner, &values, cx)
                 || self.scripts(name, &values, cx)
                 || self.fifos(name, &values, cx)
@@ -189,7 +220,7 @@ impl Global {
                 self.smtp_server = values.word().map(|host| MailRelay { host, port });
             }
             "smtp_helo_name" => self.smtp_helo_name = values.word(),
-            "smtp_connect_timeout" => self.smtp_connect_timeout = values.seconds(),
+            "smtp_connect_timeout" => self.smtp_connect_timeout = mail_timeout(values, cx),
             "smtp_alert" => self.smtp_alert = values.switch(),
             "smtp_alert_vrrp" => self.smtp_alert_vrrp = values.switch(),
             "smtp_alert_checker" => self.smtp_alert_checker = values.switch(),

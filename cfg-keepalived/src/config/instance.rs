@@ -205,7 +205,7 @@ impl Instance {
         for (inner, values) in cx.each(statement.statements(), &owner) {
             let known = it.notify.take(inner.name(), &values, cx)
                 || it.track.take(inner, &owner, config, cx)
-                || it.garp.take(inner.name(), &values)
+                || it.garp.take(inner, &owner, &values, cx)
                 || it.blocks(inner, cx)
                 || it.identity(inner, &values, cx)
                 || it.transport(inner, &values, cx)
@@ -265,9 +265,13 @@ impl Instance {
                 self.unicast = self.unicast.or_else(|| Some(Spanned::new(true, span)));
                 self.unicast_fault_no_peer = values.flag();
             }
-            "check_unicast_src" => self.check_unicast_src = values.flag(),
+            "check_unicast_src" => {
+                self.unicast = self.unicast.or_else(|| Some(Spanned::new(true, span)));
+                self.check_unicast_src = values.flag();
+            }
             "old_unicast_checksum" => {
                 let never = values.word().is_some();
+                self.unicast = self.unicast.or_else(|| Some(Spanned::new(true, span)));
                 self.old_unicast_checksum = values.flag().map(|f| f.map(|_| !never));
             }
             _ => return false,

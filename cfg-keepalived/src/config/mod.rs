@@ -5,6 +5,7 @@ mod checker;
 mod command;
 mod global;
 mod group;
+mod index;
 mod instance;
 mod read;
 mod route;
@@ -29,6 +30,7 @@ pub use virtual_server::{
     VirtualServerKey,
 };
 
+pub(crate) use index::Index;
 pub(crate) use read::Reading;
 
 use crate::env::Env;

@@ -19,11 +19,19 @@ pub(crate) struct Reading<'a> {
     pub(crate) without_effect: Vec<Setting>,
     /// Keywords whose status was told; once each is enough.
     told: BTreeSet<(&'static str, &'static str)>,
+    /// Names of blocks that may be declared once.
+    names: BTreeMap<(&'static str, String), Span>,
 }
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(env: &'a dyn Env) -> Self {
-        Self { env, out: Diagnostics::new(), without_effect: Vec::new(), told: BTreeSet::new() }
+        Self {
+            env,
+            out: Diagnostics::new(),
+            without_effect: Vec::new(),
+            told: BTreeSet::new(),
+            names: BTreeMap::new(),
+        }
     }
 
     /// The statements of a block with their values read, without those that are ignored: second ones where the first
@@ -78,7 +86,8 @@ impl<'a> Reading<'a> {
     fn status(&mut self, statement: &Statement, owner: &str) -> bool {
         let keyword = statement.keyword;
         let span = statement.keyword_span();
-        if let Some(new) = keyword.replaced_by {
+        let idle = matches!(keyword.status, Status::NoEffect(_));
+        if let Some(new) = keyword.replaced_by.filter(|_| !idle) {
             let diagnostic = deprecated(keyword, new, span, owner);
             self.out.push(diagnostic);
         }
@@ -94,9 +103,14 @@ impl<'a> Reading<'a> {
                 true
             }
             Status::NoEffect(why) => {
-                if first {
+                let told = keyword.replaced_by.is_some() && !keyword.complaint.is_empty();
+                if first || told {
                     let message = format!("`{name}` has no effect here");
-                    self.out.push(Diagnostic::warning(codes::NO_EFFECT, span, message).note(why));
+                    let mut diagnostic = Diagnostic::warning(codes::NO_EFFECT, span, message).note(why);
+                    if told {
+                        diagnostic = diagnostic.compat(value::complaint(keyword, owner, ""));
+                    }
+                    self.out.push(diagnostic);
                 }
                 self.without_effect.push(Setting {
                     keyword,
@@ -199,16 +213,14 @@ impl Config {
         match statement.name() {
             "global_defs" => Global::read(&mut self.global, statement, cx),
             "vrrp_instance" => {
-                let known: Vec<&Spanned<String>> = self.instances.iter().map(|i| &i.name).collect();
-                if let Some(name) = fresh("vrrp instance", values.word(), &known, cx) {
+                if let Some(name) = fresh("vrrp instance", values.word(), cx) {
                     let instance = Instance::read(name, statement, self, cx);
                     self.instances.push(instance);
                 }
             }
             "vrrp_script" => self.scripts.extend(Script::read(values.word(), statement, cx)),
             "vrrp_sync_group" => {
-                let known: Vec<&Spanned<String>> = self.sync_groups.iter().map(|g| &g.name).collect();
-                if let Some(name) = fresh("vrrp sync group", values.word(), &known, cx) {
+                if let Some(name) = fresh("vrrp sync group", values.word(), cx) {
                     let group = SyncGroup::read(name, statement, self, cx);
                     self.sync_groups.extend(group);
                 }
@@ -247,16 +259,15 @@ impl Config {
 }
 
 /// The name of a block, unless it is taken; the second block is skipped.
-fn fresh(
-    what: &str,
-    name: Option<Spanned<String>>,
-    known: &[&Spanned<String>],
-    cx: &mut Reading<'_>,
-) -> Option<Spanned<String>> {
+fn fresh(what: &'static str, name: Option<Spanned<String>>, cx: &mut Reading<'_>) -> Option<Spanned<String>> {
     let name = name?;
-    let Some(first) = known.iter().find(|k| k.value == name.value) else { return Some(name) };
+    let key = (what, name.value.clone());
+    let Some(&first) = cx.names.get(&key) else {
+        cx.names.insert(key, name.span);
+        return Some(name);
+    };
     let message = format!("the {what} `{}` is already defined; this one is ignored", name.value);
     cx.warn(codes::DUPLICATE, name.span, message, format!("{what} {} already defined", name.value))
-        .label(first.span, "defined here");
+        .label(first, "defined here");
     None
 }

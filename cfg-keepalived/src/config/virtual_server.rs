@@ -247,7 +247,7 @@ impl VirtualServer {
                 self.scheduler_flags.extend(statement.args().iter().skip(1).map(spanned));
             }
             "sh-port" | "sh-fallback" | "mh-port" | "mh-fallback" => {
-                self.scheduler_flags.push(Spanned::new(statement.name().to_owned(), statement.span));
+                self.scheduler_flag(statement, cx);
             }
             "lvs_method" | "lb_kind" => self.method = forwarding(values),
             "persistence_engine" => self.persistence_engine = values.word(),
@@ -264,6 +264,22 @@ impl VirtualServer {
             _ => return false,
         }
         true
+    }
+
+    /// `sh-port` and its like, which must follow the algorithm they belong to.
+    fn scheduler_flag(&mut self, statement: &Statement, cx: &mut Reading<'_>) {
+        let name = statement.name();
+        if self.scheduler.as_ref().is_some_and(|s| matches!(s.value.as_str(), "sh" | "mh")) {
+            self.scheduler_flags.push(Spanned::new(name.to_owned(), statement.span));
+            return;
+        }
+        let message = format!("`{name}` follows `lvs_sched {}`; it is ignored", &name[..2]);
+        cx.warn(
+            codes::CONFLICT,
+            statement.span,
+            message,
+            format!("{name} only applies to sh scheduler - ignoring"),
+        );
     }
 
     fn granularity(&mut self, statement: &Statement, cx: &mut Reading<'_>) {
@@ -446,7 +462,12 @@ fn unknown_scheduler(word: &Spanned<String>, cx: &mut Reading<'_>) {
         return;
     }
     let warning = cx
-        .advise(codes::BAD_WORD, word.span, format!("`{}` is no balancing algorithm", word.value))
+        .warn(
+            codes::BAD_WORD,
+            word.span,
+            format!("`{}` is no balancing algorithm", word.value),
+            format!("Invalid lvs_scheduler '{}' - ignoring", word.value),
+        )
         .note(format!("known are {}", SCHEDULERS.join(", ")));
     if let Some(better) = suggest::nearest(&word.value, SCHEDULERS.into_iter()) {
         drop(warning.suggest(word.span, better, format!("did you mean `{better}`?")));

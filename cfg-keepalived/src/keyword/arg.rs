@@ -26,6 +26,8 @@ pub enum Kind {
     Int(i64, i64),
     /// Decimal seconds, in microseconds from the first to the second number.
     Seconds(u64, u64),
+    /// Decimal milliseconds, from the first to the second number.
+    Milliseconds(u64, u64),
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// An IPv4 or IPv6 address.
@@ -66,6 +68,7 @@ impl Arg {
     pub fn range(&self) -> String {
         match self.kind {
             Kind::Int(low, high) => format!("{low} to {high}"),
+            Kind::Milliseconds(low, high) => format!("{low} to {high} ms"),
             Kind::Seconds(0, u64::MAX) => String::new(),
             Kind::Seconds(low, u64::MAX) => format!("from {} s", seconds(low)),
             Kind::Seconds(low, high) => format!("{} to {} s", seconds(low), seconds(high)),
@@ -99,6 +102,10 @@ pub(super) const fn unsigned(name: &'static str) -> Arg {
 
 pub(super) const fn seconds_arg(low: u64, high: u64) -> Arg {
     Arg::new("SECONDS", Kind::Seconds(low, high))
+}
+
+pub(super) const fn milliseconds(low: u64, high: u64) -> Arg {
+    Arg::new("MILLISECONDS", Kind::Milliseconds(low, high))
 }
 
 /// The longest timer the original takes, in microseconds.

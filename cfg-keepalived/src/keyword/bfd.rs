@@ -1,15 +1,18 @@
 //! `bfd_instance`.
 
 use super::Keyword;
-use super::arg::{address, boolean, int, one_of, word};
+use super::arg::{address, boolean, int, milliseconds, one_of};
 
 pub(super) const BFD_INSTANCE: &[Keyword] = &[
     Keyword::new("neighbor_ip", &[address()], "The other end"),
     Keyword::new("neighbour_ip", &[address()], "The other end"),
     Keyword::new("source_ip", &[address()], "Our end"),
-    Keyword::new("min_rx", &[word("MILLISECONDS")], "Least time between received packets"),
-    Keyword::new("min_tx", &[word("MILLISECONDS")], "Least time between sent packets"),
-    Keyword::new("idle_tx", &[word("MILLISECONDS")], "Time between packets while down"),
+    Keyword::new("min_rx", &[milliseconds(1, 4_294_967)], "Least time between received packets")
+        .complain("Configuration error: BFD instance {name} min_rx value {value} is not valid (must be in range [1-4294967]), ignoring"),
+    Keyword::new("min_tx", &[milliseconds(1, 4_294_967)], "Least time between sent packets")
+        .complain("Configuration error: BFD instance {name} min_tx value {value} is not valid (must be in range [1-4294967]), ignoring"),
+    Keyword::new("idle_tx", &[milliseconds(1000, 4_294_967)], "Time between packets while down")
+        .complain("Configuration error: BFD instance {name} idle_tx value {value} is not valid (must be in range [1000-4294967]), ignoring"),
     Keyword::new("multiplier", &[int("COUNT", 1, 255)], "Lost packets until the session is down"),
     Keyword::new("passive", &[], "Do not begin"),
     Keyword::new("ttl", &[int("TTL", 1, 255)], "Hop limit"),

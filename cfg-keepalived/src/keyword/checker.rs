@@ -3,6 +3,8 @@
 use super::arg::{Arg, COMMAND, LONGEST, address, boolean, int, one_of, seconds_arg, unsigned, word};
 use super::{BlockId, Keyword};
 
+/// Its absence is told at the end of the block, with what follows from it.
+const OPTIONAL_COMMAND: &[Arg] = &[COMMAND.opt()];
 const OPT_BOOL: &[Arg] = &[boolean().opt()];
 const PORT: &[Arg] = &[int("PORT", 1, 65535)];
 
@@ -41,7 +43,7 @@ pub(super) const HTTP_GET: &[Keyword] = checker![connecting:
     Keyword::new("nb_get_retry", &[unsigned("COUNT")], "Tries before it fails")
         .complain("nb_get_retry is deprecated - please use 'retry'")
         .deprecated("retry"),
-    Keyword::new("virtualhost", &[word("NAME")], "Host name of the request"),
+    Keyword::new("virtualhost", &[word("NAME")], "Host name of the request").missing("HTTP_GET virtualhost name missing"),
     Keyword::new("http_protocol", &[one_of(&["1.0", "1.1", "1.0C", "1.0K", "1.1K"])], "HTTP version; C and K add Connection: close and keep-alive")
         .complain("Invalid http_protocol version {value}").missing("Missing http_protocol version"),
     Keyword::new("enable_sni", OPT_BOOL, "Send the host name in the TLS greeting").complain("Invalid enable_sni parameter {value}"),
@@ -55,7 +57,8 @@ pub(super) const URL: &[Keyword] = &[
     Keyword::new("path", &[word("PATH")], "Path of the request"),
     Keyword::new("digest", &[word("MD5")], "Digest the body must have"),
     Keyword::new("status_code", &[word("CODE|FROM-TO").many()], "Accepted status codes"),
-    Keyword::new("virtualhost", &[word("NAME")], "Host name of the request"),
+    Keyword::new("virtualhost", &[word("NAME")], "Host name of the request")
+        .missing("Missing HTTP_GET virtualhost name"),
     Keyword::new("regex", &[COMMAND], "What the body must match").missing("regex missing or too many fields"),
     Keyword::new("regex_no_match", &[], "What the body must not match"),
     Keyword::new("regex_options", &[word("OPTION").many()], "Options of the expression")
@@ -71,7 +74,7 @@ pub(super) const URL: &[Keyword] = &[
 pub(super) const TCP_CHECK: &[Keyword] = checker![connecting:];
 
 pub(super) const SMTP_CHECK: &[Keyword] = checker![connecting:
-    Keyword::new("helo_name", &[word("NAME")], "Name in HELO"),
+    Keyword::new("helo_name", &[word("NAME")], "Name in HELO").missing("SMTP_CHECK helo name missing"),
     Keyword::new("host", &[], "Where to connect, by its old way").block(BlockId::SmtpHost),
 ];
 
@@ -83,16 +86,16 @@ pub(super) const DNS_CHECK: &[Keyword] = checker![connecting:
 ];
 
 pub(super) const MISC_CHECK: &[Keyword] = checker![scheduling:
-    Keyword::new("misc_path", &[COMMAND], "What to run"),
+    Keyword::new("misc_path", OPTIONAL_COMMAND, "What to run"),
     Keyword::new("misc_timeout", &[int("SECONDS", 0, 4294)], "How long it may run").complain("Invalid misc_timeout value '{value}'"),
     Keyword::new("misc_dynamic", &[], "The exit status sets the weight"),
-    Keyword::new("user", &[word("USER"), word("GROUP").opt()], "User and group to run as"),
+    Keyword::new("user", &[word("USER"), word("GROUP").opt()], "User and group to run as").missing("No user specified for misc checker script"),
 ];
 
 pub(super) const PING_CHECK: &[Keyword] = checker![connecting:];
 
 pub(super) const UDP_CHECK: &[Keyword] = checker![connecting:
-    Keyword::new("payload", &[word("HEX").many()], "What to send"),
+    Keyword::new("payload", &[word("HEX").many()], "What to send").missing("UDP_CHECK payload requires a payload"),
     Keyword::new("require_reply", &[word("HEX").opt().many()], "What must come back"),
     Keyword::new("min_reply_length", &[int("BYTES", 0, 65535)], "Least length of the reply"),
     Keyword::new("max_reply_length", &[int("BYTES", 0, 65535)], "Greatest length of the reply"),
@@ -104,11 +107,13 @@ pub(super) const FILE_CHECK: &[Keyword] = &[
         "weight",
         &[int("WEIGHT", -2_147_483_647, 2_147_483_647), one_of(&["reverse", "noreverse"]).opt()],
         "Factor of the number",
-    ),
+    )
+    .missing("track file weight missing"),
     Keyword::new("dynamic", &[], "The number sets the weight"),
 ];
 
 pub(super) const BFD_CHECK: &[Keyword] = &[
-    Keyword::new("name", &[word("NAME")], "The bfd_instance"),
+    Keyword::new("name", &[word("NAME")], "The bfd_instance")
+        .missing("BFD_CHECK - No or too many names specified - skipping checker"),
     Keyword::new("alpha", OPT_BOOL, "Down until checked").complain("Invalid alpha parameter {value}"),
 ];

@@ -1,6 +1,6 @@
 //! `global_defs`.
 
-use super::arg::{Arg, LONGEST, SCRIPT, address, boolean, int, seconds_arg, unsigned, word};
+use super::arg::{Arg, LONGEST, SCRIPT, address, boolean, int, one_of, seconds_arg, unsigned, word};
 use super::{Keyword, Values};
 
 const OPT_BOOL: &[Arg] = &[boolean().opt()];
@@ -22,15 +22,29 @@ const NO_FIREWALL: &str =
     "no firewall rules are needed: addresses that must not be accepted are not answered";
 const ONE_PROCESS: &str = "there is no separate process of this kind";
 const NAMES: &str = "process names are fixed";
+const INCLUDE_CHECKS: &[&str] = &[
+    "readable",
+    "match",
+    "wildcard_match",
+    "brace_match",
+    "+readable",
+    "+match",
+    "+wildcard_match",
+    "+brace_match",
+    "-readable",
+    "-match",
+    "-wildcard_match",
+    "-brace_match",
+];
 const BUFFERS: &str = "netlink buffers are sized by need";
 const DUMPS: &str = "dumps are written where the command line or the signal asks";
 const READ_WHOLE: &str = "the configuration is read once, as a whole";
 
 pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     // Identity and mail
-    Keyword::new("router_id", NAME, "Name of this machine in mails"),
+    Keyword::new("router_id", NAME, "Name of this machine in mails").missing("routerid name missing - ignoring"),
     Keyword::new("notification_email", &[], "Recipients of mails").values(Values::Words),
-    Keyword::new("notification_email_from", &[word("ADDRESS")], "Sender of mails"),
+    Keyword::new("notification_email_from", &[word("ADDRESS")], "Sender of mails").missing("emailfrom missing - ignoring"),
     Keyword::new("smtp_server", &[word("HOST"), int("PORT", 1, 65535).opt()], "Mail relay"),
     Keyword::new("smtp_helo_name", NAME, "Name in HELO"),
     Keyword::new("smtp_connect_timeout", WHOLE_SECONDS, "Patience with the relay")
@@ -50,10 +64,10 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     Keyword::new("enable_script_security", &[], "Refuse scripts that others than root could change"),
     Keyword::new("use_symlink_paths", OPT_BOOL, "Keep symbolic links in script paths"),
     Keyword::new("set_supplementary_groups", &[], "Give scripts the supplementary groups of their user"),
-    Keyword::new("startup_script", SCRIPT, "Run once before anything else").first_wins(),
-    Keyword::new("startup_script_timeout", &[int("SECONDS", 1, 1000)], "How long it may take"),
-    Keyword::new("shutdown_script", SCRIPT, "Run once after everything else").first_wins(),
-    Keyword::new("shutdown_script_timeout", &[int("SECONDS", 1, 1000)], "How long it may take"),
+    Keyword::new("startup_script", SCRIPT, "Run once before anything else").missing("startup script missing").first_wins(),
+    Keyword::new("startup_script_timeout", &[int("SECONDS", 1, 1000)], "How long it may take").missing("startup_script_timeout requires value"),
+    Keyword::new("shutdown_script", SCRIPT, "Run once after everything else").missing("shutdown script missing").first_wins(),
+    Keyword::new("shutdown_script_timeout", &[int("SECONDS", 1, 1000)], "How long it may take").missing("shutdown_script_timeout requires value"),
     Keyword::new("notify_fifo", OWNED_FIFO, "Named pipe that receives all state changes")
         .first_wins()
         .missing("No notify_fifo name specified"),
@@ -127,13 +141,14 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         "vrrp_garp_extra_if",
         &[word("[all] SECONDS").many()],
         "Announcements of VMAC instances on the base interface",
-    ),
+    ).missing("vrrp_garp_extra_if specified without time - ignoring"),
     Keyword::new(
         "vrrp_vmac_garp_intvl",
         &[word("[all] SECONDS").many()],
         "Announcements of VMAC instances on the base interface",
-    )
-    .deprecated("vrrp_garp_extra_if"),
+    ).missing("vrrp_vmac_garp_intvl specified without time - ignoring")
+    .deprecated("vrrp_garp_extra_if")
+        .complain("Keyword \"vrrp_vmac_garp_intvl\" is deprecated - please use \"vrrp_garp_extra_if\""),
     Keyword::new(
         "vrrp_down_timer_adverts",
         &[int("COUNT", 1, 100)],
@@ -165,12 +180,13 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     )
     .complain("vrrp_delay_after_boot '{value}' is invalid"),
     Keyword::new("log_unknown_vrids", &[], "Log adverts of virtual routers nobody configured"),
-    Keyword::new("default_interface", &[word("INTERFACE")], "Interface of what names none"),
+    Keyword::new("default_interface", &[word("INTERFACE")], "Interface of what names none").missing("default_interface requires interface name"),
     Keyword::new(
         "dynamic_interfaces",
-        &[word("allow_if_changes").opt()],
+        &[one_of(&["allow_if_changes"]).opt()],
         "Interfaces may be absent at the start",
-    ),
+    )
+    .complain("Unknown dynamic_interfaces option '{value}'"),
     Keyword::new("disable_local_igmp", &[], "No IGMP on VMAC base interfaces").no_effect(NO_FIREWALL),
     Keyword::new("vmac_prefix", NAME, "Prefix of VMAC interface names").first_wins(),
     Keyword::new("vmac_addr_prefix", NAME, "Prefix of names of VMACs for addresses").first_wins(),
@@ -197,8 +213,10 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .no_effect(NO_IPVS)
         .strict(),
     Keyword::new("vrrp_iptables", &[word("IN").opt(), word("OUT").opt()], "Chains of firewall rules")
-        .no_effect(NO_FIREWALL),
-    Keyword::new("vrrp_ipsets", &[word("SET").opt().many()], "Names of address sets").no_effect(NO_FIREWALL),
+        .no_effect(NO_FIREWALL)
+        .deprecated("nftables")
+        .complain("iptables not supported, using nftables instead. Please replace 'vrrp_iptables and 'vrrp_ipsets' with 'nftables' config option"),
+    Keyword::new("vrrp_ipsets", &[word("SET").opt().many()], "Names of address sets").no_effect(NO_FIREWALL).deprecated("nftables").complain("Unknown keyword 'vrrp_ipsets'"),
     // Process
     Keyword::new("process_names", &[], "Default process names").no_effect(NAMES),
     Keyword::new("process_name", NAME, "Name of the parent process").no_effect(NAMES),
@@ -213,29 +231,29 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         &[int("PRIORITY", -1, 99).opt()],
         "Raise the real-time priority when timers fire late",
     ),
-    Keyword::new("min_auto_priority_delay", &[int("MICROSECONDS", 1, 10_000_000)], "How late counts as late"),
-    Keyword::new("vrrp_priority", NICE, "Nice value").complain("Invalid vrrp process priority specified"),
+    Keyword::new("min_auto_priority_delay", &[int("MICROSECONDS", 1, 10_000_000)], "How late counts as late").missing("min_auto_priority_delay requires delay time"),
+    Keyword::new("vrrp_priority", NICE, "Nice value").missing("No vrrp process priority specified").complain("Invalid vrrp process priority specified"),
     Keyword::new("vrrp_no_swap", &[], "Lock the memory"),
-    Keyword::new("vrrp_rt_priority", RT_PRIORITY, "Real-time priority"),
-    Keyword::new("vrrp_cpu_affinity", CPUS, "Processors to run on"),
+    Keyword::new("vrrp_rt_priority", RT_PRIORITY, "Real-time priority").missing("No vrrp process real-time priority specified"),
+    Keyword::new("vrrp_cpu_affinity", CPUS, "Processors to run on").missing("No vrrp cpu_id set specified"),
     Keyword::new("vrrp_rlimit_rttime", RT_LIMIT, "Limit of real-time processor time"),
     Keyword::new("vrrp_rlimit_rtime", RT_LIMIT, "Limit of real-time processor time")
         .deprecated("vrrp_rlimit_rttime"),
-    Keyword::new("checker_priority", NICE, "Nice value of the checker process").no_effect(ONE_PROCESS),
+    Keyword::new("checker_priority", NICE, "Nice value of the checker process").missing("No checker process priority specified").no_effect(ONE_PROCESS),
     Keyword::new("checker_no_swap", &[], "Lock the checker's memory").no_effect(ONE_PROCESS),
-    Keyword::new("checker_rt_priority", RT_PRIORITY, "Real-time priority of the checker")
+    Keyword::new("checker_rt_priority", RT_PRIORITY, "Real-time priority of the checker").missing("No checker process real-time priority specified")
         .no_effect(ONE_PROCESS),
-    Keyword::new("checker_cpu_affinity", CPUS, "Processors of the checker").no_effect(ONE_PROCESS),
+    Keyword::new("checker_cpu_affinity", CPUS, "Processors of the checker").missing("No checker cpu_id set specified").no_effect(ONE_PROCESS),
     Keyword::new("checker_rlimit_rttime", RT_LIMIT, "Limit of the checker's real-time")
         .no_effect(ONE_PROCESS),
     Keyword::new("checker_rlimit_rtime", RT_LIMIT, "Limit of the checker's real-time")
         .no_effect(ONE_PROCESS)
         .deprecated("checker_rlimit_rttime"),
-    Keyword::new("bfd_priority", NICE, "Nice value of the BFD process").no_effect(ONE_PROCESS),
+    Keyword::new("bfd_priority", NICE, "Nice value of the BFD process").missing("No bfd process priority specified").no_effect(ONE_PROCESS),
     Keyword::new("bfd_no_swap", &[], "Lock the BFD process's memory").no_effect(ONE_PROCESS),
-    Keyword::new("bfd_rt_priority", RT_PRIORITY, "Real-time priority of the BFD process")
+    Keyword::new("bfd_rt_priority", RT_PRIORITY, "Real-time priority of the BFD process").missing("No bfd process real-time priority specified")
         .no_effect(ONE_PROCESS),
-    Keyword::new("bfd_cpu_affinity", CPUS, "Processors of the BFD process").no_effect(ONE_PROCESS),
+    Keyword::new("bfd_cpu_affinity", CPUS, "Processors of the BFD process").missing("No bfd cpu_id set specified").no_effect(ONE_PROCESS),
     Keyword::new("bfd_rlimit_rttime", RT_LIMIT, "Limit of the BFD process's real-time")
         .no_effect(ONE_PROCESS),
     Keyword::new("bfd_rlimit_rtime", RT_LIMIT, "Limit of the BFD process's real-time")
@@ -249,25 +267,25 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .complain("Invalid vrrp_rx_bufs_multiplier {value}")
         .strict()
         .missing("Invalid vrrp_rx_bufs_multiplier"),
-    Keyword::new("vrrp_netlink_cmd_rcv_bufs", BYTES, "Netlink buffer").no_effect(BUFFERS).strict(),
+    Keyword::new("vrrp_netlink_cmd_rcv_bufs", BYTES, "Netlink buffer").missing("vrrp_netlink_cmd_rcv_bufs size missing").no_effect(BUFFERS).strict(),
     Keyword::new("vrrp_netlink_cmd_rcv_bufs_force", OPT_BOOL, "Netlink buffer above the limit")
         .no_effect(BUFFERS),
-    Keyword::new("vrrp_netlink_monitor_rcv_bufs", BYTES, "Netlink buffer").no_effect(BUFFERS),
+    Keyword::new("vrrp_netlink_monitor_rcv_bufs", BYTES, "Netlink buffer").missing("vrrp_netlink_monitor_rcv_bufs size missing").no_effect(BUFFERS),
     Keyword::new("vrrp_netlink_monitor_rcv_bufs_force", OPT_BOOL, "Netlink buffer above the limit")
         .no_effect(BUFFERS),
-    Keyword::new("lvs_netlink_cmd_rcv_bufs", BYTES, "Netlink buffer").no_effect(NO_IPVS),
+    Keyword::new("lvs_netlink_cmd_rcv_bufs", BYTES, "Netlink buffer").missing("lvs_netlink_cmd_rcv_bufs size missing").no_effect(NO_IPVS),
     Keyword::new("lvs_netlink_cmd_rcv_bufs_force", OPT_BOOL, "Netlink buffer above the limit")
         .no_effect(NO_IPVS),
-    Keyword::new("lvs_netlink_monitor_rcv_bufs", BYTES, "Netlink buffer").no_effect(NO_IPVS),
+    Keyword::new("lvs_netlink_monitor_rcv_bufs", BYTES, "Netlink buffer").missing("lvs_netlink_monitor_rcv_bufs size missing").no_effect(NO_IPVS),
     Keyword::new("lvs_netlink_monitor_rcv_bufs_force", OPT_BOOL, "Netlink buffer above the limit")
         .no_effect(NO_IPVS),
-    Keyword::new("process_monitor_rcv_bufs", BYTES, "Buffer of process events").no_effect(BUFFERS),
+    Keyword::new("process_monitor_rcv_bufs", BYTES, "Buffer of process events").missing("process_monitor_rcv_bufs size missing").no_effect(BUFFERS),
     Keyword::new("process_monitor_rcv_bufs_force", OPT_BOOL, "Buffer of process events above the limit")
         .no_effect(BUFFERS),
     // Reload, dumps, files
     Keyword::new("reload_check_config", &[word("LOG").opt()], "Check a configuration before a reload")
         .partial("always on: a configuration with errors never replaces a running one"),
-    Keyword::new("reload_time_file", PATH, "Reload at the time in this file")
+    Keyword::new("reload_time_file", PATH, "Reload at the time in this file").missing("reload_time_file invalid")
         .no_effect("timed reloads belong to the service manager"),
     Keyword::new("reload_repeat", &[], "Reload at that time every day")
         .no_effect("timed reloads belong to the service manager"),
@@ -275,18 +293,19 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .no_effect("the end of a reload is told by sd_notify"),
     Keyword::new(
         "include_check",
-        &[word("[+|-]readable|match|wildcard_match|brace_match").opt().many()],
+        &[one_of(INCLUDE_CHECKS).opt().many()],
         "What include directives insist on",
-    ),
+    )
+    .complain("Unknown include_check type '{value}' - ignoring"),
     Keyword::new("config_save_dir", PATH, "Save configurations here").no_effect(READ_WHOLE),
-    Keyword::new("tmp_config_directory", PATH, "Directory of the configuration's copy").no_effect(READ_WHOLE),
+    Keyword::new("tmp_config_directory", PATH, "Directory of the configuration's copy").missing("tmp_config_directory missing directory name").no_effect(READ_WHOLE),
     Keyword::new("random_seed", &[unsigned("SEED")], "Seed of ${_RANDOM}")
         .no_effect("${_RANDOM} is replaced before the blocks are read; the seed is the caller's")
         .complain("random_seed {value} invalid")
         .strict(),
     Keyword::new("umask", &[word("MASK|BITS").many()], "File mode creation mask")
         .no_effect("files are created with explicit modes")
-        .missing("Missing parameter(s) to umask option"),
+        ,
     Keyword::new("data_use_instance", OPT_BOOL, "Instance name in dump file names").no_effect(DUMPS),
     Keyword::new("state_dump_file", PATH, "File of the state dump").no_effect(DUMPS),
     Keyword::new("stats_dump_file", PATH, "File of the statistics dump").no_effect(DUMPS),
@@ -332,14 +351,14 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         "lvs_sync_daemon",
         &[word("INTERFACE"), word("OPTION").opt().many()],
         "Synchronise connections",
-    )
+    ).missing("lvs_sync_daemon requires interface")
     .no_effect(NO_IPVS),
-    Keyword::new("lvs_timeouts", &[word("tcp|tcpfin|udp SECONDS").many()], "Connection timeouts")
+    Keyword::new("lvs_timeouts", &[word("tcp|tcpfin|udp SECONDS").many()], "Connection timeouts").missing("lvs_timeouts requires at least one option")
         .no_effect(NO_IPVS),
     Keyword::new("lvs_flush", &[], "Remove all IPVS services at the start").no_effect(NO_IPVS),
-    Keyword::new("lvs_flush_on_stop", &[word("VS").opt()], "Remove IPVS services at the end")
+    Keyword::new("lvs_flush_on_stop", &[one_of(&["VS"]).opt()], "Remove IPVS services at the end")
         .no_effect(NO_IPVS),
-    Keyword::new("lvs_flush_onstop", &[word("VS").opt()], "Remove IPVS services at the end")
+    Keyword::new("lvs_flush_onstop", &[one_of(&["VS"]).opt()], "Remove IPVS services at the end")
         .no_effect(NO_IPVS)
         .deprecated("lvs_flush_on_stop"),
     Keyword::new("rs_init_notifies", OPT_BOOL, "Notify the first state of real servers"),

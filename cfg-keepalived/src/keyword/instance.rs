@@ -73,7 +73,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
         .complain("({name}) Unknown old_unicast_chksum mode {value} - ignoring"),
     Keyword::new("vrf", INTERFACE, "Virtual routing domain of the sockets"),
     Keyword::new("native_ipv6", &[], "Adverts over IPv6"),
-    Keyword::new("kernel_rx_buf_size", &[unsigned("BYTES")], "Receive buffer of the socket")
+    Keyword::new("kernel_rx_buf_size", &[unsigned("BYTES")], "Receive buffer of the socket").missing("({name}) invalid kernel_rx_buf_size specified")
         .complain("({name}) invalid kernel_rx_buf_size specified").strict(),
     // VMAC
     Keyword::new("use_vmac", &[word("[name] INTERFACE|MAC|netlink_notify_msg|group ID").opt().many()], "A separate interface with the virtual router's hardware address"),
@@ -81,8 +81,9 @@ pub(super) const INSTANCE: &[Keyword] = &[
     Keyword::new("vmac_xmit_base", &[], "Adverts on the base interface"),
     Keyword::new("use_ipvlan", &[word("[name] INTERFACE|ADDRESS|bridge|private|vepa|group ID").opt().many()], "An ipvlan interface instead")
         .partial("its own address is not set; give it by `mcast_src_ip`"),
-    Keyword::new("garp_extra_if", &[word("[all] SECONDS").many()], "Announcements on the base interface"),
-    Keyword::new("vmac_garp_intvl", &[word("[all] SECONDS").many()], "Announcements on the base interface").deprecated("garp_extra_if"),
+    Keyword::new("garp_extra_if", &[word("[all] SECONDS").many()], "Announcements on the base interface").missing("({name}): garp_extra_if specified without time - ignoring"),
+    Keyword::new("vmac_garp_intvl", &[word("[all] SECONDS").many()], "Announcements on the base interface").missing("({name}): vmac_garp_intvl specified without time - ignoring").deprecated("garp_extra_if")
+        .complain("Keyword \"vmac_garp_intvl\" is deprecated - please use \"garp_extra_if\""),
     // Behaviour
     Keyword::new("garp_master_delay", WHOLE_SECONDS, "Time from becoming master to the second set of announcements")
         .complain("({name}): garp_master_delay '{value}' invalid - ignoring"),
@@ -114,7 +115,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
         .complain("({name}) invalid skip_check_adv_addr {value} specified"),
     Keyword::new("strict_mode", OPT_BOOL, "Strict conformance")
         .complain("({name}) invalid strict_mode {value} specified"),
-    Keyword::new("debug", &[int("LEVEL", 0, 4).opt()], "Log level of the instance")
+    Keyword::new("debug", &[int("LEVEL", 0, 4)], "Log level of the instance")
         .complain("({name}) Debug value '{value}' not valid; must be between 0-4"),
     // Notification
     Keyword::new("notify_master", SCRIPT, "Run on becoming master").first_wins(),

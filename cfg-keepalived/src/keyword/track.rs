@@ -3,10 +3,12 @@
 use super::arg::{Arg, COMMAND, LONGEST, SCRIPT, boolean, int, one_of, seconds_arg, word};
 use super::{Keyword, Values};
 
+/// Its absence is told at the end of the block, with what follows from it.
+const OPTIONAL_COMMAND: &[Arg] = &[COMMAND.opt()];
 const OPT_BOOL: &[Arg] = &[boolean().opt()];
 
 pub(super) const SCRIPT_KEYWORDS: &[Keyword] = &[
-    Keyword::new("script", &[COMMAND], "What to run; no shell"),
+    Keyword::new("script", OPTIONAL_COMMAND, "What to run; no shell"),
     Keyword::new("interval", &[seconds_arg(0, 4_294_000_000)], "Time between two starts")
         .complain("({name}): vrrp script interval '{value}' must be between 0.001 and 4294 - ignoring"),
     Keyword::new("timeout", &[seconds_arg(0, 4_294_000_000)], "How long it may run")
@@ -63,6 +65,7 @@ pub(super) const FILE: &[Keyword] = &[
         &[int("WEIGHT", -2_147_483_647, 2_147_483_647), one_of(&["reverse", "noreverse"]).opt()],
         "Factor of the number; 0 makes any other number a fault",
     )
+    .missing("No weight specified for track file {name} - ignoring")
     .complain("Weight ({value}) for track_file {name} must be between [-254..254] inclusive. Ignoring...")
     .first_wins(),
     Keyword::new(
@@ -76,7 +79,7 @@ pub(super) const PROCESS: &[Keyword] = &[
     Keyword::new("process", &[COMMAND, word("ARGUMENT").opt().many()], "The program, and arguments to look for").first_wins(),
     Keyword::new("param_match", &[one_of(&["exact", "initial", "partial"])], "How arguments are compared")
         .complain("Invalid param_match type {value} - ignoring"),
-    Keyword::new("weight", &[int("WEIGHT", -254, 254), one_of(&["reverse", "noreverse"]).opt()], "Added to the priority; 0 makes absence a fault")
+    Keyword::new("weight", &[int("WEIGHT", -254, 254), one_of(&["reverse", "noreverse"]).opt()], "Added to the priority; 0 makes absence a fault").missing("No weight specified for track process {name} - ignoring")
         .complain("Weight ({value}) for vrrp_track_process {name} must be between [-254..254] inclusive. Ignoring...")
         .first_wins(),
     Keyword::new("quorum", &[int("COUNT", 1, 65535)], "At least so many must run")

@@ -47,8 +47,11 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
     Keyword::new("ha_suspend", &[], "No checks while this host does not hold the address"),
     Keyword::new("smtp_alert", OPT_BOOL, "Mail changes of servers")
         .complain("Invalid virtual_server smtp_alert parameter {value}"),
-    Keyword::new("virtualhost", NAME, "Host name of HTTP checks"),
-    Keyword::new("snmp_name", NAME, "Name in the MIB").no_effect(NO_SNMP),
+    Keyword::new("virtualhost", NAME, "Host name of HTTP checks")
+        .missing("virtual server virtualhost missing"),
+    Keyword::new("snmp_name", NAME, "Name in the MIB")
+        .missing("virtual server snmp_name missing or extra parameters")
+        .no_effect(NO_SNMP),
     Keyword::new("alpha", OPT_BOOL, "Servers are down until checked")
         .complain("Invalid virtual server alpha parameter {value}"),
     Keyword::new("omega", OPT_BOOL, "Notify on the stop, too").complain("Invalid omega parameter {value}"),
@@ -64,7 +67,9 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
         .complain("unknown address family {value}"),
     Keyword::new("sorry_server", &[word("ADDRESS"), word("PORT").opt()], "Server when no other is left"),
     Keyword::new("sorry_server_inhibit", &[], "Keep it at weight 0"),
-    Keyword::new("sorry_server_lvs_method", FORWARDING, "Forwarding method to it").no_effect(NO_IPVS),
+    Keyword::new("sorry_server_lvs_method", FORWARDING, "Forwarding method to it")
+        .missing("sorry_server forwarding used without sorry_server")
+        .no_effect(NO_IPVS),
     Keyword::new("connect_timeout", CONNECT, "Patience of checks")
         .complain("virtual server connect_timeout {value} invalid - ignoring"),
     Keyword::new("retry", RETRY, "Tries before a check fails")
@@ -108,8 +113,10 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
         .complain("real server delay loop '{value}' invalid - ignoring"),
     Keyword::new("smtp_alert", OPT_BOOL, "Mail its changes")
         .complain("Invalid real_server smtp_alert parameter {value}"),
-    Keyword::new("virtualhost", NAME, "Host name of HTTP checks"),
-    Keyword::new("snmp_name", NAME, "Name in the MIB").no_effect(NO_SNMP),
+    Keyword::new("virtualhost", NAME, "Host name of HTTP checks").missing("real server virtualhost missing"),
+    Keyword::new("snmp_name", NAME, "Name in the MIB")
+        .missing("real server snmp_name missing or extra parameters")
+        .no_effect(NO_SNMP),
     Keyword::new("HTTP_GET", &[], "Check by an HTTP request").block(BlockId::HttpGet),
     Keyword::new("SSL_GET", &[], "Check by an HTTPS request").block(BlockId::HttpGet),
     Keyword::new("TCP_CHECK", &[], "Check by a connection").block(BlockId::TcpCheck),
@@ -125,8 +132,8 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
 ];
 
 pub(super) const SSL: &[Keyword] = &[
-    Keyword::new("password", &[word("PASSWORD")], "Password of the key"),
-    Keyword::new("ca", &[word("PATH")], "Certificate authorities"),
-    Keyword::new("certificate", &[word("PATH")], "Client certificate"),
-    Keyword::new("key", &[word("PATH")], "Its key"),
+    Keyword::new("password", &[word("PASSWORD")], "Password of the key").missing("SSL password missing"),
+    Keyword::new("ca", &[word("PATH")], "Certificate authorities").missing("SSL cafile missing"),
+    Keyword::new("certificate", &[word("PATH")], "Client certificate").missing("SSL certfile missing"),
+    Keyword::new("key", &[word("PATH")], "Its key").missing("SSL keyfile missing"),
 ];

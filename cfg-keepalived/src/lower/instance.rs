@@ -2,8 +2,7 @@
 
 use super::{Origins, global, name, track};
 use crate::check::Resolved;
-use crate::config::{Address, AuthType, Config, Instance};
-use lb_core::diag::Spanned;
+use crate::config::{Address, AuthType, Config, Index, Instance};
 use std::net::IpAddr;
 use std::time::Duration;
 use vrrp::spec;
@@ -18,6 +17,7 @@ const MAX_ADDRESSES: usize = 255;
 pub(super) fn lower(
     from: &Instance,
     config: &Config,
+    index: &Index<'_>,
     global: &spec::Global,
     origins: &mut Origins,
 ) -> Option<spec::Instance> {
@@ -40,16 +40,16 @@ pub(super) fn lower(
     to.routes = track::routes(&from.routes, origins);
     to.rules = track::rules(&from.rules, origins);
     to.accept = resolved.accept;
-    to.vmac = vmac(from, vrid, &resolved, config, global);
+    to.vmac = vmac(from, vrid, &resolved, (config, index), global);
     to.preempt = match (resolved.nopreempt, resolved.preempt_delay) {
         (true, _) => Preempt::Never,
         (false, Duration::ZERO) => Preempt::Immediate,
         (false, delay) => Preempt::After(delay),
     };
     behaviour(from, &resolved, &mut to);
-    to.track = track::list(&from.track, Some(from), config, origins);
+    to.track = track::list(&from.track, Some(from), config, index, origins);
     to.ignore_own_interface = from.dont_track_primary.is_some();
-    notification(from, config, &mut to, origins);
+    notification(from, index, &mut to, origins);
     to.promote_secondaries = from.promote_secondaries.is_some();
     // Only a unicast instance without interface can be in a routing domain of its own.
     to.vrf =
@@ -109,16 +109,13 @@ fn vmac(
     from: &Instance,
     vrid: u8,
     resolved: &Resolved,
-    config: &Config,
+    (config, index): (&Config, &Index<'_>),
     global: &spec::Global,
 ) -> Option<Vmac> {
     let own = from.vmac.as_ref()?;
     from.interface.as_ref()?;
-    let taken = |n: &&Spanned<String>| {
-        let before = config.instances.iter().take_while(|i| i.name.span != from.name.span);
-        !before.filter_map(|i| i.vmac.as_ref()?.name.as_ref()).any(|other| other.value == n.value)
-    };
-    let given = own.name.as_ref().filter(taken).map(|n| name(&n.value));
+    let free = index.vmac_taken(from).is_none();
+    let given = own.name.as_ref().filter(|_| free).map(|n| name(&n.value));
     let mut vmac =
         Vmac::new(given.unwrap_or_else(|| standard_name(&global.vmac_prefix, vrid, resolved.ipv6)));
     vmac.kind = match own.ipvlan.as_deref() {
@@ -181,9 +178,9 @@ fn garp(from: &Instance, global: &Garp, strict: bool) -> Garp {
     garp
 }
 
-fn notification(from: &Instance, config: &Config, to: &mut spec::Instance, origins: &mut Origins) {
+fn notification(from: &Instance, index: &Index<'_>, to: &mut spec::Instance, origins: &mut Origins) {
     to.notify = origins.notify(&from.notify);
-    let group = config.group_of(&from.name.value);
+    let group = index.group_of.get(from.name.value.as_str());
     let changes = from.notify.priority_changes.or_else(|| group.and_then(|g| g.notify.priority_changes));
     to.notify_priority_changes = changes.map_or(to.notify_priority_changes, |b| b.value);
     to.smtp_alert = from.notify.smtp_alert.map_or(to.smtp_alert, |b| b.value);

@@ -7,7 +7,7 @@ mod global;
 mod instance;
 mod track;
 
-use crate::config::{Command, Config, Notify, User};
+use crate::config::{Command, Config, Index, Notify, User};
 use crate::env::Env;
 use lb_core::diag::Span;
 use std::sync::Arc;
@@ -38,10 +38,11 @@ pub fn lower(config: &Config, env: &dyn Env) -> Lowered {
     let mut spec = Spec::new();
     spec.global = global::lower(config, env, &mut origins);
     track::lower(config, &mut spec, &mut origins);
+    let index = Index::new(config);
     for instance in &config.instances {
-        spec.instances.extend(instance::lower(instance, config, &spec.global, &mut origins));
+        spec.instances.extend(instance::lower(instance, config, &index, &spec.global, &mut origins));
     }
-    track::groups(config, &mut spec, &mut origins);
+    track::groups(config, &index, &mut spec, &mut origins);
     track::fixed(config, &mut spec, &mut origins);
     Lowered { spec, origins }
 }
@@ -80,6 +81,7 @@ impl Origins {
         out.fault = take(&notify.fault);
         out.stop = take(&notify.stop);
         out.deleted = take(&notify.deleted);
+        out.tell_deleted = notify.on_deleted;
         out.master_rx_lower_pri = take(&notify.master_rx_lower_pri);
         out.any = take(&notify.any);
         out

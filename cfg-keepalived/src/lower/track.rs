@@ -2,8 +2,9 @@
 
 use super::{Origins, instance, name};
 use crate::check::Resolved;
-use crate::config::{Config, Instance, Route, Rule, Track, Tracked, Weight};
+use crate::config::{Config, Index, Instance, Route, Rule, Track, Tracked, Weight};
 use lb_core::diag::Spanned;
+use std::collections::HashSet;
 use std::time::Duration;
 use vrrp::spec;
 use vrrp::spec::{InterfaceRef, ProcessMatch, Spec, TrackList, TrackRef};
@@ -67,9 +68,10 @@ fn external_name(pool: &str, min_up: u32) -> String {
 /// Each pool and number of servers becomes one tracker, however many instances use it.
 fn externals(config: &Config, spec: &mut Spec, origins: &mut Origins) {
     let tracks = config.instances.iter().map(|i| &i.track).chain(config.sync_groups.iter().map(|g| &g.track));
+    let mut seen = HashSet::new();
     for backend in tracks.flat_map(|t| &t.backends) {
         let id = external_name(&backend.name.value, backend.min_up.map_or(1, |n| n.value));
-        if spec.externals.iter().any(|e| e.name.as_str() == id) {
+        if !seen.insert(id.clone()) {
             continue;
         }
         let mut to = spec::External::new(id.as_str());
@@ -84,6 +86,7 @@ pub(super) fn list(
     from: &Track,
     instance: Option<&Instance>,
     config: &Config,
+    index: &Index<'_>,
     origins: &mut Origins,
 ) -> TrackList {
     let owner = instance.is_some_and(|i| Resolved::new(i, config).owner());
@@ -105,11 +108,11 @@ pub(super) fn list(
         from.iter().filter(light).map(|t| reference(t, origins)).collect()
     };
     list.scripts =
-        named(&from.scripts, &|n| config.script(n).and_then(|s| s.weight).map_or(0, |w| w.value.value));
-    let process = |n: &str| config.track_processes.iter().find(|p| p.name.value == n);
-    list.processes =
-        named(&from.processes, &|n| process(n).and_then(|p| p.weight).map_or(0, |w| w.value.value));
-    list.files = files(&from.files, owner, config, origins);
+        named(&from.scripts, &|n| index.scripts.get(n).and_then(|s| s.weight).map_or(0, |w| w.value.value));
+    list.processes = named(&from.processes, &|n| {
+        index.processes.get(n).and_then(|p| p.weight).map_or(0, |w| w.value.value)
+    });
+    list.files = files(&from.files, owner, index, origins);
     for backend in &from.backends {
         let id = external_name(&backend.name.value, backend.min_up.map_or(1, |n| n.value));
         let own = backend.weight.map_or(spec::Weight::FAULT, weight);
@@ -128,8 +131,8 @@ fn reference(from: &Tracked, origins: &mut Origins) -> TrackRef {
 }
 
 /// On an owner a file of weight 1 counts as weight 0, one of another weight not at all.
-fn files(from: &[Tracked], owner: bool, config: &Config, origins: &mut Origins) -> Vec<TrackRef> {
-    let own = |n: &str| config.track_files.iter().find(|f| f.name.value == n).and_then(|f| f.weight);
+fn files(from: &[Tracked], owner: bool, index: &Index<'_>, origins: &mut Origins) -> Vec<TrackRef> {
+    let own = |n: &str| index.files.get(n).and_then(|f| f.weight);
     let mut out = Vec::new();
     for tracked in from {
         let mut to = reference(tracked, origins);
@@ -145,14 +148,14 @@ fn files(from: &[Tracked], owner: bool, config: &Config, origins: &mut Origins) 
 }
 
 /// `vrrp_sync_group`, without members that do not exist or are in another group already.
-pub(super) fn groups(config: &Config, spec: &mut Spec, origins: &mut Origins) {
-    let mut taken: Vec<&str> = Vec::new();
+pub(super) fn groups(config: &Config, index: &Index<'_>, spec: &mut Spec, origins: &mut Origins) {
+    let mut taken: HashSet<&str> = HashSet::new();
     for from in &config.sync_groups {
         let mut members = Vec::new();
         for member in &from.members {
-            let known = spec.instance(&member.value).is_some();
-            if known && !taken.contains(&member.value.as_str()) {
-                taken.push(&member.value);
+            // An instance without an id was left out.
+            let instance = index.instances.get(member.value.as_str());
+            if instance.is_some_and(|i| i.virtual_router_id.is_some()) && taken.insert(&member.value) {
                 members.push(name(&member.value));
             }
         }
@@ -161,7 +164,7 @@ pub(super) fn groups(config: &Config, spec: &mut Spec, origins: &mut Origins) {
         }
         let mut to = spec::SyncGroup::new(from.name.value.as_str(), members);
         to.origin = origins.at(from.name.span);
-        to.track = list(&from.track, None, config, origins);
+        to.track = list(&from.track, None, config, index, origins);
         to.tracking_weight = from.tracking_weight.is_some();
         to.notify = origins.notify(&from.notify);
         let changes = from.notify.priority_changes;
