@@ -5,10 +5,13 @@ pub mod auth;
 pub mod check;
 pub mod cookie;
 pub mod crypt;
+pub mod exchange;
 pub mod fetch;
 pub mod h1;
 pub mod head;
 pub mod layer;
 pub mod persist;
+#[cfg(feature = "tokio")]
+pub mod proxy;
 pub mod rule;
 pub mod spec;

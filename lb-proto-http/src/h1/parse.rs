@@ -443,6 +443,7 @@ fn finish_request(request: &mut Request, framing: &mut Framing, limits: &Limits)
     }
     request.method = Method::of(request.method_text());
     request.received = (request.method_span, request.target);
+    request.head_end = request.body_at;
     check_form(request, framing.host, limits)?;
     settle_transfer(&mut request.fields, framing, request.version);
     if framing.transfer_encoding && !framing.chunked {

@@ -104,6 +104,9 @@ pub struct Request {
     /// As received, for logs.
     pub(crate) received: (Span, Span),
     pub(crate) version_span: Span,
+    /// Where the head ends.
+    pub(crate) head_end: usize,
+    /// Where the part of the body begins that was not passed on.
     pub(crate) body_at: usize,
     pub(crate) filled: usize,
 }
@@ -120,6 +123,7 @@ impl Request {
         self.target = Span::default();
         self.received = Default::default();
         self.version_span = Span::default();
+        self.head_end = 0;
         self.body_at = 0;
         self.filled = 0;
     }

@@ -1,0 +1,275 @@
+//! Bodies on their way: which bytes belong to them and how they are framed on the other side.
+
+use crate::h1::{BodyLength, Chunked, Limits, Piece, Reject, parse_trailers, push_hex, write_trailers};
+use crate::head::Fields;
+
+/// Where a body ends in `bytes`, which begin with it; `None` when it goes on beyond them.
+pub(super) fn end_of(length: BodyLength, bytes: &[u8]) -> Option<usize> {
+    match length {
+        BodyLength::Empty => Some(0),
+        BodyLength::Known(length) => usize::try_from(length).ok().filter(|length| *length <= bytes.len()),
+        BodyLength::Chunked => {
+            let mut decoder = Chunked::new();
+            let mut at = 0;
+            while at < bytes.len() {
+                match decoder.next(&bytes[at..]) {
+                    Ok(Piece::Skip(len) | Piece::Data(len)) => at += len,
+                    Ok(Piece::Trailers(len)) => {
+                        at += len;
+                        return trailers_end(&bytes[at..]).map(|len| at + len);
+                    }
+                    // What is broken is found again, and answered, when the body is forwarded.
+                    Err(_) => return Some(at),
+                }
+            }
+            None
+        }
+        BodyLength::UntilClose | BodyLength::Tunnel => None,
+    }
+}
+
+fn trailers_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let len = memchr::memchr(b'\n', &bytes[at..])?;
+        let line = &bytes[at..at + len];
+        at += len + 1;
+        if line.is_empty() || line == b"\r" {
+            return Some(at);
+        }
+    }
+}
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sink {
+    /// As it is; its length was announced, or its end is the end of the connection.
+    Plain,
+    /// In chunks.
+    Chunks,
+}
+
+/// One body between two connections.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    source: Source,
+    sink: Sink,
+    /// Trailers that are still incomplete.
+    trailers: Vec<u8>,
+    /// Bytes of data seen.
+    pub(super) bytes: u64,
+}
+
+#[derive(Debug)]
+enum Source {
+    Known(u64),
+    Chunked(Chunked),
+    Trailers,
+    UntilClose,
+    Done,
+}
+
+/// What to do with bytes that were received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// So many were used; the rest belongs to what follows the body.
+    pub(super) used: usize,
+    /// They can be sent as they are, instead of what was appended to the output.
+    pub(super) verbatim: bool,
+}
+
+impl Transfer {
+    /// A body of `length`, written by `sink`.
+    pub(super) fn new(length: BodyLength, sink: Sink) -> Self {
+        let source = match length {
+            BodyLength::Empty => Source::Done,
+            BodyLength::Known(length) => Source::Known(length),
+            BodyLength::Chunked => Source::Chunked(Chunked::new()),
+            BodyLength::UntilClose | BodyLength::Tunnel => Source::UntilClose,
+        };
+        Self { source, sink, trailers: Vec::new(), bytes: 0 }
+    }
+
+    /// Whether nothing more is expected.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.source, Source::Done)
+    }
+
+    /// The sender closed: true when the body is complete by that. What the sink still needs is appended.
+    pub(super) fn close(&mut self, out: &mut Vec<u8>) -> bool {
+        match self.source {
+            Source::UntilClose => {
+                if self.sink == Sink::Chunks {
+                    out.extend_from_slice(b"0\r\n\r\n");
+                }
+                self.source = Source::Done;
+                true
+            }
+            Source::Done => true,
+            _ => false,
+        }
+    }
+
+    /// Looks at received bytes. Either they are to be sent verbatim, or what is to be sent was appended to `out`.
+    pub(super) fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Taken, Reject> {
+        match (&mut self.source, self.sink) {
+            (Source::Known(left), Sink::Plain) => {
+                let used = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= used as u64;
+                self.bytes += used as u64;
+                if *left == 0 {
+                    self.source = Source::Done;
+                }
+                Ok(Taken { used, verbatim: true })
+            }
+            (Source::UntilClose, Sink::Plain) => {
+                self.bytes += bytes.len() as u64;
+                Ok(Taken { used: bytes.len(), verbatim: true })
+            }
+            (Source::Known(left), Sink::Chunks) => {
+                let used = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= used as u64;
+                let done = *left == 0;
+                self.push_chunk(&bytes[..used], out);
+                if done {
+                    out.extend_from_slice(b"0\r\n\r\n");
+                    self.source = Source::Done;
+                }
+                Ok(Taken { used, verbatim: false })
+            }
+            (Source::UntilClose, Sink::Chunks) => {
+                self.push_chunk(bytes, out);
+                Ok(Taken { used: bytes.len(), verbatim: false })
+            }
+            (Source::Chunked(_) | Source::Trailers, _) => {
+                self.take_chunked(bytes, out).map(|used| Taken { used, verbatim: false })
+            }
+            (Source::Done, _) => Ok(Taken { used: 0, verbatim: true }),
+        }
+    }
+
+    fn push_chunk(&mut self, data: &[u8], out: &mut Vec<u8>) {
+        if data.is_empty() {
+            return;
+        }
+        self.bytes += data.len() as u64;
+        push_hex(out, data.len() as u64);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(data);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Decodes, and frames anew if the sink wants chunks: extensions and odd spellings end here.
+    fn take_chunked(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<usize, Reject> {
+        let mut at = 0;
+        while at < bytes.len() {
+            let Source::Chunked(decoder) = &mut self.source else { break };
+            match decoder.next(&bytes[at..])? {
+                Piece::Skip(len) => at += len,
+                Piece::Data(len) => {
+                    let data = &bytes[at..at + len];
+                    at += len;
+                    if self.sink == Sink::Chunks {
+                        self.push_chunk(data, out);
+                    } else {
+                        self.bytes += len as u64;
+                        out.extend_from_slice(data);
+                    }
+                }
+                Piece::Trailers(len) => {
+                    at += len;
+                    self.source = Source::Trailers;
+                }
+            }
+        }
+        if matches!(self.source, Source::Trailers) {
+            at += self.take_trailers(&bytes[at..], out)?;
+        }
+        Ok(at)
+    }
+
+    fn take_trailers(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<usize, Reject> {
+        // Nearly always there are none.
+        if self.trailers.is_empty() && bytes.starts_with(b"\r\n") {
+            if self.sink == Sink::Chunks {
+                out.extend_from_slice(b"0\r\n\r\n");
+            }
+            self.source = Source::Done;
+            return Ok(2);
+        }
+        let before = self.trailers.len();
+        self.trailers.extend_from_slice(bytes);
+        let mut fields = Fields::default();
+        fields.set_buffer(std::mem::take(&mut self.trailers));
+        let filled = before + bytes.len();
+        let end = parse_trailers(&mut fields, 0, filled, &Limits::default())?;
+        let Some(end) = end else {
+            self.trailers = fields.take_buffer();
+            return Ok(bytes.len());
+        };
+        if self.sink == Sink::Chunks {
+            write_trailers(out, &fields);
+        }
+        self.source = Source::Done;
+        Ok(end - before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transfer(length: BodyLength, sink: Sink, bytes: &[u8], step: usize) -> (Vec<u8>, usize, bool) {
+        let mut transfer = Transfer::new(length, sink);
+        let mut sent = Vec::new();
+        let mut used = 0;
+        for part in bytes.chunks(step) {
+            if transfer.is_done() {
+                break;
+            }
+            let mut out = Vec::new();
+            let taken = transfer.take(part, &mut out).unwrap();
+            used += taken.used;
+            if taken.verbatim {
+                sent.extend_from_slice(&part[..taken.used]);
+            } else {
+                sent.extend_from_slice(&out);
+            }
+        }
+        (sent, used, transfer.is_done())
+    }
+
+    #[test]
+    fn a_known_length_passes_and_what_follows_is_left() {
+        for step in 1..8 {
+            let (sent, used, done) = transfer(BodyLength::Known(5), Sink::Plain, b"helloGET", step);
+            assert_eq!((&sent[..], used, done), (&b"hello"[..], 5, true));
+        }
+        assert_eq!(end_of(BodyLength::Known(5), b"hello!"), Some(5));
+        assert_eq!(end_of(BodyLength::Known(7), b"hello!"), None);
+    }
+
+    #[test]
+    fn chunks_lose_their_extensions_and_keep_their_trailers() {
+        let body = b"5;x=y\r\nhello\r\n0\r\nT: 1\r\n\r\nGET";
+        for step in 1..body.len() {
+            let (sent, used, done) = transfer(BodyLength::Chunked, Sink::Chunks, body, step);
+            assert_eq!((used, done), (body.len() - 3, true), "{step}");
+            assert!(sent.ends_with(b"\r\n0\r\nt: 1\r\n\r\n"), "{}", sent.escape_ascii());
+            let (sent, _, _) = transfer(BodyLength::Chunked, Sink::Plain, body, step);
+            assert_eq!(sent, b"hello");
+        }
+        assert_eq!(end_of(BodyLength::Chunked, body), Some(body.len() - 3));
+        assert_eq!(end_of(BodyLength::Chunked, &body[..body.len() - 5]), None);
+    }
+
+    #[test]
+    fn a_body_that_ends_with_its_connection_is_closed_properly() {
+        let mut body = Transfer::new(BodyLength::UntilClose, Sink::Chunks);
+        let mut out = Vec::new();
+        body.take(b"ab", &mut out).unwrap();
+        assert!(body.close(&mut out));
+        assert_eq!(out, b"2\r\nab\r\n0\r\n\r\n");
+        assert!(!Transfer::new(BodyLength::Known(3), Sink::Plain).close(&mut out));
+    }
+}

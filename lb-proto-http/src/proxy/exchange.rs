@@ -1,0 +1,151 @@
+//! The exchanges of one client connection, until it turns idle or ends.
+
+use lb_core::log::{Cause, Origin, Phase, Termination};
+
+use super::client::Client;
+use super::io::{poll_presence, take_buffer};
+use super::reply::{self, Answer};
+use super::request::{self, Fate, NoRequest};
+use super::runner::Ended;
+use super::txn::{Live, Txn};
+use super::{log, response};
+use std::task::Poll;
+use std::time::Instant;
+
+/// What becomes of the client connection after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// It may carry another request. What was received beyond this one begins there in the request's buffer.
+    Keep(usize),
+    /// It ends.
+    Close,
+    /// It ends with a reset.
+    Reset,
+}
+
+/// Serves requests for as long as they come without a pause.
+pub(super) async fn run(mut client: Box<Client>, mut txn: Box<Txn>) -> Ended {
+    loop {
+        let after = one(&mut client, &mut txn).await;
+        log::session_end(&mut client, &mut txn);
+        let from = match after {
+            After::Keep(from) => from,
+            After::Close => {
+                finish(client).await;
+                return (None, txn);
+            }
+            After::Reset => {
+                client.stream.reset_on_close();
+                return (None, txn);
+            }
+        };
+        let (buffer, filled) = request::leftover(&mut txn.layer.request, from);
+        super::io::give_buffer(txn.layer.response.fields.take_buffer());
+        txn.reset();
+        txn.layer.request.fields.set_buffer(buffer);
+        txn.layer.request.filled = filled;
+        client.requests = client.requests.saturating_add(1);
+        client.idle_since = Instant::now();
+        client.source = None;
+        client.destination = None;
+        if filled == 0 && !client.stream.is_tls() {
+            return (Some(client), txn);
+        }
+    }
+}
+
+/// Ends a connection so that what was written arrives: the sending side is shut down, and what still comes is read,
+/// for a short while, because closing with unread bytes would reset the connection.
+async fn finish(mut client: Box<Client>) {
+    const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
+    let waiting = std::future::poll_fn(|cx| Poll::Ready(poll_presence(&client.stream, cx))).await;
+    if client.stream.shutdown().await.is_err() || waiting != Poll::Ready(super::io::Presence::Data) {
+        return;
+    }
+    client.timer.set_after(Some(LINGER));
+    let mut buffer = take_buffer();
+    loop {
+        let got = std::future::poll_fn(|cx| match client.stream.poll_read(cx, &mut buffer) {
+            Poll::Ready(got) => Poll::Ready(got.unwrap_or(0)),
+            Poll::Pending => client.timer.poll_expired(cx).map(|()| 0),
+        })
+        .await;
+        if got == 0 {
+            super::io::give_buffer(buffer);
+            return;
+        }
+    }
+}
+
+/// One request and its response.
+async fn one(client: &mut Client, txn: &mut Txn) -> After {
+    let mut live = Live { client, txn };
+    if let Err(none) = request::read(&mut live).await {
+        return no_request(&mut live, &none).await;
+    }
+    live.txn.counts.from_client = live.txn.layer.request.body_at as u64;
+    match request::process(&mut live).await {
+        Fate::Forward => response::forward(&mut live).await,
+        Fate::Answer(answer) => reply::answer(&mut live, answer).await,
+        Fate::Gone => gone(&mut live, Phase::Request),
+        Fate::Drop { silent } => {
+            end(&mut live, Cause::Proxy, Phase::Request);
+            log::write(&mut live, Origin::Close);
+            if silent { After::Reset } else { After::Close }
+        }
+    }
+}
+
+/// The client went away before there was a response.
+pub(super) fn gone(live: &mut Live<'_>, phase: Phase) -> After {
+    end(live, Cause::ClientAbort, phase);
+    log::abort(live, Cause::ClientAbort);
+    super::upstream::detach(live, false);
+    log::write(live, Origin::Close);
+    After::Close
+}
+
+/// Notes how the exchange ended, unless that is known already.
+pub(super) fn end(live: &mut Live<'_>, cause: Cause, phase: Phase) {
+    let old = live.txn.termination;
+    if old.cause == Cause::Normal {
+        live.txn.termination = Termination { cause, phase, ..old };
+    }
+}
+
+/// What is said, and logged, when there is no request.
+async fn no_request(live: &mut Live<'_>, none: &NoRequest) -> After {
+    let first = live.client.requests == 0;
+    let ignore = live.client.frontend().is_some_and(|http| http.ignore_probes);
+    let silent = live.txn.layer.request.filled == 0;
+    let (status, cause) = match none {
+        NoRequest::Nothing if !first || ignore => return After::Close,
+        NoRequest::Nothing => {
+            if live.client.session.frontend().spec.log.dontlognull {
+                return After::Close;
+            }
+            // Nobody is there to read an answer.
+            end(live, Cause::ClientAbort, Phase::Request);
+            live.txn.layer.response.status = 400;
+            log::bad_request(live);
+            log::write(live, Origin::Close);
+            return After::Close;
+        }
+        NoRequest::Late if silent && ignore => return After::Close,
+        NoRequest::Aborted => (400, Cause::ClientAbort),
+        NoRequest::Late => (408, Cause::ClientTimeout),
+        NoRequest::Bad(reject) => (reject.status(), Cause::Proxy),
+    };
+    end(live, cause, Phase::Request);
+    log::bad_request(live);
+    if silent && live.client.session.frontend().spec.log.dontlognull {
+        live.txn.logged = true;
+    }
+    reply::early(live, status).await;
+    After::Close
+}
+
+/// Answers an error of a stage that has no more to say.
+pub(super) async fn fail(live: &mut Live<'_>, status: u16, cause: Cause, phase: Phase) -> After {
+    reply::answer(live, Answer::Error { status, cause, phase }).await
+}

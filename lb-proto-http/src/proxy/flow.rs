@@ -1,0 +1,175 @@
+//! One direction of an exchange: bytes from one connection to the other, through a buffer lent while they are in
+//! flight.
+
+use std::task::{Context, Poll};
+
+use lb_core::rt::Stream;
+
+use super::body::Transfer;
+use super::io::{BUFFER, give_buffer, give_bulk, take_buffer, take_bulk};
+use crate::h1::Reject;
+
+/// Full reads after which a flow counts as bulk and gets a large buffer.
+const BULK_AFTER: u8 = 2;
+
+/// A body on its way, and what goes in front of it.
+pub(super) struct Flow {
+    pub(super) transfer: Transfer,
+    /// Bytes to be sent first: a head, and what the transfer made.
+    pub(super) out: Vec<u8>,
+    sent: usize,
+    /// Received bytes; a part of them may be waiting to be sent.
+    buffer: Vec<u8>,
+    from: usize,
+    to: usize,
+    full_reads: u8,
+    /// Bytes received after the body: they belong to the next message.
+    pub(super) extra: Vec<u8>,
+    pub(super) received: u64,
+    pub(super) moved: u64,
+    source_closed: bool,
+}
+
+/// How a flow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FlowEnd {
+    /// Everything was sent.
+    Done,
+    /// The source closed before the body was complete.
+    SourceClosed,
+    /// Reading failed.
+    SourceFailed,
+    /// Writing failed.
+    SinkFailed,
+    /// The body is not what its framing says.
+    Broken(Reject),
+}
+
+impl Flow {
+    /// A flow that sends `out` and then the rest of the body.
+    pub(super) fn new(transfer: Transfer, out: Vec<u8>) -> Self {
+        Self {
+            transfer,
+            out,
+            sent: 0,
+            buffer: Vec::new(),
+            from: 0,
+            to: 0,
+            full_reads: 0,
+            extra: Vec::new(),
+            received: 0,
+            moved: 0,
+            source_closed: false,
+        }
+    }
+
+    /// Whether the flow waits for its sink rather than for its source.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.sent < self.out.len() || self.from < self.to
+    }
+
+    /// Moves what can be moved.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut Stream,
+        sink: &mut Stream,
+    ) -> Poll<FlowEnd> {
+        loop {
+            match self.poll_send(cx, sink) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return Poll::Ready(FlowEnd::SinkFailed),
+                Poll::Pending => return Poll::Pending,
+            }
+            if self.transfer.is_done() {
+                return Poll::Ready(FlowEnd::Done);
+            }
+            if self.source_closed {
+                return Poll::Ready(FlowEnd::SourceClosed);
+            }
+            if let Some(end) = std::task::ready!(self.poll_receive(cx, source)) {
+                return Poll::Ready(end);
+            }
+        }
+    }
+
+    /// Sends what is waiting; false when that failed.
+    fn poll_send(&mut self, cx: &mut Context<'_>, sink: &mut Stream) -> Poll<bool> {
+        let mut wrote = false;
+        loop {
+            let front = &self.out[self.sent..];
+            let back = &self.buffer[self.from..self.to];
+            let result = match (front.is_empty(), back.is_empty()) {
+                (true, true) => break,
+                (false, true) => sink.poll_write(cx, front),
+                (true, false) => sink.poll_write(cx, back),
+                (false, false) => {
+                    sink.poll_write_vectored(cx, &[std::io::IoSlice::new(front), std::io::IoSlice::new(back)])
+                }
+            };
+            match std::task::ready!(result) {
+                Ok(0) | Err(_) => return Poll::Ready(false),
+                Ok(n) => {
+                    wrote = true;
+                    self.moved += n as u64;
+                    let first = n.min(front.len());
+                    self.sent += first;
+                    self.from += n - first;
+                }
+            }
+        }
+        self.out.clear();
+        self.sent = 0;
+        self.from = 0;
+        self.to = 0;
+        if wrote && sink.is_tls() && std::task::ready!(sink.poll_flush(cx)).is_err() {
+            return Poll::Ready(false);
+        }
+        Poll::Ready(true)
+    }
+
+    /// Receives once; an end if there is one.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, source: &mut Stream) -> Poll<Option<FlowEnd>> {
+        if self.buffer.is_empty() {
+            self.buffer = take_buffer();
+        }
+        if self.full_reads >= BULK_AFTER && self.buffer.len() == BUFFER {
+            give_buffer(std::mem::replace(&mut self.buffer, take_bulk()));
+        }
+        let n = match std::task::ready!(source.poll_read(cx, &mut self.buffer)) {
+            Ok(0) => {
+                self.source_closed = true;
+                return Poll::Ready(if self.transfer.close(&mut self.out) {
+                    None
+                } else {
+                    Some(FlowEnd::SourceClosed)
+                });
+            }
+            Ok(n) => n,
+            Err(_) => return Poll::Ready(Some(FlowEnd::SourceFailed)),
+        };
+        self.received += n as u64;
+        self.full_reads = if n == self.buffer.len() { self.full_reads.saturating_add(1) } else { 0 };
+        match self.transfer.take(&self.buffer[..n], &mut self.out) {
+            Ok(taken) => {
+                if taken.verbatim {
+                    self.to = taken.used;
+                }
+                self.extra.extend_from_slice(&self.buffer[taken.used..n]);
+                Poll::Ready(None)
+            }
+            Err(reject) => Poll::Ready(Some(FlowEnd::Broken(reject))),
+        }
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        let buffer = std::mem::take(&mut self.buffer);
+        if buffer.len() == BUFFER {
+            give_buffer(buffer);
+        } else if !buffer.is_empty() {
+            give_bulk(buffer);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Idle connections to servers, kept per thread.
+//!
+//! A connection is kept only as long as the recent past says that it will be needed: per server the most connections
+//! in use at once during the last two periods are remembered, and what exceeds that is closed at once. Nobody watches
+//! an idle connection; whether its server closed it is seen, without a system call, when it is taken.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use lb_core::pool::ServerCell;
+use lb_core::rt::{Stream, Worker};
+
+/// How often the need is estimated anew and surplus connections are closed.
+const PERIOD: Duration = Duration::from_secs(5);
+
+thread_local! {
+    static SHELF: RefCell<Shelf> = RefCell::new(Shelf::default());
+}
+
+#[derive(Default)]
+struct Shelf {
+    rows: HashMap<usize, Row, BuildHasherDefault<AddressHasher>>,
+    /// The task that thins out is running.
+    swept: bool,
+}
+
+/// The connections to one server.
+struct Row {
+    cell: Arc<ServerCell>,
+    idle: Vec<Entry>,
+    used: usize,
+    peak: usize,
+    previous_peak: usize,
+}
+
+struct Entry {
+    stream: Stream,
+    /// See `ServerHooks::idle_epoch`.
+    epoch: u64,
+    /// It served more than one request.
+    proven: bool,
+}
+
+/// Which idle connections will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Any.
+    Any,
+    /// One that was reused before, so that its server is known to keep connections.
+    Proven,
+}
+
+/// Addresses are spread well enough by a multiplication.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        self.0 = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Shelf {
+    fn row(&mut self, cell: &Arc<ServerCell>) -> &mut Row {
+        self.rows.entry(Arc::as_ptr(cell) as usize).or_insert_with(|| Row {
+            cell: Arc::clone(cell),
+            idle: Vec::new(),
+            used: 0,
+            peak: 0,
+            previous_peak: 0,
+        })
+    }
+}
+
+/// A connection to the server, if a good one is idle. Counts a connection in use either way.
+pub(super) fn begin(cell: &Arc<ServerCell>, wanted: Option<Wanted>, epoch: u64) -> Option<Stream> {
+    SHELF.with_borrow_mut(|shelf| {
+        let row = shelf.row(cell);
+        row.used += 1;
+        row.peak = row.peak.max(row.used);
+        let wanted = wanted?;
+        while let Some(at) = match wanted {
+            Wanted::Any => row.idle.len().checked_sub(1),
+            Wanted::Proven => row.idle.iter().rposition(|entry| entry.proven),
+        } {
+            let mut entry = row.idle.swap_remove(at);
+            if entry.epoch == epoch && is_quiet(&mut entry.stream) {
+                return Some(entry.stream);
+            }
+        }
+        None
+    })
+}
+
+/// A connection in use ended; it was not kept.
+pub(super) fn end(cell: &Arc<ServerCell>) {
+    let _ = SHELF.try_with(|shelf| {
+        if let Ok(mut shelf) = shelf.try_borrow_mut() {
+            let row = shelf.row(cell);
+            row.used = row.used.saturating_sub(1);
+        }
+    });
+}
+
+/// A connection in use turned idle. It is kept if there is need for it.
+pub(super) fn keep(
+    cell: &Arc<ServerCell>,
+    stream: Stream,
+    epoch: u64,
+    proven: bool,
+    limit: Option<u32>,
+    worker: &Worker,
+) {
+    SHELF.with_borrow_mut(|shelf| {
+        let row = shelf.row(cell);
+        row.used = row.used.saturating_sub(1);
+        let need = row.peak.max(row.previous_peak);
+        let room = limit.is_none_or(|limit| row.idle.len() < limit as usize);
+        if row.idle.len() + row.used < need && room {
+            row.idle.push(Entry { stream, epoch, proven });
+        }
+        if !shelf.swept {
+            shelf.swept = true;
+            worker.spawn(sweep());
+        }
+    });
+}
+
+/// Nothing was received on an idle connection, not even its end.
+fn is_quiet(stream: &mut Stream) -> bool {
+    let mut byte = [0u8; 1];
+    let mut cx = Context::from_waker(Waker::noop());
+    matches!(stream.poll_read(&mut cx, &mut byte), Poll::Pending)
+}
+
+/// Closes surplus connections, and those their servers closed, once a period.
+async fn sweep() {
+    loop {
+        tokio::time::sleep(PERIOD).await;
+        // Closing runs outside of the borrow: it may reach code that looks at the shelf.
+        let closed = SHELF.with_borrow_mut(|shelf| {
+            let mut closed = Vec::new();
+            shelf.rows.retain(|_, row| {
+                row.previous_peak = std::mem::replace(&mut row.peak, row.used);
+                let need = row.previous_peak.max(row.used);
+                closed.extend(row.idle.extract_if(.., |entry| !is_quiet(&mut entry.stream)));
+                let surplus = (row.idle.len() + row.used).saturating_sub(need);
+                closed.extend(row.idle.drain(..surplus.min(row.idle.len())));
+                if row.idle.is_empty() {
+                    row.idle.shrink_to(8);
+                }
+                let in_pool = row.cell.id().is_some();
+                if !in_pool {
+                    closed.append(&mut row.idle);
+                }
+                in_pool || row.used > 0
+            });
+            closed
+        });
+        drop(closed);
+    }
+}

@@ -1,0 +1,102 @@
+//! Small helpers on streams and the buffers of this driver.
+
+use std::cell::RefCell;
+use std::io;
+use std::task::{Context, Poll};
+
+use lb_core::rt::Stream;
+use tokio::io::ReadBuf;
+
+/// Size of a buffer.
+pub(super) const BUFFER: usize = 16_384;
+/// Size of a buffer for bulk data.
+pub(super) const BULK: usize = 262_144;
+/// Buffers a thread keeps.
+const KEEP: usize = 128;
+
+thread_local! {
+    static FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static BULK_FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A buffer of [`BUFFER`] bytes; its contents are arbitrary.
+pub(super) fn take_buffer() -> Vec<u8> {
+    FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BUFFER])
+}
+
+/// Gives a buffer back.
+pub(super) fn give_buffer(buffer: Vec<u8>) {
+    if buffer.len() == BUFFER {
+        keep(&FREE, KEEP, buffer);
+    }
+}
+
+/// A buffer of [`BULK`] bytes.
+pub(super) fn take_bulk() -> Vec<u8> {
+    BULK_FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BULK])
+}
+
+/// Gives a bulk buffer back.
+pub(super) fn give_bulk(buffer: Vec<u8>) {
+    if buffer.len() == BULK {
+        keep(&BULK_FREE, 16, buffer);
+    }
+}
+
+fn keep(list: &'static std::thread::LocalKey<RefCell<Vec<Vec<u8>>>>, most: usize, buffer: Vec<u8>) {
+    // The thread may be ending: then its list is gone and the buffer is freed.
+    let _ = list.try_with(|free| {
+        if let Ok(mut free) = free.try_borrow_mut()
+            && free.len() < most
+        {
+            free.push(buffer);
+        }
+    });
+}
+
+/// Ready when a read would not wait. With TLS that may only mean that a part of a record is there.
+pub(super) fn poll_ready(stream: &Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    match stream {
+        Stream::Unix(unix) => unix.poll_read_ready(cx),
+        other => match other.tcp() {
+            Some(tcp) => tcp.poll_read_ready(cx),
+            None => Poll::Ready(Ok(())),
+        },
+    }
+}
+
+/// What is known of the other side while nothing is read from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// Bytes are waiting.
+    Data,
+    /// It has closed its side, or the connection is broken.
+    Gone,
+}
+
+/// Looks whether something happened on a connection that is not being read. Costs no system call while nothing did.
+pub(super) fn poll_presence(stream: &Stream, cx: &mut Context<'_>) -> Poll<Presence> {
+    let Some(tcp) = stream.tcp() else { return Poll::Pending };
+    let mut byte = [0u8; 1];
+    let mut buf = ReadBuf::new(&mut byte);
+    match tcp.poll_peek(cx, &mut buf) {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(Presence::Gone),
+        Poll::Ready(Ok(_)) => Poll::Ready(Presence::Data),
+    }
+}
+
+/// Writes everything; ready immediately while the socket takes it.
+pub(super) async fn write_all(stream: &mut Stream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let n = std::future::poll_fn(|cx| stream.poll_write(cx, bytes)).await?;
+        if n == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[n..];
+    }
+    if stream.is_tls() {
+        std::future::poll_fn(|cx| stream.poll_flush(cx)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! Log lines and counters of exchanges.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use lb_core::expr::{Env, Facts, ProxyRef};
+use lb_core::log::{Cause, HttpRecord, Origin, Record, Timers};
+
+use super::client::Client;
+use super::txn::{Live, Txn};
+use super::upstream::millis;
+use crate::rule::Session;
+
+/// Facts of an exchange for a line.
+pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
+    let session = &client.session;
+    let front = session.frontend();
+    let listener = &session.listener;
+    let accepted = &session.accepted;
+    let date = |at: Instant| accepted.date + at.saturating_duration_since(accepted.instant);
+    let ready = txn.times.ready.unwrap_or(accepted.instant);
+    let begin = txn.times.begin.unwrap_or(ready);
+    let uri_limit = client.frontend().map_or(1024, |http| http.log_uri_limit.0);
+    Record {
+        client: client.source.or(session.peer),
+        frontend_addr: client.destination.or_else(|| session.local(&client.stream)),
+        backend_addr: txn.upstream.local,
+        server_addr: txn.upstream.peer,
+        unix: session.peer.is_none(),
+        frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
+        listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
+        tls: client.stream.is_tls(),
+        http_mode: true,
+        backend: txn
+            .backend
+            .as_ref()
+            .map(|backend| ProxyRef { name: backend.spec.name.as_str(), id: backend.spec.id }),
+        server: txn.server.as_ref().map(|server| server.spec.name.as_str()),
+        accept_date: date(ready),
+        request_date: date(begin),
+        timers: timers(client, txn),
+        status: txn.layer.response.status,
+        bytes_read: txn.counts.from_server,
+        bytes_uploaded: txn.counts.from_client,
+        termination: txn.termination,
+        process_connections: session.process_connections() as u64,
+        frontend_connections: front.state.front.sessions.level().cur,
+        backend_connections: txn.backend.as_ref().map_or(0, |backend| u64::from(backend.pool.sessions())),
+        server_connections: txn.upstream.cell.as_ref().map_or(0, |cell| cell.served().cur),
+        retries: txn.upstream.retries,
+        redispatched: txn.upstream.redispatched,
+        server_queue: txn.upstream.server_queue,
+        backend_queue: txn.upstream.backend_queue,
+        counter: client.requests,
+        origin: Origin::Close,
+        http: Some(HttpRecord {
+            request: txn.layer.request_line(),
+            uri_limit,
+            request_cookie: txn.layer.request_cookie.get(),
+            response_cookie: txn.layer.response_cookie.get(),
+            request_captures: &txn.layer.request_captures,
+            response_captures: &txn.layer.response_captures,
+        }),
+        ..Record::EMPTY
+    }
+}
+
+/// The durations of manual 8.4; -1 for phases that were not reached.
+fn timers(client: &Client, txn: &Txn) -> Timers {
+    let times = &txn.times;
+    let between = |from: Option<Instant>, to: Option<Instant>| match (from, to) {
+        (Some(from), Some(to)) => millis(to.saturating_duration_since(from)) as i64,
+        _ => -1,
+    };
+    let handshake = if client.requests == 0 { i64::from(client.session.handshake_ms) } else { 0 };
+    let now = Some(Instant::now());
+    let request = times.request.filter(|_| txn.layer.has_request);
+    let idle = between(times.ready, times.begin).max(0);
+    let active = between(times.begin.or(times.ready), now);
+    Timers {
+        handshake,
+        idle,
+        request: between(times.begin, request),
+        queue: between(request, times.queue),
+        connect: between(times.queue, times.connect),
+        response: between(times.connect, times.response),
+        data: between(times.response, now),
+        active,
+        total: handshake + idle + active,
+        user: handshake + active,
+    }
+}
+
+/// Writes the line of an exchange, once.
+pub(super) fn write(live: &mut Live<'_>, origin: Origin) {
+    let again = origin == Origin::Unspecified;
+    if live.txn.logged && !again {
+        return;
+    }
+    live.txn.logged |= !again;
+    let level = match live.txn.settings.log_level {
+        Some(None) => return,
+        Some(level) => level,
+        None => None,
+    };
+    let session = &live.client.session;
+    let generation = Arc::clone(&session.generation);
+    let logger = generation.logger(session.proxy);
+    if !logger.wants(&live.txn.termination) {
+        return;
+    }
+    live.txn.times.now = Some(Instant::now());
+    let worker = live.client.session.worker.id();
+    {
+        let facts: &dyn Facts = &*live;
+        let env = Env::new(facts, live.vars(), live.arena());
+        logger.traffic_in(worker, level, &env);
+    }
+    live.txn.arena.reset();
+}
+
+/// Adds an exchange to the counters of everybody concerned.
+pub(super) fn account(live: &mut Live<'_>) {
+    let session = &live.client.session;
+    let worker = session.worker.id();
+    let counts = &live.txn.counts;
+    let status = live.txn.layer.response.status;
+    let front = session.frontend().state.front.counters.of(worker);
+    front.request_bytes_in.add(counts.from_client);
+    front.request_bytes_out.add(counts.to_server);
+    front.response_bytes_in.add(counts.from_server);
+    front.response_bytes_out.add(counts.to_client);
+    front.response(status);
+    let listener = session.listener.state.counters.of(worker);
+    listener.request_bytes_in.add(counts.from_client);
+    listener.response_bytes_out.add(counts.to_client);
+    let Some(backend) = &live.txn.backend else { return };
+    let own = backend.pool.counters().of(worker);
+    own.request_bytes_in.add(counts.from_client);
+    own.request_bytes_out.add(counts.to_server);
+    own.response_bytes_in.add(counts.from_server);
+    own.response_bytes_out.add(counts.to_client);
+    own.response(status);
+    let Some(lease) = &live.txn.upstream.lease else { return };
+    let cell = lease.server();
+    let own = cell.counters().of(worker);
+    own.request_bytes_in.add(counts.from_client);
+    own.request_bytes_out.add(counts.to_server);
+    own.response_bytes_in.add(counts.from_server);
+    own.response_bytes_out.add(counts.to_client);
+    own.response(status);
+    let timers = timers(live.client, live.txn);
+    for meters in [cell.durations(), backend.pool.durations()] {
+        let record = |meter: &lb_core::stats::counter::AverageMeter, value: i64| {
+            meter.record(u64::try_from(value).unwrap_or_default());
+        };
+        record(&meters.queue, timers.queue);
+        record(&meters.connect, timers.connect);
+        record(&meters.response, timers.response);
+        record(&meters.total, timers.active);
+    }
+}
+
+/// Counts a transfer that one side ended.
+pub(super) fn abort(live: &Live<'_>, cause: Cause) {
+    let worker = live.client.session.worker.id();
+    let Some(backend) = &live.txn.backend else { return };
+    let counters = backend.pool.counters().of(worker);
+    let server = live.txn.upstream.lease.as_ref().map(|lease| lease.server().counters().of(worker));
+    match cause {
+        Cause::ClientAbort | Cause::ClientTimeout => {
+            counters.client_aborts.inc();
+            if let Some(server) = server {
+                server.client_aborts.inc();
+            }
+        }
+        Cause::ServerAbort | Cause::ServerTimeout => {
+            counters.server_aborts.inc();
+            if let Some(server) = server {
+                server.server_aborts.inc();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Counts what is not a request.
+pub(super) fn bad_request(live: &Live<'_>) {
+    let session = &live.client.session;
+    session.frontend().state.front.counters.of(session.worker.id()).request_errors.inc();
+}
+
+/// The exchange is over: what its variables held is gone.
+pub(super) fn session_end(_client: &mut Client, txn: &mut Txn) {
+    txn.vars.end_request();
+}

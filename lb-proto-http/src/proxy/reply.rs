@@ -1,0 +1,370 @@
+//! Answers made here: filled in, run through the `http-after-response` rules, written and logged.
+
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use lb_core::engine::ProxyPlan;
+use lb_core::log::{Cause, Origin, Phase, Template};
+
+use super::exchange::{After, end};
+use super::io::write_all;
+use super::request::{body_is_buffered, configured_error};
+use super::response::is_head;
+use super::txn::Live;
+use super::{body, http_of, log, upstream};
+use crate::answer::{self, Made};
+use crate::h1::{BodyLength, write_response};
+use crate::head::{HeaderName, Version};
+use crate::rule::{self, Cursor, Outcome, Subject};
+use crate::spec::{ConnectionMode, ErrorReply, HttpProxy, Redirect, Reply, ServiceKind};
+
+/// Most bytes of an unread request body that are read and thrown away to keep a connection.
+const DRAIN: usize = 65_536;
+
+/// An answer that is not a server's.
+pub(super) enum Answer {
+    /// The proxy's answer for an error.
+    Error {
+        /// Status.
+        status: u16,
+        /// For the log.
+        cause: Cause,
+        /// For the log.
+        phase: Phase,
+    },
+    /// `deny` of a request.
+    Deny(Reply),
+    /// `deny` of a response.
+    DenyResponse(Reply),
+    /// `return`.
+    Return(Reply),
+    /// `tarpit`.
+    Tarpit(Reply),
+    /// `redirect`.
+    Redirect(Redirect),
+    /// A redirection that is in the response already.
+    Redirected,
+    /// `auth`.
+    Auth(Option<Template>),
+    /// The statistics page of this proxy.
+    Stats(Arc<ProxyPlan>),
+    /// A service.
+    Service(ServiceKind),
+}
+
+/// Makes the redirection of a rule; `None` if its address is empty and that is to be ignored.
+pub(super) fn try_redirect(live: &mut Live<'_>, redirect: &Redirect) -> Option<Answer> {
+    match make_redirect(live, redirect) {
+        Made::Response => Some(Answer::Redirected),
+        Made::Nothing => None,
+    }
+}
+
+fn make_redirect(live: &mut Live<'_>, redirect: &Redirect) -> Made {
+    let mut text = std::mem::take(&mut live.txn.text);
+    let made = answer::redirect(live, redirect, &mut text);
+    live.txn.text = text;
+    live.txn.arena.reset();
+    live.txn.body.clear();
+    made
+}
+
+/// Answers a request.
+pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
+    if live.txn.times.request.is_none() {
+        live.txn.times.request = live.txn.times.begin;
+    }
+    if let Answer::Tarpit(_) = answer
+        && let Some(after) = tarpit(live).await
+    {
+        return after;
+    }
+    let made = make(live, &answer).await;
+    account(live, &answer);
+    if made == Made::Nothing {
+        upstream::detach(live, false);
+        log::write(live, Origin::Close);
+        return After::Close;
+    }
+    send(live).await
+}
+
+/// Notes how the exchange ended and counts it.
+fn account(live: &mut Live<'_>, answer: &Answer) {
+    let worker = live.client.session.worker.id();
+    let front = Arc::clone(live.client.session.frontend());
+    let counters = front.state.front.counters.of(worker);
+    let in_backend = live.txn.backend.as_ref().filter(|backend| backend.index != front.index).cloned();
+    let (cause, phase) = match answer {
+        Answer::Error { cause, phase, .. } => {
+            if *cause == Cause::Local {
+                counters.intercepted.inc();
+            }
+            (*cause, *phase)
+        }
+        Answer::Deny(_) | Answer::Auth(_) => {
+            match &in_backend {
+                Some(backend) => backend.pool.counters().of(worker).denied_requests.inc(),
+                None => counters.denied_requests.inc(),
+            }
+            (Cause::Proxy, Phase::Request)
+        }
+        Answer::Tarpit(_) => {
+            counters.denied_requests.inc();
+            (Cause::Proxy, Phase::Tarpit)
+        }
+        Answer::DenyResponse(_) => {
+            counters.denied_responses.inc();
+            (Cause::Proxy, Phase::Headers)
+        }
+        Answer::Return(_)
+        | Answer::Redirect(_)
+        | Answer::Redirected
+        | Answer::Stats(_)
+        | Answer::Service(_) => {
+            counters.intercepted.inc();
+            (Cause::Local, Phase::Request)
+        }
+    };
+    end(live, cause, phase);
+}
+
+/// Holds the client for the tarpit's time; an end if it does not wait.
+async fn tarpit(live: &mut Live<'_>) -> Option<After> {
+    let timeouts = match &live.txn.backend {
+        Some(backend) => backend.spec.timeouts,
+        None => live.client.session.frontend().spec.timeouts,
+    };
+    let time = live.txn.settings.tarpit.or(timeouts.tarpit).or(timeouts.connect).unwrap_or(Duration::ZERO);
+    live.client.timer.set_after(Some(time));
+    let client = &*live.client;
+    let mut watch = true;
+    let gone = std::future::poll_fn(|cx| {
+        if watch {
+            match super::io::poll_presence(&client.stream, cx) {
+                Poll::Ready(super::io::Presence::Gone) => return Poll::Ready(true),
+                Poll::Ready(super::io::Presence::Data) => watch = false,
+                Poll::Pending => {}
+            }
+        }
+        client.timer.poll_expired(cx).map(|()| false)
+    })
+    .await;
+    live.touch();
+    if !gone {
+        return None;
+    }
+    end(live, Cause::Proxy, Phase::Tarpit);
+    live.txn.layer.response.status = 500;
+    log::write(live, Origin::Close);
+    Some(After::Close)
+}
+
+/// Fills in the response.
+async fn make(live: &mut Live<'_>, answer: &Answer) -> Made {
+    let mut text = std::mem::take(&mut live.txn.text);
+    let mut body = std::mem::take(&mut live.txn.body);
+    body.clear();
+    let made = match answer {
+        Answer::Error { status, .. } => {
+            let configured = configured_error(live, *status);
+            answer::error(live, *status, configured.as_deref(), &mut text, &mut body)
+        }
+        Answer::Deny(reply) | Answer::DenyResponse(reply) | Answer::Return(reply) | Answer::Tarpit(reply) => {
+            let configured = configured_error(live, reply.status);
+            answer::reply(live, reply, configured.as_deref(), &mut text, &mut body)
+        }
+        Answer::Redirect(redirect) => answer::redirect(live, redirect, &mut text),
+        Answer::Redirected => Made::Response,
+        Answer::Auth(realm) => {
+            let configured = (configured_error(live, 401), configured_error(live, 407));
+            let name = proxy_name(live);
+            let pages: (Option<&ErrorReply>, _) = (configured.0.as_deref(), configured.1.as_deref());
+            answer::auth(live, realm.as_ref(), &name, pages, &mut text, &mut body)
+        }
+        Answer::Stats(plan) => super::stats::page(live, plan, &mut body).await,
+        Answer::Service(ServiceKind::Prometheus) => super::stats::prometheus(live, &mut body),
+    };
+    live.txn.arena.reset();
+    live.txn.text = text;
+    live.txn.body = body;
+    made
+}
+
+/// The name of the proxy whose rules are being run.
+fn proxy_name(live: &Live<'_>) -> String {
+    let plan = live.txn.backend.as_ref().unwrap_or_else(|| live.client.session.frontend());
+    plan.spec.name.as_str().to_owned()
+}
+
+/// Runs the `http-after-response` rules of both sides; they only edit.
+pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) {
+    let plan = Arc::clone(live.client.session.frontend());
+    let front = http_of(&*plan.spec.protocol);
+    let same = front.zip(back).is_some_and(|(front, back)| std::ptr::eq(front, back));
+    for http in [back, front.filter(|_| !same)].into_iter().flatten() {
+        if http.after_response.is_empty() {
+            continue;
+        }
+        live.txn.direction = super::txn::Responding::Response;
+        let mut cursor = Cursor::new(!http.lax_rewrite);
+        loop {
+            let mut text = std::mem::take(&mut live.txn.text);
+            let outcome = rule::run(&http.after_response, Subject::Response, live, &mut cursor, &mut text);
+            live.txn.text = text;
+            match outcome {
+                Outcome::Pause(time) => {
+                    live.client.timer.set_after(Some(time));
+                    live.client.timer.expired().await;
+                }
+                _ => break,
+            }
+        }
+    }
+}
+
+/// Writes the answer in the transaction.
+async fn send(live: &mut Live<'_>) -> After {
+    live.txn.layer.has_response = true;
+    let backend = live.txn.backend.clone();
+    let back = backend.as_ref().and_then(|backend| http_of(&*backend.spec.protocol));
+    run_after(live, back).await;
+    upstream::detach(live, false);
+    let front = live.client.frontend().map_or(ConnectionMode::KeepAlive, |http| http.connection);
+    let after = drained(live).await;
+    let keep = live.txn.layer.request.wants_keep_alive()
+        && live.txn.layer.has_request
+        && front != ConnectionMode::Close
+        && !live.txn.layer.response.flags.close
+        && after.is_some();
+    let mut out = std::mem::take(&mut live.txn.out);
+    out.clear();
+    write_head(live, keep, &mut out);
+    if !is_head(live) && live.txn.layer.response.body != BodyLength::Empty {
+        out.extend_from_slice(&live.txn.body);
+    }
+    let limit = live.client.session.frontend().spec.timeouts.client;
+    let sent = write_in_time(live, &out, limit).await;
+    live.txn.counts.to_client += out.len() as u64;
+    live.txn.out = out;
+    if !sent {
+        end(live, Cause::ClientAbort, Phase::Last);
+    }
+    log::account(live);
+    log::write(live, Origin::Close);
+    match after {
+        Some(from) if keep && sent => After::Keep(from),
+        _ => After::Close,
+    }
+}
+
+async fn write_in_time(live: &mut Live<'_>, out: &[u8], limit: Option<Duration>) -> bool {
+    let client = &mut *live.client;
+    client.timer.set_after(limit);
+    let mut write = std::pin::pin!(write_all(&mut client.stream, out));
+    let timer = &client.timer;
+    std::future::poll_fn(|cx| match write.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(result.is_ok()),
+        Poll::Pending => timer.poll_expired(cx).map(|()| false),
+    })
+    .await
+}
+
+/// Where the next request begins, once the rest of this one's body was read; `None` when it is not worth it.
+async fn drained(live: &mut Live<'_>) -> Option<usize> {
+    let request = &live.txn.layer.request;
+    if !live.txn.layer.has_request {
+        return None;
+    }
+    if body_is_buffered(request) {
+        let end = body::end_of(request.body, request.buffered_body())?;
+        return Some(request.body_at + end);
+    }
+    // A client that waits for leave to send its body will not send it after this answer.
+    if request.fields.find(b"expect", 0).is_some() {
+        return None;
+    }
+    match request.body {
+        BodyLength::Known(length) if length <= DRAIN as u64 => {}
+        _ => return None,
+    }
+    let BodyLength::Known(length) = request.body else { return None };
+    let mut missing = usize::try_from(length).ok()?.checked_sub(request.buffered_body().len())?;
+    let mut buffer = super::io::take_buffer();
+    live.client.timer.set_after(Some(Duration::from_millis(200)));
+    while missing > 0 {
+        let most = missing.min(buffer.len());
+        let client = &mut *live.client;
+        let got = std::future::poll_fn(|cx| match client.stream.poll_read(cx, &mut buffer[..most]) {
+            Poll::Ready(got) => Poll::Ready(got.unwrap_or(0)),
+            Poll::Pending => client.timer.poll_expired(cx).map(|()| 0),
+        })
+        .await;
+        if got == 0 {
+            break;
+        }
+        missing -= got;
+    }
+    super::io::give_buffer(buffer);
+    (missing == 0).then_some(live.txn.layer.request.filled)
+}
+
+/// Writes the head of the response with what is to be said about the connection.
+pub(super) fn write_head(live: &mut Live<'_>, keep: bool, out: &mut Vec<u8>) {
+    let http10 = live.txn.layer.request.version == Version::Http10 && live.txn.layer.has_request;
+    let response = &mut live.txn.layer.response;
+    let option: &[u8] = match (keep, http10) {
+        (true, false) => b"",
+        (true, true) => b"keep-alive",
+        (false, _) => b"close",
+    };
+    let mut extra: &[(&[u8], &[u8])] = &[];
+    let pair = [(&b"connection"[..], option)];
+    if !option.is_empty() {
+        match response.fields.find(b"connection", 0) {
+            Some(index) => {
+                let joined = [response.fields.value(index), b", ", option].concat();
+                response.fields.set_value(index, &joined);
+            }
+            None => extra = &pair,
+        }
+    }
+    write_response(out, response, extra);
+    if let Some(front) = live.client.frontend().filter(|front| front.case_adjust_client) {
+        adjust_case(out, &front.case_adjust);
+    }
+}
+
+/// Gives field names the case that a peer insists on.
+pub(super) fn adjust_case(out: &mut [u8], names: &[(HeaderName, Arc<[u8]>)]) {
+    let mut at = memchr::memchr(b'\n', out).map_or(out.len(), |at| at + 1);
+    while let Some(len) = memchr::memchr(b'\n', &out[at..]) {
+        let line = &mut out[at..at + len];
+        let Some(colon) = memchr::memchr(b':', line) else { return };
+        let found = names.iter().find(|(name, _)| name.as_bytes() == &line[..colon]);
+        if let Some((_, text)) = found.filter(|(_, text)| text.len() == colon) {
+            line[..colon].copy_from_slice(text);
+        }
+        at += len + 1;
+    }
+}
+
+/// Answers what is not a request: as configured, else with the built-in page as it is.
+pub(super) async fn early(live: &mut Live<'_>, status: u16) {
+    let configured = configured_error(live, status);
+    live.txn.layer.response.status = status;
+    let text = match configured.as_deref() {
+        Some(ErrorReply::Raw(text)) => text.to_vec(),
+        Some(_) => {
+            answer(live, Answer::Error { status, cause: Cause::Normal, phase: Phase::Done }).await;
+            return;
+        }
+        None => answer::early_error(status),
+    };
+    let limit = live.client.session.frontend().spec.timeouts.client;
+    write_in_time(live, &text, limit).await;
+    live.txn.counts.to_client += text.len() as u64;
+    log::account(live);
+    log::write(live, Origin::Close);
+}

@@ -1,0 +1,527 @@
+//! The request: reading its head, running its rules, choosing where it goes.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use lb_core::engine::ProxyPlan;
+use lb_core::expr::{Env, Facts};
+use lb_core::log::{Cause, Phase};
+use lb_core::rule::RuleSet;
+
+use super::http_of;
+use super::io::{BUFFER, take_buffer, write_all};
+use super::reply::{self, Answer};
+use super::txn::{Live, Responding};
+use crate::h1::{Reject, parse_request, write_response};
+use crate::head::{HeaderName, Request};
+use crate::rule::{self, Cursor, Outcome, Session, Subject};
+use crate::spec::{Action, ErrorReply, ForwardFor, HttpProxy, OriginalTo, RestrictNames};
+
+/// Why there is no request.
+pub(super) enum NoRequest {
+    /// The client closed, or stayed silent, before it sent anything.
+    Nothing,
+    /// The client closed in the middle.
+    Aborted,
+    /// The head did not arrive in time.
+    Late,
+    /// It is not a request.
+    Bad(Reject),
+}
+
+/// Reads a request head. What arrived with the previous request may already be in the buffer.
+pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
+    let timeouts = live.client.session.frontend().spec.timeouts;
+    let first = live.client.requests == 0;
+    live.txn.times.ready = Some(live.client.idle_since);
+    if live.txn.layer.request.fields.buffer().len() < BUFFER {
+        live.txn.layer.request.fields.set_buffer(take_buffer());
+    }
+    let mut armed = false;
+    let mut filled = live.txn.layer.request.filled;
+    if filled > 0 {
+        live.txn.times.begin = Some(Instant::now());
+    }
+    loop {
+        if filled > 0 && parse(live, filled)? {
+            return Ok(());
+        }
+        let got = {
+            let Live { client, txn } = live;
+            let spare = &mut txn.layer.request.fields.buffer_mut()[filled..];
+            let (stream, timer) = (&mut client.stream, &client.timer);
+            std::future::poll_fn(|cx| match stream.poll_read(cx, spare) {
+                Poll::Ready(got) => Poll::Ready(Some(got)),
+                Poll::Pending if !armed => {
+                    armed = true;
+                    // The head must be there some time after its first byte, the first one some time after the accept.
+                    let (from, limit) = match txn.times.begin {
+                        Some(begin) => (begin, timeouts.effective_http_request()),
+                        None if first => (client.idle_since, timeouts.effective_http_request()),
+                        None => (client.idle_since, timeouts.effective_keep_alive()),
+                    };
+                    timer.set(limit.map(|limit| from + limit));
+                    timer.poll_expired(cx).map(|()| None)
+                }
+                Poll::Pending => timer.poll_expired(cx).map(|()| None),
+            })
+            .await
+        };
+        match got {
+            Some(Ok(n)) if n > 0 => {
+                if filled == 0 {
+                    live.txn.times.begin = Some(Instant::now());
+                    armed = false;
+                }
+                filled += n;
+                live.txn.layer.request.filled = filled;
+            }
+            None if filled == 0 && !first => return Err(NoRequest::Nothing),
+            None => return Err(NoRequest::Late),
+            Some(_) if filled == 0 => return Err(NoRequest::Nothing),
+            Some(_) => return Err(NoRequest::Aborted),
+        }
+    }
+}
+
+/// Parses what is there; true when the head is complete.
+fn parse(live: &mut Live<'_>, filled: usize) -> Result<bool, NoRequest> {
+    let limits = live.client.frontend().map(|http| http.request_limits).unwrap_or_default();
+    let txn = &mut *live.txn;
+    match parse_request(&mut txn.layer.request, &mut txn.cursor, filled, &limits) {
+        Ok(true) => {
+            txn.layer.has_request = true;
+            txn.times.request = Some(Instant::now());
+            Ok(true)
+        }
+        Ok(false) if filled >= BUFFER => Err(NoRequest::Bad(Reject::HeadTooLarge)),
+        Ok(false) => Ok(false),
+        Err(reject) => Err(NoRequest::Bad(reject)),
+    }
+}
+
+/// What becomes of a request.
+pub(super) enum Fate {
+    /// It goes to the backend of the transaction.
+    Forward,
+    /// It is answered here.
+    Answer(Answer),
+    /// The connection ends without an answer; with a reset when the client is not to be told.
+    Drop {
+        /// Reset instead of close.
+        silent: bool,
+    },
+    /// The client went away.
+    Gone,
+}
+
+/// Runs everything that is configured for requests.
+pub(super) async fn process(live: &mut Live<'_>) -> Fate {
+    let plan = Arc::clone(live.client.session.frontend());
+    let Some(front) = http_of(&*plan.spec.protocol) else { return Fate::Drop { silent: false } };
+    prepare(live, front);
+    if let Some(fate) = monitor(live, front) {
+        return fate;
+    }
+    if let Some(fate) = restrict(live, front) {
+        return fate;
+    }
+    if front.buffer_request
+        && let Err(fate) = buffer_body(live, plan.spec.timeouts.effective_http_request(), 0, true).await
+    {
+        return fate;
+    }
+    if let Some(fate) = rules_of(live, front, &plan).await {
+        return fate;
+    }
+    let Some(backend) = route(live, &plan) else {
+        return Fate::Answer(Answer::Error { status: 503, cause: Cause::ServerAbort, phase: Phase::Connect });
+    };
+    let same = backend.index == plan.index;
+    live.txn.backend = Some(Arc::clone(&backend));
+    live.txn.upstream.visit = Some(backend.pool.visit(live.txn.times.request.unwrap_or_else(Instant::now)));
+    if same {
+        finish(live, front, front);
+        return Fate::Forward;
+    }
+    let Some(back) = http_of(&*backend.spec.protocol) else { return Fate::Drop { silent: false } };
+    if let Some(fate) = restrict(live, back) {
+        return fate;
+    }
+    if back.buffer_request
+        && let Err(fate) = buffer_body(live, backend.spec.timeouts.effective_http_request(), 0, true).await
+    {
+        return fate;
+    }
+    if let Some(fate) = rules_of(live, back, &backend).await {
+        return fate;
+    }
+    finish(live, front, back);
+    Fate::Forward
+}
+
+/// Counts the request and takes its captures.
+fn prepare(live: &mut Live<'_>, front: &HttpProxy) {
+    let session = &live.client.session;
+    let worker = session.worker.id();
+    let counters = session.frontend().state.front.counters.of(worker);
+    counters.requests.inc();
+    counters.h1_requests.inc();
+    if let Some(now) = live.txn.times.request {
+        live.txn.times.now = Some(now);
+        let since = now.saturating_duration_since(session.accepted.instant);
+        let date = session.accepted.date + since;
+        let millis = u64::try_from(date.as_millis()).unwrap_or_default();
+        session.frontend().state.front.request_rate.tick(millis);
+    }
+    let layer = &mut live.txn.layer;
+    layer.first_request = live.client.requests == 0;
+    if layer.users.is_none() {
+        layer.users = Some(Arc::clone(&front.users));
+    }
+    let captures = &front.captures;
+    layer.request_captures.resize_with(captures.request.len(), Default::default);
+    layer.response_captures.resize_with(captures.response.len(), Default::default);
+    for (slot, spec) in layer.request_captures.iter_mut().zip(&captures.request) {
+        let Some(name) = &spec.header else { continue };
+        if let Some(index) = layer.request.fields.rfind(name.as_bytes(), usize::MAX) {
+            slot.set(layer.request.fields.value(index), spec.limit);
+        }
+    }
+    if let Some((name, limit)) = &captures.cookie {
+        capture_cookie(layer, name, *limit);
+    }
+}
+
+/// Captures the first cookie whose name begins as configured, as `name=value`.
+fn capture_cookie(layer: &mut crate::layer::HttpLayer, name: &[u8], limit: usize) {
+    let (request, capture) = (&layer.request, &mut layer.request_cookie);
+    for value in request.fields.all(b"cookie") {
+        for cookie in crate::cookie::Cookies::new(value) {
+            if cookie.name.starts_with(name) && cookie.value.is_some() {
+                capture.set(crate::h1::trim(&value[cookie.start..cookie.end]), limit);
+                return;
+            }
+        }
+    }
+}
+
+/// `monitor-uri`: an answer for those who watch the balancer itself.
+fn monitor(live: &mut Live<'_>, front: &HttpProxy) -> Option<Fate> {
+    let uri = front.monitor_uri.as_ref()?;
+    let target = crate::h1::Target::parse(live.txn.layer.request.target());
+    if target.path_query != &**uri {
+        return None;
+    }
+    let failing = {
+        let env = Env::new(live.facts(), live.vars(), live.arena());
+        front.monitor_fail.iter().any(|condition| condition.holds(&env))
+    };
+    live.reset_arena();
+    live.txn.logged = true;
+    let status = if failing { 503 } else { 200 };
+    Some(Fate::Answer(Answer::Error { status, cause: Cause::Local, phase: Phase::Request }))
+}
+
+/// `option http-restrict-req-hdr-names`.
+fn restrict(live: &mut Live<'_>, http: &HttpProxy) -> Option<Fate> {
+    let plain = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    match http.restrict_names {
+        RestrictNames::Preserve => None,
+        RestrictNames::Delete => {
+            live.txn.layer.request.fields.remove_if(|name, _| !plain(name));
+            None
+        }
+        RestrictNames::Reject => {
+            let bad = live.txn.layer.request.fields.iter().any(|(name, _)| !plain(name));
+            bad.then_some(Fate::Answer(Answer::Error {
+                status: 403,
+                cause: Cause::Proxy,
+                phase: Phase::Request,
+            }))
+        }
+    }
+}
+
+/// The rulesets of one proxy: `http-request`, the statistics page, `redirect`.
+async fn rules_of(live: &mut Live<'_>, http: &HttpProxy, plan: &Arc<ProxyPlan>) -> Option<Fate> {
+    if let Some(fate) = run(live, &http.request, http).await {
+        return Some(fate);
+    }
+    if let Some(stats) = &http.stats
+        && live.txn.layer.request.target().starts_with(&stats.uri)
+    {
+        if let Some(fate) = run(live, &stats.rules, http).await {
+            return Some(fate);
+        }
+        return Some(Fate::Answer(Answer::Stats(Arc::clone(plan))));
+    }
+    if http.redirects.is_empty() {
+        return None;
+    }
+    let found = {
+        let env = Env::new(live.facts(), live.vars(), live.arena());
+        match http.redirects.next(0, &env) {
+            lb_core::rule::Next::Apply(index, _) => Some(index),
+            _ => None,
+        }
+    };
+    live.reset_arena();
+    found.map(|index| Fate::Answer(Answer::Redirect(http.redirects.rules()[index].action.clone())))
+}
+
+/// Runs one ruleset of requests to its end.
+async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> Option<Fate> {
+    if rules.is_empty() {
+        return None;
+    }
+    let mut cursor = Cursor::new(!http.lax_rewrite);
+    loop {
+        let mut text = std::mem::take(&mut live.txn.text);
+        let outcome = rule::run(rules, Subject::Request, live, &mut cursor, &mut text);
+        live.txn.text = text;
+        let answer = match outcome {
+            Outcome::Done => return None,
+            Outcome::Deny(reply) => Answer::Deny(reply.clone()),
+            Outcome::Return(reply) => Answer::Return(reply.clone()),
+            Outcome::Tarpit(reply) => Answer::Tarpit(reply.clone()),
+            Outcome::Redirect(redirect) => match reply::try_redirect(live, redirect) {
+                // An empty address that is to be ignored: the next rule.
+                None => continue,
+                Some(answer) => answer,
+            },
+            Outcome::Auth(realm) => Answer::Auth(realm.cloned()),
+            Outcome::Service(kind) => Answer::Service(kind),
+            Outcome::Reject => return Some(Fate::Drop { silent: false }),
+            Outcome::SilentDrop => return Some(Fate::Drop { silent: true }),
+            Outcome::Failed => Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Request },
+            Outcome::EarlyHint(name, value) => {
+                let mut text = Vec::new();
+                rule::format(live, value, &mut text);
+                if early_hint(live, name, &text).await.is_err() {
+                    return Some(Fate::Gone);
+                }
+                continue;
+            }
+            Outcome::WaitForBody { time, at_least } => {
+                if let Err(fate) = buffer_body(live, Some(time), at_least, false).await {
+                    return Some(fate);
+                }
+                continue;
+            }
+            Outcome::Pause(time) => {
+                live.client.timer.set_after(Some(time));
+                live.client.timer.expired().await;
+                live.touch();
+                continue;
+            }
+            Outcome::Wait => {
+                let limit = live.client.session.frontend().spec.timeouts.effective_http_request();
+                if let Err(fate) = buffer_body(live, limit, 0, false).await {
+                    return Some(fate);
+                }
+                continue;
+            }
+        };
+        return Some(Fate::Answer(answer));
+    }
+}
+
+/// Sends a 103 response with one field.
+async fn early_hint(live: &mut Live<'_>, name: &HeaderName, value: &[u8]) -> io::Result<()> {
+    let mut response = crate::head::Response::default();
+    crate::answer::start(&mut response, 103);
+    response.fields.push(name.as_bytes(), value);
+    let mut out = Vec::new();
+    write_response(&mut out, &response, &[]);
+    write_all(&mut live.client.stream, &out).await
+}
+
+/// Waits until the body, or `at_least` bytes of it, is in the buffer, or the buffer is full. With `strict` a body
+/// that does not come in time is an error.
+pub(super) async fn buffer_body(
+    live: &mut Live<'_>,
+    limit: Option<Duration>,
+    at_least: usize,
+    strict: bool,
+) -> Result<(), Fate> {
+    let deadline = limit.map(|limit| Instant::now() + limit);
+    live.client.timer.set(deadline);
+    continue_if_asked(live).await.map_err(|_| Fate::Gone)?;
+    loop {
+        let request = &mut live.txn.layer.request;
+        if body_is_buffered(request) {
+            live.txn.layer.body_complete = true;
+            return Ok(());
+        }
+        let there = request.filled - request.body_at;
+        if (at_least > 0 && there >= at_least) || request.filled >= BUFFER {
+            return Ok(());
+        }
+        let filled = request.filled;
+        let spare = &mut request.fields.buffer_mut()[filled..];
+        let (stream, timer) = (&mut live.client.stream, &live.client.timer);
+        let got = std::future::poll_fn(|cx| match stream.poll_read(cx, spare) {
+            Poll::Ready(got) => Poll::Ready(Some(got)),
+            Poll::Pending => timer.poll_expired(cx).map(|()| None),
+        })
+        .await;
+        match got {
+            Some(Ok(n)) if n > 0 => live.txn.layer.request.filled += n,
+            Some(_) => return Err(Fate::Gone),
+            None if strict => {
+                return Err(Fate::Answer(Answer::Error {
+                    status: 408,
+                    cause: Cause::ClientTimeout,
+                    phase: Phase::Data,
+                }));
+            }
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Answers `Expect: 100-continue` when the body is needed here.
+async fn continue_if_asked(live: &mut Live<'_>) -> io::Result<()> {
+    let request = &live.txn.layer.request;
+    let asked =
+        request.fields.get(b"expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+    if !asked || body_is_buffered(request) {
+        return Ok(());
+    }
+    write_all(&mut live.client.stream, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+    live.txn.layer.request.fields.remove_all(b"expect");
+    Ok(())
+}
+
+/// Whether the whole body is in the buffer.
+pub(super) fn body_is_buffered(request: &Request) -> bool {
+    super::body::end_of(request.body, request.buffered_body()).is_some()
+}
+
+/// The backend the request goes to.
+fn route(live: &mut Live<'_>, front: &Arc<ProxyPlan>) -> Option<Arc<ProxyPlan>> {
+    let plan = Arc::clone(&live.client.session.generation.plan);
+    let chosen = if front.spec.routes.is_empty() {
+        None
+    } else {
+        let env = Env::new(live.facts(), live.vars(), live.arena());
+        front.route(&plan, &env)
+    };
+    live.reset_arena();
+    chosen.or(front.default_backend).map(|index| Arc::clone(plan.proxy(index)))
+}
+
+/// What is done last, after every rule: cookies, ids, addresses.
+fn finish(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
+    if let Some(spec) = &back.cookie {
+        let now = live.now().date;
+        let pool = live.txn.backend.as_ref().map(|backend| Arc::clone(&backend.pool));
+        let mut find = |value: &[u8]| super::upstream::find_cookie(pool.as_ref(), value);
+        let fields = &mut live.txn.layer.request.fields;
+        live.txn.persistence = crate::persist::read_request(spec, fields, now, &mut find);
+        let (request, _) = live.txn.persistence.letters();
+        live.txn.termination.cookie_request = request;
+    }
+    if let Some(format) = &front.unique_id {
+        if live.txn.unique_id.is_empty() {
+            let mut text = std::mem::take(&mut live.txn.unique_id);
+            rule::format(live, format, &mut text);
+            live.reset_arena();
+            live.txn.unique_id = text;
+        }
+        if let Some(name) = &front.unique_id_header {
+            let Live { txn, .. } = live;
+            txn.layer.request.fields.push(name.as_bytes(), &txn.unique_id);
+        }
+    }
+    forward_for(live, front, back);
+    original_to(live, front, back);
+}
+
+/// `option forwardfor`: the backend's name of the field wins, an exception of either side counts.
+fn forward_for(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
+    let both: [Option<&ForwardFor>; 2] = [front.forward_for.as_ref(), back.forward_for.as_ref()];
+    if both.iter().all(Option::is_none) {
+        return;
+    }
+    let Some(ip) = live.src().map(|addr| addr.ip()) else { return };
+    let options = || both.iter().flatten();
+    if options().any(|option| option.except.is_some_and(|net| net.contains(ip))) {
+        return;
+    }
+    let name = options().rev().find_map(|option| option.header.as_ref());
+    let name: &[u8] = name.map_or(b"x-forwarded-for", HeaderName::as_bytes);
+    let fields = &mut live.txn.layer.request.fields;
+    if options().all(|option| option.if_none) && fields.find(name, 0).is_some() {
+        return;
+    }
+    push_address(fields, name, ip);
+}
+
+/// `option originalto`.
+fn original_to(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
+    let both: [Option<&OriginalTo>; 2] = [front.original_to.as_ref(), back.original_to.as_ref()];
+    if both.iter().all(Option::is_none) {
+        return;
+    }
+    let Some(ip) = live.dst().map(|addr: SocketAddr| addr.ip()) else { return };
+    let options = || both.iter().flatten();
+    if options().any(|option| option.except.is_some_and(|net| net.contains(ip))) {
+        return;
+    }
+    let name = options().rev().find_map(|option| option.header.as_ref());
+    let name: &[u8] = name.map_or(b"x-original-to", HeaderName::as_bytes);
+    push_address(&mut live.txn.layer.request.fields, name, ip);
+}
+
+/// Appends a field with an address, without allocating.
+fn push_address(fields: &mut crate::head::Fields, name: &[u8], ip: IpAddr) {
+    use std::io::Write;
+    let span = fields.store_with(|out| match ip {
+        IpAddr::V4(ip) => {
+            for (at, octet) in ip.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                crate::h1::push_decimal(out, u64::from(octet));
+            }
+        }
+        // Writing to a vector cannot fail.
+        IpAddr::V6(ip) => _ = write!(out, "{ip}"),
+    });
+    if let Some(span) = span {
+        fields.push_value(name, span);
+    }
+}
+
+/// The answer configured for a status: the backend's, if a backend was chosen, else the frontend's.
+pub(super) fn configured_error(live: &Live<'_>, status: u16) -> Option<Arc<ErrorReply>> {
+    let find = |http: &HttpProxy| {
+        http.errors.iter().rev().find(|(own, _)| *own == status).map(|(_, reply)| Arc::clone(reply))
+    };
+    match live.txn.backend_http() {
+        Some(back) => find(back),
+        None => live.client.frontend().and_then(find),
+    }
+}
+
+/// Marks the beginning of the response.
+pub(super) fn turn(live: &mut Live<'_>) {
+    live.txn.direction = Responding::Response;
+}
+
+/// Gives back what is left of the buffer as the beginning of the next request.
+pub(super) fn leftover(request: &mut Request, from: usize) -> (Vec<u8>, usize) {
+    let filled = request.filled;
+    let mut buffer = request.fields.take_buffer();
+    let from = from.min(filled);
+    if buffer.len() < BUFFER {
+        return (take_buffer(), 0);
+    }
+    buffer.copy_within(from..filled, 0);
+    (buffer, filled - from)
+}

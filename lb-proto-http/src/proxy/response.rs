@@ -1,0 +1,617 @@
+//! The server side of an exchange: sending the request, waiting for the response, passing it on.
+
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use lb_core::health::Observation;
+use lb_core::log::{Cause, Origin, Phase};
+use lb_core::rule::RuleSet;
+
+use super::body::{Sink, Transfer};
+use super::exchange::{After, end, fail, gone};
+use super::flow::{Flow, FlowEnd};
+use super::io::{BUFFER, Presence, poll_presence, take_buffer, write_all};
+use super::reply::{self, Answer};
+use super::txn::Live;
+use super::upstream::{self, Failure};
+use super::{http_of, log, request, tunnel};
+use crate::h1::{BodyLength, Cursor as HeadCursor, Reject, parse_response, write_request, write_response};
+use crate::head::{Method, Version};
+use crate::rule::{self, Cursor, Outcome, Subject};
+use crate::spec::{Action, ConnectionMode, HttpProxy};
+
+/// How the wait for a response ended.
+enum Arrival {
+    /// The head is complete; some body may be behind it.
+    Head,
+    /// The server closed, or the connection broke, before a complete head.
+    Closed,
+    /// It is not a response.
+    Bad,
+    /// Nothing came in time.
+    Late,
+    /// The client did not send its body in time.
+    ClientLate,
+    /// The client went away.
+    Gone,
+    /// The client's body is not what its framing says.
+    BadBody,
+}
+
+/// Sends the request to a server and the response to the client.
+pub(super) async fn forward(live: &mut Live<'_>) -> After {
+    let Some(backend) = live.txn.backend.clone() else {
+        return fail(live, 503, Cause::ServerAbort, Phase::Connect).await;
+    };
+    let Some(back) = http_of(&*backend.spec.protocol) else {
+        return fail(live, 503, Cause::Internal, Phase::Connect).await;
+    };
+    let mut avoid = None;
+    loop {
+        match upstream::attach(live, back, avoid).await {
+            Ok(()) => {}
+            Err(Failure::Answer(answer)) => return reply::answer(live, answer).await,
+            Err(Failure::Gone(phase)) => return client_aborted(live, phase).await,
+        }
+        let mut upload = begin(live, back);
+        let arrival = wait(live, back, &mut upload).await;
+        live.txn.counts.from_client += upload.received;
+        live.txn.counts.to_server += upload.moved;
+        match arrival {
+            Arrival::Head if !retries_status(live, back) => return pass_on(live, back, upload).await,
+            other => {
+                if let Some(id) = retry(live, back, &upload, &other) {
+                    avoid = id;
+                    continue;
+                }
+                return failed(live, other).await;
+            }
+        }
+    }
+}
+
+/// Writes the request and what is there of its body into a flow to the server.
+fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
+    let worker = live.client.session.worker.id();
+    if let Some(lease) = &live.txn.upstream.lease {
+        let counters = lease.server().counters().of(worker);
+        counters.requests.inc();
+    }
+    if let Some(backend) = &live.txn.backend {
+        backend.pool.counters().of(worker).requests.inc();
+    }
+    let close = closes_server(live, back);
+    if let (Some(name), Some(server)) = (&back.send_name_header, &live.txn.server) {
+        live.txn.layer.request.fields.set(name.as_bytes(), server.spec.name.as_str().as_bytes());
+    }
+    let mut out = std::mem::take(&mut live.txn.out);
+    out.clear();
+    let request = &live.txn.layer.request;
+    let option: &[(&[u8], &[u8])] = match (close, request.version) {
+        (true, Version::Http11) => &[(b"connection", b"close")],
+        (false, Version::Http10) => &[(b"connection", b"keep-alive")],
+        _ => &[],
+    };
+    write_request(&mut out, request, option);
+    if back.case_adjust_server {
+        reply::adjust_case(&mut out, &back.case_adjust);
+    }
+    let sink = if request.body == BodyLength::Chunked { Sink::Chunks } else { Sink::Plain };
+    let mut transfer = Transfer::new(request.body, sink);
+    let there = request.buffered_body();
+    if let Ok(taken) = transfer.take(there, &mut out) {
+        if taken.verbatim {
+            out.extend_from_slice(&there[..taken.used]);
+        }
+        live.txn.counts.from_client += taken.used as u64;
+        live.txn.layer.request.body_at += taken.used;
+    }
+    Flow::new(transfer, out)
+}
+
+/// Whether the server connection ends with this exchange by configuration.
+fn closes_server(live: &Live<'_>, back: &HttpProxy) -> bool {
+    let front = live.client.frontend().map_or(ConnectionMode::KeepAlive, |http| http.connection);
+    let closes = back.connection >= ConnectionMode::ServerClose || front == ConnectionMode::ServerClose;
+    closes && !back.pretend_keepalive
+}
+
+/// Sends what there is to send and waits for the head of the response.
+async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arrival {
+    let timeouts = live.txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
+    let server_limit = live.txn.settings.server.or(timeouts.server);
+    let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
+    if live.txn.layer.response.fields.buffer().len() < BUFFER {
+        live.txn.layer.response.fields.set_buffer(take_buffer());
+    }
+    live.txn.layer.response.clear();
+    let mut cursor = HeadCursor::default();
+    let mut filled = 0;
+    loop {
+        match receive(live, back, upload, filled, (server_limit, client_limit)).await {
+            Ok(n) => filled += n,
+            Err(arrival) => return arrival,
+        }
+        loop {
+            match parse(live, back, &mut cursor, filled) {
+                Ok(false) => break,
+                Ok(true) if is_interim(live.txn.layer.response.status) => {
+                    match interim(live, filled).await {
+                        Some(rest) => filled = rest,
+                        None => return Arrival::Gone,
+                    }
+                    cursor = HeadCursor::default();
+                    if filled == 0 {
+                        break;
+                    }
+                }
+                Ok(true) => {
+                    live.txn.times.response = Some(live.touch());
+                    return Arrival::Head;
+                }
+                Err(_) => return Arrival::Bad,
+            }
+        }
+    }
+}
+
+const fn is_interim(status: u16) -> bool {
+    status >= 100 && status < 200 && status != 101
+}
+
+fn parse(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    cursor: &mut HeadCursor,
+    filled: usize,
+) -> Result<bool, Reject> {
+    let layer = &mut live.txn.layer;
+    let method = layer.request.method;
+    match parse_response(&mut layer.response, cursor, filled, method, &back.response_limits) {
+        Ok(false) if filled >= BUFFER => Err(Reject::HeadTooLarge),
+        other => other,
+    }
+}
+
+/// Passes an interim response on to a client that may understand it. What was received behind it moves to the front
+/// of the buffer.
+async fn interim(live: &mut Live<'_>, filled: usize) -> Option<usize> {
+    let layer = &mut live.txn.layer;
+    if layer.request.version == Version::Http11 {
+        let mut out = Vec::new();
+        write_response(&mut out, &layer.response, &[]);
+        write_all(&mut live.client.stream, &out).await.ok()?;
+    }
+    let layer = &mut live.txn.layer;
+    let from = layer.response.body_at;
+    let mut buffer = layer.response.fields.take_buffer();
+    buffer.copy_within(from..filled, 0);
+    layer.response.clear();
+    layer.response.fields.set_buffer(buffer);
+    Some(filled - from)
+}
+
+/// Receives once from the server while the request is being sent.
+async fn receive(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    upload: &mut Flow,
+    filled: usize,
+    (server_limit, client_limit): (Option<Duration>, Option<Duration>),
+) -> Result<usize, Arrival> {
+    let Live { client, txn } = live;
+    let Some(server) = txn.upstream.stream.as_mut() else { return Err(Arrival::Closed) };
+    let buffer = &mut txn.layer.response.fields.buffer_mut()[filled..];
+    let mut sending = !upload.transfer.is_done() || upload.is_blocked();
+    let mut watch = back.abort_on_close;
+    let mut armed = None;
+    std::future::poll_fn(|cx| {
+        if sending {
+            match upload.poll(cx, &mut client.stream, server) {
+                Poll::Pending => {}
+                Poll::Ready(FlowEnd::Done) => sending = false,
+                // The server may have answered before it closed: what it said is read first.
+                Poll::Ready(FlowEnd::SinkFailed) => sending = false,
+                Poll::Ready(FlowEnd::SourceClosed | FlowEnd::SourceFailed) => {
+                    return Poll::Ready(Err(Arrival::Gone));
+                }
+                Poll::Ready(FlowEnd::Broken(_)) => return Poll::Ready(Err(Arrival::BadBody)),
+            }
+        }
+        match server.poll_read(cx, buffer) {
+            Poll::Ready(Ok(n)) if n > 0 => return Poll::Ready(Ok(n)),
+            Poll::Ready(_) => return Poll::Ready(Err(Arrival::Closed)),
+            Poll::Pending => {}
+        }
+        if !sending && watch {
+            match poll_presence(&client.stream, cx) {
+                Poll::Ready(Presence::Gone) => return Poll::Ready(Err(Arrival::Gone)),
+                Poll::Ready(Presence::Data) => watch = false,
+                Poll::Pending => {}
+            }
+        }
+        // The side that is waited for has its time; progress of the upload gives a new one.
+        let on_client = sending && !upload.is_blocked();
+        if armed != Some((on_client, upload.moved)) {
+            armed = Some((on_client, upload.moved));
+            let limit = if on_client { client_limit } else { server_limit };
+            client.timer.set_after(limit);
+        }
+        client
+            .timer
+            .poll_expired(cx)
+            .map(|()| Err(if on_client { Arrival::ClientLate } else { Arrival::Late }))
+    })
+    .await
+}
+
+/// Whether a response with this status is thrown away and the request sent again.
+fn retries_status(live: &Live<'_>, back: &HttpProxy) -> bool {
+    let status = live.txn.layer.response.status;
+    back.retry_on.statuses.contains(&status) && may_retry(live)
+}
+
+/// Whether a retry is left.
+fn may_retry(live: &Live<'_>) -> bool {
+    let retries = live.txn.backend.as_ref().map_or(0, |backend| backend.spec.pool.retry.retries);
+    !live.txn.settings.no_retry && live.txn.upstream.retries < live.txn.settings.retries.unwrap_or(retries)
+}
+
+/// Prepares another attempt at layer 7, if that is configured and the whole request is still here. `Some` holds the
+/// server to avoid.
+fn retry(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    upload: &Flow,
+    arrival: &Arrival,
+) -> Option<Option<lb_core::balance::ServerId>> {
+    let on = &back.retry_on;
+    let wanted = match arrival {
+        Arrival::Head => true,
+        Arrival::Closed => on.empty,
+        Arrival::Bad => on.junk,
+        Arrival::Late => on.timeout,
+        _ => false,
+    };
+    let whole = upload.received == 0 && upload.transfer.is_done();
+    if !wanted || !whole || !may_retry(live) {
+        return None;
+    }
+    let worker = live.client.session.worker.id();
+    live.txn.upstream.retries += 1;
+    let id = live.txn.upstream.lease.as_ref().and_then(|lease| {
+        lease.server().counters().of(worker).retries.inc();
+        lease.server().id()
+    });
+    if let Some(backend) = &live.txn.backend {
+        backend.pool.counters().of(worker).retries.inc();
+    }
+    upstream::detach(live, false);
+    // The body in the buffer is sent once more.
+    let request = &mut live.txn.layer.request;
+    request.body_at = request.head_end;
+    live.txn.upstream.redispatched = true;
+    Some(id)
+}
+
+/// There is no response.
+async fn failed(live: &mut Live<'_>, arrival: Arrival) -> After {
+    let (status, cause, phase) = match arrival {
+        Arrival::Head | Arrival::Closed
+            if live.txn.upstream.reused && live.txn.layer.response.filled == 0 =>
+        {
+            // The server closed an idle connection at the wrong moment: a client that sees its own connection
+            // closed will ask again.
+            end(live, Cause::ServerAbort, Phase::Headers);
+            upstream::detach(live, false);
+            log::write(live, Origin::Close);
+            return After::Close;
+        }
+        Arrival::Head | Arrival::Closed => (502, Cause::ServerAbort, Phase::Headers),
+        Arrival::Bad => (502, Cause::Proxy, Phase::Headers),
+        Arrival::Late => (504, Cause::ServerTimeout, Phase::Headers),
+        Arrival::ClientLate => (408, Cause::ClientTimeout, Phase::Data),
+        Arrival::BadBody => (400, Cause::Proxy, Phase::Data),
+        Arrival::Gone => return client_aborted(live, Phase::Headers).await,
+    };
+    if matches!(cause, Cause::ServerAbort | Cause::Proxy | Cause::ServerTimeout) && status > 500 {
+        count_response_error(live);
+    }
+    upstream::detach(live, false);
+    fail(live, status, cause, phase).await
+}
+
+fn count_response_error(live: &Live<'_>) {
+    let worker = live.client.session.worker.id();
+    if let Some(lease) = &live.txn.upstream.lease {
+        lease.server().counters().of(worker).response_errors.inc();
+        if let Some(backend) = &live.txn.backend {
+            backend.pool.counters().of(worker).response_errors.inc();
+            let events = backend.pool.observe(lease.server(), Observation::InvalidResponse, Instant::now());
+            live.client.session.generation.report(backend, events);
+        }
+    }
+}
+
+/// The client closed while its request waited: it is told, in case it only closed its sending side.
+async fn client_aborted(live: &mut Live<'_>, phase: Phase) -> After {
+    end(live, Cause::ClientAbort, phase);
+    log::abort(live, Cause::ClientAbort);
+    upstream::detach(live, false);
+    if live.client.stream.is_tls() {
+        return gone(live, phase);
+    }
+    reply::answer(live, Answer::Error { status: 400, cause: Cause::ClientAbort, phase }).await;
+    After::Close
+}
+
+/// Runs the response's rules and sends it.
+async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
+    request::turn(live);
+    let layer = &mut live.txn.layer;
+    layer.has_response = true;
+    layer.server_status = layer.response.status;
+    if let Some(answer) = rules(live, back).await {
+        upstream::detach(live, false);
+        return reply::answer(live, answer).await;
+    }
+    capture(live);
+    if let Some(spec) = &back.cookie {
+        let cookie = live.txn.server.as_ref().and_then(|server| server.spec.cookie.clone());
+        let now = lb_core::expr::Facts::now(live).date;
+        let txn = &mut *live.txn;
+        let method = txn.layer.request.method;
+        let fields = &mut txn.layer.response.fields;
+        crate::persist::write_response(spec, &mut txn.persistence, fields, method, cookie.as_deref(), now);
+        txn.termination.cookie_response = txn.persistence.letters().1;
+    }
+    if let Some(after) = after_rules(live, back).await {
+        return after;
+    }
+    if live.txn.layer.response.body == BodyLength::Tunnel {
+        return tunnel::run(live, upload).await;
+    }
+    send(live, back, upload).await
+}
+
+/// `http-response` rules of the backend, then of the frontend.
+async fn rules(live: &mut Live<'_>, back: &HttpProxy) -> Option<Answer> {
+    if let Some(answer) = run(live, &back.response, !back.lax_rewrite).await {
+        return Some(answer);
+    }
+    let plan = Arc::clone(live.client.session.frontend());
+    let front = http_of(&*plan.spec.protocol).filter(|front| !std::ptr::eq(*front, back))?;
+    run(live, &front.response, !front.lax_rewrite).await
+}
+
+async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Option<Answer> {
+    if rules.is_empty() {
+        return None;
+    }
+    let mut cursor = Cursor::new(strict);
+    loop {
+        let mut text = std::mem::take(&mut live.txn.text);
+        let outcome = rule::run(rules, Subject::Response, live, &mut cursor, &mut text);
+        live.txn.text = text;
+        return Some(match outcome {
+            Outcome::Done | Outcome::Wait | Outcome::Reject | Outcome::SilentDrop => return None,
+            Outcome::Deny(reply) | Outcome::Tarpit(reply) => Answer::DenyResponse(reply.clone()),
+            Outcome::Return(reply) => Answer::Return(reply.clone()),
+            Outcome::Redirect(redirect) => Answer::Redirect(redirect.clone()),
+            Outcome::Failed => Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Headers },
+            Outcome::Pause(time) => {
+                live.client.timer.set_after(Some(time));
+                live.client.timer.expired().await;
+                continue;
+            }
+            _ => continue,
+        });
+    }
+}
+
+/// `http-after-response` rules; they have no final actions that answer.
+async fn after_rules(live: &mut Live<'_>, back: &HttpProxy) -> Option<After> {
+    reply::run_after(live, Some(back)).await;
+    None
+}
+
+/// `capture response header` and `capture cookie`.
+fn capture(live: &mut Live<'_>) {
+    let plan = Arc::clone(live.client.session.frontend());
+    let Some(front) = http_of(&*plan.spec.protocol) else { return };
+    let layer = &mut live.txn.layer;
+    for (slot, spec) in layer.response_captures.iter_mut().zip(&front.captures.response) {
+        let Some(name) = &spec.header else { continue };
+        if let Some(index) = layer.response.fields.rfind(name.as_bytes(), usize::MAX) {
+            slot.set(layer.response.fields.value(index), spec.limit);
+        }
+    }
+    if let Some((name, limit)) = &front.captures.cookie {
+        let found = layer.response.fields.all(b"set-cookie").find(|value| value.starts_with(name));
+        if let Some(value) = found {
+            let end = memchr::memchr(b';', value).unwrap_or(value.len());
+            layer.response_cookie.set(&value[..end], *limit);
+        }
+    }
+}
+
+/// How the response is framed towards the client, and whether the connection lives on.
+struct Shape {
+    sink: Sink,
+    keep: bool,
+}
+
+fn shape(live: &mut Live<'_>, back: &HttpProxy, upload: &Flow) -> Shape {
+    let http10 = live.txn.layer.request.version == Version::Http10;
+    let response = &mut live.txn.layer.response;
+    let mut sink = Sink::Plain;
+    let mut framed = true;
+    match response.body {
+        BodyLength::Chunked if http10 => {
+            // A client of 1.0 knows no chunks: the body ends with the connection.
+            response.fields.remove_all(b"transfer-encoding");
+            framed = false;
+        }
+        BodyLength::Chunked => sink = Sink::Chunks,
+        BodyLength::UntilClose => framed = false,
+        _ => {}
+    }
+    let front = live.client.frontend().map_or(ConnectionMode::KeepAlive, |http| http.connection);
+    let _ = back;
+    let keep = framed
+        && live.txn.layer.request.wants_keep_alive()
+        && front != ConnectionMode::Close
+        && upload.transfer.is_done();
+    Shape { sink, keep }
+}
+
+/// Sends the response while the rest of the request may still be on its way.
+async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After {
+    let Shape { sink, keep } = shape(live, back, &upload);
+    let mut out = std::mem::take(&mut upload.out);
+    out.clear();
+    reply::write_head(live, keep, &mut out);
+    let response = &live.txn.layer.response;
+    let mut transfer = Transfer::new(response.body, sink);
+    let there = response.buffered_body();
+    live.txn.counts.from_server += response.body_at as u64;
+    let taken = transfer.take(there, &mut out);
+    let mut surplus = false;
+    if let Ok(taken) = &taken {
+        if taken.verbatim {
+            out.extend_from_slice(&there[..taken.used]);
+        }
+        live.txn.counts.from_server += taken.used as u64;
+        surplus = taken.used < there.len();
+    }
+    let asap = live.client.session.frontend().spec.log.asap;
+    if asap && !transfer.is_done() {
+        log::write(live, Origin::Response);
+    }
+    let mut download = Flow::new(transfer, out);
+    let ended = match taken {
+        Ok(_) => stream(live, &mut upload, &mut download).await,
+        Err(_) => Ended::Server(Phase::Data),
+    };
+    live.txn.counts.from_server += download.received;
+    live.txn.counts.to_client += download.moved;
+    live.txn.out = std::mem::take(&mut download.out);
+    conclude(live, back, ended, keep, &upload, &download, surplus)
+}
+
+/// How the transfer of a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Done,
+    Client(Phase),
+    Server(Phase),
+    ClientLate(Phase),
+    ServerLate(Phase),
+}
+
+/// Moves both bodies until the response is complete.
+async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow) -> Ended {
+    let timeouts = live.txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
+    let server_limit = live.txn.settings.server.or(timeouts.server);
+    let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
+    let Live { client, txn } = live;
+    let Some(server) = txn.upstream.stream.as_mut() else { return Ended::Server(Phase::Data) };
+    let mut sending = !upload.transfer.is_done() || upload.is_blocked();
+    let mut armed = None;
+    std::future::poll_fn(|cx| {
+        match download.poll(cx, server, &mut client.stream) {
+            Poll::Pending => {}
+            Poll::Ready(FlowEnd::Done) => return Poll::Ready(Ended::Done),
+            Poll::Ready(FlowEnd::SinkFailed) => return Poll::Ready(Ended::Client(Phase::Data)),
+            Poll::Ready(_) => return Poll::Ready(Ended::Server(Phase::Data)),
+        }
+        if sending {
+            match upload.poll(cx, &mut client.stream, server) {
+                Poll::Pending => {}
+                Poll::Ready(FlowEnd::SourceClosed | FlowEnd::SourceFailed) => {
+                    return Poll::Ready(Ended::Client(Phase::Data));
+                }
+                Poll::Ready(_) => sending = false,
+            }
+        }
+        let on_client = download.is_blocked();
+        let progress = download.moved + upload.moved;
+        if armed != Some((on_client, progress)) {
+            armed = Some((on_client, progress));
+            client.timer.set_after(if on_client { client_limit } else { server_limit });
+        }
+        client
+            .timer
+            .poll_expired(cx)
+            .map(|()| if on_client { Ended::ClientLate(Phase::Data) } else { Ended::ServerLate(Phase::Data) })
+    })
+    .await
+}
+
+/// Counts, logs, and parts with both connections.
+fn conclude(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    ended: Ended,
+    keep: bool,
+    upload: &Flow,
+    download: &Flow,
+    surplus: bool,
+) -> After {
+    let (cause, phase) = match ended {
+        Ended::Done => (Cause::Normal, Phase::Done),
+        Ended::Client(phase) => (Cause::ClientAbort, phase),
+        Ended::Server(phase) => (Cause::ServerAbort, phase),
+        Ended::ClientLate(phase) => (Cause::ClientTimeout, phase),
+        Ended::ServerLate(phase) => (Cause::ServerTimeout, phase),
+    };
+    if cause != Cause::Normal {
+        end(live, cause, phase);
+        log::abort(live, cause);
+    }
+    let sent = upload.transfer.is_done() && !upload.is_blocked();
+    let clean = ended == Ended::Done && sent && !surplus && download.extra.is_empty();
+    let response = &live.txn.layer.response;
+    let reusable = clean
+        && response.body != BodyLength::UntilClose
+        && response.keeps_alive()
+        && !closes_server(live, back)
+        && !is_connection_bound(live);
+    log::account(live);
+    upstream::detach(live, reusable);
+    log::write(live, Origin::Close);
+    if ended != Ended::Done || !keep || !sent {
+        return After::Close;
+    }
+    if !upload.extra.is_empty() {
+        return with_extra(live, &upload.extra);
+    }
+    After::Keep(live.txn.layer.request.body_at)
+}
+
+/// Puts what was received behind the body of the request where the next request is looked for.
+fn with_extra(live: &mut Live<'_>, extra: &[u8]) -> After {
+    let request = &mut live.txn.layer.request;
+    let buffer = request.fields.buffer_mut();
+    let Some(room) = buffer.get_mut(..extra.len()) else { return After::Close };
+    room.copy_from_slice(extra);
+    request.filled = extra.len();
+    After::Keep(0)
+}
+
+/// Authentication schemes that bind to the connection make it unfit for others.
+fn is_connection_bound(live: &Live<'_>) -> bool {
+    let response = &live.txn.layer.response;
+    live.txn.layer.server_status == 401
+        && response.fields.all(b"www-authenticate").any(|value| {
+            let begins =
+                |word: &[u8]| value.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+            begins(b"ntlm") || begins(b"negotiate") || begins(b"nego2")
+        })
+}
+
+/// Whether the method of the request has no response body.
+pub(super) fn is_head(live: &Live<'_>) -> bool {
+    live.txn.layer.request.method == Method::Head
+}

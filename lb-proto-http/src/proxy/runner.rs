@@ -1,0 +1,90 @@
+//! Boxes in which exchanges run, recycled per thread.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::client::Client;
+use super::exchange;
+use super::txn::Txn;
+
+/// Boxes a thread keeps; a burst beyond that gives its memory back.
+const KEEP: usize = 256;
+
+thread_local! {
+    static FREE: RefCell<Vec<Runner>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What an exchange ends with: the client, unless its connection is done, and the transaction to be used again.
+pub(super) type Ended = (Option<Box<Client>>, Box<Txn>);
+
+/// A place for the future of an exchange, which has a type without a name.
+trait Slot: Send {
+    fn start(self: Pin<&mut Self>, client: Box<Client>, txn: Box<Txn>);
+    fn poll_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended>;
+}
+
+pin_project! {
+    struct Place<M, F> {
+        make: M,
+        #[pin]
+        future: Option<F>,
+    }
+}
+
+impl<M, F> Slot for Place<M, F>
+where
+    M: Fn(Box<Client>, Box<Txn>) -> F + Send,
+    F: Future<Output = Ended> + Send,
+{
+    fn start(self: Pin<&mut Self>, client: Box<Client>, txn: Box<Txn>) {
+        let mut this = self.project();
+        let future = (this.make)(client, txn);
+        this.future.set(Some(future));
+    }
+
+    fn poll_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
+        let ended = std::task::ready!(future.poll(cx));
+        this.future.set(None);
+        Poll::Ready(ended)
+    }
+}
+
+/// One box, with the transaction its exchanges use.
+pub(super) struct Runner {
+    slot: Pin<Box<dyn Slot>>,
+    txn: Option<Box<Txn>>,
+}
+
+impl Runner {
+    /// One of the thread's, or a new one.
+    pub(super) fn take() -> Self {
+        FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
+            let slot: Pin<Box<dyn Slot>> = Box::pin(Place { make: exchange::run, future: None });
+            Self { slot, txn: None }
+        })
+    }
+
+    /// Runs exchanges of `client` until its connection is idle or done.
+    pub(super) async fn run(mut self, client: Box<Client>) -> Option<Box<Client>> {
+        let txn = self.txn.take().unwrap_or_default();
+        self.slot.as_mut().start(client, txn);
+        let (client, mut txn) = std::future::poll_fn(|cx| self.slot.as_mut().poll_end(cx)).await;
+        txn.recycle();
+        self.txn = Some(txn);
+        // The thread may be ending: then its list is gone and the box is freed.
+        let _ = FREE.try_with(|free| {
+            if let Ok(mut free) = free.try_borrow_mut()
+                && free.len() < KEEP
+            {
+                free.push(self);
+            }
+        });
+        client
+    }
+}

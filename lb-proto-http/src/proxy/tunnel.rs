@@ -1,0 +1,69 @@
+//! Tunnels: after 101, or 2xx to CONNECT, bytes pass in both directions untouched.
+
+use lb_core::log::{Cause, Origin, Phase};
+use lb_core::rt::{Relay, RelayEnd, RelayLimits};
+
+use super::exchange::{After, end};
+use super::flow::Flow;
+use super::io::write_all;
+use super::txn::Live;
+use super::{log, reply, upstream};
+
+/// Sends the response's head and relays until both sides are done.
+pub(super) async fn run(live: &mut Live<'_>, upload: Flow) -> After {
+    let mut out = std::mem::take(&mut live.txn.out);
+    out.clear();
+    reply::write_head(live, true, &mut out);
+    let response = &live.txn.layer.response;
+    out.extend_from_slice(response.buffered_body());
+    live.txn.counts.from_server += (response.body_at + response.buffered_body().len()) as u64;
+    let request = &live.txn.layer.request;
+    // What the client sent behind its request already belongs to the tunnel.
+    let early = [request.buffered_body(), upload.extra.as_slice()].concat();
+    let sent = write_all(&mut live.client.stream, &out).await.is_ok();
+    live.txn.counts.to_client += out.len() as u64;
+    live.txn.out = out;
+    let Some(mut server) = live.txn.upstream.stream.take() else {
+        upstream::detach(live, false);
+        return After::Close;
+    };
+    let through = sent && (early.is_empty() || write_all(&mut server, &early).await.is_ok());
+    let (mut cause, mut phase) = (Cause::ClientAbort, Phase::Data);
+    if through {
+        let ended = relay(live, &mut server).await;
+        (cause, phase) = match ended {
+            RelayEnd::Finished => (Cause::Normal, Phase::Done),
+            RelayEnd::ClientTimeout => (Cause::ClientTimeout, Phase::Data),
+            RelayEnd::ServerTimeout => (Cause::ServerTimeout, Phase::Data),
+            RelayEnd::Client(_) => (Cause::ClientAbort, Phase::Data),
+            _ => (Cause::ServerAbort, Phase::Data),
+        };
+    }
+    if cause != Cause::Normal {
+        end(live, cause, phase);
+    }
+    log::account(live);
+    upstream::detach(live, false);
+    log::write(live, Origin::Close);
+    After::Close
+}
+
+async fn relay(live: &mut Live<'_>, server: &mut lb_core::rt::Stream) -> RelayEnd {
+    let Live { client, txn } = live;
+    let mut front = client.session.frontend().spec.timeouts;
+    let mut back = txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
+    // In a tunnel one timeout holds for both sides.
+    if let Some(tunnel) = txn.settings.tunnel.or(back.tunnel).or(front.tunnel) {
+        front.client = Some(tunnel);
+        back.server = Some(tunnel);
+    }
+    let size = client.session.generation.plan.process().tune.bufsize;
+    let mut relay = Relay::new(RelayLimits::new(&front, &back, size));
+    let ended = relay.run(&mut client.stream, server, &client.timer).await;
+    let (from_client, from_server) = relay.bytes();
+    txn.counts.from_client += from_client;
+    txn.counts.to_server += from_client;
+    txn.counts.from_server += from_server;
+    txn.counts.to_client += from_server;
+    ended
+}

@@ -1,0 +1,370 @@
+//! The state of one exchange, and the view rules and logs have of it.
+
+use std::any::Any;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lb_core::engine::{ProxyPlan, ServerPlan};
+use lb_core::expr::{
+    Arena, Direction, Facts, Now, ProxyRef, Sample, ServerRef, Side, TlsFact, VarScope, Vars,
+};
+use lb_core::log::{Record, Termination};
+use lb_core::pool::{Lease, ServerCell, Visit};
+use lb_core::rt::Stream;
+use lb_core::spec::Severity;
+
+use super::client::Client;
+use super::{http_of, io, log};
+use crate::h1::Cursor;
+use crate::layer::HttpLayer;
+use crate::persist;
+use crate::rule::{Effect, Session};
+use crate::spec::{HttpProxy, TimeoutKind};
+
+/// Scratch areas above this size are given back after an exchange.
+const KEEP_SCRATCH: usize = 65_536;
+
+/// Everything one exchange needs. Reused by the next one.
+#[derive(Default)]
+pub(super) struct Txn {
+    pub(super) layer: HttpLayer,
+    pub(super) arena: Arena,
+    pub(super) vars: Scopes,
+    /// Where the request head stands.
+    pub(super) cursor: Cursor,
+    /// Bytes waiting to be written.
+    pub(super) out: Vec<u8>,
+    /// Scratch for formats.
+    pub(super) text: Vec<u8>,
+    /// Body of an answer made here.
+    pub(super) body: Vec<u8>,
+    pub(super) unique_id: Vec<u8>,
+    pub(super) direction: Responding,
+    pub(super) backend: Option<Arc<ProxyPlan>>,
+    pub(super) server: Option<Arc<ServerPlan>>,
+    pub(super) upstream: Upstream,
+    pub(super) times: Times,
+    pub(super) counts: Counts,
+    pub(super) settings: Settings,
+    pub(super) termination: Termination,
+    pub(super) persistence: persist::State,
+    /// A line was written already.
+    pub(super) logged: bool,
+}
+
+/// Which message is being processed.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Responding {
+    #[default]
+    Request,
+    Response,
+}
+
+/// Variables of one exchange.
+#[derive(Default)]
+pub(super) struct Scopes {
+    transaction: VarScope,
+    request: VarScope,
+    response: VarScope,
+}
+
+/// The server side.
+#[derive(Default)]
+pub(super) struct Upstream {
+    pub(super) visit: Option<Visit>,
+    pub(super) lease: Option<Lease>,
+    pub(super) stream: Option<Stream>,
+    /// The connection served a request before.
+    pub(super) reused: bool,
+    pub(super) local: Option<SocketAddr>,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) retries: u32,
+    pub(super) redispatched: bool,
+    pub(super) server_queue: u32,
+    pub(super) backend_queue: u32,
+    /// The server's cell, also when the slot was given back.
+    pub(super) cell: Option<Arc<ServerCell>>,
+}
+
+/// Moments of one exchange.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Times {
+    /// When the connection was ready for the request.
+    pub(super) ready: Option<Instant>,
+    /// First byte of the request.
+    pub(super) begin: Option<Instant>,
+    /// The head was complete.
+    pub(super) request: Option<Instant>,
+    /// A slot on a server was found.
+    pub(super) queue: Option<Instant>,
+    /// The server connection was there.
+    pub(super) connect: Option<Instant>,
+    /// The head of the response was complete.
+    pub(super) response: Option<Instant>,
+    /// Now, as expressions see it.
+    pub(super) now: Option<Instant>,
+}
+
+/// Bytes of one exchange.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Counts {
+    pub(super) from_client: u64,
+    pub(super) to_server: u64,
+    pub(super) from_server: u64,
+    pub(super) to_client: u64,
+}
+
+/// What rules changed for this exchange.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) log_level: Option<Option<Severity>>,
+    pub(super) client: Option<Duration>,
+    pub(super) server: Option<Duration>,
+    pub(super) tunnel: Option<Duration>,
+    pub(super) connect: Option<Duration>,
+    pub(super) queue: Option<Duration>,
+    pub(super) tarpit: Option<Duration>,
+    pub(super) retries: Option<u32>,
+    pub(super) class: i32,
+    pub(super) offset: i32,
+    pub(super) no_retry: bool,
+}
+
+impl Txn {
+    /// Forgets the exchange; what is left of the buffers' contents is gone with it.
+    pub(super) fn reset(&mut self) {
+        self.layer.clear();
+        self.arena.reset();
+        self.vars.clear();
+        self.cursor = Cursor::default();
+        self.out.clear();
+        self.text.clear();
+        self.body.clear();
+        self.unique_id.clear();
+        self.direction = Responding::Request;
+        self.backend = None;
+        self.server = None;
+        self.upstream = Upstream::default();
+        self.times = Times::default();
+        self.counts = Counts::default();
+        self.settings = Settings::default();
+        self.termination = Termination::default();
+        self.persistence = persist::State::default();
+        self.logged = false;
+    }
+
+    /// Gives the buffers back and forgets the exchange.
+    pub(super) fn recycle(&mut self) {
+        io::give_buffer(self.layer.request.fields.take_buffer());
+        io::give_buffer(self.layer.response.fields.take_buffer());
+        self.reset();
+        for scratch in [&mut self.out, &mut self.text, &mut self.body] {
+            if scratch.capacity() > KEEP_SCRATCH {
+                *scratch = Vec::new();
+            }
+        }
+    }
+
+    /// What the backend is configured to do.
+    pub(super) fn backend_http(&self) -> Option<&HttpProxy> {
+        self.backend.as_ref().and_then(|backend| http_of(&*backend.spec.protocol))
+    }
+}
+
+impl Scopes {
+    fn clear(&mut self) {
+        self.transaction.clear();
+        self.request.clear();
+        self.response.clear();
+    }
+
+    /// The request's variables end with it.
+    pub(super) fn end_request(&mut self) {
+        self.request.clear();
+    }
+}
+
+/// An exchange together with its client.
+pub(super) struct Live<'a> {
+    pub(super) client: &'a mut Client,
+    pub(super) txn: &'a mut Txn,
+}
+
+impl Live<'_> {
+    /// Takes the time for expressions.
+    pub(super) fn touch(&mut self) -> Instant {
+        let now = Instant::now();
+        self.txn.times.now = Some(now);
+        now
+    }
+
+    fn date_of(&self, at: Instant) -> Duration {
+        let accepted = &self.client.session.accepted;
+        accepted.date + at.saturating_duration_since(accepted.instant)
+    }
+
+    /// Facts for a log line.
+    pub(super) fn record(&self) -> Record<'_> {
+        log::record(self.client, self.txn)
+    }
+}
+
+impl Facts for Live<'_> {
+    fn now(&self) -> Now {
+        let instant = self.txn.times.now.unwrap_or(self.client.session.accepted.instant);
+        Now { date: self.date_of(instant), instant }
+    }
+
+    fn src(&self) -> Option<SocketAddr> {
+        self.client.source.or(self.client.session.peer)
+    }
+
+    fn dst(&self) -> Option<SocketAddr> {
+        self.client.destination.or_else(|| self.client_dst())
+    }
+
+    fn client_src(&self) -> Option<SocketAddr> {
+        self.client.session.peer
+    }
+
+    fn client_dst(&self) -> Option<SocketAddr> {
+        self.client.session.local(&self.client.stream)
+    }
+
+    fn server_src(&self) -> Option<SocketAddr> {
+        self.txn.upstream.local
+    }
+
+    fn server_dst(&self) -> Option<SocketAddr> {
+        self.txn.upstream.peer
+    }
+
+    fn listener(&self) -> Option<ProxyRef<'_>> {
+        let listener = &self.client.session.listener;
+        Some(ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id })
+    }
+
+    fn frontend(&self) -> Option<ProxyRef<'_>> {
+        let spec = &self.client.session.frontend().spec;
+        Some(ProxyRef { name: spec.name.as_str(), id: spec.id })
+    }
+
+    fn backend(&self) -> Option<ProxyRef<'_>> {
+        let spec = &self.txn.backend.as_ref()?.spec;
+        Some(ProxyRef { name: spec.name.as_str(), id: spec.id })
+    }
+
+    fn server(&self) -> Option<ServerRef<'_>> {
+        let backend = self.txn.backend.as_ref()?;
+        let server = &self.txn.server.as_ref()?.spec;
+        Some(ServerRef { name: server.name.as_str(), id: server.id, backend: backend.spec.name.as_str() })
+    }
+
+    fn tls(&self, side: Side, fact: TlsFact) -> Option<Sample<'_>> {
+        let stream = match side {
+            Side::Client => &self.client.stream,
+            Side::Server => self.txn.upstream.stream.as_ref()?,
+        };
+        match fact {
+            TlsFact::Active | TlsFact::HandshakeDone => Some(Sample::Bool(stream.is_tls())),
+            _ => None,
+        }
+    }
+
+    fn direction(&self) -> Direction {
+        match self.txn.direction {
+            Responding::Request => Direction::Request,
+            Responding::Response => Direction::Response,
+        }
+    }
+
+    fn unique_id(&self) -> Option<&[u8]> {
+        Some(&self.txn.unique_id[..]).filter(|id| !id.is_empty())
+    }
+
+    fn record(&self) -> Option<Record<'_>> {
+        Some(Live::record(self))
+    }
+
+    fn layer(&self) -> Option<&dyn Any> {
+        Some(&self.txn.layer)
+    }
+}
+
+impl Session for Live<'_> {
+    fn facts(&self) -> &dyn Facts {
+        self
+    }
+
+    fn vars(&self) -> Vars<'_> {
+        let scopes = &self.txn.vars;
+        Vars {
+            session: self.client.vars.as_deref(),
+            transaction: Some(&scopes.transaction),
+            request: Some(&scopes.request),
+            response: Some(&scopes.response),
+            ..Vars::NONE
+        }
+    }
+
+    fn arena(&self) -> &Arena {
+        &self.txn.arena
+    }
+
+    fn reset_arena(&mut self) {
+        self.txn.arena.reset();
+    }
+
+    fn layer_mut(&mut self) -> &mut HttpLayer {
+        &mut self.txn.layer
+    }
+
+    fn need_session_vars(&mut self) {
+        self.client.vars.get_or_insert_default();
+    }
+
+    fn effect(&mut self, effect: Effect<'_>) {
+        let settings = &mut self.txn.settings;
+        match effect {
+            Effect::LogLevel(level) => settings.log_level = Some(level),
+            Effect::Source(ip) => {
+                let old = self.src();
+                self.client.source = Some(with_ip(old, ip));
+            }
+            Effect::SourcePort(port) => self.client.source = self.src().map(|addr| with_port(addr, port)),
+            Effect::Destination(ip) => {
+                let old = self.dst();
+                self.client.destination = Some(with_ip(old, ip));
+            }
+            Effect::DestinationPort(port) => {
+                self.client.destination = self.dst().map(|addr| with_port(addr, port));
+            }
+            Effect::Timeout(kind, time) => {
+                let slot = match kind {
+                    TimeoutKind::Client => &mut settings.client,
+                    TimeoutKind::Server => &mut settings.server,
+                    TimeoutKind::Tunnel => &mut settings.tunnel,
+                    TimeoutKind::Connect => &mut settings.connect,
+                    TimeoutKind::Queue => &mut settings.queue,
+                    TimeoutKind::Tarpit => &mut settings.tarpit,
+                };
+                *slot = Some(time);
+            }
+            Effect::Retries(count) => settings.retries = Some(count),
+            Effect::PriorityClass(class) => settings.class = class,
+            Effect::PriorityOffset(offset) => settings.offset = offset,
+            Effect::NoRetry => settings.no_retry = true,
+            Effect::Log => log::write(self, lb_core::log::Origin::Unspecified),
+            Effect::Track(_) => {}
+        }
+    }
+}
+
+fn with_ip(old: Option<SocketAddr>, ip: IpAddr) -> SocketAddr {
+    SocketAddr::new(ip, old.map_or(0, |old| old.port()))
+}
+
+fn with_port(addr: SocketAddr, port: u16) -> SocketAddr {
+    SocketAddr::new(addr.ip(), port)
+}

@@ -1,0 +1,390 @@
+//! From a request to a connected server: slot, idle connection or new one, retries.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use lb_core::balance::{Algorithm, Key, ServerId, hash};
+use lb_core::engine::ProxyPlan;
+use lb_core::expr::{Env, Facts};
+use lb_core::health::Observation;
+use lb_core::log::{Cause, Phase};
+use lb_core::pool::{Acquired, Lease, Outcome, Pool, Request};
+use lb_core::rt::{open_server, server_of};
+use lb_core::stats::counter::{BackendCounters, Counter, ServerCounters};
+
+use super::idle::{self, Wanted};
+use super::io::{Presence, poll_presence};
+use super::reply::Answer;
+use super::txn::Live;
+use crate::exchange::{Attempt, RetryPolicy};
+use crate::persist::Found;
+use crate::rule::Session;
+use crate::spec::{HttpProxy, Reuse};
+
+/// Why there is no server connection.
+pub(super) enum Failure {
+    /// The client is told.
+    Answer(Answer),
+    /// The client went away.
+    Gone(Phase),
+}
+
+fn failure(status: u16, cause: Cause, phase: Phase) -> Failure {
+    Failure::Answer(Answer::Error { status, cause, phase })
+}
+
+/// What interrupted a wait.
+enum Interrupt {
+    Expired,
+    Gone,
+}
+
+/// What the pool says of a cookie value.
+pub(super) fn find_cookie(pool: Option<&Arc<Pool>>, value: &[u8]) -> Found {
+    let Some(pool) = pool else { return Found::Nobody };
+    let Ok(value) = std::str::from_utf8(value) else { return Found::Nobody };
+    let Some(id) = pool.by_cookie(value) else { return Found::Nobody };
+    match pool.server(id) {
+        Some(cell) if cell.accepts_persistent() => Found::Usable(id.0),
+        Some(_) => Found::Down(id.0),
+        None => Found::Nobody,
+    }
+}
+
+/// Finds a server for the request and a connection to it.
+pub(super) async fn attach(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    avoid: Option<ServerId>,
+) -> Result<(), Failure> {
+    let Some(backend) = live.txn.backend.clone() else {
+        return Err(failure(503, Cause::ServerAbort, Phase::Connect));
+    };
+    let retry = backend.spec.pool.retry;
+    let mut policy = RetryPolicy {
+        retries: live.txn.settings.retries.unwrap_or(retry.retries),
+        redispatch: retry.redispatch,
+        free: !backend.spec.pool.algorithm.needs_key() && !live.txn.persistence.direct,
+        connect: live.txn.settings.connect.or(backend.spec.timeouts.connect),
+        used: live.txn.upstream.retries,
+    };
+    let mut avoid = avoid;
+    loop {
+        let lease = slot(live, back, &backend, avoid).await?;
+        let Some(server) = server_of(&backend, &lease) else {
+            return Err(failure(503, Cause::ServerAbort, Phase::Connect));
+        };
+        live.txn.server = Some(server);
+        live.txn.upstream.cell = Some(Arc::clone(lease.server()));
+        live.txn.upstream.lease = Some(lease);
+        match on_server(live, back, &backend, &mut policy).await? {
+            Some(elsewhere) => avoid = Some(elsewhere),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// A slot on a server, waiting for it if need be.
+async fn slot(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    backend: &Arc<ProxyPlan>,
+    avoid: Option<ServerId>,
+) -> Result<Lease, Failure> {
+    let start = live.txn.times.now.unwrap_or_else(Instant::now);
+    let limit = live.txn.settings.queue.or_else(|| backend.spec.timeouts.effective_queue());
+    loop {
+        let acquired = acquire(live, back, backend, avoid, start);
+        let mut ticket = match acquired {
+            Acquired::Leased(lease) => {
+                live.txn.times.queue.get_or_insert(start);
+                return Ok(lease);
+            }
+            Acquired::Queued(ticket) => ticket,
+            Acquired::NoServer => return Err(failure(503, Cause::ServerAbort, Phase::Connect)),
+            Acquired::QueueFull(_) => return Err(failure(503, Cause::ServerAbort, Phase::Queue)),
+        };
+        let own_queue = ticket.server().is_some();
+        let outcome = guarded(live, back, limit.map(|limit| start + limit), &mut ticket).await;
+        live.txn.times.queue = Some(live.touch());
+        let position = u32::try_from(ticket.position()).unwrap_or(u32::MAX);
+        let upstream = &mut live.txn.upstream;
+        *(if own_queue { &mut upstream.server_queue } else { &mut upstream.backend_queue }) = position;
+        match outcome {
+            Ok(Outcome::Leased(lease)) => return Ok(lease),
+            // The queue was dissolved because its server went away: the others may have room.
+            Ok(Outcome::Evicted) => {}
+            Err(Interrupt::Expired) => return Err(failure(503, Cause::ServerTimeout, Phase::Queue)),
+            Err(Interrupt::Gone) => return Err(Failure::Gone(Phase::Queue)),
+        }
+    }
+}
+
+/// Asks the pool, with what the algorithm wants to know of the request.
+fn acquire(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    backend: &Arc<ProxyPlan>,
+    avoid: Option<ServerId>,
+    now: Instant,
+) -> Acquired {
+    let pinned = pinned_server(live, back, backend);
+    let source = live.src().map(|addr| addr.ip());
+    let env = Env::new(live.facts(), live.vars(), live.arena());
+    let request = &live.txn.layer.request;
+    let key = match &backend.spec.pool.algorithm {
+        Algorithm::Source => source.map_or(Key::None, Key::Address),
+        Algorithm::Uri { whole, len, depth, path_only } => {
+            let uri = if *path_only { hash::uri_path(request.target()) } else { request.target() };
+            Key::Bytes(hash::uri_key(uri, *whole, *len, *depth))
+        }
+        Algorithm::Hdr { name, use_domain_only } => {
+            let name = name.to_ascii_lowercase();
+            match request.fields.get(name.as_bytes()) {
+                Some(value) if *use_domain_only => Key::Bytes(hash::domain_label(value)),
+                Some(value) => Key::Bytes(value),
+                None => Key::None,
+            }
+        }
+        Algorithm::UrlParam { name, .. } => {
+            hash::url_param(request.target(), name.as_bytes()).map_or(Key::None, Key::Bytes)
+        }
+        Algorithm::Hash => {
+            let value = back.hash_key.as_ref().and_then(|program| program.eval(&env));
+            value.and_then(|sample| sample.to_bin(env.arena)).map_or(Key::None, Key::Bytes)
+        }
+        _ => Key::None,
+    };
+    let settings = &live.txn.settings;
+    let mut wanted = Request::new().with_key(key).avoiding(avoid);
+    let class = settings.class.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
+    wanted = wanted.with_priority(class, settings.offset);
+    if let Some(id) = pinned.filter(|id| Some(*id) != avoid) {
+        wanted = wanted.direct(id);
+    }
+    let acquired = backend.pool.acquire(now, &wanted);
+    live.reset_arena();
+    acquired
+}
+
+/// The server a rule or a cookie names.
+fn pinned_server(live: &mut Live<'_>, back: &HttpProxy, backend: &Arc<ProxyPlan>) -> Option<ServerId> {
+    let usable = |id: ServerId| backend.pool.server(id).is_some_and(|cell| cell.accepts_persistent());
+    let mut from = 0;
+    while !back.servers.is_empty() {
+        let found = {
+            let env = Env::new(live.facts(), live.vars(), live.arena());
+            match back.servers.next(from, &env) {
+                lb_core::rule::Next::Apply(index, name) => Some((index, name)),
+                _ => None,
+            }
+        };
+        live.reset_arena();
+        let Some((index, name)) = found else { break };
+        from = index + 1;
+        // A server that is down is passed over and the next rule is tried.
+        if let Some(id) = backend.pool.by_name(name.as_str()).filter(|id| usable(*id)) {
+            return Some(id);
+        }
+    }
+    live.txn.persistence.server.filter(|_| live.txn.persistence.direct).map(ServerId)
+}
+
+/// Gets a connection to the server of the lease. `Some` names the server to avoid when another is to be tried.
+async fn on_server(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    backend: &Arc<ProxyPlan>,
+    policy: &mut RetryPolicy,
+) -> Result<Option<ServerId>, Failure> {
+    let Some(cell) = live.txn.upstream.lease.as_ref().map(|lease| Arc::clone(lease.server())) else {
+        return Err(failure(503, Cause::ServerAbort, Phase::Connect));
+    };
+    let Some(server) = live.txn.server.clone() else {
+        return Err(failure(503, Cause::ServerAbort, Phase::Connect));
+    };
+    if let Some(stream) = idle::begin(&cell, wanted(live, back, &server.spec), epoch(live, backend)) {
+        count(live, |own| &own.reuses, |own| &own.reuses);
+        let now = live.txn.times.now;
+        live.txn.times.connect = now;
+        live.txn.upstream.reused = true;
+        live.txn.upstream.stream = Some(stream);
+        return Ok(None);
+    }
+    live.txn.upstream.reused = false;
+    loop {
+        let start = Instant::now();
+        let error = match open(live, back, backend, policy.connect.map(|limit| start + limit)).await {
+            Ok(()) => return Ok(None),
+            Err(Some(cause)) => cause,
+            Err(None) => {
+                abandon(live);
+                return Err(Failure::Gone(Phase::Connect));
+            }
+        };
+        observe(live, backend, Observation::NotConnected);
+        match policy.failed(backend.pool.census().active) {
+            Attempt::Last => {
+                count(live, |own| &own.connection_errors, |own| &own.connection_errors);
+                abandon(live);
+                return Err(failure(503, error, Phase::Connect));
+            }
+            Attempt::Elsewhere => {
+                live.txn.upstream.retries = policy.used;
+                live.txn.upstream.redispatched = true;
+                count(live, |own| &own.redispatches, |own| &own.redispatches);
+                abandon(live);
+                return Ok(cell.id());
+            }
+            Attempt::Same(pause) => {
+                live.txn.upstream.retries = policy.used;
+                count(live, |own| &own.retries, |own| &own.retries);
+                let mut never = std::future::pending::<()>();
+                if let Err(Interrupt::Gone) = guarded(live, back, Some(start + pause), &mut never).await {
+                    abandon(live);
+                    return Err(Failure::Gone(Phase::Connect));
+                }
+            }
+        }
+    }
+}
+
+/// Opens a connection to the server of the transaction. Without a cause the client went away.
+async fn open(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    backend: &Arc<ProxyPlan>,
+    deadline: Option<Instant>,
+) -> Result<(), Option<Cause>> {
+    let Some(server) = live.txn.server.clone() else { return Err(Some(Cause::Internal)) };
+    let generation = Arc::clone(&live.client.session.generation);
+    let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
+    let ends = (live.src(), live.dst());
+    let mut attempt = Box::pin(open_server(&generation, backend, &server, id, ends));
+    match guarded(live, back, deadline, &mut attempt).await {
+        Ok(Ok(stream)) => {
+            live.txn.times.connect = Some(live.touch());
+            live.txn.upstream.local = stream.local_addr();
+            live.txn.upstream.peer = stream.peer_addr();
+            live.txn.upstream.stream = Some(stream);
+            observe(live, backend, Observation::Connected);
+            count(live, |own| &own.connects, |own| &own.connects);
+            Ok(())
+        }
+        Ok(Err(_)) => Err(Some(Cause::ServerAbort)),
+        Err(Interrupt::Expired) => Err(Some(Cause::ServerTimeout)),
+        Err(Interrupt::Gone) => Err(None),
+    }
+}
+
+/// Counts something at the server and at its backend.
+fn count(
+    live: &Live<'_>,
+    server: impl Fn(&ServerCounters) -> &Counter,
+    backend: impl Fn(&BackendCounters) -> &Counter,
+) {
+    let worker = live.client.session.worker.id();
+    if let Some(cell) = &live.txn.upstream.cell {
+        server(cell.counters().of(worker)).inc();
+    }
+    if let Some(plan) = &live.txn.backend {
+        backend(plan.pool.counters().of(worker)).inc();
+    }
+}
+
+/// Gives the slot back without a connection.
+fn abandon(live: &mut Live<'_>) {
+    if let Some(lease) = live.txn.upstream.lease.take() {
+        idle::end(lease.server());
+    }
+}
+
+fn observe(live: &Live<'_>, backend: &Arc<ProxyPlan>, seen: Observation) {
+    let Some(lease) = &live.txn.upstream.lease else { return };
+    let events = backend.pool.observe(lease.server(), seen, Instant::now());
+    live.client.session.generation.report(backend, events);
+}
+
+/// Which idle connections the request may use.
+fn wanted(live: &Live<'_>, back: &HttpProxy, server: &lb_core::spec::ServerSpec) -> Option<Wanted> {
+    // Such connections belong to one client.
+    if server.send_proxy.is_some() || matches!(server.source, Some(lb_core::spec::SourceAddr::Client)) {
+        return None;
+    }
+    match back.reuse {
+        Reuse::Never => None,
+        Reuse::Always => Some(Wanted::Any),
+        _ if live.client.requests > 0 => Some(Wanted::Any),
+        Reuse::Aggressive => Some(Wanted::Proven),
+        Reuse::Safe => None,
+    }
+}
+
+/// Idle connections of another epoch are not to be used any more.
+pub(super) fn epoch(live: &Live<'_>, backend: &Arc<ProxyPlan>) -> u64 {
+    let hooks = live.txn.server.as_ref().and_then(|server| {
+        live.client.session.generation.hooks(backend, server).map(|hooks| hooks.idle_epoch())
+    });
+    hooks.unwrap_or_default()
+}
+
+/// Parts with the server connection: it is kept if it may serve another request.
+pub(super) fn detach(live: &mut Live<'_>, reusable: bool) {
+    live.txn.upstream.visit = None;
+    let Some(lease) = live.txn.upstream.lease.take() else {
+        live.txn.upstream.stream = None;
+        return;
+    };
+    let stream = live.txn.upstream.stream.take();
+    let private = live.txn.server.as_ref().is_none_or(|server| {
+        server.spec.send_proxy.is_some()
+            || matches!(server.spec.source, Some(lb_core::spec::SourceAddr::Client))
+    });
+    let never = live.txn.backend_http().is_none_or(|back| back.reuse == Reuse::Never);
+    match (stream, live.txn.backend.clone()) {
+        (Some(stream), Some(backend)) if reusable && !private && !never => {
+            let epoch = epoch(live, &backend);
+            let limit = live.txn.server.as_ref().and_then(|server| server.spec.pool_max_conn);
+            let proven = live.txn.upstream.reused;
+            idle::keep(lease.server(), stream, epoch, proven, limit, &live.client.session.worker);
+        }
+        _ => idle::end(lease.server()),
+    }
+}
+
+/// The result of `work`, unless its time is over or the client goes away and that matters.
+async fn guarded<F: Future + Unpin>(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    deadline: Option<Instant>,
+    work: &mut F,
+) -> Result<F::Output, Interrupt> {
+    let mut armed = false;
+    let mut watch = back.abort_on_close;
+    let client = &*live.client;
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(done) = std::pin::Pin::new(&mut *work).poll(cx) {
+            return Poll::Ready(Ok(done));
+        }
+        if !armed {
+            armed = true;
+            client.timer.set(deadline);
+        }
+        if watch {
+            match poll_presence(&client.stream, cx) {
+                Poll::Ready(Presence::Gone) => return Poll::Ready(Err(Interrupt::Gone)),
+                Poll::Ready(Presence::Data) => watch = false,
+                Poll::Pending => {}
+            }
+        }
+        client.timer.poll_expired(cx).map(|()| Err(Interrupt::Expired))
+    })
+    .await
+}
+
+/// Milliseconds of a duration.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
