@@ -7,6 +7,8 @@ pub mod deadline;
 pub mod diag;
 pub mod engine;
 pub mod expr;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod health;
 mod heap;
 pub mod log;
