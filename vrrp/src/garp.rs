@@ -43,8 +43,11 @@ struct Queue {
 
 impl Pacer {
     pub(crate) fn configure(&mut self, groups: Vec<GarpGroup>) {
-        self.groups = groups;
-        self.queues.clear();
+        if self.groups != groups {
+            // The queues are named after positions in the list.
+            self.groups = groups;
+            self.queues.clear();
+        }
     }
 
     /// Announces addresses `repeat` times each, round by round. Returns how many were sent at once.

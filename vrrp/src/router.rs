@@ -1,6 +1,8 @@
 //! The set of virtual routers: the one type a driver talks to.
 
 mod apply;
+mod input;
+mod life;
 mod reconfigure;
 mod resume;
 mod source;
@@ -8,16 +10,15 @@ mod source;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::advert;
-use crate::event::{AddressChange, Admin, Datagram, Input, Link, Output};
+use crate::event::{AddressChange, Input, Output};
 use crate::garp::Pacer;
 use crate::group::Group;
 use crate::instance::{Core, Event, Instance};
 use crate::link::Links;
 use crate::outbox::Outbox;
 use crate::spec::check::check;
-use crate::spec::{Name, Spec, SpecError, Transport};
-use crate::stats::{GroupSnapshot, InstanceSnapshot, Snapshot, StateKind, Stats};
+use crate::spec::{Name, Spec, SpecError};
+use crate::stats::{GroupSnapshot, InstanceSnapshot, Snapshot, StateKind};
 use crate::timer::{earliest, reached};
 use crate::track::Trackers;
 
@@ -29,7 +30,7 @@ pub use resume::{Memory, RememberedInstance};
 /// after either one take everything [`poll_output`](Self::poll_output) yields and do it in that order, then set one
 /// timer to [`poll_timeout`](Self::poll_timeout). It reads no clock, opens nothing and never blocks.
 ///
-/// First tell all interfaces and addresses there are, then [`Admin::Start`].
+/// First tell all interfaces and addresses there are, then [`Admin::Start`](crate::event::Admin::Start).
 #[derive(Debug)]
 pub struct Router {
     spec: Spec,
@@ -182,7 +183,7 @@ impl Router {
         }
     }
 
-    /// True after a shutdown that is complete, and after [`Admin::Abandon`].
+    /// True after a shutdown that is complete, and after [`Admin::Abandon`](crate::event::Admin::Abandon).
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.phase == Phase::Finished
@@ -237,226 +238,6 @@ impl Router {
     /// Between the start and the end of a shutdown.
     fn is_active(&self) -> bool {
         matches!(self.phase, Phase::Delayed(_) | Phase::Running)
-    }
-
-    // --- inputs ---
-
-    fn datagram(&mut self, now: Instant, datagram: &Datagram) {
-        if !matches!(self.phase, Phase::Running | Phase::Stopping) {
-            return;
-        }
-        let Some(vrid) = advert::vrid(datagram) else { return };
-        let Some(at) = self.addressee(vrid, datagram) else {
-            self.unknown.count += 1;
-            if self.spec.global.log_unknown_vrids && self.unknown.told.insert(vrid) {
-                let interface = &datagram.interface;
-                self.out
-                    .info(format!("Unknown VRID({vrid}) received on interface({interface}). ignoring..."));
-            }
-            return;
-        };
-        if !self.instances[at].listens() {
-            return;
-        }
-        let accepted = self.with_cx(now, at, |instance, cx| instance.core.accept(cx, datagram));
-        if let Some(advert) = accepted {
-            self.drive(now, at, Event::Advert(advert));
-            self.finish_if_stopped();
-        }
-    }
-
-    /// The instance an advert is for. Several may share an identifier on an interface if they use different groups
-    /// or different peers.
-    fn addressee(&self, vrid: u8, datagram: &Datagram) -> Option<usize> {
-        let mut candidates = (0..self.instances.len()).filter(|&at| {
-            let spec = &self.instances[at].core.spec;
-            let here = spec.wire_interface().is_none_or(|interface| *interface == datagram.interface);
-            let other_group = match &spec.transport {
-                Transport::Multicast { group } => {
-                    datagram.destination.is_multicast() && datagram.destination != *group
-                }
-                Transport::Unicast { .. } => false,
-            };
-            spec.vrid == vrid && spec.ipv6 == datagram.source.is_ipv6() && here && !other_group
-        });
-        let first = candidates.next()?;
-        let mut all = std::iter::once(first).chain(candidates);
-        let suits = |at: &usize| {
-            let transport = &self.instances[*at].core.spec.transport;
-            if datagram.destination.is_multicast() {
-                !transport.is_unicast()
-            } else {
-                transport.peers().iter().any(|peer| peer.address == datagram.source)
-            }
-        };
-        all.find(suits).or(Some(first))
-    }
-
-    fn link(&mut self, now: Instant, link: &Link) {
-        let was_present = self.links.is_present(&link.interface);
-        let running = self.phase != Phase::Waiting;
-        let changed = self.links.report(now, link, running, &mut self.out);
-        if changed {
-            self.reassess(now, true);
-        }
-        if link.present && !was_present && self.is_active() {
-            self.interface_returned(now, &link.interface);
-        }
-    }
-
-    /// An interface has been created again: what we held on it is gone without a word.
-    fn interface_returned(&mut self, now: Instant, interface: &Name) {
-        for address in &self.spec.fixed.addresses {
-            if address.interface.as_ref() == Some(interface) {
-                self.out.push(Output::AddAddress(fixed_address(address)));
-            }
-        }
-        for at in 0..self.instances.len() {
-            if self.instances[at].holds_addresses() {
-                self.with_cx(now, at, |instance, cx| instance.core.restore_interface(cx, interface));
-            }
-        }
-    }
-
-    fn address_removed(&mut self, now: Instant, interface: &Name, address: std::net::IpAddr) {
-        self.links.remove_address(interface, address);
-        self.reassess(now, true);
-        for fixed in &self.spec.fixed.addresses {
-            let lost =
-                fixed.address() == address && fixed.interface.as_ref() == Some(interface) && fixed.track;
-            if lost && self.is_active() {
-                self.out.push(Output::AddAddress(fixed_address(fixed)));
-            }
-        }
-        // An interface that went down or away took its addresses along; putting them back is for its return.
-        if !self.links.is_present(interface) {
-            return;
-        }
-        for at in 0..self.instances.len() {
-            if self.instances[at].holds_addresses() {
-                self.with_cx(now, at, |instance, cx| instance.core.restore(cx, interface, address));
-            }
-        }
-    }
-
-    fn admin(&mut self, now: Instant, admin: Admin) {
-        match admin {
-            Admin::Start => self.start(now),
-            Admin::Shutdown => self.shutdown(now),
-            Admin::Abandon => {
-                self.trackers.stop();
-                self.phase = Phase::Finished;
-            }
-            Admin::StepDown(name) => match self.find(&name) {
-                Some(at) => self.drive_masters(now, &self.together(at), || Event::StepDown),
-                None => self.out.warn(format!("({name}) no such instance")),
-            },
-            Admin::Announce(name) => {
-                for at in 0..self.instances.len() {
-                    if name.as_ref().is_none_or(|name| self.instances[at].core.spec.name == *name) {
-                        self.drive(now, at, Event::Announce);
-                    }
-                }
-            }
-            Admin::ClearStats => {
-                self.instances.iter_mut().for_each(|instance| instance.core.stats = Stats::default());
-                self.unknown.count = 0;
-            }
-        }
-    }
-
-    // --- life ---
-
-    fn start(&mut self, now: Instant) {
-        if self.phase != Phase::Waiting {
-            return;
-        }
-        for address in &self.spec.fixed.addresses {
-            self.out.push(Output::AddAddress(fixed_address(address)));
-        }
-        for route in &self.spec.fixed.routes {
-            self.out.push(Output::AddRoute(route.clone().into()));
-        }
-        for rule in &self.spec.fixed.rules {
-            self.out.push(Output::AddRule(rule.clone().into()));
-        }
-        self.trackers.start(now, &mut self.out);
-        let delay = self.spec.global.startup_delay;
-        if delay.is_zero() {
-            self.begin(now);
-        } else {
-            self.phase = Phase::Delayed(now + delay);
-        }
-    }
-
-    fn begin(&mut self, now: Instant) {
-        self.phase = Phase::Running;
-        for instance in &mut self.instances {
-            let mtu = instance.core.spec.interface.as_ref().and_then(|interface| self.links.mtu(interface));
-            instance.core.lay_out(mtu);
-        }
-        self.resume_masters(now);
-        self.announce_group_starts();
-        self.reassess(now, false);
-    }
-
-    fn shutdown(&mut self, now: Instant) {
-        match self.phase {
-            Phase::Stopping | Phase::Finished => return,
-            Phase::Waiting | Phase::Delayed(_) | Phase::Running => {}
-        }
-        self.trackers.stop();
-        self.phase = Phase::Stopping;
-        for at in 0..self.instances.len() {
-            self.drive(now, at, Event::Shutdown);
-        }
-        self.finish_if_stopped();
-    }
-
-    fn finish_if_stopped(&mut self) {
-        let stopped = |instance: &Instance| instance.kind() == StateKind::Stopped;
-        if self.phase != Phase::Stopping || !self.instances.iter().all(stopped) {
-            return;
-        }
-        for group in &mut self.groups {
-            group.state = StateKind::Stopped;
-            group.notify(&self.spec.global, &mut self.out);
-        }
-        for rule in &self.spec.fixed.rules {
-            self.out.push(Output::DelRule(rule.clone().into()));
-        }
-        for route in &self.spec.fixed.routes {
-            self.out.push(Output::DelRoute(route.clone().into()));
-        }
-        for address in &self.spec.fixed.addresses {
-            self.out.push(Output::DelAddress(fixed_address(address)));
-        }
-        self.phase = Phase::Finished;
-    }
-
-    /// A master that could not speak for longer than its successor's patience has a successor.
-    fn notice_late_wake(&mut self, now: Instant, slept: Duration) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        let late = |at: &usize| {
-            let instance = &self.instances[*at];
-            let spec = &instance.core.spec;
-            let patience = instance.core.master_down(spec.advert_interval.duration());
-            spec.late_wake_backup && instance.silence(now).is_some_and(|silence| silence + slept > patience)
-        };
-        let late: Vec<usize> = (0..self.instances.len()).filter(late).collect();
-        if !late.is_empty() {
-            self.drive_masters(now, &late, || Event::LateWake);
-        }
-    }
-
-    fn fixed_route(&self, route: &crate::spec::Route) -> bool {
-        self.spec.fixed.routes.contains(route)
-    }
-
-    fn fixed_rule(&self, rule: &crate::spec::Rule) -> bool {
-        self.spec.fixed.rules.contains(rule)
     }
 
     /// Asserts what must hold between two calls. Does nothing in release builds.

@@ -35,6 +35,8 @@ pub(super) struct Master {
     extra: Option<Instant>,
     /// When a rival may provoke an advert again.
     answer_at: Instant,
+    /// An answer to a priority zero that came too soon after our last advert.
+    reassure_at: Option<Instant>,
     /// When a rival may provoke a set of announcements again.
     announce_at: Instant,
     dispute: Dispute,
@@ -106,7 +108,14 @@ impl Master {
     }
 
     pub(super) fn poll_timeout(&self) -> Instant {
-        let sets = earliest([self.delayed_set, self.refresh, self.rival_set, self.rival_soon, self.extra]);
+        let sets = earliest([
+            self.delayed_set,
+            self.refresh,
+            self.rival_set,
+            self.rival_soon,
+            self.extra,
+            self.reassure_at,
+        ]);
         sets.map_or(self.next_advert, |at| at.min(self.next_advert))
     }
 
@@ -128,6 +137,7 @@ impl Master {
             rival_soon: None,
             extra: extra.and_then(after),
             answer_at: cx.now + interval / 2,
+            reassure_at: None,
             announce_at: cx.now + RIVAL_SET_SPACING,
             dispute: Dispute::None,
         }
@@ -150,6 +160,9 @@ impl Master {
         {
             core.info(cx, "rogue address owner appears to have stopped advertising");
             self.dispute = Dispute::None;
+        }
+        if reached(self.reassure_at, now) {
+            self.send(core, cx);
         }
         if reached(self.delayed_set, now) {
             self.delayed_set = None;
@@ -177,13 +190,14 @@ impl Master {
     fn send(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
         core.send_advert(cx, core.effective);
         self.last_advert = cx.now;
+        self.reassure_at = None;
     }
 
     fn advert(mut self, core: &mut Core, cx: &mut Cx<'_>, advert: &Advert) -> State {
         if advert.priority == PRIORITY_STOP {
             core.stats.priority_zero_received += 1;
             core.detail(cx, "Master received priority 0 message");
-            self.answer(core, cx);
+            self.reassure(core, cx);
             self.announce_against_rival(core, cx);
             return State::Master(self);
         }
@@ -300,16 +314,18 @@ impl Master {
         }
     }
 
-    /// Lets a rival hear us at once, if it has not just heard us.
-    fn answer(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
-        if cx.now < self.answer_at {
+    /// Backups that heard a priority zero wait for their skew only. The best of them has no shorter one than we
+    /// would have, so they must hear us within that time, even if they heard us a moment before the priority zero.
+    fn reassure(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
+        let interval = core.spec.advert_interval.duration();
+        let spacing = (core.skew(interval) / 2).max(interval / 32);
+        let at = self.last_advert + spacing;
+        if at <= cx.now {
+            self.send(core, cx);
+        } else {
             core.stats.answers_limited += 1;
-            return;
+            self.reassure_at = Some(at);
         }
-        // The backups that heard the same farewell wait for a fraction of the interval, their skew, before one of
-        // them takes over.
-        self.answer_at = cx.now + core.spec.advert_interval.duration() / 8;
-        self.send(core, cx);
     }
 
     /// Any rival may have taken the clients along, so the addresses are announced again, now and once more later.

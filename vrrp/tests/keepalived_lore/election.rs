@@ -298,3 +298,27 @@ fn adverts_during_the_startup_delay_are_thrown_away_and_the_timers_start_after_i
     node.advance(5 * SECOND);
     assert_eq!(node.adverts().first().map(|(at, _)| *at), Some(10 * SECOND + us(3_609_375)));
 }
+
+#[test]
+fn a_priority_zero_right_after_our_advert_is_answered_before_any_backup_loses_patience() {
+    let mut node = Node::master(spec(|_| ()));
+    while node.adverts().is_empty() {
+        node.advance(ms(1));
+    }
+    node.advance(ms(10));
+    node.done.clear();
+    node.hear(LOW, 0);
+    node.advance(us(609_375));
+    assert_eq!(node.adverts().len(), 1, "within the skew of a backup of our own priority");
+}
+
+#[test]
+fn a_flood_of_priority_zero_is_no_amplifier() {
+    let mut node = Node::master(spec(|_| ()));
+    for _ in 0..1000 {
+        node.hear(LOW, 0);
+        node.advance(ms(1));
+    }
+    assert!(node.adverts().len() <= 34, "{} adverts in 1 s", node.adverts().len());
+    assert!(node.announcements().len() <= 10);
+}

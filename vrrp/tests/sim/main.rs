@@ -120,7 +120,10 @@ fn disturb(world: &mut World) {
         4 => world.set_check(at, !world.hosts[at].check_ok),
         5 => world.hosts[at].side ^= 1,
         6 => world.loss = world.rng.below(40),
-        7 => world.delay = Duration::from_micros(world.rng.below(20_000)),
+        7 => {
+            world.delay = Duration::from_micros(world.rng.below(20_000));
+            world.reorder = world.rng.chance(50);
+        }
         // A frozen process takes no orders.
         8 | 9 if world.hosts[at].frozen.is_some() => {}
         8 => world.input(at, Input::Admin(Admin::StepDown("i0".into()))),
@@ -142,7 +145,7 @@ fn heal(world: &mut World) {
     // Whoever does not answer for an address any more is asked for again.
     let hosts = &world.hosts;
     world.client.retain(|address, at| hosts[*at].held.contains(address));
-    (world.loss, world.delay) = (0, Duration::from_micros(300));
+    (world.loss, world.delay, world.reorder) = (0, Duration::from_micros(300), false);
     for at in 0..world.hosts.len() {
         world.hosts[at].side = world.client_side;
         world.hosts[at].check_ok = true;

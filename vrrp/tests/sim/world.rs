@@ -46,6 +46,10 @@ pub(crate) struct World {
     pub(crate) loss: u64,
     /// Longest time a datagram takes.
     pub(crate) delay: Duration,
+    /// Datagrams of one sender may overtake each other, which a healthy segment never lets them.
+    pub(crate) reorder: bool,
+    /// Arrival of the last datagram, by sender and receiver.
+    last_arrival: BTreeMap<(usize, usize), Duration>,
     /// Where the client sends packets for each address.
     pub(crate) client: BTreeMap<IpAddr, usize>,
     pub(crate) client_side: u8,
@@ -63,6 +67,8 @@ impl World {
             counter: 0,
             loss: 0,
             delay: Duration::from_micros(300),
+            reorder: false,
+            last_arrival: BTreeMap::new(),
             client: BTreeMap::new(),
             client_side: 0,
             journal: Vec::new(),
@@ -263,7 +269,10 @@ impl World {
             let delay = Duration::from_nanos(self.rng.below(self.delay.as_nanos() as u64 + 1));
             let datagram = Datagram::new("eth0", source, destination, Some(255), payload.to_vec());
             self.counter += 1;
-            self.flying.insert((self.now + delay, self.counter), (to, datagram));
+            let last = self.last_arrival.entry((from, to)).or_default();
+            let arrival = if self.reorder { self.now + delay } else { (self.now + delay).max(*last) };
+            *last = arrival;
+            self.flying.insert((arrival, self.counter), (to, datagram));
         }
     }
 

@@ -65,9 +65,13 @@ impl Core {
         self.release(cx);
     }
 
+    /// The owner answers for its own addresses whatever was configured (RFC 9568 §6.1, Accept_Mode).
+    fn blocks(&self) -> bool {
+        !self.spec.accept && !self.spec.is_owner()
+    }
+
     fn block(&mut self, cx: &mut Cx<'_>, on: bool) {
-        // The owner answers for its own addresses whatever was configured (RFC 9568 §6.1, Accept_Mode).
-        if self.spec.accept || self.spec.is_owner() {
+        if !self.blocks() {
             return;
         }
         self.detail(cx, if on { "setting firewall drop rule" } else { "removing firewall drop rule" });
@@ -116,26 +120,29 @@ impl Core {
     pub(crate) fn reconfigure(&mut self, cx: &mut Cx<'_>, spec: Arc<spec::Instance>, mtu: Option<u32>) {
         let old: Vec<AddressChange> = self.held().cloned().collect();
         let (old_routes, old_rules) = (self.routes.clone(), self.rules.clone());
-        let was_blocked = !(self.spec.accept || self.spec.is_owner());
-        if self.holding && was_blocked {
-            self.block(cx, false);
-        }
+        let old_blocked = if self.blocks() { old.clone() } else { Vec::new() };
         self.spec = spec;
         self.lay_out(mtu);
         if !self.holding {
             return;
         }
-        self.block(cx, true);
         let new: Vec<AddressChange> = self.held().cloned().collect();
         // The instance may have another name now, which makes no difference to the address.
         let same =
             |a: &AddressChange, b: &AddressChange| a.interface == b.interface && a.address == b.address;
+        let new_blocked = if self.blocks() { new.as_slice() } else { &[] };
+        for added in new_blocked.iter().filter(|new| !old_blocked.iter().any(|old| same(old, new))) {
+            cx.out.push(Output::Block(added.clone()));
+        }
         for gone in old.iter().filter(|old| !new.iter().any(|new| same(old, new))) {
             cx.out.push(Output::DelAddress(gone.clone()));
         }
         for added in new.iter().filter(|new| !old.iter().any(|old| same(old, new))) {
             cx.out.push(Output::AddAddress(added.clone()));
             self.addresses_added = true;
+        }
+        for gone in old_blocked.iter().filter(|old| !new_blocked.iter().any(|new| same(old, new))) {
+            cx.out.push(Output::Unblock(gone.clone()));
         }
         difference(&old_routes, &self.routes).for_each(|route| cx.out.push(Output::DelRoute(route)));
         difference(&self.routes, &old_routes).for_each(|route| cx.out.push(Output::AddRoute(route)));
