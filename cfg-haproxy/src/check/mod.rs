@@ -7,6 +7,7 @@ mod bind;
 mod cookie;
 mod cross;
 mod files;
+pub(crate) use files::join;
 mod global;
 mod log;
 mod names;

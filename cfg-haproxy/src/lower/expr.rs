@@ -1,0 +1,298 @@
+//! Expressions, conditions, ACLs and formats: words to compiled programs, errors to places.
+
+use super::Lowerer;
+use crate::codes;
+use crate::config::{Acl as AclLine, Cond, Proxy};
+use crate::env::Env;
+use crate::host::Host;
+use crate::suggest;
+use crate::tree::{Tree, Word};
+use lb_core::diag::{Diagnostic, Span};
+use lb_core::expr::map::Reference;
+use lb_core::expr::parse::{self, ErrorKind, ParseError};
+use lb_core::expr::{Build, Phases, Program, Regex};
+use lb_core::log::{Style, Template};
+use lb_core::rule::cond::{self, Acl, AclLookup, Condition, Polarity};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// The lists and maps of patterns a configuration uses, by name.
+#[derive(Debug, Default)]
+pub struct Files {
+    named: HashMap<String, Arc<Reference>>,
+    inline: Vec<Arc<Reference>>,
+}
+
+impl Files {
+    /// Lists and maps with a name: files, and `virt@` ones.
+    pub fn named(&self) -> impl Iterator<Item = &Arc<Reference>> {
+        self.named.values()
+    }
+
+    /// Lists of patterns written in place, in the order they were written.
+    pub fn inline(&self) -> &[Arc<Reference>] {
+        &self.inline
+    }
+}
+
+/// What expressions ask while they are built.
+pub(super) struct Context<'h> {
+    tree: &'h Tree,
+    host: Host<'h>,
+    env: &'h dyn Env,
+    proxy: Option<String>,
+    files: Files,
+    /// Tables named since the last look.
+    pub(super) tables: Vec<String>,
+}
+
+impl<'h> Context<'h> {
+    pub(super) fn new(tree: &'h Tree, host: Host<'h>, env: &'h dyn Env) -> Self {
+        Self { tree, host, env, proxy: None, files: Files::default(), tables: Vec::new() }
+    }
+
+    pub(super) fn into_files(self) -> Files {
+        self.files
+    }
+
+    pub(super) fn set_proxy(&mut self, name: &str) {
+        self.proxy = Some(name.to_owned());
+    }
+
+    pub(super) fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        self.host.files.read(path)
+    }
+
+    pub(super) fn resolve_any(&self, name: &str) -> Option<IpAddr> {
+        self.host.names.resolve(name)
+    }
+
+    pub(super) fn is_directory(&self, path: &str) -> bool {
+        self.host.files.kind(path) == Some(crate::host::FileKind::Directory)
+    }
+}
+
+impl Build for Context<'_> {
+    fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
+    }
+
+    fn patterns(&mut self, file: &str, as_map: bool) -> Result<Arc<Reference>, String> {
+        let name = file.strip_prefix("file@").or_else(|| file.strip_prefix("opt@")).unwrap_or(file);
+        if let Some(known) = self.files.named.get(name) {
+            return Ok(Arc::clone(known));
+        }
+        let reference = if file.starts_with("virt@") {
+            Reference::new(name, as_map)
+        } else {
+            match self.host.files.read(name) {
+                Ok(bytes) => Reference::from_text(name, &String::from_utf8_lossy(&bytes), as_map),
+                Err(_) if file.starts_with("opt@") => Reference::new(name, as_map),
+                Err(error) => return Err(format!("failed to open pattern file <{name}>: {error}")),
+            }
+        };
+        self.files.named.insert(name.to_owned(), Arc::clone(&reference));
+        Ok(reference)
+    }
+
+    fn inline_patterns(&mut self, reference: &Arc<Reference>) {
+        self.files.inline.push(Arc::clone(reference));
+    }
+
+    fn resolve(&self, host: &str) -> Option<Ipv4Addr> {
+        match self.host.names.resolve(host)? {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    fn file(&mut self, name: &str) -> Result<Vec<u8>, String> {
+        self.host.files.read(name).map_err(|e| format!("cannot read '{name}': {e}"))
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        self.tree.environment().var(self.env, name).map(std::borrow::Cow::into_owned)
+    }
+
+    fn uses_table(&mut self, table: &str) {
+        self.tables.push(table.to_owned());
+    }
+}
+
+/// The ACLs of one proxy, with the place where each was first declared.
+pub(super) type Acls<'t> = HashMap<&'t str, (Arc<Acl>, Span)>;
+
+/// ACLs as a condition at `span` sees them: those declared before it.
+struct Visible<'a, 't> {
+    acls: &'a Acls<'t>,
+    span: Span,
+}
+
+impl AclLookup for Visible<'_, '_> {
+    fn acl(&self, name: &str) -> Option<Arc<Acl>> {
+        let (acl, declared) = self.acls.get(name)?;
+        let before = declared.file != self.span.file || declared.start < self.span.start;
+        before.then(|| Arc::clone(acl))
+    }
+}
+
+impl<'t> Lowerer<'_, 't, '_, '_> {
+    /// All ACLs that rules of `proxy` may use: those of its named defaults and its own.
+    pub(super) fn acls(&mut self, proxy: &Proxy<'t>) -> Acls<'t> {
+        let config = self.config;
+        let mut lines: Vec<&AclLine<'t>> = Vec::new();
+        let mut bases: Vec<_> = config.bases(proxy).collect();
+        bases.reverse();
+        for base in bases {
+            lines.extend(&base.lists.acls);
+        }
+        lines.extend(&proxy.lists.acls);
+        let mut building: HashMap<&'t str, (Acl, Span)> = HashMap::new();
+        for line in lines {
+            if let Some(test) = self.acl_test(line) {
+                let entry = building.entry(line.name.text).or_insert_with(|| (Acl::new(line.name.text), line.name.span));
+                entry.0.push(test);
+            }
+        }
+        building.into_iter().map(|(name, (acl, span))| (name, (Arc::new(acl), span))).collect()
+    }
+
+    fn acl_test(&mut self, line: &AclLine<'t>) -> Option<cond::Test> {
+        let words: Vec<&str> = line.words.iter().map(|w| w.text).collect();
+        match cond::parse_test(&words, line.name.text, self.registry, &mut self.context) {
+            Ok((test, _)) => Some(test),
+            Err(error) => {
+                let compat = format!("error detected while parsing ACL '{}' : {error}.", line.name.text);
+                self.expression_error(&error, &line.words, codes::ACL, compat);
+                None
+            }
+        }
+    }
+
+    /// A condition, or `None` if there is none; `Err` if it is wrong, which has been reported.
+    pub(super) fn condition(&mut self, cond: Option<&Cond<'t>>, acls: &Acls<'t>, owner: &str) -> Result<Option<Condition>, ()> {
+        let Some(cond) = cond else { return Ok(None) };
+        let polarity = if cond.keyword.text == "unless" { Polarity::Unless } else { Polarity::If };
+        let words: Vec<&str> = cond.words.iter().map(|w| w.text).collect();
+        let visible = Visible { acls, span: cond.keyword.span };
+        match cond::parse(&words, polarity, &visible, self.registry, &mut self.context) {
+            Ok((condition, _)) => Ok(Some(condition)),
+            Err(error) => {
+                let compat = format!("error detected while parsing an '{owner}' rule : {error}.");
+                let mut diagnostic = self.diagnose(&error, &cond.words, codes::ACL).compat(compat);
+                if let ErrorKind::Other(text) = &error.kind {
+                    diagnostic = unknown_acl(diagnostic, text, &cond.words, error.word, acls);
+                }
+                self.out.push(diagnostic);
+                Err(())
+            }
+        }
+    }
+
+    /// An expression that takes the whole of `words`.
+    pub(super) fn program(&mut self, words: &[Word<'t>], owner: &str) -> Option<Program> {
+        let (program, used) = self.program_prefix(words, owner)?;
+        if let Some(extra) = words.get(used) {
+            self.error(
+                codes::EXPRESSION,
+                extra.span,
+                format!("`{}` does not belong to the expression", extra.text),
+                format!("error detected while parsing an '{owner}' rule : unexpected argument '{}'.", extra.text),
+            );
+            return None;
+        }
+        Some(program)
+    }
+
+    /// An expression at the beginning of `words`; also how many words it took.
+    pub(super) fn program_prefix(&mut self, words: &[Word<'t>], owner: &str) -> Option<(Program, usize)> {
+        let texts: Vec<&str> = words.iter().map(|w| w.text).collect();
+        match parse::parse_words(&texts, self.registry, &mut self.context) {
+            Ok(found) => Some(found),
+            Err(error) => {
+                let shown = texts.join(" ");
+                let compat = format!(
+                    "error detected while parsing an '{owner}' rule : failed to parse sample expression <{shown}> : {error}."
+                );
+                self.expression_error(&error, words, codes::EXPRESSION, compat);
+                None
+            }
+        }
+    }
+
+    /// A format.
+    pub(super) fn template(&mut self, word: Word<'t>, style: Style, phases: Phases, owner: &str) -> Option<Template> {
+        match Template::parse(word.text, style, phases, self.registry, &mut self.context) {
+            Ok(template) => Some(template),
+            Err(error) => {
+                let compat = format!("error detected while parsing an '{owner}' rule : failed to parse log-format : {error}.");
+                self.expression_error(&error, &[word], codes::LOG_FORMAT, compat);
+                None
+            }
+        }
+    }
+
+    /// A format of a header value, path or body.
+    pub(super) fn header_template(&mut self, word: Word<'t>, phases: Phases, owner: &str) -> Option<Template> {
+        self.template(word, Style::Header, phases, owner)
+    }
+
+    /// A regular expression.
+    pub(super) fn regex(&mut self, word: Word<'t>, owner: &str) -> Option<Regex> {
+        match Regex::new(word.text, false) {
+            Ok(regex) => Some(regex),
+            Err(error) => {
+                let compat = format!("error detected while parsing an '{owner}' rule : {error}.");
+                self.error(codes::EXPRESSION, word.span, format!("this regular expression is wrong: {}", error.reason), compat);
+                None
+            }
+        }
+    }
+
+    fn expression_error(&mut self, error: &ParseError, words: &[Word<'t>], code: lb_core::diag::Code, compat: String) {
+        let mut diagnostic = self.diagnose(error, words, code).compat(compat);
+        let near = match &error.kind {
+            ErrorKind::UnknownFetch(name) => suggest::nearest(name, self.registry.fetches().map(|f| f.name)),
+            ErrorKind::UnknownConverter(name) => suggest::nearest(name, self.registry.converters().map(|c| c.name)),
+            _ => None,
+        };
+        if let (Some(near), Some(span)) = (near, diagnostic.span) {
+            diagnostic = diagnostic.suggest(span, near, format!("did you mean `{near}`?"));
+        }
+        if self.out.iter().any(|d| d.span == diagnostic.span && d.message == diagnostic.message) {
+            return;
+        }
+        self.out.push(diagnostic);
+    }
+
+    fn diagnose(&self, error: &ParseError, words: &[Word<'t>], code: lb_core::diag::Code) -> Diagnostic {
+        let span = match words.get(error.word) {
+            Some(word) => word.part(error.start..error.end.max(error.start + 1)),
+            None => words.last().map_or_else(Span::default, |w| w.span.after()),
+        };
+        Diagnostic::error(code, span, error.to_string().replace('\'', "`"))
+    }
+}
+
+fn unknown_acl(
+    diagnostic: Diagnostic,
+    text: &str,
+    words: &[Word<'_>],
+    at: usize,
+    acls: &Acls<'_>,
+) -> Diagnostic {
+    if !text.starts_with("no such ACL") {
+        return diagnostic;
+    }
+    let Some(word) = words.get(at) else { return diagnostic };
+    let name = word.text.trim_start_matches('!');
+    if let Some((_, declared)) = acls.get(name) {
+        return diagnostic.label(*declared, "it is declared here, after its use");
+    }
+    let known = acls.keys().copied().chain(cond::PREDEFINED.iter().map(|(name, _)| *name));
+    match suggest::nearest(name, known) {
+        Some(near) => diagnostic.suggest(word.span, near, format!("did you mean `{near}`?")),
+        None => diagnostic.note("an ACL is declared by an `acl` line above; a test written in place needs braces: `{ ... }`"),
+    }
+}

@@ -1,0 +1,67 @@
+//! `bind` lines to [`ListenerSpec`]s: one for each address and port.
+
+use super::Lowerer;
+use crate::address::{Address, Place, Ports};
+use crate::config::Bind;
+use lb_core::addr::Endpoint;
+use lb_core::spec::{Family, ListenerSpec, UnixPermissions};
+use std::sync::Arc;
+
+impl<'t> Lowerer<'_, 't, '_, '_> {
+    pub(super) fn listeners(&mut self, bind: &Bind<'t>) -> Vec<ListenerSpec> {
+        let tls = bind.options.ssl.map(|_| Arc::new(self.server_tls(&bind.options)));
+        let origin = self.origin(bind.span);
+        let mut out = Vec::new();
+        for address in &bind.addresses {
+            for endpoint in self.listen_endpoints(address) {
+                let mut listener = ListenerSpec::new(endpoint);
+                let o = &bind.options;
+                listener.family = match (o.v6only, o.v4v6) {
+                    (true, _) => Family::V6Only,
+                    (_, true) => Family::Both,
+                    _ => Family::Any,
+                };
+                listener.name = o.name.map(Arc::from);
+                listener.id = o.id;
+                listener.tls.clone_from(&tls);
+                listener.accept_proxy = o.accept_proxy;
+                listener.maxconn = o.maxconn.filter(|n| *n > 0);
+                listener.backlog = o.backlog.filter(|n| *n > 0);
+                listener.interface = o.interface.map(Arc::from);
+                listener.transparent = o.transparent;
+                listener.tfo = o.tfo;
+                listener.defer_accept = o.defer_accept;
+                listener.mss = o.mss;
+                listener.proto = o.proto.map(Arc::from);
+                listener.unix = permissions(bind, &self.config.global.unix_bind);
+                listener.origin = origin;
+                out.push(listener);
+            }
+        }
+        out
+    }
+
+    fn listen_endpoints(&mut self, address: &Address<'t>) -> Vec<Endpoint> {
+        // Relative paths of unix sockets start from the prefix of `unix-bind`.
+        if let (Place::Unix(path), Some(prefix)) = (address.place, self.config.global.unix_bind.prefix) {
+            let path = if path.starts_with('/') { format!("{}{path}", prefix.text) } else { format!("{}/{path}", prefix.text) };
+            return vec![Endpoint::Unix(Arc::from(path))];
+        }
+        let endpoint = self.endpoint(address, 0);
+        match address.ports {
+            Ports::Range(low, high) => (low..=high).map(|port| endpoint.with_port(port)).collect(),
+            _ => vec![endpoint],
+        }
+    }
+}
+
+fn permissions(bind: &Bind<'_>, default: &crate::config::UnixBind<'_>) -> UnixPermissions {
+    let own = &bind.options.unix;
+    let mut unix = UnixPermissions::default();
+    unix.mode = own.mode.or(default.mode);
+    unix.user = own.user.or(default.user).map(|w| Arc::from(w.text));
+    unix.group = own.group.or(default.group).map(|w| Arc::from(w.text));
+    unix.uid = own.uid.or(default.uid);
+    unix.gid = own.gid.or(default.gid);
+    unix
+}

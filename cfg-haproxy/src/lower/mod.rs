@@ -1,0 +1,125 @@
+//! Typed configuration to [`Spec`]: defaults are applied, rules and expressions compiled, names of files completed.
+//!
+//! What each default of the dialect becomes is said where it is applied: timeouts and limits in `proxy`, checks in
+//! `server` and `probe`, TLS in `tls`, HTTP in `http`. Every object of the specification carries an [`Origin`] that
+//! [`Origins`] turns back into a place.
+
+mod action;
+mod expr;
+mod http;
+mod listener;
+mod logs;
+mod probe;
+mod process;
+mod proxy;
+mod reply;
+mod server;
+mod stats;
+mod tls;
+
+use crate::config::Config;
+use crate::env::Env;
+use crate::host::Host;
+use crate::tree::Tree;
+use lb_core::diag::{Code, Diagnostic, Diagnostics, Span};
+use lb_core::expr::Registry;
+use lb_core::spec::{Origin, Spec};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use expr::Files as PatternFiles;
+
+/// A specification, and what there is to say about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Lowered {
+    /// What should run.
+    pub spec: Spec,
+    /// Turns origins back into places.
+    pub origins: Origins,
+    /// Lists and maps of patterns, for the control socket.
+    pub patterns: PatternFiles,
+    /// Problems found on the way.
+    pub diagnostics: Diagnostics,
+}
+
+/// The places that origins stand for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origins {
+    spans: Vec<Span>,
+}
+
+impl Origins {
+    /// Where the object with `origin` was written.
+    pub fn span(&self, origin: Origin) -> Option<Span> {
+        self.spans.get(origin.0 as usize).copied()
+    }
+
+    fn add(&mut self, span: Span) -> Origin {
+        self.spans.push(span);
+        Origin(self.spans.len() as u32 - 1)
+    }
+}
+
+/// Makes the specification that `config` describes; `registry` holds the fetches and converters of this program.
+pub fn lower<'t>(config: &Config<'t>, tree: &'t Tree, registry: &Registry, host: Host<'_>, env: &dyn Env) -> Lowered {
+    let mut lowerer = Lowerer {
+        config,
+        tree,
+        registry,
+        context: expr::Context::new(tree, host, env),
+        origins: Origins::default(),
+        out: Diagnostics::new(),
+        texts: HashMap::new(),
+        error_files: HashMap::new(),
+        users: Arc::default(),
+    };
+    let spec = lowerer.spec();
+    Lowered {
+        spec,
+        origins: lowerer.origins,
+        patterns: lowerer.context.into_files(),
+        diagnostics: lowerer.out,
+    }
+}
+
+struct Lowerer<'c, 't, 'r, 'h> {
+    config: &'c Config<'t>,
+    tree: &'t Tree,
+    registry: &'r Registry,
+    context: expr::Context<'h>,
+    origins: Origins,
+    out: Diagnostics,
+    /// Texts that occur again and again (file names, cookies), kept once.
+    texts: HashMap<&'t str, Arc<str>>,
+    /// Contents of error files by name.
+    error_files: HashMap<&'t str, Arc<[u8]>>,
+    users: Arc<lb_proto_http::auth::UserLists>,
+}
+
+impl<'t> Lowerer<'_, 't, '_, '_> {
+    fn spec(&mut self) -> Spec {
+        let mut spec = Spec::new();
+        self.users = Arc::new(self.user_lists());
+        spec.process = self.process();
+        spec.proxies = self.proxies();
+        spec
+    }
+
+    /// `text` as a shared string; equal texts share one.
+    fn shared(&mut self, text: &'t str) -> Arc<str> {
+        Arc::clone(self.texts.entry(text).or_insert_with(|| Arc::from(text)))
+    }
+
+    fn origin(&mut self, span: Span) -> Origin {
+        self.origins.add(span)
+    }
+
+    fn error(&mut self, code: Code, span: Span, message: impl Into<String>, compat: impl Into<String>) {
+        self.out.push(Diagnostic::error(code, span, message).compat(compat));
+    }
+
+    fn warning(&mut self, code: Code, span: Span, message: impl Into<String>, compat: impl Into<String>) {
+        self.out.push(Diagnostic::warning(code, span, message).compat(compat));
+    }
+}

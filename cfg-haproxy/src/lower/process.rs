@@ -1,0 +1,122 @@
+//! `global` to [`ProcessSpec`].
+
+use super::Lowerer;
+use crate::config::{Bind, LogLine};
+use lb_core::spec::{AccessLevel, CtlSocket, LogTarget, ProcessSpec, Syslog, Tune};
+use lb_proto_http::auth::{Password, User, UserList, UserLists};
+use std::sync::Arc;
+use std::time::Duration;
+
+impl<'t> Lowerer<'_, 't, '_, '_> {
+    pub(super) fn process(&mut self) -> ProcessSpec {
+        let global = &self.config.global;
+        let text = |word: Option<crate::tree::Word<'t>>| word.map(|w| Arc::<str>::from(w.text));
+        let mut process = ProcessSpec::default();
+        process.user = text(global.user);
+        process.group = text(global.group);
+        process.uid = global.uid;
+        process.gid = global.gid;
+        process.chroot = text(global.chroot);
+        process.pidfile = text(global.pidfile);
+        process.daemon = global.daemon;
+        process.master_worker = global.master_worker;
+        process.maxconn = global.maxconn.filter(|n| *n > 0);
+        process.maxconnrate = self.value("maxconnrate").unwrap_or(0) as u32;
+        process.ulimit_n = self.value("ulimit-n").map(|n| n as u32);
+        process.threads = global.threads.map(|n| n as usize);
+        process.node = text(global.node);
+        process.description = global.description.as_deref().map(Arc::from);
+        process.ctl_maxconn = global.stats_maxconn;
+        process.ctl_timeout = global.stats_timeout;
+        process.hard_stop_after = global.hard_stop_after;
+        process.spread_checks = self.value("spread-checks").unwrap_or(0) as u32;
+        process.server_state_file = global.state_file.map(|f| Arc::from(crate::check::join(global.state_base, f.text)));
+        process.localpeer = text(global.localpeer);
+        process.syslog = self.syslog();
+        process.tune = self.tune();
+        process.log = global.log.iter().filter_map(|l| self.log_target(l)).collect();
+        process.ctl = global.sockets.iter().flat_map(|b| self.control_sockets(b)).collect();
+        process.environment = self
+            .tree
+            .environment()
+            .iter()
+            .map(|(name, value)| (Arc::from(name), value.map(Arc::from)))
+            .collect();
+        process
+    }
+
+    /// A number of the global section.
+    pub(super) fn value(&self, name: &str) -> Option<u64> {
+        self.config.global.values.get(name).map(|v| v.value)
+    }
+
+    fn syslog(&self) -> Syslog {
+        let mut syslog = Syslog::default();
+        syslog.tag = self.config.global.log_tag.map(|w| Arc::from(w.text));
+        // Without a name the system's own is sent, which the driver fills in.
+        syslog.hostname = self.config.global.send_hostname.map(|name| Arc::from(name.map_or("", |w| w.text)));
+        syslog
+    }
+
+    fn tune(&self) -> Tune {
+        let mut tune = Tune::default();
+        let size = |name: &str, default: usize| self.value(name).map_or(default, |n| n as usize);
+        tune.bufsize = size("tune.bufsize", tune.bufsize);
+        tune.maxrewrite = size("tune.maxrewrite", tune.maxrewrite);
+        tune.http_maxhdr = size("tune.http.maxhdr", tune.http_maxhdr);
+        tune.http_logurilen = size("tune.http.logurilen", tune.http_logurilen);
+        tune.ssl_cachesize = size("tune.ssl.cachesize", tune.ssl_cachesize);
+        tune.stick_counters = size("tune.stick-counters", tune.stick_counters);
+        if let Some(millis) = self.value("tune.ssl.lifetime") {
+            tune.ssl_lifetime = Duration::from_millis(millis);
+        }
+        tune.maxaccept = self.value("tune.maxaccept").map(|n| n as u32);
+        tune.rcvbuf_client = self.value("tune.rcvbuf.client").map(|n| n as u32);
+        tune.rcvbuf_server = self.value("tune.rcvbuf.server").map(|n| n as u32);
+        tune.sndbuf_client = self.value("tune.sndbuf.client").map(|n| n as u32);
+        tune.sndbuf_server = self.value("tune.sndbuf.server").map(|n| n as u32);
+        tune
+    }
+
+    fn control_sockets(&mut self, bind: &Bind<'t>) -> Vec<CtlSocket> {
+        let level = bind.options.level.unwrap_or(AccessLevel::Operator);
+        let expose = bind.options.expose_fd;
+        self.listeners(bind)
+            .into_iter()
+            .map(|listener| {
+                let mut socket = CtlSocket::new(listener);
+                socket.level = level;
+                socket.expose_fd = expose;
+                socket
+            })
+            .collect()
+    }
+
+    /// A log target; `None` if it cannot be one, which has been reported.
+    pub(super) fn log_target(&mut self, line: &LogLine<'t>) -> Option<LogTarget> {
+        super::logs::target(self, line)
+    }
+
+    /// All `userlist` sections.
+    pub(super) fn user_lists(&self) -> UserLists {
+        let mut lists = UserLists::new();
+        for section in &self.config.userlists {
+            let mut list = UserList::default();
+            for user in &section.users {
+                let Some((password, hashed)) = user.password else { continue };
+                let password: Arc<str> = Arc::from(password);
+                let mut groups: Vec<Arc<str>> = user.groups.iter().map(|g| Arc::from(*g)).collect();
+                let named = section.groups.iter().filter(|(_, users)| users.contains(&user.name.text));
+                groups.extend(named.map(|(group, _)| Arc::from(group.text)));
+                let password = if hashed { Password::Crypt(password) } else { Password::Plain(password) };
+                list.users.push(User { name: Arc::from(user.name.text), password, groups });
+            }
+            lists.insert(section.name.text, list);
+        }
+        // Accounts of `stats auth` are lists of their own, named after their proxy.
+        for (name, list) in super::stats::account_lists(self.config) {
+            lists.insert(name, list);
+        }
+        lists
+    }
+}
