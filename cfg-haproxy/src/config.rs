@@ -660,6 +660,8 @@ pub struct Rule<'t> {
     pub words: Vec<Word<'t>>,
     /// The condition.
     pub cond: Option<Cond<'t>>,
+    /// The capture slot that a `capture ... len` action declares.
+    pub slot: Option<usize>,
 }
 
 /// `errorfile`, `errorloc` and their kin.

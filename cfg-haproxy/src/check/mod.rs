@@ -7,7 +7,6 @@ mod bind;
 mod cookie;
 mod cross;
 mod files;
-pub(crate) use files::join;
 mod global;
 mod log;
 mod names;
@@ -20,6 +19,10 @@ mod server;
 mod stats;
 mod stick;
 mod timeouts;
+
+pub(crate) use cross::effective_lists;
+pub(crate) use files::join;
+pub(crate) use proxy::severity;
 
 use crate::codes;
 use crate::config::{Config, Proxy};

@@ -2,7 +2,7 @@
 
 use super::{Checker, Stmt};
 use crate::codes;
-use crate::config::{Acl, Rule};
+use crate::config::{Acl, Capture, CaptureKind, Rule};
 use crate::keyword::{self, HA, HQ, HR, Keyword, Place, QI, Sides, Status, TC, TQ, TR, TS};
 use crate::suggest;
 use crate::tree::Word;
@@ -117,11 +117,26 @@ impl<'t> Checker<'t, '_> {
         if keyword.name == "redirect" {
             self.redirect_words(&words[1..], stmt.head(), stmt.keyword.name);
         }
-        let rule = Rule { set, action: keyword, words, cond };
+        let slot = self.capture_slot(set, keyword.name, &words);
+        let rule = Rule { set, action: keyword, words, cond, slot };
         self.unreachable(stmt, &rule);
         if let Some(proxy) = self.proxy() {
             proxy.lists.rules.push(rule);
         }
+    }
+
+    /// `capture <expression> len <n>` declares a slot of its own.
+    fn capture_slot(&mut self, set: Sides, action: &str, words: &[Word<'t>]) -> Option<usize> {
+        let [.., kind, length] = words else { return None };
+        if action != "capture" || kind.text != "len" {
+            return None;
+        }
+        let length = length.text.parse().ok()?;
+        let side = if set & (HR | HA | TR) != 0 { CaptureKind::Response } else { CaptureKind::Request };
+        let proxy = self.proxy()?;
+        let index = proxy.lists.captures.iter().filter(|c| c.kind == side).count();
+        proxy.lists.captures.push(Capture { kind: side, name: None, length });
+        Some(index)
     }
 
     fn action_args(&mut self, stmt: &Stmt<'t, '_>, action: &'static Keyword, words: &[Word<'t>]) -> bool {
@@ -129,6 +144,9 @@ impl<'t> Checker<'t, '_> {
         let args = &words[1..];
         // `set-var(name) expr`: parentheses belong to the first word and are checked when the rule is made.
         let called = matches!(action.args.first(), Some(keyword::Arg::Free(text)) if text.starts_with('('));
+        if !called && has_expression(action.name) {
+            return self.expression_args(stmt, action, words);
+        }
         if !called {
             return self.check_words(&name, action.args, args, words[0].span);
         }
@@ -144,6 +162,19 @@ impl<'t> Checker<'t, '_> {
                     stmt.keyword.name, action.name
                 ))
                 .note(action.reference()),
+            );
+            return false;
+        }
+        true
+    }
+
+    /// Actions whose first argument is an expression, which may go on in further words.
+    fn expression_args(&mut self, stmt: &Stmt<'t, '_>, action: &'static Keyword, words: &[Word<'t>]) -> bool {
+        if words.len() < 2 {
+            self.push(
+                Diagnostic::error(codes::RULE, words[0].span.after(), format!("`{}` needs an expression", action.name))
+                    .compat(format!("error detected while parsing an '{} {}' rule : missing fetch method.", stmt.keyword.name, action.name))
+                    .note(action.reference()),
             );
             return false;
         }
@@ -283,6 +314,16 @@ fn actions(set: Sides) -> Vec<&'static str> {
         .collect();
     names.sort_unstable();
     names
+}
+
+/// Whether the first argument of `action` is an expression.
+fn has_expression(action: &str) -> bool {
+    matches!(
+        action,
+        "capture" | "set-src" | "set-src-port" | "set-dst" | "set-dst-port" | "set-priority-class" | "set-priority-offset"
+            | "set-retries" | "pause" | "add-headers-bin" | "set-headers-bin" | "del-headers-bin" | "set-timeout" | "set-mark"
+            | "set-tos" | "set-fc-mark" | "set-fc-tos" | "set-bc-mark" | "set-bc-tos"
+    ) || action.starts_with("track-sc")
 }
 
 /// Whether an action always ends the evaluation of its rule set.

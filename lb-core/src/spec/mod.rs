@@ -11,6 +11,7 @@ mod log;
 mod pool;
 mod process;
 mod proxy;
+mod rules;
 mod server;
 mod timeouts;
 mod tls;
@@ -21,6 +22,7 @@ pub use log::{Facility, LogDestination, LogFormat, LogTarget, ProxyLog, SampleRa
 pub use pool::{PoolSpec, Retry};
 pub use process::{AccessLevel, CtlSocket, ProcessSpec, Tune};
 pub use proxy::{Capability, Mode, ProtocolSpec, ProxySpec, Route, RouteTarget, TcpProxy};
+pub use rules::TcpRules;
 pub use server::{InitAddr, MarkedDown, ProxyHeaderVersion, ServerAddr, ServerSpec, SourceAddr};
 pub use timeouts::Timeouts;
 pub use tls::{TlsClientSpec, TlsServerSpec, TlsVersion, Verify};

@@ -1,6 +1,6 @@
 //! A proxy: listeners, routing, servers, and the protocol it speaks.
 
-use super::{ListenerSpec, Origin, PoolSpec, ProxyLog, Timeouts};
+use super::{ListenerSpec, Origin, PoolSpec, ProxyLog, TcpRules, Timeouts};
 use crate::log::Template;
 use crate::name::ProxyName;
 use crate::rule::cond::Condition;
@@ -38,6 +38,8 @@ pub struct ProxySpec {
     pub routes: Vec<Route>,
     /// The backend when no rule matches.
     pub default_backend: Option<ProxyName>,
+    /// Rules on connections and their first bytes.
+    pub tcp_rules: TcpRules,
     /// The servers.
     pub pool: PoolSpec,
     /// Timeouts.
@@ -71,6 +73,7 @@ impl ProxySpec {
             rate_limit: 0,
             routes: Vec::new(),
             default_backend: None,
+            tcp_rules: TcpRules::default(),
             pool: PoolSpec::new(crate::balance::Algorithm::RoundRobin, Vec::new()),
             timeouts: Timeouts::default(),
             log: ProxyLog::default(),

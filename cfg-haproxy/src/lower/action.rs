@@ -1,0 +1,389 @@
+//! Actions of rules: words to [`Action`] and [`TcpAction`].
+
+use super::Lowerer;
+use super::proxy::{Making, set_name};
+use crate::codes;
+use crate::config::Rule;
+use crate::keyword::{HQ, Sides, TC, TQ, TS};
+use crate::tree::Word;
+use crate::units::{self, Unit};
+use lb_core::expr::{Build, Phases, Program, VarName};
+use lb_core::log::{Style, Template};
+use lb_core::rule::counter::{Amount, CounterAction, GpcIndex};
+use lb_core::rule::tcp::{TcpAction, Track};
+use lb_proto_http::spec::{Action, HeaderName, NameMatch, Reply, ServiceKind, TimeoutKind, TrackSlot};
+use std::sync::Arc;
+
+/// A rule being made: its words and how to name it.
+struct At<'a, 't> {
+    words: &'a [Word<'t>],
+    owner: String,
+    phases: Phases,
+}
+
+impl<'t> At<'_, 't> {
+    fn head(&self) -> Word<'t> {
+        self.words[0]
+    }
+
+    /// The `i`th argument; the grammar was checked before.
+    fn arg(&self, i: usize) -> Option<Word<'t>> {
+        self.words.get(i + 1).copied()
+    }
+
+    /// What stands in parentheses behind the action's name, as a word.
+    fn inner(&self) -> Option<Word<'t>> {
+        let head = self.head();
+        let open = head.text.find('(')? + 1;
+        let close = head.text.rfind(')').filter(|c| *c >= open)?;
+        Some(Word { text: &head.text[open..close], span: head.part(open..close), plain: head.plain })
+    }
+
+    fn rest(&self) -> &[Word<'t>] {
+        &self.words[1..]
+    }
+}
+
+impl<'t> Lowerer<'_, 't, '_, '_> {
+    pub(super) fn http_action(&mut self, making: &Making<'_, 't>, rule: &Rule<'t>, set: Sides) -> Option<Action> {
+        let phases = if set == HQ { making.request_phases() } else { making.response_phases() };
+        let owner = format!("{} {}", set_name(set), rule.action.name);
+        let at = At { words: &rule.words, owner, phases };
+        let name = rule.action.name;
+        match name {
+            "allow" => Some(Action::Allow),
+            "reject" => Some(Action::Reject),
+            "silent-drop" => Some(Action::SilentDrop),
+            "do-log" => Some(Action::DoLog),
+            "disable-l7-retry" => Some(Action::DisableRetry),
+            "strict-mode" => Some(Action::StrictMode(at.arg(0)?.text == "on")),
+            "deny" => {
+                let status = if set == HQ { 403 } else { 502 };
+                self.reply(at.rest(), status, at.phases, &at.owner).map(Action::Deny)
+            }
+            "tarpit" => self.reply(at.rest(), 500, at.phases, &at.owner).map(Action::Tarpit),
+            "return" => self.reply(at.rest(), 200, at.phases, &at.owner).map(Action::Return),
+            "redirect" => self.redirect(at.rest(), at.phases, &at.owner).map(Action::Redirect),
+            "set-header" | "add-header" | "del-header" | "replace-header" | "replace-value" | "early-hint" => {
+                self.header_action(name, &at)
+            }
+            "set-method" | "set-path" | "set-pathq" | "set-query" | "set-uri" | "replace-path" | "replace-pathq"
+            | "replace-uri" | "set-status" | "auth" => self.line_action(name, &at),
+            "set-var" | "set-var-fmt" | "unset-var" => self.http_variable(name, &at),
+            "set-map" | "del-map" | "add-acl" | "del-acl" => self.map_action(name, &at),
+            _ => self.http_session_action(name, &at, rule, set),
+        }
+    }
+
+    fn header_action(&mut self, name: &str, at: &At<'_, 't>) -> Option<Action> {
+        let header = HeaderName::new(at.arg(0)?.text);
+        Some(match name {
+            "set-header" => Action::SetHeader(header, self.fmt(at, 1)?),
+            "add-header" => Action::AddHeader(header, self.fmt(at, 1)?),
+            "early-hint" => Action::EarlyHint(header, self.fmt(at, 1)?),
+            "replace-header" => Action::ReplaceHeader(header, self.regex(at.arg(1)?, &at.owner)?, self.fmt(at, 2)?),
+            "replace-value" => Action::ReplaceValue(header, self.regex(at.arg(1)?, &at.owner)?, self.fmt(at, 2)?),
+            _ => Action::DelHeader(match at.arg(2).map(|w| w.text) {
+                Some("beg") => NameMatch::Prefix(header),
+                Some("end") => NameMatch::Suffix(header),
+                Some("sub") => NameMatch::Contains(header),
+                Some("reg") => NameMatch::Regex(self.regex(at.arg(0)?, &at.owner)?),
+                _ => NameMatch::Exact(header),
+            }),
+        })
+    }
+
+    /// The `i`th argument as a format of a header value.
+    fn fmt(&mut self, at: &At<'_, 't>, i: usize) -> Option<Template> {
+        self.header_template(at.arg(i)?, at.phases, &at.owner)
+    }
+
+    fn line_action(&mut self, name: &str, at: &At<'_, 't>) -> Option<Action> {
+        Some(match name {
+            "set-method" => Action::SetMethod(self.fmt(at, 0)?),
+            "set-path" => Action::SetPath(self.fmt(at, 0)?),
+            "set-pathq" => Action::SetPathQuery(self.fmt(at, 0)?),
+            "set-query" => Action::SetQuery(self.fmt(at, 0)?),
+            "set-uri" => Action::SetUri(self.fmt(at, 0)?),
+            "replace-path" => Action::ReplacePath(self.regex(at.arg(0)?, &at.owner)?, self.fmt(at, 1)?),
+            "replace-pathq" => Action::ReplacePathQuery(self.regex(at.arg(0)?, &at.owner)?, self.fmt(at, 1)?),
+            "replace-uri" => Action::ReplaceUri(self.regex(at.arg(0)?, &at.owner)?, self.fmt(at, 1)?),
+            "set-status" => {
+                let reason = at.arg(2).map(|w| Arc::from(w.text.as_bytes()));
+                Action::SetStatus(at.arg(0)?.text.parse().ok()?, reason)
+            }
+            _ => match at.arg(1) {
+                Some(_) => Action::Auth(Some(self.fmt(at, 1)?)),
+                None => Action::Auth(None),
+            },
+        })
+    }
+
+    fn http_variable(&mut self, name: &str, at: &At<'_, 't>) -> Option<Action> {
+        let variable = self.variable(at)?;
+        Some(match name {
+            "unset-var" => Action::UnsetVar(variable),
+            "set-var" => Action::SetVar(variable, self.program(at.rest(), &at.owner)?),
+            _ => Action::SetVarFmt(variable, self.plain_format(at)?),
+        })
+    }
+
+    /// The name in parentheses; conditions behind it are not carried out.
+    fn variable(&mut self, at: &At<'_, 't>) -> Option<VarName> {
+        let Some(inner) = at.inner() else {
+            self.action_error(at.head(), &at.owner, "a variable's name is needed in parentheses");
+            return None;
+        };
+        let (name, conditions) = inner.text.split_once(',').unwrap_or((inner.text, ""));
+        if !conditions.is_empty() {
+            self.not_carried_out(inner.span, &format!("set-var(...,{conditions})"));
+        }
+        match VarName::parse(name) {
+            Ok(name) => Some(name),
+            Err(message) => {
+                self.action_error(inner, &at.owner, &message);
+                None
+            }
+        }
+    }
+
+    fn plain_format(&mut self, at: &At<'_, 't>) -> Option<Template> {
+        let Some(word) = at.arg(0) else {
+            self.action_error(at.head(), &at.owner, "a format is needed");
+            return None;
+        };
+        self.template(word, Style::Plain, at.phases, &at.owner)
+    }
+
+    fn map_action(&mut self, name: &str, at: &At<'_, 't>) -> Option<Action> {
+        let Some(file) = at.inner() else {
+            self.action_error(at.head(), &at.owner, "the name of a list is needed in parentheses");
+            return None;
+        };
+        let reference = match self.context.patterns(file.text, name.ends_with("map")) {
+            Ok(reference) => reference,
+            Err(message) => {
+                self.action_error(file, &at.owner, &message);
+                return None;
+            }
+        };
+        let key = self.plain_format(at)?;
+        Some(match name {
+            "set-map" => {
+                let value = at.arg(1).and_then(|w| self.template(w, Style::Plain, at.phases, &at.owner))?;
+                Action::SetMap(reference, key, value)
+            }
+            "add-acl" => Action::AddAcl(reference, key),
+            _ => Action::DelMap(reference, key),
+        })
+    }
+
+    fn http_session_action(&mut self, name: &'static str, at: &At<'_, 't>, rule: &Rule<'t>, set: Sides) -> Option<Action> {
+        Some(match name {
+            "capture" => {
+                let (value, slot, limit) = self.capture(at, rule)?;
+                Action::Capture { value, slot, response: set != HQ, limit }
+            }
+            "set-log-level" => Action::SetLogLevel(crate::check::severity(at.arg(0)?.text)),
+            "set-src" => Action::SetSrc(self.program(at.rest(), &at.owner)?),
+            "set-src-port" => Action::SetSrcPort(self.program(at.rest(), &at.owner)?),
+            "set-dst" => Action::SetDst(self.program(at.rest(), &at.owner)?),
+            "set-dst-port" => Action::SetDstPort(self.program(at.rest(), &at.owner)?),
+            "set-priority-class" => Action::SetPriorityClass(self.program(at.rest(), &at.owner)?),
+            "set-priority-offset" => Action::SetPriorityOffset(self.program(at.rest(), &at.owner)?),
+            "set-retries" => Action::SetRetries(self.number(at)?),
+            "pause" => Action::Pause(self.duration(at.rest(), at)?),
+            "set-timeout" => {
+                let kind = match at.arg(0)?.text {
+                    "client" => TimeoutKind::Client,
+                    "server" => TimeoutKind::Server,
+                    "tunnel" => TimeoutKind::Tunnel,
+                    "connect" => TimeoutKind::Connect,
+                    "queue" => TimeoutKind::Queue,
+                    _ => TimeoutKind::Tarpit,
+                };
+                Action::SetTimeout(kind, self.duration(&at.words[2..], at)?)
+            }
+            "wait-for-body" => {
+                let time = units::time(at.arg(1)?.text, Unit::Milli).ok()?;
+                let at_least = at.arg(3).and_then(|w| units::size(w.text).ok()).unwrap_or(0);
+                Action::WaitForBody { time, at_least: at_least as usize }
+            }
+            "use-service" => self.service(at)?,
+            _ if name.starts_with("track-sc") => {
+                let (counter, key, table) = self.track(at)?;
+                Action::Track(TrackSlot { counter, key, table })
+            }
+            _ => {
+                if name.starts_with("sc-") {
+                    self.counter(name, at)?;
+                }
+                if !matches!(rule.action.status, crate::keyword::Status::NoEffect(_)) {
+                    self.not_carried_out(at.head().span, &at.owner);
+                }
+                return None;
+            }
+        })
+    }
+
+    fn service(&mut self, at: &At<'_, 't>) -> Option<Action> {
+        let word = at.arg(0)?;
+        if word.text == "prometheus-exporter" {
+            return Some(Action::UseService(ServiceKind::Prometheus));
+        }
+        self.action_error(word, &at.owner, &format!("unknown service '{}', only 'prometheus-exporter' exists", word.text));
+        None
+    }
+
+    /// The value of `capture`, its slot and length.
+    fn capture(&mut self, at: &At<'_, 't>, rule: &Rule<'t>) -> Option<(Program, usize, usize)> {
+        let rest = at.rest();
+        let Some(position) = rest.iter().rposition(|w| matches!(w.text, "len" | "id")) else {
+            self.action_error(at.head(), &at.owner, "expects 'len' or 'id' behind the expression");
+            return None;
+        };
+        let number = rest.get(position + 1).and_then(|w| w.text.parse::<usize>().ok());
+        let Some(number) = number else {
+            self.action_error(rest[position], &at.owner, "expects a number");
+            return None;
+        };
+        let value = self.program(&rest[..position], &at.owner)?;
+        Some(match rule.slot {
+            Some(slot) => (value, slot, number),
+            // `id` names a slot declared before; its own length limits the value.
+            None => (value, number, usize::MAX),
+        })
+    }
+
+    /// A time, or an expression in milliseconds.
+    fn duration(&mut self, words: &[Word<'t>], at: &At<'_, 't>) -> Option<Program> {
+        let first = words.first()?;
+        if let Ok(time) = units::time(first.text, Unit::Milli) {
+            return self.constant(time.as_millis() as u64);
+        }
+        self.program(words, &at.owner)
+    }
+
+    /// A number, or an expression.
+    fn number(&mut self, at: &At<'_, 't>) -> Option<Program> {
+        match at.arg(0)?.text.parse() {
+            Ok(number) => self.constant(number),
+            Err(_) => self.program(at.rest(), &at.owner),
+        }
+    }
+
+    fn constant(&mut self, number: u64) -> Option<Program> {
+        lb_core::expr::parse::parse(&format!("int({number})"), self.registry, &mut self.context).ok()
+    }
+
+    /// `track-sc0 <key> [table <name>]`: counter, key, table.
+    fn track(&mut self, at: &At<'_, 't>) -> Option<(usize, Program, Option<Arc<str>>)> {
+        let counter: usize = at.head().text.trim_start_matches("track-sc").parse().ok()?;
+        let limit = self.value("tune.stick-counters").unwrap_or(3) as usize;
+        if counter >= limit {
+            self.action_error(at.head(), &at.owner, &format!("there are {limit} counters, from track-sc0 on; see tune.stick-counters"));
+            return None;
+        }
+        let (key, used) = self.program_prefix(at.rest(), &at.owner)?;
+        let table = match at.rest().get(used) {
+            None => None,
+            Some(word) if word.text == "table" => Some(Arc::from(at.rest().get(used + 1)?.text)),
+            Some(word) => {
+                self.action_error(*word, &at.owner, &format!("unexpected argument '{}'", word.text));
+                return None;
+            }
+        };
+        Some((counter, key, table))
+    }
+
+    /// `sc-inc-gpc0(0)` and its kin.
+    fn counter(&mut self, name: &str, at: &At<'_, 't>) -> Option<CounterAction> {
+        let inner = at.inner()?;
+        let mut numbers = inner.text.split(',').map(|n| n.trim().parse::<usize>());
+        let array = matches!(name, "sc-inc-gpc" | "sc-add-gpc" | "sc-set-gpt");
+        let first = if array { numbers.next() } else { None };
+        let slot = numbers.next();
+        let (Some(Ok(slot)), Some(Ok(_)) | None) = (slot, &first) else {
+            self.action_error(inner, &at.owner, "expects the numbers of the counter in parentheses");
+            return None;
+        };
+        let index = match first {
+            Some(Ok(n)) => GpcIndex::Array(u8::try_from(n).ok()?),
+            _ if name.ends_with('1') => GpcIndex::One,
+            _ => GpcIndex::Zero,
+        };
+        Some(match name {
+            "sc-inc-gpc" | "sc-inc-gpc0" | "sc-inc-gpc1" => CounterAction::Increment { slot, counter: index },
+            "sc-add-gpc" => CounterAction::Add { slot, counter: index, amount: self.amount(at)? },
+            _ => CounterAction::SetTag { slot, tag: index, value: self.amount(at)? },
+        })
+    }
+
+    fn amount(&mut self, at: &At<'_, 't>) -> Option<Amount> {
+        match at.arg(0).map(|w| w.text.parse()) {
+            Some(Ok(number)) => Some(Amount::Fixed(number)),
+            Some(Err(_)) => self.program(at.rest(), &at.owner).map(|p| Amount::Computed(Box::new(p))),
+            None => {
+                self.action_error(at.head(), &at.owner, "expects a number or an expression");
+                None
+            }
+        }
+    }
+
+    pub(super) fn tcp_action(&mut self, making: &Making<'_, 't>, rule: &Rule<'t>, set: Sides) -> Option<TcpAction> {
+        let owner = format!("{} {}", set_name(set), rule.action.name);
+        let at = At { words: &rule.words, owner, phases: tcp_phases(making, set) };
+        let name = rule.action.name;
+        Some(match name {
+            "accept" => TcpAction::Accept,
+            "reject" => TcpAction::Reject,
+            "close" => TcpAction::Close,
+            "silent-drop" => TcpAction::SilentDrop(at.arg(1).and_then(|w| w.text.parse().ok())),
+            "expect-proxy" => TcpAction::ExpectProxy,
+            "set-var" => TcpAction::SetVar(self.variable(&at)?, self.program(at.rest(), &at.owner)?),
+            "set-var-fmt" => TcpAction::SetVarFmt(self.variable(&at)?, self.plain_format(&at)?),
+            "unset-var" => TcpAction::UnsetVar(self.variable(&at)?),
+            "set-src" => TcpAction::SetSrc(self.program(at.rest(), &at.owner)?),
+            "set-src-port" => TcpAction::SetSrcPort(self.program(at.rest(), &at.owner)?),
+            "set-dst" => TcpAction::SetDst(self.program(at.rest(), &at.owner)?),
+            "set-dst-port" => TcpAction::SetDstPort(self.program(at.rest(), &at.owner)?),
+            "set-priority-class" => TcpAction::SetPriorityClass(self.program(at.rest(), &at.owner)?),
+            "set-priority-offset" => TcpAction::SetPriorityOffset(self.program(at.rest(), &at.owner)?),
+            "set-log-level" => TcpAction::SetLogLevel(crate::check::severity(at.arg(0)?.text)),
+            "capture" => {
+                let (value, slot, limit) = self.capture(&at, rule)?;
+                TcpAction::Capture(value, slot, limit)
+            }
+            "switch-mode" => TcpAction::SwitchMode(at.arg(2).map(|w| Arc::from(w.text))),
+            "do-log" => TcpAction::DoLog,
+            _ if name.starts_with("track-sc") => {
+                let (slot, key, table) = self.track(&at)?;
+                TcpAction::Track(Track { slot, key, table })
+            }
+            _ if name.starts_with("sc-") => TcpAction::Counter(self.counter(name, &at)?),
+            _ => {
+                if !matches!(rule.action.status, crate::keyword::Status::NoEffect(_)) {
+                    self.not_carried_out(at.head().span, &at.owner);
+                }
+                return None;
+            }
+        })
+    }
+
+    fn action_error(&mut self, word: Word<'t>, owner: &str, message: &str) {
+        let compat = format!("error detected while parsing an '{owner}' rule : {message}.");
+        self.error(codes::RULE, word.span, message.replace('\'', "`"), compat);
+    }
+}
+
+fn tcp_phases(making: &Making<'_, '_>, set: Sides) -> Phases {
+    let front = making.proxy.has_frontend();
+    match set {
+        TC => Phases::CONNECTION,
+        TS => Phases::SESSION,
+        TQ if front => Phases::FE_REQUEST_CONTENT,
+        TQ => Phases::BE_REQUEST_CONTENT,
+        _ if front => Phases::FE_RESPONSE_CONTENT.or(Phases::BE_RESPONSE_CONTENT),
+        _ => Phases::BE_RESPONSE_CONTENT,
+    }
+}

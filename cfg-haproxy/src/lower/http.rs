@@ -1,0 +1,261 @@
+//! `mode http` to [`HttpProxy`].
+//!
+//! Defaults: connections are kept, server connections are shared safely, a client that leaves loses its place.
+
+use super::Lowerer;
+use super::proxy::Making;
+use crate::codes;
+use crate::config::{CaptureKind, ConnectionOption, Cookie, ForwardFor as Forward};
+use crate::keyword::{HA, HQ, HR, Sides};
+use crate::tree::Word;
+use lb_core::expr::Phases;
+use lb_core::log::Style;
+use lb_core::name::ServerName;
+use lb_core::rule::{Rule, RuleSet};
+use lb_proto_http::spec::{
+    Action, CaptureSlot, Captures, Compression, CompressionAlgorithm, ConnectionMode, CookieMode, CookieSpec, ForwardFor,
+    HeaderName, HttpProxy, LogUriLimit, Network, OriginalTo, Redirect, RestrictNames, RetryOn, Reuse,
+};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+impl<'t> Lowerer<'_, 't, '_, '_> {
+    pub(super) fn http(&mut self, making: &Making<'_, 't>) -> HttpProxy {
+        let mut http = HttpProxy::new();
+        self.http_options(making, &mut http);
+        self.http_head(making, &mut http);
+        self.http_rules(making, &mut http);
+        http.errors = self.error_replies(making);
+        http.stats = self.stats_page(making);
+        http.users = Arc::clone(&self.users);
+        http
+    }
+
+    fn http_options(&self, making: &Making<'_, 't>, http: &mut HttpProxy) {
+        let settings = making.settings;
+        http.connection = match settings.connection.map(|c| c.value) {
+            Some(ConnectionOption::ServerClose) => ConnectionMode::ServerClose,
+            Some(ConnectionOption::Close) => ConnectionMode::Close,
+            _ => ConnectionMode::KeepAlive,
+        };
+        http.request_limits.lenient = making.on("accept-unsafe-violations-in-http-request");
+        http.response_limits.lenient = making.on("accept-unsafe-violations-in-http-response");
+        if let Some(fields) = self.value("tune.http.maxhdr") {
+            http.request_limits.fields = (fields as usize).saturating_sub(1);
+            http.response_limits.fields = http.request_limits.fields;
+        }
+        if let Some(size) = self.value("tune.bufsize") {
+            let reserve = self.value("tune.maxrewrite").unwrap_or(1024).min(size / 2);
+            http.request_limits.head = (size - reserve) as usize;
+            http.response_limits.head = http.request_limits.head;
+        }
+        http.buffer_request = making.on("http-buffer-request");
+        http.ignore_probes = making.on("http-ignore-probes");
+        http.abort_on_close = settings.switches.get("abortonclose").is_none_or(|s| s.value);
+        http.pretend_keepalive = making.on("http-pretend-keepalive");
+        http.prefer_last_server = making.on("prefer-last-server");
+        http.no_delay = making.on("http-no-delay");
+        http.continuous_stats = making.on("contstats");
+        http.reuse = match settings.http_reuse.as_ref().map(|r| r.value) {
+            Some("never") => Reuse::Never,
+            Some("aggressive") => Reuse::Aggressive,
+            Some("always") => Reuse::Always,
+            _ => Reuse::Safe,
+        };
+        http.restrict_names = match settings.restrict_names.as_ref().map(|r| r.value) {
+            Some("delete") => RestrictNames::Delete,
+            Some("reject") => RestrictNames::Reject,
+            _ => RestrictNames::Preserve,
+        };
+        if let Some(limit) = self.value("tune.http.logurilen") {
+            http.log_uri_limit = LogUriLimit(limit as usize);
+        }
+    }
+
+    fn http_head(&mut self, making: &Making<'_, 't>, http: &mut HttpProxy) {
+        let settings = making.settings;
+        http.forward_for = settings.forward_for.as_ref().map(|f| forward_for(&f.value));
+        http.original_to = settings.original_to.as_ref().map(|f| {
+            let mut to = OriginalTo::default();
+            to.header = f.value.header.map(|h| HeaderName::new(h.text));
+            to.except = f.value.except.and_then(network);
+            to
+        });
+        if let Some(words) = &settings.retry_on {
+            http.retry_on = self.retry_on(&words.value);
+        }
+        http.compression = settings.compression.as_ref().map(|c| {
+            let mut out = Compression::default();
+            out.algorithms = c.value.algorithms.iter().filter_map(|a| algorithm(a)).collect();
+            out.types = c.value.types.iter().map(|t| self.shared(t)).collect();
+            out.offload = c.value.offload;
+            out.min_size = c.value.min_size;
+            out
+        });
+        http.captures = captures(making);
+        http.monitor_uri = settings.monitor_uri.as_ref().filter(|_| making.proxy.has_frontend()).map(|u| Arc::from(u.value.as_bytes()));
+        http.unique_id = settings
+            .unique_id_format
+            .as_ref()
+            .and_then(|f| self.template(f.value, Style::UniqueId, Phases::FE_REQUEST_HEADERS, "unique-id-format"));
+        http.unique_id_header = settings.unique_id_header.as_ref().map(|h| HeaderName::new(h.value));
+        http.send_name_header = settings.send_name_header.as_ref().map(|h| HeaderName::new(h.value));
+        http.cookie = settings.cookie.as_ref().filter(|_| making.proxy.has_backend()).map(|c| {
+            let key = settings.dynamic_cookie_key.as_ref().map(|k| k.value);
+            cookie(&c.value, key)
+        });
+        if let Some(words) = settings.balance.as_ref().and_then(|b| b.value.expression.as_ref()) {
+            http.hash_key = self.program(words, "balance hash");
+        }
+    }
+
+    fn http_rules(&mut self, making: &Making<'_, 't>, http: &mut HttpProxy) {
+        http.request = self.http_set(making, HQ);
+        http.response = self.http_set(making, HR);
+        http.after_response = self.http_set(making, HA);
+        http.redirects = self.redirects(making);
+        for clause in &making.proxy.lists.use_servers {
+            let Some(word) = clause.words.first() else { continue };
+            if let Ok(condition) = self.clause_condition(clause, making, "use-server") {
+                http.servers.push(Rule::new(ServerName::new(word.text), condition));
+            }
+        }
+        for (force, clause) in &making.proxy.lists.persistence {
+            if let Ok(condition) = self.clause_condition(clause, making, "force-persist") {
+                http.persistence.push(Rule::new(*force, condition));
+            }
+        }
+        for clause in &making.proxy.lists.monitor_fail {
+            if let Ok(Some(condition)) = self.clause_condition(clause, making, "monitor fail") {
+                http.monitor_fail.push(condition);
+            }
+        }
+    }
+
+    fn http_set(&mut self, making: &Making<'_, 't>, set: Sides) -> RuleSet<Action> {
+        let mut out = RuleSet::new();
+        for line in Self::rule_lines(self.config, making.proxy, set) {
+            let owner = format!("{} {}", super::proxy::set_name(set), line.action.name);
+            let condition = self.condition(line.cond.as_ref(), making.acls, &owner);
+            let action = self.http_action(making, line, set);
+            if let (Ok(condition), Some(action)) = (condition, action) {
+                out.push(Rule::new(action, condition));
+            }
+        }
+        out
+    }
+
+    fn redirects(&mut self, making: &Making<'_, 't>) -> RuleSet<Redirect> {
+        let mut out = RuleSet::new();
+        for clause in &making.proxy.lists.redirects {
+            let condition = self.clause_condition(clause, making, "redirect");
+            let redirect = self.redirect(&clause.words, making.request_phases(), "redirect");
+            if let (Ok(condition), Some(redirect)) = (condition, redirect) {
+                out.push(Rule::new(redirect, condition));
+            }
+        }
+        out
+    }
+
+    fn retry_on(&mut self, words: &[Word<'t>]) -> RetryOn {
+        let mut retry = RetryOn::default();
+        retry.connect = false;
+        for word in words {
+            match word.text {
+                "none" => {}
+                "all-retryable-errors" => {
+                    (retry.connect, retry.empty, retry.junk, retry.timeout, retry.early_data) = (true, true, true, true, true);
+                    retry.statuses.extend([500, 502, 503, 504]);
+                }
+                "conn-failure" => retry.connect = true,
+                "empty-response" => retry.empty = true,
+                "junk-response" => retry.junk = true,
+                "response-timeout" => retry.timeout = true,
+                "0rtt-rejected" => retry.early_data = true,
+                status => match status.parse() {
+                    Ok(status @ (401 | 403 | 404 | 408 | 421 | 425 | 429 | 500 | 501 | 502 | 503 | 504)) => {
+                        retry.statuses.push(status);
+                    }
+                    _ => self.error(
+                        codes::WORD,
+                        word.span,
+                        format!("`{status}` is nothing that can be retried"),
+                        format!("'retry-on': unknown keyword '{status}'."),
+                    ),
+                },
+            }
+        }
+        retry
+    }
+}
+
+fn forward_for(option: &Forward<'_>) -> ForwardFor {
+    let mut out = ForwardFor::new();
+    out.header = option.header.map(|h| HeaderName::new(h.text));
+    out.except = option.except.and_then(network);
+    out.if_none = option.if_none;
+    out
+}
+
+/// `10.0.0.0/8`, with the mask as a length or an address.
+fn network(word: Word<'_>) -> Option<Network> {
+    let (ip, mask) = word.text.split_once('/').unwrap_or((word.text, ""));
+    let addr: IpAddr = ip.parse().ok()?;
+    let all = if addr.is_ipv4() { 32 } else { 128 };
+    let bits = match mask {
+        "" => all,
+        mask => match mask.parse::<u8>() {
+            Ok(bits) => bits.min(all),
+            Err(_) => u32::from(mask.parse::<std::net::Ipv4Addr>().ok()?).leading_ones() as u8,
+        },
+    };
+    Some(Network { addr, bits })
+}
+
+fn algorithm(name: &str) -> Option<CompressionAlgorithm> {
+    Some(match name {
+        "identity" => CompressionAlgorithm::Identity,
+        "gzip" => CompressionAlgorithm::Gzip,
+        "deflate" => CompressionAlgorithm::Deflate,
+        "raw-deflate" => CompressionAlgorithm::RawDeflate,
+        _ => return None,
+    })
+}
+
+fn captures(making: &Making<'_, '_>) -> Captures {
+    let mut out = Captures::default();
+    for line in &making.proxy.lists.captures {
+        let slot = CaptureSlot { header: line.name.map(HeaderName::new), limit: line.length as usize };
+        match line.kind {
+            CaptureKind::Cookie => {
+                let name = line.name.unwrap_or("");
+                out.cookie = Some((Arc::from(name.as_bytes()), line.length as usize));
+            }
+            CaptureKind::Request => out.request.push(slot),
+            CaptureKind::Response => out.response.push(slot),
+        }
+    }
+    out
+}
+
+fn cookie(cookie: &Cookie<'_>, key: Option<&str>) -> CookieSpec {
+    let mode = match (cookie.insert, cookie.rewrite, cookie.prefix) {
+        (true, ..) => CookieMode::Insert,
+        (_, true, _) => CookieMode::Rewrite,
+        (.., true) => CookieMode::Prefix,
+        _ => CookieMode::Passive,
+    };
+    let mut out = CookieSpec::new(cookie.name, mode);
+    out.indirect = cookie.indirect;
+    out.nocache = cookie.nocache;
+    out.postonly = cookie.postonly;
+    out.preserve = cookie.preserve;
+    out.httponly = cookie.httponly;
+    out.secure = cookie.secure;
+    out.domains = cookie.domains.iter().map(|d| Arc::from(*d)).collect();
+    out.maxidle = cookie.maxidle;
+    out.maxlife = cookie.maxlife;
+    out.attributes = cookie.attributes.iter().map(|a| Arc::from(*a)).collect();
+    out.dynamic_key = cookie.dynamic.then(|| Arc::from(key.unwrap_or("")));
+    out
+}

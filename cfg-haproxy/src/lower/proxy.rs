@@ -1,0 +1,259 @@
+//! Frontends, backends and listens to [`ProxySpec`]s.
+//!
+//! Defaults: numbers are given from 2 on in the order of the file, servers are taken at random (two draws), a failed
+//! connection is retried three times, HTTP is not assumed (`mode tcp`).
+
+use super::Lowerer;
+use super::expr::Acls;
+use crate::codes;
+use crate::config::{Balance, Clause, Config, Proxy, ProxyMode, Rule, Settings};
+use crate::keyword::{Sides, TC, TQ, TR, TS};
+use crate::section::SectionKind;
+use lb_core::balance::{Affinity, Algorithm};
+use lb_core::diag::Spanned;
+use lb_core::expr::Phases;
+use lb_core::log::Style;
+use lb_core::name::ProxyName;
+use lb_core::rule::{self, RuleSet};
+use lb_core::spec::{Capability, Mode, PoolSpec, ProxySpec, Retry, Route, RouteTarget, TcpProxy, TcpRules, Timeouts};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One proxy on its way to its specification.
+pub(super) struct Making<'a, 't> {
+    pub(super) proxy: &'a Proxy<'t>,
+    pub(super) settings: &'a Settings<'t>,
+    pub(super) mode: ProxyMode,
+    pub(super) acls: &'a Acls<'t>,
+}
+
+impl<'t> Making<'_, 't> {
+    /// Whether the option `name` is on.
+    pub(super) fn on(&self, name: &str) -> bool {
+        self.settings.switches.get(name).is_some_and(|s| s.value)
+    }
+
+    /// Where rules of the request are evaluated.
+    pub(super) fn request_phases(&self) -> Phases {
+        let front = Phases::FE_REQUEST_HEADERS;
+        let back = Phases::BE_REQUEST_HEADERS;
+        match (self.proxy.has_frontend(), self.proxy.has_backend()) {
+            (true, true) => front.or(back),
+            (true, false) => front,
+            _ => back,
+        }
+    }
+
+    /// Where rules of the response are evaluated.
+    pub(super) fn response_phases(&self) -> Phases {
+        let front = Phases::FE_RESPONSE_HEADERS;
+        let back = Phases::BE_RESPONSE_HEADERS;
+        match (self.proxy.has_frontend(), self.proxy.has_backend()) {
+            (true, true) => front.or(back),
+            (true, false) => front,
+            _ => back,
+        }
+    }
+}
+
+impl<'t> Lowerer<'_, 't, '_, '_> {
+    pub(super) fn proxies(&mut self) -> Vec<ProxySpec> {
+        let config = self.config;
+        let mut taken: HashSet<u32> = config.proxies.iter().filter_map(|p| p.id.map(|i| i.value)).collect();
+        let mut next = 2;
+        let mut out = Vec::with_capacity(config.proxies.len());
+        for proxy in &config.proxies {
+            let id = proxy.id.map_or_else(
+                || {
+                    while taken.contains(&next) {
+                        next += 1;
+                    }
+                    taken.insert(next);
+                    next
+                },
+                |id| id.value,
+            );
+            out.push(self.one_proxy(proxy, id));
+        }
+        out
+    }
+
+    fn one_proxy(&mut self, proxy: &Proxy<'t>, id: u32) -> ProxySpec {
+        let capability = match proxy.kind {
+            SectionKind::Frontend => Capability::Frontend,
+            SectionKind::Backend => Capability::Backend,
+            _ => Capability::Listen,
+        };
+        let settings = self.config.effective(proxy);
+        let mode = settings.mode.map_or(ProxyMode::Tcp, |m| m.value);
+        self.context.set_proxy(proxy.name);
+        let acls = self.acls(proxy);
+        let making = Making { proxy, settings: &settings, mode, acls: &acls };
+        let mut spec = ProxySpec::new(proxy.name, id, capability);
+        spec.mode = match mode {
+            ProxyMode::Http => Mode::Http,
+            ProxyMode::Log => Mode::Log,
+            ProxyMode::Tcp | ProxyMode::Smtp => Mode::Tcp,
+        };
+        spec.disabled = settings.disabled.is_some_and(|d| d.value);
+        spec.description = proxy.description.as_deref().map(Arc::from);
+        spec.listeners = proxy.binds.iter().flat_map(|b| self.listeners(b)).collect();
+        spec.maxconn = settings.maxconn.map(|n| n.value).filter(|n| *n > 0);
+        spec.backlog = settings.backlog.map(|n| n.value).filter(|n| *n > 0);
+        spec.rate_limit = settings.rate_limit.map_or(0, |n| n.value);
+        spec.default_backend = settings.default_backend.filter(|_| proxy.has_frontend()).map(|b| ProxyName::new(b.value));
+        spec.timeouts = timeouts(&settings);
+        spec.log = self.proxy_log(proxy, &settings);
+        spec.log.format = self.log_template(&settings, mode).map(Arc::new);
+        spec.log.error_format =
+            settings.error_log_format.as_ref().and_then(|f| self.log_text(f.value, "error-log-format")).map(Arc::new);
+        spec.client_keepalive = making.on("clitcpka");
+        spec.server_keepalive = making.on("srvtcpka");
+        spec.nolinger = making.on("nolinger");
+        spec.origin = self.origin(proxy.span);
+        spec.routes = self.routes(&making);
+        spec.tcp_rules = self.tcp_rules(&making);
+        spec.pool = self.pool(&making);
+        spec.protocol = match mode {
+            ProxyMode::Http => Arc::new(self.http(&making)),
+            _ => {
+                self.rules_without_http(&making);
+                let mut tcp = TcpProxy::default();
+                tcp.inspect_delay = settings.inspect_delay.map(|d| d.value);
+                Arc::new(tcp)
+            }
+        };
+        spec
+    }
+
+    fn routes(&mut self, making: &Making<'_, 't>) -> Vec<Route> {
+        let mut out = Vec::new();
+        for clause in &making.proxy.lists.use_backends {
+            let Some(word) = clause.words.first().copied() else { continue };
+            let Ok(condition) = self.condition(clause.cond.as_ref(), making.acls, "use_backend") else { continue };
+            let target = if word.text.contains('%') {
+                let Some(template) = self.template(word, Style::Plain, Phases::SET_BACKEND, "use_backend") else { continue };
+                RouteTarget::Dynamic(Arc::new(template))
+            } else {
+                RouteTarget::Backend(ProxyName::new(word.text))
+            };
+            let mut route = Route::new(condition, target);
+            route.origin = self.origin(clause.span);
+            out.push(route);
+        }
+        out
+    }
+
+    fn tcp_rules(&mut self, making: &Making<'_, 't>) -> TcpRules {
+        let mut rules = TcpRules::default();
+        rules.connection = self.tcp_set(making, TC);
+        rules.session = self.tcp_set(making, TS);
+        rules.request = self.tcp_set(making, TQ);
+        rules.response = self.tcp_set(making, TR);
+        rules.inspect_delay = making.settings.inspect_delay.map(|d| d.value);
+        rules.response_inspect_delay = making.settings.response_inspect_delay.map(|d| d.value);
+        rules
+    }
+
+    fn tcp_set(&mut self, making: &Making<'_, 't>, set: Sides) -> RuleSet<rule::tcp::TcpAction> {
+        let mut out = RuleSet::new();
+        for line in Self::rule_lines(self.config, making.proxy, set) {
+            let owner = format!("{} {}", set_name(set), line.action.name);
+            let Ok(condition) = self.condition(line.cond.as_ref(), making.acls, &owner) else { continue };
+            if let Some(action) = self.tcp_action(making, line, set) {
+                out.push(rule::Rule::new(action, condition));
+            }
+        }
+        out
+    }
+
+    /// The rules of `set` that the proxy inherits and has, in the order of their evaluation.
+    pub(super) fn rule_lines<'c>(config: &'c Config<'t>, proxy: &'c Proxy<'t>, set: Sides) -> Vec<&'c Rule<'t>> {
+        let mut chain: Vec<&Proxy<'t>> = config.bases(proxy).collect();
+        chain.reverse();
+        chain.push(proxy);
+        chain.into_iter().flat_map(|p| &p.lists.rules).filter(|r| r.set == set).collect()
+    }
+
+    /// Rules that only HTTP evaluates are checked all the same.
+    fn rules_without_http(&mut self, making: &Making<'_, 't>) {
+        let _ = self.http(making);
+    }
+
+    pub(super) fn clause_condition(
+        &mut self,
+        clause: &Clause<'t>,
+        making: &Making<'_, 't>,
+        owner: &str,
+    ) -> Result<Option<rule::cond::Condition>, ()> {
+        self.condition(clause.cond.as_ref(), making.acls, owner)
+    }
+
+    fn pool(&mut self, making: &Making<'_, 't>) -> PoolSpec {
+        let settings = making.settings;
+        let servers = if making.proxy.has_backend() { self.servers(making) } else { Vec::new() };
+        let mut pool = PoolSpec::new(algorithm(settings.balance.as_ref(), making.mode), servers);
+        pool.hash = settings.hash_type.map(|h| h.value).unwrap_or_default();
+        pool.hash_balance_factor = settings.hash_balance_factor.map_or(0, |n| n.value);
+        pool.affinity = match settings.hash_affinity.as_ref().map(|a| a.value) {
+            Some("maxconn") => Affinity::MaxConn,
+            Some("maxqueue") => Affinity::MaxQueue,
+            _ => Affinity::Always,
+        };
+        pool.all_backups = making.on("allbackups");
+        pool.retry = Retry::default();
+        pool.retry.retries = settings.retries.map_or(3, |n| n.value);
+        pool.retry.redispatch = settings.redispatch.map_or(0, |n| n.value);
+        pool.fullconn = settings.fullconn.map(|n| n.value);
+        pool.persist = making.on("persist");
+        pool.log_health_checks = making.on("log-health-checks");
+        pool.spread_checks = self.value("spread-checks").unwrap_or(0) as u32;
+        pool
+    }
+
+    /// What has been configured and cannot be carried out yet.
+    pub(super) fn not_carried_out(&mut self, span: lb_core::diag::Span, what: &str) {
+        self.warning(
+            codes::NO_EFFECT,
+            span,
+            format!("`{what}` is understood but not carried out by this version"),
+            format!("'{what}' is not carried out by this version."),
+        );
+    }
+}
+
+/// Names of rule sets.
+pub(super) fn set_name(set: Sides) -> &'static str {
+    crate::keyword::doc::RULE_SETS.iter().find(|(bit, _)| *bit == set).map_or("", |(_, name)| name)
+}
+
+fn algorithm(balance: Option<&Spanned<Balance<'_>>>, mode: ProxyMode) -> Algorithm {
+    match balance.map(|b| b.value.algorithm.clone()) {
+        // Algorithms that read requests fall back outside HTTP, which has been said.
+        Some(Algorithm::Uri { .. } | Algorithm::Hdr { .. } | Algorithm::UrlParam { .. }) if mode != ProxyMode::Http => {
+            Algorithm::RoundRobin
+        }
+        Some(algorithm) => algorithm,
+        None if mode == ProxyMode::Log => Algorithm::RoundRobin,
+        None => Algorithm::DEFAULT,
+    }
+}
+
+fn timeouts(settings: &Settings<'_>) -> Timeouts {
+    let get = |name: &str| -> Option<Duration> { settings.timeouts.get(name).map(|t| t.value).filter(|t| !t.is_zero()) };
+    let mut t = Timeouts::default();
+    t.client = get("client");
+    t.client_fin = get("client-fin");
+    t.client_hs = get("client-hs");
+    t.connect = get("connect");
+    t.server = get("server");
+    t.server_fin = get("server-fin");
+    t.queue = get("queue");
+    t.http_request = get("http-request");
+    t.http_keep_alive = get("http-keep-alive");
+    t.tunnel = get("tunnel");
+    t.tarpit = get("tarpit");
+    t.check = get("check");
+    t
+}

@@ -1,0 +1,224 @@
+//! Answers made here: `deny`, `return`, `tarpit`, `http-error`, `errorfile`, redirections.
+
+use super::Lowerer;
+use super::proxy::Making;
+use crate::codes;
+use crate::config::ErrorLine;
+use crate::tree::Word;
+use lb_core::expr::Phases;
+use lb_proto_http::spec::{ErrorReply, HeaderName, Redirect, RedirectTarget, Reply, ReplyBody};
+use std::sync::Arc;
+
+impl<'t> Lowerer<'_, 't, '_, '_> {
+    /// `redirect` and its options.
+    pub(super) fn redirect(&mut self, words: &[Word<'t>], phases: Phases, owner: &str) -> Option<Redirect> {
+        let (mut target, mut code) = (None, 302);
+        let mut redirect = Redirect::new(302, RedirectTarget::Location(super::proxy::literal("")));
+        let mut at = 0;
+        while let Some(word) = words.get(at) {
+            let value = words.get(at + 1).copied();
+            match word.text {
+                kind @ ("location" | "prefix" | "scheme") => {
+                    let template = self.header_template(value?, phases, owner)?;
+                    target = Some(match kind {
+                        "location" => RedirectTarget::Location(template),
+                        "prefix" => RedirectTarget::Prefix(template),
+                        _ => RedirectTarget::Scheme(template),
+                    });
+                    at += 1;
+                }
+                "code" => {
+                    code = value?.text.parse().ok()?;
+                    at += 1;
+                }
+                "set-cookie" | "set-cookie-fmt" => {
+                    redirect.set_cookie = Some(Arc::from(format!("{}; path=/;", value?.text)));
+                    at += 1;
+                }
+                "clear-cookie" => {
+                    redirect.set_cookie = Some(Arc::from(format!("{}; path=/; Max-Age=0;", value?.text)));
+                    at += 1;
+                }
+                "drop-query" => redirect.drop_query = true,
+                "keep-query" => redirect.keep_query = true,
+                "append-slash" => redirect.append_slash = true,
+                "ignore-empty" => redirect.ignore_empty = true,
+                // Anything else was reported when the line was checked.
+                _ => return None,
+            }
+            at += 1;
+        }
+        redirect.code = code;
+        redirect.target = target?;
+        Some(redirect)
+    }
+
+    /// The words of `deny`, `return`, `tarpit` or `http-error`.
+    pub(super) fn reply(&mut self, words: &[Word<'t>], status: u16, phases: Phases, owner: &str) -> Option<Reply> {
+        let mut reply = Reply::error(status);
+        if owner.ends_with("return") {
+            reply.body = ReplyBody::Empty;
+        }
+        let mut at = 0;
+        while let Some(word) = words.get(at).copied() {
+            if word.text == "default-errorfiles" {
+                reply.body = ReplyBody::ErrorPage;
+                at += 1;
+                continue;
+            }
+            let Some(value) = words.get(at + 1).copied() else {
+                self.reply_error(word, owner, format!("`{}` needs a value", word.text));
+                return None;
+            };
+            match word.text {
+                "status" | "deny_status" => reply.status = self.status(value, owner)?,
+                "content-type" => reply.content_type = Some(Arc::from(value.text)),
+                "hdr" => {
+                    let Some(format) = words.get(at + 2).copied() else {
+                        self.reply_error(word, owner, "`hdr` needs a name and a value".to_owned());
+                        return None;
+                    };
+                    let template = self.header_template(format, phases, owner)?;
+                    reply.headers.push((HeaderName::new(value.text), template));
+                    at += 1;
+                }
+                _ => reply.body = self.reply_body(word, value, reply.status, phases, owner)?,
+            }
+            at += 2;
+        }
+        Some(reply)
+    }
+
+    fn status(&mut self, word: Word<'t>, owner: &str) -> Option<u16> {
+        let status = word.text.parse().ok().filter(|s| (200..=599).contains(s));
+        if status.is_none() {
+            self.reply_error(word, owner, format!("`{}` is not a status from 200 to 599", word.text));
+        }
+        status
+    }
+
+    fn reply_body(&mut self, kind: Word<'t>, value: Word<'t>, status: u16, phases: Phases, owner: &str) -> Option<ReplyBody> {
+        Some(match kind.text {
+            "string" => ReplyBody::Bytes(Arc::from(value.text.as_bytes())),
+            "lf-string" => ReplyBody::Format(self.template(value, lb_core::log::Style::Plain, phases, owner)?),
+            "file" => ReplyBody::Bytes(self.body_file(value, owner)?),
+            "lf-file" => {
+                let bytes = self.body_file(value, owner)?;
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let parsed = lb_core::log::Template::parse(
+                    &text,
+                    lb_core::log::Style::Plain,
+                    phases,
+                    self.registry,
+                    &mut self.context,
+                );
+                match parsed {
+                    Ok(template) => ReplyBody::Format(template),
+                    Err(error) => {
+                        self.reply_error(value, owner, format!("the format in `{}` is wrong: {error}", value.text));
+                        return None;
+                    }
+                }
+            }
+            "errorfile" if value.text == "/dev/null" => ReplyBody::File(Arc::new(ErrorReply::Raw(Arc::from(&[][..])))),
+            "errorfile" => ReplyBody::File(Arc::new(ErrorReply::Raw(self.error_file(value, owner)?))),
+            "errorfiles" => ReplyBody::File(self.group_reply(value, status, owner)?),
+            other => {
+                self.reply_error(kind, owner, format!("`{other}` is not an argument of `{owner}`"));
+                return None;
+            }
+        })
+    }
+
+    fn reply_error(&mut self, word: Word<'t>, owner: &str, message: String) {
+        let compat = format!("error detected while parsing an '{owner}' rule : {}.", message.replace('`', "'"));
+        self.error(codes::RULE, word.span, message, compat);
+    }
+
+    fn body_file(&mut self, word: Word<'t>, owner: &str) -> Option<Arc<[u8]>> {
+        match self.context.read(word.text) {
+            Ok(bytes) => Some(Arc::from(bytes)),
+            Err(error) => {
+                self.reply_error(word, owner, format!("`{}` cannot be read: {error}", word.text));
+                None
+            }
+        }
+    }
+
+    /// A file with a whole response, line ends made as HTTP wants them.
+    fn error_file(&mut self, word: Word<'t>, owner: &str) -> Option<Arc<[u8]>> {
+        if let Some(known) = self.error_files.get(word.text) {
+            return Some(Arc::clone(known));
+        }
+        let bytes = self.body_file(word, owner)?;
+        // A caller that does not look at files answers nothing, which says nothing about the file.
+        if !bytes.is_empty() && !bytes.starts_with(b"HTTP/") {
+            self.error(
+                codes::FILE,
+                word.span,
+                format!("`{}` is not an HTTP response", word.text),
+                format!("{owner} : '{}' is not a valid HTTP response.", word.text),
+            );
+            return None;
+        }
+        self.error_files.insert(word.text, Arc::clone(&bytes));
+        Some(bytes)
+    }
+
+    /// The answer for `status` of an `http-errors` section.
+    fn group_reply(&mut self, name: Word<'t>, status: u16, owner: &str) -> Option<Arc<ErrorReply>> {
+        let config = self.config;
+        let Some(section) = config.http_errors.iter().find(|h| h.name.text == name.text) else {
+            self.reply_error(name, owner, format!("there is no `http-errors` section `{}`", name.text));
+            return None;
+        };
+        let Some(line) = section.files.iter().rev().find(|f| f.status == status) else {
+            self.reply_error(name, owner, format!("`{}` has no answer for status {status}", name.text));
+            return None;
+        };
+        self.error_line(line)
+    }
+
+    fn error_line(&mut self, line: &ErrorLine<'t>) -> Option<Arc<ErrorReply>> {
+        Some(Arc::new(match line.kind {
+            "errorfile" if line.target.text == "/dev/null" => ErrorReply::Raw(Arc::from(&[][..])),
+            "errorfile" => ErrorReply::Raw(self.error_file(line.target, "errorfile")?),
+            "errorloc303" => ErrorReply::Location(303, self.shared(line.target.text)),
+            _ => ErrorReply::Location(302, self.shared(line.target.text)),
+        }))
+    }
+
+    /// All answers a proxy replaces: inherited ones first, so that its own win.
+    pub(super) fn error_replies(&mut self, making: &Making<'_, 't>) -> Vec<(u16, Arc<ErrorReply>)> {
+        let config = self.config;
+        let mut chain: Vec<_> = config.bases(making.proxy).collect();
+        chain.reverse();
+        chain.push(making.proxy);
+        let mut out = Vec::new();
+        for proxy in chain {
+            for words in &proxy.lists.error_groups {
+                self.error_group(words, &mut out);
+            }
+            for line in &proxy.lists.errors {
+                out.extend(self.error_line(line).map(|reply| (line.status, reply)));
+            }
+            for words in &proxy.lists.http_errors {
+                let reply = self.reply(words, 0, making.request_phases().or(making.response_phases()), "http-error");
+                out.extend(reply.map(|r| (r.status, Arc::new(ErrorReply::Reply(r)))));
+            }
+        }
+        out
+    }
+
+    fn error_group(&mut self, words: &[Word<'t>], out: &mut Vec<(u16, Arc<ErrorReply>)>) {
+        let config = self.config;
+        // An unknown section was reported by the checks.
+        let Some(section) = config.http_errors.iter().find(|h| h.name.text == words[0].text) else { return };
+        for line in &section.files {
+            let wanted = words.len() == 1 || words[1..].iter().any(|w| w.text.parse() == Ok(line.status));
+            if wanted {
+                out.extend(self.error_line(line).map(|reply| (line.status, reply)));
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! `server` lines to [`ServerSpec`]s.
+//!
+//! Defaults: weight 1, checks every 2 s, two successes up, three failures down.
+
+use super::Lowerer;
+use super::proxy::Making;
+use crate::address::{Address, Place, Ports, Rules};
+use crate::codes;
+use crate::config::{Server, ServerOptions, Source};
+use lb_core::addr::Endpoint;
+use lb_core::health::{InitState, Observe, OnError, ProbeSpec};
+use lb_core::pool::HashKey;
+use lb_core::spec::{
+    AgentSpec, CheckSpec, InitAddr, MarkedDown, ServerAddr, ServerSpec, SourceAddr,
+};
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What all servers of a proxy share, made once.
+struct Shared<'m, 'a, 't> {
+    making: &'m Making<'a, 't>,
+    probe: Arc<dyn ProbeSpec>,
+}
+
+impl<'t> Lowerer<'_, 't, '_, '_> {
+    pub(super) fn servers(&mut self, making: &Making<'_, 't>) -> Vec<ServerSpec> {
+        let proxy = making.proxy;
+        let shared = Shared { making, probe: self.probe(making) };
+        let mut taken: HashSet<u32> = proxy.servers.iter().filter_map(|s| s.options.id.map(|i| i.value)).collect();
+        let mut next = 1;
+        let mut out = Vec::with_capacity(proxy.servers.len());
+        for server in &proxy.servers {
+            let names = match server.template {
+                None => vec![server.name.text.to_owned()],
+                Some((low, high)) => (low..=high).map(|n| format!("{}{n}", server.name.text)).collect(),
+            };
+            for name in names {
+                let id = match server.options.id.filter(|_| server.template.is_none()) {
+                    Some(id) => id.value,
+                    None => {
+                        while taken.contains(&next) {
+                            next += 1;
+                        }
+                        taken.insert(next);
+                        next
+                    }
+                };
+                out.push(self.server(&shared, server, &name, id));
+            }
+        }
+        out
+    }
+
+    fn server(&mut self, shared: &Shared<'_, '_, 't>, server: &Server<'t>, name: &str, id: u32) -> ServerSpec {
+        let o = &server.options;
+        let mut spec = ServerSpec::new(name, id, self.server_addr(server));
+        spec.weight = o.weight.unwrap_or(1);
+        spec.backup = o.backup;
+        spec.disabled = o.disabled;
+        spec.maxconn = o.maxconn.unwrap_or(0);
+        spec.minconn = o.minconn.unwrap_or(0);
+        spec.maxqueue = o.maxqueue.unwrap_or(0);
+        spec.slowstart = o.slowstart.unwrap_or(Duration::ZERO);
+        spec.cookie = o.cookie.map(|c| self.shared(c));
+        spec.redirect = o.redir.map(|r| self.shared(r));
+        spec.track = o.track.map(|t| Arc::from(t.text));
+        if o.shutdown_sessions {
+            spec.on_marked_down = MarkedDown::ShutdownSessions;
+        }
+        spec.shutdown_backup_sessions = o.shutdown_backups;
+        spec.tls = o.ssl.map(|_| Arc::new(self.client_tls(o, false)));
+        spec.send_proxy = o.send_proxy;
+        let source = o.source.as_deref().or(shared.making.settings.source.as_ref().map(|s| &s.value));
+        spec.source = source.and_then(|s| self.source(s));
+        spec.init_addr = o.init_addr.clone().unwrap_or_else(|| vec![InitAddr::Last, InitAddr::Libc]);
+        spec.resolvers = o.resolvers.map(|r| self.shared(r.text));
+        spec.pool_max_conn = o.pool_max_conn.and_then(|n| u32::try_from(n).ok());
+        spec.pool_purge_delay = o.pool_purge_delay.unwrap_or(spec.pool_purge_delay);
+        spec.check = o.check.then(|| self.check(shared, o));
+        spec.agent = if o.agent_check { self.agent(server) } else { None };
+        spec.init_state = init_state(o.init_state);
+        spec.observe = match o.observe.map(|w| w.text) {
+            Some("layer4") => Some(Observe::Layer4),
+            Some("layer7") => Some(Observe::Layer7),
+            _ => None,
+        };
+        spec.error_limit = o.error_limit.unwrap_or(spec.error_limit);
+        spec.on_error = match o.on_error {
+            Some("fastinter") => OnError::FastInter,
+            Some("sudden-death") => OnError::SuddenDeath,
+            Some("mark-down") => OnError::MarkDown,
+            _ => OnError::FailCheck,
+        };
+        spec.hash_key = match o.hash_key {
+            Some("addr") => HashKey::Addr,
+            Some("addr-port") => HashKey::AddrPort,
+            Some("guid") => HashKey::Guid,
+            _ => HashKey::Id,
+        };
+        spec.origin = self.origin(server.name.span);
+        spec
+    }
+
+    fn server_addr(&mut self, server: &Server<'t>) -> ServerAddr {
+        let address = &server.address;
+        let endpoint = match address.place {
+            // With a resolvers section the name stays, so that its address can follow DNS.
+            Place::Name(name) if server.options.resolvers.is_some() => {
+                Endpoint::Host { name: self.shared(name), port: address.port().unwrap_or(0) }
+            }
+            _ => self.endpoint(address, 0),
+        };
+        match address.ports {
+            Ports::Offset(offset) => ServerAddr::mapped(endpoint, offset),
+            // Without a port the client's own is used.
+            Ports::None if address.is_inet() => ServerAddr::mapped(endpoint, 0),
+            _ => ServerAddr::fixed(endpoint),
+        }
+    }
+
+    fn check(&mut self, shared: &Shared<'_, '_, 't>, o: &ServerOptions<'t>) -> CheckSpec {
+        let timeouts = &shared.making.settings.timeouts;
+        let time = |name: &str| timeouts.get(name).map(|t| t.value).filter(|t| !t.is_zero());
+        let probe = match o.healthcheck {
+            Some(name) => self.named_probe(name.text).unwrap_or_else(|| Arc::clone(&shared.probe)),
+            None => Arc::clone(&shared.probe),
+        };
+        let mut check = CheckSpec::new(probe);
+        check.inter = o.inter.unwrap_or(check.inter);
+        check.fastinter = o.fastinter;
+        check.downinter = o.downinter;
+        check.rise = o.rise.unwrap_or(check.rise);
+        check.fall = o.fall.unwrap_or(check.fall);
+        check.port = o.port.or_else(|| o.addr.as_ref().and_then(Address::port)).filter(|p| *p > 0);
+        check.addr = o.addr.as_ref().and_then(|a| match a.place {
+            Place::Ip(ip) => Some(ip),
+            Place::Name(name) => self.context.resolve_any(name),
+            _ => None,
+        });
+        // Checks speak TLS like the traffic, unless they go to a place of their own.
+        let elsewhere = check.port.is_some() || o.addr.is_some();
+        let tls = o.check_ssl.unwrap_or(o.ssl.is_some() && !elsewhere);
+        check.tls = tls.then(|| Arc::new(self.client_tls(o, true)));
+        check.send_proxy = o.check_send_proxy || (o.send_proxy.is_some() && !elsewhere);
+        check.timeout = time("check");
+        check.connect = time("connect");
+        check
+    }
+
+    fn agent(&mut self, server: &Server<'t>) -> Option<AgentSpec> {
+        let o = &server.options;
+        let Some(port) = o.agent_port else {
+            self.error(
+                codes::PORT,
+                server.name.span,
+                "`agent-check` needs `agent-port`",
+                format!("'server {}' : server does not have agent port. Agent check has been disabled.", server.name.text),
+            );
+            return None;
+        };
+        let endpoint = match o.agent_addr {
+            Some(word) => match crate::address::parse(word.text, Rules::LOOSE) {
+                Ok(address) => self.endpoint(&address, port).with_port(port),
+                Err(error) => {
+                    self.error(codes::ADDRESS, word.span, error.message.clone(), format!("'agent-addr' : {}", error.message));
+                    return None;
+                }
+            },
+            None => self.endpoint(&server.address, port).with_port(port),
+        };
+        let mut agent = AgentSpec::new(endpoint);
+        agent.inter = o.agent_inter.or(o.inter).unwrap_or(agent.inter);
+        agent.send = o.agent_send.map(|s| Arc::from(s.as_bytes()));
+        Some(agent)
+    }
+
+    fn source(&mut self, source: &Source<'t>) -> Option<SourceAddr> {
+        if let Some(word) = source.usesrc {
+            return match word.text {
+                "client" | "clientip" => Some(SourceAddr::Client),
+                _ => {
+                    self.not_carried_out(word.span, "source ... usesrc <address>");
+                    None
+                }
+            };
+        }
+        let interface = source.interface.map(|i| Arc::from(i.text));
+        let addr = match self.endpoint(&source.address, 0) {
+            Endpoint::Inet(addr) => addr,
+            _ => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+        };
+        Some(SourceAddr::Fixed { addr, interface })
+    }
+}
+
+fn init_state(word: Option<&str>) -> InitState {
+    match word {
+        Some("fully-up") => InitState::FullyUp,
+        Some("up") => InitState::Up,
+        Some("down") => InitState::Down,
+        Some("fully-down") => InitState::FullyDown,
+        _ => InitState::Unset,
+    }
+}
