@@ -68,22 +68,22 @@ fn main() -> ExitCode {
         }
     }
     let sources: Vec<Source<'_>> = names.iter().zip(&texts).map(|(n, t)| Source::new(n, t)).collect();
-    let (tree, mut diagnostics) = cfg_haproxy::parse(&sources, &System, &Facts::default());
-    let (_config, found) = cfg_haproxy::check(&tree, Host { files: &System, names: &System });
-    diagnostics.append(found);
-    diagnostics.sort();
+    let mut registry = lb_core::expr::Registry::builtin();
+    lb_proto_http::fetch::register(&mut registry);
+    let host = Host { files: &System, names: &System };
+    let loaded = cfg_haproxy::load(&sources, &System, &Facts::default(), host, &registry);
     let mut out = String::new();
-    for diagnostic in &diagnostics {
+    for diagnostic in &loaded.diagnostics {
         if rich {
-            render::rich(&mut out, tree.sources(), diagnostic, render::Color::Off);
+            render::rich(&mut out, loaded.tree.sources(), diagnostic, render::Color::Off);
         } else if diagnostic.severity > Severity::Notice {
-            render::haproxy(&mut out, tree.sources(), diagnostic, std::process::id());
+            render::haproxy(&mut out, loaded.tree.sources(), diagnostic, std::process::id());
         }
     }
     eprint!("{out}");
     match () {
-        () if diagnostics.has_errors() => ExitCode::from(1),
-        () if diagnostics.iter().any(|d| d.code == cfg_haproxy::codes::NO_LISTENER) => ExitCode::from(2),
+        () if loaded.diagnostics.has_errors() => ExitCode::from(1),
+        () if loaded.listens_nowhere() => ExitCode::from(2),
         () => ExitCode::SUCCESS,
     }
 }

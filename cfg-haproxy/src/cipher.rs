@@ -102,7 +102,6 @@ const SUITES: &[Suite] = &[
 /// What a cipher string selects.
 pub(crate) struct Selection {
     /// Suites of the TLS library, most wanted first.
-    
     pub(crate) names: Vec<&'static str>,
     /// Suites selected, whether the library has them or not.
     pub(crate) known: usize,

@@ -172,9 +172,16 @@ impl<'t> Checker<'t, '_> {
     fn expression_args(&mut self, stmt: &Stmt<'t, '_>, action: &'static Keyword, words: &[Word<'t>]) -> bool {
         if words.len() < 2 {
             self.push(
-                Diagnostic::error(codes::RULE, words[0].span.after(), format!("`{}` needs an expression", action.name))
-                    .compat(format!("error detected while parsing an '{} {}' rule : missing fetch method.", stmt.keyword.name, action.name))
-                    .note(action.reference()),
+                Diagnostic::error(
+                    codes::RULE,
+                    words[0].span.after(),
+                    format!("`{}` needs an expression", action.name),
+                )
+                .compat(format!(
+                    "error detected while parsing an '{} {}' rule : missing fetch method.",
+                    stmt.keyword.name, action.name
+                ))
+                .note(action.reference()),
             );
             return false;
         }
@@ -320,9 +327,25 @@ fn actions(set: Sides) -> Vec<&'static str> {
 fn has_expression(action: &str) -> bool {
     matches!(
         action,
-        "capture" | "set-src" | "set-src-port" | "set-dst" | "set-dst-port" | "set-priority-class" | "set-priority-offset"
-            | "set-retries" | "pause" | "add-headers-bin" | "set-headers-bin" | "del-headers-bin" | "set-timeout" | "set-mark"
-            | "set-tos" | "set-fc-mark" | "set-fc-tos" | "set-bc-mark" | "set-bc-tos"
+        "capture"
+            | "set-src"
+            | "set-src-port"
+            | "set-dst"
+            | "set-dst-port"
+            | "set-priority-class"
+            | "set-priority-offset"
+            | "set-retries"
+            | "pause"
+            | "add-headers-bin"
+            | "set-headers-bin"
+            | "del-headers-bin"
+            | "set-timeout"
+            | "set-mark"
+            | "set-tos"
+            | "set-fc-mark"
+            | "set-fc-tos"
+            | "set-bc-mark"
+            | "set-bc-tos"
     ) || action.starts_with("track-sc")
 }
 

@@ -11,7 +11,8 @@ use lb_core::expr::{Build, Phases, Program, VarName};
 use lb_core::log::{Style, Template};
 use lb_core::rule::counter::{Amount, CounterAction, GpcIndex};
 use lb_core::rule::tcp::{TcpAction, Track};
-use lb_proto_http::spec::{Action, HeaderName, NameMatch, Reply, ServiceKind, TimeoutKind, TrackSlot};
+use lb_proto_http::head::HeaderName;
+use lb_proto_http::spec::{Action, NameMatch, ServiceKind, TimeoutKind, TrackSlot};
 use std::sync::Arc;
 
 /// A rule being made: its words and how to name it.
@@ -45,7 +46,12 @@ impl<'t> At<'_, 't> {
 }
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
-    pub(super) fn http_action(&mut self, making: &Making<'_, 't>, rule: &Rule<'t>, set: Sides) -> Option<Action> {
+    pub(super) fn http_action(
+        &mut self,
+        making: &Making<'_, 't>,
+        rule: &Rule<'t>,
+        set: Sides,
+    ) -> Option<Action> {
         let phases = if set == HQ { making.request_phases() } else { making.response_phases() };
         let owner = format!("{} {}", set_name(set), rule.action.name);
         let at = At { words: &rule.words, owner, phases };
@@ -64,11 +70,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "tarpit" => self.reply(at.rest(), 500, at.phases, &at.owner).map(Action::Tarpit),
             "return" => self.reply(at.rest(), 200, at.phases, &at.owner).map(Action::Return),
             "redirect" => self.redirect(at.rest(), at.phases, &at.owner).map(Action::Redirect),
-            "set-header" | "add-header" | "del-header" | "replace-header" | "replace-value" | "early-hint" => {
-                self.header_action(name, &at)
-            }
-            "set-method" | "set-path" | "set-pathq" | "set-query" | "set-uri" | "replace-path" | "replace-pathq"
-            | "replace-uri" | "set-status" | "auth" => self.line_action(name, &at),
+            "set-header" | "add-header" | "del-header" | "replace-header" | "replace-value"
+            | "early-hint" => self.header_action(name, &at),
+            "set-method" | "set-path" | "set-pathq" | "set-query" | "set-uri" | "replace-path"
+            | "replace-pathq" | "replace-uri" | "set-status" | "auth" => self.line_action(name, &at),
             "set-var" | "set-var-fmt" | "unset-var" => self.http_variable(name, &at),
             "set-map" | "del-map" | "add-acl" | "del-acl" => self.map_action(name, &at),
             _ => self.http_session_action(name, &at, rule, set),
@@ -81,8 +86,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "set-header" => Action::SetHeader(header, self.fmt(at, 1)?),
             "add-header" => Action::AddHeader(header, self.fmt(at, 1)?),
             "early-hint" => Action::EarlyHint(header, self.fmt(at, 1)?),
-            "replace-header" => Action::ReplaceHeader(header, self.regex(at.arg(1)?, &at.owner)?, self.fmt(at, 2)?),
-            "replace-value" => Action::ReplaceValue(header, self.regex(at.arg(1)?, &at.owner)?, self.fmt(at, 2)?),
+            "replace-header" => {
+                Action::ReplaceHeader(header, self.regex(at.arg(1)?, &at.owner)?, self.fmt(at, 2)?)
+            }
+            "replace-value" => {
+                Action::ReplaceValue(header, self.regex(at.arg(1)?, &at.owner)?, self.fmt(at, 2)?)
+            }
             _ => Action::DelHeader(match at.arg(2).map(|w| w.text) {
                 Some("beg") => NameMatch::Prefix(header),
                 Some("end") => NameMatch::Suffix(header),
@@ -178,7 +187,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         })
     }
 
-    fn http_session_action(&mut self, name: &'static str, at: &At<'_, 't>, rule: &Rule<'t>, set: Sides) -> Option<Action> {
+    fn http_session_action(
+        &mut self,
+        name: &'static str,
+        at: &At<'_, 't>,
+        rule: &Rule<'t>,
+        set: Sides,
+    ) -> Option<Action> {
         Some(match name {
             "capture" => {
                 let (value, slot, limit) = self.capture(at, rule)?;
@@ -231,7 +246,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         if word.text == "prometheus-exporter" {
             return Some(Action::UseService(ServiceKind::Prometheus));
         }
-        self.action_error(word, &at.owner, &format!("unknown service '{}', only 'prometheus-exporter' exists", word.text));
+        self.action_error(
+            word,
+            &at.owner,
+            &format!("unknown service '{}', only 'prometheus-exporter' exists", word.text),
+        );
         None
     }
 
@@ -281,7 +300,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let counter: usize = at.head().text.trim_start_matches("track-sc").parse().ok()?;
         let limit = self.value("tune.stick-counters").unwrap_or(3) as usize;
         if counter >= limit {
-            self.action_error(at.head(), &at.owner, &format!("there are {limit} counters, from track-sc0 on; see tune.stick-counters"));
+            self.action_error(
+                at.head(),
+                &at.owner,
+                &format!("there are {limit} counters, from track-sc0 on; see tune.stick-counters"),
+            );
             return None;
         }
         let (key, used) = self.program_prefix(at.rest(), &at.owner)?;
@@ -330,7 +353,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
     }
 
-    pub(super) fn tcp_action(&mut self, making: &Making<'_, 't>, rule: &Rule<'t>, set: Sides) -> Option<TcpAction> {
+    pub(super) fn tcp_action(
+        &mut self,
+        making: &Making<'_, 't>,
+        rule: &Rule<'t>,
+        set: Sides,
+    ) -> Option<TcpAction> {
         let owner = format!("{} {}", set_name(set), rule.action.name);
         let at = At { words: &rule.words, owner, phases: tcp_phases(making, set) };
         let name = rule.action.name;

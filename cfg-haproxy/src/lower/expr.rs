@@ -67,10 +67,6 @@ impl<'h> Context<'h> {
     pub(super) fn resolve_any(&self, name: &str) -> Option<IpAddr> {
         self.host.names.resolve(name)
     }
-
-    pub(super) fn is_directory(&self, path: &str) -> bool {
-        self.host.files.kind(path) == Some(crate::host::FileKind::Directory)
-    }
 }
 
 impl Build for Context<'_> {
@@ -151,7 +147,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut building: HashMap<&'t str, (Acl, Span)> = HashMap::new();
         for line in lines {
             if let Some(test) = self.acl_test(line) {
-                let entry = building.entry(line.name.text).or_insert_with(|| (Acl::new(line.name.text), line.name.span));
+                let entry = building
+                    .entry(line.name.text)
+                    .or_insert_with(|| (Acl::new(line.name.text), line.name.span));
                 entry.0.push(test);
             }
         }
@@ -171,7 +169,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     /// A condition, or `None` if there is none; `Err` if it is wrong, which has been reported.
-    pub(super) fn condition(&mut self, cond: Option<&Cond<'t>>, acls: &Acls<'t>, owner: &str) -> Result<Option<Condition>, ()> {
+    pub(super) fn condition(
+        &mut self,
+        cond: Option<&Cond<'t>>,
+        acls: &Acls<'t>,
+        owner: &str,
+    ) -> Result<Option<Condition>, ()> {
         let Some(cond) = cond else { return Ok(None) };
         let polarity = if cond.keyword.text == "unless" { Polarity::Unless } else { Polarity::If };
         let words: Vec<&str> = cond.words.iter().map(|w| w.text).collect();
@@ -198,7 +201,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 codes::EXPRESSION,
                 extra.span,
                 format!("`{}` does not belong to the expression", extra.text),
-                format!("error detected while parsing an '{owner}' rule : unexpected argument '{}'.", extra.text),
+                format!(
+                    "error detected while parsing an '{owner}' rule : unexpected argument '{}'.",
+                    extra.text
+                ),
             );
             return None;
         }
@@ -222,11 +228,19 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     /// A format.
-    pub(super) fn template(&mut self, word: Word<'t>, style: Style, phases: Phases, owner: &str) -> Option<Template> {
+    pub(super) fn template(
+        &mut self,
+        word: Word<'t>,
+        style: Style,
+        phases: Phases,
+        owner: &str,
+    ) -> Option<Template> {
         match Template::parse(word.text, style, phases, self.registry, &mut self.context) {
             Ok(template) => Some(template),
             Err(error) => {
-                let compat = format!("error detected while parsing an '{owner}' rule : failed to parse log-format : {error}.");
+                let compat = format!(
+                    "error detected while parsing an '{owner}' rule : failed to parse log-format : {error}."
+                );
                 self.expression_error(&error, &[word], codes::LOG_FORMAT, compat);
                 None
             }
@@ -234,7 +248,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     /// A format of a header value, path or body.
-    pub(super) fn header_template(&mut self, word: Word<'t>, phases: Phases, owner: &str) -> Option<Template> {
+    pub(super) fn header_template(
+        &mut self,
+        word: Word<'t>,
+        phases: Phases,
+        owner: &str,
+    ) -> Option<Template> {
         self.template(word, Style::Header, phases, owner)
     }
 
@@ -244,17 +263,30 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             Ok(regex) => Some(regex),
             Err(error) => {
                 let compat = format!("error detected while parsing an '{owner}' rule : {error}.");
-                self.error(codes::EXPRESSION, word.span, format!("this regular expression is wrong: {}", error.reason), compat);
+                self.error(
+                    codes::EXPRESSION,
+                    word.span,
+                    format!("this regular expression is wrong: {}", error.reason),
+                    compat,
+                );
                 None
             }
         }
     }
 
-    fn expression_error(&mut self, error: &ParseError, words: &[Word<'t>], code: lb_core::diag::Code, compat: String) {
+    fn expression_error(
+        &mut self,
+        error: &ParseError,
+        words: &[Word<'t>],
+        code: lb_core::diag::Code,
+        compat: String,
+    ) {
         let mut diagnostic = self.diagnose(error, words, code).compat(compat);
         let near = match &error.kind {
             ErrorKind::UnknownFetch(name) => suggest::nearest(name, self.registry.fetches().map(|f| f.name)),
-            ErrorKind::UnknownConverter(name) => suggest::nearest(name, self.registry.converters().map(|c| c.name)),
+            ErrorKind::UnknownConverter(name) => {
+                suggest::nearest(name, self.registry.converters().map(|c| c.name))
+            }
             _ => None,
         };
         if let (Some(near), Some(span)) = (near, diagnostic.span) {
@@ -293,6 +325,8 @@ fn unknown_acl(
     let known = acls.keys().copied().chain(cond::PREDEFINED.iter().map(|(name, _)| *name));
     match suggest::nearest(name, known) {
         Some(near) => diagnostic.suggest(word.span, near, format!("did you mean `{near}`?")),
-        None => diagnostic.note("an ACL is declared by an `acl` line above; a test written in place needs braces: `{ ... }`"),
+        None => diagnostic.note(
+            "an ACL is declared by an `acl` line above; a test written in place needs braces: `{ ... }`",
+        ),
     }
 }

@@ -12,9 +12,10 @@ use lb_core::expr::Phases;
 use lb_core::log::Style;
 use lb_core::name::ServerName;
 use lb_core::rule::{Rule, RuleSet};
+use lb_proto_http::head::HeaderName;
 use lb_proto_http::spec::{
-    Action, CaptureSlot, Captures, Compression, CompressionAlgorithm, ConnectionMode, CookieMode, CookieSpec, ForwardFor,
-    HeaderName, HttpProxy, LogUriLimit, Network, OriginalTo, Redirect, RestrictNames, RetryOn, Reuse,
+    Action, CaptureSlot, Captures, Compression, CompressionAlgorithm, ConnectionMode, CookieMode, CookieSpec,
+    ForwardFor, HttpProxy, LogUriLimit, Network, OriginalTo, Redirect, RestrictNames, RetryOn, Reuse,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -93,11 +94,14 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             out
         });
         http.captures = captures(making);
-        http.monitor_uri = settings.monitor_uri.as_ref().filter(|_| making.proxy.has_frontend()).map(|u| Arc::from(u.value.as_bytes()));
-        http.unique_id = settings
-            .unique_id_format
+        http.monitor_uri = settings
+            .monitor_uri
             .as_ref()
-            .and_then(|f| self.template(f.value, Style::UniqueId, Phases::FE_REQUEST_HEADERS, "unique-id-format"));
+            .filter(|_| making.proxy.has_frontend())
+            .map(|u| Arc::from(u.value.as_bytes()));
+        http.unique_id = settings.unique_id_format.as_ref().and_then(|f| {
+            self.template(f.value, Style::UniqueId, Phases::FE_REQUEST_HEADERS, "unique-id-format")
+        });
         http.unique_id_header = settings.unique_id_header.as_ref().map(|h| HeaderName::new(h.value));
         http.send_name_header = settings.send_name_header.as_ref().map(|h| HeaderName::new(h.value));
         http.cookie = settings.cookie.as_ref().filter(|_| making.proxy.has_backend()).map(|c| {
@@ -164,7 +168,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             match word.text {
                 "none" => {}
                 "all-retryable-errors" => {
-                    (retry.connect, retry.empty, retry.junk, retry.timeout, retry.early_data) = (true, true, true, true, true);
+                    (retry.connect, retry.empty, retry.junk, retry.timeout, retry.early_data) =
+                        (true, true, true, true, true);
                     retry.statuses.extend([500, 502, 503, 504]);
                 }
                 "conn-failure" => retry.connect = true,

@@ -44,7 +44,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn listen_endpoints(&mut self, address: &Address<'t>) -> Vec<Endpoint> {
         // Relative paths of unix sockets start from the prefix of `unix-bind`.
         if let (Place::Unix(path), Some(prefix)) = (address.place, self.config.global.unix_bind.prefix) {
-            let path = if path.starts_with('/') { format!("{}{path}", prefix.text) } else { format!("{}/{path}", prefix.text) };
+            let path = if path.starts_with('/') {
+                format!("{}{path}", prefix.text)
+            } else {
+                format!("{}/{path}", prefix.text)
+            };
             return vec![Endpoint::Unix(Arc::from(path))];
         }
         let endpoint = self.endpoint(address, 0);

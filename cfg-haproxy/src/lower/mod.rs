@@ -13,6 +13,7 @@ mod probe;
 mod process;
 mod proxy;
 mod reply;
+mod script;
 mod server;
 mod stats;
 mod tls;
@@ -62,7 +63,13 @@ impl Origins {
 }
 
 /// Makes the specification that `config` describes; `registry` holds the fetches and converters of this program.
-pub fn lower<'t>(config: &Config<'t>, tree: &'t Tree, registry: &Registry, host: Host<'_>, env: &dyn Env) -> Lowered {
+pub fn lower<'t>(
+    config: &Config<'t>,
+    tree: &'t Tree,
+    registry: &Registry,
+    host: Host<'_>,
+    env: &dyn Env,
+) -> Lowered {
     let mut lowerer = Lowerer {
         config,
         tree,

@@ -8,7 +8,7 @@ use crate::config::CheckKind;
 use crate::tree::Word;
 use lb_core::health::{ConnectRequest, ProbeSpec, ProxyHeader, Status, TlsChoice, TlsRequest};
 use lb_proto_http::check::{ConnectStep, Expect, HttpProbe, Matcher, Pattern, SendStep, Step, Subject};
-use lb_proto_http::spec::HeaderName;
+use lb_proto_http::head::HeaderName;
 use lb_proto_smtp::check::SmtpProbe;
 use std::sync::Arc;
 
@@ -116,7 +116,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     /// Formats in checks are literal unless they hold expressions, which are not carried out.
-    fn static_format(&mut self, kind: &str, word: Word<'t>) -> Arc<[u8]> {
+    pub(super) fn static_format(&mut self, kind: &str, word: Word<'t>) -> Arc<[u8]> {
         if kind.ends_with("-lf") {
             if word.text.contains("%[") {
                 self.not_carried_out(word.span, "an expression in a check");
@@ -126,7 +126,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         Arc::from(word.text.as_bytes())
     }
 
-    fn connect_step(&mut self, words: &[Word<'t>]) -> Option<ConnectStep> {
+    pub(super) fn connect_step(&mut self, words: &[Word<'t>]) -> Option<ConnectStep> {
         let mut step = ConnectStep::default();
         let mut request = ConnectRequest::default();
         let mut tls = TlsRequest::default();
@@ -134,11 +134,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut at = 0;
         while let Some(word) = words.get(at) {
             let value = words.get(at + 1).copied();
-            at += 1 + usize::from(matches!(word.text, "port" | "addr" | "sni" | "alpn" | "proto" | "comment"));
+            at +=
+                1 + usize::from(matches!(word.text, "port" | "addr" | "sni" | "alpn" | "proto" | "comment"));
             match word.text {
                 "linger" => step.linger = true,
                 "ssl" => secure = true,
-                "send-proxy" => request.proxy_header = ProxyHeader::Yes,
+                "send-proxy" => request.proxy_header = ProxyHeader::On,
                 "port" => match value?.text.parse() {
                     Ok(port) => request.port = Some(port),
                     Err(_) => {
@@ -146,7 +147,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                         self.not_carried_out(span, "an expression as port of a check");
                     }
                 },
-                "addr" => request.addr = value?.text.parse().ok().or_else(|| self.context.resolve_any(value?.text)),
+                "addr" => {
+                    request.addr = value?.text.parse().ok().or_else(|| self.context.resolve_any(value?.text))
+                }
                 "sni" => tls.sni = Some(Arc::from(value?.text)),
                 "alpn" => tls.alpn = value?.text.split(',').map(|n| n.as_bytes().to_vec().into()).collect(),
                 "comment" => step.comment = Some(Arc::from(value?.text)),
@@ -155,7 +158,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             }
         }
         if secure {
-            request.tls = TlsChoice::Yes(tls);
+            request.tls = TlsChoice::On(tls);
         }
         step.request = request;
         Some(step)
@@ -178,7 +181,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 "error-status" => expect.error_status = status(value?.text),
                 "tout-status" => expect.timeout_status = status(value?.text),
                 "on-error" => expect.on_error = Some(Arc::from(value?.text)),
-                "on-success" | "status-code" => self.not_carried_out(word.span, &format!("http-check expect {}", word.text)),
+                "on-success" | "status-code" => {
+                    self.not_carried_out(word.span, &format!("http-check expect {}", word.text))
+                }
                 kind => {
                     expect.subject = self.subject(kind, &words[at + 1..])?;
                     return Some(expect);
@@ -285,7 +290,8 @@ fn option_request(words: &[Word<'_>]) -> SendStep {
     send
 }
 
-fn status(name: &str) -> Option<Status> {
+/// A check status by the name that logs use.
+pub(super) fn status(name: &str) -> Option<Status> {
     Some(match name {
         "L4OK" => Status::L4Ok,
         "L4TOUT" => Status::L4Timeout,

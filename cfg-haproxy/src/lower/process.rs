@@ -30,7 +30,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         process.ctl_timeout = global.stats_timeout;
         process.hard_stop_after = global.hard_stop_after;
         process.spread_checks = self.value("spread-checks").unwrap_or(0) as u32;
-        process.server_state_file = global.state_file.map(|f| Arc::from(crate::check::join(global.state_base, f.text)));
+        process.server_state_file =
+            global.state_file.map(|f| Arc::from(crate::check::join(global.state_base, f.text)));
         process.localpeer = text(global.localpeer);
         process.syslog = self.syslog();
         process.tune = self.tune();

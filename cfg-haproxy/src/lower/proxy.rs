@@ -15,7 +15,9 @@ use lb_core::expr::Phases;
 use lb_core::log::Style;
 use lb_core::name::ProxyName;
 use lb_core::rule::{self, RuleSet};
-use lb_core::spec::{Capability, Mode, PoolSpec, ProxySpec, Retry, Route, RouteTarget, TcpProxy, TcpRules, Timeouts};
+use lb_core::spec::{
+    Capability, Mode, PoolSpec, ProxySpec, Retry, Route, RouteTarget, TcpProxy, TcpRules, Timeouts,
+};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,12 +104,16 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.maxconn = settings.maxconn.map(|n| n.value).filter(|n| *n > 0);
         spec.backlog = settings.backlog.map(|n| n.value).filter(|n| *n > 0);
         spec.rate_limit = settings.rate_limit.map_or(0, |n| n.value);
-        spec.default_backend = settings.default_backend.filter(|_| proxy.has_frontend()).map(|b| ProxyName::new(b.value));
+        spec.default_backend =
+            settings.default_backend.filter(|_| proxy.has_frontend()).map(|b| ProxyName::new(b.value));
         spec.timeouts = timeouts(&settings);
         spec.log = self.proxy_log(proxy, &settings);
         spec.log.format = self.log_template(&settings, mode).map(Arc::new);
-        spec.log.error_format =
-            settings.error_log_format.as_ref().and_then(|f| self.log_text(f.value, "error-log-format")).map(Arc::new);
+        spec.log.error_format = settings
+            .error_log_format
+            .as_ref()
+            .and_then(|f| self.log_text(f.value, "error-log-format"))
+            .map(Arc::new);
         spec.client_keepalive = making.on("clitcpka");
         spec.server_keepalive = making.on("srvtcpka");
         spec.nolinger = making.on("nolinger");
@@ -131,9 +137,14 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut out = Vec::new();
         for clause in &making.proxy.lists.use_backends {
             let Some(word) = clause.words.first().copied() else { continue };
-            let Ok(condition) = self.condition(clause.cond.as_ref(), making.acls, "use_backend") else { continue };
+            let Ok(condition) = self.condition(clause.cond.as_ref(), making.acls, "use_backend") else {
+                continue;
+            };
             let target = if word.text.contains('%') {
-                let Some(template) = self.template(word, Style::Plain, Phases::SET_BACKEND, "use_backend") else { continue };
+                let Some(template) = self.template(word, Style::Plain, Phases::SET_BACKEND, "use_backend")
+                else {
+                    continue;
+                };
                 RouteTarget::Dynamic(Arc::new(template))
             } else {
                 RouteTarget::Backend(ProxyName::new(word.text))
@@ -169,7 +180,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     /// The rules of `set` that the proxy inherits and has, in the order of their evaluation.
-    pub(super) fn rule_lines<'c>(config: &'c Config<'t>, proxy: &'c Proxy<'t>, set: Sides) -> Vec<&'c Rule<'t>> {
+    pub(super) fn rule_lines<'c>(
+        config: &'c Config<'t>,
+        proxy: &'c Proxy<'t>,
+        set: Sides,
+    ) -> Vec<&'c Rule<'t>> {
         let mut chain: Vec<&Proxy<'t>> = config.bases(proxy).collect();
         chain.reverse();
         chain.push(proxy);
@@ -231,7 +246,9 @@ pub(super) fn set_name(set: Sides) -> &'static str {
 fn algorithm(balance: Option<&Spanned<Balance<'_>>>, mode: ProxyMode) -> Algorithm {
     match balance.map(|b| b.value.algorithm.clone()) {
         // Algorithms that read requests fall back outside HTTP, which has been said.
-        Some(Algorithm::Uri { .. } | Algorithm::Hdr { .. } | Algorithm::UrlParam { .. }) if mode != ProxyMode::Http => {
+        Some(Algorithm::Uri { .. } | Algorithm::Hdr { .. } | Algorithm::UrlParam { .. })
+            if mode != ProxyMode::Http =>
+        {
             Algorithm::RoundRobin
         }
         Some(algorithm) => algorithm,
@@ -241,7 +258,9 @@ fn algorithm(balance: Option<&Spanned<Balance<'_>>>, mode: ProxyMode) -> Algorit
 }
 
 fn timeouts(settings: &Settings<'_>) -> Timeouts {
-    let get = |name: &str| -> Option<Duration> { settings.timeouts.get(name).map(|t| t.value).filter(|t| !t.is_zero()) };
+    let get = |name: &str| -> Option<Duration> {
+        settings.timeouts.get(name).map(|t| t.value).filter(|t| !t.is_zero())
+    };
     let mut t = Timeouts::default();
     t.client = get("client");
     t.client_fin = get("client-fin");

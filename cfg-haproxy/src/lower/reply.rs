@@ -6,14 +6,15 @@ use crate::codes;
 use crate::config::ErrorLine;
 use crate::tree::Word;
 use lb_core::expr::Phases;
-use lb_proto_http::spec::{ErrorReply, HeaderName, Redirect, RedirectTarget, Reply, ReplyBody};
+use lb_proto_http::head::HeaderName;
+use lb_proto_http::spec::{ErrorReply, Redirect, RedirectTarget, Reply, ReplyBody};
 use std::sync::Arc;
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
     /// `redirect` and its options.
     pub(super) fn redirect(&mut self, words: &[Word<'t>], phases: Phases, owner: &str) -> Option<Redirect> {
         let (mut target, mut code) = (None, 302);
-        let mut redirect = Redirect::new(302, RedirectTarget::Location(super::proxy::literal("")));
+        let mut redirect = Redirect::new(302, RedirectTarget::Location(lb_core::log::Template::literal("")));
         let mut at = 0;
         while let Some(word) = words.get(at) {
             let value = words.get(at + 1).copied();
@@ -54,7 +55,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     /// The words of `deny`, `return`, `tarpit` or `http-error`.
-    pub(super) fn reply(&mut self, words: &[Word<'t>], status: u16, phases: Phases, owner: &str) -> Option<Reply> {
+    pub(super) fn reply(
+        &mut self,
+        words: &[Word<'t>],
+        status: u16,
+        phases: Phases,
+        owner: &str,
+    ) -> Option<Reply> {
         let mut reply = Reply::error(status);
         if owner.ends_with("return") {
             reply.body = ReplyBody::Empty;
@@ -97,10 +104,19 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         status
     }
 
-    fn reply_body(&mut self, kind: Word<'t>, value: Word<'t>, status: u16, phases: Phases, owner: &str) -> Option<ReplyBody> {
+    fn reply_body(
+        &mut self,
+        kind: Word<'t>,
+        value: Word<'t>,
+        status: u16,
+        phases: Phases,
+        owner: &str,
+    ) -> Option<ReplyBody> {
         Some(match kind.text {
             "string" => ReplyBody::Bytes(Arc::from(value.text.as_bytes())),
-            "lf-string" => ReplyBody::Format(self.template(value, lb_core::log::Style::Plain, phases, owner)?),
+            "lf-string" => {
+                ReplyBody::Format(self.template(value, lb_core::log::Style::Plain, phases, owner)?)
+            }
             "file" => ReplyBody::Bytes(self.body_file(value, owner)?),
             "lf-file" => {
                 let bytes = self.body_file(value, owner)?;
@@ -115,12 +131,18 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 match parsed {
                     Ok(template) => ReplyBody::Format(template),
                     Err(error) => {
-                        self.reply_error(value, owner, format!("the format in `{}` is wrong: {error}", value.text));
+                        self.reply_error(
+                            value,
+                            owner,
+                            format!("the format in `{}` is wrong: {error}", value.text),
+                        );
                         return None;
                     }
                 }
             }
-            "errorfile" if value.text == "/dev/null" => ReplyBody::File(Arc::new(ErrorReply::Raw(Arc::from(&[][..])))),
+            "errorfile" if value.text == "/dev/null" => {
+                ReplyBody::File(Arc::new(ErrorReply::Raw(Arc::from(&[][..]))))
+            }
             "errorfile" => ReplyBody::File(Arc::new(ErrorReply::Raw(self.error_file(value, owner)?))),
             "errorfiles" => ReplyBody::File(self.group_reply(value, status, owner)?),
             other => {
@@ -131,7 +153,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     fn reply_error(&mut self, word: Word<'t>, owner: &str, message: String) {
-        let compat = format!("error detected while parsing an '{owner}' rule : {}.", message.replace('`', "'"));
+        let compat =
+            format!("error detected while parsing an '{owner}' rule : {}.", message.replace('`', "'"));
         self.error(codes::RULE, word.span, message, compat);
     }
 
@@ -203,7 +226,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 out.extend(self.error_line(line).map(|reply| (line.status, reply)));
             }
             for words in &proxy.lists.http_errors {
-                let reply = self.reply(words, 0, making.request_phases().or(making.response_phases()), "http-error");
+                let reply =
+                    self.reply(words, 0, making.request_phases().or(making.response_phases()), "http-error");
                 out.extend(reply.map(|r| (r.status, Arc::new(ErrorReply::Reply(r)))));
             }
         }

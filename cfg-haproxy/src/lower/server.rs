@@ -10,9 +10,7 @@ use crate::config::{Server, ServerOptions, Source};
 use lb_core::addr::Endpoint;
 use lb_core::health::{InitState, Observe, OnError, ProbeSpec};
 use lb_core::pool::HashKey;
-use lb_core::spec::{
-    AgentSpec, CheckSpec, InitAddr, MarkedDown, ServerAddr, ServerSpec, SourceAddr,
-};
+use lb_core::spec::{AgentSpec, CheckSpec, InitAddr, MarkedDown, ServerAddr, ServerSpec, SourceAddr};
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -28,7 +26,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     pub(super) fn servers(&mut self, making: &Making<'_, 't>) -> Vec<ServerSpec> {
         let proxy = making.proxy;
         let shared = Shared { making, probe: self.probe(making) };
-        let mut taken: HashSet<u32> = proxy.servers.iter().filter_map(|s| s.options.id.map(|i| i.value)).collect();
+        let mut taken: HashSet<u32> =
+            proxy.servers.iter().filter_map(|s| s.options.id.map(|i| i.value)).collect();
         let mut next = 1;
         let mut out = Vec::with_capacity(proxy.servers.len());
         for server in &proxy.servers {
@@ -53,7 +52,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         out
     }
 
-    fn server(&mut self, shared: &Shared<'_, '_, 't>, server: &Server<'t>, name: &str, id: u32) -> ServerSpec {
+    fn server(
+        &mut self,
+        shared: &Shared<'_, '_, 't>,
+        server: &Server<'t>,
+        name: &str,
+        id: u32,
+    ) -> ServerSpec {
         let o = &server.options;
         let mut spec = ServerSpec::new(name, id, self.server_addr(server));
         spec.weight = o.weight.unwrap_or(1);
@@ -72,7 +77,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.shutdown_backup_sessions = o.shutdown_backups;
         spec.tls = o.ssl.map(|_| Arc::new(self.client_tls(o, false)));
         spec.send_proxy = o.send_proxy;
-        let source = o.source.as_deref().or(shared.making.settings.source.as_ref().map(|s| &s.value));
+        let source = o.source.as_deref().or_else(|| shared.making.settings.source.as_ref().map(|s| &s.value));
         spec.source = source.and_then(|s| self.source(s));
         spec.init_addr = o.init_addr.clone().unwrap_or_else(|| vec![InitAddr::Last, InitAddr::Libc]);
         spec.resolvers = o.resolvers.map(|r| self.shared(r.text));
@@ -141,7 +146,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         });
         // Checks speak TLS like the traffic, unless they go to a place of their own.
         let elsewhere = check.port.is_some() || o.addr.is_some();
-        let tls = o.check_ssl.unwrap_or(o.ssl.is_some() && !elsewhere);
+        let tls = o.check_ssl.unwrap_or_else(|| o.ssl.is_some() && !elsewhere);
         check.tls = tls.then(|| Arc::new(self.client_tls(o, true)));
         check.send_proxy = o.check_send_proxy || (o.send_proxy.is_some() && !elsewhere);
         check.timeout = time("check");
@@ -156,7 +161,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 codes::PORT,
                 server.name.span,
                 "`agent-check` needs `agent-port`",
-                format!("'server {}' : server does not have agent port. Agent check has been disabled.", server.name.text),
+                format!(
+                    "'server {}' : server does not have agent port. Agent check has been disabled.",
+                    server.name.text
+                ),
             );
             return None;
         };
@@ -164,7 +172,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             Some(word) => match crate::address::parse(word.text, Rules::LOOSE) {
                 Ok(address) => self.endpoint(&address, port).with_port(port),
                 Err(error) => {
-                    self.error(codes::ADDRESS, word.span, error.message.clone(), format!("'agent-addr' : {}", error.message));
+                    self.error(
+                        codes::ADDRESS,
+                        word.span,
+                        error.message.clone(),
+                        format!("'agent-addr' : {}", error.message),
+                    );
                     return None;
                 }
             },

@@ -27,7 +27,11 @@ pub(super) fn account_lists(config: &Config<'_>) -> Vec<(String, UserList)> {
             .iter()
             .map(|account| {
                 let (name, password) = account.split_once(':').unwrap_or((account, ""));
-                User { name: Arc::from(name), password: Password::Plain(Arc::from(password)), groups: Vec::new() }
+                User {
+                    name: Arc::from(name),
+                    password: Password::Plain(Arc::from(password)),
+                    groups: Vec::new(),
+                }
             })
             .collect();
         out.push((list_name(proxy.name), list));
@@ -36,7 +40,9 @@ pub(super) fn account_lists(config: &Config<'_>) -> Vec<(String, UserList)> {
 }
 
 fn effective<'c, 't>(config: &'c Config<'t>, proxy: &'c crate::config::Proxy<'t>) -> Option<&'c Stats<'t>> {
-    std::iter::once(proxy).chain(config.bases(proxy)).find_map(|p| p.settings.stats.as_ref().map(|s| &s.value))
+    std::iter::once(proxy)
+        .chain(config.bases(proxy))
+        .find_map(|p| p.settings.stats.as_ref().map(|s| &s.value))
 }
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
@@ -54,7 +60,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         page.show_version = !stats.hide_version;
         page.show_legends = stats.legends;
         page.scope = stats.scopes.iter().map(|s| Arc::from(*s)).collect();
-        page.node = stats.node.map(|n| Arc::from(if n.is_empty() { self.config.global.node.map_or("", |w| w.text) } else { n }));
+        page.node = stats.node.map(|n| {
+            Arc::from(if n.is_empty() { self.config.global.node.map_or("", |w| w.text) } else { n })
+        });
         page.description = stats.description.as_ref().map(|d| {
             let process = self.config.global.description.as_deref().unwrap_or("");
             Arc::from(if d.is_empty() { process } else { d.as_str() })
@@ -85,8 +93,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "allow" => Action::Allow,
             "deny" => Action::Deny(Reply::error(403)),
             _ => {
-                let realm = clause.words.iter().position(|w| w.text == "realm").and_then(|i| clause.words.get(i + 1));
-                let realm = realm.and_then(|w| self.header_template(*w, making.request_phases(), "stats http-request auth"));
+                let realm =
+                    clause.words.iter().position(|w| w.text == "realm").and_then(|i| clause.words.get(i + 1));
+                let realm = realm.and_then(|w| {
+                    self.header_template(*w, making.request_phases(), "stats http-request auth")
+                });
                 Action::Auth(realm)
             }
         })

@@ -60,11 +60,16 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     fn ca(&self, file: Word<'t>) -> Arc<str> {
-        if file.text.starts_with('@') { Arc::from(file.text) } else { Arc::from(join(self.config.global.ca_base, file.text)) }
+        if file.text.starts_with('@') {
+            Arc::from(file.text)
+        } else {
+            Arc::from(join(self.config.global.ca_base, file.text))
+        }
     }
 
     fn certificate(&self, file: Word<'t>) -> Arc<str> {
-        let stored = self.config.certificates.iter().find(|c| c.alias == Some(file.text) || in_store(c, file.text));
+        let stored =
+            self.config.certificates.iter().find(|c| c.alias == Some(file.text) || in_store(c, file.text));
         let name = stored.map_or(file.text, |c| c.crt.text);
         Arc::from(join(self.config.global.crt_base, name))
     }

@@ -76,7 +76,7 @@ pub enum ErrorKind {
 
 /// Whether `byte` may be part of a keyword.
 pub(crate) const fn is_id_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'+')
 }
 
 /// Parses a complete expression.

@@ -13,7 +13,7 @@ pub(super) const FETCHES: &[FetchDef] = &[
     FetchDef::new("cook", T::Str, REQUEST, request).args(0, NAME).each(request_each),
     FetchDef::new("cook_cnt", T::Int, REQUEST, request_count).args(0, NAME),
     FetchDef::new("cook_val", T::Int, REQUEST, request_int).args(0, NAME),
-    FetchDef::new("cookie", T::Str, REQUEST.and(RESPONSE), any).args(0, NAME).each(any_each),
+    FetchDef::new("cookie", T::Str, REQUEST, any).args(0, NAME).each(any_each),
     FetchDef::new("req.cook", T::Str, REQUEST, request).args(0, NAME).each(request_each),
     FetchDef::new("req.cook_cnt", T::Int, REQUEST, request_count).args(0, NAME),
     FetchDef::new("req.cook_val", T::Int, REQUEST, request_int).args(0, NAME),

@@ -107,7 +107,7 @@ macro_rules! typed {
 }
 
 pub(super) const FETCHES: &[FetchDef] = &[
-    text!("hdr", REQUEST.and(RESPONSE), any_hdr, any_hdr_each),
+    text!("hdr", REQUEST, any_hdr, any_hdr_each),
     counted!("hdr_cnt", REQUEST, req_count),
     typed!("hdr_ip", Addr, REQUEST, req_ip, req_ip_each),
     typed!("hdr_val", Int, REQUEST, req_int, req_int_each),

@@ -1,0 +1,65 @@
+//! All steps in one call.
+
+use crate::check::check;
+use crate::env::{Env, Facts};
+use crate::host::Host;
+use crate::lower::{Origins, PatternFiles, lower};
+use crate::parse::{Source, parse};
+use crate::tree::Tree;
+use lb_core::diag::Diagnostics;
+use lb_core::expr::Registry;
+use lb_core::spec::Spec;
+
+/// What became of a configuration.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// The text, for showing places.
+    pub tree: Tree,
+    /// What should run; complete only if there are no errors.
+    pub spec: Spec,
+    /// Turns origins of the specification back into places.
+    pub origins: Origins,
+    /// Lists and maps of patterns, for the control socket.
+    pub patterns: PatternFiles,
+    /// Everything there is to say, in the order of the files.
+    pub diagnostics: Diagnostics,
+    /// `zero-warning`: warnings are errors.
+    pub zero_warning: bool,
+    /// `quiet`: say nothing at start.
+    pub quiet: bool,
+}
+
+impl Loaded {
+    /// Whether there is nothing to listen on, although nothing is wrong; HAProxy ends with status 2 then.
+    pub fn listens_nowhere(&self) -> bool {
+        self.diagnostics.iter().any(|d| d.code == crate::codes::NO_LISTENER)
+    }
+}
+
+/// Parses, checks and lowers `sources`.
+pub fn load(
+    sources: &[Source<'_>],
+    env: &dyn Env,
+    facts: &Facts,
+    host: Host<'_>,
+    registry: &Registry,
+) -> Loaded {
+    let (tree, mut diagnostics) = parse(sources, env, facts);
+    let (config, found) = check(&tree, host);
+    diagnostics.append(found);
+    let lowered = lower(&config, &tree, registry, host, env);
+    diagnostics.append(lowered.diagnostics);
+    diagnostics.sort();
+    let (zero_warning, quiet) = (config.global.zero_warning, config.global.quiet);
+    drop(config);
+    Loaded {
+        spec: lowered.spec,
+        origins: lowered.origins,
+        patterns: lowered.patterns,
+        diagnostics,
+        zero_warning,
+        quiet,
+        tree,
+    }
+}
