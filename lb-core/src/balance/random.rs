@@ -5,6 +5,9 @@ use super::hash::Ring;
 use super::{Load, PickKey, ServerId};
 use crate::rng::Rng;
 
+/// How often to draw again when only full servers were drawn.
+const ROUNDS: u32 = 4;
+
 pub(super) struct Random {
     ring: Ring,
     draws: u32,
@@ -14,6 +17,20 @@ pub(super) struct Random {
 impl Random {
     pub(super) fn new(ring: Ring, draws: u32, rng: Rng) -> Self {
         Self { ring, draws: draws.max(1), rng }
+    }
+
+    /// The least loaded of some servers drawn at random.
+    fn draw(&mut self, key: &PickKey<'_>) -> Option<(ServerId, Load)> {
+        let mut best: Option<(ServerId, Load)> = None;
+        for _ in 0..self.draws {
+            let server = self.ring.nearest(self.rng.next_u32(), key)?;
+            let drawn = (server, key.occupancy.load(server));
+            best = match best {
+                Some(best) if self.is_busier(drawn, best) => Some(best),
+                _ => Some(drawn),
+            };
+        }
+        best
     }
 
     /// Whether the first server has strictly more to do for its weight; of equal loads the request rate decides.
@@ -42,16 +59,8 @@ impl Group for Random {
     }
 
     fn pick(&mut self, key: &PickKey<'_>) -> Option<ServerId> {
-        let mut best: Option<(ServerId, Load)> = None;
-        for _ in 0..self.draws {
-            let server = self.ring.nearest(self.rng.next_u32(), key)?;
-            let drawn = (server, key.occupancy.load(server));
-            best = match best {
-                Some(best) if self.is_busier(drawn, best) => Some(best),
-                _ => Some(drawn),
-            };
-        }
-        // A full server means waiting for any server rather than for this one.
-        best.filter(|(_, load)| load.has_room()).map(|(server, _)| server)
+        // A full choice means waiting for any server rather than for this one. Before that, luck gets a few more
+        // chances, so that nobody waits while most servers are idle.
+        (0..ROUNDS).find_map(|_| self.draw(key).filter(|(_, load)| load.has_room())).map(|(server, _)| server)
     }
 }

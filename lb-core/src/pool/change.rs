@@ -99,6 +99,8 @@ impl Core {
         change.remains = Some(self.remains(server, moved));
         change.was_stopping = was_stopping;
         self.finish(change, before, totals, effects);
+        // A slow start that ends early leaves the full limit to those who still wait for this very server.
+        self.serve_all(totals, server, effects);
     }
 
     /// Sets the state and keeps the accounts of time spent in each.
@@ -407,6 +409,23 @@ impl Core {
                 effects.events.push(PoolEvent::Recovered);
             }
             _ => {}
+        }
+        self.engage_backups(before, totals, effects);
+    }
+
+    /// Lets backup servers whose turn has just come serve what waits for any server. Nobody else would tell them.
+    fn engage_backups(&mut self, before: Census, totals: &Totals, effects: &mut Effects) {
+        let after = self.balancer.census();
+        if after.active > 0 || (before.active == 0 && before.first_backup == after.first_backup) {
+            return;
+        }
+        for index in 0..self.slots.len() as u32 {
+            if self.queue.len() == 0 {
+                return;
+            }
+            if self.slots[index as usize].state.def.backup {
+                self.serve_all(totals, ServerId(index), effects);
+            }
         }
     }
 

@@ -308,6 +308,15 @@ mod queueing {
     }
 
     #[test]
+    fn requests_waiting_for_active_servers_are_served_by_backups_when_those_are_gone() {
+        let bench = Bench::with(vec![limited("a", 1, 1), ServerDef { backup: true, ..limited("b", 2, 1) }]);
+        let _a = bench.lease();
+        let mut ticket = bench.queue(Request::new());
+        bench.state(0, AdminState::Maint);
+        assert_eq!(taken(&mut ticket), "b");
+    }
+
+    #[test]
     fn backup_servers_do_not_serve_the_common_queue_while_others_can() {
         let bench = Bench::with(vec![limited("a", 1, 1), ServerDef { backup: true, ..limited("b", 2, 1) }]);
         let a = bench.lease();

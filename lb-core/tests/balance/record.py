@@ -72,6 +72,8 @@ def cases(modern):
     yield Case("rr-321", "roundrobin", [3, 2, 1], steps=turns(24))
     yield Case("rr-511", "roundrobin", [5, 1, 1], steps=turns(28))
     yield Case("rr-wide", "roundrobin", [256, 100, 37, 9, 1], steps=turns(420))
+    yield Case("rr-long", "roundrobin", [11, 15, 18], steps=turns(900))
+    yield Case("rr-many", "roundrobin", [(n * 7) % 13 + 1 for n in range(20)], steps=turns(600))
     yield Case("rr-changes", "roundrobin", [3, 2, 1], steps=(
         turns(7) + [("weight", "c", 10)] + turns(30) + [("weight", "a", 1)] + turns(20) + [("down", "b", 0)] + turns(15)
         + [("up", "b", 0)] + turns(30) + [("weight", "a", 0)] + turns(10) + [("weight", "a", 3)] + turns(30)))
