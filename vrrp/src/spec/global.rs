@@ -80,8 +80,8 @@ pub struct Global {
     /// Take over the addresses found in place at the start if the previous run of this process was master of them,
     /// see [`Router::resume`](crate::Router::resume). On unless an operator wants every start to begin as backup.
     pub resume: bool,
-    /// Run at least once before an instance with priority-lowering trackers yields: a master whose own trackers make
-    /// it lose for sure steps down at once instead of waiting to be outbid. On by default.
+    /// A master whose own trackers make it lose hands over at once (priority zero, then its true priority) instead of
+    /// waiting to be outbid. On by default.
     pub active_step_down: bool,
     /// Keep the addresses on a graceful stop until the successor is heard, at most one skew time. On by default.
     pub release_after_takeover: bool,
