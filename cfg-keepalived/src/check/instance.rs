@@ -426,7 +426,7 @@ impl Check<'_> {
             ));
         }
         let Some(vmac) = &it.vmac else { return };
-        if vmac.ipvlan.is_some() && !self.resolved.ipv6 && it.source.is_none() {
+        if vmac.ipvlan.is_some() && !self.resolved.ipv6 && it.source.is_none() && vmac.address.is_none() {
             let compat = format!(
                 "({name}) IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state"
             );

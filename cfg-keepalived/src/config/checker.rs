@@ -422,7 +422,7 @@ fn misc(
 ) -> Option<MiscCheck> {
     let (mut misc_path, mut misc_timeout, mut misc_dynamic, mut user) = (None, None, None, None);
     each(statement, common, cx, |inner, values, cx| match inner.name() {
-        "misc_path" => misc_path = Command::read(values, cx),
+        "misc_path" => misc_path = Command::read(values, cx).or_else(|| misc_path.take()),
         "misc_timeout" => misc_timeout = values.seconds(),
         "misc_dynamic" => misc_dynamic = values.flag(),
         _ => user = User::read(values, 0),

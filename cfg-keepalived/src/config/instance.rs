@@ -54,6 +54,8 @@ pub struct Vmac {
     pub mac: Option<[u8; 6]>,
     /// Interface group.
     pub group: Option<u32>,
+    /// Address of an ipvlan, from which its adverts come.
+    pub address: Option<IpAddr>,
     /// `use_ipvlan`, with its mode.
     pub ipvlan: Option<String>,
     /// `use_vmac_addr`: for the addresses alone.
@@ -611,6 +613,11 @@ impl ExtraGarp {
     }
 }
 
+/// An address, with or without a prefix length.
+fn own_address(text: &str) -> Option<IpAddr> {
+    text.split('/').next().and_then(value::address)
+}
+
 impl Vmac {
     fn read(statement: &Statement, cx: &mut Reading<'_>) -> Self {
         let ipvlan = statement.name() == "use_ipvlan";
@@ -618,6 +625,7 @@ impl Vmac {
             name: None,
             mac: None,
             group: None,
+            address: None,
             ipvlan: ipvlan.then(|| "bridge".to_owned()),
             addresses_only: statement.name() == "use_vmac_addr",
             span: statement.head_span(),
@@ -645,8 +653,8 @@ impl Vmac {
                         );
                     }
                 }
+                text if ipvlan && own_address(text).is_some() => it.address = own_address(text),
                 text if text.contains(':') => it.take_mac(word, cx),
-                text if ipvlan && (text.split('/').next().and_then(value::address)).is_some() => {}
                 _ => it.take_name(word, cx),
             }
         }

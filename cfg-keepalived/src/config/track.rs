@@ -57,7 +57,8 @@ impl Script {
         let mut script = ScriptFields::default();
         for (inner, values) in cx.each(statement.statements(), &name.value) {
             match inner.name() {
-                "script" => command = Command::read(&values, cx),
+                // A line without a command leaves the one before.
+                "script" => command = Command::read(&values, cx).or(command),
                 "interval" => script.interval = positive(&values, "interval", &name.value, cx),
                 "timeout" => script.timeout = positive(&values, "timeout", &name.value, cx),
                 "weight" => script.weight = weight(&values),

@@ -56,7 +56,7 @@ pub(super) const HTTP_GET: &[Keyword] = checker![connecting:
 pub(super) const URL: &[Keyword] = &[
     Keyword::new("path", &[word("PATH")], "Path of the request"),
     Keyword::new("digest", &[word("MD5")], "Digest the body must have"),
-    Keyword::new("status_code", &[word("CODE|FROM-TO").many()], "Accepted status codes"),
+    Keyword::new("status_code", &[word("CODE|FROM-TO").opt().many()], "Accepted status codes"),
     Keyword::new("virtualhost", &[word("NAME")], "Host name of the request")
         .missing("Missing HTTP_GET virtualhost name"),
     Keyword::new("regex", &[COMMAND], "What the body must match").missing("regex missing or too many fields"),

@@ -46,7 +46,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     Keyword::new("notification_email", &[], "Recipients of mails").values(Values::Words),
     Keyword::new("notification_email_from", &[word("ADDRESS")], "Sender of mails").missing("emailfrom missing - ignoring"),
     Keyword::new("smtp_server", &[word("HOST"), int("PORT", 1, 65535).opt()], "Mail relay"),
-    Keyword::new("smtp_helo_name", NAME, "Name in HELO"),
+    Keyword::new("smtp_helo_name", &[word("NAME").opt()], "Name in HELO"),
     Keyword::new("smtp_connect_timeout", WHOLE_SECONDS, "Patience with the relay")
         .complain("smtp_connect_timeout '{value}' must be in [0, 4294] - ignoring"),
     Keyword::new("smtp_alert", OPT_BOOL, "Send mails on all state changes unless a block says otherwise")

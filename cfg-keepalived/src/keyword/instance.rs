@@ -80,7 +80,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     Keyword::new("use_vmac_addr", &[], "Such an interface for the addresses alone"),
     Keyword::new("vmac_xmit_base", &[], "Adverts on the base interface"),
     Keyword::new("use_ipvlan", &[word("[name] INTERFACE|ADDRESS|bridge|private|vepa|group ID").opt().many()], "An ipvlan interface instead")
-        .partial("its own address is not set; give it by `mcast_src_ip`"),
+        ,
     Keyword::new("garp_extra_if", &[word("[all] SECONDS").many()], "Announcements on the base interface").missing("({name}): garp_extra_if specified without time - ignoring"),
     Keyword::new("vmac_garp_intvl", &[word("[all] SECONDS").many()], "Announcements on the base interface").missing("({name}): vmac_garp_intvl specified without time - ignoring").deprecated("garp_extra_if")
         .complain("Keyword \"vmac_garp_intvl\" is deprecated - please use \"garp_extra_if\""),

@@ -77,7 +77,7 @@ pub(super) const FILE: &[Keyword] = &[
 
 pub(super) const PROCESS: &[Keyword] = &[
     Keyword::new("process", &[COMMAND, word("ARGUMENT").opt().many()], "The program, and arguments to look for").first_wins(),
-    Keyword::new("param_match", &[one_of(&["exact", "initial", "partial"])], "How arguments are compared")
+    Keyword::new("param_match", &[one_of(&["exact", "initial", "partial"]).opt()], "How arguments are compared")
         .complain("Invalid param_match type {value} - ignoring"),
     Keyword::new("weight", &[int("WEIGHT", -254, 254), one_of(&["reverse", "noreverse"]).opt()], "Added to the priority; 0 makes absence a fault").missing("No weight specified for track process {name} - ignoring")
         .complain("Weight ({value}) for vrrp_track_process {name} must be between [-254..254] inclusive. Ignoring...")

@@ -33,7 +33,7 @@ pub(super) fn lower(
     to.ipv6 = resolved.ipv6;
     to.auth = auth(from, &resolved);
     to.transport = transport(from, &resolved, global);
-    to.source = from.source.map(|s| s.value);
+    to.source = from.source.map(|s| s.value).or_else(|| from.vmac.as_ref().and_then(|v| v.address));
     to.track_source = from.track_src_ip.is_some();
     to.no_addresses = from.no_addresses.is_some();
     addresses(from, &mut to, origins);
