@@ -14,7 +14,6 @@ const DEFAULT_USER: &str = "keepalived_script";
 
 /// Why nobody was found.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub(super) enum UserError {
     #[error("unknown user `{0}`")]
     UnknownUser(String),

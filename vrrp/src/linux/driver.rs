@@ -388,3 +388,14 @@ fn watches_routes(spec: &Spec) -> bool {
 pub(super) fn problem(text: String) -> Log {
     Log { severity: Severity::Error, detail: false, text }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_may_run_on_any_runtime() {
+        fn assert_send<T: Send>(_: impl FnOnce(Driver) -> T) {}
+        assert_send(Driver::run);
+    }
+}

@@ -230,8 +230,8 @@ impl Effects {
     }
 
     /// Waits until the kernel has done everything asked for so far.
-    pub(super) async fn flush(&self, limit: Duration) -> bool {
-        self.hands.flush(limit).await
+    pub(super) fn flush(&self, limit: Duration) -> impl Future<Output = bool> + use<> {
+        self.hands.flush(limit)
     }
 }
 

@@ -89,10 +89,10 @@ impl Hands {
     }
 
     /// Waits until everything queued so far is done, but no longer than `limit`. True if it is done.
-    pub(super) async fn flush(&self, limit: Duration) -> bool {
+    pub(super) fn flush(&self, limit: Duration) -> impl Future<Output = bool> + use<> {
         let (done, wait) = oneshot::channel();
         self.push(Job::Flush(done));
-        matches!(tokio::time::timeout(limit, wait).await, Ok(Ok(())))
+        async move { matches!(tokio::time::timeout(limit, wait).await, Ok(Ok(()))) }
     }
 }
 

@@ -104,7 +104,6 @@ impl Judge<'_> {
 
 /// What is wrong with a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub(super) enum Insecure {
     /// Somebody else than root can replace the file or a directory above it.
     Writable(PathBuf),

@@ -1,6 +1,7 @@
 //! Hears of changes of links, addresses, routes and rules.
 
 use std::io;
+use std::os::fd::AsFd as _;
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use tokio::io::Interest;
@@ -19,7 +20,7 @@ const RTNLGRP_IPV4_RULE: u32 = 8;
 const RTNLGRP_IPV6_RULE: u32 = 19;
 
 /// Room for the changes of a few thousand addresses between two looks.
-const RECEIVE_BUFFER: usize = 1 << 20;
+const RECEIVE_BUFFER: libc::c_int = 1 << 20;
 
 /// A socket subscribed to changes.
 pub(in crate::linux) struct Monitor {
@@ -40,8 +41,8 @@ impl Monitor {
         }
         // A connected netlink socket takes messages from its peer alone, here the kernel.
         socket.connect(&SocketAddr::new(0, 0))?;
-        // More than `net.core.rmem_max` is cut to it without an error; an overrun is repaired by listing again.
-        socket.set_rx_buf_sz(i32::try_from(RECEIVE_BUFFER).unwrap_or(i32::MAX))?;
+        // Without CAP_NET_ADMIN the size stays what it is; an overrun is repaired by listing everything again.
+        let _ = sys::set_int_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RECEIVE_BUFFER);
         socket.set_non_blocking(true)?;
         Ok(Self { socket: sys::watch(socket)?, buffer: Vec::with_capacity(RECEIVE_SIZE) })
     }
