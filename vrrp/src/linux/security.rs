@@ -14,8 +14,7 @@ use crate::spec::{Command, NotifyScripts, ScriptSecurity, Spec, TrackList};
 ///
 /// `search` is the value of `PATH`.
 pub(super) fn apply(spec: &mut Spec, search: &str) -> Vec<Log> {
-    let mut judge =
-        Judge { security: spec.global.scripts.clone(), search, logs: Vec::new(), insecure: false };
+    let mut judge = Judge { security: spec.global.scripts.clone(), search, logs: Vec::new() };
     let mut disabled = Vec::new();
     spec.scripts.retain(|script| {
         let keep = judge.allows(&script.command);
@@ -37,10 +36,6 @@ pub(super) fn apply(spec: &mut Spec, search: &str) -> Vec<Log> {
         strip(&mut instance.track);
         judge.notify_scripts(&instance.name, &mut instance.notify);
     }
-    if judge.insecure && !judge.security.enforce {
-        let text = "SECURITY VIOLATION - scripts are being executed but script_security not enabled.";
-        judge.error(text.to_owned());
-    }
     judge.logs
 }
 
@@ -48,7 +43,6 @@ struct Judge<'a> {
     security: ScriptSecurity,
     search: &'a str,
     logs: Vec<Log>,
-    insecure: bool,
 }
 
 impl Judge<'_> {
@@ -91,7 +85,6 @@ impl Judge<'_> {
                 self.error(format!(
                     "Unsafe permissions found for script '{program}'{consequence} ({reason})"
                 ));
-                self.insecure = true;
                 !self.security.enforce
             }
         }
