@@ -10,7 +10,7 @@ use super::clock::{Clock, boot_clock};
 use super::effects::Effects;
 use super::files::Files;
 use super::handle::{Command, Event, Handle, Options, StartError};
-use super::netlink::{Change, Monitor, Netlink, message};
+use super::netlink::{Monitor, Netlink, message};
 use super::notify::Ended;
 use super::processes::Processes;
 use super::security;
@@ -44,6 +44,8 @@ pub struct Driver {
     auto_priority: AutoPriority,
     clock: Clock,
     retry_at: Option<Instant>,
+    /// The picture of links and addresses may be incomplete and could not be renewed yet.
+    relist: bool,
     abandoned: bool,
     inbox: Inbox,
 }
@@ -106,6 +108,7 @@ impl Driver {
             auto_priority: AutoPriority::new(&spec.global.process),
             clock: Clock::new(now),
             retry_at: None,
+            relist: false,
             abandoned: false,
             inbox,
             spec,
@@ -129,8 +132,9 @@ impl Driver {
         if let Some((command, limit)) = self.spec.global.startup_script.clone() {
             self.effects.run_to_end("startup script", command, limit).await;
         }
+        self.effects.links.focus(&self.spec, &mut Vec::new());
         // The monitor is listening already, so nothing that changes from here on is missed.
-        self.list_everything()?;
+        self.list_everything();
         self.configure();
         self.settle();
         self.input(Input::Admin(Admin::Start));
@@ -152,7 +156,7 @@ impl Driver {
             biased;
             fired = self.timer.fired() => fired?,
             Some(datagram) = self.inbox.datagrams.recv() => self.receive(datagram),
-            ready = self.monitor.ready() => { ready?; self.hear()?; }
+            ready = self.monitor.ready() => { ready?; self.hear(); }
             Some((name, result)) = self.inbox.scripts.recv() => {
                 self.effects.script_ended(&name);
                 self.input(Input::Track(Track::Script(name, result)));
@@ -160,7 +164,7 @@ impl Driver {
             Some(problem) = self.inbox.problems.recv() => self.effects.problem(problem),
             Some(ended) = self.inbox.ended.recv() => self.effects.notify_ended(ended, Instant::now()),
             command = self.inbox.commands.recv(), if self.inbox.commands_open => match command {
-                Some(command) => self.obey(command)?,
+                Some(command) => self.obey(command),
                 None => self.inbox.commands_open = false,
             },
             Some(track) = self.inbox.tracks.recv() => self.input(Input::Track(track)),
@@ -181,6 +185,9 @@ impl Driver {
         }
         self.effects.overtake(now);
         if self.retry_at.is_some_and(|at| at <= now) {
+            if self.relist {
+                self.list_everything();
+            }
             self.refresh(now);
         }
     }
@@ -204,19 +211,20 @@ impl Driver {
     }
 
     /// Reads what the kernel tells of links and addresses.
-    fn hear(&mut self) -> io::Result<()> {
+    fn hear(&mut self) {
         let mut changes = Vec::new();
         loop {
             match self.monitor.read(&mut changes) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    self.effects.problem("netlink messages were lost, listing everything again".to_owned());
-                    changes.clear();
-                    self.list_everything()?;
+                Err(error) => {
+                    // ENOBUFS: more changed at once than the socket could hold.
+                    self.effects
+                        .problem(format!("netlink messages were lost, listing everything again: {error}"));
+                    self.relist = true;
+                    break;
                 }
-                Err(error) => return Err(error),
             }
         }
         let mut inputs = Vec::new();
@@ -229,16 +237,29 @@ impl Driver {
             self.settle();
             inputs.into_iter().for_each(|input| self.input(input));
         }
-        Ok(())
+        if self.relist {
+            self.list_everything();
+        }
     }
 
-    fn list_everything(&mut self) -> io::Result<()> {
-        let mut listing: Vec<Change> = self.netlink.dump(message::list_links())?;
-        listing.extend(self.netlink.dump(message::list_addresses())?);
-        let mut inputs = Vec::new();
-        self.effects.links.replace(listing, &mut inputs);
-        inputs.into_iter().for_each(|input| self.input(input));
-        Ok(())
+    /// Compares what is known of links and addresses with what there is. What fails is tried again later.
+    fn list_everything(&mut self) {
+        let listing = self.netlink.dump(message::list_links()).and_then(|mut listing| {
+            listing.extend(self.netlink.dump(message::list_addresses())?);
+            Ok(listing)
+        });
+        self.relist = listing.is_err();
+        match listing {
+            Ok(listing) => {
+                let mut inputs = Vec::new();
+                self.effects.links.replace(listing, &mut inputs);
+                inputs.into_iter().for_each(|input| self.input(input));
+            }
+            Err(error) => {
+                self.effects.problem(format!("cannot list links and addresses: {error}"));
+                self.retry_at = Some(Instant::now() + RETRY);
+            }
+        }
     }
 
     /// Makes interfaces and opens sockets as far as the links allow.
@@ -250,7 +271,7 @@ impl Driver {
 
     fn refresh(&mut self, now: Instant) {
         self.effects.open_sockets();
-        self.retry_at = self.effects.sockets.has_failures().then(|| now + RETRY);
+        self.retry_at = (self.relist || self.effects.sockets.has_failures()).then(|| now + RETRY);
     }
 
     /// Takes over what the specification says of things the router does not know.
@@ -271,7 +292,7 @@ impl Driver {
         }
     }
 
-    fn obey(&mut self, command: Command) -> io::Result<()> {
+    fn obey(&mut self, command: Command) {
         match command {
             Command::Input(input) => {
                 self.abandoned |= input == Input::Admin(Admin::Abandon);
@@ -282,24 +303,31 @@ impl Driver {
                 let _ = reply.send(self.router.snapshot(Instant::now()));
             }
             Command::Reload(spec, reply) => {
-                let result = self.reload(*spec)?;
-                let _ = reply.send(result);
+                let _ = reply.send(self.reload(*spec));
             }
         }
-        Ok(())
     }
 
-    fn reload(&mut self, mut spec: Spec) -> io::Result<Result<(), SpecError>> {
+    fn reload(&mut self, mut spec: Spec) -> Result<(), SpecError> {
         let now = Instant::now();
         let logs = prepare(&mut spec);
+        // What the new specification names and the old one did not, so that the router can judge at once. If it
+        // refuses, it knows a little more than it has to.
+        let mut inputs = Vec::new();
+        let farewells = self.effects.links.focus(&spec, &mut inputs);
+        inputs.into_iter().for_each(|input| self.input(input));
         if let Err(error) = self.router.reconfigure(now, spec.clone()) {
-            return Ok(Err(error));
+            self.effects.links.focus(&self.spec, &mut Vec::new());
+            return Err(error);
         }
         logs.into_iter().for_each(|log| self.effects.log(log));
         let monitor_changes = watches_routes(&spec) != watches_routes(&self.spec);
         self.spec = spec;
         if monitor_changes {
-            self.monitor = Monitor::open(watches_routes(&self.spec))?;
+            match Monitor::open(watches_routes(&self.spec)) {
+                Ok(monitor) => self.monitor = monitor,
+                Err(error) => self.effects.problem(format!("cannot watch routes: {error}")),
+            }
         }
         // New sockets and interfaces before what needs them, old ones closed only after the farewells.
         self.effects.configure(&self.spec);
@@ -307,9 +335,10 @@ impl Driver {
         self.drain(now);
         self.effects.sockets.prune(&self.spec);
         self.effects.vmacs.prune(&self.spec, &mut self.netlink);
-        self.list_everything()?;
+        farewells.into_iter().for_each(|input| self.input(input));
+        self.list_everything();
         self.configure();
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Tells the router something and does what it wants.

@@ -1,23 +1,70 @@
 //! What is known of the machine's interfaces and their addresses, and what the router is told about it.
+//!
+//! A machine may have thousands of interfaces and addresses that come and go with containers. Everything is known
+//! here, because anything may be named by the next specification, but the router hears only of what the present one
+//! names.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 
 use super::netlink::{AddressInfo, Change, LinkInfo};
 use super::socket::LinkRef;
 use crate::event::{Input, InterfaceAddress, Link};
-use crate::spec::{Name, Prefix};
+use crate::spec::{Name, Prefix, Spec};
 
 /// The interfaces of the network namespace.
 #[derive(Default)]
 pub(super) struct Links {
     by_index: BTreeMap<u32, Known>,
     by_name: HashMap<Name, u32>,
+    focus: Focus,
+    /// Numbers addresses in the order they were heard of.
+    count: u64,
 }
 
+/// An interface, with its addresses.
 struct Known {
     info: LinkInfo,
     name: Name,
-    addresses: Vec<AddressInfo>,
+    addresses: HashMap<(IpAddr, u8), Held>,
+}
+
+/// What matters of an address.
+struct Held {
+    order: u64,
+    usable: bool,
+}
+
+/// What the router cares for.
+#[derive(Default, PartialEq, Eq)]
+struct Focus {
+    interfaces: BTreeSet<Name>,
+    /// Addresses that matter wherever they are.
+    addresses: BTreeSet<IpAddr>,
+}
+
+impl Focus {
+    fn of(spec: &Spec) -> Self {
+        let mut focus = Self::default();
+        let fixed = spec.fixed.addresses.iter().filter_map(|address| address.interface.as_ref());
+        let tracks = spec.instances.iter().map(|instance| &instance.track);
+        let tracks = tracks.chain(spec.groups.iter().map(|group| &group.track));
+        let tracked = tracks.flat_map(|track| &track.interfaces).map(|used| &used.interface);
+        focus.interfaces.extend(fixed.chain(tracked).cloned());
+        for instance in &spec.instances {
+            let own = [instance.interface.as_ref(), instance.wire_interface(), instance.vrf.as_ref()];
+            focus.interfaces.extend(own.into_iter().flatten().cloned());
+            let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
+            let on = addresses.filter_map(|address| instance.address_interface(address));
+            focus.interfaces.extend(on.cloned());
+            focus.addresses.extend(instance.source);
+        }
+        focus
+    }
+
+    fn includes(&self, interface: &Name, address: IpAddr) -> bool {
+        self.interfaces.contains(interface) || self.addresses.contains(&address)
+    }
 }
 
 impl Links {
@@ -26,35 +73,61 @@ impl Links {
         match change {
             Change::Link(info) => self.set_link(info, inputs),
             Change::LinkGone { index } => self.remove_link(index, inputs),
-            Change::Address(info) => self.set_address(info, inputs),
-            Change::AddressGone(info) => self.remove_address(&info, inputs),
+            Change::Address(info) => self.set_address(&info, inputs),
+            Change::AddressGone(info) => self.remove_address(info.index, (info.address, info.prefix), inputs),
             Change::RouteGone(_) | Change::RuleGone(_) => {}
         }
     }
 
     /// Replaces everything by a complete listing, telling only the differences.
     pub(super) fn replace(&mut self, listing: Vec<Change>, inputs: &mut Vec<Input>) {
-        let links: Vec<u32> = listing.iter().filter_map(link_index).collect();
+        let mut links = HashSet::new();
+        let mut addresses = HashSet::new();
+        for change in &listing {
+            match change {
+                Change::Link(info) => drop(links.insert(info.index)),
+                Change::Address(info) => drop(addresses.insert((info.index, info.address, info.prefix))),
+                _ => {}
+            }
+        }
         let gone: Vec<u32> = self.by_index.keys().copied().filter(|index| !links.contains(index)).collect();
         for index in gone {
             self.remove_link(index, inputs);
         }
-        let present = |known: &AddressInfo| {
-            listing.iter().any(|change| matches!(change, Change::Address(info) if same(info, known)))
-        };
-        let stale: Vec<AddressInfo> = self
-            .by_index
-            .values()
-            .flat_map(|known| &known.addresses)
-            .filter(|known| !present(known))
-            .cloned()
-            .collect();
-        for address in stale {
-            self.remove_address(&address, inputs);
+        let known = self.by_index.iter();
+        let known =
+            known.flat_map(|(index, known)| known.addresses.keys().map(move |key| (*index, key.0, key.1)));
+        let stale: Vec<(u32, IpAddr, u8)> = known.filter(|key| !addresses.contains(key)).collect();
+        for (index, address, prefix) in stale {
+            self.remove_address(index, (address, prefix), inputs);
         }
         for change in listing {
             self.apply(change, inputs);
         }
+    }
+
+    /// Turns the attention to what a specification names, and tells what is known of things it had not before.
+    /// Returns what is to be told once the former specification is out of force: nobody looks there any more.
+    pub(super) fn focus(&mut self, spec: &Spec, inputs: &mut Vec<Input>) -> Vec<Input> {
+        let old = std::mem::replace(&mut self.focus, Focus::of(spec));
+        let left = old.interfaces.difference(&self.focus.interfaces);
+        let mut farewells: Vec<Input> = left.map(|name| Input::Link(Link::absent(name.clone()))).collect();
+        for known in self.by_index.values() {
+            if self.focus.interfaces.contains(&known.name) && !old.interfaces.contains(&known.name) {
+                inputs.push(known.input());
+            }
+            let mut addresses: Vec<_> = known.addresses.iter().collect();
+            addresses.sort_by_key(|(_, held)| held.order);
+            for (key, held) in addresses {
+                let address = known.address(*key, held.usable);
+                match (old.includes(&known.name, key.0), self.focus.includes(&known.name, key.0)) {
+                    (false, true) => inputs.push(Input::AddressAdded(address)),
+                    (true, false) => farewells.push(Input::AddressRemoved(address)),
+                    _ => {}
+                }
+            }
+        }
+        farewells
     }
 
     /// The index of an interface.
@@ -79,50 +152,69 @@ impl Links {
         if let Some(other) = self.by_name.get(info.name.as_str()).copied().filter(|other| *other != index) {
             self.remove_link(other, inputs);
         }
-        let mut addresses = Vec::new();
+        let mut addresses = HashMap::new();
         if let Some(known) = self.by_index.get_mut(&index) {
             if known.info.name == info.name {
                 let news = known.info.running != info.running || known.info.mtu != info.mtu;
                 known.info = info;
-                inputs.extend(news.then(|| known.input()));
+                if news && self.focus.interfaces.contains(&known.name) {
+                    inputs.push(known.input());
+                }
                 return;
             }
+            // Renamed: everything it has moves to the new name.
             addresses = std::mem::take(&mut known.addresses);
             self.remove_link(index, inputs);
         }
-        let known = Known { name: Name::new(&info.name), info, addresses };
-        inputs.push(known.input());
-        inputs.extend(known.addresses.iter().map(|address| Input::AddressAdded(known.address(address))));
+        let known = Known { name: Name::new(&info.name), info, addresses: HashMap::new() };
+        if self.focus.interfaces.contains(&known.name) {
+            inputs.push(known.input());
+        }
         self.by_name.insert(known.name.clone(), index);
         self.by_index.insert(index, known);
+        let mut addresses: Vec<_> = addresses.into_iter().collect();
+        addresses.sort_by_key(|(_, held)| held.order);
+        for (key, held) in addresses {
+            self.hold(index, key, held.usable, inputs);
+        }
     }
 
     fn remove_link(&mut self, index: u32, inputs: &mut Vec<Input>) {
         let Some(known) = self.by_index.remove(&index) else { return };
         self.by_name.remove(&known.name);
-        inputs.push(Input::Link(Link::absent(known.name)));
+        if self.focus.interfaces.contains(&known.name) {
+            inputs.push(Input::Link(Link::absent(known.name)));
+            return;
+        }
+        let lost = known.addresses.iter().filter(|(key, _)| self.focus.addresses.contains(&key.0));
+        inputs.extend(lost.map(|(key, held)| Input::AddressRemoved(known.address(*key, held.usable))));
     }
 
-    fn set_address(&mut self, info: AddressInfo, inputs: &mut Vec<Input>) {
-        let Some(known) = self.by_index.get_mut(&info.index) else { return };
-        let input = known.address(&info);
-        match known.addresses.iter_mut().find(|old| same(old, &info)) {
-            Some(old) if usable(old.flags) == usable(info.flags) => *old = info,
-            Some(old) => {
-                *old = info;
-                inputs.push(Input::AddressAdded(input));
-            }
-            None => {
-                known.addresses.push(info);
-                inputs.push(Input::AddressAdded(input));
-            }
+    fn set_address(&mut self, info: &AddressInfo, inputs: &mut Vec<Input>) {
+        self.hold(info.index, (info.address, info.prefix), usable(info.flags), inputs);
+    }
+
+    fn hold(&mut self, index: u32, key: (IpAddr, u8), usable: bool, inputs: &mut Vec<Input>) {
+        let Some(known) = self.by_index.get_mut(&index) else { return };
+        self.count += 1;
+        let order = self.count;
+        let held = known.addresses.get_mut(&key);
+        match held {
+            Some(held) if held.usable == usable => return,
+            Some(held) => held.usable = usable,
+            None => drop(known.addresses.insert(key, Held { order, usable })),
+        }
+        if self.focus.includes(&known.name, key.0) {
+            inputs.push(Input::AddressAdded(known.address(key, usable)));
         }
     }
 
-    fn remove_address(&mut self, info: &AddressInfo, inputs: &mut Vec<Input>) {
-        let Some(known) = self.by_index.get_mut(&info.index) else { return };
-        known.addresses.retain(|old| !same(old, info));
-        inputs.push(Input::AddressRemoved(known.address(info)));
+    fn remove_address(&mut self, index: u32, key: (IpAddr, u8), inputs: &mut Vec<Input>) {
+        let Some(known) = self.by_index.get_mut(&index) else { return };
+        known.addresses.remove(&key);
+        if self.focus.includes(&known.name, key.0) {
+            inputs.push(Input::AddressRemoved(known.address(key, false)));
+        }
     }
 }
 
@@ -133,23 +225,11 @@ impl Known {
         Input::Link(link)
     }
 
-    fn address(&self, info: &AddressInfo) -> InterfaceAddress {
-        let prefix = Prefix::new(info.address, info.prefix);
-        let mut address = InterfaceAddress::new(self.name.clone(), prefix);
-        address.usable = usable(info.flags);
+    fn address(&self, (address, prefix): (IpAddr, u8), usable: bool) -> InterfaceAddress {
+        let mut address = InterfaceAddress::new(self.name.clone(), Prefix::new(address, prefix));
+        address.usable = usable;
         address
     }
-}
-
-fn link_index(change: &Change) -> Option<u32> {
-    match change {
-        Change::Link(info) => Some(info.index),
-        _ => None,
-    }
-}
-
-fn same(a: &AddressInfo, b: &AddressInfo) -> bool {
-    (a.index, a.address, a.prefix) == (b.index, b.address, b.prefix)
 }
 
 /// True unless duplicate address detection is going on or has failed.
@@ -157,4 +237,127 @@ fn usable(flags: u32) -> bool {
     const IFA_F_DADFAILED: u32 = 0x08;
     const IFA_F_TENTATIVE: u32 = 0x40;
     flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Global, Instance};
+
+    fn link(index: u32, name: &str, running: bool) -> Change {
+        Change::Link(LinkInfo { index, name: name.to_owned(), running, mtu: 1500, ..LinkInfo::default() })
+    }
+
+    fn info(index: u32, address: &str) -> AddressInfo {
+        AddressInfo { index, address: address.parse().unwrap(), prefix: 24, flags: 0, protocol: 0 }
+    }
+
+    fn watching(interface: &str) -> Spec {
+        let mut spec = Spec::new();
+        let mut instance = Instance::new("i", 1, &Global::default());
+        instance.interface = Some(interface.into());
+        spec.instances.push(instance);
+        spec
+    }
+
+    fn links(interface: &str) -> Links {
+        let mut links = Links::default();
+        links.focus(&watching(interface), &mut Vec::new());
+        links
+    }
+
+    fn told(links: &mut Links, changes: Vec<Change>) -> Vec<String> {
+        let mut inputs = Vec::new();
+        changes.into_iter().for_each(|change| links.apply(change, &mut inputs));
+        words(&inputs)
+    }
+
+    fn words(inputs: &[Input]) -> Vec<String> {
+        let word = |input: &Input| match input {
+            Input::Link(link) if !link.present => format!("{} gone", link.interface),
+            Input::Link(link) => format!("{} {}", link.interface, if link.up { "up" } else { "down" }),
+            Input::AddressAdded(address) => format!("{} +{}", address.interface, address.prefix.address),
+            Input::AddressRemoved(address) => format!("{} -{}", address.interface, address.prefix.address),
+            other => format!("{other:?}"),
+        };
+        inputs.iter().map(word).collect()
+    }
+
+    #[test]
+    fn only_what_the_specification_names_is_told() {
+        let mut links = links("eth0");
+        let changes = vec![
+            link(1, "eth0", true),
+            link(2, "eth1", true),
+            Change::Address(info(1, "10.0.0.1")),
+            Change::Address(info(2, "10.0.1.1")),
+            Change::Address(info(9, "10.0.9.1")),
+        ];
+        assert_eq!(told(&mut links, changes), ["eth0 up", "eth0 +10.0.0.1"]);
+        let mut inputs = Vec::new();
+        let farewells = links.focus(&watching("eth1"), &mut inputs);
+        assert_eq!(words(&inputs), ["eth1 up", "eth1 +10.0.1.1"]);
+        assert_eq!(words(&farewells), ["eth0 gone", "eth0 -10.0.0.1"]);
+    }
+
+    #[test]
+    fn what_is_said_twice_is_told_once() {
+        let mut links = links("eth0");
+        let state = || vec![link(1, "eth0", true), Change::Address(info(1, "10.0.0.1"))];
+        assert_eq!(told(&mut links, state()).len(), 2);
+        assert_eq!(told(&mut links, state()), Vec::<String>::new());
+        assert_eq!(told(&mut links, vec![link(1, "eth0", false)]), ["eth0 down"]);
+    }
+
+    #[test]
+    fn a_listing_tells_what_vanished_meanwhile() {
+        let mut links = links("eth0");
+        let state = vec![
+            link(1, "eth0", true),
+            Change::Address(info(1, "10.0.0.1")),
+            Change::Address(info(1, "10.0.0.2")),
+        ];
+        told(&mut links, state);
+        let mut inputs = Vec::new();
+        links.replace(vec![link(1, "eth0", true), Change::Address(info(1, "10.0.0.2"))], &mut inputs);
+        assert_eq!(words(&inputs), ["eth0 -10.0.0.1"]);
+        inputs.clear();
+        links.replace(Vec::new(), &mut inputs);
+        assert_eq!(words(&inputs), ["eth0 gone"]);
+        assert_eq!(links.index_of("eth0"), None);
+    }
+
+    #[test]
+    fn a_renamed_interface_takes_its_addresses_along_in_order() {
+        let mut links = links("eth0");
+        let mut changes = vec![link(1, "new0", true)];
+        changes.extend((1..9).map(|host| Change::Address(info(1, &format!("10.0.0.{host}")))));
+        assert_eq!(told(&mut links, changes), Vec::<String>::new());
+        let heard = told(&mut links, vec![link(1, "eth0", true)]);
+        let expected = (1..9).map(|host| format!("eth0 +10.0.0.{host}"));
+        assert_eq!(heard, std::iter::once("eth0 up".to_owned()).chain(expected).collect::<Vec<_>>());
+        assert_eq!(told(&mut links, vec![link(1, "old0", true)]), ["eth0 gone"]);
+    }
+
+    #[test]
+    fn an_interface_replaced_by_another_of_its_name_is_gone_first() {
+        let mut links = links("eth0");
+        told(&mut links, vec![link(1, "eth0", true)]);
+        assert_eq!(told(&mut links, vec![link(7, "eth0", true)]), ["eth0 gone", "eth0 up"]);
+        assert_eq!(links.index_of("eth0"), Some(7));
+        // The late farewell of the old one changes nothing.
+        assert_eq!(told(&mut links, vec![Change::LinkGone { index: 1 }]), Vec::<String>::new());
+        assert_eq!(links.index_of("eth0"), Some(7));
+    }
+
+    #[test]
+    fn a_source_address_matters_on_any_interface() {
+        let mut spec = watching("eth0");
+        spec.instances[0].source = Some("192.0.2.1".parse().unwrap());
+        let mut links = Links::default();
+        links.focus(&spec, &mut Vec::new());
+        let changes = vec![link(2, "lo", true), Change::Address(info(2, "192.0.2.1"))];
+        assert_eq!(told(&mut links, changes), ["lo +192.0.2.1"]);
+        assert_eq!(told(&mut links, vec![Change::LinkGone { index: 2 }]), ["lo -192.0.2.1"]);
+    }
 }
