@@ -1,6 +1,6 @@
 //! The ordered start: directory, files, background, sockets, pid file, then one process or a supervisor with its parts.
 
-use crate::args::{DemoArgs, PartArgs, RunArgs, Signal, SignalArgs};
+use crate::args::{PartArgs, RunArgs, Signal, SignalArgs};
 use crate::load::{self, Haproxy};
 use crate::supervisor::{Supervisor, open_sockets};
 use crate::world::World;
@@ -152,11 +152,6 @@ pub fn signal(args: &SignalArgs) -> u8 {
         Ok(()) => 0,
         Err(e) => failed(&format!("cannot signal process {}: {e}", pid.as_raw_nonzero())),
     }
-}
-
-/// `lb demo`.
-pub fn demo(_args: &DemoArgs) -> u8 {
-    failed("the demonstration is not part of this build")
 }
 
 fn failed(text: &str) -> u8 {

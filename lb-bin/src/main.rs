@@ -1,3 +1,48 @@
 //! The `lb` program: one daemon for HAProxy and Keepalived configurations.
 
-fn main() {}
+#![expect(clippy::disallowed_methods, reason = "the program owns its clock and its environment")]
+
+mod args;
+mod boot;
+mod bridge;
+mod check;
+mod demo;
+mod load;
+mod mail;
+mod proxy;
+mod registry;
+mod report;
+mod router;
+mod supervisor;
+mod version;
+mod world;
+
+use args::{Invocation, Text};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let status = match args::parse(std::env::args_os()) {
+        Ok(Invocation::Run(args)) => boot::run(args),
+        Ok(Invocation::Part(args)) => boot::part(args),
+        Ok(Invocation::Check(args)) => check::run(&args),
+        Ok(Invocation::Condition(text)) => check::condition(&text),
+        Ok(Invocation::Signal(args)) => boot::signal(&args),
+        Ok(Invocation::Demo(args)) => demo::run(&args),
+        Ok(Invocation::Print(text)) => print(text),
+        Err(error) => {
+            report::error(&format!("lb: {error}\n"));
+            error.status
+        }
+    };
+    ExitCode::from(status)
+}
+
+fn print(text: Text) -> u8 {
+    report::say(&match text {
+        Text::Help => version::HELP.to_owned(),
+        Text::Version => version::own(),
+        Text::HaproxyVersion { long } => version::haproxy(long),
+        Text::KeepalivedVersion => version::keepalived(),
+    });
+    0
+}

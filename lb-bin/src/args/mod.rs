@@ -182,6 +182,8 @@ pub struct DemoArgs {
     pub plain: bool,
     /// Only one node on the loopback interface.
     pub single: bool,
+    /// What a helper process of the demonstration does; for the demonstration only.
+    pub role: Option<String>,
 }
 
 /// Which part of a supervised program.

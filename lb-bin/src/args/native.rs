@@ -93,6 +93,7 @@ fn demo(words: &[String]) -> Result<DemoArgs, UsageError> {
             "--rate" => args.rate = Some(words.number(word)?),
             "--plain" => args.plain = true,
             "--single" => args.single = true,
+            "--role" => args.role = Some(words.value(word)?.to_owned()),
             _ => return Err(UsageError::new(format!("unknown option `{word}` of `lb demo`; see `lb help`"))),
         }
     }
