@@ -25,14 +25,14 @@ pub struct Haproxy {
     pub spec: Spec,
     /// Warnings, rendered.
     pub text: String,
-    lowered: cfg_haproxy::Lowered,
+    origins: cfg_haproxy::Origins,
     sources: SourceMap,
 }
 
 impl Haproxy {
     /// The place an object of the specification came from, as `FILE:LINE`.
     pub fn place(&self, origin: Origin) -> Option<String> {
-        let (file, at) = self.sources.locate(self.lowered.span(origin)?)?;
+        let (file, at) = self.sources.locate(self.origins.span(origin)?)?;
         Some(format!("{file}:{}", at.line))
     }
 }
@@ -53,15 +53,15 @@ pub fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
     let (config, found) = cfg_haproxy::check(&tree, host);
     diagnostics.append(found);
     let registry = registry::registry();
-    let lowered = cfg_haproxy::lower(&tree, &config, &registry, host);
-    diagnostics.append(lowered.diagnostics.clone());
+    let lowered = cfg_haproxy::lower(&config, &tree, &registry, host, &ProcessEnv);
+    diagnostics.append(lowered.diagnostics);
     diagnostics.sort();
     let sources = tree.sources().clone();
     let text = report::render(&sources, &diagnostics, args.format, Dialect::Haproxy);
     judge(&diagnostics, args.strict).map_or(Ok(()), |status| Err(Rejected { text: text.clone(), status }))?;
-    let mut spec = lowered.spec.clone();
+    let mut spec = lowered.spec;
     overrule(&mut spec, args);
-    Ok(Haproxy { spec, text, lowered, sources })
+    Ok(Haproxy { spec, text, origins: lowered.origins, sources })
 }
 
 /// The exit status of files that cannot be used: 1 for errors (or warnings that count as such), 2 for nothing to do.
