@@ -10,7 +10,7 @@ use lb_core::rt::Sockets;
 use std::os::unix::net::UnixStream;
 
 /// `lb run`: answers the exit status.
-pub fn run(args: RunArgs) -> u8 {
+pub(crate) fn run(args: RunArgs) -> u8 {
     if let Some(directory) = &args.directory
         && let Err(e) = std::env::set_current_dir(directory)
     {
@@ -124,7 +124,7 @@ fn in_runtime(work: impl Future<Output = u8>) -> u8 {
 }
 
 /// `lb part`: the life of one part.
-pub fn part(args: PartArgs) -> u8 {
+pub(crate) fn part(args: PartArgs) -> u8 {
     let channel = match process::inherited(args.channel) {
         Ok(fd) => UnixStream::from(fd),
         Err(e) => return failed(&format!("`lb part` is for the supervisor only: {e}")),
@@ -138,7 +138,7 @@ pub fn part(args: PartArgs) -> u8 {
 }
 
 /// `lb reload` and `lb stop`.
-pub fn signal(args: &SignalArgs) -> u8 {
+pub(crate) fn signal(args: &SignalArgs) -> u8 {
     let read = std::fs::read_to_string(&args.pidfile);
     let pid = read.ok().and_then(|t| t.trim().parse().ok()).and_then(rustix::process::Pid::from_raw);
     let Some(pid) = pid else {

@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 
 /// From the supervisor to a part.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum ToPart {
+pub(crate) enum ToPart {
     /// The first message: what to begin with.
     Init {
         /// Listening sockets by address, in the order of the descriptors.
@@ -54,7 +54,7 @@ pub enum ToPart {
 
 /// From a part to the supervisor.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum FromPart {
+pub(crate) enum FromPart {
     /// The part does its work.
     Ready,
     /// Answer to a ping.
@@ -76,7 +76,7 @@ pub enum FromPart {
 
 /// A channel whose messages can be awaited.
 #[derive(Debug)]
-pub struct Link {
+pub(crate) struct Link {
     channel: Channel,
     /// A second descriptor of the channel's socket, for waiting.
     readiness: UnixStream,
@@ -84,14 +84,14 @@ pub struct Link {
 
 impl Link {
     /// Inside a runtime.
-    pub fn new(channel: Channel) -> io::Result<Self> {
+    pub(crate) fn new(channel: Channel) -> io::Result<Self> {
         let socket = channel.socket().try_clone()?;
         socket.set_nonblocking(true)?;
         Ok(Self { channel, readiness: UnixStream::from_std(socket)? })
     }
 
     /// The next message, with the bytes behind it and its descriptors; `None` when the other end is gone. Cancel safe.
-    pub async fn receive<T: for<'de> Deserialize<'de>>(&mut self) -> io::Result<Option<Message<T>>> {
+    pub(crate) async fn receive<T: for<'de> Deserialize<'de>>(&mut self) -> io::Result<Option<Message<T>>> {
         loop {
             // One read may have brought several messages: those are not waited for.
             let channel = &mut self.channel;
@@ -107,12 +107,12 @@ impl Link {
     }
 
     /// Sends a message.
-    pub fn send<T: Serialize>(&self, message: &T) -> io::Result<()> {
+    pub(crate) fn send<T: Serialize>(&self, message: &T) -> io::Result<()> {
         self.send_with(message, &[], &[])
     }
 
     /// Sends a message with bytes and descriptors.
-    pub fn send_with<T: Serialize>(
+    pub(crate) fn send_with<T: Serialize>(
         &self,
         message: &T,
         bytes: &[u8],
@@ -127,7 +127,7 @@ impl Link {
 
 /// A message with what came behind it.
 #[derive(Debug)]
-pub struct Message<T> {
+pub(crate) struct Message<T> {
     /// The message.
     pub value: T,
     /// The bytes behind it.
@@ -146,7 +146,7 @@ impl<T: for<'de> Deserialize<'de>> Message<T> {
 }
 
 /// Takes files apart for a message: their names and lengths, and all their bytes.
-pub fn pack(bundle: &Bundle) -> (Vec<(String, Result<usize, Vec<String>>)>, Vec<u8>) {
+pub(crate) fn pack(bundle: &Bundle) -> (Vec<(String, Result<usize, Vec<String>>)>, Vec<u8>) {
     let mut bytes = Vec::new();
     let mut list = Vec::new();
     for (path, entry) in bundle {
@@ -165,7 +165,7 @@ pub fn pack(bundle: &Bundle) -> (Vec<(String, Result<usize, Vec<String>>)>, Vec<
 }
 
 /// Puts them together again.
-pub fn unpack(list: Vec<(String, Result<usize, Vec<String>>)>, mut bytes: &[u8]) -> Bundle {
+pub(crate) fn unpack(list: Vec<(String, Result<usize, Vec<String>>)>, mut bytes: &[u8]) -> Bundle {
     let mut bundle = Bundle::new();
     for (path, what) in list {
         let entry = match what {
@@ -182,7 +182,7 @@ pub fn unpack(list: Vec<(String, Result<usize, Vec<String>>)>, mut bytes: &[u8])
 }
 
 /// Gives each address its descriptors.
-pub fn distribute(list: Vec<(String, usize)>, fds: Vec<OwnedFd>) -> lb_core::rt::Sockets {
+pub(crate) fn distribute(list: Vec<(String, usize)>, fds: Vec<OwnedFd>) -> lb_core::rt::Sockets {
     let mut fds = fds.into_iter();
     list.into_iter().map(|(address, count)| (address, fds.by_ref().take(count).collect())).collect()
 }

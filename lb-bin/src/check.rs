@@ -5,7 +5,7 @@ use crate::world::World;
 use crate::{load, report};
 
 /// Runs the check; answers the exit status.
-pub fn run(args: &CheckArgs) -> u8 {
+pub(crate) fn run(args: &CheckArgs) -> u8 {
     if let Some(directory) = &args.directory
         && let Err(e) = std::env::set_current_dir(directory)
     {
@@ -68,13 +68,13 @@ fn keepalived(path: &std::path::Path, args: &CheckArgs) -> u8 {
 }
 
 /// `haproxy -cc`: 0 for true, 1 for false, 2 for a condition that cannot be understood.
-pub fn condition(text: &str) -> u8 {
+pub(crate) fn condition(text: &str) -> u8 {
     let facts = load::facts(&RunArgs::default());
     match cfg_haproxy::cond::evaluate(text, &crate::world::ProcessEnv, &facts) {
         Ok(true) => 0,
         Ok(false) => 1,
         Err(e) => {
-            report::alert(&format!("config : {e}"));
+            report::alert(&format!("config : {}", e.message));
             2
         }
     }

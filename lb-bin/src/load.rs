@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// Files that cannot be used; what is wrong has been rendered.
 #[derive(Debug)]
-pub struct Rejected {
+pub(crate) struct Rejected {
     /// What to print.
     pub text: String,
     /// The exit status.
@@ -20,7 +20,7 @@ pub struct Rejected {
 }
 
 /// An haproxy.cfg that can run.
-pub struct Haproxy {
+pub(crate) struct Haproxy {
     /// What to run.
     pub spec: Spec,
     /// Warnings, rendered.
@@ -31,14 +31,14 @@ pub struct Haproxy {
 
 impl Haproxy {
     /// The place an object of the specification came from, as `FILE:LINE`.
-    pub fn place(&self, origin: Origin) -> Option<String> {
+    pub(crate) fn place(&self, origin: Origin) -> Option<String> {
         let (file, at) = self.sources.locate(self.origins.span(origin)?)?;
         Some(format!("{file}:{}", at.line))
     }
 }
 
 /// Reads, checks and lowers an haproxy.cfg.
-pub fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
+pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
     let refuse = |text: String| Rejected { text, status: 1 };
     let files = expand(&args.haproxy).map_err(refuse)?;
     let mut texts = Vec::new();
@@ -112,19 +112,17 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<String>, String> {
 }
 
 /// A keepalived.conf that can run.
-pub struct Keepalived {
+pub(crate) struct Keepalived {
     /// What to run.
     pub spec: vrrp::spec::Spec,
     /// What there is to say, rendered.
     pub text: String,
     /// The exit status of Keepalived's test of the same file.
     pub status: u8,
-    /// What it says, typed.
-    pub loaded: cfg_keepalived::Loaded,
 }
 
 /// Reads, checks and lowers a keepalived.conf.
-pub fn keepalived(path: &Path, format: Format, world: &World) -> Result<Keepalived, Rejected> {
+pub(crate) fn keepalived(path: &Path, format: Format, world: &World) -> Result<Keepalived, Rejected> {
     let name = path.to_string_lossy();
     let text = world.text(&name).map_err(|e| Rejected {
         text: format!("Unable to find configuration file {name} ({e})\n"),
@@ -138,10 +136,10 @@ pub fn keepalived(path: &Path, format: Format, world: &World) -> Result<Keepaliv
         return Err(Rejected { text, status: status.max(1) });
     }
     let spec = cfg_keepalived::lower(&loaded.config, &ProcessEnv).spec;
-    Ok(Keepalived { spec, text, status, loaded })
+    Ok(Keepalived { spec, text, status })
 }
 
 /// The facts conditions of a configuration may ask for.
-pub fn facts(args: &RunArgs) -> Facts {
+pub(crate) fn facts(args: &RunArgs) -> Facts {
     registry::facts(args)
 }

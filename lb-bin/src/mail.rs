@@ -4,14 +4,14 @@ use vrrp::event::MailMessage;
 use vrrp::spec::Spec;
 
 /// Sends mails in the background; their failure is logged and changes nothing.
-pub struct Mailer;
+pub(crate) struct Mailer;
 
 impl Mailer {
     /// As the configuration says: sender, recipients, relay.
-    pub fn new(_spec: &Spec) -> Self {
+    pub(crate) fn new(_spec: &Spec) -> Self {
         Self
     }
 
     /// Sends one mail.
-    pub fn send(&self, _message: &MailMessage) {}
+    pub(crate) fn send(&self, _message: &MailMessage) {}
 }

@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const SPARE: u64 = 1024;
 
 /// A server that is set up, and what must live as long.
-pub struct Running {
+pub(crate) struct Running {
     server: Server,
     args: RunArgs,
     process: ProcessSpec,
@@ -25,7 +25,7 @@ pub struct Running {
 }
 
 /// Sets a server up: opens listeners, gives up privileges. Nothing is accepted yet.
-pub fn set_up(
+pub(crate) fn set_up(
     loaded: Haproxy,
     args: &RunArgs,
     world: &World,
@@ -119,7 +119,7 @@ enum Order {
 
 impl Running {
     /// Serves in the foreground until told to stop; answers the exit status.
-    pub async fn run_alone(self, pidfile: Option<PidFile>) -> u8 {
+    pub(crate) async fn run_alone(self, pidfile: Option<PidFile>) -> u8 {
         let mut signals = match Signals::new() {
             Ok(signals) => signals,
             Err(e) => return failed(&format!("cannot listen to signals: {e}")),
@@ -231,7 +231,7 @@ impl Running {
 }
 
 /// The life of the `proxy` part.
-pub fn part(args: &RunArgs, channel: UnixStream) -> u8 {
+pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return failed(&format!("cannot start: {e}")),

@@ -7,14 +7,14 @@ use lb_core::expr::Registry;
 use lb_core::rt::ServerOptions;
 
 /// All fetches, converters and ACLs.
-pub fn registry() -> Registry {
+pub(crate) fn registry() -> Registry {
     let mut registry = Registry::builtin();
     lb_proto_http::fetch::register(&mut registry);
     registry
 }
 
 /// The drivers of all protocols, reading certificates from `world`.
-pub fn options(workers: usize, world: &World) -> ServerOptions {
+pub(crate) fn options(workers: usize, world: &World) -> ServerOptions {
     let mut options = ServerOptions::new(workers).protocol(lb_proto_http::proxy::factory);
     #[cfg(feature = "tls")]
     {
@@ -26,6 +26,6 @@ pub fn options(workers: usize, world: &World) -> ServerOptions {
 }
 
 /// What `.if feature(…)` and its like may ask.
-pub fn facts(_args: &RunArgs) -> Facts {
+pub(crate) fn facts(_args: &RunArgs) -> Facts {
     Facts::default()
 }

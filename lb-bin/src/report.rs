@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write};
 
 /// Which program's words the one-line form uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// HAProxy.
     Haproxy,
     /// Keepalived.
@@ -15,7 +15,7 @@ pub enum Dialect {
 }
 
 /// All diagnostics as text.
-pub fn render(map: &SourceMap, diagnostics: &Diagnostics, format: Format, dialect: Dialect) -> String {
+pub(crate) fn render(map: &SourceMap, diagnostics: &Diagnostics, format: Format, dialect: Dialect) -> String {
     let terminal = std::io::stderr().is_terminal();
     let format = match format {
         Format::Auto if terminal => Format::Human,
@@ -43,22 +43,22 @@ pub fn render(map: &SourceMap, diagnostics: &Diagnostics, format: Format, dialec
 }
 
 /// Prints to standard error.
-pub fn error(text: &str) {
+pub(crate) fn error(text: &str) {
     // Nobody is left to tell when standard error is closed.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Prints a line that HAProxy would print as an alert.
-pub fn alert(text: &str) {
+pub(crate) fn alert(text: &str) {
     error(&format!("[ALERT]    ({}) : {text}\n", std::process::id()));
 }
 
 /// Prints a line that HAProxy would print as a notice.
-pub fn notice(text: &str) {
+pub(crate) fn notice(text: &str) {
     error(&format!("[NOTICE]   ({}) : {text}\n", std::process::id()));
 }
 
 /// Prints to standard output.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

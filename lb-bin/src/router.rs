@@ -27,7 +27,7 @@ const PROXY_WEIGHT: i32 = -253;
 const DAEMON: Facility = Facility(3);
 
 /// The life of the `vrrp` part.
-pub fn part(args: &RunArgs, channel: UnixStream) -> u8 {
+pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return failed(&format!("cannot start: {e}")),

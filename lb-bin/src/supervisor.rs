@@ -61,7 +61,7 @@ struct Part {
 }
 
 /// The supervisor's state.
-pub struct Supervisor {
+pub(crate) struct Supervisor {
     args: RunArgs,
     parts: Vec<Part>,
     sockets: Sockets,
@@ -77,7 +77,7 @@ pub struct Supervisor {
 }
 
 /// Prepares what needs the privileges of the start: the listening sockets of the balancer.
-pub fn open_sockets(loaded: &Haproxy, sockets: &mut Sockets) -> Result<(), String> {
+pub(crate) fn open_sockets(loaded: &Haproxy, sockets: &mut Sockets) -> Result<(), String> {
     let workers = loaded.spec.process.threads.unwrap_or_else(processors);
     for proxy in loaded.spec.proxies.iter().filter(|p| !p.disabled) {
         for listener in &proxy.listeners {
@@ -97,7 +97,7 @@ pub fn open_sockets(loaded: &Haproxy, sockets: &mut Sockets) -> Result<(), Strin
 
 impl Supervisor {
     /// A supervisor of the parts that `args` name.
-    pub fn new(args: RunArgs, sockets: Sockets, pidfile: Option<PidFile>) -> Self {
+    pub(crate) fn new(args: RunArgs, sockets: Sockets, pidfile: Option<PidFile>) -> Self {
         let part = |kind| Part {
             kind,
             life: None,
@@ -131,7 +131,7 @@ impl Supervisor {
     }
 
     /// Runs until told to stop; answers the exit status. `ready` is called once all parts work.
-    pub async fn run(mut self, ready: impl FnOnce()) -> u8 {
+    pub(crate) async fn run(mut self, ready: impl FnOnce()) -> u8 {
         let Ok((mut term, mut int, mut hup, mut usr1, mut usr2)) = signals() else {
             report::alert("cannot listen to signals");
             return 1;

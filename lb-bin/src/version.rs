@@ -6,12 +6,12 @@ const HAPROXY: &str = "3.4.0";
 const KEEPALIVED: &str = "2.3.4";
 
 /// The first line of `lb --version`.
-pub fn own() -> String {
+pub(crate) fn own() -> String {
     format!("lb {}\n", env!("CARGO_PKG_VERSION"))
 }
 
 /// The answer to `haproxy -v` and `-vv`: four lines of it are read by HAProxy's own test runner.
-pub fn haproxy(long: bool) -> String {
+pub(crate) fn haproxy(long: bool) -> String {
     let mut out = format!("HAProxy version {HAPROXY} compatible lb {}\n", env!("CARGO_PKG_VERSION"));
     if long {
         out.push_str("Build options :\n  TARGET  = linux-glibc\n\n");
@@ -29,7 +29,7 @@ pub fn haproxy(long: bool) -> String {
 }
 
 /// Features by the names HAProxy's build gives them.
-pub fn features() -> [(&'static str, bool); 14] {
+pub(crate) fn features() -> [(&'static str, bool); 14] {
     let tls = cfg!(feature = "tls");
     let regex = cfg!(feature = "regex");
     [
@@ -51,12 +51,12 @@ pub fn features() -> [(&'static str, bool); 14] {
 }
 
 /// The answer to `keepalived -v`.
-pub fn keepalived() -> String {
+pub(crate) fn keepalived() -> String {
     format!("Keepalived v{KEEPALIVED} compatible lb {}\n", env!("CARGO_PKG_VERSION"))
 }
 
 /// The answer to `lb help`.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 lb - one daemon for HAProxy and Keepalived configurations
 
   lb run -f haproxy.cfg [-k keepalived.conf]   run; with both files a supervisor with two parts

@@ -11,11 +11,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Content of files and directories by path.
-pub type Bundle = BTreeMap<String, Entry>;
+pub(crate) type Bundle = BTreeMap<String, Entry>;
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// A file and its content.
     File(Vec<u8>),
     /// A directory and the names in it.
@@ -24,7 +24,7 @@ pub enum Entry {
 
 /// The machine, or a remembered part of it.
 #[derive(Debug, Clone, Default)]
-pub struct World {
+pub(crate) struct World {
     /// Answers only from here if set.
     fixed: Option<Arc<Bundle>>,
     seen: Arc<Mutex<Bundle>>,
@@ -32,22 +32,22 @@ pub struct World {
 
 impl World {
     /// The machine as it is.
-    pub fn real() -> Self {
+    pub(crate) fn real() -> Self {
         Self::default()
     }
 
     /// What somebody else saw.
-    pub fn remembered(bundle: Bundle) -> Self {
+    pub(crate) fn remembered(bundle: Bundle) -> Self {
         Self { fixed: Some(Arc::new(bundle)), seen: Arc::default() }
     }
 
     /// Everything that was read so far.
-    pub fn seen(&self) -> Bundle {
+    pub(crate) fn seen(&self) -> Bundle {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The content of a file.
-    pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         match self.look(path)? {
             Entry::File(bytes) => Ok(bytes),
             Entry::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
@@ -55,7 +55,7 @@ impl World {
     }
 
     /// A configuration file's text; old files may be Latin-1, where every byte is the character of its number.
-    pub fn text(&self, path: &str) -> io::Result<String> {
+    pub(crate) fn text(&self, path: &str) -> io::Result<String> {
         let bytes = self.read(path)?;
         Ok(String::from_utf8(bytes).unwrap_or_else(|e| e.as_bytes().iter().map(|b| char::from(*b)).collect()))
     }
@@ -138,7 +138,7 @@ fn account(file: &str, name: &str) -> bool {
 
 /// The environment of the process.
 #[derive(Debug, Clone, Copy)]
-pub struct ProcessEnv;
+pub(crate) struct ProcessEnv;
 
 impl cfg_haproxy::Env for ProcessEnv {
     fn var(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -169,19 +169,19 @@ impl cfg_keepalived::Env for ProcessEnv {
 }
 
 /// The name of this machine.
-pub fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
 }
 
 /// A variable of the environment.
-pub fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the program owns its environment")]
     std::env::var(name).ok()
 }
 
 /// Files that a keepalived.conf includes.
-pub struct Includes<'a> {
+pub(crate) struct Includes<'a> {
     /// Where they are read.
     pub world: &'a World,
     /// Patterns already expanded, for a world that is remembered.

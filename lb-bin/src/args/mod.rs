@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// What the user wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Invocation {
+pub(crate) enum Invocation {
     /// Run a balancer, an address, or both.
     Run(RunArgs),
     /// Judge configuration files and exit.
@@ -28,7 +28,7 @@ pub enum Invocation {
 
 /// A text about the program itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Text {
+pub(crate) enum Text {
     /// How to use it.
     Help,
     /// Its version as HAProxy prints its own.
@@ -44,7 +44,7 @@ pub enum Text {
 
 /// How diagnostics are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people on a terminal, for tools otherwise.
     #[default]
     Auto,
@@ -58,7 +58,7 @@ pub enum Format {
 
 /// Files and switches of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// HAProxy configuration: files or directories.
     pub haproxy: Vec<PathBuf>,
     /// Keepalived configuration.
@@ -99,7 +99,7 @@ pub struct RunArgs {
 
 impl RunArgs {
     /// The options of `lb run` that say the same, for handing them to a part.
-    pub fn words(&self) -> Vec<OsString> {
+    pub(crate) fn words(&self) -> Vec<OsString> {
         let mut words = Vec::new();
         for file in &self.haproxy {
             words.extend(["-f".into(), file.clone().into_os_string()]);
@@ -134,7 +134,7 @@ impl RunArgs {
 
 /// What to check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// HAProxy configuration: files or directories.
     pub haproxy: Vec<PathBuf>,
     /// Keepalived configuration.
@@ -157,7 +157,7 @@ pub struct CheckArgs {
 
 /// What to tell a running supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignalArgs {
+pub(crate) struct SignalArgs {
     /// Its pid file.
     pub pidfile: PathBuf,
     /// What it shall do.
@@ -166,7 +166,7 @@ pub struct SignalArgs {
 
 /// Commands to a running supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// Read the configuration again.
     Reload,
     /// Stop gracefully.
@@ -175,7 +175,7 @@ pub enum Signal {
 
 /// Switches of the demonstration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// Mails a second.
     pub rate: Option<u32>,
     /// No live view, one line per event.
@@ -188,7 +188,7 @@ pub struct DemoArgs {
 
 /// Which part of a supervised program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartArgs {
+pub(crate) struct PartArgs {
     /// Its name: `proxy` or `vrrp`.
     pub part: String,
     /// The descriptor of its channel to the supervisor.
@@ -200,7 +200,7 @@ pub struct PartArgs {
 /// Why a command line cannot be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct UsageError {
+pub(crate) struct UsageError {
     /// What is wrong and what to do.
     pub message: String,
     /// The exit status of the program whose command line it is.
@@ -214,7 +214,7 @@ impl UsageError {
 }
 
 /// Reads a command line; the first word decides whose it is.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
     let mut words = words.into_iter();
     let program = words.next().unwrap_or_default();
     let name = Path::new(&program).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

@@ -14,7 +14,7 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 /// All machines.
-pub struct Lab {
+pub(crate) struct Lab {
     /// The nodes.
     pub nodes: Vec<Node>,
     /// The floating address.
@@ -26,7 +26,7 @@ pub struct Lab {
 }
 
 /// One node.
-pub struct Node {
+pub(crate) struct Node {
     /// Its host name in the article.
     pub name: String,
     /// The address of its SMTP server.
@@ -38,13 +38,13 @@ pub struct Node {
 }
 
 /// Waits. The demonstration watches others; nothing of it depends on being on time.
-pub fn pause(time: Duration) {
+pub(crate) fn pause(time: Duration) {
     #[expect(clippy::disallowed_methods, reason = "watching needs pauses, not timers")]
     std::thread::sleep(time);
 }
 
 /// Without root, starts the program again as root of a user namespace; answers the exit status of that run.
-pub fn become_root_of_a_user_namespace() -> Result<Option<i32>, String> {
+pub(crate) fn become_root_of_a_user_namespace() -> Result<Option<i32>, String> {
     if rustix::process::geteuid().is_root() {
         return Ok(None);
     }
@@ -65,7 +65,7 @@ pub fn become_root_of_a_user_namespace() -> Result<Option<i32>, String> {
 }
 
 /// Whether network namespaces can be made.
-pub fn namespaces_are_allowed() -> bool {
+pub(crate) fn namespaces_are_allowed() -> bool {
     let name = format!("lbd{}-try", std::process::id());
     let made = ip(&["netns", "add", &name]).is_ok();
     if made {
@@ -85,7 +85,7 @@ fn ip(words: &[&str]) -> Result<String, String> {
 
 impl Lab {
     /// Two nodes and a client on a bridge.
-    pub fn pair() -> Result<Self, String> {
+    pub(crate) fn pair() -> Result<Self, String> {
         let id = std::process::id();
         let mut lab = Self::empty("10.0.10.3")?;
         let switch = format!("lbd{id}-sw");
@@ -112,7 +112,7 @@ impl Lab {
     }
 
     /// One node on the loopback interface.
-    pub fn single() -> Result<Self, String> {
+    pub(crate) fn single() -> Result<Self, String> {
         let mut lab = Self::empty("127.0.10.3")?;
         for name in ["haproxy.cfg", "keepalived.conf"] {
             let path = lab.dir.join(name);
@@ -156,7 +156,7 @@ impl Lab {
     }
 
     /// Starts the SMTP servers and the program on every node.
-    pub fn start(&mut self) -> Result<(), String> {
+    pub(crate) fn start(&mut self) -> Result<(), String> {
         let root = self.dir.clone();
         for node in &mut self.nodes {
             node.start(&root)?;
@@ -165,19 +165,19 @@ impl Lab {
     }
 
     /// The node that holds the address, if exactly one does.
-    pub fn master(&self) -> Option<usize> {
+    pub(crate) fn master(&self) -> Option<usize> {
         let mut holders = (0..self.nodes.len()).filter(|&at| self.nodes[at].holds(self.address));
         holders.next().filter(|_| holders.next().is_none())
     }
 
     /// A command that runs where the client is.
-    pub fn client_command(&self) -> Result<Command, String> {
+    pub(crate) fn client_command(&self) -> Result<Command, String> {
         let own = std::env::current_exe().map_err(|e| e.to_string())?;
         Ok(within(self.client.as_deref(), &own))
     }
 
     /// What the nodes said.
-    pub fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         let log = |node: &Node| {
             let text = fs::read_to_string(node.dir.join("log")).unwrap_or_default();
             format!("--- {}\n{text}", node.name)
@@ -186,7 +186,7 @@ impl Lab {
     }
 
     /// Where mails that a node's SMTP server stored are counted.
-    pub fn stored(&self, node: usize) -> usize {
+    pub(crate) fn stored(&self, node: usize) -> usize {
         fs::read_to_string(self.nodes[node].dir.join("mails")).map_or(0, |text| text.lines().count())
     }
 }
@@ -238,7 +238,7 @@ impl Node {
     }
 
     /// Kills the balancing part alone.
-    pub fn kill_proxy(&mut self) -> Result<(), String> {
+    pub(crate) fn kill_proxy(&mut self) -> Result<(), String> {
         let parts: Vec<_> = self.processes().into_iter().filter(|pid| comm(*pid) == "lb-proxy").collect();
         if parts.is_empty() {
             return Err(format!("{}: no part lb-proxy is running", self.name));
@@ -248,7 +248,7 @@ impl Node {
     }
 
     /// Kills everything on the node and cuts its cable.
-    pub fn kill_all(&mut self) -> Result<(), String> {
+    pub(crate) fn kill_all(&mut self) -> Result<(), String> {
         if let Some((switch, port)) = &self.link {
             ip(&["-n", switch, "link", "set", port, "down"])?;
         }

@@ -19,7 +19,7 @@ struct Mail {
 }
 
 /// What an event cost.
-pub struct Cost {
+pub(crate) struct Cost {
     /// Longest time without a delivered mail.
     pub gap: Duration,
     /// Mails sent since the event.
@@ -33,7 +33,7 @@ pub struct Cost {
 }
 
 /// The client and its account.
-pub struct Mails {
+pub(crate) struct Mails {
     child: Child,
     lines: Receiver<String>,
     mails: Vec<Mail>,
@@ -41,7 +41,7 @@ pub struct Mails {
 
 impl Mails {
     /// Starts sending.
-    pub fn start(lab: &Lab, rate: u32) -> Result<Self, String> {
+    pub(crate) fn start(lab: &Lab, rate: u32) -> Result<Self, String> {
         let port = if lab.client.is_some() { 25 } else { 2525 };
         let role = format!("client:{}:{port}:{rate}", lab.address);
         let mut command = lab.client_command()?;
@@ -60,7 +60,7 @@ impl Mails {
     }
 
     /// Takes note of what the client reported since the last time.
-    pub fn collect(&mut self) {
+    pub(crate) fn collect(&mut self) {
         while let Ok(line) = self.lines.try_recv() {
             let words: Vec<u64> = line.split(' ').filter_map(|w| w.parse().ok()).collect();
             match words[..] {
@@ -79,27 +79,27 @@ impl Mails {
     }
 
     /// Now, on the client's clock.
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         millis()
     }
 
     /// Mails delivered so far.
-    pub fn delivered(&self) -> usize {
+    pub(crate) fn delivered(&self) -> usize {
         self.mails.iter().filter(|m| m.good).count()
     }
 
     /// Mails that failed so far.
-    pub fn failed(&self) -> usize {
+    pub(crate) fn failed(&self) -> usize {
         self.mails.iter().filter(|m| m.ended.is_some() && !m.good).count()
     }
 
     /// Mails under way.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.mails.iter().filter(|m| m.ended.is_none()).count()
     }
 
     /// What happened to mails since `start`.
-    pub fn cost(&self, start: u64) -> Cost {
+    pub(crate) fn cost(&self, start: u64) -> Cost {
         // Mails under way at that moment are concerned too.
         let concerned = || self.mails.iter().filter(|m| m.ended.is_none_or(|ended| ended >= start));
         let mut ends: Vec<u64> = concerned().filter(|m| m.good).filter_map(|m| m.ended).collect();
@@ -117,7 +117,7 @@ impl Mails {
     }
 
     /// Stops sending.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         self.collect();
@@ -136,7 +136,7 @@ fn millis() -> u64 {
 }
 
 /// A helper process of the demonstration: `smtp:ADDRESS` or `client:IP:PORT:RATE`.
-pub fn role(role: &str) -> u8 {
+pub(crate) fn role(role: &str) -> u8 {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {

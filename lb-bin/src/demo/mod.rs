@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const ACT: Duration = Duration::from_secs(8);
 
 /// Runs the demonstration; answers the exit status: 0 only if mail flowed again each time.
-pub fn run(args: &DemoArgs) -> u8 {
+pub(crate) fn run(args: &DemoArgs) -> u8 {
     match &args.role {
         Some(role) => mails::role(role),
         None => match play(args) {

@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use std::time::Instant;
 
 /// The view.
-pub struct View {
+pub(crate) struct View {
     live: bool,
     start: Instant,
     /// Lines of the table on the screen.
@@ -17,18 +17,18 @@ pub struct View {
 
 impl View {
     /// A view of so many nodes; plain on request or without a terminal.
-    pub fn new(plain: bool, nodes: usize) -> Self {
+    pub(crate) fn new(plain: bool, nodes: usize) -> Self {
         Self { live: !plain && std::io::stdout().is_terminal(), start: Instant::now(), drawn: 0, nodes }
     }
 
     /// Tells an event.
-    pub fn say(&mut self, text: &str) {
+    pub(crate) fn say(&mut self, text: &str) {
         self.erase();
         report::say(&format!("[{:7.2} s] {text}\n", self.start.elapsed().as_secs_f64()));
     }
 
     /// Draws the table.
-    pub fn show(&mut self, lab: &Lab, mails: &Mails) {
+    pub(crate) fn show(&mut self, lab: &Lab, mails: &Mails) {
         if !self.live {
             return;
         }
@@ -50,7 +50,7 @@ impl View {
     }
 
     /// The last words.
-    pub fn end(&mut self, lab: &Lab, mails: &Mails, good: bool) {
+    pub(crate) fn end(&mut self, lab: &Lab, mails: &Mails, good: bool) {
         for (at, node) in lab.nodes.iter().enumerate() {
             self.say(&format!("{} stored {} mails", node.name, lab.stored(at)));
         }

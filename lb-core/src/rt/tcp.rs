@@ -63,16 +63,25 @@ async fn serve(mut client: Stream, session: &Session) {
     if let Some(index) = choose(session, local) {
         let backend = plan.proxy(index);
         end.backend = Some(backend);
-        let _visit = backend.pool.visit(Instant::now());
+        let visit = backend.pool.visit(Instant::now());
         through(&mut client, session, backend, &mut end).await;
+        finish(client, session, &end);
+        // The line counts the session among those of the backend, as HAProxy's does.
+        drop(visit);
+        return;
     }
+    finish(client, session, &end);
+}
+
+/// Lets the client go, counts the session and writes its line.
+fn finish(client: Stream, session: &Session, end: &End<'_>) {
     let front = session.frontend();
     if end.cause != Cause::Normal && matches!(end.phase, Phase::Connect | Phase::Queue) {
         // The client must not wait for a server that will not come.
         client.reset_on_close();
     }
-    account(session, &end);
-    log(session, front, &end);
+    account(session, end);
+    log(session, front, end);
 }
 
 /// Index of the backend that the routes of the frontend lead to.
