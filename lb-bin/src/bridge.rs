@@ -13,6 +13,9 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
+/// Paths with the lengths of files, or the names in directories.
+pub(crate) type Listing = Vec<(String, Result<usize, Vec<String>>)>;
+
 /// From the supervisor to a part.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToPart {
@@ -30,7 +33,7 @@ pub(crate) enum ToPart {
         /// New listening sockets by address, in the order of the descriptors.
         sockets: Vec<(String, usize)>,
         /// Files and their lengths, in the order of the bytes that follow; directories have names instead.
-        files: Vec<(String, Result<usize, Vec<String>>)>,
+        files: Listing,
     },
     /// Stop.
     Stop {
@@ -146,7 +149,7 @@ impl<T: for<'de> Deserialize<'de>> Message<T> {
 }
 
 /// Takes files apart for a message: their names and lengths, and all their bytes.
-pub(crate) fn pack(bundle: &Bundle) -> (Vec<(String, Result<usize, Vec<String>>)>, Vec<u8>) {
+pub(crate) fn pack(bundle: &Bundle) -> (Listing, Vec<u8>) {
     let mut bytes = Vec::new();
     let mut list = Vec::new();
     for (path, entry) in bundle {
@@ -165,7 +168,7 @@ pub(crate) fn pack(bundle: &Bundle) -> (Vec<(String, Result<usize, Vec<String>>)
 }
 
 /// Puts them together again.
-pub(crate) fn unpack(list: Vec<(String, Result<usize, Vec<String>>)>, mut bytes: &[u8]) -> Bundle {
+pub(crate) fn unpack(list: Listing, mut bytes: &[u8]) -> Bundle {
     let mut bundle = Bundle::new();
     for (path, what) in list {
         let entry = match what {

@@ -27,7 +27,10 @@ fn main() -> ExitCode {
         Ok(Invocation::Check(args)) => check::run(&args),
         Ok(Invocation::Condition(text)) => check::condition(&text),
         Ok(Invocation::Signal(args)) => boot::signal(&args),
-        Ok(Invocation::Demo(args)) => { let _ = args; 1 },
+        Ok(Invocation::Demo(args)) => {
+            let _ = args;
+            1
+        }
         Ok(Invocation::Print(text)) => print(text),
         Err(error) => {
             report::error(&format!("lb: {error}\n"));

@@ -337,7 +337,7 @@ impl Supervisor {
         if !self.args.haproxy.is_empty() {
             let loaded = load::haproxy(&self.args, &world).map_err(|r| refused(&r.text))?;
             report::error(&loaded.text);
-            for (address, _) in &self.sockets {
+            for address in self.sockets.keys() {
                 fresh.insert(address.clone(), Vec::new());
             }
             open_sockets(&loaded, &mut fresh)?;

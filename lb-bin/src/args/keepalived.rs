@@ -81,10 +81,12 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
                 check = true;
                 // The file for the messages may follow.
                 if words.peek().is_some_and(|w| !w.starts_with('-')) {
-                    drop(words.next());
+                    let _ = words.next();
                 }
             }
-            _ if VALUES.contains(&word) => drop(words.value(word)?),
+            _ if VALUES.contains(&word) => {
+                words.value(word)?;
+            }
             _ if SWITCHES.contains(&word) => {}
             _ => return Err(UsageError::new(format!("unknown option `{word}`; `--help` lists the options"))),
         }
