@@ -129,6 +129,9 @@ impl Driver {
 
     async fn begin(&mut self) -> io::Result<()> {
         self.effects.problems(tuning::apply(&self.spec.global.process));
+        if let Some(priority) = self.spec.global.process.realtime {
+            self.effects.realtime(priority);
+        }
         if let Some((command, limit)) = self.spec.global.startup_script.clone() {
             self.effects.run_to_end("startup script", command, limit).await;
         }

@@ -83,6 +83,11 @@ impl Effects {
         }
     }
 
+    /// Gives the thread that changes the kernel's tables the real-time priority of the driver.
+    pub(super) fn realtime(&mut self, priority: u8) {
+        self.hands.push(Job::Realtime(priority));
+    }
+
     /// Opens the sockets whose interfaces are there.
     pub(super) fn open_sockets(&mut self) {
         let links = &self.links;

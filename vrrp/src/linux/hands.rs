@@ -41,6 +41,8 @@ pub(super) enum Job {
     Block(IpAddr, bool),
     /// Send an Ethernet frame.
     Frame(Frame),
+    /// Run the thread at this real-time priority: what it does must not wait while the driver itself does not.
+    Realtime(u8),
     /// Say when everything queued before is done.
     Flush(oneshot::Sender<()>),
 }
@@ -135,6 +137,10 @@ impl Worker {
                 self.firewall.set(address, block).err().map(|error| failed(&what, &error))
             }
             Job::Frame(frame) => self.send(&frame),
+            Job::Realtime(priority) => {
+                let result = sys::set_realtime(priority.into());
+                result.err().map(|error| failed("raise the priority of address changes", &error))
+            }
             Job::Flush(done) => {
                 let _ = done.send(());
                 None

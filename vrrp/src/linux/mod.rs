@@ -26,7 +26,10 @@
 //! Everything runs on the task that calls [`Driver::run`](Driver::run), which a single-threaded runtime
 //! serves best, with three exceptions that may block: changes of the kernel's tables and the announcements that
 //! follow them have a thread of their own, each running script has one, and the look at processes has one if
-//! processes are tracked. Needs CAP_NET_ADMIN and CAP_NET_RAW, and Linux 5.4 or later.
+//! processes are tracked.
+//!
+//! Needs Linux 5.4 or later with CAP_NET_ADMIN and CAP_NET_RAW; for scripts that run as somebody else also CAP_SETUID,
+//! CAP_SETGID and CAP_KILL, and for real-time scheduling and locked memory CAP_SYS_NICE and CAP_IPC_LOCK.
 
 #![expect(clippy::disallowed_methods, reason = "drivers read the clock")]
 mod clock;

@@ -5,12 +5,12 @@
 //! common bounded channel; when the driver cannot keep up, the kernel drops what does not fit its buffer.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, MsgHdr, Protocol, SockAddr, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -157,17 +157,24 @@ impl Sockets {
     /// Sends an advert without waiting.
     pub(super) fn send(&self, transmit: &Transmit) -> io::Result<()> {
         let open = self.socket_for(transmit).ok_or(io::ErrorKind::NotConnected)?;
-        let destination = match transmit.destination {
-            IpAddr::V4(address) => SocketAddr::from((address, 0)),
-            IpAddr::V6(address) => {
-                // The scope has to be named for link-local destinations, unicast or multicast.
-                let scope =
-                    if address.is_unicast_link_local() || address.is_multicast() { open.index } else { 0 };
-                SocketAddrV6::new(address, 0, 0, scope).into()
-            }
-        };
         let flags = if transmit.destination.is_multicast() { libc::MSG_DONTROUTE } else { 0 };
-        open.socket.get_ref().send_to_with_flags(&transmit.packet, &destination.into(), flags)?;
+        let socket = open.socket.get_ref();
+        match (transmit.source, transmit.destination) {
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                // The scope has to be named for link-local destinations, unicast or multicast.
+                let local = destination.is_unicast_link_local() || destination.is_multicast();
+                let index = if local { open.index } else { 0 };
+                let address = SockAddr::from(SocketAddrV6::new(destination, 0, 0, index));
+                let control = packet_info(source, index);
+                let parts = [IoSlice::new(&transmit.packet)];
+                let message = MsgHdr::new().with_addr(&address).with_buffers(&parts).with_control(&control);
+                socket.sendmsg(&message, flags)?;
+            }
+            (_, destination) => {
+                let address = SockAddr::from(SocketAddr::new(destination, 0));
+                socket.send_to_with_flags(&transmit.packet, &address, flags)?;
+            }
+        }
         Ok(())
     }
 
@@ -180,6 +187,20 @@ impl Sockets {
         let key = self.by_instance.get(&transmit.instance)?.iter().find(fits)?;
         self.slots.get(key)?.open.as_ref()
     }
+}
+
+/// The control message `IPV6_PKTINFO`: the source address, so that the kernel need not find one. On an interface
+/// without addresses, as a VMAC is in the beginning, it would find none and refuse to send.
+fn packet_info(source: Ipv6Addr, index: u32) -> Vec<u8> {
+    const WORD: usize = size_of::<usize>();
+    let len = WORD + 8 + 20;
+    let mut control = len.to_ne_bytes().to_vec();
+    control.extend(libc::IPPROTO_IPV6.to_ne_bytes());
+    control.extend(libc::IPV6_PKTINFO.to_ne_bytes());
+    control.extend(source.octets());
+    control.extend(index.to_ne_bytes());
+    control.resize(len.next_multiple_of(WORD), 0);
+    control
 }
 
 /// Size of the receive buffer an instance asks for, zero for what the system gives. The MTU is not known yet, so
@@ -296,4 +317,58 @@ fn parse_v4(interface: &Name, packet: &[u8]) -> Option<Datagram> {
         datagram.ip_header = packet[..header_len].to_vec();
     }
     Some(datagram)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(header: &[u8], payload: &[u8]) -> Vec<u8> {
+        [header, payload].concat()
+    }
+
+    fn header(first: u8, total: u16, protocol: u8) -> Vec<u8> {
+        let total = total.to_be_bytes();
+        let mut header = vec![first, 0xc0, total[0], total[1], 0, 1, 0, 0, 255, protocol, 0, 0];
+        header.extend([10, 0, 0, 1, 224, 0, 0, 18]);
+        header
+    }
+
+    #[test]
+    fn a_packet_is_taken_apart() {
+        let name = Name::new("eth0");
+        let datagram = parse_v4(&name, &packet(&header(0x45, 28, 112), &[1; 8])).unwrap();
+        assert_eq!(datagram.source, "10.0.0.1".parse::<IpAddr>().unwrap());
+        assert_eq!(datagram.destination, "224.0.0.18".parse::<IpAddr>().unwrap());
+        assert_eq!((datagram.ttl, datagram.declared_len), (Some(255), 8));
+        assert_eq!((datagram.payload, datagram.ip_header), (vec![1; 8], Vec::new()));
+    }
+
+    #[test]
+    fn options_belong_to_the_header_and_the_header_to_authentication() {
+        let name = Name::new("eth0");
+        let mut long = header(0x46, 32, PROTOCOL_AH);
+        long.extend([1; 4]);
+        let datagram = parse_v4(&name, &packet(&long, &[7; 8])).unwrap();
+        assert_eq!((datagram.payload, datagram.ip_header), (vec![7; 8], long));
+    }
+
+    #[test]
+    fn impossible_packets_are_no_datagrams() {
+        let name = Name::new("eth0");
+        let whole = packet(&header(0x4f, 28, 112), &[1; 8]);
+        assert_eq!(parse_v4(&name, &whole), None);
+        assert_eq!(parse_v4(&name, &packet(&header(0x44, 28, 112), &[1; 8])), None);
+        for cut in 0..20 {
+            assert_eq!(parse_v4(&name, &whole[..cut]), None);
+        }
+    }
+
+    #[test]
+    fn the_packet_info_is_a_padded_control_message() {
+        let control = packet_info("fe80::1".parse().unwrap(), 7);
+        assert_eq!(control.len() % size_of::<usize>(), 0);
+        assert_eq!(control[..size_of::<usize>()], (size_of::<usize>() + 28).to_ne_bytes());
+        assert_eq!(control[size_of::<usize>() + 24..][..4], 7_u32.to_ne_bytes());
+    }
 }

@@ -3,7 +3,7 @@
 use vrrp::event::NotifyState;
 use vrrp::spec::{NextHop, Prefix, Route, Rule, RuleAction, VirtualAddress, Vmac};
 
-use crate::lab::{Lab, installed, possible, spec, until};
+use crate::lab::{Lab, Node, installed, possible, spec, until};
 
 fn prefix(text: &str, length: u8) -> Prefix {
     Prefix::new(text.parse().unwrap(), length)
@@ -137,4 +137,29 @@ fn traffic_to_an_address_that_must_not_be_accepted_is_dropped() {
     until("added", || lab.holds(0, "10.98.0.200"));
     node.stop();
     assert_eq!(lab.run(0, "nft list ruleset"), "");
+}
+
+#[test]
+fn an_ipv6_vmac_speaks_before_it_has_an_address() {
+    if !possible("an_ipv6_vmac_speaks_before_it_has_an_address") {
+        return;
+    }
+    let lab = Lab::new();
+    let wanted = |priority| {
+        let mut wanted = spec(priority);
+        let global = wanted.global.clone();
+        let mut instance = wanted.instances.remove(0).over_ipv6(&global);
+        instance.vmac = Some(Vmac::new("vrrp6.51"));
+        instance.addresses = vec![VirtualAddress::new(prefix("fe80::200", 128))];
+        wanted.instances.push(instance);
+        wanted
+    };
+    let (a, b) = (lab.start(0, wanted(150), None), lab.start(1, wanted(100), None));
+    a.await_state(NotifyState::Master);
+    until("heard", || b.snapshot().instance("VI_1").unwrap().stats.adverts_received > 0);
+    let stats = |node: &Node| node.snapshot().instance("VI_1").unwrap().stats.clone();
+    assert_eq!((stats(&a).adverts_received, stats(&b).became_master), (0, 0));
+    assert!(!a.said("cannot send"));
+    b.stop();
+    a.stop();
 }

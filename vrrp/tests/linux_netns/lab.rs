@@ -1,5 +1,6 @@
 //! Two namespaces joined by a cable, and drivers that run in them.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::process::Command as Process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -117,7 +118,7 @@ impl Lab {
                 driver.run().await.unwrap();
             });
         });
-        Node { handle: handle.recv().unwrap(), events, thread: Some(thread) }
+        Node { handle: handle.recv().unwrap(), events, lines: RefCell::default(), thread: Some(thread) }
     }
 }
 
@@ -134,17 +135,21 @@ impl Drop for Lab {
 pub(crate) struct Node {
     pub(crate) handle: Handle,
     events: Receiver<Event>,
+    lines: RefCell<Vec<String>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Node {
     pub(crate) fn await_event(&self, wanted: impl Fn(&Event) -> bool) -> Event {
         loop {
-            match self.events.recv_timeout(PATIENCE) {
-                Ok(event) if wanted(&event) => return event,
-                Ok(_) => {}
+            let event = match self.events.recv_timeout(PATIENCE) {
+                Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => panic!("it did not happen"),
                 Err(RecvTimeoutError::Disconnected) => panic!("the driver ended"),
+            };
+            self.note(&event);
+            if wanted(&event) {
+                return event;
             }
         }
     }
@@ -159,6 +164,18 @@ impl Node {
 
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.block_on(self.handle.snapshot()).unwrap()
+    }
+
+    /// True if a line with these words has been logged.
+    pub(crate) fn said(&self, words: &str) -> bool {
+        self.events.try_iter().for_each(|event| self.note(&event));
+        self.lines.borrow().iter().any(|line| line.contains(words))
+    }
+
+    fn note(&self, event: &Event) {
+        if let Event::Log(log) = event {
+            self.lines.borrow_mut().push(log.text.clone());
+        }
     }
 
     /// Ends the driver in good order.
