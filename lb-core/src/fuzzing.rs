@@ -137,7 +137,7 @@ impl Facts for World<'_> {
         Some(ProxyRef { name: "fe", id: 2 })
     }
     fn buffer(&self, _direction: Direction) -> Option<Peek<'_>> {
-        Some(Peek { bytes: self.traffic, complete: self.traffic.len() % 2 == 0 })
+        Some(Peek { bytes: self.traffic, complete: self.traffic.len().is_multiple_of(2) })
     }
     fn tls(&self, _side: Side, _fact: TlsFact) -> Option<Sample<'_>> {
         Some(Sample::Bin(self.traffic))

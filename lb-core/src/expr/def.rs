@@ -11,6 +11,7 @@ use super::context::Env;
 use super::map::Reference;
 use super::pattern::Method;
 use super::sample::{Sample, SampleType};
+use crate::rule::cond::Acl;
 
 /// Computes one sample. `None` means "not found": conditions fail, logs print `-`.
 pub type FetchFn = for<'a> fn(&Env<'a>, &'a Args) -> Option<Sample<'a>>;
@@ -153,6 +154,10 @@ pub trait Build {
     fn inline_patterns(&mut self, _reference: &Arc<Reference>) {}
     /// The first IPv4 address of a host name used as a pattern.
     fn resolve(&self, _host: &str) -> Option<std::net::Ipv4Addr> {
+        None
+    }
+    /// The ACL declared under that name in the current proxy, or a predefined one.
+    fn acl(&self, _name: &str) -> Option<Arc<Acl>> {
         None
     }
     /// The contents of a file named in arguments (certificates, keys).

@@ -37,7 +37,11 @@ pub struct Reference {
 
 #[derive(Debug, Default)]
 struct List {
-    entries: BTreeMap<u32, Entry>,
+    /// In the order of their numbers; `None` where one was removed.
+    entries: Vec<(u32, Option<Entry>)>,
+    live: usize,
+    /// Numbers by key, made by the first change at run time that needs it.
+    index: Option<FastMap<Arc<str>, Vec<u32>>>,
     next_id: u32,
     views: Vec<Weak<View>>,
     /// Versions being prepared, invisible to look-ups.
@@ -110,7 +114,7 @@ impl Reference {
 
     /// Number of entries.
     pub fn len(&self) -> usize {
-        self.list().entries.len()
+        self.list().live
     }
 
     /// Whether there is no entry.
@@ -126,7 +130,7 @@ impl Reference {
 
     /// A copy of all entries in order.
     pub fn entries(&self) -> Vec<Entry> {
-        self.list().entries.values().cloned().collect()
+        self.list().iter().cloned().collect()
     }
 
     /// Appends an entry; refused if a user of the list cannot take it.
@@ -192,7 +196,7 @@ impl Reference {
     /// Removes everything.
     pub fn clear(&self) {
         let mut list = self.list();
-        list.entries.clear();
+        list.forget();
         list.rebuild();
     }
 
@@ -222,7 +226,7 @@ impl Reference {
         let entries = list.prepared.remove(&version).ok_or(ChangeError::Version)?;
         list.prepared.retain(|other, _| *other > version);
         list.version = version;
-        list.entries.clear();
+        list.forget();
         for (key, value) in entries {
             list.push(key, value);
         }
@@ -233,7 +237,7 @@ impl Reference {
     /// Compiles the list for one use. The error names the first entry that does not fit.
     pub fn view(self: &Arc<Self>, spec: ViewSpec, flags: Flags<'_>) -> Result<Arc<View>, String> {
         let mut list = self.list();
-        let compiled = Compiled::build(list.entries.values(), spec, flags)?;
+        let compiled = Compiled::build(list.iter(), spec, flags)?;
         let view =
             Arc::new(View { reference: Arc::clone(self), spec, base: compiled, live: OnceLock::new() });
         list.views.retain(|view| view.strong_count() > 0);
@@ -264,18 +268,56 @@ fn check_all(views: &[Arc<View>], key: &str, value: Option<&str>) -> Result<(), 
 impl List {
     fn push(&mut self, key: Arc<str>, value: Option<Arc<str>>) -> Entry {
         let id = self.next_id;
-        self.next_id = self.next_id.wrapping_add(1);
+        self.next_id = self.next_id.saturating_add(1);
         let entry = Entry { id, key, value };
-        self.entries.insert(id, entry.clone());
+        if let Some(index) = &mut self.index {
+            index.entry(Arc::clone(&entry.key)).or_default().push(id);
+        }
+        self.entries.push((id, Some(entry.clone())));
+        self.live += 1;
         entry
     }
 
-    fn ids_of(&self, key: &str) -> Vec<u32> {
-        self.entries.values().filter(|entry| *entry.key == *key).map(|entry| entry.id).collect()
+    fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter_map(|(_, entry)| entry.as_ref())
+    }
+
+    fn forget(&mut self) {
+        self.entries.clear();
+        self.live = 0;
+        self.index = None;
+    }
+
+    fn slot(&mut self, id: u32) -> Option<&mut Option<Entry>> {
+        let at = self.entries.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        Some(&mut self.entries[at].1)
+    }
+
+    fn ids_of(&mut self, key: &str) -> Vec<u32> {
+        if self.index.is_none() {
+            let mut index: FastMap<Arc<str>, Vec<u32>> = FastMap::default();
+            for entry in self.iter() {
+                index.entry(Arc::clone(&entry.key)).or_default().push(entry.id);
+            }
+            self.index = Some(index);
+        }
+        self.index.as_ref().and_then(|index| index.get(key)).cloned().unwrap_or_default()
     }
 
     fn take(&mut self, id: u32) -> bool {
-        let Some(entry) = self.entries.remove(&id) else { return false };
+        let Some(entry) = self.slot(id).and_then(Option::take) else { return false };
+        self.live -= 1;
+        if let Some(index) = &mut self.index
+            && let Some(ids) = index.get_mut(&entry.key)
+        {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                index.remove(&entry.key);
+            }
+        }
+        if self.entries.len() > 2 * self.live + 64 {
+            self.entries.retain(|(_, entry)| entry.is_some());
+        }
         for view in self.live_views() {
             // Removal cannot fail.
             let _ = view.change(|compiled, view| {
@@ -288,7 +330,7 @@ impl List {
 
     fn set(&mut self, id: u32, value: &str) -> Result<(), ChangeError> {
         let views = self.live_views();
-        let entry = self.entries.get_mut(&id).ok_or(ChangeError::NotFound)?;
+        let entry = self.slot(id).and_then(Option::as_mut).ok_or(ChangeError::NotFound)?;
         for view in &views {
             view.spec.output.parse(&entry.key, Some(value)).map_err(ChangeError::Pattern)?;
         }
@@ -308,7 +350,7 @@ impl List {
     fn rebuild(&self) {
         for view in self.live_views() {
             // Every entry was checked against every view before it was accepted.
-            if let Ok(compiled) = Compiled::build(self.entries.values(), view.spec, view.spec.flags()) {
+            if let Ok(compiled) = Compiled::build(self.iter(), view.spec, view.spec.flags()) {
                 view.replace(compiled);
             }
         }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "any instant will do as the origin of virtual time")]
 
+mod expr;
 mod sys;
 
 use std::time::{Duration, Instant};

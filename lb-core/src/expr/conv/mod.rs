@@ -3,15 +3,18 @@
 mod base64;
 #[cfg(feature = "crypto")]
 mod crypto;
+mod forwarded;
 mod hash;
 mod json;
 mod list;
 mod maps;
 mod number;
+mod protobuf;
 mod string;
 mod table;
 mod time;
 mod variable;
+mod when;
 
 use super::registry::Registry;
 
@@ -25,6 +28,9 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add_converters(maps::CONVERTERS);
     registry.add_converters(variable::CONVERTERS);
     registry.add_converters(hash::CONVERTERS);
+    registry.add_converters(forwarded::CONVERTERS);
+    registry.add_converters(protobuf::CONVERTERS);
+    registry.add_converters(when::CONVERTERS);
     registry.add_converters(table::COUNTERS);
     registry.add_converters(table::ARRAYS);
     registry.add_converters(table::OTHERS);

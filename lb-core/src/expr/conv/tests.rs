@@ -247,6 +247,48 @@ fn digests_equal_those_of_haproxy() {
 }
 
 #[test]
+fn forwarded_headers_are_taken_apart_and_built() {
+    check(&[
+        ("str(for=127.0.0.1;proto=http),rfc7239_is_valid", "1"),
+        ("str(proto=custom),rfc7239_is_valid", "0"),
+        ("str('for=\"_mdn\"'),rfc7239_is_valid", "1"),
+        ("str(for=127.0.0.1;for=127.0.0.2),rfc7239_is_valid", "0"),
+        ("str('for=\"[ab:cd::]\"'),rfc7239_is_valid", "1"),
+        ("str('for=[ab:cd::]'),rfc7239_is_valid", "0"),
+        ("str('proto=https;host=\"haproxy.org:80\"'),rfc7239_field(host)", "haproxy.org:80"),
+        ("str('for=\"127.0.0.1:9999\"'),rfc7239_field(for),rfc7239_n2np", "9999"),
+        ("str(127.0.0.1:9999),rfc7239_n2nn", "127.0.0.1"),
+        ("str([ab:cd:ff:ff:ff:ff:ff:ff]:9998),rfc7239_n2nn", "ab:cd:ff:ff:ff:ff:ff:ff"),
+        ("str(_name:_port),rfc7239_n2nn", "_name"),
+        ("str(_name:_port),rfc7239_n2np", "_port"),
+        ("ipv6(ab:cd:ff:ff:ff:ff:ff:ff),rfc7239_nn", "[ab:cd:ff:ff:ff:ff:ff:ff]"),
+        ("str(test),rfc7239_nn", "_test"),
+        ("str(),rfc7239_nn", "unknown"),
+        ("int(12),rfc7239_np", "12"),
+        ("str(test),rfc7239_np", "_test"),
+    ]);
+    assert_eq!(eval("str(),rfc7239_np"), None);
+    assert_eq!(eval("str(a b),rfc7239_nn"), None);
+}
+
+#[test]
+fn protocol_buffers_are_read_by_field_number() {
+    // 48.59.1 = 7 and 48.59.2 = -2 as int32, framed for gRPC.
+    let message = "bin(0000000013820310da030d080710feffffffffffffffff01)";
+    let read = |conv: &str| eval(&format!("{message},{conv}"));
+    assert_eq!(read("ungrpc(48.59.1,int32)").as_deref(), Some("7"));
+    assert_eq!(read("ungrpc(48.59.2,int32)").as_deref(), Some("-2"));
+    assert_eq!(read("ungrpc(48.59),protobuf(1,int32)").as_deref(), Some("7"));
+    assert_eq!(read("ungrpc(48),protobuf(59.1,int32)").as_deref(), Some("7"));
+    assert_eq!(read("ungrpc(48.59.3,int32)"), None);
+    assert_eq!(read("ungrpc(48.59.1,fixed32)"), None);
+    assert_eq!(eval("bin(0801),protobuf(1,sint32)").as_deref(), Some("-1"));
+    assert_eq!(eval("bin(08),protobuf(1,int32)"), None);
+    assert_eq!(eval("int(10),x509_v_err_str").as_deref(), Some("X509_V_ERR_CERT_HAS_EXPIRED"));
+    assert_eq!(eval("int(999),x509_v_err_str").as_deref(), Some("999"));
+}
+
+#[test]
 fn dates_are_written_and_read() {
     check(&[
         ("int(784111777),http_date", "Sun, 06 Nov 1994 08:49:37 GMT"),

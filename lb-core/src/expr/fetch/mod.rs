@@ -8,6 +8,7 @@ mod payload;
 mod rdp;
 mod stick;
 mod tls;
+mod x509;
 
 pub(crate) use stick::{Target, byte_rate};
 
@@ -19,6 +20,9 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add_fetches(internal::FETCHES);
     registry.add_fetches(connection::FETCHES);
     registry.add_fetches(tls::FETCHES);
+    registry.add_fetches(x509::CLIENT);
+    registry.add_fetches(x509::FRONT);
+    registry.add_fetches(x509::SERVER);
     registry.add_fetches(payload::FETCHES);
     registry.add_fetches(stick::COUNTERS);
     registry.add_fetches(stick::ARRAYS);

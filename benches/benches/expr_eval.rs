@@ -1,0 +1,113 @@
+//! Cost of evaluating conditions and expressions, per request.
+//!
+//! The set of ACLs is the one of a typical frontend: a few prefixes, suffixes, a host list, a
+//! network list and a flag. What is measured is the evaluation alone, on a session that answers
+//! from memory.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use lb_core::expr::{Arena, Env, Facts, NoBuild, Now, Registry, Sample, VarScope, Vars, parse};
+use lb_core::rule::cond::{self, Acl, Polarity};
+
+struct Session(Now);
+
+impl Facts for Session {
+    fn now(&self) -> Now {
+        self.0
+    }
+    fn src(&self) -> Option<SocketAddr> {
+        Some(SocketAddr::from(([192, 168, 7, 9], 40000)))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock of a benchmark")]
+fn session() -> Session {
+    Session(Now { date: Duration::from_secs(1_792_682_910), instant: Instant::now() })
+}
+
+const ACLS: [(&str, &str); 10] = [
+    ("static_dir", "var(txn.path) -m beg /static /images /img /css"),
+    ("static_ext", "var(txn.path) -m end .gif .png .jpg .css .js"),
+    ("api", "var(txn.path) -m beg /api/"),
+    ("www", "var(txn.host) -m str -i www.example.org example.org"),
+    ("img", "var(txn.host) -m beg -i img. video. download. ftp."),
+    ("intern", "src 10.0.0.0/8 172.16.0.0/12"),
+    ("admin", "var(txn.path) -m dir admin"),
+    ("bot", "var(txn.agent) -m sub -i bot spider crawler"),
+    ("port", "src_port lt 1024"),
+    ("tls", "ssl_fc"),
+];
+
+fn acls(registry: &Registry) -> HashMap<String, Arc<Acl>> {
+    ACLS.iter()
+        .map(|(name, text)| {
+            let words: Vec<&str> = text.split(' ').collect();
+            let (test, _) = cond::parse_test(&words, name, registry, &mut NoBuild).expect("a valid test");
+            let mut acl = Acl::new(name);
+            acl.push(test);
+            ((*name).to_owned(), Arc::new(acl))
+        })
+        .collect()
+}
+
+fn transaction() -> VarScope {
+    let txn = VarScope::new();
+    txn.set(&"path".into(), &Sample::Str(b"/shop/items/4711.html"));
+    txn.set(&"host".into(), &Sample::Str(b"WWW.Example.org"));
+    txn.set(
+        &"agent".into(),
+        &Sample::Str(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+    );
+    txn
+}
+
+fn conditions(c: &mut Criterion) {
+    let registry = Registry::builtin();
+    let acls = acls(&registry);
+    let text = "static_dir or static_ext or api or intern or admin or bot or port or tls or img or !www";
+    let words: Vec<&str> = text.split(' ').collect();
+    let (condition, _) =
+        cond::parse(&words, Polarity::If, &acls, &registry, &mut NoBuild).expect("a valid condition");
+    let (session, txn) = (session(), transaction());
+    let mut arena = Arena::new();
+    c.bench_function("ten ACLs, none true", |b| {
+        b.iter(|| {
+            let held = {
+                let vars = Vars { transaction: Some(&txn), ..Vars::NONE };
+                condition.eval(black_box(&Env::new(&session, vars, &arena)))
+            };
+            arena.reset();
+            held
+        });
+    });
+}
+
+fn programs(c: &mut Criterion) {
+    let registry = Registry::builtin();
+    let (session, txn) = (session(), transaction());
+    let mut arena = Arena::new();
+    for text in
+        ["src", "src,ipmask(24)", "var(txn.host),lower", "var(txn.path),field(3,/),lower", "date,http_date"]
+    {
+        let program = parse::parse(text, &registry, &mut NoBuild).expect("a valid expression");
+        c.bench_function(text, |b| {
+            b.iter(|| {
+                let len = {
+                    let vars = Vars { transaction: Some(&txn), ..Vars::NONE };
+                    let env = Env::new(&session, vars, &arena);
+                    black_box(program.eval_str(&env)).map_or(0, <[u8]>::len)
+                };
+                arena.reset();
+                len
+            });
+        });
+    }
+}
+
+criterion_group!(benches, conditions, programs);
+criterion_main!(benches);
