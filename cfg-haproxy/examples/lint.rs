@@ -1,4 +1,4 @@
-//! Checks haproxy.cfg files as `haproxy -c -f` does: `lint [--rich] FILE...`.
+//! Checks haproxy.cfg files as `haproxy -c -f` does: `lint [--rich] [--strict] FILE...`; strict makes warnings errors.
 //!
 //! Shows how little a caller has to provide: texts, an environment, and answers about files and names. A real program
 //! would also read directories and pass `-W`, `-L` and the like. Exit code 0 is fine, 1 has errors, 2 has nothing to run.
@@ -53,6 +53,7 @@ fn main() -> ExitCode {
     let (flags, names): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|a| a.starts_with("--"));
     let rich = flags.iter().any(|f| f == "--rich");
+    let strict = flags.iter().any(|f| f == "--strict");
     let mut texts = Vec::new();
     for name in &names {
         match std::fs::read(name) {
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
     }
     eprint!("{out}");
     match () {
+        () if strict && loaded.diagnostics.count(Severity::Warning) > 0 => ExitCode::from(1),
         () if loaded.diagnostics.has_errors() => ExitCode::from(1),
         () if loaded.listens_nowhere() => ExitCode::from(2),
         () => ExitCode::SUCCESS,

@@ -562,7 +562,8 @@ impl<'c, 't> Cross<'c, 't> {
     }
 
     fn any_listener(&mut self) {
-        let listens = self.config.proxies.iter().any(|p| !p.binds.is_empty())
+        let listens = !self.config.global.sockets.is_empty()
+            || self.config.proxies.iter().any(|p| !p.binds.is_empty())
             || self.config.log_forwards.iter().any(|f| !f.binds.is_empty() || !f.datagrams.is_empty());
         if !listens {
             self.out.push(

@@ -101,7 +101,7 @@ impl<'t> Checker<'t, '_> {
             "ssl-server-verify" => global.server_verify_none = stmt.arg(0) == "none",
             "master-worker" => {
                 global.master_worker = true;
-                self.push(
+                self.deprecated(
                     Diagnostic::warning(codes::DEPRECATED, stmt.head(), "`master-worker` is better given on the command line")
                         .compat("The 'master-worker' keyword is deprecated. Use -W or -Ws on the command line instead."),
                 );

@@ -138,7 +138,7 @@ impl<'t> Checker<'t, '_> {
             Prefix::Default => name == "abortonclose",
         };
         if name == "transparent" && on {
-            self.push(
+            self.deprecated(
                 Diagnostic::warning(codes::DEPRECATED, stmt.head(), "`option transparent` will go away")
                     .compat("option 'transparent' is deprecated in 3.3 and will be removed in 3.5. Please use a 'server' with address 0.0.0.0 instead.")
                     .note("use a `server` with the address 0.0.0.0"),

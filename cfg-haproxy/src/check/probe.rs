@@ -70,7 +70,9 @@ impl<'t> Checker<'t, '_> {
         let matches = if http { HTTP_MATCHES } else { TCP_MATCHES };
         let mut at = 1;
         while let Some(word) = words.get(at).copied() {
-            match word.text {
+            // The exclamation mark may touch what it negates.
+            let text = if word.text == "!" { "!" } else { word.text.trim_start_matches('!') };
+            match text {
                 "!" => at += 1,
                 option if EXPECT_OPTIONS.contains(&option) => {
                     if self.follow(words, at, owner).is_none() {

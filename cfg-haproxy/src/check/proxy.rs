@@ -344,7 +344,7 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn dispatch_line(&mut self, stmt: &Stmt<'t, '_>) {
-        self.push(
+        self.deprecated(
             Diagnostic::warning(codes::DEPRECATED, stmt.head(), "`dispatch` will go away")
                 .compat("'dispatch' is deprecated in 3.3 and will be removed in 3.5. Please use a regular 'server' instead.")
                 .note("use a `server` line with this address"),
@@ -360,13 +360,20 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn transparent_line(&mut self, stmt: &Stmt<'t, '_>) {
-        self.push(
+        self.deprecated(
             Diagnostic::warning(codes::DEPRECATED, stmt.head(), "`transparent` will go away")
                 .compat("'transparent' is deprecated in 3.3 and will be removed in 3.5. Please use a 'server' with address 0.0.0.0 instead.")
                 .note("use a `server` with the address 0.0.0.0"),
         );
         if let Some(proxy) = self.proxy() {
             proxy.settings.transparent = Some(Spanned::new(true, stmt.span()));
+        }
+    }
+
+    /// A warning about something deprecated, unless `expose-deprecated-directives` asks for silence.
+    pub(crate) fn deprecated(&mut self, diagnostic: Diagnostic) {
+        if !self.config.global.deprecated {
+            self.push(diagnostic);
         }
     }
 

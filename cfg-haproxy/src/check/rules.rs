@@ -222,7 +222,8 @@ impl<'t> Checker<'t, '_> {
         let http = rule.set & (HQ | HR | HA) != 0;
         let Some(proxy) = self.proxy() else { return };
         let Some(last) = proxy.lists.rules.iter().rev().find(|r| r.set == rule.set) else { return };
-        let last_final = is_final(last.action.name) && last.cond.is_none();
+        let skips = last.words.iter().any(|w| w.text == "ignore-empty");
+        let last_final = is_final(last.action.name) && last.cond.is_none() && !skips;
         if http && last_final {
             let span = last.words[0].span;
             let name = stmt.keyword.name;

@@ -170,7 +170,7 @@ impl<'t> Checker<'t, '_> {
                 at = self.unknown_option(words, at, Place::Server, owner);
                 continue;
             };
-            at = self.server_option_at(keyword, words, at, options, owner);
+            at = self.server_option_at(keyword, words, at, options);
         }
     }
 
@@ -180,7 +180,6 @@ impl<'t> Checker<'t, '_> {
         words: &[Word<'t>],
         at: usize,
         options: &mut ServerOptions<'t>,
-        owner: &str,
     ) -> usize {
         let word = words[at];
         match keyword.name {
@@ -199,8 +198,9 @@ impl<'t> Checker<'t, '_> {
                 return at + 2;
             }
             "set-proxy-v2-tlv-fmt" => {
-                if let Some(format) = self.follow(words, at, owner) {
-                    options.tlvs.push((word, format));
+                // Without a format the field is sent empty.
+                if let Some(format) = words.get(at + 1) {
+                    options.tlvs.push((word, *format));
                 }
                 return at + 2;
             }

@@ -68,7 +68,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     o(
         DLB,
         "httpchk",
-        &[Opt(&[Any("uri-or-method")]), Opt(&[Any("uri")]), Opt(&[Any("version")])],
+        &[Opt(&[Any("uri-or-method")]), Opt(&[Any("uri")]), Opt(&[Any("version")]), Opt(&[Any("host")])],
         "checks servers by HTTP",
     ),
     n(DFLB, "httpclose", "closes both sides after a response"),

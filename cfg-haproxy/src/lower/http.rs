@@ -100,7 +100,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             .filter(|_| making.proxy.has_frontend())
             .map(|u| Arc::from(u.value.as_bytes()));
         http.unique_id = settings.unique_id_format.as_ref().and_then(|f| {
-            self.template(f.value, Style::UniqueId, Phases::FE_REQUEST_HEADERS, "unique-id-format")
+            self.template(
+                f.value,
+                Style::UniqueId,
+                Phases::FE_REQUEST_HEADERS.or(Phases::BE_REQUEST_HEADERS).or(Phases::CHECK),
+                "unique-id-format",
+            )
         });
         http.unique_id_header = settings.unique_id_header.as_ref().map(|h| HeaderName::new(h.value));
         http.send_name_header = settings.send_name_header.as_ref().map(|h| HeaderName::new(h.value));

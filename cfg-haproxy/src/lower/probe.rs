@@ -63,6 +63,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut list = Vec::new();
         let mut request = option_request(words);
         let mut sent = false;
+        let (mut disable_on_404, mut send_state) = (steps.disable_on_404, steps.send_state);
         for step in &steps.http {
             match step[0].text {
                 "connect" => list.extend(self.connect_step(&step[1..]).map(Step::Connect)),
@@ -74,6 +75,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 }
                 "expect" => list.extend(self.expect_step(&step[1..]).map(Step::Expect)),
                 "comment" => {}
+                "send-state" => send_state = true,
+                "disable-on-404" => disable_on_404 = true,
                 other => {
                     let span = step[0].span;
                     let what = format!("http-check {other}");
@@ -89,8 +92,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             list.push(Step::Expect(Expect::default()));
         }
         let mut probe = HttpProbe::of(list);
-        probe.disable_on_404 = steps.disable_on_404;
-        probe.send_state = steps.send_state;
+        probe.disable_on_404 = disable_on_404;
+        probe.send_state = send_state;
         probe
     }
 
@@ -169,9 +172,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut at = 0;
         while let Some(word) = words.get(at).copied() {
             let value = words.get(at + 1).copied();
-            match word.text {
-                "!" => {
-                    expect.inverse = true;
+            expect.inverse |= word.text.starts_with('!');
+            match word.text.trim_start_matches('!') {
+                "" => {
                     at += 1;
                     continue;
                 }
@@ -277,6 +280,9 @@ fn option_request(words: &[Word<'_>]) -> SendStep {
             send.method = Arc::from(method.text.as_bytes());
             send.uri = Arc::from(uri.text.as_bytes());
         }
+    }
+    if let Some(host) = words.get(3) {
+        send.headers.push((HeaderName::new("host"), Arc::from(host.text.as_bytes())));
     }
     if let Some(version) = words.get(2) {
         let mut lines = version.text.split(['\r', '\n']).filter(|l| !l.is_empty());

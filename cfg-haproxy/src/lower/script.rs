@@ -117,9 +117,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut at = 0;
         while let Some(word) = words.get(at).copied() {
             let value = words.get(at + 1).copied();
-            match word.text {
-                "!" => {
-                    expect.inverse = true;
+            expect.inverse |= word.text.starts_with('!');
+            match word.text.trim_start_matches('!') {
+                "" => {
                     at += 1;
                     continue;
                 }
