@@ -81,6 +81,13 @@ pub fn size(text: &str) -> Result<u64, UnitError> {
     value.checked_mul(1 << shift).ok_or(UnitError::Overflow)
 }
 
+/// The integer at the beginning of `text`, 0 if there is none: how HAProxy reads numbers it does not check.
+pub fn leading(text: &str) -> i64 {
+    let sign = usize::from(text.starts_with(['-', '+']));
+    let digits = text[sign..].bytes().take_while(u8::is_ascii_digit).count();
+    text[..sign + digits].trim_start_matches('+').parse().unwrap_or(0)
+}
+
 /// A decimal integer, with an optional sign.
 pub fn integer(text: &str) -> Option<i64> {
     text.parse().ok()

@@ -6,8 +6,29 @@ use crate::keyword::Arg;
 use crate::suggest;
 use crate::tree::Word;
 use crate::units::{self, Unit, UnitError};
-use lb_core::diag::{Diagnostic, Span};
+use lb_core::diag::{Diagnostic, Severity, Span};
 use std::time::Duration;
+
+/// Numbers that HAProxy takes without checking them, whatever follows the digits.
+const UNCHECKED: &[&str] = &[
+    "maxconn",
+    "backlog",
+    "fullconn",
+    "retries",
+    "redispatch",
+    "ulimit-n",
+    "tune.maxaccept",
+    "uid",
+    "gid",
+    "capture cookie",
+    "capture request header",
+    "capture response header",
+    "declare capture",
+    "minconn",
+    "maxqueue",
+    "port",
+    "max-session-srv-conns",
+];
 
 /// Keywords after whose arguments HAProxy never looks at the line again.
 const IGNORES_MORE: &[&str] = &[
@@ -61,7 +82,7 @@ impl<'t> Checker<'t, '_> {
                 .note(format!("syntax: {name}{}", pretty(args))),
             );
         }
-        self.diagnostics.len() == before
+        !self.diagnostics.iter().skip(before).any(|d| d.severity == Severity::Error)
     }
 
     /// Walks over `args`; true if the rest of the words is free.
@@ -155,6 +176,17 @@ impl<'t> Checker<'t, '_> {
         let text = word.text;
         match units::integer(text) {
             Some(n) if (low..=high).contains(&n) => Some(n),
+            Some(n) if UNCHECKED.contains(&name) => {
+                self.push(
+                    Diagnostic::warning(
+                        codes::NUMBER,
+                        word.span,
+                        format!("`{name}` takes a number between {low} and {high}, not {n}"),
+                    )
+                    .compat(format!("'{name}' : value '{text}' is out of range.")),
+                );
+                Some(n.clamp(low, high))
+            }
             Some(n) => {
                 self.push(
                     Diagnostic::error(
@@ -165,6 +197,20 @@ impl<'t> Checker<'t, '_> {
                     .compat(format!("'{name}' : invalid value '{text}', must be between {low} and {high}.")),
                 );
                 None
+            }
+            None if UNCHECKED.contains(&name) => {
+                let value = units::leading(text);
+                self.push(
+                    Diagnostic::warning(
+                        codes::NUMBER,
+                        word.span,
+                        format!("`{text}` is not a number and counts as {value}"),
+                    )
+                    .compat(format!(
+                        "'{name}' expects an integer argument (got '{text}', taken as {value})."
+                    )),
+                );
+                Some(value)
             }
             None => {
                 self.push(

@@ -8,7 +8,7 @@ use crate::section::SectionKind;
 use crate::suggest;
 use crate::tree::{Tree, Word};
 use lb_core::balance::Algorithm;
-use lb_core::diag::{Diagnostic, Diagnostics, Span};
+use lb_core::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use lb_core::spec::Verify;
 use std::collections::HashMap;
 
@@ -195,8 +195,12 @@ impl<'c, 't> Cross<'c, 't> {
 
     fn servers(&mut self, proxy: &Proxy<'t>, settings: &Settings<'t>, mode: ProxyMode) {
         let mut names: HashMap<&str, (u32, Span)> = HashMap::with_capacity(proxy.servers.len());
+        let mut ids = HashMap::new();
         for server in &proxy.servers {
             self.server(proxy, server);
+            if let Some(id) = o_id(server) {
+                self.server_id(proxy, server, id, &mut ids);
+            }
             if server.template.is_some() {
                 continue;
             }
@@ -235,6 +239,29 @@ impl<'c, 't> Cross<'c, 't> {
                     proxy.type_word(),
                     proxy.name
                 )),
+            );
+        }
+    }
+
+    fn server_id(
+        &mut self,
+        proxy: &Proxy<'t>,
+        server: &Server<'t>,
+        id: Spanned<u32>,
+        ids: &mut HashMap<u32, (&'t str, Span)>,
+    ) {
+        if let Some((name, first)) = ids.insert(id.value, (server.name.text, id.span)) {
+            self.out.push(
+                Diagnostic::error(
+                    codes::DUPLICATE,
+                    id.span,
+                    format!("the server `{name}` has the number {} already", id.value),
+                )
+                .compat(format!(
+                    "'server {}/{}' : 'id' : custom id {} already used ('server {name}')",
+                    proxy.name, server.name.text, id.value
+                ))
+                .label(first, "first used here"),
             );
         }
     }
@@ -292,7 +319,7 @@ impl<'c, 't> Cross<'c, 't> {
         } else {
             Verify::Required
         });
-        if o.ssl.is_some() && verified != Verify::None && o.ca_file.is_none() {
+        if (o.ssl.is_some() || o.check_ssl == Some(true)) && verified != Verify::None && o.ca_file.is_none() {
             self.out.push(
                 Diagnostic::error(
                     codes::TLS,
@@ -576,6 +603,11 @@ impl<'c, 't> Cross<'c, 't> {
             );
         }
     }
+}
+
+/// The number a `server` line gives itself.
+fn o_id(server: &Server<'_>) -> Option<Spanned<u32>> {
+    server.options.id
 }
 
 /// Whether `server` is called `name`, templates by their prefix and number.

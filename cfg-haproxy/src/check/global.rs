@@ -117,7 +117,12 @@ impl<'t> Checker<'t, '_> {
         let number = stmt.arg(0).parse::<u32>().ok();
         let global = &mut self.config.global;
         match name {
-            "maxconn" => global.maxconn = number,
+            "maxconn" => {
+                global.maxconn = number;
+                if number.is_none() {
+                    self.not_an_integer(stmt);
+                }
+            }
             "nbthread" => global.threads = number,
             "uid" => global.uid = number,
             "gid" => global.gid = number,
@@ -146,6 +151,14 @@ impl<'t> Checker<'t, '_> {
             _ => return false,
         }
         true
+    }
+
+    fn not_an_integer(&mut self, stmt: &Stmt<'t, '_>) {
+        let (name, text) = (stmt.keyword.name, stmt.arg(0));
+        self.push(
+            Diagnostic::error(codes::NUMBER, stmt.args()[0].span, format!("`{text}` is not a number"))
+                .compat(format!("cannot parse '{name}' value '{text}', an integer is expected.")),
+        );
     }
 
     fn global_number(&mut self, stmt: &Stmt<'t, '_>) {
@@ -187,6 +200,14 @@ impl<'t> Checker<'t, '_> {
                 let format = stmt.keyword.name == "set-var-fmt";
                 self.config.global.variables.push((format, stmt.args().to_vec()));
             }
+            "cpu-map" => self.cpu_map(stmt),
+            "h1-case-adjust" if !stmt.arg(0).eq_ignore_ascii_case(stmt.arg(1)) => {
+                let span = stmt.args()[1].span;
+                self.push(
+                    Diagnostic::error(codes::CONFLICT, span, "the two names may differ in case only")
+                        .compat("<from> and <to> must not differ except the case"),
+                );
+            }
             "presetenv" | "setenv" | "resetenv" | "unsetenv" => {}
             "default-path" if stmt.arg(0) == "origin" && stmt.args().len() < 2 => {
                 self.error(
@@ -197,6 +218,30 @@ impl<'t> Checker<'t, '_> {
             }
             // Keywords whose effect is on by default or that have none, which has been said.
             _ => {}
+        }
+    }
+
+    /// Threads are not bound to processors, but what says so must still make sense.
+    fn cpu_map(&mut self, stmt: &Stmt<'t, '_>) {
+        let range = |text: &str| {
+            matches!(text, "all" | "odd" | "even")
+                || text.split('-').all(|n| n.is_empty() || n.parse::<u32>().is_ok())
+        };
+        let first = stmt.args()[0];
+        let sets = first.text.strip_prefix("auto:").unwrap_or(first.text);
+        let bad = sets.split('/').find(|s| !range(s));
+        if let Some(bad) = bad {
+            self.push(
+                Diagnostic::error(codes::NUMBER, first.span, format!("`{bad}` is not a set of threads"))
+                    .compat(format!("cpu-map : '{bad}' is not a valid number/range.")),
+            );
+        }
+        if stmt.args().len() < 2 {
+            self.error(
+                codes::MISSING_ARGUMENT,
+                first.span.after(),
+                "`cpu-map` needs processors after the threads",
+            );
         }
     }
 

@@ -7,6 +7,7 @@ use crate::config::{Capture, CaptureKind, Clause, Cond, ErrorLine, ProxyMode, Se
 use crate::keyword::{self, D, Keyword, Status};
 use crate::section::SectionKind;
 use crate::tree::Word;
+use crate::units;
 use lb_core::diag::{Diagnostic, Span, Spanned};
 use lb_core::spec::Severity;
 
@@ -131,7 +132,7 @@ impl<'t> Checker<'t, '_> {
             }
             _ => return false,
         };
-        let value = stmt.arg(0).parse().unwrap_or(0);
+        let value = u32::try_from(units::leading(stmt.arg(0)).max(0)).unwrap_or(0);
         if stmt.keyword.name == "hash-balance-factor" && (1..=100).contains(&value) {
             self.push(
                 Diagnostic::error(codes::NUMBER, stmt.args()[0].span, "the factor must be 0 or above 100")
@@ -188,7 +189,7 @@ impl<'t> Checker<'t, '_> {
         match stmt.keyword.name {
             "http-error" => lists.http_errors.push(args),
             "errorfiles" => lists.error_groups.push(args),
-            "filter" => lists.filters.push(args),
+            "filter" => return self.filter_line(args),
             "ssl-f-use" => lists.frontend_certificates.push(args),
             "capture cookie" | "capture request header" | "capture response header" | "declare capture" => {
                 lists.captures.push(capture(stmt));
@@ -199,6 +200,51 @@ impl<'t> Checker<'t, '_> {
                 return self.error_line(line, args[0]);
             }
             _ => return false,
+        }
+        true
+    }
+
+    fn filter_line(&mut self, args: Vec<Word<'t>>) -> bool {
+        const KNOWN: &[&str] = &[
+            "bwlim-in",
+            "bwlim-out",
+            "cache",
+            "comp-req",
+            "comp-res",
+            "compression",
+            "fcgi-app",
+            "spoe",
+            "trace",
+            "opentracing",
+        ];
+        let name = args[0];
+        match name.text {
+            "spoe" | "opentracing" | "fcgi-app" => {
+                let what = if name.text == "spoe" { "SPOE" } else { name.text };
+                self.push(
+                    Diagnostic::error(codes::REFUSED, name.span, format!("{what} is not supported"))
+                        .compat(format!("'filter' : '{}' : {what} is not supported.", name.text)),
+                );
+            }
+            text if !KNOWN.contains(&text) => {
+                let near = crate::suggest::nearest(text, KNOWN.iter().copied());
+                let mut diagnostic =
+                    Diagnostic::error(codes::WORD, name.span, format!("unknown filter `{text}`")).compat(
+                        format!(
+                            "'filter' : unknown keyword '{text}'. Registered keywords : {}",
+                            KNOWN.join(", ")
+                        ),
+                    );
+                if let Some(near) = near {
+                    diagnostic = diagnostic.suggest(name.span, near, format!("did you mean `{near}`?"));
+                }
+                self.push(diagnostic);
+            }
+            _ => {
+                if let Some(proxy) = self.proxy() {
+                    proxy.lists.filters.push(args);
+                }
+            }
         }
         true
     }
@@ -350,7 +396,7 @@ impl<'t> Checker<'t, '_> {
                 .note("use a `server` line with this address"),
         );
         let word = stmt.args()[0];
-        if let Some(address) = self.address(word, Rules::LOOSE, "dispatch") {
+        if let Some(address) = self.address(word, Rules::FIXED, "dispatch") {
             self.resolve(&address, word, "dispatch");
             let value = Some(Spanned::new(address, stmt.span()));
             if let Some(proxy) = self.proxy() {
@@ -386,7 +432,7 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn inspect_line(&mut self, stmt: &Stmt<'t, '_>) {
-        let time = self.time(stmt.keyword.name, stmt.args()[0], crate::units::Unit::Milli);
+        let time = self.time(stmt.keyword.name, stmt.args()[0], units::Unit::Milli);
         let value = time.map(|t| Spanned::new(t, stmt.span()));
         let request = stmt.keyword.name.starts_with("tcp-request");
         if let Some(proxy) = self.proxy() {
@@ -432,6 +478,16 @@ impl<'t> Checker<'t, '_> {
             );
         }
         self.rule_order(name, stmt);
+        if name.starts_with("stick ") && clause.words.is_empty() {
+            return self.push(
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    stmt.head().after(),
+                    format!("`{name}` needs an expression"),
+                )
+                .compat("'stick' expects a fetch method."),
+            );
+        }
         if name == "redirect" {
             self.redirect_words(&clause.words, stmt.head(), "redirect");
         }
@@ -502,7 +558,7 @@ fn capture<'t>(stmt: &Stmt<'t, '_>) -> Capture<'t> {
         _ => CaptureKind::Request,
     };
     let name = (stmt.keyword.name != "declare capture").then(|| stmt.arg(0));
-    Capture { kind, name, length: stmt.arg(2).parse().unwrap_or(0) }
+    Capture { kind, name, length: u32::try_from(units::leading(stmt.arg(2))).unwrap_or(0) }
 }
 
 /// A syslog level by name.

@@ -412,6 +412,13 @@ impl<'t> Checker<'t, '_> {
         let Some(crt) = crt else {
             return self.error(codes::MISSING_ARGUMENT, stmt.head().after(), "`load` needs `crt` and a file");
         };
+        let path = super::join(self.config.global.crt_base, crt.text);
+        if self.host.files.kind(&path).is_none() {
+            return self.push(
+                Diagnostic::error(codes::FILE, crt.span, format!("there is no certificate file `{path}`"))
+                    .compat(format!("cannot open the file '{path}'.")),
+            );
+        }
         self.config.certificates.push(Certificate { store: "", crt, alias, key });
     }
 

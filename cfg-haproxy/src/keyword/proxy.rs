@@ -51,7 +51,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(FL, "declare capture", &[OneOf(&["request", "response"]), OneOf(&["len"]), Int(0, 65535)], "a capture slot"),
     k(DLB, "default-server", &[Free("[<option>...]")], "options of the servers that follow"),
     k(DFL, "default_backend", &[Any("backend")], "backend when no use_backend matches"),
-    k(FLB, "description", &[Rest("text")], "text shown on the statistics page"),
+    k(FLB, "description", &[Any("text"), Rest("text")], "text shown on the statistics page"),
     k(DFLB, "disabled", &[], "do not start this proxy"),
     k(LB, "dispatch", &[Any("address")], "one server address for everything (deprecated)"),
     k(DLB, "dynamic-cookie-key", &[Any("key")], "secret of dynamic cookies"),
@@ -94,12 +94,12 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DLB, "http-check set-var", &[Free("(<name>) <expression>")], "sets a variable of a check"),
     k(DLB, "http-check set-var-fmt", &[Free("(<name>) <format>")], "sets a variable of a check from a format"),
     k(DLB, "http-check unset-var", &[Free("(<name>)")], "removes a variable of a check"),
-    k(DFLB, "http-error", &[Free("status <code> [content-type <t>] [errorfile <f> | file <f> | lf-file <f> | string <s> \
+    k(DFLB, "http-error", &[OneOf(&["status"]), Free("<code> [content-type <t>] [errorfile <f> | file <f> | lf-file <f> | string <s> \
         | lf-string <f> | errorfiles <n> | default-errorfiles] [hdr <n> <f>]*")], "a response for an error"),
     k(DFLB, "http-request", &[Free("<action> [<argument>...] [{ if | unless } <condition>]")], "rules on requests"),
     k(DFLB, "http-response", &[Free("<action> [<argument>...] [{ if | unless } <condition>]")], "rules on responses"),
     k(DLB, "http-reuse", &[OneOf(&["never", "safe", "aggressive", "always"])], "when server connections are shared"),
-    k(DLB, "http-send-name-header", &[Opt(&[Any("header")])], "tells a server its name"),
+    k(DLB, "http-send-name-header", &[Any("header")], "tells a server its name"),
     k(FLB, "id", &[Int(1, MAX)], "number of this proxy"),
     k(LB, "ignore-persist", &[COND], "ignore persistence for some requests"),
     k(DLB, "load-server-state-from-file", &[OneOf(&["global", "local", "none"])], "where the last server state is")
@@ -124,7 +124,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(FLB, "redirect", &[Free("{ location | prefix | scheme } <to> [code <n>] [<option>] [{ if | unless } <condition>]")],
         "redirects clients"),
     k(DLB, "retries", COUNT, "connection attempts after the first"),
-    k(DLB, "retry-on", &[Rest("event")], "which failures are retried"),
+    k(DLB, "retry-on", &[Any("event"), Rest("event")], "which failures are retried"),
     k(LB, "server", &[Any("name"), Any("address"), Free("[<option>...]")], "a server"),
     k(DLB, "server-state-file-name", &[Opt(&[Any("file")])], "file with this backend's server state")
         .partial("server state is kept in the process across reloads"),

@@ -191,7 +191,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     t("tune.ssl.capture-cipherlist-size", COUNT, "old name of tune.ssl.capture-buffer-size"),
     t("tune.ssl.certificate-compression", &[OneOf(&["auto", "off"])], "compressed certificates")
         .no_effect("certificates are not compressed"),
-    t("tune.ssl.default-dh-param", COUNT, "size of Diffie-Hellman parameters")
+    t("tune.ssl.default-dh-param", &[Int(1024, MAX)], "size of Diffie-Hellman parameters")
         .no_effect("the TLS library uses elliptic curves only"),
     t("tune.ssl.force-private-cache", &[], "do not share the session cache")
         .no_effect("there is one process"),

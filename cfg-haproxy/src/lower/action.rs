@@ -3,8 +3,8 @@
 use super::Lowerer;
 use super::proxy::{Making, set_name};
 use crate::codes;
-use crate::config::Rule;
-use crate::keyword::{HQ, Sides, TC, TQ, TS};
+use crate::config::{CaptureKind, Rule};
+use crate::keyword::{HA, HQ, HR, Sides, TC, TQ, TS};
 use crate::tree::Word;
 use crate::units::{self, Unit};
 use lb_core::expr::{Build, Phases, Program, VarName};
@@ -76,7 +76,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             | "replace-pathq" | "replace-uri" | "set-status" | "auth" => self.line_action(name, &at),
             "set-var" | "set-var-fmt" | "unset-var" => self.http_variable(name, &at),
             "set-map" | "del-map" | "add-acl" | "del-acl" => self.map_action(name, &at),
-            _ => self.http_session_action(name, &at, rule, set),
+            _ => self.http_session_action(making, &at, rule, set),
         }
     }
 
@@ -169,7 +169,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             self.action_error(at.head(), &at.owner, "the name of a list is needed in parentheses");
             return None;
         };
-        let reference = match self.context.patterns(file.text, name.ends_with("map")) {
+        // A list that only rules change may start without a file.
+        let optional = format!("opt@{}", file.text);
+        let source = if file.text.contains('@') { file.text } else { optional.as_str() };
+        let reference = match self.context.patterns(source, name.ends_with("map")) {
             Ok(reference) => reference,
             Err(message) => {
                 self.action_error(file, &at.owner, &message);
@@ -189,14 +192,15 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     fn http_session_action(
         &mut self,
-        name: &'static str,
+        making: &Making<'_, 't>,
         at: &At<'_, 't>,
         rule: &Rule<'t>,
         set: Sides,
     ) -> Option<Action> {
+        let name = rule.action.name;
         Some(match name {
             "capture" => {
-                let (value, slot, limit) = self.capture(at, rule)?;
+                let (value, slot, limit) = self.capture(making, at, rule)?;
                 Action::Capture { value, slot, response: set != HQ, limit }
             }
             "set-log-level" => Action::SetLogLevel(crate::check::severity(at.arg(0)?.text)),
@@ -229,6 +233,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 let (counter, key, table) = self.track(at)?;
                 Action::Track(TrackSlot { counter, key, table })
             }
+            "cache-use" | "cache-store" => {
+                self.cache(at);
+                return None;
+            }
             _ => {
                 if name.starts_with("sc-") {
                     self.counter(name, at)?;
@@ -239,6 +247,19 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 return None;
             }
         })
+    }
+
+    /// Caches do not act, but a name that exists nowhere is a mistake all the same.
+    fn cache(&mut self, at: &At<'_, 't>) {
+        let Some(word) = at.arg(0) else { return };
+        if !self.config.caches.iter().any(|c| c.text == word.text) {
+            self.error(
+                codes::UNKNOWN_NAME,
+                word.span,
+                format!("there is no `cache` section `{}`", word.text),
+                format!("unable to find the cache '{}' referenced by the filter 'cache'.", word.text),
+            );
+        }
     }
 
     fn service(&mut self, at: &At<'_, 't>) -> Option<Action> {
@@ -255,7 +276,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     /// The value of `capture`, its slot and length.
-    fn capture(&mut self, at: &At<'_, 't>, rule: &Rule<'t>) -> Option<(Program, usize, usize)> {
+    fn capture(
+        &mut self,
+        making: &Making<'_, 't>,
+        at: &At<'_, 't>,
+        rule: &Rule<'t>,
+    ) -> Option<(Program, usize, usize)> {
         let rest = at.rest();
         let Some(position) = rest.iter().rposition(|w| matches!(w.text, "len" | "id")) else {
             self.action_error(at.head(), &at.owner, "expects 'len' or 'id' behind the expression");
@@ -270,8 +296,36 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         Some(match rule.slot {
             Some(slot) => (value, slot, number),
             // `id` names a slot declared before; its own length limits the value.
-            None => (value, number, usize::MAX),
+            None => {
+                self.declared_slot(making, rule, number, rest[position])?;
+                (value, number, usize::MAX)
+            }
         })
+    }
+
+    /// Reports a capture into a slot that does not exist. Backends write into the slots of any frontend.
+    fn declared_slot(
+        &mut self,
+        making: &Making<'_, 't>,
+        rule: &Rule<'t>,
+        slot: usize,
+        word: Word<'t>,
+    ) -> Option<()> {
+        let kind = if rule.set & (HR | HA) != 0 { CaptureKind::Response } else { CaptureKind::Request };
+        let declared = making.proxy.lists.captures.iter().filter(|c| c.kind == kind).count();
+        if !making.proxy.has_frontend() || slot < declared {
+            return Some(());
+        }
+        self.error(
+            codes::UNKNOWN_NAME,
+            word.span,
+            format!("this proxy declares no capture slot {slot}"),
+            format!(
+                "Proxy '{}': unable to find capture id '{slot}' referenced by {} rule.",
+                making.proxy.name, rule.action.name
+            ),
+        );
+        None
     }
 
     /// A time, or an expression in milliseconds.
@@ -310,13 +364,27 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let (key, used) = self.program_prefix(at.rest(), &at.owner)?;
         let table = match at.rest().get(used) {
             None => None,
-            Some(word) if word.text == "table" => Some(Arc::from(at.rest().get(used + 1)?.text)),
+            Some(word) if word.text == "table" => Some(self.table(*at.rest().get(used + 1)?, &at.owner)?),
             Some(word) => {
                 self.action_error(*word, &at.owner, &format!("unexpected argument '{}'", word.text));
                 return None;
             }
         };
         Some((counter, key, table))
+    }
+
+    /// The name of a stick table that exists.
+    pub(super) fn table(&mut self, word: Word<'t>, owner: &str) -> Option<Arc<str>> {
+        if self.context.has_table(word.text) {
+            return Some(Arc::from(word.text));
+        }
+        self.error(
+            codes::UNKNOWN_NAME,
+            word.span,
+            format!("there is no stick table `{}`", word.text),
+            format!("unable to find table '{}' referenced by {owner}.", word.text),
+        );
+        None
     }
 
     /// `sc-inc-gpc0(0)` and its kin.
@@ -379,7 +447,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "set-priority-offset" => TcpAction::SetPriorityOffset(self.program(at.rest(), &at.owner)?),
             "set-log-level" => TcpAction::SetLogLevel(crate::check::severity(at.arg(0)?.text)),
             "capture" => {
-                let (value, slot, limit) = self.capture(&at, rule)?;
+                let (value, slot, limit) = self.capture(making, &at, rule)?;
                 TcpAction::Capture(value, slot, limit)
             }
             "switch-mode" => TcpAction::SwitchMode(at.arg(2).map(|w| Arc::from(w.text))),

@@ -2,7 +2,7 @@
 
 use super::Lowerer;
 use crate::codes;
-use crate::config::{Acl as AclLine, Cond, Proxy};
+use crate::config::{Acl as AclLine, Cond, Config, Proxy};
 use crate::env::Env;
 use crate::host::Host;
 use crate::suggest;
@@ -10,10 +10,10 @@ use crate::tree::{Tree, Word};
 use lb_core::diag::{Diagnostic, Span};
 use lb_core::expr::map::Reference;
 use lb_core::expr::parse::{self, ErrorKind, ParseError};
-use lb_core::expr::{Build, Phases, Program, Regex};
+use lb_core::expr::{ArgType, Build, Phases, Program, Regex};
 use lb_core::log::{Style, Template};
 use lb_core::rule::cond::{self, Acl, AclLookup, Condition, Polarity};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -43,13 +43,56 @@ pub(super) struct Context<'h> {
     env: &'h dyn Env,
     proxy: Option<String>,
     files: Files,
-    /// Tables named since the last look.
-    pub(super) tables: Vec<String>,
+    names: Known,
+}
+
+/// Names that expressions may refer to.
+#[derive(Debug, Default)]
+struct Known {
+    frontends: HashSet<String>,
+    backends: HashSet<String>,
+    tables: HashSet<String>,
+    userlists: HashSet<String>,
+    /// `backend/server`, and `backend/` for backends with templates.
+    servers: HashSet<String>,
+}
+
+impl Known {
+    fn new(config: &Config<'_>) -> Self {
+        let mut known = Self::default();
+        for proxy in &config.proxies {
+            if proxy.has_frontend() {
+                known.frontends.insert(proxy.name.to_owned());
+            }
+            if proxy.has_backend() {
+                known.backends.insert(proxy.name.to_owned());
+            }
+            if proxy.table.is_some() {
+                known.tables.insert(proxy.name.to_owned());
+            }
+            for server in &proxy.servers {
+                let name = if server.template.is_some() { "" } else { server.name.text };
+                known.servers.insert(format!("{}/{name}", proxy.name));
+            }
+        }
+        for peers in &config.peers {
+            known
+                .tables
+                .extend(peers.tables.iter().map(|(table, _)| format!("{}/{}", peers.name.text, table.text)));
+        }
+        known.userlists.extend(config.userlists.iter().map(|u| u.name.text.to_owned()));
+        known
+    }
 }
 
 impl<'h> Context<'h> {
-    pub(super) fn new(tree: &'h Tree, host: Host<'h>, env: &'h dyn Env) -> Self {
-        Self { tree, host, env, proxy: None, files: Files::default(), tables: Vec::new() }
+    pub(super) fn new(tree: &'h Tree, config: &Config<'_>, host: Host<'h>, env: &'h dyn Env) -> Self {
+        Self { tree, host, env, proxy: None, files: Files::default(), names: Known::new(config) }
+    }
+
+    /// Whether a stick table of that name exists.
+    pub(super) fn has_table(&self, name: &str) -> bool {
+        self.names.tables.contains(name)
     }
 
     pub(super) fn into_files(self) -> Files {
@@ -111,8 +154,20 @@ impl Build for Context<'_> {
         self.tree.environment().var(self.env, name).map(std::borrow::Cow::into_owned)
     }
 
-    fn uses_table(&mut self, table: &str) {
-        self.tables.push(table.to_owned());
+    fn refers(&mut self, kind: ArgType, name: &str) -> Result<(), String> {
+        let names = &self.names;
+        let (known, what) = match kind {
+            ArgType::Frontend => (names.frontends.contains(name), "frontend"),
+            ArgType::Backend => (names.backends.contains(name), "backend"),
+            ArgType::Table => (names.tables.contains(name), "table"),
+            ArgType::Userlist => (names.userlists.contains(name), "userlist"),
+            ArgType::Server => {
+                let backend = name.split('/').next().unwrap_or("");
+                (names.servers.contains(name) || names.servers.contains(&format!("{backend}/")), "server")
+            }
+            _ => (true, ""),
+        };
+        if known { Ok(()) } else { Err(format!("unable to find {what} '{name}'")) }
     }
 }
 

@@ -74,7 +74,7 @@ pub fn lower<'t>(
         config,
         tree,
         registry,
-        context: expr::Context::new(tree, host, env),
+        context: expr::Context::new(tree, config, host, env),
         origins: Origins::default(),
         out: Diagnostics::new(),
         texts: HashMap::new(),

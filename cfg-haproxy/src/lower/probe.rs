@@ -49,6 +49,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     fn probe_of(&mut self, kind: Option<&CheckKind<'t>>, steps: &Steps<'_, 't>) -> Arc<dyn ProbeSpec> {
+        // Steps of the kind that is not in use are read all the same, so that their mistakes are found.
+        if !matches!(kind, Some(CheckKind::Http(_))) && !steps.http.is_empty() {
+            let _ = self.http_probe(&[], steps);
+        }
+        if !matches!(kind, Some(CheckKind::Tcp)) && !steps.tcp.is_empty() {
+            let _ = self.tcp_probe(Some(&CheckKind::Tcp), &steps.tcp);
+        }
         match kind {
             Some(CheckKind::Http(words)) => Arc::new(self.http_probe(words, steps)),
             Some(CheckKind::Smtp(words)) => {
@@ -146,8 +153,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 "port" => match value?.text.parse() {
                     Ok(port) => request.port = Some(port),
                     Err(_) => {
-                        let span = value?.span;
-                        self.not_carried_out(span, "an expression as port of a check");
+                        let word = value?;
+                        self.program(&[word], "connect")?;
+                        self.not_carried_out(word.span, "an expression as port of a check");
                     }
                 },
                 "addr" => {

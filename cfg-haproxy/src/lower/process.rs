@@ -1,7 +1,10 @@
 //! `global` to [`ProcessSpec`].
 
 use super::Lowerer;
+use crate::codes;
 use crate::config::{Bind, LogLine};
+use lb_core::expr::{Phases, VarName};
+use lb_core::log::Style;
 use lb_core::spec::{AccessLevel, CtlSocket, LogTarget, ProcessSpec, Syslog, Tune};
 use lb_proto_http::auth::{Password, User, UserList, UserLists};
 use std::sync::Arc;
@@ -36,6 +39,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         process.syslog = self.syslog();
         process.tune = self.tune();
         process.log = global.log.iter().filter_map(|l| self.log_target(l)).collect();
+        self.process_variables();
         process.ctl = global.sockets.iter().flat_map(|b| self.control_sockets(b)).collect();
         process.environment = self
             .tree
@@ -44,6 +48,22 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             .map(|(name, value)| (Arc::from(name), value.map(Arc::from)))
             .collect();
         process
+    }
+
+    /// `set-var` and `set-var-fmt` of the global section: checked, and said not to be carried out.
+    fn process_variables(&mut self) {
+        for (format, words) in &self.config.global.variables {
+            if let Err(message) = VarName::parse(words[0].text) {
+                self.error(codes::EXPRESSION, words[0].span, message.replace('\'', "`"), message);
+                continue;
+            }
+            if *format {
+                let _ = self.template(words[1], Style::Plain, Phases::CONFIG, "set-var-fmt");
+            } else {
+                let _ = self.program(&words[1..], "set-var");
+            }
+            self.not_carried_out(words[0].span, "set-var");
+        }
     }
 
     /// A number of the global section.

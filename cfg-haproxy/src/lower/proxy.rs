@@ -121,6 +121,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.routes = self.routes(&making);
         spec.tcp_rules = self.tcp_rules(&making);
         spec.pool = self.pool(&making);
+        self.stick_rules(&making);
         spec.protocol = match mode {
             ProxyMode::Http => Arc::new(self.http(&making)),
             _ => {
@@ -189,6 +190,46 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         chain.reverse();
         chain.push(proxy);
         chain.into_iter().flat_map(|p| &p.lists.rules).filter(|r| r.set == set).collect()
+    }
+
+    /// `stick` lines: checked, and said not to be carried out.
+    fn stick_rules(&mut self, making: &Making<'_, 't>) {
+        for (verb, clause) in &making.proxy.lists.stick {
+            let owner = format!("stick {verb}");
+            let _ = self.clause_condition(clause, making, &owner);
+            let Some((_, used)) = self.program_prefix(&clause.words, &owner) else { continue };
+            match clause.words.get(used..) {
+                Some([keyword, table]) if keyword.text == "table" => {
+                    self.table(*table, &owner);
+                }
+                Some([]) => {
+                    if making.proxy.table.is_none() {
+                        self.error(
+                            codes::UNKNOWN_NAME,
+                            clause.span,
+                            "this proxy has no stick table; name one with `table`",
+                            format!(
+                                "Proxy '{}': unable to find stick-table '{}'.",
+                                making.proxy.name, making.proxy.name
+                            ),
+                        );
+                    }
+                }
+                Some([word, ..]) => {
+                    let text = word.text;
+                    self.error(
+                        codes::RULE,
+                        word.span,
+                        format!("`{text}` is not an argument of `{owner}`"),
+                        format!("'stick': unknown keyword '{text}'."),
+                    );
+                }
+                None => {}
+            }
+        }
+        if let Some((_, clause)) = making.proxy.lists.stick.first() {
+            self.not_carried_out(clause.span, "stick");
+        }
     }
 
     /// Rules that only HTTP evaluates are checked all the same.

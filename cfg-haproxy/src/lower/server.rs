@@ -7,7 +7,9 @@ use super::proxy::Making;
 use crate::address::{Address, Place, Ports, Rules};
 use crate::codes;
 use crate::config::{Server, ServerOptions, Source};
+use crate::tree::Word;
 use lb_core::addr::Endpoint;
+use lb_core::diag::Diagnostic;
 use lb_core::health::{InitState, Observe, OnError, ProbeSpec};
 use lb_core::pool::HashKey;
 use lb_core::spec::{AgentSpec, CheckSpec, InitAddr, MarkedDown, ServerAddr, ServerSpec, SourceAddr};
@@ -76,6 +78,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
         spec.shutdown_backup_sessions = o.shutdown_backups;
         spec.tls = o.ssl.map(|_| Arc::new(self.client_tls(o, false)));
+        if let Some(sni) = o.sni {
+            self.sni(sni);
+        }
         spec.send_proxy = o.send_proxy;
         let source = o.source.as_deref().or_else(|| shared.making.settings.source.as_ref().map(|s| &s.value));
         spec.source = source.and_then(|s| self.source(s));
@@ -106,6 +111,20 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         };
         spec.origin = self.origin(server.name.span);
         spec
+    }
+
+    /// `sni` is an expression; only fixed names are carried out.
+    fn sni(&mut self, word: Word<'t>) {
+        if self.program(&[word], "sni").is_some() && !word.text.starts_with("str(") {
+            self.out.push(
+                Diagnostic::notice(
+                    codes::NO_EFFECT,
+                    word.span,
+                    "an `sni` that differs between connections is not carried out; none is sent",
+                )
+                .compat("'sni' : only fixed names are carried out by this version."),
+            );
+        }
     }
 
     fn server_addr(&mut self, server: &Server<'t>) -> ServerAddr {

@@ -172,6 +172,11 @@ pub trait Build {
     fn backtracking_regex(&mut self, _pattern: &str) {}
     /// Told of every stick table an expression names.
     fn uses_table(&mut self, _table: &str) {}
+    /// Told of every frontend, backend, table, user list and `backend/server` an expression names; an error refuses a
+    /// name that does not exist.
+    fn refers(&mut self, _kind: ArgType, _name: &str) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// A [`Build`] with nothing behind it.

@@ -284,7 +284,11 @@ impl ArgList<'_> {
     /// Parses one value; `Err(None)` asks for the generic message.
     fn value(&self, ty: ArgType, word: &str, build: &mut dyn Build) -> Result<Arg, Option<String>> {
         match ty {
-            ArgType::Str | ArgType::Userlist => Ok(Arg::Str(word.into())),
+            ArgType::Str => Ok(Arg::Str(word.into())),
+            ArgType::Userlist => {
+                build.refers(ty, word).map_err(Some)?;
+                Ok(Arg::Str(word.into()))
+            }
             ArgType::Int => {
                 let (value, used) = leading_int(word.as_bytes());
                 if word.is_empty() || used != word.len() { Err(None) } else { Ok(Arg::Int(value)) }
@@ -299,9 +303,16 @@ impl ArgList<'_> {
                 if ty == ArgType::Table {
                     build.uses_table(&name);
                 }
+                build.refers(ty, &name).map_err(Some)?;
                 Ok(Arg::Str(name))
             }
-            ArgType::Server => server_arg(word, build),
+            ArgType::Server => {
+                let arg = server_arg(word, build)?;
+                if let Arg::Server { backend, server } = &arg {
+                    build.refers(ty, &format!("{backend}/{server}")).map_err(Some)?;
+                }
+                Ok(arg)
+            }
             ArgType::Regex => match Regex::new(word, false) {
                 Ok(regex) => Ok(Arg::Regex(note_backtracking(regex, build))),
                 Err(e) => Err(Some(e.to_string())),
