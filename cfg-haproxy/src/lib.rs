@@ -8,6 +8,8 @@ pub mod cond;
 pub mod config;
 pub mod env;
 pub mod formats;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod keyword;
 mod legacy;

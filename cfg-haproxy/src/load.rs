@@ -50,6 +50,12 @@ pub fn load(
     diagnostics.append(found);
     let lowered = lower(&config, &tree, registry, host, env);
     diagnostics.append(lowered.diagnostics);
+    if diagnostics.has_errors() {
+        // With errors around, lines that would have listened may be among them.
+        let kept: Vec<_> = diagnostics.into_iter().filter(|d| d.code != crate::codes::NO_LISTENER).collect();
+        diagnostics = Diagnostics::new();
+        diagnostics.extend(kept);
+    }
     diagnostics.sort();
     let (zero_warning, quiet) = (config.global.zero_warning, config.global.quiet);
     drop(config);

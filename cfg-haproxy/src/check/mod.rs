@@ -289,7 +289,8 @@ impl<'t> Checker<'t, '_> {
     /// `timeout cleint 5s`: the first word is known, the second is not.
     fn unknown_second(&mut self, kind: SectionKind, words: &[Word<'t>], family: &'static [&'static Keyword]) {
         let first = words[0].text;
-        let choices: Vec<&str> = family.iter().filter_map(|k| k.name.split(' ').nth(1)).collect();
+        let present = family.iter().filter(|k| !matches!(k.status, Status::Translated(_)));
+        let choices: Vec<&str> = present.filter_map(|k| k.name.split(' ').nth(1)).collect();
         let listed = choices.join("', '");
         let Some(second) = words.get(1) else {
             return self.push(

@@ -491,6 +491,10 @@ impl<'t> Checker<'t, '_> {
         if name == "redirect" {
             self.redirect_words(&clause.words, stmt.head(), "redirect");
         }
+        self.keep_clause(name, stmt, clause);
+    }
+
+    fn keep_clause(&mut self, name: &str, stmt: &Stmt<'t, '_>, clause: Clause<'t>) {
         let Some(proxy) = self.proxy() else { return };
         let lists = &mut proxy.lists;
         match name {

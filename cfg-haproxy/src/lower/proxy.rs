@@ -202,19 +202,16 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 Some([keyword, table]) if keyword.text == "table" => {
                     self.table(*table, &owner);
                 }
-                Some([]) => {
-                    if making.proxy.table.is_none() {
-                        self.error(
-                            codes::UNKNOWN_NAME,
-                            clause.span,
-                            "this proxy has no stick table; name one with `table`",
-                            format!(
-                                "Proxy '{}': unable to find stick-table '{}'.",
-                                making.proxy.name, making.proxy.name
-                            ),
-                        );
-                    }
-                }
+                Some([]) if making.proxy.table.is_none() => self.error(
+                    codes::UNKNOWN_NAME,
+                    clause.span,
+                    "this proxy has no stick table; name one with `table`",
+                    format!(
+                        "Proxy '{}': unable to find stick-table '{}'.",
+                        making.proxy.name, making.proxy.name
+                    ),
+                ),
+                Some([]) | None => {}
                 Some([word, ..]) => {
                     let text = word.text;
                     self.error(
@@ -224,7 +221,6 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                         format!("'stick': unknown keyword '{text}'."),
                     );
                 }
-                None => {}
             }
         }
         if let Some((_, clause)) = making.proxy.lists.stick.first() {
