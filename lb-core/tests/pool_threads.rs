@@ -59,7 +59,7 @@ fn run(algorithm: Algorithm, disturb: bool) {
             scope.spawn(move || {
                 for round in 0..ROUNDS {
                     let direct = (round % 3 == 0).then_some(ServerId(thread % 2));
-                    let request = direct.map_or(Request::new(), |server| Request::new().direct(server));
+                    let request = direct.map_or_else(Request::new, |server| Request::new().direct(server));
                     let lease = wait_for_slot(pool, now, &request);
                     let server = &busy[lease.server().id().unwrap().index()];
                     assert_eq!(server.fetch_add(1, Ordering::SeqCst), 0, "two requests at a time");

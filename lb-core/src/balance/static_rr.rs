@@ -2,15 +2,13 @@
 //!
 //! The table is laid out slot by slot. Every server earns its weight per slot and pays the total weight when it gets
 //! one. A slot goes to the first server, in declaration order, that could pay in full; if there is none, to the first
-//! that is not in debt. Both moments are known in advance for each server, so the layout costs a few heap operations
-//! per slot rather than a look at every server.
+//! that is not in debt. The slots at which a server has earned another full payment are known in advance, so the layout
+//! takes a few steps per slot rather than a look at every server.
 //!
 //! Weights are divided by their greatest common divisor first. They are those of the configuration; at run time a
 //! server is in the table with its full weight or not at all.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
+use super::bits::BitSet;
 use super::farm::Group;
 use super::hash::Hasher;
 use super::{Key, PickKey, ServerId};
@@ -104,49 +102,68 @@ fn lay_out(weights: &[u32], table: &mut Vec<ServerId>) {
     let total: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
     table.clear();
     table.reserve_exact(total as usize);
-    // Slots are counted from 1. A server with `taken` slots is out of debt from slot `taken * total / weight` on, and
-    // able to pay in full one period later; both rounded up.
-    let moment = |server: usize, taken: u64| (taken * total).div_ceil(u64::from(weights[server]));
-    let mut taken = vec![0u64; weights.len()];
-    let servers = || (0..weights.len()).filter(|&server| weights[server] > 0);
-    // Moments to come, and servers for which they have passed in declaration order. An entry is out of date, and
-    // skipped, when the server has taken a slot since.
-    let mut coming_solvent: BinaryHeap<_> = servers().map(|s| Reverse((moment(s, 0), s, 0u64))).collect();
-    let mut coming_rich: BinaryHeap<_> = servers().map(|s| Reverse((moment(s, 1), s, 0u64))).collect();
-    let (mut solvent, mut rich) = (BinaryHeap::new(), BinaryHeap::new());
+    let paydays = Paydays::new(weights, total);
+    // Full payments each server has earned and not spent; -1 is debt.
+    let mut credit = vec![0i64; weights.len()];
+    let (mut solvent, mut rich) = (BitSet::new(weights.len()), BitSet::new(weights.len()));
+    for server in (0..weights.len()).filter(|&server| weights[server] > 0) {
+        solvent.insert(server as u32);
+    }
     for slot in 1..=total {
-        pass_on(&mut coming_solvent, &mut solvent, slot);
-        pass_on(&mut coming_rich, &mut rich, slot);
-        let server = first_current(&mut rich, &taken).or_else(|| first_current(&mut solvent, &taken));
-        let server = server.expect("the scores sum up to more than zero, so some server is out of debt");
-        table.push(ServerId(server as u32));
-        taken[server] += 1;
-        coming_solvent.push(Reverse((moment(server, taken[server]), server, taken[server])));
-        coming_rich.push(Reverse((moment(server, taken[server] + 1), server, taken[server])));
-    }
-}
-
-/// A moment, the server it concerns, and how many slots that server had when the moment was computed.
-type Coming = BinaryHeap<Reverse<(u64, usize, u64)>>;
-type Current = BinaryHeap<Reverse<(usize, u64)>>;
-
-fn pass_on(coming: &mut Coming, current: &mut Current, slot: u64) {
-    while let Some(&Reverse((moment, server, taken))) = coming.peek()
-        && moment <= slot
-    {
-        coming.pop();
-        current.push(Reverse((server, taken)));
-    }
-}
-
-fn first_current(current: &mut Current, taken: &[u64]) -> Option<usize> {
-    while let Some(&Reverse((server, seen))) = current.peek() {
-        if taken[server] == seen {
-            return Some(server);
+        for &server in paydays.of(slot) {
+            credit[server as usize] += 1;
+            match credit[server as usize] {
+                0 => solvent.insert(server),
+                1 => rich.insert(server),
+                _ => {}
+            }
         }
-        current.pop();
+        let server = rich.first().or_else(|| solvent.first());
+        let server = server.expect("the scores sum up to more than zero, so some server is out of debt");
+        table.push(ServerId(server));
+        credit[server as usize] -= 1;
+        match credit[server as usize] {
+            -1 => solvent.remove(server),
+            0 => rich.remove(server),
+            _ => {}
+        }
     }
-    None
+}
+
+/// For every slot, the servers that have earned another full payment with it.
+struct Paydays {
+    /// Where the servers of each slot begin.
+    offsets: Vec<u32>,
+    servers: Vec<u32>,
+}
+
+impl Paydays {
+    fn new(weights: &[u32], total: u64) -> Self {
+        // The n-th payment of a server of weight w is complete with slot n * total / w, rounded up.
+        let slots =
+            |weight: u32| (1..=u64::from(weight)).map(move |n| (n * total).div_ceil(weight.into()) as usize);
+        let mut offsets = vec![0u32; total as usize + 2];
+        for &weight in weights {
+            slots(weight).for_each(|slot| offsets[slot + 1] += 1);
+        }
+        for slot in 1..offsets.len() {
+            offsets[slot] += offsets[slot - 1];
+        }
+        let mut next = offsets.clone();
+        let mut servers = vec![0; total as usize];
+        for (server, &weight) in weights.iter().enumerate() {
+            for slot in slots(weight) {
+                servers[next[slot] as usize] = server as u32;
+                next[slot] += 1;
+            }
+        }
+        Self { offsets, servers }
+    }
+
+    fn of(&self, slot: u64) -> &[u32] {
+        let slot = slot as usize;
+        &self.servers[self.offsets[slot] as usize..self.offsets[slot + 1] as usize]
+    }
 }
 
 #[cfg(test)]

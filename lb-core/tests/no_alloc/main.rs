@@ -1,7 +1,6 @@
 //! Finding a server, occupying a slot and giving it back allocate nothing, whatever the algorithm; nor does waiting, once
 //! the tables have grown to the usual number of waiting requests.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "any instant will do as the origin of virtual time")]
 
 mod expr;

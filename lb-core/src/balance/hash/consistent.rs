@@ -4,7 +4,8 @@
 //! state moves only the keys of the server concerned. Of the points on either side of a key the closer one is chosen,
 //! the lower one if they are equally close.
 //!
-//! The points are one sorted array. Changes are only noted down; the next choice merges them in, so that a burst of
+//! The points are one sorted array. As they lie about evenly, a coarse index finds a key's place in a few steps, however
+//! many points there are. Changes are only noted down; the next choice merges them in, so that a burst of
 //! changes costs one pass.
 
 use super::Hasher;
@@ -26,10 +27,6 @@ struct Point(u64);
 impl Point {
     fn new(key: u32, server: ServerId, ordinal: u32) -> Self {
         Self(u64::from(key) << 32 | u64::from(server.0) << ORDINAL_BITS | u64::from(ordinal))
-    }
-
-    fn first_at(key: u32) -> Self {
-        Self(u64::from(key) << 32)
     }
 
     fn key(self) -> u32 {
@@ -65,6 +62,10 @@ struct Owner {
 pub(in crate::balance) struct Ring {
     owners: Vec<Owner>,
     points: Vec<Point>,
+    /// For every range of keys, by their highest bits, the first point that is not below it.
+    index: Vec<u32>,
+    /// How far to shift a key to get its range.
+    shift: u32,
     /// Servers whose points are out of date.
     changed: Vec<ServerId>,
     /// The point last given out in turn.
@@ -86,6 +87,8 @@ impl Ring {
             changed: Vec::with_capacity(owners.len()),
             owners,
             points: Vec::new(),
+            index: Vec::new(),
+            shift: 0,
             last: None,
             total: 0,
             balance_factor,
@@ -117,8 +120,9 @@ impl Ring {
     pub(in crate::balance) fn nearest(&mut self, hash: u32, key: &PickKey<'_>) -> Option<ServerId> {
         self.refresh();
         let last = self.points.len().checked_sub(1)?;
-        let above = self.points.partition_point(|&point| point < Point::first_at(hash));
-        let above = if above > last { 0 } else { above };
+        let range = self.index[(hash >> self.shift) as usize] as usize;
+        let above =
+            self.points[range..].iter().position(|point| point.key() >= hash).map_or(0, |at| range + at);
         let below = above.checked_sub(1).unwrap_or(last);
         let distance_below = hash.wrapping_sub(self.points[below].key());
         let distance_above = self.points[above].key().wrapping_sub(hash);
@@ -222,10 +226,29 @@ impl Ring {
             owner.weight_before = before;
             before += u64::from(owner.weight);
         }
+        self.build_index();
         // A last point that is gone hands its role to its successor.
         if let Some(last) = self.last {
             let at = self.points.partition_point(|&point| point < last);
             self.last = self.points.get(at).or_else(|| self.points.first()).copied();
+        }
+    }
+}
+
+impl Ring {
+    fn build_index(&mut self) {
+        // A range holds the points of about one cache line. There are at least two ranges, so that the shift stays below
+        // the width of a key.
+        let bits = (self.points.len() / 8).max(2).ilog2();
+        self.shift = 32 - bits;
+        self.index.clear();
+        self.index.reserve_exact(1 << bits);
+        let mut point = 0;
+        for range in 0..1u32 << bits {
+            while self.points.get(point).is_some_and(|point| point.key() >> self.shift < range) {
+                point += 1;
+            }
+            self.index.push(point as u32);
         }
     }
 }
