@@ -87,8 +87,9 @@ impl Civil {
         self.push_time(out);
     }
 
-    /// `Sun, 22 Nov 2026 15:08:30 GMT`; the zone is the caller's claim.
-    pub(crate) fn push_http(&self, out: &mut Vec<u8>) {
+    /// `Sun, 22 Nov 2026 15:08:30 GMT`; the zone is the caller's claim. A fraction is printed as
+    /// the plain number it is, without leading zeroes, as it always was.
+    pub(crate) fn push_http(&self, fraction: Option<i64>, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.day_name().as_bytes()[..3]);
         out.extend_from_slice(b", ");
         push_two(out, self.day);
@@ -98,6 +99,10 @@ impl Civil {
         self.push_year(out);
         out.push(b' ');
         self.push_time(out);
+        if let Some(fraction) = fraction {
+            out.push(b'.');
+            super::sample::push_int(out, fraction);
+        }
         out.extend_from_slice(b" GMT");
     }
 

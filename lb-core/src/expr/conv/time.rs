@@ -54,8 +54,9 @@ fn prepare_unit(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
 
 fn http_date<'a>(env: &Env<'a>, args: &Args, sample: Sample<'a>) -> Option<Sample<'a>> {
     let value = sample.to_int()?.saturating_add(args.int(0).unwrap_or(0));
-    let seconds = value.div_euclid(args.int(1).unwrap_or(1));
-    env.arena.build(|out| Civil::new(seconds, 0).push_http(out)).map(Sample::Str)
+    let scale = args.int(1).unwrap_or(1);
+    let fraction = (scale > 1).then(|| value.rem_euclid(scale));
+    env.arena.build(|out| Civil::new(value.div_euclid(scale), 0).push_http(fraction, out)).map(Sample::Str)
 }
 
 /// Parses the three date forms of HTTP (RFC 9110 §5.6.7).
