@@ -13,9 +13,39 @@ use crate::word::{self, Word};
 use lb_core::diag::{Diagnostic, Diagnostics, Span};
 
 /// Builds the statements of the outermost level.
-pub(crate) fn build(lines: &[Line], diagnostics: &mut Diagnostics) -> Vec<Statement> {
-    let mut builder = Builder { lines, at: 0, diagnostics, open: Vec::new(), missing: unclosed(lines) };
-    builder.root()
+pub(crate) fn build(lines: &[Line], braces: Braces, diagnostics: &mut Diagnostics) -> Vec<Statement> {
+    let missing = if braces == Braces::Meant { unclosed(lines) } else { 0 };
+    Builder { lines, at: 0, diagnostics, open: Vec::new(), missing, braces }.root()
+}
+
+/// What to make of misplaced braces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Braces {
+    /// What was plainly meant.
+    Meant,
+    /// What one of the original's processes makes of them, to answer as its configuration test does.
+    Literal(Process),
+}
+
+/// The original's processes read the file each for itself, and skip the blocks of the others by counting braces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Process {
+    Parent,
+    Vrrp,
+    Checker,
+}
+
+impl Process {
+    fn skips(self, keyword: &str) -> bool {
+        let global = keyword == "global_defs";
+        let checks = matches!(keyword, "virtual_server" | "virtual_server_group" | "SSL");
+        let shared = matches!(keyword, "track_file" | "vrrp_track_file" | "bfd_instance");
+        match self {
+            Self::Parent => !global,
+            Self::Vrrp => global || checks,
+            Self::Checker => global || (!checks && !shared),
+        }
+    }
 }
 
 /// How many blocks are not closed at the end, going by braces alone.
@@ -39,6 +69,7 @@ struct Builder<'a> {
     open: Vec<Frame>,
     /// Closing braces still known to be missing.
     missing: usize,
+    braces: Braces,
 }
 
 #[derive(Clone, Copy)]
@@ -77,6 +108,15 @@ impl Builder<'_> {
         );
     }
 
+    fn literal(&self) -> bool {
+        self.braces != Braces::Meant
+    }
+
+    /// True if the keyword's block is not this process's business.
+    fn skips(&self, keyword: &Keyword) -> bool {
+        matches!(self.braces, Braces::Literal(process) if process.skips(keyword.name))
+    }
+
     fn peek(&self) -> Option<&Line> {
         self.lines.get(self.at)
     }
@@ -107,7 +147,7 @@ impl Builder<'_> {
                 Line::Open(span) => {
                     let span = *span;
                     self.at += 1;
-                    stray += 1;
+                    stray += usize::from(!self.literal());
                     self.diagnostics.push(
                         Diagnostic::warning(codes::UNEXPECTED_OPEN, span, "no block begins here")
                             .compat("Unexpected '{' - ignoring")
@@ -122,6 +162,13 @@ impl Builder<'_> {
                         continue;
                     };
                     match block.find(&first.text) {
+                        Some(keyword) if block == BlockId::Root && self.skips(keyword) => {
+                            self.at += 1;
+                            if matches!(self.peek(), Some(Line::Open(_))) {
+                                self.at += 1;
+                                self.skip_block();
+                            }
+                        }
                         Some(keyword) => {
                             self.at += 1;
                             statements.push(self.statement(keyword, words, text));
@@ -137,7 +184,7 @@ impl Builder<'_> {
 
     /// True if `word` shows that a closing brace of `block` is missing before it.
     fn ends(&self, block: BlockId, word: &str) -> bool {
-        if block == BlockId::Root {
+        if block == BlockId::Root || self.literal() {
             return false;
         }
         let mut outer = self.open.iter().rev().skip(1).map(|f| f.block).chain([BlockId::Root]);
@@ -197,7 +244,9 @@ impl Builder<'_> {
         let implicit = !matches!(self.peek(), Some(Line::Open(_)));
         if !implicit {
             self.at += 1;
-        } else if matches!(self.peek(), None | Some(Line::Close(_))) || self.next_is_outside(inner) {
+        } else if !self.literal()
+            && (matches!(self.peek(), None | Some(Line::Close(_))) || self.next_is_outside(inner))
+        {
             self.missing_open(keyword, head, "the block is empty");
             return (Content::Block(Vec::new()), head);
         } else {
@@ -268,6 +317,10 @@ impl Builder<'_> {
             if has_words {
                 self.words_before_brace(keyword, words);
             }
+        } else if has_words && self.literal() {
+            self.words_before_brace(keyword, words);
+            // The next line is the first value, and a brace after it is one, too.
+            lines.extend(self.first_literal_value());
         } else if has_words {
             // `track_interface eth0`: what was meant are the words themselves.
             self.words_without_brace(keyword, words, head);
@@ -306,6 +359,16 @@ impl Builder<'_> {
             }
         }
         (Content::Values(lines), last)
+    }
+
+    fn first_literal_value(&mut self) -> Option<ValueLine> {
+        let Some(Line::Words(text)) = self.peek() else { return None };
+        let words = word::split(text);
+        self.at += 1;
+        if matches!(self.peek(), Some(Line::Open(_))) {
+            self.at += 1;
+        }
+        (!words.is_empty()).then(|| ValueLine::new(words))
     }
 
     fn words_before_brace(&mut self, keyword: &Keyword, words: &[Word]) {
@@ -347,7 +410,7 @@ impl Builder<'_> {
 
     /// True if the next word is a keyword of the blocks being read, so that it can hardly be a value.
     fn next_is_keyword_around(&self) -> bool {
-        let Some(word) = self.next_word() else { return false };
+        let Some(word) = self.next_word().filter(|_| !self.literal()) else { return false };
         self.open.iter().rev().map(|f| f.block).chain([BlockId::Root]).any(|b| b.find(&word).is_some())
     }
 
@@ -387,7 +450,7 @@ impl Builder<'_> {
     fn unknown(&mut self, block: BlockId, word: &Word) {
         self.at += 1;
         let mut diagnostic = unknown_keyword(block, word);
-        if matches!(self.peek(), Some(Line::Open(_))) {
+        if matches!(self.peek(), Some(Line::Open(_))) && !self.literal() {
             self.at += 1;
             let end = self.skip_block();
             diagnostic = diagnostic.note("its whole block is ignored");

@@ -34,8 +34,6 @@ use lb_core::diag::Diagnostics;
 
 /// Reads a configuration: the tree, and what is wrong with its structure. Never fails.
 pub fn parse(name: &str, text: &str, sources: &mut dyn Sources, env: &dyn Env) -> (Tree, Diagnostics) {
-    let read = reader::read(name, text, sources, env);
-    let mut diagnostics = read.diagnostics;
-    let root = block::build(&read.lines, &mut diagnostics);
-    (Tree::new(read.map, root), diagnostics)
+    let (tree, diagnostics, _) = load::parse(name, text, sources, env);
+    (tree, diagnostics)
 }

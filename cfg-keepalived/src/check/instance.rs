@@ -17,6 +17,7 @@ pub(super) fn check(instance: &Instance, config: &Config, index: &Index<'_>, out
     it.state(out);
     it.authentication(out);
     it.transport(out);
+    it.vrf(out);
     it.preemption(out);
     it.addresses(out);
     it.owner(out);
@@ -181,16 +182,31 @@ impl Check<'_> {
                 compat,
             ));
         }
-        if self.resolved.strict && self.resolved.unicast {
-            let compat = format!("({name}) Unicast peers are not supported in strict mode");
-            let span = it.unicast.map_or_else(|| self.head(), |u| u.span);
-            out.push(fatal(codes::CONFLICT, span, "strict mode has no unicast", compat));
+        if let Some(unicast) = it.unicast
+            && self.resolved.strict
+            && self.resolved.unicast
+        {
+            out.push(
+                Diagnostic::warning(
+                    codes::CONFLICT,
+                    unicast.span,
+                    "strict mode knows no unicast; unicast is used",
+                )
+                .note("keepalived 2.2 does the same, later versions refuse to start"),
+            );
         }
+    }
+
+    fn vrf(&self, out: &mut Diagnostics) {
+        let (it, name) = (self.instance, self.name);
         if let Some(vrf) = &it.vrf
             && (it.interface.is_some() || !self.resolved.unicast)
         {
-            let what = if it.interface.is_some() { "out interface" } else { " unicast" };
-            let compat = format!("({name}) vrf can only be specified with{what} - clearing");
+            let compat = if it.interface.is_some() {
+                format!("({name}) Cannot specify VRF interface and interface - ignoring")
+            } else {
+                format!("({name}) vrf can only be specified with unicast - clearing")
+            };
             out.push(warn(
                 codes::CONFLICT,
                 vrf.span,
@@ -426,6 +442,16 @@ impl Check<'_> {
             ));
         }
         let Some(vmac) = &it.vmac else { return };
+        if let Some(base) = it.vmac_xmit_base
+            && self.resolved.strict
+        {
+            let compat = format!("({name}) xmit_base is incompatible with strict mode - resetting");
+            out.push(warn(codes::CONFLICT, base.span, "strict mode has no `vmac_xmit_base`", compat));
+        }
+        if let Some(promote) = it.promote_secondaries {
+            let compat = format!("({name}) promote_secondaries is automatically set for vmacs - ignoring");
+            out.push(advice(codes::CONFLICT, promote.span, "a VMAC always promotes secondaries", compat));
+        }
         if vmac.ipvlan.is_some() && !self.resolved.ipv6 && it.source.is_none() && vmac.address.is_none() {
             let compat = format!(
                 "({name}) IPv4 ipvlan requires a source ip address to be configured. setting instance to fault state"

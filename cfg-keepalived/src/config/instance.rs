@@ -228,7 +228,7 @@ impl Instance {
             "virtual_router_id" => self.virtual_router_id = values.number().or(self.virtual_router_id),
             "priority" => self.priority = values.number().or(self.priority),
             "advert_int" => self.advert_int = values.duration().or(self.advert_int),
-            "version" => self.version = values.number().or(self.version),
+            "version" => self.take_version(values, cx),
             "native_ipv6" => self.native_ipv6(statement, cx),
             "no_virtual_ipaddress" => self.no_addresses = values.flag(),
             "promote_secondaries" => self.promote_secondaries = values.flag(),
@@ -335,6 +335,28 @@ impl Instance {
         } else {
             self.state = Some(word.map(|_| State::Backup));
         }
+    }
+
+    fn take_version(&mut self, values: &Values, cx: &mut Reading<'_>) {
+        let Some(version) = values.number::<u8>() else { return };
+        let known = match self.version {
+            Some(first) if first.value != version.value => first.value,
+            None if version.value == 2 && self.ipv6 == Some(true) => 3,
+            _ => {
+                self.version = Some(version);
+                return;
+            }
+        };
+        let compat = format!(
+            "({}) vrrp_version {} conflicts with configured or deduced version {known}; ignoring.",
+            self.name.value, version.value
+        );
+        cx.warn(
+            codes::CONFLICT,
+            version.span,
+            format!("the version is {known} already; this one is ignored"),
+            compat,
+        );
     }
 
     fn take_interface(&mut self, word: &Word, cx: &mut Reading<'_>) {

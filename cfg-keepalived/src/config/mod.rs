@@ -35,7 +35,7 @@ pub(crate) use read::Reading;
 
 use crate::env::Env;
 use crate::keyword::Keyword;
-use crate::tree::Tree;
+use crate::tree::{Statement, Tree};
 use lb_core::diag::{Diagnostics, Span, Spanned};
 
 /// Everything a configuration says.
@@ -98,9 +98,13 @@ fn keyword_name<S: serde::Serializer>(keyword: &&'static Keyword, serializer: S)
 impl Config {
     /// Reads the tree. What cannot be understood is left out and reported; never fails.
     pub fn from_tree(tree: &Tree, env: &dyn Env) -> (Self, Diagnostics) {
+        Self::from_statements(&tree.root, env)
+    }
+
+    pub(crate) fn from_statements(root: &[Statement], env: &dyn Env) -> (Self, Diagnostics) {
         let mut reading = Reading::new(env);
         let mut config = Self::default();
-        config.read(&tree.root, &mut reading);
+        config.read(root, &mut reading);
         config.without_effect = std::mem::take(&mut reading.without_effect);
         (config, reading.out)
     }

@@ -65,7 +65,7 @@ impl<'a> Reading<'a> {
         let repeatable = keyword.body != Body::None
             || keyword.args.is_empty()
             || keyword.args.iter().any(|a| a.many)
-            || matches!(keyword.name, "process" | "digest" | "state" | "instance" | "key");
+            || matches!(keyword.name, "process" | "digest" | "state" | "instance" | "key" | "version");
         if keyword.first_wins {
             let value = statement.args().first().map_or("", |w| w.as_str());
             let name = keyword.name;

@@ -446,7 +446,8 @@ impl Builder {
 
     fn destination(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<(), Dropped> {
         if self.spec.is_some() || self.default {
-            let compat = format!("Route has trailing nonsense - {}", word.text);
+            let compat =
+                format!("VRRP parsed invalid IP {0}. skipping IP...\nunknown route keyword {0}", word.text);
             let message = format!("`{}` is no option of a route", word.text);
             return Err(line.drop_line(codes::BAD_OPTION, word, &message, compat));
         }
@@ -457,7 +458,8 @@ impl Builder {
         // `10.0/8` stands for 10.0.0.0/8, as with `ip route`.
         let full = complete(word);
         if value::address(full.text.split('/').next().unwrap_or_default()).is_none() {
-            let compat = format!("unknown route keyword {}", word.text);
+            let compat =
+                format!("VRRP parsed invalid IP {0}. skipping IP...\nunknown route keyword {0}", word.text);
             let message = format!("`{}` is neither an option of a route nor its destination", word.text);
             return Err(line.drop_line(codes::BAD_OPTION, word, &message, compat));
         }
@@ -468,6 +470,7 @@ impl Builder {
     }
 
     fn finish(mut self, line: &ValueLine, cx: &mut Reading<'_>) -> Option<Route> {
+        let loose = self.route.track && self.hop.interface.is_none();
         self.next_hop();
         let default: IpAddr =
             if self.ipv6 == Some(true) { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
@@ -480,6 +483,19 @@ impl Builder {
                 return None;
             }
         };
+        if loose {
+            // Hops of a multipath route do not count as naming an interface either.
+            let destination = if self.default && self.spec.is_none() {
+                "default".to_owned()
+            } else {
+                self.route.destination.to_string()
+            };
+            let compat = format!(
+                "Warning - cannot track route {destination} with no interface specified, not tracking"
+            );
+            cx.hint(codes::TRACK_WITHOUT_EFFECT, line.span(), "the route names no interface", compat)
+                .note("keepalived 2.2 does not restore such a route when somebody removes it");
+        }
         Some(Route { value: self.route, track_group: self.track_group, span: line.span() })
     }
 }

@@ -128,7 +128,7 @@ fn vmac(
     vmac.addresses_only = own.addresses_only;
     vmac.group = own.group;
     // Unicast packets to a VMAC would need the peers to know its hardware address.
-    vmac.transmit_on_base = from.vmac_xmit_base.is_some() || from.unicast.is_some();
+    vmac.transmit_on_base = (from.vmac_xmit_base.is_some() && !resolved.strict) || from.unicast.is_some();
     let extra = from.garp_extra_if.or(config.global.vrrp_garp_extra_if).map(|e| e.value);
     if let Some(extra) = extra.filter(|e| !e.interval.is_zero()) {
         vmac.extra_garp = Some(extra.interval);
