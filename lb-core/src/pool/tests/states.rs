@@ -1,0 +1,275 @@
+//! States of servers: checks, orders, agents, live traffic.
+
+use super::*;
+
+#[test]
+fn a_checked_server_falls_and_rises() {
+    let mut bench = Bench::with(vec![checked("a", 1), server("b", 2)]);
+    assert_eq!((bench.status(0), bench.status(1)), ("UP 1/3".into(), "no check".into()));
+    assert_eq!(
+        bench.check(0, Status::L4Connection),
+        [
+            "Server be/a is DOWN, reason: Layer4 connection problem, check duration: 3ms. 1 active and 0 backup \
+          servers left. 0 sessions active, 0 requeued, 0 remaining in queue."
+        ]
+    );
+    assert_eq!(bench.status(0), "DOWN");
+    bench.pass(Duration::from_secs(5));
+    assert!(bench.check(0, Status::L4Ok).is_empty());
+    assert_eq!(bench.status(0), "DOWN 1/2");
+    assert_eq!(bench.check(0, Status::L4Ok).len(), 1);
+    assert_eq!(bench.status(0), "UP");
+    assert!(bench.check(0, Status::L4Timeout).is_empty());
+    assert_eq!(bench.status(0), "UP 2/3");
+    let snapshot = &bench.pool.server_snapshots(bench.now)[0];
+    assert_eq!((snapshot.downtime, snapshot.last_change), (5, 0));
+    assert_eq!((snapshot.counts.failed_checks, snapshot.counts.went_down), (2, 1));
+}
+
+#[test]
+fn a_conditional_success_keeps_persistent_traffic() {
+    let bench = Bench::with(vec![checked("a", 1), server("b", 2)]);
+    bench.check(0, Status::L7Ok);
+    let lines = bench.check(0, Status::L7OkConditional);
+    assert!(
+        lines[0].starts_with("Server be/a is stopping, reason: Layer7 check conditionally passed, code: 0")
+    );
+    assert_eq!(bench.status(0), "NOLB");
+    assert!((0..4).all(|_| name(&bench.lease()) == "b"));
+    assert_eq!(name(&leased(bench.acquire(Request::new().direct(ServerId(0))))), "a");
+    // Going down from here is no longer worth an alert.
+    for _ in 0..2 {
+        bench.check(0, Status::L4Timeout);
+    }
+    let verdict = Verdict::new(Status::L4Timeout);
+    let events = bench.pool.report_check(ServerId(0), CheckKind::Health, &verdict, Duration::ZERO, bench.now);
+    let level = events.iter().find_map(|event| match event {
+        PoolEvent::Log(event) => Some(event.level()),
+        _ => None,
+    });
+    assert_eq!(level, Some(EventLevel::Notice));
+}
+
+#[test]
+fn maintenance_and_drain_follow_orders() {
+    let bench = Bench::with(vec![checked("a", 1), server("b", 2)]);
+    let steps = [
+        (
+            AdminState::Drain,
+            "DRAIN 1/3",
+            vec![
+                "enters drain state. 1 active and 0 backup servers online. 0 sessions \
+          requeued, 0 total in queue.",
+            ],
+        ),
+        (
+            AdminState::Maint,
+            "MAINT",
+            vec![
+                "is going DOWN for maintenance. 1 active and 0 backup servers left. 0 \
+          sessions active, 0 requeued, 0 remaining in queue.",
+            ],
+        ),
+        (AdminState::Maint, "MAINT", vec![]),
+        (
+            AdminState::Drain,
+            "DRAIN 1/3",
+            vec!["is UP/DRAIN (leaving forced maintenance).", "remains in forced drain mode."],
+        ),
+        (AdminState::Ready, "UP 1/3", vec!["is UP (leaving forced drain)."]),
+        (
+            AdminState::Maint,
+            "MAINT",
+            vec![
+                "is going DOWN for maintenance. 1 active and 0 backup servers left. 0 \
+          sessions active, 0 requeued, 0 remaining in queue.",
+            ],
+        ),
+        (AdminState::Ready, "UP 1/3", vec!["is UP/READY (leaving forced maintenance)."]),
+    ];
+    for (order, status, expected) in steps {
+        let expected: Vec<_> = expected.into_iter().map(|line| format!("Server be/a {line}")).collect();
+        assert_eq!(bench.state(0, order), expected, "{order:?}");
+        assert_eq!(bench.status(0), status);
+    }
+}
+
+#[test]
+fn drain_keeps_persistent_traffic_and_maintenance_does_not() {
+    let bench = Bench::with(vec![server("a", 1), server("b", 2)]);
+    let direct = |bench: &Bench| name(&leased(bench.acquire(Request::new().direct(ServerId(0))))).to_owned();
+    bench.state(0, AdminState::Drain);
+    assert!((0..4).all(|_| name(&bench.lease()) == "b"));
+    assert_eq!(direct(&bench), "a");
+    bench.state(0, AdminState::Maint);
+    assert_eq!(direct(&bench), "b");
+    let forced = Request { force: true, ..Request::new().direct(ServerId(0)) };
+    assert_eq!(name(&leased(bench.acquire(forced))), "a");
+}
+
+#[test]
+fn maintenance_of_a_server_that_is_down_ends_up() {
+    let bench = Bench::with(vec![checked("a", 1), server("b", 2)]);
+    bench.check(0, Status::L4Timeout);
+    assert_eq!(bench.state(0, AdminState::Maint), ["Server be/a was DOWN and now enters maintenance."]);
+    // Checks that were under way when it began no longer count.
+    assert!(bench.check(0, Status::L4Ok).is_empty());
+    assert_eq!(bench.state(0, AdminState::Ready), ["Server be/a is UP/READY (leaving forced maintenance)."]);
+    assert!(bench.pool.is_checked(ServerId(0), CheckKind::Health));
+}
+
+#[test]
+fn weights_of_operators() {
+    let bench = Bench::with(vec![ServerDef { weight: 3, ..server("a", 1) }]);
+    let set = |text| bench.pool.set_weight(ServerId(0), text, bench.now);
+    set("50%").unwrap();
+    assert_eq!(bench.pool.server_snapshots(bench.now)[0].user_weight, 1);
+    assert_eq!(lines(&set("0").unwrap()), ["backend be has no server available!"]);
+    assert!(matches!(bench.acquire(Request::new()), Acquired::NoServer));
+    assert_eq!(name(&leased(bench.acquire(Request::new().direct(ServerId(0))))), "a");
+    assert!(set("x").is_err());
+    let fixed = Bench::new(PoolDef::new("be", Algorithm::StaticRr, vec![server("a", 1)]));
+    assert!(fixed.pool.set_weight(ServerId(0), "0%", fixed.now).is_ok());
+    assert!(fixed.pool.set_weight(ServerId(0), "100%", fixed.now).is_ok());
+    let refused = fixed.pool.set_weight(ServerId(0), "2", fixed.now).unwrap_err();
+    assert!(refused.words().starts_with("Backend is using a static LB algorithm"));
+    assert_eq!(bench.pool.set_weight(ServerId(7), "1", bench.now).unwrap_err().words(), "No such server.");
+}
+
+#[test]
+fn forced_health() {
+    let bench = Bench::with(vec![checked("a", 1), server("b", 2)]);
+    let force =
+        |health| bench.pool.set_health(ServerId(0), health, Origin::Cli, bench.now).map(|e| lines(&e));
+    let down = force(ForcedHealth::Down).unwrap();
+    assert!(down[0].starts_with("Server be/a is DOWN, changed from CLI. 1 active"), "{down:?}");
+    assert_eq!(bench.status(0), "DOWN");
+    assert!(force(ForcedHealth::Up).unwrap()[0].starts_with("Server be/a is UP, changed from CLI."));
+    assert_eq!(bench.status(0), "UP");
+    force(ForcedHealth::Stopping).unwrap();
+    assert_eq!(bench.status(0), "NOLB");
+    let refused = bench.pool.set_agent(ServerId(0), true, Origin::Cli, bench.now).unwrap_err();
+    assert_eq!(refused.words(), "agent checks are not enabled on this server.");
+}
+
+#[test]
+fn an_agent_changes_weight_limit_state_and_health() {
+    let agent = ServerDef { agent: Some(CheckDef { rise: 1, fall: 1 }), weight: 10, ..checked("a", 1) };
+    let bench = Bench::with(vec![agent, server("b", 2)]);
+    bench.check(0, Status::L4Ok);
+    assert!(bench.agent(0, "75%,maxconn:30").is_empty());
+    let snapshot = |bench: &Bench| bench.pool.server_snapshots(bench.now).swap_remove(0);
+    assert_eq!((snapshot(&bench).user_weight, snapshot(&bench).limit), (7, Some(30)));
+    let down = bench.agent(0, "down # disk full");
+    assert!(
+        down[0].starts_with(
+            "Server be/a is DOWN, reason: Layer7 wrong status, code: 0, info: \"via agent : down (disk full)\", \
+             check duration: 1ms."
+        ),
+        "{down:?}"
+    );
+    assert_eq!(bench.status(0), "DOWN (agent)");
+    // A good health check cannot undo what the agent said.
+    assert!(bench.check(0, Status::L4Ok).is_empty());
+    assert!(bench.agent(0, "up")[0].starts_with("Server be/a is UP, reason: Layer7 check passed"));
+    bench.check(0, Status::L4Timeout);
+    bench.check(0, Status::L4Timeout);
+    bench.check(0, Status::L4Timeout);
+    // Nor can the agent undo what the health check says.
+    assert!(bench.agent(0, "up").is_empty());
+    assert_eq!(bench.agent(0, "maint")[0], "Server be/a was DOWN and now enters maintenance.");
+    assert_eq!(bench.agent(0, "ready")[0], "Server be/a is UP/READY (leaving forced maintenance).");
+}
+
+#[test]
+fn observed_errors_end_in_a_failed_check() {
+    let observe = ObserveDef { observe: Observe::Layer7, limit: 3, on_error: OnError::MarkDown };
+    let bench = Bench::with(vec![ServerDef { observe: Some(observe), ..checked("a", 1) }, server("b", 2)]);
+    bench.check(0, Status::L4Ok);
+    let cell = bench.pool.server(ServerId(0)).unwrap();
+    let see = |seen| bench.pool.observe(&cell, seen, bench.now);
+    for _ in 0..2 {
+        assert!(see(Observation::Response(500)).is_empty());
+    }
+    let events = see(Observation::Response(503));
+    assert!(events.contains(&PoolEvent::CheckSooner { server: ServerId(0) }));
+    assert!(
+        lines(&events)[0].starts_with(
+            "Server be/a is DOWN, reason: Health analyze, info: \"Detected 3 consecutive errors, last one was: \
+             Wrong http response\". 1 active"
+        ),
+        "{:?}",
+        lines(&events)
+    );
+}
+
+#[test]
+fn results_are_logged_on_request_and_reasons_not_twice() {
+    let mut def = PoolDef::new("be", Algorithm::RoundRobin, vec![checked("a", 1), server("b", 2)]);
+    def.log_health_checks = true;
+    let bench = Bench::new(def);
+    assert_eq!(
+        bench.check(0, Status::L4Timeout),
+        [
+            "Health check for server be/a failed, reason: Layer4 timeout, check duration: 3ms, status: 0/2 DOWN.",
+            "Server be/a is DOWN. 1 active and 0 backup servers left. 0 sessions active, 0 requeued, 0 remaining in \
+             queue."
+        ]
+    );
+    assert!(bench.check(0, Status::L4Timeout).is_empty());
+}
+
+#[test]
+fn the_initial_state_is_as_configured() {
+    for (init_state, status) in [
+        (InitState::Unset, "UP 1/3"),
+        (InitState::FullyUp, "UP"),
+        (InitState::Up, "UP 1/3"),
+        (InitState::Down, "DOWN 1/2"),
+        (InitState::FullyDown, "DOWN"),
+    ] {
+        let bench = Bench::with(vec![ServerDef { init_state, ..checked("a", 1) }]);
+        assert_eq!(bench.status(0), status);
+    }
+    let bench = Bench::with(vec![ServerDef { disabled: true, ..checked("a", 1) }]);
+    assert_eq!(bench.status(0), "MAINT");
+    assert!(!bench.pool.is_checked(ServerId(0), CheckKind::Health));
+    assert_eq!(bench.state(0, AdminState::Ready), ["Server be/a is UP/READY (leaving forced maintenance)."]);
+}
+
+#[test]
+fn an_unresolved_name_is_maintenance_with_a_reason() {
+    let named = ServerDef { hostname: Some("app.example".into()), ..server("a", 1) };
+    let bench = Bench::with(vec![named, server("b", 2)]);
+    let resolve = |failure| lines(&bench.pool.set_resolution(ServerId(0), failure, bench.now).unwrap());
+    assert!(
+        resolve(Some(ResolutionFailure::NxDomain))[0]
+            .starts_with("Server be/a is going DOWN for maintenance (DNS NX status). 1 active")
+    );
+    assert_eq!(bench.status(0), "MAINT (resolution)");
+    bench.state(0, AdminState::Maint);
+    assert_eq!(resolve(None), ["Server be/a ('app.example') resolves again but remains in maintenance."]);
+    bench.state(0, AdminState::Ready);
+    resolve(Some(ResolutionFailure::Timeout));
+    assert_eq!(resolve(None), ["Server be/a ('app.example') is UP/READY (resolves again)."]);
+}
+
+#[test]
+fn sessions_end_as_configured() {
+    let doomed = ServerDef { shutdown_sessions: true, shutdown_backup_sessions: true, ..checked("a", 1) };
+    let bench = Bench::with(vec![doomed, ServerDef { backup: true, ..server("b", 2) }]);
+    let verdict = |status| {
+        bench.pool.report_check(
+            ServerId(0),
+            CheckKind::Health,
+            &Verdict::new(status),
+            Duration::ZERO,
+            bench.now,
+        )
+    };
+    let events = verdict(Status::L4Timeout);
+    assert!(events.contains(&PoolEvent::EndSessions { server: ServerId(0) }));
+    assert!(lines(&events)[0].contains("0 active and 1 backup servers left. Running on backup."));
+    verdict(Status::L4Ok);
+    assert!(verdict(Status::L4Ok).contains(&PoolEvent::EndBackupSessions));
+}
