@@ -6,7 +6,7 @@ mod args;
 mod boot;
 mod bridge;
 mod check;
-// demo
+mod demo;
 mod load;
 mod mail;
 mod proxy;
@@ -27,10 +27,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Check(args)) => check::run(&args),
         Ok(Invocation::Condition(text)) => check::condition(&text),
         Ok(Invocation::Signal(args)) => boot::signal(&args),
-        Ok(Invocation::Demo(args)) => {
-            let _ = args;
-            1
-        }
+        Ok(Invocation::Demo(args)) => demo::run(&args),
         Ok(Invocation::Print(text)) => print(text),
         Err(error) => {
             report::error(&format!("lb: {error}\n"));

@@ -35,6 +35,8 @@ pub(crate) struct Node {
     link: Option<(String, String)>,
     dir: PathBuf,
     children: Vec<Child>,
+    /// Killed: what its interface still shows serves nobody.
+    dead: bool,
 }
 
 /// Waits. The demonstration watches others; nothing of it depends on being on time.
@@ -103,6 +105,7 @@ impl Lab {
                 link: Some((switch.clone(), port)),
                 dir: lab.dir.join(host),
                 children: Vec::new(),
+                dead: false,
             });
         }
         let client = format!("lbd{id}-cl");
@@ -128,6 +131,7 @@ impl Lab {
             link: None,
             dir,
             children: Vec::new(),
+            dead: false,
         });
         Ok(lab)
     }
@@ -232,6 +236,9 @@ impl Node {
     }
 
     fn holds(&self, address: &str) -> bool {
+        if self.dead {
+            return false;
+        }
         let Some(namespace) = &self.namespace else { return true };
         let shown = ip(&["-n", namespace, "-4", "-o", "addr", "show", "dev", "eth0"]).unwrap_or_default();
         shown.contains(&format!(" {address}/"))
@@ -249,6 +256,7 @@ impl Node {
 
     /// Kills everything on the node and cuts its cable.
     pub(crate) fn kill_all(&mut self) -> Result<(), String> {
+        self.dead = true;
         if let Some((switch, port)) = &self.link {
             ip(&["-n", switch, "link", "set", port, "down"])?;
         }

@@ -2,7 +2,9 @@
 
 use super::lab::Lab;
 use crate::report;
-use lb_proto_smtp::proxy::{Message, send_mail, sink};
+use lb_proto_smtp::client::Manner;
+use lb_proto_smtp::mail::Mail as Text;
+use lb_proto_smtp::proxy::{Sink, send_mail};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -151,7 +153,7 @@ pub(crate) fn role(role: &str) -> u8 {
     }
 }
 
-/// Stores mails: one line on standard output for each, before it is acknowledged.
+/// Stores mails: one line on standard output for each.
 async fn store(address: &str) -> u8 {
     let listener = match tokio::net::TcpListener::bind(address).await {
         Ok(listener) => listener,
@@ -160,8 +162,14 @@ async fn store(address: &str) -> u8 {
             return 1;
         }
     };
-    sink(listener, "lb demonstration", |mail| report::say(&format!("{}\n", mail.message_id.unwrap_or_default()))).await;
-    0
+    let sink = Sink::new("demonstration");
+    tokio::spawn(sink.clone().serve(listener));
+    loop {
+        for id in sink.drain_ids() {
+            report::say(&format!("{id}\n"));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Sends mails at a steady rate; a line when one is sent and one when it has ended.
@@ -176,13 +184,13 @@ async fn send(target: &str) -> u8 {
         let address = address.to_owned();
         tokio::spawn(async move {
             let id = format!("<{number}.{}@demo>", start.elapsed().as_nanos());
-            let mut message = Message::new("client@demo", "support@example.com", "lb demonstration");
-            message.id = Some(id);
-            let sent = match address.parse() {
-                Ok(address) => tokio::time::timeout(LIMIT, send_mail(address, &message)).await,
-                Err(_) => return,
-            };
-            report::say(&format!("{number} {} {}\n", millis(), u8::from(matches!(sent, Ok(Ok(()))))));
+            let mut mail = Text::default();
+            mail.from = "client@demo".to_owned();
+            mail.to = vec!["support@example.com".to_owned()];
+            mail.subject = "lb demonstration".to_owned();
+            mail.headers = vec![("Message-ID", id)];
+            let sent = tokio::time::timeout(LIMIT, send_mail(address, &mail, Manner::default())).await;
+            report::say(&format!("{number} {} {}\n", millis(), u8::from(matches!(sent, Ok(Ok(_))))));
         });
     }
     0

@@ -66,7 +66,13 @@ fn play(args: &DemoArgs) -> Result<bool, String> {
 }
 
 /// Lets something die and tells what it cost; true if mail flowed again.
-fn act(lab: &mut Lab, mails: &mut Mails, view: &mut View, what: &str, kill: fn(&mut Node) -> Result<(), String>) -> bool {
+fn act(
+    lab: &mut Lab,
+    mails: &mut Mails,
+    view: &mut View,
+    what: &str,
+    kill: fn(&mut Node) -> Result<(), String>,
+) -> bool {
     let Some(master) = lab.master() else {
         view.say("nobody holds the address");
         return false;
@@ -80,7 +86,7 @@ fn act(lab: &mut Lab, mails: &mut Mails, view: &mut View, what: &str, kill: fn(&
     }
     watch(lab, mails, view, ACT);
     let cost = mails.cost(start);
-    let holder = lab.master().map_or("nobody".to_owned(), |at| lab.nodes[at].name.clone());
+    let holder = lab.master().map_or_else(|| "nobody".to_owned(), |at| lab.nodes[at].name.clone());
     view.say(&format!(
         "longest time without a delivered mail {} ms, {} of {} mails failed, {} delayed by over a second; {holder} holds {}",
         cost.gap.as_millis(),
