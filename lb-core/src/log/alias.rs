@@ -363,6 +363,13 @@ fn request(http: Option<&HttpRecord<'_>>, writer: &mut Writer<'_>) {
         writer.encoded(BAD_REQUEST, b'#', &URL);
         return;
     };
+    if writer.flags.has(Flags::CBOR) {
+        // One string, so that it is cut into chunks only where bytes are escaped.
+        let mut whole = [line.method, line.uri, line.version].join(&b' ');
+        whole.truncate(limit.saturating_sub(1));
+        writer.encoded(&whole, b'#', &URL);
+        return;
+    }
     let mut room = limit.saturating_sub(1);
     let mut blank = false;
     for part in [line.method, line.uri, line.version] {

@@ -7,6 +7,7 @@ use crate::expr::def::{Build, FetchDef, Needs};
 use crate::expr::sample::{Sample, SampleType, push_int};
 use crate::expr::vars::{Scope, VarName};
 use crate::expr::{BackendFact, Env, FrontendFact, ServerFact, StreamFact};
+use crate::rule::cond::{Acl, Answer};
 
 const BACKEND: &[ArgType] = &[ArgType::Backend];
 const FRONTEND: &[ArgType] = &[ArgType::Frontend];
@@ -58,6 +59,9 @@ pub(super) static FETCHES: &[FetchDef] = &[
     text("waiting_entity", |env, _| env.facts.stream(StreamFact::WaitingEntity)),
     int("rand", rand).args(0, &[ArgType::Int]),
     text("uuid", uuid).args(0, &[ArgType::Int]).prepare(prepare_uuid),
+    FetchDef::new("acl", SampleType::Bool, Needs::INTERNAL, acl)
+        .args(1, &[ArgType::Str; 12])
+        .prepare(prepare_acl),
     FetchDef::new("var", SampleType::Any, Needs::CONST, var).args(1, &[ArgType::Var, ArgType::Str]),
     text("dump_all_vars", dump_vars)
         .args(0, &[ArgType::Str, ArgType::Str, ArgType::Str])
@@ -152,6 +156,37 @@ fn uuid<'a>(env: &Env<'a>, args: &Args) -> Option<Sample<'a>> {
         low & 0xffff_ffff_ffff
     );
     env.arena.copy(text.as_bytes()).map(Sample::Str)
+}
+
+/// ACLs with their negation.
+type Terms = Vec<(Arc<Acl>, bool)>;
+
+fn prepare_acl(args: &mut Args, build: &mut dyn Build) -> Result<(), String> {
+    let mut terms = Terms::new();
+    for at in 0..args.len() {
+        let text = args.str(at).unwrap_or("");
+        let (name, negated) = text.strip_prefix('!').map_or((text, false), |name| (name, true));
+        let acl = build.acl(name).ok_or_else(|| format!("ACL '{name}' not found"))?;
+        terms.push((acl, negated));
+    }
+    args.set(0, Arg::Prepared(Arc::new(terms)));
+    Ok(())
+}
+
+/// True when every ACL named is; not found while one cannot be decided.
+fn acl<'a>(env: &Env<'a>, args: &Args) -> Option<Sample<'a>> {
+    for (acl, negated) in args.prepared::<Terms>(0)? {
+        let answer = acl.eval(env);
+        match if *negated { !answer } else { answer } {
+            Answer::Yes => {}
+            Answer::No => return Some(Sample::Bool(false)),
+            Answer::NotYet => {
+                env.mark_unsettled();
+                return None;
+            }
+        }
+    }
+    Some(Sample::Bool(true))
 }
 
 fn var<'a>(env: &Env<'a>, args: &'a Args) -> Option<Sample<'a>> {

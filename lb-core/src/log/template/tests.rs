@@ -171,6 +171,56 @@ fn json_and_cbor_encode_named_items() {
     assert_eq!(log("%{+json}[str(a)]|%{+json}ST"), "\"a\"|200");
 }
 
+/// Lines written by HAProxy 3.4.0 for the same request.
+#[test]
+fn encoded_lines_equal_those_of_haproxy() {
+    let mut slots = [Capture::new(), Capture::new()];
+    slots[0].set(b"a|b{c", 20);
+    let request = RequestLine { method: b"GET", uri: b"/in\"dex?a=1|b", version: b"HTTP/1.1" };
+    let http = HttpRecord { request: Some(request), request_captures: &slots, ..HttpRecord::EMPTY };
+    let record = Record {
+        frontend: ProxyRef { name: "f", id: 2 },
+        backend: None,
+        server: None,
+        accept_date: Duration::from_millis(1_795_366_604_397),
+        bytes_read: 0,
+        http: Some(http),
+        ..record()
+    };
+    assert_eq!(
+        format(
+            Style::Log,
+            "%{+json}o %(st)ST %B %(r)r %(s)[var(txn.s)] %(n:str)[int(5)] %(f)[bool(1)] %(z)hs %(l)hrl \
+             %(h)hr %(ts)Ts %(ms)ms %(ft)ft %(q)HQ %(rt:str)rt %(none)[var(txn.none)] %(b)[var(txn.b)]",
+            record
+        ),
+        "{\"st\": 200, \"r\": \"GET /in#22dex?a=1|b HTTP/1.1\", \"s\": \"a\\\"b\\\\c]d\re\", \"n\": \"5\", \
+         \"f\": true, \"z\": null, \"l\": [\"a#7Cb#7Bc\", \"-\"], \"h\": \"{a#7Cb#7Bc|}\", \"ts\": 1795366604, \
+         \"ms\": 397, \"ft\": \"f\", \"q\": \"?a=1|b\", \"rt\": \"0\", \"none\": \"\", \"b\": \"\x01\x02\"}"
+    );
+    assert_eq!(
+        format(
+            Style::Log,
+            "%{+cbor}o %(a)ST %(b)[bool(0)] %(c)s %(d)[var(txn.b)] %(r)r %(h)hr %(l)hrl \
+             %(e)[var(txn.none)] %(neg)[int(-500)]",
+            record
+        ),
+        "BF616118C86162F46163673C4E4F5352563E61645F420102FF61727F67474554202F696E63233232726465783F613D317C6220\
+         485454502F312E31FF61687F617B6161632337436162632337426163617C617DFF616C9F7F61616323374361626323374261\
+         63FF7F612DFFFF6165F6636E65673901F3FF"
+    );
+    assert_eq!(
+        format(
+            Style::Log,
+            "%hr %hs|%hrl|%{+Q}hr %{+Q}hrl %HM %HP %HPO %HQ %HU %HV %{+X}ST %{+E}[var(txn.s)] \
+             %{+Q}[var(txn.none)] %[var(txn.none)]   x",
+            record
+        ),
+        "{a#7Cb#7Bc|} |a#7Cb#7Bc -|\"{a#7Cb#7Bc|}\" \"a#7Cb#7Bc\" \"\" GET /in#22dex /in#22dex ?a=1|b \
+         /in#22dex?a=1|b HTTP/1.1 200 a\\\"b\\\\c\\]d\re \"\" - x"
+    );
+}
+
 #[test]
 fn blanks_merge_only_in_logs() {
     assert_eq!(log("  a   b %hr c "), "a b c ");

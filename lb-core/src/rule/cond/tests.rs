@@ -234,3 +234,28 @@ fn patterns_in_place_can_be_changed_at_run_time() {
     list.remove("192.168.0.0/16").unwrap();
     assert_eq!(test.eval(&env), Answer::No);
 }
+
+#[test]
+fn acls_can_be_asked_by_an_expression() {
+    struct Proxy(HashMap<String, Arc<Acl>>);
+    impl Build for Proxy {
+        fn acl(&self, name: &str) -> Option<Arc<Acl>> {
+            self.0.get(name).cloned()
+        }
+    }
+    let mut proxy = Proxy(acls(&["t always_true", "f always_false", "long req.len gt 100"]));
+    let (session, arena) = (Session { src: None, request: b"x", complete: false }, Arena::new());
+    for (text, expected) in [
+        ("acl(t)", Some(true)),
+        ("acl(t,!f)", Some(true)),
+        ("acl(t,f)", Some(false)),
+        ("acl(long)", None),
+        ("str(x),when(acl,t),length,bool", Some(true)),
+        ("str(x),when(!acl,t),length,bool", None),
+    ] {
+        let program = parse::parse(text, &Registry::builtin(), &mut proxy).unwrap();
+        let env = Env::new(&session, Vars::NONE, &arena).partial();
+        assert_eq!(program.eval(&env).and_then(|sample| sample.to_bool()), expected, "{text}");
+    }
+    assert!(parse::parse("acl(nope)", &Registry::builtin(), &mut proxy).is_err());
+}
