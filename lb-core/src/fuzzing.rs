@@ -18,6 +18,30 @@ use crate::rule::cond::{self, Acl, Polarity};
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::builtin);
 
+/// Runs the bytes as commands of the runtime interface.
+pub fn ctl_command(data: &[u8], now: Instant) {
+    crate::ctl::fuzzing::commands(data, now);
+}
+
+/// Reads the bytes as address and form of the statistics page, and carries both out on an empty page.
+pub fn stats_page(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let request = crate::stats::page::PageRequest::parse(&text);
+    let (options, info) =
+        (crate::stats::page::PageOptions::default(), crate::stats::info::ProcessInfo::default());
+    let page = crate::stats::render::html::Page {
+        options: &options,
+        request: &request,
+        info: &info,
+        proxies: &[],
+        admin: true,
+    };
+    crate::stats::render::body(&page);
+    assert_eq!(crate::stats::page::PageRequest::parse(&request.address("")).scope, request.scope);
+    // What the form says is checked by its parser alone.
+    let _ = crate::stats::admin::parse_post(data);
+}
+
 /// Parses an expression, a test and a condition from the text, and evaluates what parses on the
 /// rest of the input as traffic. Text and traffic are separated by the first line feed.
 pub fn expr(data: &[u8], now: Instant) {

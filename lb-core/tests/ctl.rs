@@ -11,15 +11,18 @@ use lb_core::stats::admin::{self, parse_post};
 use lb_core::stats::info::ProcessInfo;
 use lb_core::stats::snapshot::{BackendSnapshot, FrontendSnapshot, ProxySnapshot, ServerSnapshot};
 use lb_core::stats::status::ServerStatus;
+use lb_core::stick::{DataType, KeyType, SharedTable, Store, TableSpec};
+use proptest::prelude::*;
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 /// An engine with the frontend fe1 (2) and the backend be1 (4) of the servers s1 to s3; it writes down what it is told.
 #[derive(Default)]
 struct Fake {
     log: RefCell<Vec<String>>,
+    tables: Vec<Arc<SharedTable>>,
 }
 
 impl Fake {
@@ -116,6 +119,10 @@ impl Control for Fake {
 
     fn environment(&self) -> Vec<(String, String)> {
         vec![("A".into(), "1".into()), ("B".into(), "2".into())]
+    }
+
+    fn tables(&self) -> Vec<Arc<SharedTable>> {
+        self.tables.clone()
     }
 
     fn sockets(&self) -> Vec<CliSocket> {
@@ -601,6 +608,88 @@ fn what_a_peer_can_make_us_keep_is_bounded() {
     assert!(session.is_closed() && session.poll_output().starts_with(b"The payload is too big"));
 }
 
+fn tables() -> Vec<Arc<SharedTable>> {
+    let mut spec = TableSpec::new("f", KeyType::Ip, 100);
+    spec.expire = Some(Duration::from_secs(60));
+    spec.add_store(Store::new(DataType::Gpc0));
+    spec.add_store(Store::new(DataType::ConnCnt));
+    spec.add_store(Store::rate(DataType::HttpReqRate, Duration::from_secs(10)));
+    spec.add_store(Store::new(DataType::Gpt0));
+    let mut arrays = TableSpec::new("gk", KeyType::Integer, 10);
+    arrays.add_store(Store { count: 2, ..Store::new(DataType::Gpc) });
+    arrays.add_store(Store { count: 1, ..Store::rate(DataType::GpcRate, Duration::from_secs(5)) });
+    let mut text = TableSpec::new("sk", KeyType::String(20), 100);
+    text.add_store(Store::new(DataType::ServerId));
+    text.add_store(Store::new(DataType::ServerKey));
+    let binary = TableSpec::new("bk", KeyType::Binary(8), 10);
+    [spec, arrays, text, binary].into_iter().map(|spec| SharedTable::new(spec, origin())).collect()
+}
+
+/// Commands on one engine after each other, with what HAProxy 3.4 answered; addresses in memory are cut off.
+#[test]
+fn tables_are_shown_and_changed() {
+    let fake = Fake { tables: tables(), ..Fake::default() };
+    let ask = |line: &str| {
+        let mut session = session(SocketLevel::Operator);
+        session.handle_input(origin(), format!("{line}\n").as_bytes(), &fake);
+        let answer = String::from_utf8(session.poll_output()).expect("answers are text");
+        let cut = |line: &str| {
+            line.split_once(": key=").map_or_else(|| line.to_owned(), |(_, rest)| format!("key={rest}"))
+        };
+        answer.lines().map(cut).collect::<Vec<_>>().join("|")
+    };
+    let operator =
+        "Filter entry #1: Require and operator among \"eq\", \"ne\", \"le\", \"ge\", \"lt\", \"gt\"|";
+    let one = "key=10.0.0.1 use=0 exp=60000 shard=0 gpt0=0 gpc0=5 conn_cnt=0 http_req_rate(10000)=0|";
+    for (line, answer) in [
+        ("set table f key 10.0.0.1 data.gpc0 5", ""),
+        ("set table f key 10.0.0.2", ""),
+        ("set table sk key a\\ b", ""),
+        ("set table gk key 7 data.gpc[1] 3", ""),
+        ("set table gk key 7 data.gpc0 4", ""),
+        ("set table gk key 7 data.gpc[2] 3", "Data type not stored in this table|"),
+        (
+            "show table gk",
+            "# table: gk, type: integer, size:10, used:1|key=7 use=0 exp=0 shard=0 gpc0=4 gpc1=3 gpc0_rate(5000)=0|",
+        ),
+        (
+            "show table sk",
+            "# table: sk, type: string, size:100, used:1|key=a\\ b use=0 exp=0 shard=0 server_id=0 server_key=-|",
+        ),
+        ("show table f data.gpc0 gt 3", &format!("# table: f, type: ip, size:100, used:2|{one}")),
+        ("show table f key 10.0.0.1", &format!("# table: f, type: ip, size:100, used:2|{one}")),
+        ("show table f data.gpc0 eq 5 data.conn_cnt gt 1", "# table: f, type: ip, size:100, used:2|"),
+        ("show table f key 10.0.0.9", ""),
+        ("show table f key", "Key value expected|"),
+        ("show table f key bogus", "Invalid key|"),
+        ("show table f data.gpc0 xx 5", operator),
+        ("show table f data.gpc0", operator),
+        ("show table f data.foo gt 1", "Filter entry #1: Unknown data type|"),
+        ("show table f data.gpc0 gt x", "Filter entry #1: Require a valid integer value to compare against|"),
+        ("show table gk data.conn_cnt gt 1", "Filter entry #1: Data type not stored in this table|"),
+        ("show table nope", "No such table|"),
+        ("set table f key", "Key value expected|"),
+        ("set table f key 10.0.0.1 data.gpc0", "Require a valid integer value to store|"),
+        ("set table f key 10.0.0.1 data.foo 1", "Unknown data type|"),
+        ("set table nope key 1", "No such table|"),
+        ("clear table f key 10.0.0.77", ""),
+        ("clear table f data.gpc0 gt 3", ""),
+        (
+            "show table",
+            "# table: f, type: ip, size:100, used:1|# table: gk, type: integer, size:10, used:1|# table: sk, type: string, size:100, used:1|# table: bk, type: binary, size:10, used:0|",
+        ),
+        ("clear table f", ""),
+        ("show table f", "# table: f, type: ip, size:100, used:0|"),
+        ("clear table nope", "No such table|"),
+    ] {
+        assert_eq!(ask(line), answer, "{line}");
+    }
+    assert!(ask("set table bk key 0102ff").starts_with("Inserting keys into tables of type other than"));
+    assert!(ask("set table f foo").starts_with("Required arguments: <table> key <key>"));
+    assert!(ask("clear table").starts_with("Required arguments: <table> \"data."));
+    assert!(ask("show table f foo").starts_with("Optional argument only supports"));
+}
+
 #[test]
 fn the_statistics_page_acts_through_the_same_engine() {
     let fake = Fake::default();
@@ -612,4 +701,24 @@ fn the_statistics_page_acts_through_the_same_engine() {
     assert_eq!(post("s=s1&s=s9&action=shutdown&b=be1"), "PART");
     assert_eq!(post("s=s1&action=eagent&b=be1"), "DONE");
     assert_eq!(*fake.log.borrow(), ["s1 Maint", "s1 shutdown"]);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_survived(data in proptest::collection::vec(any::<u8>(), 0..400)) {
+        lb_core::fuzzing::ctl_command(&data, origin());
+        lb_core::fuzzing::stats_page(&data);
+    }
+
+    #[test]
+    fn near_misses_are_survived(
+        text in "((set server b/s|set weight b/s|show (stat|sess|table|errors)|wait|prompt|echo|get weight) ?[-0-9a-z%/ ]{0,8}( <<E?)?[;\\n]){0,8}"
+    ) {
+        lb_core::fuzzing::ctl_command(text.as_bytes(), origin());
+    }
+
+    #[test]
+    fn forms_are_survived(text in "((s|b|action)=?[%#a-z0-9+]{0,6}&?){0,6}") {
+        lb_core::fuzzing::stats_page(text.as_bytes());
+    }
 }

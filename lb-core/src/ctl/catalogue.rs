@@ -4,13 +4,15 @@ use super::control::{Control, SocketLevel};
 use super::parse::{Request, Words};
 use super::reply::{Reply, Severity};
 use super::session::State;
-use super::{frontends, process, server, show};
+use super::{frontends, process, server, show, tables};
 use std::fmt::Write;
+use std::time::Instant;
 
 /// What a handler works with.
 pub(super) struct Exec<'a> {
     pub(super) control: &'a dyn Control,
     pub(super) state: &'a mut State,
+    pub(super) now: Instant,
 }
 
 impl Exec<'_> {
@@ -50,6 +52,7 @@ use SocketLevel::{Admin, Operator, User};
 const ENTRIES: &[Entry] = &[
     entry(&["add", "server"], Admin, "add server <bk>/<srv> <addr> [opts]*", "add a server at run time", server::add),
     entry(&["clear", "counters"], Operator, "clear counters [all]", "forget peaks, or with all every counter", process::clear_counters),
+    entry(&["clear", "table"], Operator, "clear table <table> [<filter>]*", "remove entries of a table (data, key or ptr)", tables::clear),
     entry(&["del", "server"], Admin, "del server <bk>/<srv>", "remove a server added at run time", server::delete),
     entry(&["disable", "agent"], Admin, "disable agent <bk>/<srv>", "stop the agent checks of a server", server::disable_agent),
     entry(&["disable", "frontend"], Admin, "disable frontend <frontend>", "stop accepting for a while", frontends::disable),
@@ -70,6 +73,7 @@ const ENTRIES: &[Entry] = &[
     entry(&["set", "rate-limit"], Admin, "set rate-limit <setting> <value>", "limit a rate of the process", process::set_rate_limit),
     entry(&["set", "server"], Admin, "set server <bk>/<srv> [opts]", "change state, weight, address or TLS of a server", server::set_server),
     entry(&["set", "severity-output"], User, "set severity-output [none|number|string]", "show how serious messages are", process::severity_output),
+    entry(&["set", "table"], Operator, "set table <table> key <k> [data.* <v>]*", "create or change an entry of a table", tables::set),
     entry(&["set", "timeout"], User, "set timeout cli <delay>", "change when this connection is closed if idle", process::set_timeout),
     entry(&["set", "weight"], Admin, "set weight <bk>/<srv> <weight>", "change the weight of a server (see 'set server')", server::set_weight),
     entry(&["show", "backend"], User, "show backend", "list the backends", show::misc::backends),
@@ -84,6 +88,7 @@ const ENTRIES: &[Entry] = &[
     entry(&["show", "sess"], Operator, "show sess [help|<id>|all] [opts...]", "list the sessions, or show one", show::sess::run),
     entry(&["show", "startup-logs"], User, "show startup-logs", "print what was logged during the start", show::misc::startup_logs),
     entry(&["show", "stat"], User, "show stat [desc|json|no-maint|typed|up]*", "print the counters of proxies and servers", show::stat::run),
+    entry(&["show", "table"], User, "show table [<table> [<filter>]*]", "list the tables, or the entries of one", tables::show),
     entry(&["show", "version"], User, "show version", "tell the version", show::misc::version),
     entry(&["shutdown", "frontend"], Admin, "shutdown frontend <frontend>", "stop a frontend for good", frontends::shutdown),
     entry(&["shutdown", "session"], Admin, "shutdown session [id]", "end a session", process::shutdown_session),

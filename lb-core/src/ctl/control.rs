@@ -6,7 +6,9 @@ use super::show::servers::{ServerConnections, ServerState};
 use crate::name::{ProxyName, ServerName};
 use crate::stats::info::ProcessInfo;
 use crate::stats::snapshot::ProxySnapshot;
+use crate::stick::SharedTable;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -86,6 +88,11 @@ pub trait Control {
     /// What was written to the logs while starting.
     fn startup_logs(&self) -> String {
         String::new()
+    }
+
+    /// The stick tables.
+    fn tables(&self) -> Vec<Arc<SharedTable>> {
+        Vec::new()
     }
 
     /// Changes a server.

@@ -5,18 +5,20 @@
 //! answer can be tested with a fake.
 //!
 //! Management manual of HAProxy 3.4, section 9.3 "Unix Socket commands". Commands that belong to other parts (maps,
-//! stick tables, certificates) are added by [`Control::extra`].
+//! certificates) are added by [`Control::extra`].
 
 mod admin;
 mod catalogue;
 mod control;
 mod frontends;
+pub(crate) mod fuzzing;
 mod parse;
 mod process;
 mod reply;
 mod server;
 mod session;
 mod show;
+mod tables;
 
 pub use admin::ControlAdmin;
 pub use catalogue::{Usage, usages};

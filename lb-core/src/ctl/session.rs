@@ -226,7 +226,7 @@ impl Session {
     }
 
     fn run(&mut self, now: Instant, request: &Request, control: &dyn Control) {
-        let reply = catalogue::run(&mut Exec { control, state: &mut self.state }, request);
+        let reply = catalogue::run(&mut Exec { control, state: &mut self.state, now }, request);
         if self.state.quit {
             self.closed = true;
             return;
