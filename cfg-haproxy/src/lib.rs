@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod address;
+mod base;
 mod check;
 mod cipher;
 pub mod codes;

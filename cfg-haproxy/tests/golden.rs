@@ -1,6 +1,8 @@
 //! Files and what is said about them: `tests/golden/ok/*.cfg` with the specification they become, `err/*.cfg` with their
 //! diagnostics in both forms. `UPDATE_GOLDEN=1` rewrites the expected files.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it must not go on")]
+
 use cfg_haproxy::{Env, Facts, Host, Loaded, Source};
 use lb_core::diag::render;
 use lb_core::expr::Registry;

@@ -32,10 +32,13 @@ use crate::section::SectionKind;
 use crate::suggest;
 use crate::tree::{Line, Role, Section, Tree, Word};
 use lb_core::diag::{Code, Diagnostic, Diagnostics, Span};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Fills the typed configuration from `tree`; never fails.
 pub fn check<'t>(tree: &'t Tree, host: Host<'_>) -> (Config<'t>, Diagnostics) {
+    let base = crate::base::default_path(tree);
+    let files = crate::base::Based { files: host.files, base: base.as_deref() };
+    let host = Host { files: &files, ..host };
     let mut checker = Checker {
         tree,
         host,
@@ -46,6 +49,7 @@ pub fn check<'t>(tree: &'t Tree, host: Host<'_>) -> (Config<'t>, Diagnostics) {
         last_anonymous: None,
         order: rules::Order::default(),
         translated: false,
+        mentioned: HashSet::new(),
     };
     for section in tree.sections() {
         checker.section(section);
@@ -123,6 +127,8 @@ pub(crate) struct Checker<'t, 'h> {
     pub(crate) order: rules::Order,
     /// The line at hand stands for an old one, to which the rules of its time apply.
     pub(crate) translated: bool,
+    /// Keywords without effect that have been mentioned.
+    pub(crate) mentioned: HashSet<(Place, &'static str)>,
 }
 
 impl<'t> Checker<'t, '_> {
@@ -229,7 +235,10 @@ impl<'t> Checker<'t, '_> {
     }
 
     pub(crate) fn no_effect(&mut self, span: Span, keyword: &'static Keyword) {
-        if let Status::NoEffect(why) = keyword.status {
+        // Once is enough: a thousand servers may share an option.
+        if let Status::NoEffect(why) = keyword.status
+            && self.mentioned.insert((keyword.place, keyword.name))
+        {
             self.push(
                 Diagnostic::notice(
                     codes::NO_EFFECT,

@@ -24,7 +24,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "add-headers-bin",
         &[Any("expression"), Opt(&[OneOf(&["prefix"]), Any("text")])],
         "adds headers from binary data",
-    ),
+    )
+    .partial("checked, but not carried out yet; a warning says so"),
     a(HQ | HR | HA, "allow", &[], "ends the evaluation"),
     a(TS, "attach-srv", &[Any("server"), Rest("name")], "gives the connection to a server")
         .refused("reverse HTTP is not supported"),
@@ -50,18 +51,21 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "del-headers-bin",
         &[Any("expression"), Opt(&[OneOf(&["-m"]), Any("method")])],
         "removes headers named by binary data",
-    ),
+    )
+    .partial("checked, but not carried out yet; a warning says so"),
     a(HQ | HR | HA, "del-map", CALL1, "removes an entry of a map"),
     a(HQ | HR, "deny", &[Free("[deny_status <n>] [<response>]")], "refuses"),
     a(QI, "dgram-drop", &[], "drops a datagram").no_effect(QUIC_ONLY),
     a(HQ, "disable-l7-retry", &[], "no retry of this request"),
     a(QI | ALL, "do-log", &[Opt(&[OneOf(&["profile"]), Any("name")])], "logs now"),
-    a(TQ | HQ, "do-resolve", CALL1, "resolves a name"),
+    a(TQ | HQ, "do-resolve", CALL1, "resolves a name")
+        .partial("checked, but not carried out yet; a warning says so"),
     a(HQ, "early-hint", &[Any("name"), Any("format")], "adds a header to a 103 response"),
     a(TC, "expect-netscaler-cip", &[OneOf(&["layer4"])], "expects NetScaler's header")
         .refused("the NetScaler header is not supported"),
     a(TC, "expect-proxy", &[OneOf(&["layer4"])], "expects a PROXY header"),
-    a(HQ, "normalize-uri", &[Any("normalizer"), Rest("option")], "brings the URI to a normal form"),
+    a(HQ, "normalize-uri", &[Any("normalizer"), Rest("option")], "brings the URI to a normal form")
+        .partial("checked, but not carried out yet; a warning says so"),
     a(HQ | HR, "pause", &[Any("time")], "waits"),
     a(HQ | HR, "redirect", &[Free("{ location | prefix | scheme } <to> [code <n>] [<option>]")], "redirects"),
     a(QI | TC | TS | TQ | TR | HQ, "reject", &[], "closes the connection"),
@@ -106,7 +110,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "set-headers-bin",
         &[Any("expression"), Opt(&[OneOf(&["prefix"]), Any("text")])],
         "sets headers from binary data",
-    ),
+    )
+    .partial("checked, but not carried out yet; a warning says so"),
     a(
         TQ | TR | HQ | HR | HA,
         "set-log-level",

@@ -74,12 +74,14 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .partial("applies to resolvers sections only"),
     g("expose-deprecated-directives", &[], "allows deprecated keywords without a warning"),
     g("expose-experimental-directives", &[], "allows experimental keywords"),
-    g("external-check", &[Opt(&[OneOf(&["preserve-env"])])], "allows checks that run a program"),
-    g("fd-hard-limit", &[Int(1, MAX)], "most file descriptors the process may use"),
+    g("external-check", &[Opt(&[OneOf(&["preserve-env"])])], "allows checks that run a program")
+        .no_effect(super::LATER),
+    g("fd-hard-limit", &[Int(1, MAX)], "most file descriptors the process may use").no_effect(super::LATER),
     g("gid", COUNT, "group to run as, by number"),
-    g("grace", &[Time], "how long listeners stay open after the signal to stop"),
+    g("grace", &[Time], "how long listeners stay open after the signal to stop").no_effect(super::LATER),
     g("group", &[Any("name")], "group to run as"),
-    g("h1-accept-payload-with-any-method", &[], "accepts bodies of GET, HEAD and DELETE over HTTP/1.0"),
+    g("h1-accept-payload-with-any-method", &[], "accepts bodies of GET, HEAD and DELETE over HTTP/1.0")
+        .no_effect(super::LATER),
     g("h1-do-not-close-on-insecure-transfer-encoding", &[], "keeps connections with suspicious framing open")
         .no_effect("such connections are always closed"),
     g(
@@ -90,21 +92,23 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     .no_effect("header names keep the case they arrive with"),
     g("h1-case-adjust-file", &[Any("file")], "file of header names with their case")
         .no_effect("header names keep the case they arrive with"),
-    g("h2-workaround-bogus-websocket-clients", &[], "does not announce websockets over HTTP/2"),
+    g("h2-workaround-bogus-websocket-clients", &[], "does not announce websockets over HTTP/2")
+        .no_effect(super::LATER),
     g("hard-stop-after", &[Time], "longest time a stopping process waits for its connections"),
-    g("harden.reject-privileged-ports.tcp", ON_OFF, "refuses clients with ports below 1024"),
+    g("harden.reject-privileged-ports.tcp", ON_OFF, "refuses clients with ports below 1024")
+        .no_effect(super::LATER),
     g("harden.reject-privileged-ports.quic", ON_OFF, "refuses QUIC clients with ports below 1024")
         .no_effect("QUIC is not supported"),
-    g("http-err-codes", &[Rest("range")], "status codes counted as client errors"),
-    g("http-fail-codes", &[Rest("range")], "status codes counted as server failures"),
+    g("http-err-codes", &[Rest("range")], "status codes counted as client errors").no_effect(super::LATER),
+    g("http-fail-codes", &[Rest("range")], "status codes counted as server failures").no_effect(super::LATER),
     g("insecure-fork-wanted", &[], "allows the process to start programs").negatable(),
-    g("insecure-setuid-wanted", &[], "allows set-user-id programs to be run"),
-    g("issuers-chain-path", &[Any("dir")], "certificates that complete chains"),
+    g("insecure-setuid-wanted", &[], "allows set-user-id programs to be run").no_effect(super::LATER),
+    g("issuers-chain-path", &[Any("dir")], "certificates that complete chains").no_effect(super::LATER),
     g("jwt.decrypt_alg_list", WORD, "algorithms accepted by JWT decryption")
         .no_effect("encrypted tokens are not decrypted"),
     g("jwt.decrypt_enc_list", WORD, "content algorithms accepted by JWT decryption")
         .no_effect("encrypted tokens are not decrypted"),
-    g("key-base", &[Any("dir")], "where relative private keys are"),
+    g("key-base", &[Any("dir")], "where relative private keys are").no_effect(super::LATER),
     g("limited-quic", &[], "QUIC without the library's own support").no_effect("QUIC is not supported"),
     g("localpeer", &[Any("name")], "name of this process in peers sections"),
     g(
@@ -128,7 +132,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "run as a master with workers; better given on the command line",
     ),
     g("max-threads-per-group", &[Int(1, 1024)], "threads in one group").no_effect("threads form one group"),
-    g("mworker-max-reloads", COUNT, "reloads an old worker survives"),
+    g("mworker-max-reloads", COUNT, "reloads an old worker survives").no_effect(super::LATER),
     g("nbthread", &[Int(1, 1024)], "number of worker threads"),
     g("nbproc", &[Rest("number")], "number of processes")
         .translated("dropped; `nbthread` sets the number of threads"),
@@ -139,7 +143,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("ocsp-update.mindelay", COUNT, "shortest time between OCSP updates").no_effect(OCSP),
     g("ocsp-update.mode", ON_OFF, "default of the certificate option of this name").no_effect(OCSP),
     g("pidfile", &[Any("file")], "file that gets the process number"),
-    g("pp2-never-send-local", &[], "sends real addresses instead of LOCAL in PROXY headers of checks"),
+    g("pp2-never-send-local", &[], "sends real addresses instead of LOCAL in PROXY headers of checks")
+        .no_effect(super::LATER),
     g("prealloc-fd", &[], "reserve the descriptor table at start")
         .no_effect("the kernel grows it when needed"),
     g("presetenv", &[Any("name"), Any("value")], "sets an environment variable unless it is set"),
@@ -147,10 +152,13 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("server-state-base", &[Any("dir")], "where relative state files are"),
     g("server-state-file", &[Any("file")], "file with the server state to load").partial(STATE),
     g("set-dumpable", &[Opt(&[OneOf(&["on", "off", "libs"])])], "allow core dumps after a change of user")
-        .negatable(),
-    g("set-var", &[Any("name"), Rest("expression")], "sets a variable of the process"),
-    g("set-var-fmt", &[Any("name"), Rest("format")], "sets a variable of the process from a format"),
-    g("setcap", WORD, "capabilities kept after a change of user"),
+        .negatable()
+        .no_effect(super::LATER),
+    g("set-var", &[Any("name"), Rest("expression")], "sets a variable of the process")
+        .no_effect(super::LATER),
+    g("set-var-fmt", &[Any("name"), Rest("format")], "sets a variable of the process from a format")
+        .no_effect(super::LATER),
+    g("setcap", WORD, "capabilities kept after a change of user").no_effect(super::LATER),
     g("setenv", &[Any("name"), Any("value")], "sets an environment variable"),
     g("shm-stats-file", WORD, "counters shared with the next process").no_effect(STATE),
     g("shm-stats-file-max-objects", COUNT, "room in the shared counters").no_effect(STATE),
@@ -170,8 +178,9 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("ssl-default-server-sigalgs", WORD, "signatures of all server lines").no_effect(SIGALGS),
     g("ssl-dh-param-file", &[Any("file")], "Diffie-Hellman parameters")
         .no_effect("the TLS library uses elliptic curves only"),
-    g("ssl-load-extra-del-ext", &[], "replaces the extension when side files are searched"),
-    g("ssl-load-extra-files", &[Rest("kind")], "side files loaded with certificates"),
+    g("ssl-load-extra-del-ext", &[], "replaces the extension when side files are searched")
+        .no_effect(super::LATER),
+    g("ssl-load-extra-files", &[Rest("kind")], "side files loaded with certificates").no_effect(super::LATER),
     g("ssl-passphrase-cmd", &[Rest("argument")], "program that prints the passphrase of keys")
         .refused("keys with a passphrase are not supported; store them decrypted"),
     g("ssl-propquery", WORD, "property query of the TLS library").no_effect(ENGINE),
@@ -180,7 +189,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("ssl-security-level", &[Int(0, 5)], "security level of the TLS library")
         .no_effect("the TLS library offers only what its level 2 allows"),
     g("ssl-server-verify", &[OneOf(&["none", "required"])], "default verification of servers"),
-    g("ssl-skip-self-issued-ca", &[], "leaves self-signed issuers out of chains"),
+    g("ssl-skip-self-issued-ca", &[], "leaves self-signed issuers out of chains").no_effect(super::LATER),
     g("stats calculate-max-counters", ON_OFF, "keep the highest values of counters")
         .no_effect("the highest values are always kept"),
     g("stats maxconn", &[Int(1, MAX)], "connections to the statistics sockets at most"),
@@ -190,11 +199,11 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .translated("dropped; there is one process"),
     g("stats-file", &[Any("file")], "counters loaded at start").no_effect(STATE),
     g("stress-level", COUNT, "a developer's switch").no_effect("only for tests of HAProxy itself"),
-    g("strict-limits", &[], "fail when limits cannot be set").negatable(),
+    g("strict-limits", &[], "fail when limits cannot be set").negatable().no_effect(super::LATER),
     g("thread-group", &[Int(1, 64), Rest("threads")], "threads of a group")
         .no_effect("threads form one group"),
     g("thread-groups", &[Int(1, 64)], "number of thread groups").no_effect("threads form one group"),
-    g("thread-hard-limit", &[Int(1, 1024)], "threads at most"),
+    g("thread-hard-limit", &[Int(1, 1024)], "threads at most").no_effect(super::LATER),
     g("uid", COUNT, "user to run as, by number"),
     g("ulimit-n", COUNT, "limit of file descriptors"),
     g(
@@ -211,15 +220,16 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("wurfl-information-list-separator", WORD, "device detection separator").refused(DEVICE),
     g("wurfl-patch-file", &[Rest("file")], "device detection patches").refused(DEVICE),
     p("busy-polling", &[], "never sleep").no_effect(POLLER).negatable(),
-    p("max-spread-checks", &[Time], "longest random delay between checks"),
-    p("maxcompcpuusage", &[Int(0, 100)], "processor use above which compression stops"),
-    p("maxcomprate", COUNT, "compressed kilobytes per second"),
+    p("max-spread-checks", &[Time], "longest random delay between checks").no_effect(super::LATER),
+    p("maxcompcpuusage", &[Int(0, 100)], "processor use above which compression stops")
+        .no_effect(super::LATER),
+    p("maxcomprate", COUNT, "compressed kilobytes per second").no_effect(super::LATER),
     p("maxconn", COUNT, "connections of the whole process"),
     p("maxconnrate", COUNT, "new connections per second of the whole process"),
-    p("maxpipes", COUNT, "pipes used for splicing"),
-    p("maxsessrate", COUNT, "new sessions per second of the whole process"),
-    p("maxsslconn", COUNT, "TLS connections of the whole process"),
-    p("maxsslrate", COUNT, "TLS handshakes per second of the whole process"),
+    p("maxpipes", COUNT, "pipes used for splicing").no_effect(super::LATER),
+    p("maxsessrate", COUNT, "new sessions per second of the whole process").no_effect(super::LATER),
+    p("maxsslconn", COUNT, "TLS connections of the whole process").no_effect(super::LATER),
+    p("maxsslrate", COUNT, "TLS handshakes per second of the whole process").no_effect(super::LATER),
     p("maxzlibmem", COUNT, "memory for compression")
         .no_effect("compression uses bounded memory per connection"),
     p("no-memory-trimming", &[], "never give memory back").no_effect("memory is left to the allocator"),
@@ -229,8 +239,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     p("nokqueue", &[], "do not use kqueue").no_effect(POLLER),
     p("noktls", &[], "do not use TLS in the kernel").no_effect("TLS in the kernel is not used"),
     p("nopoll", &[], "do not use poll").no_effect(POLLER),
-    p("noreuseport", &[], "do not share ports between sockets"),
-    p("nosplice", &[], "do not splice"),
+    p("noreuseport", &[], "do not share ports between sockets").no_effect(super::LATER),
+    p("nosplice", &[], "do not splice").no_effect(super::LATER),
     p("profiling.memory", ON_OFF, "count allocations").no_effect("there is no memory profiler"),
     p("profiling.tasks", &[Rest("mode")], "measure tasks").no_effect("there is no task profiler"),
     p("spread-checks", &[Int(0, 50)], "random part of check intervals, in percent"),

@@ -17,6 +17,9 @@ use crate::section::SectionKind;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+/// Why a keyword has no effect although it could have one here.
+const LATER: &str = "this version does not carry it out";
+
 /// What this program does with a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -27,14 +27,15 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DFL, "accept-unsafe-violations-in-http-request", "relaxes request parsing"),
     n(DLB, "accept-unsafe-violations-in-http-response", "relaxes response parsing"),
     n(DLB, "allbackups", "uses all backup servers at once"),
-    n(DLB, "checkcache", "refuses cacheable responses with cookies"),
+    n(DLB, "checkcache", "refuses cacheable responses with cookies").no_effect(super::LATER),
     n(DFL, "clitcpka", "keepalive probes to clients"),
     n(DFL, "contstats", "count bytes while a session runs")
         .no_effect("bytes are always counted while a session runs"),
-    n(DFL, "disable-h2-upgrade", "no upgrade from HTTP/1 to HTTP/2"),
+    n(DFL, "disable-h2-upgrade", "no upgrade from HTTP/1 to HTTP/2").no_effect(super::LATER),
     n(DFL, "dontlog-normal", "log only what went wrong"),
     n(DFL, "dontlognull", "no log of connections without data"),
-    o(DLB, "external-check", &[], "checks servers by a program"),
+    o(DLB, "external-check", &[], "checks servers by a program")
+        .partial("the program is not run, connections are checked"),
     o(DFLB, "forwardfor", &[Free("[except <network>] [header <name>] [if-none]")], "adds X-Forwarded-For"),
     o(
         DLB,
@@ -45,14 +46,15 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         )],
         "adds the Forwarded header of RFC 7239",
     )
+    .no_effect(super::LATER)
     .negatable(),
     n(DFL, "h1-case-adjust-bogus-client", "adjusts the case of header names for clients")
         .no_effect("header names keep the case they arrive with"),
     n(DLB, "h1-case-adjust-bogus-server", "adjusts the case of header names for servers")
         .no_effect("header names keep the case they arrive with"),
     n(DFLB, "http-buffer-request", "waits for the body before choosing a server"),
-    n(D | B, "http-drop-request-trailers", "drops trailers of requests"),
-    n(D | L | F, "http-drop-response-trailers", "drops trailers of responses"),
+    n(D | B, "http-drop-request-trailers", "drops trailers of requests").no_effect(super::LATER),
+    n(D | L | F, "http-drop-response-trailers", "drops trailers of responses").no_effect(super::LATER),
     n(DFL, "http-ignore-probes", "no error for connections without a request"),
     n(DFLB, "http-keep-alive", "keeps connections on both sides"),
     n(DFLB, "http-no-delay", "sends every byte at once"),
@@ -64,7 +66,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "header names with unusual characters",
     ),
     n(DFLB, "http-server-close", "closes the server side after a response"),
-    n(DFL, "http-use-proxy-header", "recognises Proxy-Connection"),
+    n(DFL, "http-use-proxy-header", "recognises Proxy-Connection").no_effect(super::LATER),
     o(
         DLB,
         "httpchk",
@@ -74,8 +76,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DFLB, "httpclose", "closes both sides after a response"),
     o(DFL, "httplog", &[Opt(&[OneOf(&["clf"])])], "logs requests"),
     o(DFL, "httpslog", &[], "logs requests with TLS details"),
-    n(DFL, "idle-close-on-response", "keeps idle connections while stopping"),
-    n(DFLB, "independent-streams", "counts silence of each direction alone"),
+    n(DFL, "idle-close-on-response", "keeps idle connections while stopping").no_effect(super::LATER),
+    n(DFLB, "independent-streams", "counts silence of each direction alone").no_effect(super::LATER),
     o(DLB, "ldap-check", &[], "checks servers by LDAP"),
     n(DLB, "log-health-checks", "logs changes of check results"),
     n(DFL, "log-separate-errors", "logs failures at a higher level"),
@@ -95,7 +97,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     .negatable(),
     o(DLB, "redis-check", &[], "checks servers by Redis"),
     o(DLB, "smtpchk", &[Opt(&[Any("hello")]), Opt(&[Any("domain")])], "checks servers by SMTP"),
-    n(DFL, "socket-stats", "counts each listener"),
+    n(DFL, "socket-stats", "counts each listener").no_effect(super::LATER),
     n(DFLB, "splice-auto", "splice when useful").no_effect(SPLICE),
     n(DFLB, "splice-request", "splice requests").no_effect(SPLICE),
     n(DFLB, "splice-response", "splice responses").no_effect(SPLICE),

@@ -27,11 +27,11 @@ const fn k(
 }
 
 const fn peers(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
-    k(S::Peers, name, args, "11.2", doc)
+    k(S::Peers, name, args, "11.2", doc).no_effect(super::LATER)
 }
 
 const fn resolvers(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
-    k(S::Resolvers, name, args, "5.3.2", doc)
+    k(S::Resolvers, name, args, "5.3.2", doc).no_effect(super::LATER)
 }
 
 const fn cache(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
@@ -43,11 +43,11 @@ const fn fcgi(name: &'static str, args: &'static [Arg], doc: &'static str) -> Ke
 }
 
 const fn ring(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
-    k(S::Ring, name, args, "12.5", doc)
+    k(S::Ring, name, args, "12.5", doc).no_effect(super::LATER)
 }
 
 const fn forward(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
-    k(S::LogForward, name, args, "12.6", doc)
+    k(S::LogForward, name, args, "12.6", doc).no_effect(super::LATER)
 }
 
 const fn acme(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
@@ -97,8 +97,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "12.2",
         "a user",
     ),
-    k(S::Mailers, "mailer", &[Any("name"), Any("address")], "12.3", "a mail server"),
-    k(S::Mailers, "timeout mail", &[Time], "12.3", "time a mail may take"),
+    k(S::Mailers, "mailer", &[Any("name"), Any("address")], "12.3", "a mail server").no_effect(super::LATER),
+    k(S::Mailers, "timeout mail", &[Time], "12.3", "time a mail may take").no_effect(super::LATER),
     cache("max-age", COUNT, "how long objects are kept"),
     cache("max-object-size", COUNT, "largest object"),
     cache("max-secondary-entries", COUNT, "variants of an object"),
@@ -130,7 +130,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[OneOf(&["replace", "fill", "keep", "append"])],
         "what becomes of the host field",
     ),
-    k(S::LogProfile, "log-tag", WORD, "8.3.5", "program name in messages"),
+    k(S::LogProfile, "log-tag", WORD, "8.3.5", "program name in messages").no_effect(super::LATER),
     k(
         S::LogProfile,
         "on",

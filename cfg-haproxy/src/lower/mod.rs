@@ -70,7 +70,11 @@ pub fn lower<'t>(
     host: Host<'_>,
     env: &dyn Env,
 ) -> Lowered {
+    let base = crate::base::default_path(tree);
+    let files = crate::base::Based { files: host.files, base: base.as_deref() };
+    let host = Host { files: &files, ..host };
     let mut lowerer = Lowerer {
+        base: base.as_deref(),
         config,
         tree,
         registry,
@@ -95,6 +99,8 @@ struct Lowerer<'c, 't, 'r, 'h> {
     tree: &'t Tree,
     registry: &'r Registry,
     context: expr::Context<'h>,
+    /// Where relative file names start.
+    base: Option<&'h str>,
     origins: Origins,
     out: Diagnostics,
     /// Texts that occur again and again (file names, cookies), kept once.

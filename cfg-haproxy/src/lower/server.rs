@@ -51,7 +51,27 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 out.push(self.server(&shared, server, &name, id));
             }
         }
+        if out.is_empty() {
+            out.extend(self.stand_in(making));
+        }
         out
+    }
+
+    /// `dispatch` and `transparent` are a server without a name in the file.
+    fn stand_in(&mut self, making: &Making<'_, 't>) -> Option<ServerSpec> {
+        let settings = making.settings;
+        if let Some(dispatch) = &settings.dispatch {
+            let endpoint = self.endpoint(&dispatch.value, 0);
+            let mut spec = ServerSpec::new("dispatch", 1, ServerAddr::fixed(endpoint));
+            spec.origin = self.origin(dispatch.span);
+            return Some(spec);
+        }
+        let transparent = settings.transparent.filter(|t| t.value)?;
+        // The unspecified address stands for the one the client asked for.
+        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let mut spec = ServerSpec::new("transparent", 1, ServerAddr::mapped(Endpoint::Inet(any), 0));
+        spec.origin = self.origin(transparent.span);
+        Some(spec)
     }
 
     fn server(

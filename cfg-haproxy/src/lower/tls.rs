@@ -14,7 +14,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let defaults = &global.bind_tls;
         let mut tls = TlsServerSpec::default();
         tls.certificates = o.certificates.iter().map(|c| self.certificate(*c)).collect();
-        tls.lists = o.lists.iter().map(|l| Arc::from(l.text)).collect();
+        tls.lists = o.lists.iter().map(|l| Arc::from(self.absolute(l.text))).collect();
         tls.strict_sni = o.strict_sni.unwrap_or(defaults.strict_sni);
         // HTTP/2 is offered on TLS listeners unless the line says otherwise.
         tls.alpn = match &o.alpn {
@@ -59,11 +59,16 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         tls
     }
 
+    /// A file name as it must be opened.
+    fn absolute(&self, path: &str) -> String {
+        crate::base::below(self.base, path)
+    }
+
     fn ca(&self, file: Word<'t>) -> Arc<str> {
         if file.text.starts_with('@') {
             Arc::from(file.text)
         } else {
-            Arc::from(join(self.config.global.ca_base, file.text))
+            Arc::from(self.absolute(&join(self.config.global.ca_base, file.text)))
         }
     }
 
@@ -71,7 +76,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let stored =
             self.config.certificates.iter().find(|c| c.alias == Some(file.text) || in_store(c, file.text));
         let name = stored.map_or(file.text, |c| c.crt.text);
-        Arc::from(join(self.config.global.crt_base, name))
+        Arc::from(self.absolute(&join(self.config.global.crt_base, name)))
     }
 }
 

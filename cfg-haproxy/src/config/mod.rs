@@ -1,0 +1,196 @@
+//! The typed configuration: what the file says, line by line, before any default is applied.
+//!
+//! Everything borrows its words from the [`Tree`](crate::Tree), so nothing is copied and every value keeps its place.
+//! Rules, expressions and formats are kept as words; they are compiled while lowering, when the registry of fetches and
+//! converters is known.
+
+#![expect(
+    clippy::exhaustive_structs,
+    reason = "plain data, filled by this crate and read by whoever wants to"
+)]
+
+mod proxy;
+mod section;
+mod server;
+
+pub use proxy::*;
+pub use section::*;
+pub use server::*;
+
+use crate::tree::Word;
+use lb_core::diag::Spanned;
+use lb_core::spec::TlsVersion;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The whole configuration.
+#[derive(Debug, Default)]
+pub struct Config<'t> {
+    /// All `global` sections together.
+    pub global: Global<'t>,
+    /// `defaults` sections in order.
+    pub defaults: Vec<Proxy<'t>>,
+    /// Frontends, backends and listens in order.
+    pub proxies: Vec<Proxy<'t>>,
+    /// `userlist` sections.
+    pub userlists: Vec<Userlist<'t>>,
+    /// `peers` sections.
+    pub peers: Vec<Peers<'t>>,
+    /// `resolvers` sections.
+    pub resolvers: Vec<Resolvers<'t>>,
+    /// `mailers` sections.
+    pub mailers: Vec<Mailers<'t>>,
+    /// `http-errors` sections.
+    pub http_errors: Vec<HttpErrors<'t>>,
+    /// `ring` sections.
+    pub rings: Vec<Ring<'t>>,
+    /// `cache` sections.
+    pub caches: Vec<Word<'t>>,
+    /// `log-forward` sections.
+    pub log_forwards: Vec<LogForward<'t>>,
+    /// `log-profile` sections.
+    pub log_profiles: Vec<Word<'t>>,
+    /// `healthcheck` sections.
+    pub healthchecks: Vec<Healthcheck<'t>>,
+    /// `fcgi-app` sections.
+    pub fcgi_apps: Vec<Word<'t>>,
+    /// Certificates of `crt-store` sections.
+    pub certificates: Vec<Certificate<'t>>,
+}
+
+/// `global`.
+#[derive(Debug, Default)]
+pub struct Global<'t> {
+    /// `user`.
+    pub user: Option<Word<'t>>,
+    /// `group`.
+    pub group: Option<Word<'t>>,
+    /// `uid`.
+    pub uid: Option<u32>,
+    /// `gid`.
+    pub gid: Option<u32>,
+    /// `chroot`.
+    pub chroot: Option<Word<'t>>,
+    /// `pidfile`.
+    pub pidfile: Option<Word<'t>>,
+    /// `daemon`.
+    pub daemon: bool,
+    /// `master-worker`.
+    pub master_worker: bool,
+    /// `zero-warning`.
+    pub zero_warning: bool,
+    /// `quiet`.
+    pub quiet: bool,
+    /// `maxconn`.
+    pub maxconn: Option<u32>,
+    /// `nbthread`.
+    pub threads: Option<u32>,
+    /// `ca-base`.
+    pub ca_base: Option<Word<'t>>,
+    /// `crt-base`.
+    pub crt_base: Option<Word<'t>>,
+    /// `key-base`.
+    pub key_base: Option<Word<'t>>,
+    /// `log` lines.
+    pub log: Vec<LogLine<'t>>,
+    /// `log-tag`.
+    pub log_tag: Option<Word<'t>>,
+    /// `log-send-hostname`: `Some(None)` sends the system's name.
+    pub send_hostname: Option<Option<Word<'t>>>,
+    /// `node`.
+    pub node: Option<Word<'t>>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `localpeer`.
+    pub localpeer: Option<Word<'t>>,
+    /// `stats socket` lines.
+    pub sockets: Vec<Bind<'t>>,
+    /// `stats timeout`.
+    pub stats_timeout: Option<Duration>,
+    /// `stats maxconn`.
+    pub stats_maxconn: Option<u32>,
+    /// `hard-stop-after`.
+    pub hard_stop_after: Option<Duration>,
+    /// `server-state-base`.
+    pub state_base: Option<Word<'t>>,
+    /// `server-state-file`.
+    pub state_file: Option<Word<'t>>,
+    /// TLS defaults of bind lines.
+    pub bind_tls: TlsDefaults<'t>,
+    /// TLS defaults of server lines.
+    pub server_tls: TlsDefaults<'t>,
+    /// `ssl-server-verify none`.
+    pub server_verify_none: bool,
+    /// `unix-bind`.
+    pub unix_bind: UnixBind<'t>,
+    /// `external-check`.
+    pub external_check: bool,
+    /// `insecure-fork-wanted`.
+    pub fork_wanted: bool,
+    /// `expose-experimental-directives`.
+    pub experimental: bool,
+    /// `expose-deprecated-directives`.
+    pub deprecated: bool,
+    /// `set-var` and `set-var-fmt`, the latter marked true.
+    pub variables: Vec<(bool, Vec<Word<'t>>)>,
+    /// Numbers and switches without a field of their own, by keyword.
+    pub values: BTreeMap<&'static str, Spanned<u64>>,
+}
+
+/// TLS defaults of one side.
+#[derive(Debug, Default, Clone)]
+pub struct TlsDefaults<'t> {
+    /// Ciphers up to TLS 1.2.
+    pub ciphers: Option<Word<'t>>,
+    /// Cipher suites of TLS 1.3.
+    pub ciphersuites: Option<Word<'t>>,
+    /// Key exchange groups.
+    pub curves: Option<Word<'t>>,
+    /// Oldest version.
+    pub min: Option<TlsVersion>,
+    /// Newest version.
+    pub max: Option<TlsVersion>,
+    /// `no-tls-tickets`.
+    pub no_tickets: bool,
+    /// `prefer-client-ciphers`.
+    pub prefer_client: bool,
+    /// `strict-sni`.
+    pub strict_sni: bool,
+}
+
+/// `unix-bind`.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct UnixBind<'t> {
+    /// Put before relative paths.
+    pub prefix: Option<Word<'t>>,
+    /// Permissions.
+    pub mode: Option<u32>,
+    /// User by name.
+    pub user: Option<Word<'t>>,
+    /// Group by name.
+    pub group: Option<Word<'t>>,
+    /// User by number.
+    pub uid: Option<u32>,
+    /// Group by number.
+    pub gid: Option<u32>,
+}
+
+impl<'t> Config<'t> {
+    /// The settings of `proxy` with what it inherits.
+    pub fn effective(&self, proxy: &Proxy<'t>) -> Settings<'t> {
+        let mut settings = proxy.settings.clone();
+        let mut base = proxy.base;
+        while let Some(defaults) = base.and_then(|i| self.defaults.get(i)) {
+            settings.inherit(&defaults.settings);
+            base = defaults.base;
+        }
+        settings
+    }
+
+    /// The sections `proxy` inherits from, nearest first.
+    pub fn bases<'c>(&'c self, proxy: &'c Proxy<'t>) -> impl Iterator<Item = &'c Proxy<'t>> {
+        std::iter::successors(proxy.base.and_then(|i| self.defaults.get(i)), |d| {
+            d.base.and_then(|i| self.defaults.get(i))
+        })
+    }
+}

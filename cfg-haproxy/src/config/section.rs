@@ -1,0 +1,187 @@
+//! Sections other than `global` and proxies, and stick tables.
+
+#![expect(
+    clippy::exhaustive_structs,
+    reason = "plain data, filled by this crate and read by whoever wants to"
+)]
+
+use super::{Bind, CheckKind, ErrorLine, LogLine, Server};
+use crate::address::Address;
+use crate::tree::Word;
+use lb_core::diag::Span;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// `stick-table`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StickTable<'t> {
+    /// `type`.
+    pub kind: &'static str,
+    /// `len`.
+    pub length: Option<u32>,
+    /// `size`.
+    pub size: u64,
+    /// `expire`.
+    pub expire: Option<Duration>,
+    /// `nopurge`.
+    pub nopurge: bool,
+    /// `peers`.
+    pub peers: Option<Word<'t>>,
+    /// `srvkey addr`.
+    pub srvkey_addr: bool,
+    /// `store`: name, element count of arrays, period of rates.
+    pub store: Vec<StoreItem>,
+    /// The keyword's place.
+    pub span: Span,
+}
+
+/// One `store` item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreItem {
+    /// Name.
+    pub name: &'static str,
+    /// Number of elements of an array such as `gpc(3)`.
+    pub count: Option<u32>,
+    /// Period of a rate.
+    pub period: Option<Duration>,
+}
+
+/// `userlist`.
+#[derive(Debug, Clone)]
+pub struct Userlist<'t> {
+    /// Name.
+    pub name: Word<'t>,
+    /// Groups with the users named there.
+    pub groups: Vec<(Word<'t>, Vec<&'t str>)>,
+    /// Users.
+    pub users: Vec<User<'t>>,
+}
+
+/// A user.
+#[derive(Debug, Clone)]
+pub struct User<'t> {
+    /// Name.
+    pub name: Word<'t>,
+    /// The password, and whether it is a hash.
+    pub password: Option<(&'t str, bool)>,
+    /// Groups named on the user's line.
+    pub groups: Vec<&'t str>,
+}
+
+/// `peers`.
+#[derive(Debug, Clone)]
+pub struct Peers<'t> {
+    /// Name.
+    pub name: Word<'t>,
+    /// `peer` and `server` lines: name and address.
+    pub peers: Vec<(Word<'t>, Option<Address<'t>>)>,
+    /// `bind` lines.
+    pub binds: Vec<Bind<'t>>,
+    /// `table` lines.
+    pub tables: Vec<(Word<'t>, StickTable<'t>)>,
+    /// `disabled`.
+    pub disabled: bool,
+}
+
+/// `resolvers`.
+#[derive(Debug, Clone)]
+pub struct Resolvers<'t> {
+    /// Name.
+    pub name: Word<'t>,
+    /// `nameserver` lines: name and address.
+    pub servers: Vec<(Word<'t>, Address<'t>)>,
+    /// `parse-resolv-conf`.
+    pub system: bool,
+    /// `resolve_retries`.
+    pub retries: Option<u32>,
+    /// `timeout` lines by name.
+    pub timeouts: BTreeMap<&'t str, Duration>,
+    /// `hold` lines by name.
+    pub hold: BTreeMap<&'t str, Duration>,
+    /// `accepted_payload_size`.
+    pub payload: Option<u32>,
+}
+
+/// `mailers`.
+#[derive(Debug, Clone)]
+pub struct Mailers<'t> {
+    /// Name.
+    pub name: Word<'t>,
+    /// `mailer` lines: name and address.
+    pub mailers: Vec<(Word<'t>, Address<'t>)>,
+    /// `timeout mail`.
+    pub timeout: Option<Duration>,
+}
+
+/// `http-errors`.
+#[derive(Debug, Clone)]
+pub struct HttpErrors<'t> {
+    /// Name.
+    pub name: Word<'t>,
+    /// `errorfile` lines.
+    pub files: Vec<ErrorLine<'t>>,
+}
+
+/// `ring`.
+#[derive(Debug, Clone)]
+pub struct Ring<'t> {
+    /// Name.
+    pub name: Word<'t>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `size`.
+    pub size: u64,
+    /// `maxlen`.
+    pub max_length: Option<u32>,
+    /// `format`.
+    pub format: Option<&'t str>,
+    /// `server` lines.
+    pub servers: Vec<Server<'t>>,
+    /// `timeout connect`.
+    pub connect: Option<Duration>,
+    /// `timeout server`.
+    pub server: Option<Duration>,
+}
+
+/// `log-forward`.
+#[derive(Debug, Clone)]
+pub struct LogForward<'t> {
+    /// Name.
+    pub name: Word<'t>,
+    /// `bind` lines.
+    pub binds: Vec<Bind<'t>>,
+    /// `dgram-bind` lines.
+    pub datagrams: Vec<Bind<'t>>,
+    /// `log` lines; `None` is `log global`.
+    pub log: Vec<Option<LogLine<'t>>>,
+    /// `maxconn`.
+    pub maxconn: Option<u32>,
+    /// `timeout client`.
+    pub timeout: Option<Duration>,
+}
+
+/// `healthcheck`.
+#[derive(Debug, Clone)]
+pub struct Healthcheck<'t> {
+    /// Name.
+    pub name: Word<'t>,
+    /// `type`.
+    pub kind: Option<CheckKind<'t>>,
+    /// `http-check` steps.
+    pub http_check: Vec<Vec<Word<'t>>>,
+    /// `tcp-check` steps.
+    pub tcp_check: Vec<Vec<Word<'t>>>,
+}
+
+/// A `load` line of a `crt-store`.
+#[derive(Debug, Clone)]
+pub struct Certificate<'t> {
+    /// Name of the store; empty for the unnamed one.
+    pub store: &'t str,
+    /// `crt`.
+    pub crt: Word<'t>,
+    /// `alias`.
+    pub alias: Option<&'t str>,
+    /// `key`.
+    pub key: Option<Word<'t>>,
+}
