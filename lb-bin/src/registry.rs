@@ -1,6 +1,7 @@
 //! What this program contains: fetches, converters, protocols, and the facts conditions may ask for.
 
 use crate::args::RunArgs;
+use crate::version;
 use crate::world::World;
 use cfg_haproxy::Facts;
 use lb_core::expr::Registry;
@@ -16,6 +17,7 @@ pub(crate) fn registry() -> Registry {
 /// The drivers of all protocols, reading certificates from `world`.
 pub(crate) fn options(workers: usize, world: &World) -> ServerOptions {
     let mut options = ServerOptions::new(workers).protocol(lb_proto_http::proxy::factory);
+    options.product = version::PRODUCT;
     #[cfg(feature = "tls")]
     {
         options.files = Box::new(world.clone());

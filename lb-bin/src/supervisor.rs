@@ -92,6 +92,17 @@ pub(crate) fn open_sockets(loaded: &Haproxy, sockets: &mut Sockets) -> Result<()
             sockets.insert(key, opened);
         }
     }
+    for control in &loaded.spec.process.ctl {
+        let key = control.listener.endpoint.to_string();
+        if sockets.contains_key(&key) {
+            continue;
+        }
+        let opened = rt::open(&control.listener, None, 1).map_err(|e| {
+            let place = loaded.place(control.listener.origin).map_or_else(String::new, |p| format!("[{p}] "));
+            format!("Binding {place}for proxy GLOBAL: {e}")
+        })?;
+        sockets.insert(key, opened);
+    }
     Ok(())
 }
 
@@ -364,7 +375,9 @@ impl Supervisor {
         self.sockets.extend(fresh);
         if let Some(spec) = wanted {
             let used = |address: &String| {
-                spec.proxies.iter().flat_map(|p| &p.listeners).any(|l| l.endpoint.to_string() == *address)
+                let control = spec.process.ctl.iter().map(|ctl| &ctl.listener);
+                let mut all = spec.proxies.iter().flat_map(|p| &p.listeners).chain(control);
+                all.any(|l| l.endpoint.to_string() == *address)
             };
             self.sockets.retain(|address, _| used(address));
         }

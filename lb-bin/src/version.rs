@@ -5,6 +5,10 @@ const HAPROXY: &str = "3.4.0";
 /// The version of Keepalived whose dialect and behaviour it follows.
 const KEEPALIVED: &str = "2.3.4";
 
+/// What statistics call this program. Tools look for the name and the version of the dialect.
+pub(crate) const PRODUCT: lb_core::rt::Product =
+    lb_core::rt::Product { name: "HAProxy", version: HAPROXY, date: "2026/06/03" };
+
 /// The first line of `lb --version`.
 pub(crate) fn own() -> String {
     format!("lb {}\n", env!("CARGO_PKG_VERSION"))

@@ -30,6 +30,22 @@ impl Pool {
         })
     }
 
+    /// Ends maintenance by order; a drain goes on.
+    pub fn leave_maint(&self, server: ServerId, now: Instant) -> Result<Vec<PoolEvent>, Refused> {
+        self.operate(server, now, |core, totals, effects| {
+            core.clear_admin(totals, server, AdminFlags::FORCED_MAINT, effects);
+            Ok(())
+        })
+    }
+
+    /// Ends a drain by order; maintenance goes on.
+    pub fn leave_drain(&self, server: ServerId, now: Instant) -> Result<Vec<PoolEvent>, Refused> {
+        self.operate(server, now, |core, totals, effects| {
+            core.clear_admin(totals, server, AdminFlags::FORCED_DRAIN, effects);
+            Ok(())
+        })
+    }
+
     /// Sets a weight: `"100"`, or `"50%"` of the configured one. Answers the words of a refusal otherwise.
     pub fn set_weight(&self, server: ServerId, text: &str, now: Instant) -> Result<Vec<PoolEvent>, Refused> {
         self.operate(server, now, |core, totals, effects| core.set_weight(totals, server, text, effects))

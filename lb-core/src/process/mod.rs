@@ -28,6 +28,22 @@ pub fn die_with_parent(parent: u32) -> bool {
     std::os::unix::process::parent_id() == parent
 }
 
+/// The number of a user account.
+///
+/// # Errors
+/// When the accounts cannot be read.
+pub fn user_id(name: &str) -> std::io::Result<Option<u32>> {
+    sys::user(name).map(|found| found.map(|(uid, _)| uid))
+}
+
+/// The number of a group.
+///
+/// # Errors
+/// When the groups cannot be read.
+pub fn group_id(name: &str) -> std::io::Result<Option<u32>> {
+    sys::group(name)
+}
+
 /// Takes over the descriptor `fd` that this process inherited for itself alone.
 ///
 /// # Errors

@@ -2,13 +2,15 @@
 
 use super::connection::{Connection, ConnectionGuard, ListenerHandle, Stamp};
 use super::generation::Generation;
+use super::sessions::Sessions;
 use super::{Stream, Worker, listener};
 use crate::engine::state::Running;
+use crate::stats::counter::RateMeter;
 use arc_swap::ArcSwap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -23,6 +25,38 @@ pub(crate) struct Limits {
     pub(crate) total: Arc<AtomicUsize>,
     pub(crate) maxconn: AtomicUsize,
     pub(crate) freed: Arc<Notify>,
+    /// Who is being served.
+    pub(crate) sessions: Arc<Sessions>,
+    /// New connections of the process.
+    pub(crate) rate: RateMeter,
+    /// Connections a second; 0 is unlimited.
+    pub(crate) connection_rate: AtomicU32,
+    /// Sessions a second; 0 is unlimited.
+    pub(crate) session_rate: AtomicU32,
+}
+
+impl Limits {
+    pub(crate) fn new(workers: usize, maxconn: usize, rate: u32) -> Self {
+        Self {
+            total: Arc::new(AtomicUsize::new(0)),
+            maxconn: AtomicUsize::new(maxconn),
+            freed: Arc::new(Notify::new()),
+            sessions: Arc::new(Sessions::new(workers)),
+            rate: RateMeter::default(),
+            connection_rate: AtomicU32::new(rate),
+            session_rate: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether the process takes one more connection.
+    fn allow(&self) -> bool {
+        let rates = [&self.connection_rate, &self.session_rate].map(|rate| rate.load(Relaxed));
+        self.total.load(Relaxed) < self.maxconn.load(Relaxed)
+            && (rates == [0, 0] || {
+                let rate = self.rate.rate(millis(Stamp::now()));
+                rates.into_iter().all(|limit| limit == 0 || rate < u64::from(limit))
+            })
+    }
 }
 
 /// A listener that is running. It lives through reloads as long as the configuration names its address.
@@ -151,7 +185,7 @@ impl Acceptor {
         let maxconn = front.maxconn().or(proxy.spec.maxconn).map_or(u64::MAX, u64::from);
         let listener = target.handle.spec.maxconn.map_or(u64::MAX, u64::from);
         front.running() == Running::Open
-            && self.limits.total.load(Relaxed) < self.limits.maxconn.load(Relaxed)
+            && self.limits.allow()
             && front.sessions.level().cur < maxconn
             && target.handle.state.sessions.level().cur < listener
             && (proxy.spec.rate_limit == 0
@@ -197,10 +231,13 @@ fn start(accepted: Accepted, peer: Option<SocketAddr>, target: Target, worker: &
     front.counters.of(worker.id()).connections.inc();
     front.connection_rate.tick(millis(now));
     front.session_rate.tick(millis(now));
+    limits.rate.tick(millis(now));
+    let place = limits.sessions.enter(worker.id(), target.clone(), peer, now);
+    let entry = Arc::clone(&place.entry);
     let guard =
-        ConnectionGuard::new(worker, &proxy.state, &target.handle.state, (&limits.total, &limits.freed));
+        ConnectionGuard::new(worker, &proxy.state, &target.handle.state, (&limits.total, &limits.freed), place);
     let own = worker.clone();
-    worker.spawn(async move {
+    let task = worker.spawn(async move {
         let stream = match accepted {
             Accepted::Here(stream) => Ok(stream),
             Accepted::Tcp(s) => TcpStream::from_std(s).map(Stream::Tcp),
@@ -221,6 +258,7 @@ fn start(accepted: Accepted, peer: Option<SocketAddr>, target: Target, worker: &
         };
         super::handshake::serve(connection).await;
     });
+    entry.served_by(task.abort_handle());
 }
 
 pub(crate) fn millis(stamp: Stamp) -> u64 {

@@ -1,6 +1,7 @@
 //! An accepted connection and the seam through which protocols serve it.
 
 use super::generation::Generation;
+use super::sessions::Place;
 use super::{Stream, Timers, Worker};
 use crate::engine::{ProxyPlan, state::ListenerState};
 use crate::spec::{ListenerSpec, ProtocolSpec};
@@ -109,6 +110,11 @@ impl Connection {
         })
     }
 
+    /// Takes note of where the session goes, by places in its plan, for those who list sessions.
+    pub fn bound_for(&self, backend: usize, server: Option<usize>) {
+        self.guard.place.entry.bound_for(backend, server);
+    }
+
     /// Parts with the stream, for a session that outlives or replaces it; the counts go with the guard.
     pub fn split(self) -> (Stream, Session) {
         let session = Session {
@@ -160,6 +166,11 @@ impl Session {
         self.guard.total.load(Relaxed)
     }
 
+    /// Takes note of where the session goes, by places in its plan, for those who list sessions.
+    pub fn bound_for(&self, backend: usize, server: Option<usize>) {
+        self.guard.place.entry.bound_for(backend, server);
+    }
+
     /// The address the client connected to by `stream`.
     pub fn local(&self, stream: &Stream) -> Option<SocketAddr> {
         self.announced.or_else(|| match self.listener.addr {
@@ -177,6 +188,7 @@ pub(crate) struct ConnectionGuard {
     pub(crate) listener: Arc<ListenerState>,
     pub(crate) total: Arc<AtomicUsize>,
     pub(crate) freed: Arc<tokio::sync::Notify>,
+    pub(crate) place: Place,
 }
 
 impl ConnectionGuard {
@@ -186,6 +198,7 @@ impl ConnectionGuard {
         frontend: &Arc<crate::engine::state::ProxyState>,
         listener: &Arc<ListenerState>,
         limits: (&Arc<AtomicUsize>, &Arc<tokio::sync::Notify>),
+        place: Place,
     ) -> Self {
         worker.count(1);
         frontend.front.sessions.enter();
@@ -197,6 +210,7 @@ impl ConnectionGuard {
             listener: Arc::clone(listener),
             total: Arc::clone(limits.0),
             freed: Arc::clone(limits.1),
+            place,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A plan with everything the drivers made for it: what a reload swaps as a whole.
 
 use super::Protocol;
+use super::control::{LiveControl, Shared};
 use super::logger::{LogHub, ProxyLogger};
 use crate::balance::ServerId;
 use crate::engine::{Plan, ProxyPlan, ServerPlan};
@@ -8,7 +9,7 @@ use crate::health::HealthEvent;
 use crate::pool::PoolEvent;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 use tokio::sync::{Notify, broadcast};
 
@@ -45,6 +46,23 @@ pub struct ServerHooks {
     idle_epoch: AtomicU64,
     /// Its node stopped speaking: avoided until something shows that the server lives.
     suspect: AtomicBool,
+    /// Where checks go, as far as an operator changed it.
+    redirected: Mutex<Redirected>,
+}
+
+/// Where the checks of a server go, as far as an operator changed it.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Redirected {
+    /// Address of health checks.
+    pub(super) check_addr: Option<std::net::IpAddr>,
+    /// Port of health checks.
+    pub(super) check_port: Option<u16>,
+    /// Address of the agent.
+    pub(super) agent_addr: Option<std::net::IpAddr>,
+    /// Port of the agent.
+    pub(super) agent_port: Option<u16>,
+    /// What is sent to the agent.
+    pub(super) agent_send: Option<String>,
 }
 
 impl ServerHooks {
@@ -58,6 +76,11 @@ impl ServerHooks {
         if self.is_suspect() {
             self.suspect.store(false, Relaxed);
         }
+    }
+
+    /// Where its checks go, as far as an operator changed it.
+    pub(super) fn redirected(&self) -> std::sync::MutexGuard<'_, Redirected> {
+        self.redirected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Idle connections are only good while this number stays the same.
@@ -90,12 +113,14 @@ pub(super) struct Hub {
     pub(super) events: broadcast::Sender<Event>,
     /// Events being carried out, so that following servers of other pools cannot recurse without end.
     queue: Mutex<VecDeque<(usize, PoolEvent)>>,
+    /// The server all of this belongs to, once it is made.
+    pub(super) shared: OnceLock<Weak<Shared>>,
 }
 
 impl Hub {
     pub(super) fn new(workers: usize) -> Self {
         let (events, _) = broadcast::channel(256);
-        Self { logs: LogHub::new(workers), events, queue: Mutex::default() }
+        Self { logs: LogHub::new(workers), events, queue: Mutex::default(), shared: OnceLock::new() }
     }
 }
 
@@ -123,6 +148,11 @@ impl Generation {
     #[cfg(feature = "tls")]
     pub fn connector(&self, proxy: usize, server: usize) -> Option<&super::tls::Connector> {
         self.connectors.get(proxy)?.get(server)?.as_ref()
+    }
+
+    /// The running server as commands see it; `None` while it starts or once it is gone.
+    pub fn control(&self) -> Option<LiveControl> {
+        self.hub.shared.get()?.upgrade().map(LiveControl::new)
     }
 
     /// What wakes those who use a server of this plan.

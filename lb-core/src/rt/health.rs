@@ -1,15 +1,16 @@
 //! Running health checks: one task per checked server, spread over the workers.
 
-use super::generation::Generation;
+use super::generation::{Generation, Redirected};
 use super::probe::{ProbeSettings, probe};
 use super::{Timer, Worker};
+use crate::addr::Endpoint;
 use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
 use crate::health::{CheckKind, Intervals, Outcome, ProbeSpec, Spread};
 use crate::health::{Schedule, Target};
 use crate::rng::Rng;
 use crate::spec::{AgentSpec, CheckSpec};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -163,7 +164,10 @@ impl Check {
         {
             target.tls = settings.tls.is_some();
         }
-        let dialog = self.probe.start(&target, start);
+        let dialog = match self.redirected().agent_send.filter(|_| self.kind == CheckKind::Agent) {
+            Some(text) => crate::health::AgentProbe::new(text.into_bytes()).start(&target, start),
+            None => self.probe.start(&target, start),
+        };
         let verdict = probe(dialog, &settings).await;
         if verdict.outcome() == Outcome::Passed
             && let Some(hooks) = self.generation.hooks(proxy, &self.server)
@@ -177,7 +181,10 @@ impl Check {
     /// The settings with the address the server has now.
     fn current(&self, proxy: &ProxyPlan, id: ServerId) -> ProbeSettings {
         let mut settings = self.settings.clone();
+        let redirected = self.redirected();
         if self.kind == CheckKind::Agent {
+            settings.endpoint =
+                redirect(&settings.endpoint, redirected.agent_addr, redirected.agent_port);
             return settings;
         }
         if let Some(endpoint) = proxy.pool.address(id) {
@@ -192,6 +199,22 @@ impl Check {
                 settings.endpoint = settings.endpoint.with_port(port);
             }
         }
+        settings.endpoint = redirect(&settings.endpoint, redirected.check_addr, redirected.check_port);
         settings
     }
+
+    /// Where an operator wants the check to go.
+    fn redirected(&self) -> Redirected {
+        let proxy = self.generation.plan.proxy(self.proxy);
+        self.generation.hooks(proxy, &self.server).map(|hooks| hooks.redirected().clone()).unwrap_or_default()
+    }
+}
+
+/// The endpoint with another address or port.
+fn redirect(endpoint: &Endpoint, addr: Option<IpAddr>, port: Option<u16>) -> Endpoint {
+    let moved = match addr {
+        Some(ip) => SocketAddr::new(ip, endpoint.port().unwrap_or(0)).into(),
+        None => endpoint.clone(),
+    };
+    port.map_or_else(|| moved.clone(), |port| moved.with_port(port))
 }

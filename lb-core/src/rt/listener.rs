@@ -158,10 +158,49 @@ fn permissions(listener: &ListenerSpec, path: &str) -> io::Result<()> {
     if let Some(mode) = unix.mode {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
-    if unix.uid.is_some() || unix.gid.is_some() {
-        std::os::unix::fs::chown(path, unix.uid, unix.gid)?;
+    let uid = owner(unix.uid, unix.user.as_deref(), lookup::user)?;
+    let gid = owner(unix.gid, unix.group.as_deref(), lookup::group)?;
+    if uid.is_some() || gid.is_some() {
+        std::os::unix::fs::chown(path, uid, gid)?;
     }
     Ok(())
+}
+
+/// The number of an account that is given by number or by name.
+fn owner(
+    number: Option<u32>,
+    name: Option<&str>,
+    find: fn(&str) -> io::Result<Option<u32>>,
+) -> io::Result<Option<u32>> {
+    let Some(name) = name else { return Ok(number) };
+    let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("no account `{name}`"));
+    find(name)?.map(Some).ok_or_else(unknown)
+}
+
+/// Accounts by name.
+#[cfg(feature = "process")]
+mod lookup {
+    use crate::process;
+    use std::io;
+
+    pub(super) fn user(name: &str) -> io::Result<Option<u32>> {
+        process::user_id(name)
+    }
+
+    pub(super) fn group(name: &str) -> io::Result<Option<u32>> {
+        process::group_id(name)
+    }
+}
+
+#[cfg(not(feature = "process"))]
+mod lookup {
+    use std::io;
+
+    pub(super) fn user(_name: &str) -> io::Result<Option<u32>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) use user as group;
 }
 
 fn abstract_unix(name: &str, backlog: i32) -> io::Result<OwnedFd> {

@@ -1,6 +1,8 @@
 //! The running server: an engine, its workers, its listeners.
 
 use super::accept::{Limits, ListenerRun, Target};
+use super::control::{LiveControl, Shared};
+use super::ctl_socket::CtlSockets;
 use super::connection::{BoxFuture, ListenerHandle, Protocol, ProtocolFactory};
 use super::generation::{Event, Generation, Hub, ServerHooks};
 use super::{ListenError, Workers, listener};
@@ -77,14 +79,34 @@ impl ServerError {
 }
 
 /// What identifies a listener across reloads: the proxy and the address.
-type Key = (String, String);
+pub(super) type Key = (String, String);
 
 /// Listening sockets by address, for instance those a supervisor keeps open.
 pub type Sockets = HashMap<String, Vec<OwnedFd>>;
 
+/// What the server calls itself in statistics.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Product {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The day it was made, `2026/06/03`; may be empty.
+    pub date: &'static str,
+}
+
+impl Default for Product {
+    fn default() -> Self {
+        Self { name: "lb", version: env!("CARGO_PKG_VERSION"), date: "" }
+    }
+}
+
 /// What a server needs besides its specification.
 #[non_exhaustive]
 pub struct ServerOptions {
+    /// What the server calls itself.
+    pub product: Product,
     /// Worker threads.
     pub workers: usize,
     /// The drivers of the protocols in use.
@@ -98,6 +120,7 @@ impl ServerOptions {
     /// So many workers that speak `mode tcp` and read certificates from the file system.
     pub fn new(workers: usize) -> Self {
         Self {
+            product: Product::default(),
             workers,
             factories: vec![super::tcp],
             #[cfg(feature = "tls")]
@@ -116,12 +139,9 @@ impl ServerOptions {
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
-    engine: Arc<Engine>,
+    shared: Arc<Shared>,
     workers: Workers,
     factories: Vec<ProtocolFactory>,
-    current: ArcSwap<Generation>,
-    listeners: Mutex<HashMap<Key, Arc<ListenerRun>>>,
-    limits: Arc<Limits>,
     hub: Arc<Hub>,
     checks: Mutex<Vec<tokio::task::AbortHandle>>,
 }
@@ -149,19 +169,25 @@ impl Server {
         let maker = Maker { options: &options, hub: &hub };
         let generation = Arc::new(maker.generation(engine.plan(), None)?);
         let listeners = maker.listeners(&generation, &HashMap::new(), sockets)?;
-        let limits = Limits {
-            total: Arc::new(AtomicUsize::new(0)),
-            maxconn: AtomicUsize::new(maxconn),
-            freed: Arc::new(Notify::new()),
-        };
+        let ctl = open_ctl(engine.plan().process(), None, sockets)?;
+        let ctl = CtlSockets::new(engine.plan().process(), ctl);
+        let limits = Limits::new(count, maxconn, engine.plan().process().maxconnrate);
         hub.logs.open();
-        Ok(Self {
+        let shared = Arc::new(Shared {
             engine: Arc::new(engine),
-            workers: Workers::start(count)?,
-            factories: options.factories,
             current: ArcSwap::new(generation),
             listeners: Mutex::new(listeners),
             limits: Arc::new(limits),
+            sockets: ctl,
+            product: options.product,
+            hard_maxconn: AtomicUsize::new(maxconn),
+        });
+        // The hub is new, so nothing was there before.
+        let _ = hub.shared.set(Arc::downgrade(&shared));
+        Ok(Self {
+            shared,
+            workers: Workers::start(count)?,
+            factories: options.factories,
             hub,
             checks: Mutex::default(),
         })
@@ -173,8 +199,9 @@ impl Server {
     /// When a socket cannot be given to its worker.
     pub fn start(&self) -> Result<(), ServerError> {
         for run in self.listeners().values() {
-            run.start(self.workers.all(), &self.limits)?;
+            run.start(self.workers.all(), &self.shared.limits)?;
         }
+        self.shared.sockets.start(&self.workers.all()[0], &self.control())?;
         self.hub.logs.start(self.workers.all());
         self.restart_checks(&self.generation());
         Ok(())
@@ -201,13 +228,14 @@ impl Server {
         let trial = Arc::new(maker.generation(Arc::new(trial), Some(&old))?);
         let mut listeners = self.listeners();
         let opened = maker.listeners(&trial, &listeners, sockets)?;
-        let (plan, events) = Plan::build(spec, Some(&self.engine.plan()), options.workers, clock())?;
+        let ctl = open_ctl(trial.plan.process(), Some(&self.shared.sockets), sockets)?;
+        let (plan, events) = Plan::build(spec, Some(&self.engine().plan()), options.workers, clock())?;
         let next = Arc::new(maker.generation(Arc::new(plan), Some(&old))?);
-        self.engine.publish(Arc::clone(&next.plan));
+        self.shared.engine.publish(Arc::clone(&next.plan));
         maker.retarget(&next, &opened)?;
         for (key, run) in &opened {
             if !listeners.contains_key(key) {
-                run.start(self.workers.all(), &self.limits)?;
+                run.start(self.workers.all(), &self.shared.limits)?;
             }
         }
         for (key, run) in listeners.iter() {
@@ -216,8 +244,10 @@ impl Server {
             }
         }
         *listeners = opened;
-        self.limits.maxconn.store(maxconn, Relaxed);
-        self.current.store(Arc::clone(&next));
+        drop(listeners);
+        self.adopt(&next, maxconn);
+        self.shared.sockets.replace(next.plan.process(), ctl);
+        self.shared.sockets.start(&self.workers.all()[0], &self.control())?;
         self.hub.logs.start(self.workers.all());
         self.restart_checks(&next);
         for (index, event) in events {
@@ -225,6 +255,20 @@ impl Server {
         }
         let _ = self.hub.events.send(Event::Reloaded { generation: next.plan.generation() });
         Ok(())
+    }
+
+    /// Makes a generation the current one.
+    fn adopt(&self, next: &Arc<Generation>, maxconn: usize) {
+        let limits = &self.shared.limits;
+        limits.maxconn.store(maxconn, Relaxed);
+        limits.connection_rate.store(next.plan.process().maxconnrate, Relaxed);
+        self.shared.hard_maxconn.store(maxconn, Relaxed);
+        self.shared.current.store(Arc::clone(next));
+    }
+
+    /// The server as commands see it. Keeps the listeners open as long as it exists.
+    pub fn control(&self) -> LiveControl {
+        LiveControl::new(Arc::clone(&self.shared))
     }
 
     fn restart_checks(&self, generation: &Arc<Generation>) {
@@ -291,7 +335,7 @@ impl Server {
             if left == 0 || deadline.is_some_and(|at| at <= Instant::now()) {
                 return left;
             }
-            let freed = self.limits.freed.notified();
+            let freed = self.shared.limits.freed.notified();
             tokio::select! {
                 () = freed => {}
                 () = tokio::time::sleep(Duration::from_millis(50)) => {}
@@ -301,12 +345,12 @@ impl Server {
 
     /// Connections being served.
     pub fn connections(&self) -> usize {
-        self.limits.total.load(Relaxed)
+        self.shared.limits.total.load(Relaxed)
     }
 
     /// The engine.
     pub fn engine(&self) -> &Arc<Engine> {
-        &self.engine
+        &self.shared.engine
     }
 
     /// The workers.
@@ -316,19 +360,30 @@ impl Server {
 
     /// The current generation.
     pub fn generation(&self) -> Arc<Generation> {
-        self.current.load_full()
+        self.shared.current.load_full()
     }
 
     /// Makes listeners look at their limits and states again, after an operator changed some.
     pub fn wake_listeners(&self) {
-        for run in self.listeners().values() {
-            run.wake();
-        }
+        self.shared.wake_listeners();
     }
 
     fn listeners(&self) -> MutexGuard<'_, HashMap<Key, Arc<ListenerRun>>> {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.listeners()
     }
+}
+
+/// Opens the control sockets of a configuration.
+fn open_ctl(
+    process: &crate::spec::ProcessSpec,
+    running: Option<&CtlSockets>,
+    sockets: &mut Sockets,
+) -> Result<super::ctl_socket::Opened, ServerError> {
+    CtlSockets::open(process, running, sockets).map_err(|(origin, cause)| ServerError::Listen {
+        origin,
+        proxy: "GLOBAL".to_owned(),
+        cause,
+    })
 }
 
 fn clock() -> Clock {

@@ -63,6 +63,7 @@ async fn serve(mut client: Stream, session: &Session) {
     if let Some(index) = choose(session, local) {
         let backend = plan.proxy(index);
         end.backend = Some(backend);
+        session.bound_for(index, None);
         let visit = backend.pool.visit(Instant::now());
         through(&mut client, session, backend, &mut end).await;
         finish(client, session, &end);
@@ -121,6 +122,7 @@ async fn through(client: &mut Stream, session: &Session, backend: &ProxyPlan, en
         }
     };
     end.trace = trace;
+    session.bound_for(backend.index, Some(server.index));
     end.server_connections = lease.server().served().cur;
     end.backend_addr = upstream.local_addr();
     end.server_addr = upstream.peer_addr();

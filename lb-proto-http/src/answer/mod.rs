@@ -44,6 +44,16 @@ fn finish(response: &mut Response, body: usize) {
     response.body = if body == 0 { BodyLength::Empty } else { BodyLength::Known(body as u64) };
 }
 
+/// Makes a response of `status` with these fields, for a body of `body` bytes.
+pub fn page(response: &mut Response, status: u16, fields: &[(&[u8], &[u8])], body: usize) -> Made {
+    start(response, status);
+    for (name, value) in fields {
+        response.fields.push(name, value);
+    }
+    finish(response, body);
+    Made::Response
+}
+
 /// Makes a response of raw HTTP, as an `errorfile` has it. What is not a valid response makes nothing.
 pub fn raw(response: &mut Response, text: &[u8], body: &mut Vec<u8>) -> Made {
     response.clear();

@@ -28,6 +28,17 @@ pub(super) fn end_of(length: BodyLength, bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// The data of a body that is complete in `bytes`; `None` if it is not or is broken.
+pub(super) fn whole(length: BodyLength, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut transfer = Transfer::new(length, Sink::Plain);
+    let mut data = Vec::new();
+    let taken = transfer.take(bytes, &mut data).ok()?;
+    if taken.verbatim {
+        data.extend_from_slice(&bytes[..taken.used]);
+    }
+    transfer.is_done().then_some(data)
+}
+
 fn trailers_end(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -247,6 +258,8 @@ mod tests {
         }
         assert_eq!(end_of(BodyLength::Known(5), b"hello!"), Some(5));
         assert_eq!(end_of(BodyLength::Known(7), b"hello!"), None);
+        assert_eq!(whole(BodyLength::Known(5), b"hello!").as_deref(), Some(&b"hello"[..]));
+        assert_eq!(whole(BodyLength::Known(7), b"hello!"), None);
     }
 
     #[test]
@@ -259,6 +272,7 @@ mod tests {
             let (sent, _, _) = transfer(BodyLength::Chunked, Sink::Plain, body, step);
             assert_eq!(sent, b"hello");
         }
+        assert_eq!(whole(BodyLength::Chunked, body).as_deref(), Some(&b"hello"[..]));
         assert_eq!(end_of(BodyLength::Chunked, body), Some(body.len() - 3));
         assert_eq!(end_of(BodyLength::Chunked, &body[..body.len() - 5]), None);
     }

@@ -76,6 +76,7 @@ pub(super) async fn attach(
         let Some(server) = server_of(&backend, &lease) else {
             return Err(failure(503, Cause::ServerAbort, Phase::Connect));
         };
+        live.client.session.bound_for(backend.index, Some(server.index));
         live.txn.server = Some(server);
         live.txn.upstream.cell = Some(Arc::clone(lease.server()));
         live.txn.upstream.lease = Some(lease);

@@ -1,0 +1,155 @@
+//! The sessions being served, for those who list or end them.
+//!
+//! Each worker has a shelf of its own, so a connection takes a lock that nobody else wants, for two writes in its life.
+
+use super::accept::Target;
+use super::connection::Stamp;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::task::AbortHandle;
+
+/// No backend or server chosen.
+const NONE: u32 = u32::MAX;
+
+/// All sessions of a server.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    shelves: Box<[Mutex<Shelf>]>,
+    /// Sessions begun so far; also the number of the last one.
+    begun: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    places: Vec<Option<Arc<Entry>>>,
+    free: Vec<usize>,
+}
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Its number, unique in the life of the server.
+    pub(crate) id: u64,
+    /// Where it came in, and its plan.
+    pub(crate) target: Target,
+    /// The client.
+    pub(crate) peer: Option<SocketAddr>,
+    /// When it was accepted.
+    pub(crate) accepted: Stamp,
+    backend: AtomicU32,
+    server: AtomicU32,
+    task: OnceLock<AbortHandle>,
+}
+
+/// A session's place; giving it up takes the session off the list.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) entry: Arc<Entry>,
+    sessions: Arc<Sessions>,
+    worker: usize,
+    index: usize,
+}
+
+impl Sessions {
+    /// For so many workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        let shelves = (0..workers.max(1)).map(|_| Mutex::default()).collect();
+        Self { shelves, begun: AtomicU64::new(0) }
+    }
+
+    /// Lists a session of `worker`.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        worker: usize,
+        target: Target,
+        peer: Option<SocketAddr>,
+        accepted: Stamp,
+    ) -> Place {
+        let entry = Arc::new(Entry {
+            id: self.begun.fetch_add(1, Relaxed) + 1,
+            target,
+            peer,
+            accepted,
+            backend: AtomicU32::new(NONE),
+            server: AtomicU32::new(NONE),
+            task: OnceLock::new(),
+        });
+        let worker = worker % self.shelves.len();
+        let mut shelf = lock(&self.shelves[worker]);
+        let kept = Some(Arc::clone(&entry));
+        let index = match shelf.free.pop() {
+            Some(index) => {
+                shelf.places[index] = kept;
+                index
+            }
+            None => {
+                shelf.places.push(kept);
+                shelf.places.len() - 1
+            }
+        };
+        drop(shelf);
+        Place { entry, sessions: Arc::clone(self), worker, index }
+    }
+
+    /// Sessions begun so far.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Relaxed)
+    }
+
+    /// All sessions, the oldest first.
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
+        let mut all: Vec<_> =
+            self.shelves.iter().flat_map(|shelf| lock(shelf).places.clone()).flatten().collect();
+        all.sort_by_key(|entry| entry.id);
+        all
+    }
+
+    /// Ends a session; false if there is none of this number.
+    pub(crate) fn end(&self, id: u64) -> bool {
+        let found = self.all().into_iter().find(|entry| entry.id == id);
+        match found.as_ref().and_then(|entry| entry.task.get()) {
+            Some(task) => {
+                task.abort();
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl Entry {
+    /// Takes note of the task that serves the session.
+    pub(crate) fn served_by(&self, task: AbortHandle) {
+        // A session is served by one task from its beginning to its end.
+        let _ = self.task.set(task);
+    }
+
+    /// Takes note of where the session goes, by places in its plan.
+    pub(crate) fn bound_for(&self, backend: usize, server: Option<usize>) {
+        self.backend.store(place(Some(backend)), Relaxed);
+        self.server.store(place(server), Relaxed);
+    }
+
+    /// Where the session goes: places of the backend and of the server in its plan.
+    pub(crate) fn way(&self) -> (Option<usize>, Option<usize>) {
+        let get = |place: &AtomicU32| Some(place.load(Relaxed)).filter(|&n| n != NONE).map(|n| n as usize);
+        (get(&self.backend), get(&self.server))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut shelf = lock(&self.sessions.shelves[self.worker]);
+        shelf.places[self.index] = None;
+        shelf.free.push(self.index);
+    }
+}
+
+fn place(index: Option<usize>) -> u32 {
+    index.and_then(|index| u32::try_from(index).ok()).unwrap_or(NONE)
+}
+
+fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+}
