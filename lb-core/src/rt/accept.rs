@@ -234,8 +234,13 @@ fn start(accepted: Accepted, peer: Option<SocketAddr>, target: Target, worker: &
     limits.rate.tick(millis(now));
     let place = limits.sessions.enter(worker.id(), target.clone(), peer, now);
     let entry = Arc::clone(&place.entry);
-    let guard =
-        ConnectionGuard::new(worker, &proxy.state, &target.handle.state, (&limits.total, &limits.freed), place);
+    let guard = ConnectionGuard::new(
+        worker,
+        &proxy.state,
+        &target.handle.state,
+        (&limits.total, &limits.freed),
+        place,
+    );
     let own = worker.clone();
     let task = worker.spawn(async move {
         let stream = match accepted {

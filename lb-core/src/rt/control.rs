@@ -15,7 +15,7 @@ use crate::ctl::{
 };
 use crate::engine::state::Running;
 use crate::engine::{Engine, ProxyPlan, ServerPlan};
-use crate::expr::Civil;
+use crate::expr::date::Civil;
 use crate::health::CheckKind;
 use crate::name::{ProxyName, ServerName};
 use crate::pool::{AdminState, ForcedHealth, Origin, PoolEvent, Refused};
@@ -130,9 +130,15 @@ impl LiveControl {
 
     fn frontend(&self, frontend: &ProxyName) -> Result<(Arc<Generation>, usize), ControlError> {
         let generation = self.generation();
-        let found =
-            generation.plan.proxies().iter().find(|p| is_frontend(p) && p.spec.name == *frontend).map(|p| p.index);
-        found.map(|index| (generation, index)).ok_or_else(|| ControlError::Other("No such frontend.".to_owned()))
+        let found = generation
+            .plan
+            .proxies()
+            .iter()
+            .find(|p| is_frontend(p) && p.spec.name == *frontend)
+            .map(|p| p.index);
+        found
+            .map(|index| (generation, index))
+            .ok_or_else(|| ControlError::Other("No such frontend.".to_owned()))
     }
 
     /// Closes the listeners of a frontend for good.
@@ -298,22 +304,16 @@ impl Control for LiveControl {
     ) -> Result<(), ControlError> {
         let now = Instant::now();
         let state = |state| self.operate(backend, server, |p, id| p.pool.set_state(id, state, now));
-        let health = |health| {
-            self.operate(backend, server, |p, id| p.pool.set_health(id, health, self.origin, now))
-        };
-        let checks = |kind, on| {
-            self.operate(backend, server, |p, id| p.pool.set_check_enabled(id, kind, on, now))
-        };
+        let health =
+            |health| self.operate(backend, server, |p, id| p.pool.set_health(id, health, self.origin, now));
+        let checks =
+            |kind, on| self.operate(backend, server, |p, id| p.pool.set_check_enabled(id, kind, on, now));
         match change {
             ServerChange::Ready => state(AdminState::Ready),
             ServerChange::Drain => state(AdminState::Drain),
             ServerChange::Maint => state(AdminState::Maint),
-            ServerChange::LeaveMaint => {
-                self.operate(backend, server, |p, id| p.pool.leave_maint(id, now))
-            }
-            ServerChange::LeaveDrain => {
-                self.operate(backend, server, |p, id| p.pool.leave_drain(id, now))
-            }
+            ServerChange::LeaveMaint => self.operate(backend, server, |p, id| p.pool.leave_maint(id, now)),
+            ServerChange::LeaveDrain => self.operate(backend, server, |p, id| p.pool.leave_drain(id, now)),
             ServerChange::HealthUp => health(ForcedHealth::Up),
             ServerChange::HealthStopping => health(ForcedHealth::Stopping),
             ServerChange::HealthDown => health(ForcedHealth::Down),
@@ -332,9 +332,9 @@ impl Control for LiveControl {
             ServerChange::Maxconn(limit) => {
                 self.operate(backend, server, |p, id| p.pool.set_maxconn(id, &limit.to_string(), now))
             }
-            ServerChange::Addr(addr) => self.operate(backend, server, |p, id| {
-                p.pool.set_address(id, Some(Endpoint::Inet(addr)), now)
-            }),
+            ServerChange::Addr(addr) => {
+                self.operate(backend, server, |p, id| p.pool.set_address(id, Some(Endpoint::Inet(addr)), now))
+            }
             ServerChange::CheckAddr(..)
             | ServerChange::CheckPort(_)
             | ServerChange::AgentAddr(_)

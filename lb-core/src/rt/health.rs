@@ -183,8 +183,7 @@ impl Check {
         let mut settings = self.settings.clone();
         let redirected = self.redirected();
         if self.kind == CheckKind::Agent {
-            settings.endpoint =
-                redirect(&settings.endpoint, redirected.agent_addr, redirected.agent_port);
+            settings.endpoint = redirect(&settings.endpoint, redirected.agent_addr, redirected.agent_port);
             return settings;
         }
         if let Some(endpoint) = proxy.pool.address(id) {

@@ -1,9 +1,9 @@
 //! The running server: an engine, its workers, its listeners.
 
 use super::accept::{Limits, ListenerRun, Target};
+use super::connection::{BoxFuture, ListenerHandle, Protocol, ProtocolFactory};
 use super::control::{LiveControl, Shared};
 use super::ctl_socket::CtlSockets;
-use super::connection::{BoxFuture, ListenerHandle, Protocol, ProtocolFactory};
 use super::generation::{Event, Generation, Hub, ServerHooks};
 use super::{ListenError, Workers, listener};
 use super::{ProxyLogger, health};
@@ -17,7 +17,6 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::Notify;
 
 /// Connections of a process whose configuration sets no limit and whose system has none either.
 const DEFAULT_MAXCONN: usize = 1 << 20;

@@ -1,9 +1,9 @@
 //! The running server in numbers: what `show info`, `show stat` and `show servers` print.
 
+use super::accept::millis;
 use super::connection::Stamp;
 use super::control::Shared;
 use super::generation::Generation;
-use super::accept::millis;
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
 use crate::ctl::{ServerConnections, ServerState};
@@ -115,7 +115,7 @@ fn servers<'a>(
         p.spec.capability.is_backend() && !p.spec.disabled && backend.is_none_or(|name| *name == p.spec.name)
     });
     wanted.flat_map(|proxy| {
-        let place = |server| (proxy, server, proxy.pool.by_name(server_name(server)));
+        let place = move |server| (proxy, server, proxy.pool.by_name(server_name(server)));
         proxy.servers.iter().map(place).filter_map(|(p, s, id)| Some((p, s, id?)))
     })
 }

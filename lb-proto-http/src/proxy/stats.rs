@@ -41,7 +41,7 @@ pub(super) async fn page(live: &mut Live<'_>, plan: &Arc<ProxyPlan>, body: &mut 
     let rest = target.get(stats.uri.len()..).unwrap_or_default();
     let request = PageRequest::parse(&String::from_utf8_lossy(rest));
     let admin = may_change(live, stats);
-    if live.txn.layer.request.method() == Method::Post {
+    if live.txn.layer.request.method == Method::Post {
         let outcome = posted(live, plan, admin, control).await;
         let location = request.redirection(&options.uri, outcome);
         let fields = [
@@ -157,7 +157,6 @@ pub(super) fn prometheus(live: &mut Live<'_>, body: &mut Vec<u8>) -> Made {
     render::prometheus::render(&mut text, &control.info(), &rows, selection);
     body.clear();
     body.extend_from_slice(text.as_bytes());
-    let fields =
-        [(&b"cache-control"[..], &b"no-cache"[..]), (b"content-type", b"text/plain; version=0.0.4")];
+    let fields = [(&b"cache-control"[..], &b"no-cache"[..]), (b"content-type", b"text/plain; version=0.0.4")];
     answer::page(&mut live.txn.layer.response, 200, &fields, body.len())
 }
