@@ -7,6 +7,8 @@ pub mod cookie;
 pub mod crypt;
 pub mod exchange;
 pub mod fetch;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod h1;
 pub mod head;
 pub mod layer;

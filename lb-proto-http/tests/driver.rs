@@ -24,7 +24,8 @@ use lb_core::spec::{
 };
 use lb_proto_http::head::HeaderName;
 use lb_proto_http::spec::{
-    Action, ConnectionMode, CookieMode, CookieSpec, ForwardFor, HttpProxy, Reply, ReplyBody, Reuse,
+    Action, ConnectionMode, CookieMode, CookieSpec, ForwardFor, HttpProxy, Reply, ReplyBody, RetryOn, Reuse,
+    ServiceKind, StatsPage,
 };
 
 /// What a scripted server does with one request.
@@ -629,4 +630,119 @@ fn timers_of_a_line_are_those_of_its_request() {
         timers.split('/').all(|timer| timer.parse::<i64>().is_ok_and(|ms| (0..5000).contains(&ms))),
         "{line}"
     );
+}
+
+#[test]
+fn the_statistics_page_is_served_in_its_forms() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| {
+        let mut page = StatsPage::new();
+        page.uri = Arc::from(&b"/stats"[..]);
+        http.stats = Some(page);
+    });
+    let mut client = proxy.client();
+    assert_eq!(exchange(&mut client, GET), HELLO);
+    let csv = exchange(&mut client, "GET /stats;csv HTTP/1.1\r\n\r\n");
+    assert!(csv.starts_with("HTTP/1.1 200 OK\r\n") && csv.contains("\r\n\r\n# pxname,svname,"), "{csv}");
+    assert!(csv.contains("\nweb,s1,") && csv.contains("\nweb,FRONTEND,"), "{csv}");
+    let html = exchange(&mut client, "GET /stats HTTP/1.1\r\n\r\n");
+    assert!(html.contains("content-type: text/html\r\n") && html.contains("<html"), "{html}");
+    let post = "POST /stats HTTP/1.1\r\nContent-Length: 20\r\n\r\ns=s1&action=drain&b=";
+    let answer = exchange(&mut client, post);
+    assert!(
+        answer.starts_with("HTTP/1.1 303 See Other\r\n") && answer.contains("location: /stats;st=DENY\r\n")
+    );
+    proxy.line();
+    assert!(proxy.line().starts_with("web web/<STATS> 200 0 - - LR-- "));
+}
+
+#[test]
+fn a_form_of_an_administrator_changes_a_server() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| {
+        let mut page = StatsPage::new();
+        page.admin.push(when("{ src 127.0.0.1 }"));
+        http.stats = Some(page);
+    });
+    let body = "s=s1&action=maint&b=web";
+    let post = format!("POST /haproxy?stats HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let answer = exchange(&mut proxy.client(), &post);
+    assert!(answer.contains("location: /haproxy?stats;st=DONE\r\n"), "{answer}");
+    assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 503 "));
+}
+
+fn when(words: &str) -> lb_core::rule::cond::Condition {
+    let mut registry = Registry::builtin();
+    lb_proto_http::fetch::register(&mut registry);
+    let words: Vec<&str> = words.split(' ').collect();
+    let acls = std::collections::HashMap::new();
+    lb_core::rule::cond::parse(&words, lb_core::rule::cond::Polarity::If, &acls, &registry, &mut NoBuild)
+        .unwrap()
+        .0
+}
+
+#[test]
+fn metrics_are_exported() {
+    let proxy = proxy(&[], |_, http| {
+        http.request.push(Rule::new(Action::UseService(ServiceKind::Prometheus), None));
+    });
+    let answer = exchange(&mut proxy.client(), "GET /metrics HTTP/1.1\r\n\r\n");
+    assert!(answer.contains("content-type: text/plain; version=0.0.4\r\n"), "{answer}");
+    assert!(answer.contains("\nhaproxy_frontend_http_requests_total{proxy=\"web\"} 1\n"), "{answer}");
+}
+
+#[test]
+fn a_failed_request_is_sent_again_when_that_is_asked_for() {
+    let origin = origin(|number, _| match number {
+        0 => Vec::new(),
+        1 => b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        _ => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec(),
+    });
+    let proxy = proxy(&[origin.addr], |_, http| {
+        let mut on = RetryOn::default();
+        on.empty = true;
+        on.statuses = vec![503];
+        http.retry_on = on;
+    });
+    let answer = exchange(&mut proxy.client(), "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+    assert_eq!(answer, HELLO);
+    let seen = origin.requests.lock().unwrap();
+    assert_eq!(seen.len(), 3);
+    assert!(seen.iter().all(|request| request.ends_with("\r\n\r\nabc")), "{seen:?}");
+}
+
+#[test]
+fn a_reused_connection_that_fails_closes_the_clients_without_a_word() {
+    let origin = origin(|number, _| match number {
+        0 => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec(),
+        _ => Vec::new(),
+    });
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    let mut client = proxy.client();
+    assert_eq!(exchange(&mut client, GET), HELLO);
+    assert_eq!(exchange(&mut client, GET), "");
+}
+
+#[test]
+fn requests_wait_for_a_free_slot_and_give_up_in_time() {
+    let (hold, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let slow = origin(move |_, _| {
+        let _ = held.lock().unwrap().recv_timeout(Duration::from_secs(20));
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec()
+    });
+    let proxy = proxy(&[slow.addr], |spec, _| {
+        spec.pool.servers[0].maxconn = 1;
+        spec.timeouts.queue = Some(Duration::from_millis(100));
+    });
+    let mut first = proxy.client();
+    first.write_all(GET.as_bytes()).unwrap();
+    while slow.requests.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    let answer = exchange(&mut proxy.client(), GET);
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(proxy.line().starts_with("web web/<NOSRV> 503 0 - - sQ-- "));
+    hold.send(()).unwrap();
+    assert_eq!(response(&mut first), HELLO);
 }

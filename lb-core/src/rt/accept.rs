@@ -233,7 +233,6 @@ fn start(accepted: Accepted, peer: Option<SocketAddr>, target: Target, worker: &
     front.session_rate.tick(millis(now));
     limits.rate.tick(millis(now));
     let place = limits.sessions.enter(worker.id(), target.clone(), peer, now);
-    let entry = Arc::clone(&place.entry);
     let guard = ConnectionGuard::new(
         worker,
         &proxy.state,
@@ -241,29 +240,30 @@ fn start(accepted: Accepted, peer: Option<SocketAddr>, target: Target, worker: &
         (&limits.total, &limits.freed),
         place,
     );
-    let own = worker.clone();
-    let task = worker.spawn(async move {
-        let stream = match accepted {
-            Accepted::Here(stream) => Ok(stream),
-            Accepted::Tcp(s) => TcpStream::from_std(s).map(Stream::Tcp),
-            Accepted::Unix(s) => UnixStream::from_std(s).map(Stream::Unix),
-        };
-        let Ok(stream) = stream else { return };
-        let connection = Connection {
-            stream,
-            peer,
-            announced: None,
-            worker: own,
-            listener: target.handle,
-            generation: target.generation,
-            proxy: target.proxy,
-            accepted: now,
-            handshake_ms: 0,
-            guard,
-        };
-        super::handshake::serve(connection).await;
+    let stream = match accepted {
+        Accepted::Here(stream) => Ok(stream),
+        Accepted::Tcp(s) => {
+            let _inside = worker.enter();
+            TcpStream::from_std(s).map(Stream::Tcp)
+        }
+        Accepted::Unix(s) => {
+            let _inside = worker.enter();
+            UnixStream::from_std(s).map(Stream::Unix)
+        }
+    };
+    let Ok(stream) = stream else { return };
+    super::handshake::start(Connection {
+        stream,
+        peer,
+        announced: None,
+        worker: worker.clone(),
+        listener: target.handle,
+        generation: target.generation,
+        proxy: target.proxy,
+        accepted: now,
+        handshake_ms: 0,
+        guard,
     });
-    entry.served_by(task.abort_handle());
 }
 
 pub(crate) fn millis(stamp: Stamp) -> u64 {

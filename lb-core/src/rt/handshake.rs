@@ -4,23 +4,37 @@ use super::Connection;
 use super::connection::Stamp;
 use crate::proxyproto::{Parsed, parse};
 use std::io;
+use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
 /// Longest header that is accepted; the text form is far shorter, the binary one may carry fields.
 const MAX_HEADER: usize = 16 + 4096;
 
 /// Completes the handshakes of a connection and hands it to its protocol.
-pub(super) async fn serve(mut connection: Connection) {
+///
+/// The protocol gets a task of its own that holds nothing but the protocol's future: with many idle connections the size
+/// of that task is most of the memory.
+pub(super) fn start(connection: Connection) {
+    let worker = connection.worker.clone();
     if needs_handshake(&connection) {
-        match Box::pin(shake(connection)).await {
-            Some(shaken) => connection = shaken,
-            None => return,
-        }
+        worker.spawn(Box::pin(async move {
+            if let Some(connection) = shake(connection).await {
+                begin(connection);
+            }
+        }));
+    } else {
+        begin(connection);
     }
+}
+
+fn begin(connection: Connection) {
     let Some(protocol) = connection.generation.protocol(connection.proxy).cloned() else { return };
     let counters = &connection.frontend().state.front.counters;
     counters.of(connection.worker.id()).sessions.inc();
-    protocol.serve(connection).await;
+    let worker = connection.worker.clone();
+    let entry = Arc::clone(&connection.guard.place.entry);
+    let task = worker.spawn(protocol.serve(connection));
+    entry.served_by(task.abort_handle());
 }
 
 fn needs_handshake(connection: &Connection) -> bool {

@@ -37,7 +37,7 @@ pub fn start(response: &mut Response, status: u16) {
 }
 
 /// Sets `content-length` and the body's framing.
-fn finish(response: &mut Response, body: usize) {
+pub(crate) fn finish(response: &mut Response, body: usize) {
     let mut digits = Vec::with_capacity(20);
     push_decimal(&mut digits, body as u64);
     response.fields.set(b"content-length", &digits);

@@ -10,7 +10,6 @@ use super::runner::Ended;
 use super::txn::{Live, Txn};
 use super::{log, response};
 use std::task::Poll;
-use std::time::Instant;
 
 /// What becomes of the client connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +43,7 @@ pub(super) async fn run(mut client: Box<Client>, mut txn: Box<Txn>) -> Ended {
         txn.reset();
         txn.layer.request.fields.set_buffer(buffer);
         txn.layer.request.filled = filled;
-        client.requests = client.requests.saturating_add(1);
-        client.idle_since = Instant::now();
-        client.source = None;
-        client.destination = None;
+        client.turn_idle();
         if filled == 0 && !client.stream.is_tls() {
             return (Some(client), txn);
         }

@@ -22,8 +22,8 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
     let begin = txn.times.begin.unwrap_or(ready);
     let uri_limit = client.frontend().map_or(1024, |http| http.log_uri_limit.0);
     Record {
-        client: client.source.or(session.peer),
-        frontend_addr: client.destination.or_else(|| session.local(&client.stream)),
+        client: client.source().or(session.peer),
+        frontend_addr: client.destination().or_else(|| session.local(&client.stream)),
         backend_addr: txn.upstream.local,
         server_addr: txn.upstream.peer,
         unix: session.peer.is_none(),
@@ -35,7 +35,7 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
             .backend
             .as_ref()
             .map(|backend| ProxyRef { name: backend.spec.name.as_str(), id: backend.spec.id }),
-        server: txn.server.as_ref().map(|server| server.spec.name.as_str()),
+        server: txn.applet.or_else(|| txn.server.as_ref().map(|server| server.spec.name.as_str())),
         accept_date: date(ready),
         request_date: date(begin),
         timers: timers(client, txn),

@@ -36,7 +36,7 @@ pub(super) enum NoRequest {
 pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
     let timeouts = live.client.session.frontend().spec.timeouts;
     let first = live.client.requests == 0;
-    live.txn.times.ready = Some(live.client.idle_since);
+    live.txn.times.ready = Some(live.client.idle_since());
     if live.txn.layer.request.fields.buffer().len() < BUFFER {
         live.txn.layer.request.fields.set_buffer(take_buffer());
     }
@@ -51,6 +51,7 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
         }
         let got = {
             let Live { client, txn } = live;
+            let since = client.idle_since();
             let spare = &mut txn.layer.request.fields.buffer_mut()[filled..];
             let (stream, timer) = (&mut client.stream, &client.timer);
             std::future::poll_fn(|cx| match stream.poll_read(cx, spare) {
@@ -60,8 +61,8 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
                     // The head must be there some time after its first byte, the first one some time after the accept.
                     let (from, limit) = match txn.times.begin {
                         Some(begin) => (begin, timeouts.effective_http_request()),
-                        None if first => (client.idle_since, timeouts.effective_http_request()),
-                        None => (client.idle_since, timeouts.effective_keep_alive()),
+                        None if first => (since, timeouts.effective_http_request()),
+                        None => (since, timeouts.effective_keep_alive()),
                     };
                     timer.set(limit.map(|limit| from + limit));
                     timer.poll_expired(cx).map(|()| None)

@@ -26,6 +26,7 @@ const FORM: Duration = Duration::from_secs(10);
 
 /// The statistics page of a proxy: the page itself or one of its other forms, or the outcome of a posted form.
 pub(super) async fn page(live: &mut Live<'_>, plan: &Arc<ProxyPlan>, body: &mut Vec<u8>) -> Made {
+    live.txn.applet = Some("<STATS>");
     let http = http_of(&*plan.spec.protocol);
     let control = live.client.session.generation.control();
     let (Some((http, stats)), Some(control)) =
@@ -144,6 +145,7 @@ async fn posted(
 
 /// The metrics of the process.
 pub(super) fn prometheus(live: &mut Live<'_>, body: &mut Vec<u8>) -> Made {
+    live.txn.applet = Some("<PROMEX>");
     let Some(control) = live.client.session.generation.control() else {
         return answer::error_page(&mut live.txn.layer.response, 503, body);
     };

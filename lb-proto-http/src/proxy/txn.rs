@@ -49,6 +49,8 @@ pub(super) struct Txn {
     pub(super) settings: Settings,
     pub(super) termination: Termination,
     pub(super) persistence: persist::State,
+    /// Name of the service that answered, for logs.
+    pub(super) applet: Option<&'static str>,
     /// A line was written already.
     pub(super) logged: bool,
 }
@@ -151,6 +153,7 @@ impl Txn {
         self.settings = Settings::default();
         self.termination = Termination::default();
         self.persistence = persist::State::default();
+        self.applet = None;
         self.logged = false;
     }
 
@@ -217,11 +220,11 @@ impl Facts for Live<'_> {
     }
 
     fn src(&self) -> Option<SocketAddr> {
-        self.client.source.or(self.client.session.peer)
+        self.client.source().or(self.client.session.peer)
     }
 
     fn dst(&self) -> Option<SocketAddr> {
-        self.client.destination.or_else(|| self.client_dst())
+        self.client.destination().or_else(|| self.client_dst())
     }
 
     fn client_src(&self) -> Option<SocketAddr> {
@@ -300,7 +303,7 @@ impl Session for Live<'_> {
     fn vars(&self) -> Vars<'_> {
         let scopes = &self.txn.vars;
         Vars {
-            session: self.client.vars.as_deref(),
+            session: self.client.vars(),
             transaction: Some(&scopes.transaction),
             request: Some(&scopes.request),
             response: Some(&scopes.response),
@@ -321,7 +324,7 @@ impl Session for Live<'_> {
     }
 
     fn need_session_vars(&mut self) {
-        self.client.vars.get_or_insert_default();
+        self.client.extras();
     }
 
     fn effect(&mut self, effect: Effect<'_>) {
@@ -330,15 +333,19 @@ impl Session for Live<'_> {
             Effect::LogLevel(level) => settings.log_level = Some(level),
             Effect::Source(ip) => {
                 let old = self.src();
-                self.client.source = Some(with_ip(old, ip));
+                self.client.extras().source = Some(with_ip(old, ip));
             }
-            Effect::SourcePort(port) => self.client.source = self.src().map(|addr| with_port(addr, port)),
+            Effect::SourcePort(port) => {
+                let new = self.src().map(|addr| with_port(addr, port));
+                self.client.extras().source = new;
+            }
             Effect::Destination(ip) => {
                 let old = self.dst();
-                self.client.destination = Some(with_ip(old, ip));
+                self.client.extras().destination = Some(with_ip(old, ip));
             }
             Effect::DestinationPort(port) => {
-                self.client.destination = self.dst().map(|addr| with_port(addr, port));
+                let new = self.dst().map(|addr| with_port(addr, port));
+                self.client.extras().destination = new;
             }
             Effect::Timeout(kind, time) => {
                 let slot = match kind {
