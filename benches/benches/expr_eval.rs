@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use lb_core::expr::{Arena, Env, Facts, NoBuild, Now, Registry, Sample, VarScope, Vars, parse};
+use lb_core::expr::{
+    Arena, Env, Facts, FetchDef, FetchFn, Needs, NoBuild, Now, Registry, Sample, SampleType, Vars, parse,
+};
 use lb_core::rule::cond::{self, Acl, Polarity};
 
 struct Session(Now);
@@ -31,14 +33,14 @@ fn session() -> Session {
 }
 
 const ACLS: [(&str, &str); 10] = [
-    ("static_dir", "var(txn.path) -m beg /static /images /img /css"),
-    ("static_ext", "var(txn.path) -m end .gif .png .jpg .css .js"),
-    ("api", "var(txn.path) -m beg /api/"),
-    ("www", "var(txn.host) -m str -i www.example.org example.org"),
-    ("img", "var(txn.host) -m beg -i img. video. download. ftp."),
+    ("static_dir", "path -m beg /static /images /img /css"),
+    ("static_ext", "path -m end .gif .png .jpg .css .js"),
+    ("api", "path -m beg /api/"),
+    ("www", "host -m str -i www.example.org example.org"),
+    ("img", "host -m beg -i img. video. download. ftp."),
     ("intern", "src 10.0.0.0/8 172.16.0.0/12"),
-    ("admin", "var(txn.path) -m dir admin"),
-    ("bot", "var(txn.agent) -m sub -i bot spider crawler"),
+    ("admin", "path -m dir admin"),
+    ("bot", "agent -m sub -i bot spider crawler"),
     ("port", "src_port lt 1024"),
     ("tls", "ssl_fc"),
 ];
@@ -67,20 +69,17 @@ fn transaction() -> VarScope {
 }
 
 fn conditions(c: &mut Criterion) {
-    let registry = Registry::builtin();
+    let registry = registry();
     let acls = acls(&registry);
     let text = "static_dir or static_ext or api or intern or admin or bot or port or tls or img or !www";
     let words: Vec<&str> = text.split(' ').collect();
     let (condition, _) =
         cond::parse(&words, Polarity::If, &acls, &registry, &mut NoBuild).expect("a valid condition");
-    let (session, txn) = (session(), transaction());
+    let session = session();
     let mut arena = Arena::new();
     c.bench_function("ten ACLs, none true", |b| {
         b.iter(|| {
-            let held = {
-                let vars = Vars { transaction: Some(&txn), ..Vars::NONE };
-                condition.eval(black_box(&Env::new(&session, vars, &arena)))
-            };
+            let held = { condition.eval(black_box(&Env::new(&session, Vars::NONE, &arena))) };
             arena.reset();
             held
         });
@@ -88,18 +87,15 @@ fn conditions(c: &mut Criterion) {
 }
 
 fn programs(c: &mut Criterion) {
-    let registry = Registry::builtin();
-    let (session, txn) = (session(), transaction());
+    let registry = registry();
+    let session = session();
     let mut arena = Arena::new();
-    for text in
-        ["src", "src,ipmask(24)", "var(txn.host),lower", "var(txn.path),field(3,/),lower", "date,http_date"]
-    {
+    for text in ["src", "src,ipmask(24)", "host,lower", "path,field(3,/),lower", "date,http_date"] {
         let program = parse::parse(text, &registry, &mut NoBuild).expect("a valid expression");
         c.bench_function(text, |b| {
             b.iter(|| {
                 let len = {
-                    let vars = Vars { transaction: Some(&txn), ..Vars::NONE };
-                    let env = Env::new(&session, vars, &arena);
+                    let env = Env::new(&session, Vars::NONE, &arena);
                     black_box(program.eval_str(&env)).map_or(0, <[u8]>::len)
                 };
                 arena.reset();

@@ -4,7 +4,9 @@
 //! hands out buffers that stay valid until [`Arena::reset`], which takes them back for the next
 //! round: after the first requests nothing is allocated any more.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+
+use super::date::Civil;
 
 /// Longest output one converter may produce; HAProxy's default buffer size.
 pub const MAX_OUTPUT: usize = 16384;
@@ -21,7 +23,19 @@ pub struct Arena {
     slots: [OnceCell<Vec<u8>>; SLOTS],
     state: RefCell<State>,
     next: OnceCell<Box<Self>>,
+    date: Cell<LogDate>,
 }
+
+/// The text of the last date written, because most lines fall into the same second.
+#[derive(Clone, Copy, Debug, Default)]
+struct LogDate {
+    seconds: i64,
+    offset: i32,
+    text: [u8; LOG_DATE],
+}
+
+/// Length of `22/Nov/2026:15:08:30`.
+const LOG_DATE: usize = 20;
 
 #[derive(Debug, Default)]
 struct State {
@@ -75,6 +89,21 @@ impl Arena {
     /// Keeps a copy of `bytes`.
     pub fn copy(&self, bytes: &[u8]) -> Option<&[u8]> {
         self.build(|out| out.extend_from_slice(bytes))
+    }
+
+    /// Appends a date as logs show it, `22/Nov/2026:15:08:30`.
+    pub(crate) fn push_log_date(&self, seconds: i64, offset: i32, out: &mut Vec<u8>) {
+        let mut date = self.date.get();
+        if (date.seconds, date.offset) != (seconds, offset) || date.text[0] == 0 {
+            let start = out.len();
+            Civil::new(seconds, offset).push_log(out);
+            if let Ok(text) = out[start..].try_into() {
+                date = LogDate { seconds, offset, text };
+                self.date.set(date);
+            }
+            return;
+        }
+        out.extend_from_slice(&date.text);
     }
 
     /// Bytes currently reserved, counted for tests of memory bounds.

@@ -139,7 +139,7 @@ impl Reference {
         let mut list = self.list();
         let views = list.live_views();
         check_all(&views, key, value)?;
-        let entry = list.push(key.into(), value.map(Into::into));
+        let entry = list.push(key.into(), value.map(Into::into)).clone();
         for view in views {
             view.change(|compiled, view| compiled.insert(&entry, view.spec)).map_err(ChangeError::Pattern)?;
         }
@@ -237,7 +237,7 @@ impl Reference {
     /// Compiles the list for one use. The error names the first entry that does not fit.
     pub fn view(self: &Arc<Self>, spec: ViewSpec, flags: Flags<'_>) -> Result<Arc<View>, String> {
         let mut list = self.list();
-        let compiled = Compiled::build(list.iter(), spec, flags)?;
+        let compiled = Compiled::build(list.iter(), list.live, spec, flags)?;
         let view =
             Arc::new(View { reference: Arc::clone(self), spec, base: compiled, live: OnceLock::new() });
         list.views.retain(|view| view.strong_count() > 0);
@@ -266,16 +266,16 @@ fn check_all(views: &[Arc<View>], key: &str, value: Option<&str>) -> Result<(), 
 }
 
 impl List {
-    fn push(&mut self, key: Arc<str>, value: Option<Arc<str>>) -> Entry {
+    fn push(&mut self, key: Arc<str>, value: Option<Arc<str>>) -> &Entry {
         let id = self.next_id;
         self.next_id = self.next_id.saturating_add(1);
-        let entry = Entry { id, key, value };
         if let Some(index) = &mut self.index {
-            index.entry(Arc::clone(&entry.key)).or_default().push(id);
+            index.entry(Arc::clone(&key)).or_default().push(id);
         }
-        self.entries.push((id, Some(entry.clone())));
         self.live += 1;
-        entry
+        self.entries.push((id, None));
+        let at = self.entries.len() - 1;
+        self.entries[at].1.insert(Entry { id, key, value })
     }
 
     fn iter(&self) -> impl Iterator<Item = &Entry> {
@@ -350,7 +350,7 @@ impl List {
     fn rebuild(&self) {
         for view in self.live_views() {
             // Every entry was checked against every view before it was accepted.
-            if let Ok(compiled) = Compiled::build(self.iter(), view.spec, view.spec.flags()) {
+            if let Ok(compiled) = Compiled::build(self.iter(), self.live, view.spec, view.spec.flags()) {
                 view.replace(compiled);
             }
         }
@@ -514,12 +514,17 @@ fn read(live: &RwLock<Compiled>) -> std::sync::RwLockReadGuard<'_, Compiled> {
 impl Compiled {
     fn build<'e>(
         entries: impl Iterator<Item = &'e Entry>,
+        count: usize,
         spec: ViewSpec,
         flags: Flags<'_>,
     ) -> Result<Self, String> {
         let flags = Flags { ignore_case: spec.ignore_case, ..flags };
         let mut compiled =
             Self { set: PatternSet::new(spec.method, spec.ignore_case), values: FastMap::default() };
+        compiled.set.reserve(count);
+        if spec.output != Output::None {
+            compiled.values.reserve(count);
+        }
         for entry in entries {
             compiled.set.insert(&entry.key, entry.id, flags)?;
             compiled.set_value(entry, spec)?;

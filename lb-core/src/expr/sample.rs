@@ -339,17 +339,29 @@ pub(crate) fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Appends a decimal unsigned integer.
-pub(crate) fn push_uint(out: &mut Vec<u8>, mut value: u64) {
+/// Appends a decimal unsigned integer. Short numbers, which logs and addresses are full of, are
+/// written without a buffer.
+#[inline]
+pub(crate) fn push_uint(out: &mut Vec<u8>, value: u64) {
+    let digit = |value: u64| b'0' + (value % 10) as u8;
+    match value {
+        0..10 => out.push(digit(value)),
+        10..100 => out.extend_from_slice(&[digit(value / 10), digit(value)]),
+        100..1000 => out.extend_from_slice(&[digit(value / 100), digit(value / 10), digit(value)]),
+        1000..10_000 => {
+            out.extend_from_slice(&[digit(value / 1000), digit(value / 100), digit(value / 10), digit(value)])
+        }
+        _ => push_long(out, value),
+    }
+}
+
+fn push_long(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
-    loop {
+    while value > 0 {
         at -= 1;
         digits[at] = b'0' + (value % 10) as u8;
         value /= 10;
-        if value == 0 {
-            break;
-        }
     }
     out.extend_from_slice(&digits[at..]);
 }
@@ -366,6 +378,19 @@ mod tests {
         assert_eq!(Sample::Str(b"").to_int(), None);
         assert_eq!(Sample::Str(b"99999999999999999999").to_int(), Some(i64::MAX));
         assert_eq!(Sample::Str(b"-99999999999999999999").to_int(), Some(i64::MIN));
+    }
+
+    #[test]
+    fn integers_of_every_length_are_written() {
+        let mut value = 1u64;
+        for _ in 0..20 {
+            for value in [value - 1, value, value + 1] {
+                let mut out = Vec::new();
+                push_uint(&mut out, value);
+                assert_eq!(out, value.to_string().as_bytes());
+            }
+            value = value.saturating_mul(10).min(u64::MAX - 1);
+        }
     }
 
     #[test]

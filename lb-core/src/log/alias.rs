@@ -172,8 +172,8 @@ impl Alias {
             Self::AcceptLocal => zoned(record.accept_date, local(record.accept_date, env), writer),
             Self::AcceptStamp => writer.int_or_hex(record.accept_date.as_secs() as i64, 4),
             Self::AcceptMillis => millis(record.accept_date, writer),
-            Self::AcceptDate => date(record.accept_date, local(record.accept_date, env), writer),
-            Self::RequestDate => date(record.request_date, local(record.request_date, env), writer),
+            Self::AcceptDate => date(record.accept_date, local(record.accept_date, env), env, writer),
+            Self::RequestDate => date(record.request_date, local(record.request_date, env), env, writer),
             Self::RequestUtc => zoned(record.request_date, 0, writer),
             Self::RequestLocal => zoned(record.request_date, local(record.request_date, env), writer),
             Self::TimeActive => total(record, timers.active, writer),
@@ -290,11 +290,12 @@ fn local(date: Duration, env: &Env<'_>) -> i32 {
 }
 
 /// `22/Nov/2026:15:08:30.123`.
-fn date(date: Duration, offset: i32, writer: &mut Writer<'_>) {
+fn date(date: Duration, offset: i32, env: &Env<'_>, writer: &mut Writer<'_>) {
     with_text(writer, |out| {
-        Civil::new(date.as_secs() as i64, offset).push_log(out);
-        out.push(b'.');
-        push_fraction(out, date.subsec_nanos(), 3);
+        env.arena.push_log_date(date.as_secs() as i64, offset, out);
+        let millis = date.subsec_millis();
+        let digit = |value: u32| b'0' + (value % 10) as u8;
+        out.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis)]);
     });
 }
 

@@ -168,7 +168,10 @@ impl Template {
             match node {
                 Node::Blank if after_blank => continue,
                 Node::Blank => out.push(b' '),
-                Node::Text(text) => out.extend_from_slice(text),
+                Node::Text(text) => match **text {
+                    [only] => out.push(only),
+                    _ => out.extend_from_slice(text),
+                },
                 Node::Alias { .. } | Node::Expr { .. } => write_item(node, record, env, out),
             }
             if matches!(node, Node::Blank) {

@@ -17,7 +17,7 @@ pub(crate) struct FastHasher(u64);
 impl FastHasher {
     #[inline]
     fn mix(&mut self, word: u64) {
-        let product = u128::from(self.0 ^ word).wrapping_mul(u128::from(MULTIPLIER) << 1 | 1);
+        let product = u128::from(self.0 ^ word) * u128::from(MULTIPLIER);
         self.0 = (product as u64) ^ ((product >> 64) as u64) ^ self.0.rotate_left(23);
     }
 }

@@ -126,6 +126,48 @@ impl Keys {
         }
     }
 
+    /// Whether few enough keys are held that comparing them without regard to case is cheaper
+    /// than folding the text; see [`Keys::exact_folded`] and [`Keys::affix_folded`].
+    #[inline]
+    pub(super) const fn is_few(&self) -> bool {
+        matches!(self, Self::Few(_))
+    }
+
+    /// As [`Keys::exact`] on few lower-case keys, ignoring the case of `text`.
+    pub(super) fn exact_folded(&self, text: &[u8]) -> Option<u32> {
+        let Self::Few(list) = self else { return None };
+        list.iter().find(|(key, _)| key.eq_ignore_ascii_case(text)).map(|(_, id)| *id)
+    }
+
+    /// As [`Keys::affix`] preferring the first of few lower-case keys, ignoring the case of `text`.
+    pub(super) fn affix_folded(&self, text: &[u8], from_end: bool) -> Option<u32> {
+        let Self::Few(list) = self else { return None };
+        let fits = |key: &[u8]| {
+            let at = text.len().checked_sub(key.len());
+            at.is_some_and(|at| {
+                let part = if from_end { &text[at..] } else { &text[..key.len()] };
+                part.eq_ignore_ascii_case(key)
+            })
+        };
+        list.iter().find(|(key, _)| fits(key)).map(|(_, id)| *id)
+    }
+
+    /// Makes room for many more keys.
+    pub(super) fn reserve(&mut self, additional: usize) {
+        if additional > FEW {
+            if let Self::Few(list) = self {
+                let list = std::mem::take(list);
+                *self = Self::Many { map: FastMap::default(), lengths: Vec::new() };
+                for (key, id) in list {
+                    self.insert(&key, id);
+                }
+            }
+            if let Self::Many { map, .. } = self {
+                map.reserve(additional);
+            }
+        }
+    }
+
     /// The entry whose key equals `text`.
     #[inline]
     pub(super) fn exact(&self, text: &[u8]) -> Option<u32> {

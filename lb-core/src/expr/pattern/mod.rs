@@ -186,8 +186,22 @@ impl PatternSet {
         self.ignore_case
     }
 
+    /// Makes room for many more patterns.
+    pub fn reserve(&mut self, additional: usize) {
+        if let Store::Keys(keys) = &mut self.store {
+            keys.reserve(additional);
+        }
+    }
+
     /// Adds a pattern under a number; the message says why a text is no valid pattern.
     pub fn insert(&mut self, text: &str, id: u32, flags: Flags<'_>) -> Result<(), String> {
+        if let (Store::Keys(keys), false, Method::Str | Method::Beg | Method::End) =
+            (&mut self.store, self.ignore_case, self.method)
+        {
+            // The plain cases need no copy of the text.
+            keys.insert(text.as_bytes(), id);
+            return Ok(());
+        }
         let key = self.key(text, flags)?;
         match (&mut self.store, key) {
             (Store::Plain(first), _) => *first = Some(first.map_or(id, |old| old.min(id))),
@@ -254,6 +268,14 @@ impl PatternSet {
 
     fn find_text(&self, keys: &Keys, text: &[u8]) -> Option<u32> {
         if self.ignore_case {
+            if keys.is_few() {
+                match self.method {
+                    Method::Str => return keys.exact_folded(text),
+                    Method::Beg => return keys.affix_folded(text, false),
+                    Method::End => return keys.affix_folded(text, true),
+                    _ => {}
+                }
+            }
             with_lower(text, |text| self.find_folded(keys, text))
         } else {
             self.find_folded(keys, text)
