@@ -57,15 +57,23 @@ fn acls(registry: &Registry) -> HashMap<String, Arc<Acl>> {
         .collect()
 }
 
-fn transaction() -> VarScope {
-    let txn = VarScope::new();
-    txn.set(&"path".into(), &Sample::Str(b"/shop/items/4711.html"));
-    txn.set(&"host".into(), &Sample::Str(b"WWW.Example.org"));
-    txn.set(
-        &"agent".into(),
-        &Sample::Str(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
-    );
-    txn
+/// Fetches that borrow from the message, as those of a protocol do.
+static FETCHES: &[FetchDef] = &[
+    text("path", |_, _| Some(Sample::Str(b"/shop/items/4711.html"))),
+    text("host", |_, _| Some(Sample::Str(b"WWW.Example.org"))),
+    text("agent", |_, _| {
+        Some(Sample::Str(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"))
+    }),
+];
+
+const fn text(name: &'static str, eval: FetchFn) -> FetchDef {
+    FetchDef::new(name, SampleType::Str, Needs::HTTP_REQUEST, eval)
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::builtin();
+    registry.add_fetches(FETCHES);
+    registry
 }
 
 fn conditions(c: &mut Criterion) {

@@ -67,6 +67,9 @@ fn building(c: &mut Criterion) {
     group.bench_function("one change while in use", |b| {
         let reference = Reference::from_text("hosts", &text, true);
         let _view = reference.view(spec(Method::Str), Flags::default()).expect("valid entries");
+        // The first change makes the writable copy and the index of the keys.
+        reference.add("first.example.org", Some("be1")).expect("a valid entry");
+        reference.remove("first.example.org").expect("just added");
         b.iter(|| {
             reference.add("new.example.org", Some("be1")).expect("a valid entry");
             reference.remove("new.example.org").expect("just added")
