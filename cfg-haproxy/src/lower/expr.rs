@@ -10,7 +10,7 @@ use crate::tree::{Tree, Word};
 use lb_core::diag::{Diagnostic, Span};
 use lb_core::expr::map::Reference;
 use lb_core::expr::parse::{self, ErrorKind, ParseError};
-use lb_core::expr::{ArgType, Build, Phases, Program, Regex};
+use lb_core::expr::{ArgType, Build, NoBuild, Phases, Program, Regex, Registry};
 use lb_core::log::{Style, Template};
 use lb_core::rule::cond::{self, Acl, AclLookup, Condition, Polarity};
 use std::collections::{HashMap, HashSet};
@@ -44,6 +44,9 @@ pub(super) struct Context<'h> {
     proxy: Option<String>,
     files: Files,
     names: Known,
+    registry: &'h Registry,
+    /// ACLs of the present proxy declared so far.
+    acls: HashMap<String, Arc<Acl>>,
 }
 
 /// Names that expressions may refer to.
@@ -86,8 +89,23 @@ impl Known {
 }
 
 impl<'h> Context<'h> {
-    pub(super) fn new(tree: &'h Tree, config: &Config<'_>, host: Host<'h>, env: &'h dyn Env) -> Self {
-        Self { tree, host, env, proxy: None, files: Files::default(), names: Known::new(config) }
+    pub(super) fn new(
+        tree: &'h Tree,
+        config: &Config<'_>,
+        registry: &'h Registry,
+        host: Host<'h>,
+        env: &'h dyn Env,
+    ) -> Self {
+        Self {
+            tree,
+            host,
+            env,
+            proxy: None,
+            files: Files::default(),
+            names: Known::new(config),
+            registry,
+            acls: HashMap::new(),
+        }
     }
 
     /// Whether a stick table of that name exists.
@@ -101,6 +119,7 @@ impl<'h> Context<'h> {
 
     pub(super) fn set_proxy(&mut self, name: &str) {
         self.proxy = Some(name.to_owned());
+        self.acls.clear();
     }
 
     pub(super) fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
@@ -144,6 +163,17 @@ impl Build for Context<'_> {
             IpAddr::V4(ip) => Some(ip),
             IpAddr::V6(_) => None,
         }
+    }
+
+    fn acl(&self, name: &str) -> Option<Arc<Acl>> {
+        if let Some(acl) = self.acls.get(name) {
+            return Some(Arc::clone(acl));
+        }
+        let (_, words) = cond::PREDEFINED.iter().find(|(known, _)| *known == name)?;
+        let (test, _) = cond::parse_test(words, name, self.registry, &mut NoBuild).ok()?;
+        let mut acl = Acl::new(name);
+        acl.push(test);
+        Some(Arc::new(acl))
     }
 
     fn file(&mut self, name: &str) -> Result<Vec<u8>, String> {
@@ -206,6 +236,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                     .entry(line.name.text)
                     .or_insert_with(|| (Acl::new(line.name.text), line.name.span));
                 entry.0.push(test);
+                self.context.acls.insert(line.name.text.to_owned(), Arc::new(entry.0.clone()));
             }
         }
         building.into_iter().map(|(name, (acl, span))| (name, (Arc::new(acl), span))).collect()

@@ -78,7 +78,7 @@ pub fn lower<'t>(
         config,
         tree,
         registry,
-        context: expr::Context::new(tree, config, host, env),
+        context: expr::Context::new(tree, config, registry, host, env),
         origins: Origins::default(),
         out: Diagnostics::new(),
         texts: HashMap::new(),
@@ -116,6 +116,14 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         self.users = Arc::new(self.user_lists());
         spec.process = self.process();
         spec.proxies = self.proxies();
+        let peers = self.config.peers.iter();
+        spec.tables = peers
+            .flat_map(|p| {
+                p.tables
+                    .iter()
+                    .map(move |(name, t)| proxy::table(&format!("{}/{}", p.name.text, name.text), t))
+            })
+            .collect();
         spec
     }
 

@@ -6,7 +6,7 @@
 use super::Lowerer;
 use super::expr::Acls;
 use crate::codes;
-use crate::config::{Balance, Clause, Config, Proxy, ProxyMode, Rule, Settings};
+use crate::config::{Balance, Clause, Config, Proxy, ProxyMode, Rule, Settings, StickTable};
 use crate::keyword::{Sides, TC, TQ, TR, TS};
 use crate::section::SectionKind;
 use lb_core::balance::{Affinity, Algorithm};
@@ -16,8 +16,10 @@ use lb_core::log::Style;
 use lb_core::name::ProxyName;
 use lb_core::rule::{self, RuleSet};
 use lb_core::spec::{
-    Capability, Mode, PoolSpec, ProxySpec, Retry, Route, RouteTarget, TcpProxy, TcpRules, Timeouts,
+    Capability, Mode, PoolSpec, ProxySpec, Retry, Route, RouteTarget, StickKind, StickRule, TcpProxy,
+    TcpRules, Timeouts,
 };
+use lb_core::stick::{DataType, KeyType, Store, TableSpec};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +123,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.routes = self.routes(&making);
         spec.tcp_rules = self.tcp_rules(&making);
         spec.pool = self.pool(&making);
-        self.stick_rules(&making);
+        spec.stick = self.stick_rules(&making);
+        spec.table = proxy.table.as_ref().map(|t| table(proxy.name, t));
         spec.protocol = match mode {
             ProxyMode::Http => Arc::new(self.http(&making)),
             _ => {
@@ -192,39 +195,61 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         chain.into_iter().flat_map(|p| &p.lists.rules).filter(|r| r.set == set).collect()
     }
 
-    /// `stick` lines: checked, and said not to be carried out.
-    fn stick_rules(&mut self, making: &Making<'_, 't>) {
+    /// `stick` lines.
+    fn stick_rules(&mut self, making: &Making<'_, 't>) -> Vec<StickRule> {
+        let mut out = Vec::new();
         for (verb, clause) in &making.proxy.lists.stick {
             let owner = format!("stick {verb}");
-            let _ = self.clause_condition(clause, making, &owner);
-            let Some((_, used)) = self.program_prefix(&clause.words, &owner) else { continue };
-            match clause.words.get(used..) {
-                Some([keyword, table]) if keyword.text == "table" => {
-                    self.table(*table, &owner);
-                }
-                Some([]) if making.proxy.table.is_none() => self.error(
+            let condition = self.clause_condition(clause, making, &owner);
+            let Some((key, used)) = self.program_prefix(&clause.words, &owner) else { continue };
+            let Some(table) = self.stick_table_name(making, clause, used, &owner) else { continue };
+            let Ok(condition) = condition else { continue };
+            let kind = match *verb {
+                "match" => StickKind::Match,
+                "on" => StickKind::On,
+                "store-request" => StickKind::StoreRequest,
+                _ => StickKind::StoreResponse,
+            };
+            let mut rule = StickRule::new(kind, key);
+            rule.table = table;
+            rule.condition = condition;
+            rule.origin = self.origin(clause.span);
+            out.push(rule);
+        }
+        out
+    }
+
+    /// The table of a `stick` line whose expression ends at the word `used`: `Some(None)` is the proxy's own.
+    fn stick_table_name(
+        &mut self,
+        making: &Making<'_, 't>,
+        clause: &Clause<'t>,
+        used: usize,
+        owner: &str,
+    ) -> Option<Option<Arc<str>>> {
+        let name = making.proxy.name;
+        match clause.words.get(used..).unwrap_or_default() {
+            [] if making.proxy.table.is_some() => Some(None),
+            [keyword, table] if keyword.text == "table" => self.table(*table, owner).map(Some),
+            [] => {
+                self.error(
                     codes::UNKNOWN_NAME,
                     clause.span,
                     "this proxy has no stick table; name one with `table`",
-                    format!(
-                        "Proxy '{}': unable to find stick-table '{}'.",
-                        making.proxy.name, making.proxy.name
-                    ),
-                ),
-                Some([]) | None => {}
-                Some([word, ..]) => {
-                    let text = word.text;
-                    self.error(
-                        codes::RULE,
-                        word.span,
-                        format!("`{text}` is not an argument of `{owner}`"),
-                        format!("'stick': unknown keyword '{text}'."),
-                    );
-                }
+                    format!("Proxy '{name}': unable to find stick-table '{name}'."),
+                );
+                None
             }
-        }
-        if let Some((_, clause)) = making.proxy.lists.stick.first() {
-            self.not_carried_out(clause.span, "stick");
+            [word, ..] => {
+                let text = word.text;
+                self.error(
+                    codes::RULE,
+                    word.span,
+                    format!("`{text}` is not an argument of `{owner}`"),
+                    format!("'stick': unknown keyword '{text}'."),
+                );
+                None
+            }
         }
     }
 
@@ -278,6 +303,28 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 /// Names of rule sets.
 pub(super) fn set_name(set: Sides) -> &'static str {
     crate::keyword::doc::RULE_SETS.iter().find(|(bit, _)| *bit == set).map_or("", |(_, name)| name)
+}
+
+/// A stick table called `name`.
+pub(super) fn table(name: &str, line: &StickTable<'_>) -> TableSpec {
+    let key = match line.kind {
+        "ipv6" => KeyType::Ipv6,
+        "integer" => KeyType::Integer,
+        "string" => KeyType::String(line.length.map_or(KeyType::DEFAULT_STRING, |n| n as usize)),
+        "binary" => KeyType::Binary(line.length.map_or(KeyType::DEFAULT_BINARY, |n| n as usize)),
+        _ => KeyType::Ip,
+    };
+    let mut table = TableSpec::new(name, key, line.size as usize);
+    table.expire = line.expire;
+    table.nopurge = line.nopurge;
+    table.peers = line.peers.map(|p| Arc::from(p.text));
+    for item in &line.store {
+        let Some(data) = DataType::by_name(item.name) else { continue };
+        let mut store = Store::rate(data, item.period.unwrap_or_default());
+        store.count = item.count.map_or(1, |n| n as u8);
+        table.add_store(store);
+    }
+    table
 }
 
 fn algorithm(balance: Option<&Spanned<Balance<'_>>>, mode: ProxyMode) -> Algorithm {

@@ -13,6 +13,7 @@ mod process;
 mod proxy;
 mod rules;
 mod server;
+mod stick;
 mod timeouts;
 mod tls;
 
@@ -24,8 +25,11 @@ pub use process::{AccessLevel, CtlSocket, ProcessSpec, Tune};
 pub use proxy::{Capability, Mode, ProtocolSpec, ProxySpec, Route, RouteTarget, TcpProxy};
 pub use rules::TcpRules;
 pub use server::{InitAddr, MarkedDown, ProxyHeaderVersion, ServerAddr, ServerSpec, SourceAddr};
+pub use stick::{StickKind, StickRule};
 pub use timeouts::Timeouts;
 pub use tls::{TlsClientSpec, TlsServerSpec, TlsVersion, Verify};
+
+use crate::stick::TableSpec;
 
 /// Where an object of the specification came from: a number only its maker understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -45,6 +49,8 @@ pub struct Spec {
     pub process: ProcessSpec,
     /// Proxies in the order of the configuration.
     pub proxies: Vec<ProxySpec>,
+    /// Stick tables that belong to no proxy (those of peers, called `peers/table`).
+    pub tables: Vec<TableSpec>,
 }
 
 impl Spec {

@@ -1,9 +1,10 @@
 //! A proxy: listeners, routing, servers, and the protocol it speaks.
 
-use super::{ListenerSpec, Origin, PoolSpec, ProxyLog, TcpRules, Timeouts};
+use super::{ListenerSpec, Origin, PoolSpec, ProxyLog, StickRule, TcpRules, Timeouts};
 use crate::log::Template;
 use crate::name::ProxyName;
 use crate::rule::cond::Condition;
+use crate::stick::TableSpec;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -40,6 +41,10 @@ pub struct ProxySpec {
     pub default_backend: Option<ProxyName>,
     /// Rules on connections and their first bytes.
     pub tcp_rules: TcpRules,
+    /// The stick table.
+    pub table: Option<TableSpec>,
+    /// Rules that look servers up in tables and store them there.
+    pub stick: Vec<StickRule>,
     /// The servers.
     pub pool: PoolSpec,
     /// Timeouts.
@@ -74,6 +79,8 @@ impl ProxySpec {
             routes: Vec::new(),
             default_backend: None,
             tcp_rules: TcpRules::default(),
+            table: None,
+            stick: Vec::new(),
             pool: PoolSpec::new(crate::balance::Algorithm::RoundRobin, Vec::new()),
             timeouts: Timeouts::default(),
             log: ProxyLog::default(),
