@@ -18,7 +18,34 @@ pub struct CondError {
 
 /// Evaluates the condition `text` as `-cc` does.
 pub fn evaluate(text: &str, env: &dyn Env, facts: &Facts) -> Result<bool, CondError> {
-    Condition { env, changes: &Changes::default(), facts }.evaluate(text)
+    let text = expand_quoted(text, env);
+    Condition { env, changes: &Changes::default(), facts }.evaluate(&text)
+}
+
+/// Replaces variables between double quotes, as the reader of configuration files does before it looks at `.if`.
+fn expand_quoted(text: &str, env: &dyn Env) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut quote, mut start) = (None, 0);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (None, '"' | '\'') => (quote, start) = (Some(c), at + 1),
+            (Some(q), c) if q == c => {
+                let inner = &text[start..at];
+                match q {
+                    '"' => out.push_str(&crate::lex::expand(inner, env, &Changes::default())),
+                    _ => out.push_str(inner),
+                }
+                quote = None;
+            }
+            (Some(_), _) => continue,
+            (None, _) => {}
+        }
+        out.push(c);
+    }
+    if quote.is_some() {
+        out.push_str(&text[start..]);
+    }
+    out
 }
 
 pub(crate) struct Condition<'a> {

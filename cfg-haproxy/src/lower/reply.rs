@@ -63,7 +63,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         owner: &str,
     ) -> Option<Reply> {
         let mut reply = Reply::error(status);
-        if owner.ends_with("return") {
+        if owner.ends_with("return") || owner == "http-error" {
             reply.body = ReplyBody::Empty;
         }
         let mut at = 0;

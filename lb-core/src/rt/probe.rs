@@ -142,7 +142,7 @@ async fn open(request: &ConnectRequest, settings: &ProbeSettings) -> Result<(Lin
     let endpoint = target(request, &settings.endpoint);
     if request.transport == Transport::Datagram {
         let socket =
-            datagram(&endpoint).await.map_err(|e| ConnectFailure::new(Layer::Connection, reason(&e)))?;
+            datagram(&endpoint).await.map_err(|e| ConnectFailure::new(Layer::Connection, connecting(&e)))?;
         return Ok((Link::Datagram(socket), false));
     }
     if request.transport != Transport::Stream {
@@ -152,7 +152,7 @@ async fn open(request: &ConnectRequest, settings: &ProbeSettings) -> Result<(Lin
         Some(addr) if settings.source.is_none() && !request.has_data => silent(addr).await,
         _ => super::connect(&endpoint, settings.source.as_ref(), None).await,
     };
-    let mut stream = stream.map_err(|e| ConnectFailure::new(Layer::Connection, reason(&e)))?;
+    let mut stream = stream.map_err(|e| ConnectFailure::new(Layer::Connection, connecting(&e)))?;
     let header = match request.proxy_header {
         ProxyHeader::Off => None,
         ProxyHeader::Inherit => settings.proxy_header,
@@ -161,7 +161,7 @@ async fn open(request: &ConnectRequest, settings: &ProbeSettings) -> Result<(Lin
     if let Some(version) = header {
         let bytes = crate::proxyproto::check_header(version, stream.local_addr(), stream.peer_addr());
         let sent = stream.write_all(&bytes).await;
-        sent.map_err(|e| ConnectFailure::new(Layer::Connection, reason(&e)))?;
+        sent.map_err(|e| ConnectFailure::new(Layer::Connection, connecting(&e)))?;
     }
     secure(request, settings, stream).await
 }
@@ -270,7 +270,36 @@ async fn run(command: Command) -> io::Result<i32> {
     Ok(status.code().unwrap_or_else(|| -status.signal().unwrap_or(0)))
 }
 
+/// Why there is no connection, in the words people look for in logs.
+fn connecting(error: &io::Error) -> String {
+    let code = match error.raw_os_error() {
+        Some(libc::ECONNREFUSED) => "ECONNREFUSED returned by OS",
+        Some(libc::ECONNRESET) => "ECONNRESET returned by OS",
+        Some(libc::EPIPE) => "EPIPE returned by OS",
+        Some(libc::EADDRINUSE) => "Local source address already in use",
+        Some(libc::EADDRNOTAVAIL) => "Can't bind to source address",
+        Some(libc::EAFNOSUPPORT) => "Protocol or address family not supported",
+        Some(libc::EMFILE) => "Too many sockets on the process",
+        Some(libc::ENFILE) => "Too many sockets on the system",
+        _ => "General socket error",
+    };
+    format!("{code} ({})", reason(error))
+}
+
 /// The system's words without the number.
 fn reason(error: &io::Error) -> String {
     error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_connection_is_named_as_logs_are_searched_for() {
+        let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+        assert_eq!(connecting(&refused), "ECONNREFUSED returned by OS (Connection refused)");
+        let elsewhere = io::Error::from_raw_os_error(libc::ENETUNREACH);
+        assert_eq!(connecting(&elsewhere), "General socket error (Network is unreachable)");
+    }
 }

@@ -148,6 +148,10 @@ pub fn reply(
 fn add_headers(session: &mut dyn Session, reply: &Reply, scratch: &mut Vec<u8>) {
     for (name, value) in &reply.headers {
         format(session, value, scratch);
+        // A header whose value comes out empty is left out, as HAProxy does.
+        if scratch.is_empty() {
+            continue;
+        }
         session.layer_mut().response.fields.push(name.as_bytes(), scratch);
     }
 }

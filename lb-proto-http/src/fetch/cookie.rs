@@ -51,6 +51,13 @@ fn values<'a>(env: &Env<'a>, args: &'a Args, direction: Direction) -> impl Itera
         .map(|(_, value)| value)
 }
 
+/// The last value of the cookie that is named; without a name, the first value there is.
+fn value<'a>(env: &Env<'a>, args: &'a Args, direction: Direction) -> Option<Sample<'a>> {
+    let mut values = values(env, args, direction);
+    let named = args.str(0).is_some_and(|name| !name.is_empty());
+    if named { values.last() } else { values.next() }.map(Sample::Str)
+}
+
 fn names<'a>(env: &Env<'a>, args: &'a Args, direction: Direction) -> Option<Sample<'a>> {
     let separator = args.str(0).filter(|text| !text.is_empty()).unwrap_or(",").as_bytes()[0];
     let out = env.arena.build(|out| {
@@ -67,7 +74,7 @@ fn names<'a>(env: &Env<'a>, args: &'a Args, direction: Direction) -> Option<Samp
 macro_rules! family {
     ($direction:expr, $one:ident $each:ident $count:ident $int:ident $names:ident) => {
         fn $one<'a>(env: &Env<'a>, args: &'a Args) -> Option<Sample<'a>> {
-            values(env, args, $direction).last().map(Sample::Str)
+            value(env, args, $direction)
         }
         fn $each<'a>(env: &Env<'a>, args: &'a Args, visit: &mut dyn FnMut(Sample<'a>) -> ControlFlow<()>) {
             let _ = values(env, args, $direction).try_for_each(|value| visit(Sample::Str(value)));
@@ -88,7 +95,7 @@ family!(Direction::Request, request request_each request_count request_int reque
 family!(Direction::Response, response response_each response_count response_int response_names);
 
 fn any<'a>(env: &Env<'a>, args: &'a Args) -> Option<Sample<'a>> {
-    values(env, args, env.facts.direction()).last().map(Sample::Str)
+    value(env, args, env.facts.direction())
 }
 
 fn any_each<'a>(env: &Env<'a>, args: &'a Args, visit: &mut dyn FnMut(Sample<'a>) -> ControlFlow<()>) {

@@ -128,7 +128,9 @@ pub(super) fn account(live: &mut Live<'_>) {
     let front = session.frontend().state.front.counters.of(worker);
     front.request_bytes_in.add(counts.from_client);
     front.request_bytes_out.add(counts.to_server);
-    front.response_bytes_in.add(counts.from_server);
+    // An answer made here comes from the server side, too, as far as the frontend is concerned.
+    let received = if counts.from_server == 0 { counts.to_client } else { counts.from_server };
+    front.response_bytes_in.add(received);
     front.response_bytes_out.add(counts.to_client);
     front.response(status);
     let listener = session.listener.state.counters.of(worker);

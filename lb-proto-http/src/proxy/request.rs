@@ -213,8 +213,10 @@ fn capture_cookie(layer: &mut crate::layer::HttpLayer, name: &[u8], limit: usize
 /// `monitor-uri`: an answer for those who watch the balancer itself.
 fn monitor(live: &mut Live<'_>, front: &HttpProxy) -> Option<Fate> {
     let uri = front.monitor_uri.as_ref()?;
-    let target = crate::h1::Target::parse(live.txn.layer.request.target());
-    if target.path_query != &**uri {
+    // A path is compared with the path, in whatever form the target came; anything else with the whole target.
+    let target = live.txn.layer.request.target();
+    let compared = if uri.starts_with(b"/") { crate::h1::Target::parse(target).path_query } else { target };
+    if compared != &**uri {
         return None;
     }
     let failing = {
@@ -377,7 +379,7 @@ pub(super) async fn buffer_body(
                 return Err(Fate::Answer(Answer::Error {
                     status: 408,
                     cause: Cause::ClientTimeout,
-                    phase: Phase::Data,
+                    phase: Phase::Request,
                 }));
             }
             None => return Ok(()),

@@ -71,6 +71,21 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
     }
 }
 
+/// Of the transfer codings a client accepts, only `trailers` holds beyond its own connection.
+fn accept_trailers_only(fields: &mut Fields) {
+    if fields.find(b"te", 0).is_none() {
+        return;
+    }
+    let trailers = |value: &[u8]| {
+        value.split(|byte| *byte == b',').any(|coding| trim(coding).eq_ignore_ascii_case(b"trailers"))
+    };
+    if fields.all(b"te").any(trailers) {
+        fields.set(b"te", b"trailers");
+    } else {
+        fields.remove_if(|name, _| name == b"te");
+    }
+}
+
 /// Writes the request and what is there of its body into a flow to the server.
 fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
     let worker = live.client.session.worker.id();
@@ -85,6 +100,7 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
     if let (Some(name), Some(server)) = (&back.send_name_header, &live.txn.server) {
         live.txn.layer.request.fields.set(name.as_bytes(), server.spec.name.as_str().as_bytes());
     }
+    accept_trailers_only(&mut live.txn.layer.request.fields);
     let mut out = std::mem::take(&mut live.txn.out);
     out.clear();
     let request = &live.txn.layer.request;
