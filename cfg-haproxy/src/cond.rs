@@ -294,6 +294,16 @@ mod tests {
     }
 
     #[test]
+    fn variables_stand_for_their_values_between_double_quotes() {
+        let env = BTreeMap::from([("ONE".to_owned(), "1".to_owned())]);
+        let eval = |text: &str| evaluate(text, &env, &Facts::default()).map_err(|e| e.message);
+        for text in ["streq(\"$ONE\",1)", "streq(\"a${ONE}b\",'a1b')", "strneq('$ONE',1)"] {
+            assert_eq!(eval(text), Ok(true), "{text}");
+        }
+        assert!(eval("streq(a,\"a)").is_err());
+    }
+
+    #[test]
     fn predicates_answer_from_environment_and_facts() {
         for (text, expected) in [
             ("defined(SET)", true),

@@ -171,7 +171,7 @@ impl Session {
                 self.closed |= self.ended;
                 return;
             }
-            if self.pending.is_empty() && self.waiting_until.is_none() {
+            if !self.closed && self.pending.is_empty() && self.waiting_until.is_none() {
                 self.end_of_line(control);
             }
         }

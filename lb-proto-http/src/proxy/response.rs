@@ -16,8 +16,10 @@ use super::reply::{self, Answer};
 use super::txn::Live;
 use super::upstream::{self, Failure};
 use super::{http_of, log, request, tunnel};
-use crate::h1::{BodyLength, Cursor as HeadCursor, Reject, parse_response, write_request, write_response};
-use crate::head::{Method, Version};
+use crate::h1::{
+    BodyLength, Cursor as HeadCursor, Reject, parse_response, trim, write_request, write_response,
+};
+use crate::head::{Fields, Method, Version};
 use crate::rule::{self, Cursor, Outcome, Subject};
 use crate::spec::{Action, ConnectionMode, HttpProxy};
 
