@@ -110,7 +110,10 @@ impl<'t> Checker<'t, '_> {
                 self.push(diagnostic);
                 None
             }
-            [one] => Some(*one),
+            [one] => {
+                self.rules_in_base(kind, *one, wanted);
+                Some(*one)
+            }
             [first, .., last] => {
                 let (first_span, last) = (self.config.defaults[*first].span, *last);
                 let last_span = self.config.defaults[last].span;
@@ -131,6 +134,24 @@ impl<'t> Checker<'t, '_> {
                 Some(last)
             }
         }
+    }
+
+    /// Rules are inherited once only.
+    fn rules_in_base(&mut self, kind: SectionKind, base: usize, wanted: Word<'t>) {
+        let section = &self.config.defaults[base];
+        if kind != SectionKind::Defaults || section.lists.rules.is_empty() {
+            return;
+        }
+        let (name, span) = (section.name, section.span);
+        self.push(
+            Diagnostic::error(
+                codes::CONFLICT,
+                wanted.span,
+                format!("`{name}` has rules, which only proxies can inherit"),
+            )
+            .compat("a defaults section cannot inherit from a defaults section defining TCP/HTTP rules")
+            .label(span, "this section has rules"),
+        );
     }
 
     /// `listen web 10.0.0.1:80`: the address was allowed here until 1.9.

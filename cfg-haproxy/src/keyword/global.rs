@@ -154,10 +154,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("set-dumpable", &[Opt(&[OneOf(&["on", "off", "libs"])])], "allow core dumps after a change of user")
         .negatable()
         .no_effect(super::LATER),
-    g("set-var", &[Any("name"), Rest("expression")], "sets a variable of the process")
-        .no_effect(super::LATER),
-    g("set-var-fmt", &[Any("name"), Rest("format")], "sets a variable of the process from a format")
-        .no_effect(super::LATER),
+    g("set-var", &[Any("name"), Rest("expression")], "sets a variable of the process"),
+    g("set-var-fmt", &[Any("name"), Rest("format")], "sets a variable of the process from a format"),
     g("setcap", WORD, "capabilities kept after a change of user").no_effect(super::LATER),
     g("setenv", &[Any("name"), Any("value")], "sets an environment variable"),
     g("shm-stats-file", WORD, "counters shared with the next process").no_effect(STATE),

@@ -294,13 +294,24 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         };
         let value = self.program(&rest[..position], &at.owner)?;
         Some(match rule.slot {
-            Some(slot) => (value, slot, number),
+            Some(slot) => (value, self.slots_before(making, rule) + slot, number),
             // `id` names a slot declared before; its own length limits the value.
             None => {
                 self.declared_slot(making, rule, number, rest[position])?;
                 (value, number, usize::MAX)
             }
         })
+    }
+
+    /// How many slots are declared in the sections that the section of `rule` inherits from.
+    fn slots_before(&self, making: &Making<'_, 't>, rule: &Rule<'t>) -> usize {
+        let kind = capture_kind(rule);
+        let chain = std::iter::once(making.proxy).chain(self.config.bases(making.proxy));
+        chain
+            .skip_while(|p| !p.lists.rules.iter().any(|r| std::ptr::eq(r, rule)))
+            .skip(1)
+            .map(|p| p.lists.captures.iter().filter(|c| c.kind == kind).count())
+            .sum()
     }
 
     /// Reports a capture into a slot that does not exist. Backends write into the slots of any frontend.
@@ -311,8 +322,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         slot: usize,
         word: Word<'t>,
     ) -> Option<()> {
-        let kind = if rule.set & (HR | HA) != 0 { CaptureKind::Response } else { CaptureKind::Request };
-        let declared = making.proxy.lists.captures.iter().filter(|c| c.kind == kind).count();
+        let kind = capture_kind(rule);
+        let declared: usize = std::iter::once(making.proxy)
+            .chain(self.config.bases(making.proxy))
+            .map(|p| p.lists.captures.iter().filter(|c| c.kind == kind).count())
+            .sum();
         if !making.proxy.has_frontend() || slot < declared {
             return Some(());
         }
@@ -470,6 +484,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let compat = format!("error detected while parsing an '{owner}' rule : {message}.");
         self.error(codes::RULE, word.span, message.replace('\'', "`"), compat);
     }
+}
+
+/// Whose slots a `capture` rule fills.
+fn capture_kind(rule: &Rule<'_>) -> CaptureKind {
+    if rule.set & (HR | HA) != 0 { CaptureKind::Response } else { CaptureKind::Request }
 }
 
 fn tcp_phases(making: &Making<'_, '_>, set: Sides) -> Phases {

@@ -93,7 +93,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             out.min_size = c.value.min_size;
             out
         });
-        http.captures = captures(making);
+        http.captures = self.captures(making);
         http.monitor_uri = settings
             .monitor_uri
             .as_ref()
@@ -116,6 +116,26 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         if let Some(words) = settings.balance.as_ref().and_then(|b| b.value.expression.as_ref()) {
             http.hash_key = self.program(words, "balance hash");
         }
+    }
+
+    /// Slots in the order of their declaration, inherited ones first.
+    fn captures(&self, making: &Making<'_, 't>) -> Captures {
+        let mut out = Captures::default();
+        let mut chain: Vec<_> = self.config.bases(making.proxy).collect();
+        chain.reverse();
+        chain.push(making.proxy);
+        for line in chain.into_iter().flat_map(|p| &p.lists.captures) {
+            let slot = CaptureSlot { header: line.name.map(HeaderName::new), limit: line.length as usize };
+            match line.kind {
+                CaptureKind::Cookie => {
+                    let name = line.name.unwrap_or("");
+                    out.cookie = Some((Arc::from(name.as_bytes()), line.length as usize));
+                }
+                CaptureKind::Request => out.request.push(slot),
+                CaptureKind::Response => out.response.push(slot),
+            }
+        }
+        out
     }
 
     fn http_rules(&mut self, making: &Making<'_, 't>, http: &mut HttpProxy) {
@@ -230,22 +250,6 @@ fn algorithm(name: &str) -> Option<CompressionAlgorithm> {
         "raw-deflate" => CompressionAlgorithm::RawDeflate,
         _ => return None,
     })
-}
-
-fn captures(making: &Making<'_, '_>) -> Captures {
-    let mut out = Captures::default();
-    for line in &making.proxy.lists.captures {
-        let slot = CaptureSlot { header: line.name.map(HeaderName::new), limit: line.length as usize };
-        match line.kind {
-            CaptureKind::Cookie => {
-                let name = line.name.unwrap_or("");
-                out.cookie = Some((Arc::from(name.as_bytes()), line.length as usize));
-            }
-            CaptureKind::Request => out.request.push(slot),
-            CaptureKind::Response => out.response.push(slot),
-        }
-    }
-    out
 }
 
 fn cookie(cookie: &Cookie<'_>, key: Option<&str>) -> CookieSpec {

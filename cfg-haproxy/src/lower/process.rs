@@ -5,7 +5,7 @@ use crate::codes;
 use crate::config::{Bind, LogLine};
 use lb_core::expr::{Phases, VarName};
 use lb_core::log::Style;
-use lb_core::spec::{AccessLevel, CtlSocket, LogTarget, ProcessSpec, Syslog, Tune};
+use lb_core::spec::{AccessLevel, CtlSocket, LogTarget, ProcessSpec, Syslog, Tune, VariableValue};
 use lb_proto_http::auth::{Password, User, UserList, UserLists};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         process.syslog = self.syslog();
         process.tune = self.tune();
         process.log = global.log.iter().filter_map(|l| self.log_target(l)).collect();
-        self.process_variables();
+        process.variables = self.process_variables();
         process.ctl = global.sockets.iter().flat_map(|b| self.control_sockets(b)).collect();
         process.environment = self
             .tree
@@ -50,20 +50,27 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         process
     }
 
-    /// `set-var` and `set-var-fmt` of the global section: checked, and said not to be carried out.
-    fn process_variables(&mut self) {
-        for (format, words) in &self.config.global.variables {
-            if let Err(message) = VarName::parse(words[0].text) {
-                self.error(codes::EXPRESSION, words[0].span, message.replace('\'', "`"), message);
-                continue;
-            }
-            if *format {
-                let _ = self.template(words[1], Style::Plain, Phases::CONFIG, "set-var-fmt");
+    /// `set-var` and `set-var-fmt` of the global section.
+    fn process_variables(&mut self) -> Vec<(VarName, VariableValue)> {
+        let config = self.config;
+        let mut out = Vec::new();
+        for (format, words) in &config.global.variables {
+            let name = match VarName::parse(words[0].text) {
+                Ok(name) => name,
+                Err(message) => {
+                    self.error(codes::EXPRESSION, words[0].span, message.replace('\'', "`"), message);
+                    continue;
+                }
+            };
+            let value = if *format {
+                self.template(words[1], Style::Plain, Phases::CONFIG, "set-var-fmt")
+                    .map(VariableValue::Format)
             } else {
-                let _ = self.program(&words[1..], "set-var");
-            }
-            self.not_carried_out(words[0].span, "set-var");
+                self.program(&words[1..], "set-var").map(VariableValue::Expression)
+            };
+            out.extend(value.map(|value| (name, value)));
         }
+        out
     }
 
     /// A number of the global section.

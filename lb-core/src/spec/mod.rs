@@ -21,7 +21,7 @@ pub use check::{AgentSpec, CheckSpec};
 pub use listener::{Family, ListenerSpec, UnixPermissions};
 pub use log::{Facility, LogDestination, LogFormat, LogTarget, ProxyLog, SampleRange, Severity, Syslog};
 pub use pool::{PoolSpec, Retry};
-pub use process::{AccessLevel, CtlSocket, ProcessSpec, Tune};
+pub use process::{AccessLevel, CtlSocket, ProcessSpec, Tune, VariableValue};
 pub use proxy::{Capability, Mode, ProtocolSpec, ProxySpec, Route, RouteTarget, TcpProxy};
 pub use rules::TcpRules;
 pub use server::{InitAddr, MarkedDown, ProxyHeaderVersion, ServerAddr, ServerSpec, SourceAddr};

@@ -1,6 +1,8 @@
 //! The process: who it runs as, its limits, its control sockets.
 
 use super::{ListenerSpec, LogTarget, Syslog};
+use crate::expr::{Program, VarName};
+use crate::log::Template;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +61,18 @@ pub struct ProcessSpec {
     pub tune: Tune,
     /// Environment changes in order: a value sets, `None` removes.
     pub environment: BTreeMap<Arc<str>, Option<Arc<str>>>,
+    /// Variables of the process to set at start, in order (`set-var`, `set-var-fmt`).
+    pub variables: Vec<(VarName, VariableValue)>,
+}
+
+/// What a variable of the process is set to.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "the two forms of the configuration")]
+pub enum VariableValue {
+    /// The value of an expression.
+    Expression(Program),
+    /// The text of a format.
+    Format(Template),
 }
 
 /// Sizes and limits that operators tune.
