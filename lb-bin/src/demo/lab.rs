@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The configuration files of the article, and what they refer to.
 const FILES: [(&str, &str); 4] = [
@@ -23,6 +26,7 @@ pub(crate) struct Lab {
     pub client: Option<String>,
     dir: PathBuf,
     namespaces: Vec<String>,
+    interrupted: Arc<AtomicBool>,
 }
 
 /// One node.
@@ -74,6 +78,29 @@ pub(crate) fn namespaces_are_allowed() -> bool {
         let _ = ip(&["netns", "del", &name]);
     }
     made
+}
+
+/// Becomes true at a signal that would end the program: what it made must be removed first.
+fn interruption() -> std::io::Result<Arc<AtomicBool>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let inside = runtime.enter();
+    let mut int = signal(SignalKind::interrupt())?;
+    let mut term = signal(SignalKind::terminate())?;
+    let mut hup = signal(SignalKind::hangup())?;
+    drop(inside);
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = Arc::clone(&flag);
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = int.recv() => {}
+                _ = term.recv() => {}
+                _ = hup.recv() => {}
+            }
+        });
+        raised.store(true, Ordering::Relaxed);
+    });
+    Ok(flag)
 }
 
 fn ip(words: &[&str]) -> Result<String, String> {
@@ -142,7 +169,13 @@ impl Lab {
         for (name, text) in FILES {
             fs::write(dir.join(name), text).map_err(|e| format!("{name}: {e}"))?;
         }
-        Ok(Self { nodes: Vec::new(), address, client: None, dir, namespaces: Vec::new() })
+        let interrupted = interruption().map_err(|e| format!("cannot listen to signals: {e}"))?;
+        Ok(Self { nodes: Vec::new(), address, client: None, dir, namespaces: Vec::new(), interrupted })
+    }
+
+    /// Whether the demonstration was told to stop.
+    pub(crate) fn interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     fn namespace(&mut self, name: &str) -> Result<(), String> {

@@ -50,6 +50,7 @@ fn play(args: &DemoArgs) -> Result<bool, String> {
     view.say("starting: SMTP servers, then lb on each node with the article's two files");
     lab.start()?;
     let Some(master) = wait_for_master(&mut lab, PATIENCE) else {
+        uninterrupted(&lab)?;
         return Err(format!("no node took the address within {PATIENCE:?}; their logs:\n{}", lab.logs()));
     };
     view.say(&format!("{} holds {}", lab.nodes[master].name, lab.address));
@@ -60,9 +61,14 @@ fn play(args: &DemoArgs) -> Result<bool, String> {
     if !single {
         good &= act(&mut lab, &mut mails, &mut view, "the master as a whole is killed", Node::kill_all);
     }
+    uninterrupted(&lab)?;
     mails.stop();
     view.end(&lab, &mails, good);
     Ok(good)
+}
+
+fn uninterrupted(lab: &Lab) -> Result<(), String> {
+    if lab.interrupted() { Err("interrupted; what it made is removed".to_owned()) } else { Ok(()) }
 }
 
 /// Lets something die and tells what it cost; true if mail flowed again.
@@ -73,6 +79,9 @@ fn act(
     what: &str,
     kill: fn(&mut Node) -> Result<(), String>,
 ) -> bool {
+    if lab.interrupted() {
+        return false;
+    }
     let Some(master) = lab.master() else {
         view.say("nobody holds the address");
         return false;
@@ -85,6 +94,9 @@ fn act(
         return false;
     }
     watch(lab, mails, view, ACT);
+    if lab.interrupted() {
+        return false;
+    }
     let cost = mails.cost(start);
     let holder = lab.master().map_or_else(|| "nobody".to_owned(), |at| lab.nodes[at].name.clone());
     view.say(&format!(
@@ -100,7 +112,7 @@ fn act(
 
 fn wait_for_master(lab: &mut Lab, limit: Duration) -> Option<usize> {
     let end = Instant::now() + limit;
-    while Instant::now() < end {
+    while Instant::now() < end && !lab.interrupted() {
         if let Some(master) = lab.master() {
             return Some(master);
         }
@@ -111,7 +123,7 @@ fn wait_for_master(lab: &mut Lab, limit: Duration) -> Option<usize> {
 
 fn watch(lab: &mut Lab, mails: &mut Mails, view: &mut View, time: Duration) {
     let end = Instant::now() + time;
-    while Instant::now() < end {
+    while Instant::now() < end && !lab.interrupted() {
         mails.collect();
         view.show(lab, mails);
         lab::pause(Duration::from_millis(250));
