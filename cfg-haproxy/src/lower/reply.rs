@@ -219,12 +219,19 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         chain.push(making.proxy);
         let mut out = Vec::new();
         for proxy in chain {
+            // Of several lines for a status the last one counts, whichever of the two keywords it uses.
+            let mut placed = Vec::new();
             for words in &proxy.lists.error_groups {
-                self.error_group(words, &mut out);
+                let mut group = Vec::new();
+                self.error_group(words, &mut group);
+                placed.push((words[0].span.start, group));
             }
             for line in &proxy.lists.errors {
-                out.extend(self.error_line(line).map(|reply| (line.status, reply)));
+                let reply = self.error_line(line).map(|reply| (line.status, reply));
+                placed.push((line.target.span.start, reply.into_iter().collect()));
             }
+            placed.sort_by_key(|(start, _)| *start);
+            out.extend(placed.into_iter().flat_map(|(_, replies)| replies));
             for words in &proxy.lists.http_errors {
                 let reply =
                     self.reply(words, 0, making.request_phases().or(making.response_phases()), "http-error");

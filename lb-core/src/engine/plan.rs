@@ -70,19 +70,24 @@ pub struct ProxyPlan {
 }
 
 impl ProxyPlan {
-    /// Index of the backend that the first route whose condition holds leads to. `None` if no route applies, or if one
-    /// leads to a name that no backend has: then the default one serves.
+    /// Index of the backend that the first route whose condition holds leads to, passing over those that are disabled.
+    /// `None` if no route applies, or if one leads to a name that no backend has: then the default one serves.
     pub fn route(&self, plan: &Plan, env: &Env<'_>) -> Option<usize> {
         let holds = |c: &Option<Condition>| c.as_ref().is_none_or(|c| c.holds(env));
-        let (at, route) = self.spec.routes.iter().enumerate().find(|(_, route)| holds(&route.condition))?;
-        match &route.target {
-            RouteTarget::Backend(_) => self.routes[at],
-            RouteTarget::Dynamic(template) => {
-                let mut name = Vec::new();
-                template.write(env, &mut name);
-                plan.backends.get(std::str::from_utf8(&name).ok()?).copied()
+        for (at, route) in self.spec.routes.iter().enumerate().filter(|(_, route)| holds(&route.condition)) {
+            let found = match &route.target {
+                RouteTarget::Backend(_) => self.routes[at],
+                RouteTarget::Dynamic(template) => {
+                    let mut name = Vec::new();
+                    template.write(env, &mut name);
+                    plan.backends.get(std::str::from_utf8(&name).ok()?).copied()
+                }
+            };
+            if !found.is_some_and(|index| plan.proxies[index].spec.disabled) {
+                return found;
             }
         }
+        None
     }
 }
 

@@ -167,6 +167,8 @@ impl Alias {
             Self::ResponseCookie => cookie(record.http.and_then(|http| http.response_cookie), writer),
             Self::Hostname => writer.text(engine.hostname().as_bytes()),
             Self::UniqueId => writer.text(env.facts.unique_id().unwrap_or(b"")),
+            // An exchange that ended without a response has no status to show.
+            Self::Status if record.status == 0 && record.http_mode => writer.int(-1),
             Self::Status => writer.int(record.status.into()),
             Self::AcceptUtc => zoned(record.accept_date, 0, writer),
             Self::AcceptLocal => zoned(record.accept_date, local(record.accept_date, env), writer),

@@ -310,7 +310,7 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
                 continue;
             }
             Outcome::WaitForBody { time, at_least } => {
-                if let Err(fate) = buffer_body(live, Some(time), at_least, false).await {
+                if let Err(fate) = buffer_body(live, Some(time), at_least, true).await {
                     return Some(fate);
                 }
                 continue;

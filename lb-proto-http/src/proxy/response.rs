@@ -357,7 +357,9 @@ async fn client_aborted(live: &mut Live<'_>, phase: Phase) -> After {
     end(live, Cause::ClientAbort, phase);
     log::abort(live, Cause::ClientAbort);
     upstream::detach(live, false);
-    if live.client.stream.is_tls() {
+    // Nothing was sent to a server yet: then there is nothing to answer.
+    let early = matches!(phase, Phase::Queue | Phase::Connect);
+    if early || live.client.stream.is_tls() {
         return gone(live, phase);
     }
     reply::answer(live, Answer::Error { status: 400, cause: Cause::ClientAbort, phase }).await;
