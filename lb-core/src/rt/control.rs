@@ -155,8 +155,7 @@ impl LiveControl {
     fn line(&self, entry: &Entry, now: Stamp) -> SessionLine {
         let plan = &entry.target.generation.plan;
         let handle = &entry.target.handle;
-        let mut line = SessionLine::default();
-        line.id = entry.id;
+        let mut line = SessionLine { id: entry.id, ..SessionLine::default() };
         line.proto = match entry.peer {
             Some(SocketAddr::V4(_)) => "tcpv4",
             Some(SocketAddr::V6(_)) => "tcpv6",

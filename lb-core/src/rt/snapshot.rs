@@ -88,10 +88,9 @@ pub(super) fn proxies(generation: &Generation, maxconn: usize) -> Vec<ProxySnaps
 
 fn frontend(proxy: &ProxyPlan, maxconn: usize, now_ms: u64) -> FrontendSnapshot {
     let front = &proxy.state.front;
-    let mut all = FrontendSnapshot::default();
-    all.sessions = front.sessions.level();
+    let mut all = FrontendSnapshot { sessions: front.sessions.level(), ..FrontendSnapshot::default() };
     let limit = front.maxconn().or(proxy.spec.maxconn);
-    all.limit = limit.unwrap_or(u32::try_from(maxconn).unwrap_or(u32::MAX));
+    all.limit = limit.unwrap_or_else(|| u32::try_from(maxconn).unwrap_or(u32::MAX));
     all.state = match front.running() {
         Running::Paused => FrontendState::Paused,
         Running::Stopped => FrontendState::Stopped,
@@ -156,12 +155,12 @@ pub(super) fn server_states(generation: &Generation, backend: Option<&ProxyName>
         let redirected = redirected.unwrap_or_default();
         let check = server.spec.check.as_ref();
         let agent = server.spec.agent.as_ref().map(|agent| &agent.endpoint);
-        state.check_port = redirected.check_port.or(check.and_then(|c| c.port)).unwrap_or(0);
-        state.check_addr = redirected.check_addr.or(check.and_then(|c| c.addr)).map(|ip| ip.to_string());
+        state.check_port = redirected.check_port.or_else(|| check?.port).unwrap_or(0);
+        state.check_addr = redirected.check_addr.or_else(|| check?.addr).map(|ip| ip.to_string());
         let agent_addr = agent.and_then(Endpoint::inet).map(|addr| addr.ip());
         let agent_addr = redirected.agent_addr.or(agent_addr).map(|ip| ip.to_string());
         state.agent_addr = agent_addr.filter(|addr| *addr != state.addr);
-        state.agent_port = redirected.agent_port.or(agent.and_then(Endpoint::port)).unwrap_or(0);
+        state.agent_port = redirected.agent_port.or_else(|| agent?.port()).unwrap_or(0);
         state
     };
     servers(generation, backend).map(one).collect()
@@ -174,9 +173,11 @@ pub(super) fn server_connections(
     workers: usize,
 ) -> Vec<ServerConnections> {
     let one = |(proxy, server, id): (&Arc<ProxyPlan>, &Arc<ServerPlan>, ServerId)| {
-        let mut line = ServerConnections::default();
-        line.backend = proxy.spec.name.to_string();
-        line.backend_id = proxy.spec.id;
+        let mut line = ServerConnections {
+            backend: proxy.spec.name.to_string(),
+            backend_id: proxy.spec.id,
+            ..ServerConnections::default()
+        };
         line.name = server_name(server).to_owned();
         line.id = server.spec.id;
         (line.addr, line.port) = address(proxy.pool.address(id));

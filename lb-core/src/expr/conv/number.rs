@@ -154,6 +154,11 @@ fn dec<'a>(env: &Env<'a>, args: &Args, sample: Sample<'a>, little: bool) -> Opti
 }
 
 fn ipmask<'a>(_: &Env<'a>, args: &Args, sample: Sample<'a>) -> Option<Sample<'a>> {
+    // An IPv4 address in IPv6 clothes is masked as what it is.
+    let sample = match sample {
+        Sample::Ipv6(addr) => addr.to_ipv4_mapped().map_or(sample, Sample::Ipv4),
+        other => other,
+    };
     match (sample, args.get(0)?, args.get(1)) {
         (Sample::Ipv4(addr), Arg::Ipv4(mask), _) => {
             Some(Sample::Ipv4(Ipv4Addr::from(u32::from(addr) & u32::from(*mask))))

@@ -150,6 +150,7 @@ fn numbers_saturate_and_read_variables() {
         ("bin(01020304050607),le2dec(:,2)", "513:1027:1541:7"),
         ("ipv4(10.1.2.3),ipmask(16)", "10.1.0.0"),
         ("ipv6(2001:db8::1),ipmask(16,32)", "2001:db8::"),
+        ("ipv6(::ffff:10.1.2.3),ipmask(16,32)", "10.1.0.0"),
         ("str(10.1.2.3),ipmask(255.0.0.0)", "10.0.0.0"),
     ]);
     assert_eq!(eval("ipv6(2001:db8::1),ipmask(16)"), None);
