@@ -1,5 +1,6 @@
 //! Writing of heads and chunk framing.
 
+use crate::answer::reason;
 use crate::head::{Fields, Request, Response, Version};
 
 /// Appends a request head: the request's own line and fields, then `extra` lines, then the empty line.
@@ -22,12 +23,18 @@ pub fn write_request(out: &mut Vec<u8>, request: &Request, extra: &[(&[u8], &[u8
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a response head. The version towards clients is always 1.1, whatever the server speaks.
+/// Appends a response head. A server that speaks 1.0 is passed on as such; a missing reason is filled in.
 pub fn write_response(out: &mut Vec<u8>, response: &Response, extra: &[(&[u8], &[u8])]) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    push_status(out, response.status);
+    out.extend_from_slice(match response.version {
+        Version::Http11 => b"HTTP/1.1 ",
+        Version::Http10 => b"HTTP/1.0 ",
+    });
+    push_decimal(out, u64::from(response.status));
     out.push(b' ');
-    out.extend_from_slice(response.reason());
+    match response.reason() {
+        b"" => out.extend_from_slice(reason(response.status).as_bytes()),
+        reason => out.extend_from_slice(reason),
+    }
     out.extend_from_slice(b"\r\n");
     write_fields(out, &response.fields);
     write_extra(out, extra);
@@ -59,12 +66,6 @@ fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
-}
-
-/// Appends a status code, with at least three digits.
-fn push_status(out: &mut Vec<u8>, status: u16) {
-    let status = status.min(999);
-    out.extend([b'0' + (status / 100) as u8, b'0' + (status / 10 % 10) as u8, b'0' + (status % 10) as u8]);
 }
 
 /// Appends a decimal number.

@@ -442,7 +442,6 @@ fn finish_request(request: &mut Request, framing: &mut Framing, limits: &Limits)
         return Err(Reject::HeadTooLarge);
     }
     request.method = Method::of(request.method_text());
-    request.received = (request.method_span, request.target);
     request.head_end = request.body_at;
     check_form(request, framing.host, limits)?;
     settle_transfer(&mut request.fields, framing, request.version);
@@ -473,6 +472,7 @@ fn finish_request(request: &mut Request, framing: &mut Framing, limits: &Limits)
     request.flags = framing.flags;
     request.flags.chunked = framing.chunked;
     normalize(request);
+    request.received = (request.method_span, request.target);
     Ok(())
 }
 
@@ -481,6 +481,12 @@ fn finish_request(request: &mut Request, framing: &mut Framing, limits: &Limits)
 fn settle_transfer(fields: &mut Fields, framing: &mut Framing, version: Version) {
     if !framing.transfer_encoding {
         return;
+    }
+    // Only one spelling is forwarded.
+    let mut from = 0;
+    while let Some(index) = fields.find(b"transfer-encoding", from) {
+        fields.lower(fields.value_span(index));
+        from = index + 1;
     }
     if framing.length.take().is_some() {
         fields.remove_all(b"content-length");
@@ -639,7 +645,7 @@ fn finish_response(response: &mut Response, framing: &mut Framing, asked: Method
     }
     response.body = if tunnel {
         BodyLength::Tunnel
-    } else if asked == Method::Head || status < 200 || matches!(status, 204 | 304) {
+    } else if asked == Method::Head || (100..200).contains(&status) || matches!(status, 204 | 304) {
         BodyLength::Empty
     } else if framing.chunked {
         BodyLength::Chunked

@@ -132,7 +132,7 @@ fn length_and_chunks_together_keep_the_chunks_and_close() {
             .unwrap();
     assert_eq!(parsed.body, BodyLength::Chunked);
     assert!(parsed.flags.close);
-    assert_eq!(show(&parsed.fields), "host: a\ntransfer-encoding: Chunked\n");
+    assert_eq!(show(&parsed.fields), "host: a\ntransfer-encoding: chunked\n");
 }
 
 #[test]

@@ -256,11 +256,19 @@ impl Fields {
         self.list.iter().map(|field| field.name.len() + field.value.len() + 4).sum()
     }
 
-    /// Puts a span of received bytes into lower case.
+    /// Bytes of all names and values together.
+    pub fn text_len(&self) -> usize {
+        self.list.iter().map(|field| field.name.len() + field.value.len()).sum()
+    }
+
+    /// Puts the bytes of a span into lower case.
     pub(crate) fn lower(&mut self, span: Span) {
-        debug_assert_eq!(span.at & ADDED, 0);
-        let at = span.at as usize;
-        if let Some(bytes) = self.received.get_mut(at..at + span.len()) {
+        let (area, at) = if span.at & ADDED == 0 {
+            (&mut self.received, span.at as usize)
+        } else {
+            (&mut self.added, (span.at & !ADDED) as usize)
+        };
+        if let Some(bytes) = area.get_mut(at..at + span.len()) {
             bytes.make_ascii_lowercase();
         }
     }

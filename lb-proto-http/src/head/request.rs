@@ -173,6 +173,11 @@ impl Request {
         true
     }
 
+    /// What logs count for the head. The figure is that of HAProxy's internal form, which people compare.
+    pub(crate) fn logged_len(&self) -> u64 {
+        (20 + self.method_text().len() + self.target().len() + 8 + self.fields.text_len() + 1) as u64
+    }
+
     /// The part of the body that arrived with the head or was read into the same buffer.
     pub fn buffered_body(&self) -> &[u8] {
         self.fields.buffer().get(self.body_at..self.filled).unwrap_or_default()

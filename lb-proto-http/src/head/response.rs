@@ -47,6 +47,12 @@ impl Response {
         true
     }
 
+    /// What logs count for the head. The figure is that of HAProxy's internal form, which people compare.
+    pub(crate) fn logged_len(&self) -> u64 {
+        let digits = if self.status < 100 { 2 } else { 3 };
+        (20 + 8 + digits + self.reason().len() + self.fields.text_len() + 1) as u64
+    }
+
     /// The part of the body that arrived with the head.
     pub fn buffered_body(&self) -> &[u8] {
         self.fields.buffer().get(self.body_at..self.filled).unwrap_or_default()

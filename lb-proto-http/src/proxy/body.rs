@@ -3,6 +3,19 @@
 use crate::h1::{BodyLength, Chunked, Limits, Piece, Reject, parse_trailers, push_hex, write_trailers};
 use crate::head::Fields;
 
+/// Whether the beginning of a body can be one.
+pub(super) fn check(length: BodyLength, bytes: &[u8]) -> Result<(), Reject> {
+    let mut decoder = Chunked::new();
+    let mut at = 0;
+    while length == BodyLength::Chunked && at < bytes.len() {
+        match decoder.next(&bytes[at..])? {
+            Piece::Skip(len) | Piece::Data(len) => at += len,
+            Piece::Trailers(_) => break,
+        }
+    }
+    Ok(())
+}
+
 /// Where a body ends in `bytes`, which begin with it; `None` when it goes on beyond them.
 pub(super) fn end_of(length: BodyLength, bytes: &[u8]) -> Option<usize> {
     match length {
@@ -67,7 +80,7 @@ pub(super) struct Transfer {
     sink: Sink,
     /// Trailers that are still incomplete.
     trailers: Vec<u8>,
-    /// Bytes of data seen.
+    /// What logs count: bytes of data, and of what marks the end of chunks.
     pub(super) bytes: u64,
 }
 
@@ -205,6 +218,7 @@ impl Transfer {
             if self.sink == Sink::Chunks {
                 out.extend_from_slice(b"0\r\n\r\n");
             }
+            self.bytes += 1;
             self.source = Source::Done;
             return Ok(2);
         }
@@ -221,6 +235,7 @@ impl Transfer {
         if self.sink == Sink::Chunks {
             write_trailers(out, &fields);
         }
+        self.bytes += fields.text_len() as u64 + 1;
         self.source = Source::Done;
         Ok(end - before)
     }

@@ -9,6 +9,7 @@ use super::request::{self, Fate, NoRequest};
 use super::runner::Ended;
 use super::txn::{Live, Txn};
 use super::{log, response};
+use crate::h1::Reject;
 use std::task::Poll;
 
 /// What becomes of the client connection after an exchange.
@@ -79,7 +80,7 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
     if let Err(none) = request::read(&mut live).await {
         return no_request(&mut live, &none).await;
     }
-    live.txn.counts.from_client = live.txn.layer.request.body_at as u64;
+    live.txn.counts.from_client = live.txn.layer.request.logged_len();
     match request::process(&mut live).await {
         Fate::Forward => response::forward(&mut live).await,
         Fate::Answer(answer) => reply::answer(&mut live, answer).await,
@@ -116,17 +117,7 @@ async fn no_request(live: &mut Live<'_>, none: &NoRequest) -> After {
     let silent = live.txn.layer.request.filled == 0;
     let (status, cause) = match none {
         NoRequest::Nothing if !first || ignore => return After::Close,
-        NoRequest::Nothing => {
-            if live.client.session.frontend().spec.log.dontlognull {
-                return After::Close;
-            }
-            // Nobody is there to read an answer.
-            end(live, Cause::ClientAbort, Phase::Request);
-            live.txn.layer.response.status = 400;
-            log::bad_request(live);
-            log::write(live, Origin::Close);
-            return After::Close;
-        }
+        NoRequest::Nothing => (400, Cause::ClientAbort),
         NoRequest::Late if silent && ignore => return After::Close,
         NoRequest::Aborted => (400, Cause::ClientAbort),
         NoRequest::Late => (408, Cause::ClientTimeout),
@@ -134,6 +125,11 @@ async fn no_request(live: &mut Live<'_>, none: &NoRequest) -> After {
     };
     end(live, cause, Phase::Request);
     log::bad_request(live);
+    if matches!(none, NoRequest::Bad(Reject::Http2Preface)) {
+        // Well-formed, but of a protocol that is not spoken here: refused like any request.
+        fail(live, status, cause, Phase::Request).await;
+        return After::Close;
+    }
     if silent && live.client.session.frontend().spec.log.dontlognull {
         live.txn.logged = true;
     }

@@ -314,10 +314,12 @@ async fn drained(live: &mut Live<'_>) -> Option<usize> {
 pub(super) fn write_head(live: &mut Live<'_>, keep: bool, out: &mut Vec<u8>) {
     let http10 = live.txn.layer.request.version == Version::Http10 && live.txn.layer.has_request;
     let response = &mut live.txn.layer.response;
-    let option: &[u8] = match (keep, http10) {
-        (true, false) => b"",
-        (true, true) => b"keep-alive",
-        (false, _) => b"close",
+    // What goes without saying in the version that is announced is not said.
+    let option: &[u8] = match (keep, response.version) {
+        (true, Version::Http11) if !http10 => b"",
+        (true, _) => b"keep-alive",
+        (false, Version::Http11) => b"close",
+        (false, Version::Http10) => b"",
     };
     let mut extra: &[(&[u8], &[u8])] = &[];
     let pair = [(&b"connection"[..], option)];

@@ -94,6 +94,8 @@ fn parse(live: &mut Live<'_>, filled: usize) -> Result<bool, NoRequest> {
     let txn = &mut *live.txn;
     match parse_request(&mut txn.layer.request, &mut txn.cursor, filled, &limits) {
         Ok(true) => {
+            let request = &txn.layer.request;
+            super::body::check(request.body, request.buffered_body()).map_err(NoRequest::Bad)?;
             txn.layer.has_request = true;
             txn.times.request = Some(Instant::now());
             Ok(true)

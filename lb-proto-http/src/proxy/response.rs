@@ -58,7 +58,7 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
         }
         let mut upload = begin(live, back);
         let arrival = wait(live, back, &mut upload).await;
-        live.txn.counts.from_client += upload.received;
+        live.txn.counts.from_client += upload.transfer.bytes;
         live.txn.counts.to_server += upload.moved;
         match arrival {
             Arrival::Head if !retries_status(live, back) => return pass_on(live, back, upload).await,
@@ -108,7 +108,7 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
     let request = &live.txn.layer.request;
     let option: &[(&[u8], &[u8])] = match (close, request.version) {
         (true, Version::Http11) => &[(b"connection", b"close")],
-        (false, Version::Http10) => &[(b"connection", b"keep-alive")],
+        (false, Version::Http10) if !request.flags.close => &[(b"connection", b"keep-alive")],
         _ => &[],
     };
     write_request(&mut out, request, option);
@@ -122,7 +122,6 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
         if taken.verbatim {
             out.extend_from_slice(&there[..taken.used]);
         }
-        live.txn.counts.from_client += taken.used as u64;
         live.txn.layer.request.body_at += taken.used;
     }
     Flow::new(transfer, out)
@@ -155,6 +154,7 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arriv
             match parse(live, back, &mut cursor, filled) {
                 Ok(false) => break,
                 Ok(true) if is_interim(live.txn.layer.response.status) => {
+                    live.txn.counts.from_server += live.txn.layer.response.logged_len();
                     match interim(live, filled).await {
                         Some(rest) => filled = rest,
                         None => return Arrival::Gone,
@@ -166,6 +166,12 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arriv
                 }
                 Ok(true) => {
                     live.txn.times.response = Some(live.touch());
+                    let response = &live.txn.layer.response;
+                    if super::body::check(response.body, response.buffered_body()).is_err() {
+                        live.txn.times.response = None;
+                        return Arrival::Bad;
+                    }
+                    live.txn.counts.from_server += response.logged_len();
                     return Arrival::Head;
                 }
                 Err(_) => return Arrival::Bad,
@@ -372,6 +378,12 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
     let layer = &mut live.txn.layer;
     layer.has_response = true;
     layer.server_status = layer.response.status;
+    let status = layer.response.status;
+    if let (Some(lease), Some(backend)) = (&live.txn.upstream.lease, &live.txn.backend) {
+        let now = live.txn.times.response.unwrap_or_else(Instant::now);
+        let events = backend.pool.observe(lease.server(), Observation::Response(status), now);
+        live.client.session.generation.report(backend, events);
+    }
     if let Some(answer) = rules(live, back).await {
         upstream::detach(live, false);
         return reply::answer(live, answer).await;
@@ -464,19 +476,12 @@ struct Shape {
 
 fn shape(live: &mut Live<'_>, back: &HttpProxy, upload: &Flow) -> Shape {
     let http10 = live.txn.layer.request.version == Version::Http10;
-    let response = &mut live.txn.layer.response;
-    let mut sink = Sink::Plain;
-    let mut framed = true;
-    match response.body {
-        BodyLength::Chunked if http10 => {
-            // A client of 1.0 knows no chunks: the body ends with the connection.
-            response.fields.remove_all(b"transfer-encoding");
-            framed = false;
-        }
-        BodyLength::Chunked => sink = Sink::Chunks,
-        BodyLength::UntilClose => framed = false,
-        _ => {}
-    }
+    let (sink, framed) = match live.txn.layer.response.body {
+        // A client of 1.0 gets chunks as they are and the end of the connection behind them.
+        BodyLength::Chunked => (Sink::Chunks, !http10),
+        BodyLength::UntilClose => (Sink::Plain, false),
+        _ => (Sink::Plain, true),
+    };
     let front = live.client.frontend().map_or(ConnectionMode::KeepAlive, |http| http.connection);
     let _ = back;
     let keep = framed
@@ -495,14 +500,12 @@ async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After 
     let response = &live.txn.layer.response;
     let mut transfer = Transfer::new(response.body, sink);
     let there = response.buffered_body();
-    live.txn.counts.from_server += response.body_at as u64;
     let taken = transfer.take(there, &mut out);
     let mut surplus = false;
     if let Ok(taken) = &taken {
         if taken.verbatim {
             out.extend_from_slice(&there[..taken.used]);
         }
-        live.txn.counts.from_server += taken.used as u64;
         surplus = taken.used < there.len();
     }
     let asap = live.client.session.frontend().spec.log.asap;
@@ -514,7 +517,7 @@ async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After 
         Ok(_) => stream(live, &mut upload, &mut download).await,
         Err(_) => Ended::Server(Phase::Data),
     };
-    live.txn.counts.from_server += download.received;
+    live.txn.counts.from_server += download.transfer.bytes;
     live.txn.counts.to_client += download.moved;
     live.txn.out = std::mem::take(&mut download.out);
     conclude(live, back, ended, keep, &upload, &download, surplus)

@@ -16,7 +16,7 @@ pub(super) async fn run(live: &mut Live<'_>, upload: Flow) -> After {
     reply::write_head(live, true, &mut out);
     let response = &live.txn.layer.response;
     out.extend_from_slice(response.buffered_body());
-    live.txn.counts.from_server += (response.body_at + response.buffered_body().len()) as u64;
+    live.txn.counts.from_server += response.buffered_body().len() as u64;
     let request = &live.txn.layer.request;
     // What the client sent behind its request already belongs to the tunnel.
     let early = [request.buffered_body(), upload.extra.as_slice()].concat();
