@@ -203,8 +203,10 @@ fn count<'a>(env: &Env<'a>, args: &'a Args, source: Source, full: bool) -> Optio
 /// An address, with a port or without.
 pub(super) fn address<'a>(text: &[u8]) -> Option<Sample<'a>> {
     let text = std::str::from_utf8(text).ok()?;
-    let addr =
-        text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()))?;
+    let addr = text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()));
+    // Brackets without a port, as in a `Host` field.
+    let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok();
+    let addr = addr.or_else(|| bare().map(IpAddr::V6))?;
     Some(match addr {
         IpAddr::V4(addr) => Sample::Ipv4(addr),
         IpAddr::V6(addr) => Sample::Ipv6(addr),
