@@ -179,6 +179,19 @@ impl Facts for World<'_> {
     }
 }
 
+/// PROXY protocol headers: every beginning of one is incomplete or the same header.
+pub fn proxy_protocol(data: &[u8]) {
+    use crate::proxyproto::{Parsed, parse};
+    if let Parsed::Complete(header) = parse(data) {
+        assert!(header.length <= data.len());
+        assert_eq!(parse(&data[..header.length]), Parsed::Complete(header));
+        for end in 0..header.length.min(256) {
+            assert_eq!(parse(&data[..end]), Parsed::Incomplete);
+        }
+        header.tlvs().for_each(|tlv| assert!(tlv.value.len() <= data.len()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
