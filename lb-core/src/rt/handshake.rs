@@ -2,6 +2,8 @@
 
 use super::Connection;
 use super::connection::Stamp;
+use super::rules::{Decision, decide};
+use crate::expr::VarScope;
 use crate::proxyproto::{Parsed, parse};
 use std::io;
 use std::sync::Arc;
@@ -14,8 +16,14 @@ const MAX_HEADER: usize = 16 + 4096;
 ///
 /// The protocol gets a task of its own that holds nothing but the protocol's future: with many idle connections the size
 /// of that task is most of the memory.
-pub(super) fn start(connection: Connection) {
+pub(super) fn start(mut connection: Connection) {
     let worker = connection.worker.clone();
+    let frontend = Arc::clone(connection.frontend());
+    let rules = &frontend.spec.tcp_rules.connection;
+    if !rules.is_empty() && decide(rules, &mut connection, &VarScope::new()) == Decision::Reject {
+        frontend.state.front.counters.of(worker.id()).denied_connections.inc();
+        return connection.stream.reset_on_close();
+    }
     if needs_handshake(&connection) {
         worker.spawn(Box::pin(async move {
             if let Some(connection) = shake(connection).await {
@@ -27,7 +35,13 @@ pub(super) fn start(connection: Connection) {
     }
 }
 
-fn begin(connection: Connection) {
+fn begin(mut connection: Connection) {
+    let frontend = Arc::clone(connection.frontend());
+    let rules = &frontend.spec.tcp_rules.session;
+    if !rules.is_empty() && decide(rules, &mut connection, &VarScope::new()) == Decision::Reject {
+        frontend.state.front.counters.of(connection.worker.id()).denied_sessions.inc();
+        return connection.stream.reset_on_close();
+    }
     let Some(protocol) = connection.generation.protocol(connection.proxy).cloned() else { return };
     let counters = &connection.frontend().state.front.counters;
     counters.of(connection.worker.id()).sessions.inc();

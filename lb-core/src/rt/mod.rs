@@ -22,6 +22,7 @@ mod logger;
 mod outlet;
 mod probe;
 mod relay;
+mod rules;
 mod server;
 mod sessions;
 mod snapshot;
