@@ -174,6 +174,7 @@ impl Request {
     }
 
     /// What logs count for the head. The figure is that of HAProxy's internal form, which people compare.
+    #[cfg(feature = "tokio")]
     pub(crate) fn logged_len(&self) -> u64 {
         (20 + self.method_text().len() + self.target().len() + 8 + self.fields.text_len() + 1) as u64
     }

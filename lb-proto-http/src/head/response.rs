@@ -48,6 +48,7 @@ impl Response {
     }
 
     /// What logs count for the head. The figure is that of HAProxy's internal form, which people compare.
+    #[cfg(feature = "tokio")]
     pub(crate) fn logged_len(&self) -> u64 {
         let digits = if self.status < 100 { 2 } else { 3 };
         (20 + 8 + digits + self.reason().len() + self.fields.text_len() + 1) as u64

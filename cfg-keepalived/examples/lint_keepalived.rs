@@ -1,6 +1,6 @@
 //! Checks keepalived.conf files and prints every finding with its place.
 //!
-//! usage: `lint [--keepalived|--json] FILE…`. The exit code is that of `keepalived -t` for the last file. A real program
+//! usage: `lint_keepalived [--keepalived|--json] FILE…`. The exit code is that of `keepalived -t` for the last file. A real program
 //! would also tell the library which interfaces exist, see `Env::interface_exists`, and expand include patterns.
 
 use cfg_keepalived::{Included, Source, Sources, StaticEnv, load};
