@@ -25,7 +25,7 @@ pub struct Proxy<'t> {
     pub name: &'t str,
     /// Where the name stands; the keyword for anonymous defaults.
     pub span: Span,
-    /// Index into [`Config::defaults`] of the section it inherits from.
+    /// Index into [`defaults`](super::Config::defaults) of the section it inherits from.
     pub base: Option<usize>,
     /// What it says itself.
     pub settings: Settings<'t>,
