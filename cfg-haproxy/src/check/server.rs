@@ -125,7 +125,7 @@ impl<'t> Checker<'t, '_> {
         Some(address)
     }
 
-    /// A host name must resolve unless `init-addr` says what to do otherwise.
+    /// A host name should resolve unless `init-addr` says what to do otherwise.
     fn server_host(
         &mut self,
         address: &Address<'t>,
@@ -142,15 +142,15 @@ impl<'t> Checker<'t, '_> {
         if may_lack || name.starts_with('_') || self.host.names.resolve(name).is_some() {
             return;
         }
-        let mut diagnostic = Diagnostic::error(
+        // HAProxy refuses to start here. A name server that is late must not keep a whole balancer down: the server
+        // starts without an address, in maintenance, and says so.
+        let diagnostic = Diagnostic::warning(
             codes::UNRESOLVED,
             word.span,
-            format!("the host name `{name}` cannot be resolved"),
+            format!("the host name `{name}` cannot be resolved; the server starts in maintenance"),
         )
-        .compat(format!("'{owner}' : could not resolve address '{name}'."));
-        diagnostic = diagnostic.note(
-            "`init-addr none` lets the server start without an address, `init-addr last,libc,none` too",
-        );
+        .compat(format!("'{owner}' : could not resolve address '{name}', disabling server."))
+        .note("`init-addr none` says that this is meant");
         self.push(diagnostic);
     }
 

@@ -4,8 +4,11 @@ use super::Clock;
 use super::plan::{LogPlan, Plan, ProxyPlan, ServerPlan, TargetPlan};
 use super::state::ProxyState;
 use crate::addr::Endpoint;
+use crate::balance::ServerId;
 use crate::name::ProxyName;
-use crate::pool::{CheckDef, ObserveDef, Pool, PoolDef, PoolError, PoolEvent, ServerDef, TrackDef};
+use crate::pool::{
+    CheckDef, ObserveDef, Pool, PoolDef, PoolError, PoolEvent, ResolutionFailure, ServerDef, TrackDef,
+};
 use crate::spec::{Capability, Origin, ProxySpec, RouteTarget, ServerSpec, Spec};
 use std::collections::HashMap;
 use std::fmt;
@@ -208,10 +211,19 @@ fn pool(proxy: &ProxySpec, before: Option<&ProxyPlan>, fullconn: u32, workers: u
     def.workers = workers;
     // Differs from proxy to proxy and from start to start; nothing secret depends on it.
     def.seed = now.date.as_nanos() as u64 ^ (u64::from(proxy.id) << 48);
-    match before {
-        Some(old) => Ok((Arc::clone(&old.pool), old.pool.reconfigure(def, now.instant)?)),
-        None => Ok((Pool::new(def, now.instant)?, Vec::new())),
+    let (pool, mut events) = match before {
+        Some(old) => (Arc::clone(&old.pool), old.pool.reconfigure(def, now.instant)?),
+        None => (Pool::new(def, now.instant)?, Vec::new()),
+    };
+    // A server whose name led to no address takes no traffic until it has one.
+    for (at, server) in spec.servers.iter().enumerate() {
+        let id = ServerId(at as u32);
+        if matches!(server.addr.endpoint, Endpoint::Host { .. }) && pool.address(id).is_none() {
+            let failed = pool.set_resolution(id, Some(ResolutionFailure::Never), now.instant);
+            events.extend(failed.unwrap_or_default());
+        }
     }
+    Ok((pool, events))
 }
 
 fn server_def(server: &ServerSpec) -> ServerDef {
