@@ -10,6 +10,7 @@ use crate::pool::{
     CheckDef, ObserveDef, Pool, PoolDef, PoolError, PoolEvent, ResolutionFailure, ServerDef, TrackDef,
 };
 use crate::spec::{Capability, Origin, ProxySpec, RouteTarget, ServerSpec, Spec};
+use crate::stick::{SharedTable, TableSpec};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -69,6 +70,7 @@ impl Plan {
             return Err(error);
         }
         let fullconn = fullconns(&spec, &routes);
+        let tables = tables(&spec, old, now);
         let process = Arc::new(spec.process);
         let (mut proxies, mut events) = (Vec::new(), Vec::new());
         // Nothing fails from here on: only now may the state that is shared with the old plan change.
@@ -96,7 +98,7 @@ impl Plan {
             proxies.push(Arc::new(plan));
         }
         let generation = old.map_or(1, |plan| plan.generation + 1);
-        Ok((Self { generation, process, proxies, backends: index.backends }, events))
+        Ok((Self { generation, process, proxies, backends: index.backends, tables }, events))
     }
 
     /// The proxy of this plan that `spec` continues.
@@ -104,6 +106,17 @@ impl Plan {
         let alike = |p: &ProxyPlan| p.spec.name == spec.name && p.spec.capability == spec.capability;
         self.proxies.iter().map(|p| &**p).find(|p| alike(p))
     }
+}
+
+/// The stick tables; one that is configured as before keeps its entries.
+fn tables(spec: &Spec, old: Option<&Plan>, now: Clock) -> HashMap<Arc<str>, Arc<SharedTable>> {
+    let own = spec.proxies.iter().filter_map(|proxy| proxy.table.as_ref());
+    let table = |spec: &TableSpec| {
+        let before = old.and_then(|plan| plan.tables.get(&spec.name)).filter(|table| **table.spec() == *spec);
+        let table = before.map_or_else(|| SharedTable::new(spec.clone(), now.instant), Arc::clone);
+        (Arc::clone(&spec.name), table)
+    };
+    spec.tables.iter().chain(own).map(table).collect()
 }
 
 /// Checks that names are unique among frontends and among backends.

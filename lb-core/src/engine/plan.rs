@@ -5,6 +5,7 @@ use crate::expr::Env;
 use crate::pool::Pool;
 use crate::rule::cond::Condition;
 use crate::spec::{LogTarget, ProcessSpec, ProxySpec, RouteTarget, ServerSpec};
+use crate::stick::SharedTable;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub struct Plan {
     pub(super) process: Arc<ProcessSpec>,
     pub(super) proxies: Vec<Arc<ProxyPlan>>,
     pub(super) backends: HashMap<String, usize>,
+    pub(super) tables: HashMap<Arc<str>, Arc<SharedTable>>,
 }
 
 impl Plan {
@@ -39,6 +41,16 @@ impl Plan {
     /// With an index of another plan.
     pub fn proxy(&self, index: usize) -> &Arc<ProxyPlan> {
         &self.proxies[index]
+    }
+
+    /// The stick table of this name.
+    pub fn table(&self, name: &str) -> Option<&Arc<SharedTable>> {
+        self.tables.get(name)
+    }
+
+    /// All stick tables, in no particular order.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<SharedTable>> {
+        self.tables.values()
     }
 
     /// The proxy of this name that has servers.

@@ -2,7 +2,7 @@
 
 use super::Stamp;
 use super::connection::Session;
-use crate::expr::{Facts, Now, ProxyRef, ServerRef};
+use crate::expr::{EngineView, Facts, Now, ProxyRef, ServerRef};
 use crate::log::Record;
 use std::net::SocketAddr;
 
@@ -56,6 +56,10 @@ impl Facts for SessionFacts<'_> {
 
     fn backend(&self) -> Option<ProxyRef<'_>> {
         self.backend
+    }
+
+    fn engine(&self) -> &dyn EngineView {
+        &*self.session.generation
     }
 
     fn server(&self) -> Option<ServerRef<'_>> {

@@ -111,6 +111,7 @@ pub struct Generation {
 pub(super) struct Hub {
     pub(super) logs: LogHub,
     pub(super) events: broadcast::Sender<Event>,
+    workers: usize,
     /// Events being carried out, so that following servers of other pools cannot recurse without end.
     queue: Mutex<VecDeque<(usize, PoolEvent)>>,
     /// The server all of this belongs to, once it is made.
@@ -120,7 +121,7 @@ pub(super) struct Hub {
 impl Hub {
     pub(super) fn new(workers: usize) -> Self {
         let (events, _) = broadcast::channel(256);
-        Self { logs: LogHub::new(workers), events, queue: Mutex::default(), shared: OnceLock::new() }
+        Self { logs: LogHub::new(workers), events, workers, queue: Mutex::default(), shared: OnceLock::new() }
     }
 }
 
@@ -134,6 +135,11 @@ impl Generation {
     /// The driver of the proxy with this index in the plan.
     pub fn protocol(&self, proxy: usize) -> Option<&Arc<dyn Protocol>> {
         self.protocols.get(proxy)
+    }
+
+    /// How many workers the server has.
+    pub(super) fn workers(&self) -> usize {
+        self.hub.workers
     }
 
     /// The logger of the proxy with this index in the plan.

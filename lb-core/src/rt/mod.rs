@@ -33,6 +33,7 @@ mod tcp;
 mod timer;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod view;
 mod worker;
 
 pub use buffer::Buffer;

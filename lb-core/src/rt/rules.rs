@@ -2,7 +2,7 @@
 
 use super::Stamp;
 use super::connection::Connection;
-use crate::expr::{Arena, Env, Facts, Now, ProxyRef, VarScope, Vars};
+use crate::expr::{Arena, EngineView, Env, Facts, Now, ProxyRef, VarScope, Vars};
 use crate::rule::tcp::{Outcome, TcpAction};
 use crate::rule::{Next, RuleSet};
 use std::net::{IpAddr, SocketAddr};
@@ -42,6 +42,10 @@ impl Facts for ConnectionFacts<'_> {
     fn frontend(&self) -> Option<ProxyRef<'_>> {
         let spec = &self.connection.frontend().spec;
         Some(ProxyRef { name: spec.name.as_str(), id: spec.id })
+    }
+
+    fn engine(&self) -> &dyn EngineView {
+        &*self.connection.generation
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Connections of a process whose configuration sets no limit and whose system has none either.
@@ -154,6 +154,19 @@ impl Protocol for Unused {
     }
 }
 
+/// Forgets expired entries of the stick tables, for as long as the server exists. An expired entry is not found any
+/// more anyway; this gives its memory back.
+async fn expire_tables(shared: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let now = Instant::now();
+        for table in shared.current.load().plan.tables() {
+            table.expire(now);
+        }
+    }
+}
+
 impl Server {
     /// Compiles `spec`, opens its listeners (taking those found in `sockets` instead of opening them) and starts the
     /// workers. Nothing is accepted or checked before [`Server::start`].
@@ -203,6 +216,7 @@ impl Server {
         self.shared.sockets.start(&self.workers.all()[0], &self.control())?;
         self.hub.logs.start(self.workers.all());
         self.restart_checks(&self.generation());
+        self.workers.all()[0].spawn(expire_tables(Arc::downgrade(&self.shared)));
         Ok(())
     }
 

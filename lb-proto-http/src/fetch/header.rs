@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use lb_core::expr::{ArgType, Args, Env, FetchDef, Sample, SampleType as T};
 
 use super::{REQUEST, RESPONSE, current_fields, lower_name, request_fields, response_fields};
-use crate::h1::Elements;
+use crate::h1::{Elements, trim};
 use crate::head::Fields;
 
 const NAME: &[ArgType] = &[ArgType::Str];
@@ -143,10 +143,10 @@ fn one<'a>(env: &Env<'a>, args: &'a Args, source: Source, full: bool) -> Option<
     let found = if index >= 0 {
         // Occurrences are counted from 1; 0 means the first, too.
         let skip = usize::try_from(index.max(1) - 1).ok()?;
-        if full { fields.all(name).nth(skip) } else { elements(fields, name).nth(skip) }
+        if full { fields.all(name).nth(skip).map(trim) } else { elements(fields, name).nth(skip) }
     } else {
         let skip = usize::try_from(index.unsigned_abs() - 1).ok()?;
-        if full { fields.all(name).rev().nth(skip) } else { element_from_end(fields, name, skip) }
+        if full { fields.all(name).rev().nth(skip).map(trim) } else { element_from_end(fields, name, skip) }
     };
     if found.is_none() {
         env.mark_unsettled();
@@ -169,8 +169,11 @@ fn each<'a>(
     }
     let Some(fields) = source(env) else { return };
     let name = args.str(0).unwrap_or_default().as_bytes();
-    let _ =
-        if full { fields.all(name).try_for_each(visit) } else { elements(fields, name).try_for_each(visit) };
+    let _ = if full {
+        fields.all(name).map(trim).try_for_each(visit)
+    } else {
+        elements(fields, name).try_for_each(visit)
+    };
 }
 
 fn elements<'a>(fields: &'a Fields, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {

@@ -577,7 +577,7 @@ fn check_connect(request: &mut Request, host: Option<usize>, limits: &Limits) ->
     if !limits.lenient && !agrees {
         return Err(Reject::HostMismatch);
     }
-    if host_port.is_some_and(|port| default_port(None, port)) {
+    if host_port.is_some_and(|port| !port.is_empty() && default_port(None, port)) {
         let span = request.fields.value_span(index).part(0, host_name.len());
         request.fields.set_span(index, span);
     }
@@ -632,6 +632,12 @@ fn normalize(request: &mut Request) {
 
 /// Applies the rules that need the whole head of a response.
 fn finish_response(response: &mut Response, framing: &mut Framing, asked: Method) -> Result<(), Reject> {
+    if response.status == 101 && framing.flags.websocket && framing.flags.upgrade {
+        let key = response.fields.get(b"sec-websocket-accept");
+        if key.is_none_or(|key| key.len() != 28) {
+            return Err(Reject::WebSocketKey);
+        }
+    }
     settle_transfer(&mut response.fields, framing, response.version);
     if framing.other_coding {
         return Err(Reject::TransferCoding);

@@ -71,6 +71,8 @@ pub(super) enum Sink {
     Plain,
     /// In chunks.
     Chunks,
+    /// Not at all: the client asked for the head only, the server was asked for more.
+    Nothing,
 }
 
 /// One body between two connections.
@@ -137,18 +139,18 @@ impl Transfer {
     /// Looks at received bytes. Either they are to be sent verbatim, or what is to be sent was appended to `out`.
     pub(super) fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Taken, Reject> {
         match (&mut self.source, self.sink) {
-            (Source::Known(left), Sink::Plain) => {
+            (Source::Known(left), Sink::Plain | Sink::Nothing) => {
                 let used = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= used as u64;
                 self.bytes += used as u64;
                 if *left == 0 {
                     self.source = Source::Done;
                 }
-                Ok(Taken { used, verbatim: true })
+                Ok(Taken { used, verbatim: self.sink == Sink::Plain })
             }
-            (Source::UntilClose, Sink::Plain) => {
+            (Source::UntilClose, Sink::Plain | Sink::Nothing) => {
                 self.bytes += bytes.len() as u64;
-                Ok(Taken { used: bytes.len(), verbatim: true })
+                Ok(Taken { used: bytes.len(), verbatim: self.sink == Sink::Plain })
             }
             (Source::Known(left), Sink::Chunks) => {
                 let used = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -195,8 +197,10 @@ impl Transfer {
                     at += len;
                     if self.sink == Sink::Chunks {
                         self.push_chunk(data, out);
-                    } else {
-                        self.bytes += len as u64;
+                        continue;
+                    }
+                    self.bytes += len as u64;
+                    if self.sink == Sink::Plain {
                         out.extend_from_slice(data);
                     }
                 }

@@ -1,10 +1,12 @@
 //! One client connection between its requests.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use lb_core::expr::VarScope;
+use lb_core::pool::ServerCell;
 use lb_core::rt::{Connection, Session, Stream, Timer};
 
 use super::http_of;
@@ -30,10 +32,34 @@ pub(super) struct Client {
 pub(super) struct Extras {
     /// Variables of the session.
     vars: VarScope,
+    /// Server connections that serve this client only.
+    pub(super) private: Vec<Private>,
+    /// The server to prefer: where the client authenticated or was served last.
+    pub(super) last: Option<Arc<ServerCell>>,
     /// The client's address, if it was changed for this request.
     pub(super) source: Option<SocketAddr>,
     /// The address the client connected to, if it was changed for this request.
     pub(super) destination: Option<SocketAddr>,
+}
+
+/// A server connection that serves one client.
+pub(super) struct Private {
+    pub(super) cell: Arc<ServerCell>,
+    pub(super) stream: Stream,
+    pub(super) epoch: u64,
+}
+
+/// Most server connections kept for one client.
+const PRIVATE: usize = 8;
+
+impl Extras {
+    /// Keeps a connection for this client; the oldest one goes when there are too many.
+    pub(super) fn keep(&mut self, connection: Private) {
+        if self.private.len() >= PRIVATE {
+            self.private.remove(0);
+        }
+        self.private.push(connection);
+    }
 }
 
 impl Client {
@@ -56,6 +82,23 @@ impl Client {
     /// Variables of the session, if there are any.
     pub(super) fn vars(&self) -> Option<&VarScope> {
         self.extras.as_ref().map(|extras| &extras.vars)
+    }
+
+    /// A good connection to a server that was kept for this client.
+    pub(super) fn private(&mut self, cell: &Arc<ServerCell>, epoch: u64) -> Option<Stream> {
+        let private = &mut self.extras.as_mut()?.private;
+        while let Some(at) = private.iter().rposition(|kept| Arc::ptr_eq(&kept.cell, cell)) {
+            let mut kept = private.swap_remove(at);
+            if kept.epoch == epoch && super::idle::is_quiet(&mut kept.stream) {
+                return Some(kept.stream);
+            }
+        }
+        None
+    }
+
+    /// The server to prefer.
+    pub(super) fn last_server(&self) -> Option<&Arc<ServerCell>> {
+        self.extras.as_ref()?.last.as_ref()
     }
 
     /// What rules attach to the session.

@@ -8,7 +8,7 @@ use super::reply::{self, Answer};
 use super::request::{self, Fate, NoRequest};
 use super::runner::Ended;
 use super::txn::{Live, Txn};
-use super::{log, response};
+use super::{log, response, upstream};
 use crate::h1::Reject;
 use std::task::Poll;
 
@@ -97,7 +97,7 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
 pub(super) fn gone(live: &mut Live<'_>, phase: Phase) -> After {
     end(live, Cause::ClientAbort, phase);
     log::abort(live, Cause::ClientAbort);
-    super::upstream::detach(live, false);
+    upstream::detach(live, upstream::Kept::No);
     log::write(live, Origin::Close);
     After::Close
 }

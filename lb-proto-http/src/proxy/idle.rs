@@ -141,7 +141,7 @@ pub(super) fn keep(
 }
 
 /// Nothing was received on an idle connection, not even its end.
-fn is_quiet(stream: &mut Stream) -> bool {
+pub(super) fn is_quiet(stream: &mut Stream) -> bool {
     let mut byte = [0u8; 1];
     let mut cx = Context::from_waker(Waker::noop());
     matches!(stream.poll_read(&mut cx, &mut byte), Poll::Pending)

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use lb_core::expr::{Env, Facts, ProxyRef};
 use lb_core::log::{Cause, HttpRecord, Origin, Record, Timers};
+use lb_core::stick::Event;
 
 use super::client::Client;
 use super::txn::{Live, Txn};
@@ -121,10 +122,18 @@ pub(super) fn write(live: &mut Live<'_>, origin: Origin) {
 
 /// Adds an exchange to the counters of everybody concerned.
 pub(super) fn account(live: &mut Live<'_>) {
+    let status = live.txn.layer.response.status;
+    match status {
+        400..=499 => live.count_tracked(Event::HttpError),
+        501 | 505 => {}
+        500..=599 => live.count_tracked(Event::HttpFailure),
+        _ => {}
+    }
+    live.count_tracked(Event::BytesIn(live.txn.counts.from_client));
+    live.count_tracked(Event::BytesOut(live.txn.counts.to_client));
     let session = &live.client.session;
     let worker = session.worker.id();
     let counts = &live.txn.counts;
-    let status = live.txn.layer.response.status;
     let front = session.frontend().state.front.counters.of(worker);
     front.request_bytes_in.add(counts.from_client);
     front.request_bytes_out.add(counts.to_server);

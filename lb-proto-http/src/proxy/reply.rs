@@ -83,7 +83,7 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
     let made = make(live, &answer).await;
     account(live, &answer);
     if made == Made::Nothing {
-        upstream::detach(live, false);
+        upstream::detach(live, upstream::Kept::No);
         log::write(live, Origin::Close);
         return After::Close;
     }
@@ -230,7 +230,7 @@ async fn send(live: &mut Live<'_>) -> After {
     let backend = live.txn.backend.clone();
     let back = backend.as_ref().and_then(|backend| http_of(&*backend.spec.protocol));
     run_after(live, back).await;
-    upstream::detach(live, false);
+    upstream::detach(live, upstream::Kept::No);
     let front = live.client.frontend().map_or(ConnectionMode::KeepAlive, |http| http.connection);
     let after = drained(live).await;
     let keep = live.txn.layer.request.wants_keep_alive()

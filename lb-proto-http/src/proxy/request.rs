@@ -135,7 +135,11 @@ pub(super) async fn process(live: &mut Live<'_>) -> Fate {
     if front.buffer_request
         && let Err(fate) = buffer_body(live, plan.spec.timeouts.effective_http_request(), 0, true).await
     {
-        return fate;
+        // A client that leaves in the middle is counted where its request would have gone.
+        live.txn.aborted = matches!(fate, Fate::Gone);
+        if !live.txn.aborted {
+            return fate;
+        }
     }
     if let Some(fate) = rules_of(live, front, &plan).await {
         return fate;
@@ -144,6 +148,10 @@ pub(super) async fn process(live: &mut Live<'_>) -> Fate {
         return Fate::Answer(Answer::Error { status: 503, cause: Cause::ServerAbort, phase: Phase::Connect });
     };
     let same = backend.index == plan.index;
+    if live.txn.aborted {
+        live.txn.backend = Some(backend);
+        return Fate::Answer(Answer::Error { status: 400, cause: Cause::ClientAbort, phase: Phase::Request });
+    }
     live.txn.backend = Some(Arc::clone(&backend));
     live.txn.upstream.visit = Some(backend.pool.visit(live.txn.times.request.unwrap_or_else(Instant::now)));
     if same {

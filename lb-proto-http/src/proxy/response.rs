@@ -14,7 +14,7 @@ use super::flow::{Flow, FlowEnd};
 use super::io::{BUFFER, Presence, poll_presence, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::Live;
-use super::upstream::{self, Failure};
+use super::upstream::{self, Failure, Kept};
 use super::{http_of, log, request, tunnel};
 use crate::h1::{
     BodyLength, Cursor as HeadCursor, Reject, parse_response, trim, write_request, write_response,
@@ -81,11 +81,12 @@ fn accept_trailers_only(fields: &mut Fields) {
     let trailers = |value: &[u8]| {
         value.split(|byte| *byte == b',').any(|coding| trim(coding).eq_ignore_ascii_case(b"trailers"))
     };
-    if fields.all(b"te").any(trailers) {
-        fields.set(b"te", b"trailers");
-    } else {
-        fields.remove_if(|name, _| name == b"te");
+    let wanted = fields.all(b"te").any(trailers);
+    let mut first = fields.find(b"te", 0).filter(|_| wanted);
+    if let Some(index) = first {
+        fields.set_value(index, b"trailers");
     }
+    fields.remove_if(|name, _| name == b"te" && first.take().is_none());
 }
 
 /// Writes the request and what is there of its body into a flow to the server.
@@ -311,7 +312,7 @@ fn retry(
     if let Some(backend) = &live.txn.backend {
         backend.pool.counters().of(worker).retries.inc();
     }
-    upstream::detach(live, false);
+    upstream::detach(live, Kept::No);
     // The body in the buffer is sent once more.
     let request = &mut live.txn.layer.request;
     request.body_at = request.head_end;
@@ -328,7 +329,7 @@ async fn failed(live: &mut Live<'_>, arrival: Arrival) -> After {
             // The server closed an idle connection at the wrong moment: a client that sees its own connection
             // closed will ask again.
             end(live, Cause::ServerAbort, Phase::Headers);
-            upstream::detach(live, false);
+            upstream::detach(live, Kept::No);
             log::write(live, Origin::Close);
             return After::Close;
         }
@@ -342,7 +343,7 @@ async fn failed(live: &mut Live<'_>, arrival: Arrival) -> After {
     if matches!(cause, Cause::ServerAbort | Cause::Proxy | Cause::ServerTimeout) && status > 500 {
         count_response_error(live);
     }
-    upstream::detach(live, false);
+    upstream::detach(live, Kept::No);
     fail(live, status, cause, phase).await
 }
 
@@ -362,7 +363,7 @@ fn count_response_error(live: &Live<'_>) {
 async fn client_aborted(live: &mut Live<'_>, phase: Phase) -> After {
     end(live, Cause::ClientAbort, phase);
     log::abort(live, Cause::ClientAbort);
-    upstream::detach(live, false);
+    upstream::detach(live, Kept::No);
     // Nothing was sent to a server yet: then there is nothing to answer.
     let early = matches!(phase, Phase::Queue | Phase::Connect);
     if early || live.client.stream.is_tls() {
@@ -385,7 +386,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
         live.client.session.generation.report(backend, events);
     }
     if let Some(answer) = rules(live, back).await {
-        upstream::detach(live, false);
+        upstream::detach(live, Kept::No);
         return reply::answer(live, answer).await;
     }
     capture(live);
@@ -437,8 +438,42 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Opti
                 live.client.timer.expired().await;
                 continue;
             }
+            Outcome::WaitForBody { time, at_least } => {
+                if buffer_body(live, time, at_least).await {
+                    continue;
+                }
+                Answer::Error { status: 504, cause: Cause::ServerTimeout, phase: Phase::Data }
+            }
             _ => continue,
         });
+    }
+}
+
+/// Waits until the body, or `at_least` bytes of it, is in the buffer, or the buffer is full; false when that took too
+/// long. What ends early is found out when the body is sent.
+async fn buffer_body(live: &mut Live<'_>, time: Duration, at_least: usize) -> bool {
+    live.client.timer.set_after(Some(time));
+    loop {
+        let Live { client, txn } = &mut *live;
+        let response = &mut txn.layer.response;
+        let there = response.buffered_body();
+        let enough = at_least > 0 && there.len() >= at_least;
+        let filled = response.filled;
+        if enough || filled >= BUFFER || super::body::end_of(response.body, there).is_some() {
+            return true;
+        }
+        let Some(server) = txn.upstream.stream.as_mut() else { return true };
+        let spare = &mut response.fields.buffer_mut()[filled..];
+        let got = std::future::poll_fn(|cx| match server.poll_read(cx, spare) {
+            Poll::Ready(got) => Poll::Ready(Some(got.unwrap_or(0))),
+            Poll::Pending => client.timer.poll_expired(cx).map(|()| None),
+        })
+        .await;
+        match got {
+            Some(0) => return true,
+            Some(n) => txn.layer.response.filled += n,
+            None => return false,
+        }
     }
 }
 
@@ -477,6 +512,7 @@ struct Shape {
 fn shape(live: &mut Live<'_>, back: &HttpProxy, upload: &Flow) -> Shape {
     let http10 = live.txn.layer.request.version == Version::Http10;
     let (sink, framed) = match live.txn.layer.response.body {
+        _ if is_head(live) => (Sink::Nothing, true),
         // A client of 1.0 gets chunks as they are and the end of the connection behind them.
         BodyLength::Chunked => (Sink::Chunks, !http10),
         BodyLength::UntilClose => (Sink::Plain, false),
@@ -599,10 +635,14 @@ fn conclude(
     let reusable = clean
         && response.body != BodyLength::UntilClose
         && response.keeps_alive()
-        && !closes_server(live, back)
-        && !is_connection_bound(live);
+        && !closes_server(live, back);
     log::account(live);
-    upstream::detach(live, reusable);
+    let kept = match reusable {
+        true if is_connection_bound(live) => Kept::ByClient,
+        true => Kept::ByAll,
+        false => Kept::No,
+    };
+    upstream::detach(live, kept);
     log::write(live, Origin::Close);
     if ended != Ended::Done || !keep || !sent {
         return After::Close;
@@ -634,7 +674,7 @@ fn is_connection_bound(live: &Live<'_>) -> bool {
         })
 }
 
-/// Whether the method of the request has no response body.
+/// Whether the client asked for the head of the response only, whatever rules made of its request.
 pub(super) fn is_head(live: &Live<'_>) -> bool {
-    live.txn.layer.request.method == Method::Head
+    Method::of(live.txn.layer.request.received_method()) == Method::Head
 }

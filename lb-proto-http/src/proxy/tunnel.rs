@@ -24,7 +24,7 @@ pub(super) async fn run(live: &mut Live<'_>, upload: Flow) -> After {
     live.txn.counts.to_client += out.len() as u64;
     live.txn.out = out;
     let Some(mut server) = live.txn.upstream.stream.take() else {
-        upstream::detach(live, false);
+        upstream::detach(live, upstream::Kept::No);
         return After::Close;
     };
     let through = sent && (early.is_empty() || write_all(&mut server, &early).await.is_ok());
@@ -43,7 +43,7 @@ pub(super) async fn run(live: &mut Live<'_>, upload: Flow) -> After {
         end(live, cause, phase);
     }
     log::account(live);
-    upstream::detach(live, false);
+    upstream::detach(live, upstream::Kept::No);
     log::write(live, Origin::Close);
     After::Close
 }

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use lb_core::engine::{ProxyPlan, ServerPlan};
 use lb_core::expr::{
-    Arena, Direction, Facts, Now, ProxyRef, Sample, ServerRef, Side, TlsFact, VarScope, Vars,
+    Arena, Direction, EngineView, Env, Facts, Now, ProxyRef, Sample, ServerRef, Side, StreamFact, TlsFact,
+    VarScope, Vars,
 };
 use lb_core::log::{Record, Termination};
 use lb_core::pool::{Lease, ServerCell, Visit};
 use lb_core::rt::Stream;
 use lb_core::spec::Severity;
+use lb_core::stick::{Event, Tracked};
 
 use super::client::Client;
 use super::{http_of, io, log};
@@ -20,7 +22,7 @@ use crate::h1::Cursor;
 use crate::layer::HttpLayer;
 use crate::persist;
 use crate::rule::{Effect, Session};
-use crate::spec::{HttpProxy, TimeoutKind};
+use crate::spec::{HttpProxy, TimeoutKind, TrackSlot};
 
 /// Scratch areas above this size are given back after an exchange.
 const KEEP_SCRATCH: usize = 65_536;
@@ -53,6 +55,10 @@ pub(super) struct Txn {
     pub(super) applet: Option<&'static str>,
     /// A line was written already.
     pub(super) logged: bool,
+    /// The client left before its body was complete.
+    pub(super) aborted: bool,
+    /// Entries of stick tables the request is counted in.
+    pub(super) tracked: Vec<Option<Tracked>>,
 }
 
 /// Which message is being processed.
@@ -77,6 +83,8 @@ pub(super) struct Upstream {
     pub(super) visit: Option<Visit>,
     pub(super) lease: Option<Lease>,
     pub(super) stream: Option<Stream>,
+    /// The connection serves this client only.
+    pub(super) private: bool,
     /// The connection served a request before.
     pub(super) reused: bool,
     pub(super) local: Option<SocketAddr>,
@@ -154,6 +162,8 @@ impl Txn {
         self.termination = Termination::default();
         self.persistence = persist::State::default();
         self.applet = None;
+        self.tracked.clear();
+        self.aborted = false;
         self.logged = false;
     }
 
@@ -205,6 +215,39 @@ impl Live<'_> {
     fn date_of(&self, at: Instant) -> Duration {
         let accepted = &self.client.session.accepted;
         accepted.date + at.saturating_duration_since(accepted.instant)
+    }
+
+    /// Begins to count the request under a key; a slot that is taken stays as it is.
+    fn track(&mut self, slot: &TrackSlot) {
+        let own = self.txn.backend.as_ref().unwrap_or_else(|| self.client.session.frontend());
+        let name = slot.table.as_deref().unwrap_or_else(|| own.spec.name.as_str());
+        if self.txn.tracked.get(slot.counter).is_some_and(Option::is_some) {
+            return;
+        }
+        let Some(table) = self.client.session.generation.plan.table(name).cloned() else { return };
+        let now = self.txn.times.now.unwrap_or_else(Instant::now);
+        let key = {
+            let env = Env::new(self.facts(), self.vars(), self.arena());
+            slot.key.eval(&env).and_then(|sample| table.key(&sample))
+        };
+        let Some(mut tracked) = key.and_then(|key| Tracked::start(&table, key, now)) else { return };
+        tracked.count(Event::HttpRequest, now);
+        let slots = slot.counter + 1;
+        if self.txn.tracked.len() < slots {
+            self.txn.tracked.resize_with(slots, || None);
+        }
+        self.txn.tracked[slot.counter] = Some(tracked);
+    }
+
+    /// Counts something in every tracked entry.
+    pub(super) fn count_tracked(&mut self, event: Event) {
+        if self.txn.tracked.iter().all(Option::is_none) {
+            return;
+        }
+        let now = Instant::now();
+        for tracked in self.txn.tracked.iter_mut().flatten() {
+            tracked.count(event, now);
+        }
     }
 
     /// Facts for a log line.
@@ -290,6 +333,39 @@ impl Facts for Live<'_> {
         Some(Live::record(self))
     }
 
+    fn engine(&self) -> &dyn EngineView {
+        &*self.client.session.generation
+    }
+
+    fn random(&self) -> u64 {
+        io::random()
+    }
+
+    fn tracked(&self, slot: usize) -> Option<&Tracked> {
+        self.txn.tracked.get(slot)?.as_ref()
+    }
+
+    fn stream(&self, fact: StreamFact) -> Option<Sample<'_>> {
+        let front = &self.client.session.frontend().spec.timeouts;
+        let back = self.txn.backend.as_ref().map(|backend| &backend.spec.timeouts);
+        let settings = &self.txn.settings;
+        let millis = |time: Option<Duration>| Some(Sample::Int(i64::try_from(time?.as_millis()).ok()?));
+        match fact {
+            StreamFact::ClientTimeout => millis(settings.client.or(front.client)),
+            StreamFact::ServerTimeout => millis(settings.server.or(back?.server)),
+            StreamFact::TunnelTimeout => millis(settings.tunnel.or(back?.tunnel).or(front.tunnel)),
+            StreamFact::ConnectTimeout => millis(settings.connect.or(back?.connect)),
+            StreamFact::QueueTimeout => millis(settings.queue.or_else(|| back?.effective_queue())),
+            StreamFact::TarpitTimeout => millis(settings.tarpit.or_else(|| back.unwrap_or(front).tarpit)),
+            StreamFact::Reused => Some(Sample::Bool(self.txn.upstream.reused)),
+            StreamFact::HttpMajor(_) => Some(Sample::Int(1)),
+            StreamFact::PriorityClass => Some(Sample::Int(i64::from(settings.class))),
+            StreamFact::PriorityOffset => Some(Sample::Int(i64::from(settings.offset))),
+            StreamFact::Thread => i64::try_from(self.client.session.worker.id()).ok().map(Sample::Int),
+            _ => None,
+        }
+    }
+
     fn layer(&self) -> Option<&dyn Any> {
         Some(&self.txn.layer)
     }
@@ -363,7 +439,7 @@ impl Session for Live<'_> {
             Effect::PriorityOffset(offset) => settings.offset = offset,
             Effect::NoRetry => settings.no_retry = true,
             Effect::Log => log::write(self, lb_core::log::Origin::Unspecified),
-            Effect::Track(_) => {}
+            Effect::Track(slot) => self.track(slot),
         }
     }
 }

@@ -14,6 +14,7 @@ use lb_core::pool::{Acquired, Lease, Outcome, Pool, Request};
 use lb_core::rt::{open_server, server_of};
 use lb_core::stats::counter::{BackendCounters, Counter, ServerCounters};
 
+use super::client::Private;
 use super::idle::{self, Wanted};
 use super::io::{Presence, poll_presence};
 use super::reply::Answer;
@@ -190,7 +191,14 @@ fn pinned_server(live: &mut Live<'_>, back: &HttpProxy, backend: &Arc<ProxyPlan>
             return Some(id);
         }
     }
-    live.txn.persistence.server.filter(|_| live.txn.persistence.direct).map(ServerId)
+    let cookie = live.txn.persistence.server.filter(|_| live.txn.persistence.direct).map(ServerId);
+    let last = || {
+        let last = live.client.last_server().filter(|cell| cell.accepts_persistent())?;
+        let id = last.id()?;
+        // The number alone could be that of a server of another backend.
+        backend.pool.server(id).filter(|own| Arc::ptr_eq(own, last)).map(|_| id)
+    };
+    cookie.or_else(last)
 }
 
 /// Gets a connection to the server of the lease. `Some` names the server to avoid when another is to be tried.
@@ -206,7 +214,11 @@ async fn on_server(
     let Some(server) = live.txn.server.clone() else {
         return Err(failure(503, Cause::ServerAbort, Phase::Connect));
     };
-    if let Some(stream) = idle::begin(&cell, wanted(live, back, &server.spec), epoch(live, backend)) {
+    let epoch = epoch(live, backend);
+    let own = live.client.private(&cell, epoch);
+    live.txn.upstream.private = own.is_some();
+    let wanted = if own.is_some() { None } else { wanted(live, back, &server.spec) };
+    if let Some(stream) = idle::begin(&cell, wanted, epoch).or(own) {
         count(live, |own| &own.reuses, |own| &own.reuses);
         let now = live.txn.times.now;
         live.txn.times.connect = now;
@@ -331,8 +343,19 @@ pub(super) fn epoch(live: &Live<'_>, backend: &Arc<ProxyPlan>) -> u64 {
     hooks.unwrap_or_default()
 }
 
-/// Parts with the server connection: it is kept if it may serve another request.
-pub(super) fn detach(live: &mut Live<'_>, reusable: bool) {
+/// What becomes of a server connection after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It is closed.
+    No,
+    /// It may serve any client.
+    ByAll,
+    /// It may serve this client.
+    ByClient,
+}
+
+/// Parts with the server connection.
+pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
     live.txn.upstream.visit = None;
     let Some(lease) = live.txn.upstream.lease.take() else {
         live.txn.upstream.stream = None;
@@ -344,8 +367,19 @@ pub(super) fn detach(live: &mut Live<'_>, reusable: bool) {
             || matches!(server.spec.source, Some(lb_core::spec::SourceAddr::Client))
     });
     let never = live.txn.backend_http().is_none_or(|back| back.reuse == Reuse::Never);
+    let bound = kept == Kept::ByClient;
+    let alone = bound || private || never || live.txn.upstream.private;
+    if bound || live.txn.backend_http().is_some_and(|back| back.prefer_last_server) {
+        live.client.extras().last = Some(Arc::clone(lease.server()));
+    }
     match (stream, live.txn.backend.clone()) {
-        (Some(stream), Some(backend)) if reusable && !private && !never => {
+        (Some(stream), Some(backend)) if kept != Kept::No && alone => {
+            let epoch = epoch(live, &backend);
+            let cell = Arc::clone(lease.server());
+            idle::end(&cell);
+            live.client.extras().keep(Private { cell, stream, epoch });
+        }
+        (Some(stream), Some(backend)) if kept == Kept::ByAll => {
             let epoch = epoch(live, &backend);
             let limit = live.txn.server.as_ref().and_then(|server| server.spec.pool_max_conn);
             let proven = live.txn.upstream.reused;

@@ -1,0 +1,278 @@
+//! Exchanges that end well.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
+
+use lb_proto_http::spec::{ConnectionMode, Reuse};
+
+use super::harness::*;
+
+#[test]
+fn requests_of_one_connection_are_answered_one_after_the_other() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    let mut client = proxy.client();
+    for _ in 0..3 {
+        assert_eq!(exchange(&mut client, GET), HELLO);
+    }
+    assert_eq!(origin.requests.lock().unwrap()[0], "GET / HTTP/1.1\r\nhost: h\r\n\r\n");
+    assert_eq!(*origin.connections.lock().unwrap(), 1);
+    assert_eq!(proxy.line(), "web web/s1 200 54 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"");
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let origin = origin(|_, request| {
+        let path = request.split(' ').nth(1).unwrap().to_owned();
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len()).into_bytes()
+    });
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    let mut client = proxy.client();
+    client
+        .write_all(
+            b"GET /1 HTTP/1.1\r\n\r\nPOST /2 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /3 HTTP/1.1\r\n\r\n",
+        )
+        .unwrap();
+    for path in ["/1", "/2", "/3"] {
+        assert!(response(&mut client).ends_with(path));
+    }
+}
+
+#[test]
+fn the_first_request_of_a_connection_gets_a_server_connection_of_its_own() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    for _ in 0..3 {
+        assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
+    }
+    assert_eq!(*origin.connections.lock().unwrap(), 3);
+}
+
+#[test]
+fn server_connections_are_shared_when_asked_for() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| http.reuse = Reuse::Always);
+    for _ in 0..3 {
+        assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
+    }
+    assert_eq!(*origin.connections.lock().unwrap(), 1);
+}
+
+#[test]
+fn bodies_pass_in_both_directions_whatever_their_size_and_framing() {
+    let origin = origin(|_, request| {
+        let length = request.split("\r\n\r\n").nth(1).unwrap().len();
+        let body = "r".repeat(3_000_000);
+        let text =
+            format!("HTTP/1.1 200 OK\r\nX-Len: {length}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        text.into_bytes()
+    });
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    for size in [10, 5000, 100_000, 2_000_000] {
+        let mut client = proxy.client();
+        let body = "x".repeat(size);
+        client
+            .write_all(format!("POST / HTTP/1.1\r\nContent-Length: {size}\r\n\r\n{body}").as_bytes())
+            .unwrap();
+        let answer = response(&mut client);
+        assert!(answer.contains(&format!("x-len: {size}\r\n")), "{}", &answer[..100]);
+        assert!(answer.ends_with("rrrr") && answer.len() > 3_000_000);
+    }
+}
+
+#[test]
+fn chunks_are_forwarded_without_their_extensions() {
+    let origin = origin(|_, _| {
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;ext\r\nabc\r\n2\r\nde\r\n0\r\n\r\n".to_vec()
+    });
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    let answer = proxy.all("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+    assert_eq!(
+        answer,
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    );
+    let answer = proxy.all("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(
+        answer,
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n\
+         3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    );
+    let answer = proxy.all(
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n4;x\r\nwiki\r\n0\r\n\r\n",
+    );
+    assert!(answer.starts_with("HTTP/1.1 200"));
+    let seen = origin.requests.lock().unwrap();
+    assert!(seen[2].ends_with("transfer-encoding: chunked\r\n\r\n4\r\nwiki\r\n0\r\n\r\n"), "{}", seen[2]);
+}
+
+#[test]
+fn a_response_without_length_ends_with_its_connection() {
+    let origin = origin(|_, _| b"HTTP/1.0 200 OK\r\n\r\nuntil the end<close>".to_vec());
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    assert_eq!(proxy.all(GET), "HTTP/1.0 200 OK\r\n\r\nuntil the end");
+}
+
+#[test]
+fn responses_to_head_have_no_body_and_keep_the_connection() {
+    let origin = origin(|number, _| {
+        if number == 0 {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n".to_vec()
+        } else {
+            b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n".to_vec()
+        }
+    });
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    let mut client = proxy.client();
+    client.write_all(b"HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(
+        answer,
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nHTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\
+         connection: close\r\n\r\n"
+    );
+}
+
+#[test]
+fn interim_responses_reach_the_client() {
+    let origin = origin(|_, _| {
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+            .to_vec()
+    });
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    let answer = proxy.all("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+    assert_eq!(
+        answer,
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n\
+         HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
+}
+
+#[test]
+fn old_clients_are_told_what_becomes_of_the_connection() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    let mut client = proxy.client();
+    let answer = exchange(&mut client, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    assert_eq!(answer, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\nhello");
+    assert_eq!(origin.requests.lock().unwrap()[0], "GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n");
+}
+
+#[test]
+fn the_modes_close_their_side() {
+    let origin = hello();
+    let close = proxy(&[origin.addr], |_, http| http.connection = ConnectionMode::Close);
+    assert!(close.all(GET).contains("connection: close\r\n"));
+    let server_close = proxy(&[origin.addr], |_, http| http.connection = ConnectionMode::ServerClose);
+    let mut client = server_close.client();
+    assert_eq!(exchange(&mut client, GET), HELLO);
+    assert_eq!(exchange(&mut client, GET), HELLO);
+    let seen = origin.requests.lock().unwrap();
+    assert!(seen.iter().all(|request| request.contains("connection: close\r\n")), "{seen:?}");
+}
+
+#[test]
+fn an_upgrade_becomes_a_tunnel() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut rest = Vec::new();
+        let request = read_request(&mut stream, &mut rest).unwrap();
+        assert!(request.contains("connection: Upgrade\r\n") && request.contains("upgrade: test\r\n"));
+        stream
+            .write_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\nearly",
+            )
+            .unwrap();
+        let mut buf = [0; 64];
+        while let Ok(n) = stream.read(&mut buf) {
+            if n == 0 || stream.write_all(&buf[..n]).is_err() {
+                return;
+            }
+        }
+    });
+    let proxy = proxy(&[addr], |_, _| {});
+    let mut client = proxy.client();
+    client.write_all(b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\nping").unwrap();
+    let mut first = [0];
+    client.read_exact(&mut first).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("TTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: test\r\n\r\n")
+    );
+    assert!(answer.ends_with("earlyping"), "{answer}");
+}
+
+#[test]
+fn timers_of_a_line_are_those_of_its_request() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    exchange(&mut proxy.client(), GET);
+    let line = proxy.raw_line();
+    let timers = line.split(' ').find(|word| word.matches('/').count() == 4).unwrap();
+    assert!(
+        timers.split('/').all(|timer| timer.parse::<i64>().is_ok_and(|ms| (0..5000).contains(&ms))),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_private_connection_serves_its_client_only() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| http.reuse = Reuse::Never);
+    let (mut first, mut second) = (proxy.client(), proxy.client());
+    for _ in 0..2 {
+        assert_eq!(exchange(&mut first, GET), HELLO);
+        assert_eq!(exchange(&mut second, GET), HELLO);
+    }
+    assert_eq!(*origin.connections.lock().unwrap(), 2);
+    drop(first);
+    assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
+    assert_eq!(*origin.connections.lock().unwrap(), 3);
+}
+
+#[test]
+fn an_authenticated_connection_stays_with_its_client() {
+    let origin =
+        origin(|_, _| b"HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let proxy = proxy(&[origin.addr], |_, http| http.reuse = Reuse::Always);
+    let mut first = proxy.client();
+    for _ in 0..2 {
+        assert!(exchange(&mut first, GET).starts_with("HTTP/1.1 401 "));
+    }
+    assert_eq!(*origin.connections.lock().unwrap(), 1);
+    assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 401 "));
+    assert_eq!(*origin.connections.lock().unwrap(), 2);
+}
+
+#[test]
+fn a_client_stays_with_its_last_server_when_that_is_preferred() {
+    let origins = [hello(), hello()];
+    let proxy = proxy(&[origins[0].addr, origins[1].addr], |_, http| http.prefer_last_server = true);
+    let mut client = proxy.client();
+    for _ in 0..4 {
+        assert_eq!(exchange(&mut client, GET), HELLO);
+    }
+    let mut counts = origins.map(|origin| origin.requests.lock().unwrap().len());
+    counts.sort_unstable();
+    assert_eq!(counts, [0, 4]);
+}
+
+const WEBSOCKET: &str = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+#[test]
+fn a_websocket_answer_needs_its_key() {
+    for (accept, status) in [("", "502"), ("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n", "101")] {
+        let origin = origin(move |_, _| {
+            let start = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket";
+            format!("{start}\r\n{accept}\r\n<close>").into_bytes()
+        });
+        let proxy = proxy(&[origin.addr], |_, _| {});
+        let answer = exchange(&mut proxy.client(), WEBSOCKET);
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
+    }
+}

@@ -1,0 +1,163 @@
+//! Exchanges that fail.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use lb_proto_http::spec::RetryOn;
+
+use super::harness::*;
+
+#[test]
+fn what_is_not_a_request_is_refused_at_once() {
+    let proxy = proxy(&[], |_, _| {});
+    let answer = proxy.all("GET / HTTP/1.1\r\nBad Header: 1\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 Bad request\r\nContent-length: 90\r\n"), "{answer}");
+    assert_eq!(proxy.line(), "web web/<NOSRV> 400 0 - - PR-- 1/1/0/0/0 0/0 \"<BADREQ>\"");
+}
+
+#[test]
+fn without_a_server_the_answer_is_503_and_the_connection_stays() {
+    let proxy = proxy(&[], |_, _| {});
+    let mut client = proxy.client();
+    for _ in 0..2 {
+        let answer = exchange(&mut client, GET);
+        assert!(
+            answer.starts_with("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 107\r\n"),
+            "{answer}"
+        );
+    }
+    assert_eq!(proxy.line(), "web web/<NOSRV> 503 0 - - SC-- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"");
+}
+
+#[test]
+fn a_dead_server_is_retried_and_left() {
+    let origin = hello();
+    let proxy = proxy(&[nowhere(), origin.addr], |spec, _| spec.pool.retry.redispatch = -1);
+    let answers: Vec<String> = (0..2).map(|_| exchange(&mut proxy.client(), GET)).collect();
+    assert_eq!(answers, [HELLO, HELLO]);
+    let lines = [proxy.line(), proxy.line()];
+    assert!(lines.iter().any(|line| line.contains("/+1 0/0")), "{lines:?}");
+}
+
+#[test]
+fn a_server_that_closes_or_babbles_is_a_bad_gateway() {
+    let silent = origin(|_, _| Vec::new());
+    let first = proxy(&[silent.addr], |_, _| {});
+    assert!(exchange(&mut first.client(), GET).starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
+    assert_eq!(first.line(), "web web/s1 502 0 - - SH-- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"");
+    let babbling = origin(|_, _| b"220 smtp ready\r\n\r\n<close>".to_vec());
+    let second = proxy(&[babbling.addr], |_, _| {});
+    assert!(exchange(&mut second.client(), GET).starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
+    assert!(second.line().contains(" PH-- "));
+}
+
+#[test]
+fn a_server_that_stays_silent_is_a_gateway_time_out() {
+    let (hold, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let silent = origin(move |_, _| {
+        let _ = held.lock().unwrap().recv_timeout(Duration::from_secs(20));
+        Vec::new()
+    });
+    let proxy = proxy(&[silent.addr], |spec, _| spec.timeouts.server = Some(Duration::from_millis(50)));
+    assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 504 Gateway Time-out\r\n"));
+    assert!(proxy.line().contains(" sH-- "));
+    drop(hold);
+}
+
+#[test]
+fn a_response_that_breaks_off_is_logged_as_such() {
+    let origin = origin(|_, _| b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart<close>".to_vec());
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    assert!(proxy.all(GET).ends_with("part"));
+    assert!(proxy.line().contains(" SD-- "));
+}
+
+#[test]
+fn a_client_that_gives_up_waiting_is_noticed() {
+    let (hold, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let silent = origin(move |_, _| {
+        let _ = held.lock().unwrap().recv_timeout(Duration::from_secs(20));
+        Vec::new()
+    });
+    let proxy = proxy(&[silent.addr], |_, _| {});
+    let mut client = proxy.client();
+    client.write_all(GET.as_bytes()).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 Bad request\r\n"), "{answer}");
+    assert!(proxy.line().contains(" CH-- "));
+    drop(hold);
+}
+
+#[test]
+fn a_request_head_must_arrive_in_time() {
+    let proxy = proxy(&[], |spec, _| spec.timeouts.http_request = Some(Duration::from_millis(50)));
+    let mut client = proxy.client();
+    client.write_all(b"GET / HT").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 Request Time-out\r\n"), "{answer}");
+    assert!(proxy.line().contains(" cR-- "));
+}
+
+#[test]
+fn a_failed_request_is_sent_again_when_that_is_asked_for() {
+    let origin = origin(|number, _| match number {
+        0 => Vec::new(),
+        1 => b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        _ => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec(),
+    });
+    let proxy = proxy(&[origin.addr], |_, http| {
+        let mut on = RetryOn::default();
+        on.empty = true;
+        on.statuses = vec![503];
+        http.retry_on = on;
+    });
+    let answer = exchange(&mut proxy.client(), "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+    assert_eq!(answer, HELLO);
+    let seen = origin.requests.lock().unwrap();
+    assert_eq!(seen.len(), 3);
+    assert!(seen.iter().all(|request| request.ends_with("\r\n\r\nabc")), "{seen:?}");
+}
+
+#[test]
+fn a_reused_connection_that_fails_closes_the_clients_without_a_word() {
+    let origin = origin(|number, _| match number {
+        0 => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec(),
+        _ => Vec::new(),
+    });
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    let mut client = proxy.client();
+    assert_eq!(exchange(&mut client, GET), HELLO);
+    assert_eq!(exchange(&mut client, GET), "");
+}
+
+#[test]
+fn requests_wait_for_a_free_slot_and_give_up_in_time() {
+    let (hold, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let slow = origin(move |_, _| {
+        let _ = held.lock().unwrap().recv_timeout(Duration::from_secs(20));
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec()
+    });
+    let proxy = proxy(&[slow.addr], |spec, _| {
+        spec.pool.servers[0].maxconn = 1;
+        spec.timeouts.queue = Some(Duration::from_millis(100));
+    });
+    let mut first = proxy.client();
+    first.write_all(GET.as_bytes()).unwrap();
+    while slow.requests.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    let answer = exchange(&mut proxy.client(), GET);
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(proxy.line().starts_with("web web/<NOSRV> 503 0 - - sQ-- "));
+    hold.send(()).unwrap();
+    assert_eq!(response(&mut first), HELLO);
+}

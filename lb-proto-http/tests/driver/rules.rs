@@ -1,0 +1,179 @@
+//! Rules, answers of the proxy itself, persistence.
+
+use lb_core::log::Style;
+use std::sync::Arc;
+
+use lb_core::rule::Rule;
+use lb_core::stick::{DataType, KeyType, Store, TableSpec};
+use lb_proto_http::spec::{
+    Action, CookieMode, CookieSpec, ForwardFor, Reply, ReplyBody, ServiceKind, StatsPage, TrackSlot,
+};
+
+use super::harness::*;
+
+#[test]
+fn rules_change_requests_and_responses() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| {
+        http.forward_for = Some(ForwardFor::new());
+        http.request.push(Rule::new(header("X-Path", "%[path]"), None));
+        http.response.push(Rule::new(header("X-Status", "%[status]"), None));
+        http.after_response.push(Rule::new(header("X-After", "1"), None));
+    });
+    let answer = exchange(&mut proxy.client(), GET);
+    assert_eq!(answer, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx-status: 200\r\nx-after: 1\r\n\r\nhello");
+    assert_eq!(
+        origin.requests.lock().unwrap()[0],
+        "GET / HTTP/1.1\r\nhost: h\r\nx-path: /\r\nx-forwarded-for: 127.0.0.1\r\n\r\n"
+    );
+}
+
+#[test]
+fn a_denied_request_keeps_its_connection() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| {
+        http.request.push(Rule::new(Action::Deny(Reply::error(403)), None));
+        http.after_response.push(Rule::new(header("x-after", "1"), None));
+    });
+    let mut client = proxy.client();
+    for _ in 0..2 {
+        let answer = exchange(&mut client, "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+        assert!(
+            answer.starts_with(
+                "HTTP/1.1 403 Forbidden\r\ncontent-length: 93\r\ncache-control: no-cache\r\n\
+             content-type: text/html\r\nx-after: 1\r\n\r\n<html>"
+            ),
+            "{answer}"
+        );
+    }
+    assert_eq!(proxy.line(), "web web/<NOSRV> 403 0 - - PR-- 1/1/0/0/0 0/0 \"POST / HTTP/1.1\"");
+    assert!(origin.requests.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_rule_may_answer_by_itself() {
+    let proxy = proxy(&[], |_, http| {
+        let mut reply = Reply::empty(200);
+        reply.content_type = Some("text/plain".into());
+        reply.body = ReplyBody::Format(template("hi %[src]", Style::Header));
+        http.request.push(Rule::new(Action::Return(reply), None));
+    });
+    let answer = exchange(&mut proxy.client(), GET);
+    assert_eq!(
+        answer,
+        "HTTP/1.1 200 OK\r\ncontent-length: 12\r\ncontent-type: text/plain\r\n\r\nhi 127.0.0.1"
+    );
+    assert!(proxy.line().contains(" LR-- "));
+}
+
+#[test]
+fn the_monitor_uri_is_answered_and_not_logged() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| http.monitor_uri = Some(Arc::from(&b"/alive"[..])));
+    let mut client = proxy.client();
+    assert!(exchange(&mut client, "GET /alive HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(exchange(&mut client, GET), HELLO);
+    assert!(proxy.line().contains("\"GET / HTTP/1.1\""));
+}
+
+#[test]
+fn cookies_keep_a_client_on_its_server() {
+    let servers = [hello(), hello()];
+    let proxy = proxy(&[servers[0].addr, servers[1].addr], |spec, http| {
+        for (server, cookie) in spec.pool.servers.iter_mut().zip(["A", "B"]) {
+            server.cookie = Some(cookie.into());
+        }
+        let mut cookie = CookieSpec::new("SRV", CookieMode::Insert);
+        cookie.indirect = true;
+        http.cookie = Some(cookie);
+    });
+    let answer = exchange(&mut proxy.client(), GET);
+    let set = answer.lines().find_map(|line| line.strip_prefix("set-cookie: SRV=")).unwrap();
+    let letter = &set[..1];
+    for _ in 0..4 {
+        let request = format!("GET / HTTP/1.1\r\nCookie: SRV={letter}\r\n\r\n");
+        assert_eq!(exchange(&mut proxy.client(), &request), HELLO);
+    }
+    let own = &servers[usize::from(letter == "B")];
+    assert_eq!(own.requests.lock().unwrap().len(), 5);
+    assert!(!own.requests.lock().unwrap()[1].contains("cookie"));
+    assert!(proxy.line().contains(" --NI ") && proxy.line().contains(" --VN "));
+}
+
+#[test]
+fn the_statistics_page_is_served_in_its_forms() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| {
+        let mut page = StatsPage::new();
+        page.uri = Arc::from(&b"/stats"[..]);
+        http.stats = Some(page);
+    });
+    let mut client = proxy.client();
+    assert_eq!(exchange(&mut client, GET), HELLO);
+    let csv = exchange(&mut client, "GET /stats;csv HTTP/1.1\r\n\r\n");
+    assert!(csv.starts_with("HTTP/1.1 200 OK\r\n") && csv.contains("\r\n\r\n# pxname,svname,"), "{csv}");
+    assert!(csv.contains("\nweb,s1,") && csv.contains("\nweb,FRONTEND,"), "{csv}");
+    let html = exchange(&mut client, "GET /stats HTTP/1.1\r\n\r\n");
+    assert!(html.contains("content-type: text/html\r\n") && html.contains("<html"), "{html}");
+    let post = "POST /stats HTTP/1.1\r\nContent-Length: 20\r\n\r\ns=s1&action=drain&b=";
+    let answer = exchange(&mut client, post);
+    assert!(
+        answer.starts_with("HTTP/1.1 303 See Other\r\n") && answer.contains("location: /stats;st=DENY\r\n")
+    );
+    proxy.line();
+    assert!(proxy.line().starts_with("web web/<STATS> 200 0 - - LR-- "));
+}
+
+#[test]
+fn a_form_of_an_administrator_changes_a_server() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| {
+        let mut page = StatsPage::new();
+        page.admin.push(when("{ src 127.0.0.1 }"));
+        http.stats = Some(page);
+    });
+    let body = "s=s1&action=maint&b=web";
+    let post = format!("POST /haproxy?stats HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let answer = exchange(&mut proxy.client(), &post);
+    assert!(answer.contains("location: /haproxy?stats;st=DONE\r\n"), "{answer}");
+    assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 503 "));
+}
+
+#[test]
+fn metrics_are_exported() {
+    let proxy = proxy(&[], |_, http| {
+        http.request.push(Rule::new(Action::UseService(ServiceKind::Prometheus), None));
+    });
+    let answer = exchange(&mut proxy.client(), "GET /metrics HTTP/1.1\r\n\r\n");
+    assert!(answer.contains("content-type: text/plain; version=0.0.4\r\n"), "{answer}");
+    assert!(answer.contains("\nhaproxy_frontend_http_requests_total{proxy=\"web\"} 1\n"), "{answer}");
+}
+
+#[test]
+fn requests_are_counted_under_their_key() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |spec, http| {
+        let mut table = TableSpec::new("web", KeyType::String(31), 100);
+        table.add_store(Store::new(DataType::HttpReqCnt));
+        spec.table = Some(table);
+        let key = expression("req.hdr(user)");
+        http.request.push(Rule::new(Action::Track(TrackSlot { counter: 0, key, table: None }), None));
+        let rule = Rule::new(Action::Deny(Reply::error(429)), Some(when("{ sc0_http_req_cnt gt 2 }")));
+        http.request.push(rule);
+    });
+    let ask = |user: &str| {
+        let answer = exchange(&mut proxy.client(), &format!("GET / HTTP/1.1\r\nUser: {user}\r\n\r\n"));
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(["a", "a", "a", "b", "a"].map(ask), ["200", "200", "429", "200", "429"]);
+    // Nothing to count under: nothing counted.
+    assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
+}
+
+#[test]
+fn rules_see_the_running_backend() {
+    let proxy = proxy(&[nowhere()], |_, http| {
+        http.request.push(Rule::new(Action::Deny(Reply::error(404)), Some(when("{ nbsrv(web) eq 1 }"))));
+    });
+    assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 404 "));
+}
