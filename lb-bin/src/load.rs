@@ -86,7 +86,6 @@ fn without_effect<'a>(spec: &Spec, place: &dyn Fn(Origin) -> Option<(&'a str, Po
         let subjects = [
             (!rules.request.is_empty(), "`tcp-request content` rules"),
             (!rules.response.is_empty(), "`tcp-response content` rules"),
-            (proxy.table.is_some(), "`stick-table`"),
             (!proxy.stick.is_empty(), "`stick` rules"),
         ];
         for (_, subject) in subjects.iter().filter(|(present, _)| *present) {
