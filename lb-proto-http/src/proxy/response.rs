@@ -53,6 +53,16 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
     loop {
         match upstream::attach(live, back, avoid).await {
             Ok(()) => {}
+            Err(Failure::Answer(Answer::Error {
+                status,
+                cause: Cause::ServerTimeout,
+                phase: Phase::Connect,
+            })) if live.client.requests > 0 => {
+                live.txn.layer.response.status = status;
+                end(live, Cause::ServerTimeout, Phase::Connect);
+                log::write(live, Origin::Close);
+                return unanswered(live);
+            }
             Err(Failure::Answer(answer)) => return reply::answer(live, answer).await,
             Err(Failure::Gone(phase)) => return client_aborted(live, phase).await,
         }
@@ -320,18 +330,22 @@ fn retry(
     Some(id)
 }
 
+/// Ends the connection without a word: a client that sees a connection closed that worked before will ask again.
+fn unanswered(live: &mut Live<'_>) -> After {
+    upstream::detach(live, Kept::No);
+    After::Close
+}
+
 /// There is no response.
 async fn failed(live: &mut Live<'_>, arrival: Arrival) -> After {
     let (status, cause, phase) = match arrival {
         Arrival::Head | Arrival::Closed
             if live.txn.upstream.reused && live.txn.layer.response.filled == 0 =>
         {
-            // The server closed an idle connection at the wrong moment: a client that sees its own connection
-            // closed will ask again.
+            // The server closed an idle connection at the wrong moment.
             end(live, Cause::ServerAbort, Phase::Headers);
-            upstream::detach(live, Kept::No);
-            log::write(live, Origin::Close);
-            return After::Close;
+            live.txn.logged = true;
+            return unanswered(live);
         }
         Arrival::Head | Arrival::Closed => (502, Cause::ServerAbort, Phase::Headers),
         Arrival::Bad => (502, Cause::Proxy, Phase::Headers),

@@ -1,12 +1,13 @@
 //! Exchanges that fail.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use lb_proto_http::spec::RetryOn;
+use lb_core::rule::Rule;
+use lb_proto_http::spec::{Action, Reply, RetryOn};
 
 use super::harness::*;
 
@@ -87,11 +88,15 @@ fn a_client_that_gives_up_waiting_is_noticed() {
     let proxy = proxy(&[silent.addr], |_, _| {});
     let mut client = proxy.client();
     client.write_all(GET.as_bytes()).unwrap();
+    while silent.requests.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
     client.shutdown(Shutdown::Write).unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 Bad request\r\n"), "{answer}");
-    assert!(proxy.line().contains(" CH-- "));
+    let line = proxy.line();
+    assert!(line.contains(" CH-- "), "{line}");
     drop(hold);
 }
 
@@ -130,12 +135,39 @@ fn a_failed_request_is_sent_again_when_that_is_asked_for() {
 fn a_reused_connection_that_fails_closes_the_clients_without_a_word() {
     let origin = origin(|number, _| match number {
         0 => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec(),
-        _ => Vec::new(),
+        1 => Vec::new(),
+        _ => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
     });
     let proxy = proxy(&[origin.addr], |_, _| {});
     let mut client = proxy.client();
     assert_eq!(exchange(&mut client, GET), HELLO);
     assert_eq!(exchange(&mut client, GET), "");
+    assert_eq!(exchange(&mut proxy.client(), GET), "HTTP/1.1 204 No Content\r\n\r\n");
+    // It is not logged either.
+    assert!(proxy.line().starts_with("web web/s1 200 "));
+    assert!(proxy.line().starts_with("web web/s1 204 "));
+}
+
+#[test]
+fn a_connect_time_out_on_an_open_connection_closes_it_without_a_word() {
+    // A full backlog: the kernel drops further attempts.
+    let full = TcpListener::bind("127.0.0.1:0").unwrap();
+    socket2::SockRef::from(&full).listen(0).unwrap();
+    let addr = full.local_addr().unwrap();
+    let _filler = TcpStream::connect(addr).unwrap();
+    let proxy = proxy(&[addr], |spec, http| {
+        spec.timeouts.connect = Some(Duration::from_millis(20));
+        spec.pool.retry.retries = 0;
+        let deny = Action::Deny(Reply::error(403));
+        http.request.push(Rule::new(deny, Some(when("{ path /denied }"))));
+    });
+    assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 503 "));
+    assert!(proxy.line().starts_with("web web/s1 503 0 - - sC-- "));
+    let mut client = proxy.client();
+    assert!(exchange(&mut client, "GET /denied HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 403 "));
+    assert!(proxy.line().starts_with("web web/<NOSRV> 403 "));
+    assert_eq!(exchange(&mut client, GET), "");
+    assert!(proxy.line().starts_with("web web/s1 503 0 - - sC-- "));
 }
 
 #[test]
@@ -158,6 +190,32 @@ fn requests_wait_for_a_free_slot_and_give_up_in_time() {
     let answer = exchange(&mut proxy.client(), GET);
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(proxy.line().starts_with("web web/<NOSRV> 503 0 - - sQ-- "));
+    hold.send(()).unwrap();
+    assert_eq!(response(&mut first), HELLO);
+}
+
+#[test]
+fn a_client_that_leaves_the_queue_gets_no_answer() {
+    let (hold, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let slow = origin(move |_, _| {
+        let _ = held.lock().unwrap().recv_timeout(Duration::from_secs(20));
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec()
+    });
+    let proxy = proxy(&[slow.addr], |spec, _| spec.pool.servers[0].maxconn = 1);
+    let mut first = proxy.client();
+    first.write_all(GET.as_bytes()).unwrap();
+    while slow.requests.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    let mut second = proxy.client();
+    second.write_all(GET.as_bytes()).unwrap();
+    second.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    second.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "");
+    let line = proxy.line();
+    assert!(line.starts_with("web web/<NOSRV> -1 0 - - CQ-- "), "{line}");
     hold.send(()).unwrap();
     assert_eq!(response(&mut first), HELLO);
 }
