@@ -46,6 +46,7 @@ impl Stamp {
 
 /// One listener of the running server, as its connections see it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ListenerHandle {
     /// What it was configured to be.
     pub spec: ListenerSpec,
