@@ -152,6 +152,20 @@ fn a_reload_that_cannot_work_changes_nothing() {
     assert_eq!(greeting(&mut client(addr)), "a");
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn a_reload_whose_certificate_is_missing_changes_nothing() {
+    let (server, addr) = start(spec("127.0.0.1:0", &[("a", echo("a"))]));
+    let mut bad = spec("127.0.0.1:0", &[("x", echo("x"))]);
+    let mut tls = lb_core::spec::TlsServerSpec::default();
+    tls.certificates = vec!["/nonexistent/certificate.pem".into()];
+    bad.proxies[0].listeners[0].tls = Some(std::sync::Arc::new(tls));
+    let error = server.reload(bad, ServerOptions::new(2), &mut Sockets::new()).unwrap_err();
+    assert!(error.to_string().contains("/nonexistent/certificate.pem"), "{error}");
+    assert_eq!(server.engine().plan().generation(), 1, "the old plan is the current one");
+    assert_eq!(greeting(&mut client(addr)), "a");
+}
+
 #[test]
 fn a_full_server_makes_the_next_session_wait() {
     let mut spec = spec("127.0.0.1:0", &[("a", echo("a"))]);

@@ -181,6 +181,7 @@ impl Server {
         let maker = Maker { options: &options, hub: &hub };
         let generation = Arc::new(maker.generation(engine.plan(), None)?);
         let listeners = maker.listeners(&generation, &HashMap::new(), sockets)?;
+        let listeners = listeners.into_iter().map(|(key, opened)| (key, opened.run)).collect();
         let ctl = open_ctl(engine.plan().process(), None, sockets)?;
         let ctl = CtlSockets::new(engine.plan().process(), ctl);
         let limits = Limits::new(count, maxconn, engine.plan().process().maxconnrate);
@@ -245,8 +246,8 @@ impl Server {
         let (plan, events) = Plan::build(spec, Some(&self.engine().plan()), options.workers, clock())?;
         let next = Arc::new(maker.generation(Arc::new(plan), Some(&old))?);
         self.shared.engine.publish(Arc::clone(&next.plan));
-        maker.retarget(&next, &opened)?;
-        for (key, run) in &opened {
+        retarget(&next, &opened);
+        for (key, Opened { run, .. }) in &opened {
             if !listeners.contains_key(key) {
                 run.start(self.workers.all(), &self.shared.limits)?;
             }
@@ -256,7 +257,7 @@ impl Server {
                 run.stop();
             }
         }
-        *listeners = opened;
+        *listeners = opened.into_iter().map(|(key, opened)| (key, opened.run)).collect();
         drop(listeners);
         self.adopt(&next, maxconn);
         self.shared.sockets.replace(next.plan.process(), ctl);
@@ -455,19 +456,22 @@ impl Maker<'_> {
         Ok(all)
     }
 
-    /// The listeners of a generation: those already running, those found in `sockets`, and new ones.
+    /// The listeners of a generation: those already running, those found in `sockets`, and new ones, each with what it
+    /// becomes. Everything that can fail about a listener fails here.
     fn listeners(
         &self,
         generation: &Arc<Generation>,
         running: &HashMap<Key, Arc<ListenerRun>>,
         sockets: &mut Sockets,
-    ) -> Result<HashMap<Key, Arc<ListenerRun>>, ServerError> {
+    ) -> Result<HashMap<Key, Opened>, ServerError> {
         let mut all = HashMap::new();
         for proxy in generation.plan.proxies().iter().filter(|p| !p.spec.disabled) {
             for (i, spec) in proxy.spec.listeners.iter().enumerate() {
                 let key = key(proxy.spec.name.as_str(), spec);
                 if let Some(run) = running.get(&key) {
-                    all.insert(key, Arc::clone(run));
+                    let state = Arc::clone(&run.target.load().handle.state);
+                    let handle = self.handle(proxy, i, &run.sockets, state, generation)?;
+                    all.insert(key, Opened { run: Arc::clone(run), handle });
                     continue;
                 }
                 let fds = match sockets.remove(&spec.endpoint.to_string()) {
@@ -478,30 +482,12 @@ impl Maker<'_> {
                 };
                 let state = ListenerState::new(self.options.workers);
                 let handle = self.handle(proxy, i, &fds, state, generation)?;
-                let target = Target { generation: Arc::clone(generation), proxy: proxy.index, handle };
-                all.insert(key, Arc::new(ListenerRun::new(fds, target)));
+                let first = Arc::clone(&handle);
+                let target = Target { generation: Arc::clone(generation), proxy: proxy.index, handle: first };
+                all.insert(key, Opened { run: Arc::new(ListenerRun::new(fds, target)), handle });
             }
         }
         Ok(all)
-    }
-
-    /// Lets listeners lead to the proxies of a new generation.
-    fn retarget(
-        &self,
-        generation: &Arc<Generation>,
-        listeners: &HashMap<Key, Arc<ListenerRun>>,
-    ) -> Result<(), ServerError> {
-        for proxy in generation.plan.proxies() {
-            for (i, spec) in proxy.spec.listeners.iter().enumerate() {
-                let Some(run) = listeners.get(&key(proxy.spec.name.as_str(), spec)) else { continue };
-                let state = Arc::clone(&run.target.load().handle.state);
-                let handle = self.handle(proxy, i, &run.sockets, state, generation)?;
-                let target = Target { generation: Arc::clone(generation), proxy: proxy.index, handle };
-                run.target.store(Arc::new(target));
-                run.wake();
-            }
-        }
-        Ok(())
     }
 
     fn handle(
@@ -536,6 +522,27 @@ impl Maker<'_> {
             tls,
             spec,
         }))
+    }
+}
+
+/// A listener and what it becomes in the generation it was opened for.
+struct Opened {
+    run: Arc<ListenerRun>,
+    handle: Arc<ListenerHandle>,
+}
+
+/// Lets listeners lead to the proxies of a new generation. Nothing here can fail: the plan is published already.
+fn retarget(generation: &Arc<Generation>, listeners: &HashMap<Key, Opened>) {
+    for proxy in generation.plan.proxies() {
+        for spec in &proxy.spec.listeners {
+            let Some(Opened { run, handle }) = listeners.get(&key(proxy.spec.name.as_str(), spec)) else {
+                continue;
+            };
+            let handle = Arc::clone(handle);
+            let target = Target { generation: Arc::clone(generation), proxy: proxy.index, handle };
+            run.target.store(Arc::new(target));
+            run.wake();
+        }
     }
 }
 
