@@ -2,9 +2,10 @@
 
 use crate::args::{PartArgs, RunArgs, Signal, SignalArgs};
 use crate::load::{self, Haproxy};
+use crate::report::{self, failed};
 use crate::supervisor::{Supervisor, open_sockets};
 use crate::world::World;
-use crate::{proxy, report, router};
+use crate::{proxy, router};
 use lb_core::process::{self, Detached, Foreground, PidFile};
 use lb_core::rt::Sockets;
 use std::os::unix::net::UnixStream;
@@ -116,7 +117,8 @@ fn supervise(
     }))
 }
 
-fn in_runtime(work: impl Future<Output = u8>) -> u8 {
+/// Carries `work` out on a runtime of this thread.
+pub(crate) fn in_runtime(work: impl Future<Output = u8>) -> u8 {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(e) => failed(&format!("cannot start: {e}")),
@@ -152,9 +154,4 @@ pub(crate) fn signal(args: &SignalArgs) -> u8 {
         Ok(()) => 0,
         Err(e) => failed(&format!("cannot signal process {}: {e}", pid.as_raw_nonzero())),
     }
-}
-
-fn failed(text: &str) -> u8 {
-    report::alert(text);
-    1
 }

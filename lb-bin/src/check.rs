@@ -69,7 +69,7 @@ fn keepalived(path: &std::path::Path, args: &CheckArgs) -> u8 {
 
 /// `haproxy -cc`: 0 for true, 1 for false, 2 for a condition that cannot be understood.
 pub(crate) fn condition(text: &str) -> u8 {
-    let facts = load::facts(&RunArgs::default());
+    let facts = crate::registry::facts(&RunArgs::default());
     match cfg_haproxy::cond::evaluate(text, &crate::world::ProcessEnv, &facts) {
         Ok(true) => 0,
         Ok(false) => 1,

@@ -4,7 +4,7 @@ use crate::args::{Format, RunArgs};
 use crate::registry;
 use crate::report::{self, Dialect};
 use crate::world::{Includes, ProcessEnv, World};
-use cfg_haproxy::{Facts, Host, Source};
+use cfg_haproxy::{Host, Source};
 use lb_core::diag::{Diagnostics, Position, SourceMap};
 use lb_core::spec::{Origin, Spec};
 use std::cell::RefCell;
@@ -48,22 +48,18 @@ pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected
     }
     let sources: Vec<_> = files.iter().zip(&texts).map(|(name, text)| Source::new(name, text)).collect();
     let facts = registry::facts(args);
-    let (tree, mut diagnostics) = cfg_haproxy::parse(&sources, &ProcessEnv, &facts);
     let host = Host { files: world, names: world };
-    let (config, found) = cfg_haproxy::check(&tree, host);
-    diagnostics.append(found);
-    let registry = registry::registry();
-    let lowered = cfg_haproxy::lower(&config, &tree, &registry, host, &ProcessEnv);
-    diagnostics.append(lowered.diagnostics);
-    diagnostics.sort();
-    let sources = tree.sources().clone();
-    let text = report::render(&sources, &diagnostics, args.format, Dialect::Haproxy);
-    judge(&diagnostics, args.strict).map_or(Ok(()), |status| Err(Rejected { text: text.clone(), status }))?;
-    let mut spec = lowered.spec;
-    let place = |origin| lowered.origins.span(origin).and_then(|span| sources.locate(span));
+    let loaded = cfg_haproxy::load(&sources, &ProcessEnv, &facts, host, &registry::registry());
+    let sources = loaded.tree.sources().clone();
+    let text = report::render(&sources, &loaded.diagnostics, args.format, Dialect::Haproxy);
+    if let Some(status) = judge(&loaded.diagnostics, args.strict) {
+        return Err(Rejected { text, status });
+    }
+    let mut spec = loaded.spec;
+    let place = |origin| loaded.origins.span(origin).and_then(|span| sources.locate(span));
     let text = text + &without_effect(&spec, &place);
     overrule(&mut spec, args);
-    Ok(Haproxy { spec, text, origins: lowered.origins, sources })
+    Ok(Haproxy { spec, text, origins: loaded.origins, sources })
 }
 
 /// The exit status of files that cannot be used: 1 for errors (or warnings that count as such), 2 for nothing to do.
@@ -162,9 +158,4 @@ pub(crate) fn keepalived(path: &Path, format: Format, world: &World) -> Result<K
     }
     let spec = cfg_keepalived::lower(&loaded.config, &ProcessEnv).spec;
     Ok(Keepalived { spec, text, status })
-}
-
-/// The facts conditions of a configuration may ask for.
-pub(crate) fn facts(args: &RunArgs) -> Facts {
-    registry::facts(args)
 }

@@ -1,10 +1,12 @@
 //! Running the balancer: in one process, or as the `proxy` part of a supervised program.
 
 use crate::args::RunArgs;
+use crate::boot::in_runtime;
 use crate::bridge::{FromPart, Link, Message, ToPart, distribute, unpack};
 use crate::load::{self, Haproxy};
+use crate::registry;
+use crate::report::{self, failed};
 use crate::world::World;
-use crate::{registry, report};
 use lb_core::process::{Channel, Identity, PidFile, confine, raise_descriptor_limit};
 use lb_core::rt::{Event, Server, ServerError, Sockets, processors};
 use lb_core::spec::ProcessSpec;
@@ -232,11 +234,7 @@ impl Running {
 
 /// The life of the `proxy` part.
 pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(e) => return failed(&format!("cannot start: {e}")),
-    };
-    runtime.block_on(async {
+    in_runtime(async {
         let mut link = match Link::new(Channel::new(channel)) {
             Ok(link) => link,
             Err(e) => return failed(&format!("cannot reach the supervisor: {e}")),
@@ -258,11 +256,6 @@ pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
             Err(e) => failed(&e),
         }
     })
-}
-
-fn failed(text: &str) -> u8 {
-    report::alert(text);
-    1
 }
 
 fn tell(pid: u32, signal: rustix::process::Signal) {

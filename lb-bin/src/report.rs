@@ -53,6 +53,12 @@ pub(crate) fn alert(text: &str) {
     error(&format!("[ALERT]    ({}) : {text}\n", std::process::id()));
 }
 
+/// Prints an alert; answers the exit status of a failure.
+pub(crate) fn failed(text: &str) -> u8 {
+    alert(text);
+    1
+}
+
 /// Prints a line that HAProxy would print as a notice.
 pub(crate) fn notice(text: &str) {
     error(&format!("[NOTICE]   ({}) : {text}\n", std::process::id()));

@@ -1,9 +1,11 @@
 //! Running VRRP: the `vrrp` part of a supervised program.
 
 use crate::args::RunArgs;
+use crate::boot::in_runtime;
 use crate::bridge::{FromPart, Link, Message, ToPart, unpack};
+use crate::report::{self, failed};
 use crate::world::{World, hostname};
-use crate::{load, mail, report};
+use crate::{load, mail};
 use lb_core::log::syslog::Header;
 use lb_core::process::Channel;
 use lb_core::rt::Outlet;
@@ -28,17 +30,14 @@ const DAEMON: Facility = Facility(3);
 
 /// The life of the `vrrp` part.
 pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(e) => return failed(&format!("cannot start: {e}")),
-    };
     // The driver stays on this thread; asking it something from here must not keep it from running.
-    tokio::task::LocalSet::new().block_on(&runtime, async {
+    let local = tokio::task::LocalSet::new();
+    in_runtime(local.run_until(async {
         match Link::new(Channel::new(channel)) {
             Ok(link) => run(args, link).await,
             Err(e) => failed(&format!("cannot reach the supervisor: {e}")),
         }
-    })
+    }))
 }
 
 async fn run(args: &RunArgs, mut link: Link) -> u8 {
@@ -224,9 +223,4 @@ fn severity(severity: event::Severity) -> Severity {
         event::Severity::Info => Severity::Info,
         _ => Severity::Debug,
     }
-}
-
-fn failed(text: &str) -> u8 {
-    report::alert(text);
-    1
 }

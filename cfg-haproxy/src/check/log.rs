@@ -180,7 +180,7 @@ impl<'t> Checker<'t, '_> {
         };
         for (index, slot) in [(at + 1, &mut line.level), (at + 2, &mut line.min_level)] {
             let Some(word) = args.get(index).copied() else { return Some(()) };
-            *slot = super::proxy::severity(word.text);
+            *slot = lb_core::log::syslog::level(word.text);
             if slot.is_none() {
                 self.push(
                     Diagnostic::error(codes::WORD, word.span, format!("unknown log level `{}`", word.text))

@@ -22,7 +22,6 @@ mod timeouts;
 
 pub(crate) use cross::effective_lists;
 pub(crate) use files::join;
-pub(crate) use proxy::severity;
 
 use crate::codes;
 use crate::config::{Config, Proxy};

@@ -9,7 +9,6 @@ use crate::section::SectionKind;
 use crate::tree::Word;
 use crate::units;
 use lb_core::diag::{Diagnostic, Span, Spanned};
-use lb_core::spec::Severity;
 
 /// A number stored in a field of [`Settings`].
 type SetNumber<'t> = fn(&mut Settings<'t>, Spanned<u32>);
@@ -289,7 +288,8 @@ impl<'t> Checker<'t, '_> {
             "email-alert mailers" => settings.alert_mailers = value,
             "email-alert myhostname" => settings.alert_hostname = value,
             "email-alert level" => {
-                settings.alert_level = severity(stmt.arg(0)).map(|level| Spanned::new(level, stmt.span()));
+                settings.alert_level =
+                    lb_core::log::syslog::level(stmt.arg(0)).map(|level| Spanned::new(level, stmt.span()));
             }
             _ => return false,
         }
@@ -563,21 +563,6 @@ fn capture<'t>(stmt: &Stmt<'t, '_>) -> Capture<'t> {
     };
     let name = (stmt.keyword.name != "declare capture").then(|| stmt.arg(0));
     Capture { kind, name, length: u32::try_from(units::leading(stmt.arg(2))).unwrap_or(0) }
-}
-
-/// A syslog level by name.
-pub(crate) fn severity(name: &str) -> Option<Severity> {
-    Some(match name {
-        "emerg" => Severity::Emerg,
-        "alert" => Severity::Alert,
-        "crit" => Severity::Crit,
-        "err" => Severity::Err,
-        "warning" => Severity::Warning,
-        "notice" => Severity::Notice,
-        "info" => Severity::Info,
-        "debug" => Severity::Debug,
-        _ => return None,
-    })
 }
 
 /// `no` and `default` of a line that has both a plain and a negated form.

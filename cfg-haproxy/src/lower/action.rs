@@ -203,7 +203,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 let (value, slot, limit) = self.capture(making, at, rule)?;
                 Action::Capture { value, slot, response: set != HQ, limit }
             }
-            "set-log-level" => Action::SetLogLevel(crate::check::severity(at.arg(0)?.text)),
+            "set-log-level" => Action::SetLogLevel(lb_core::log::syslog::level(at.arg(0)?.text)),
             "set-src" => Action::SetSrc(self.program(at.rest(), &at.owner)?),
             "set-src-port" => Action::SetSrcPort(self.program(at.rest(), &at.owner)?),
             "set-dst" => Action::SetDst(self.program(at.rest(), &at.owner)?),
@@ -459,7 +459,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "set-dst-port" => TcpAction::SetDstPort(self.program(at.rest(), &at.owner)?),
             "set-priority-class" => TcpAction::SetPriorityClass(self.program(at.rest(), &at.owner)?),
             "set-priority-offset" => TcpAction::SetPriorityOffset(self.program(at.rest(), &at.owner)?),
-            "set-log-level" => TcpAction::SetLogLevel(crate::check::severity(at.arg(0)?.text)),
+            "set-log-level" => TcpAction::SetLogLevel(lb_core::log::syslog::level(at.arg(0)?.text)),
             "capture" => {
                 let (value, slot, limit) = self.capture(making, &at, rule)?;
                 TcpAction::Capture(value, slot, limit)

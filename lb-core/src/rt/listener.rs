@@ -23,7 +23,7 @@ pub struct ListenError {
 }
 
 /// The system's words alone, as `strerror` gives them.
-fn reason(cause: &io::Error) -> String {
+pub(super) fn reason(cause: &io::Error) -> String {
     let text = cause.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -1,5 +1,6 @@
 //! Carrying out the dialogue of one health check.
 
+use super::listener::reason;
 use super::{Stream, sys};
 use crate::addr::Endpoint;
 use crate::health::{
@@ -284,11 +285,6 @@ fn connecting(error: &io::Error) -> String {
         _ => "General socket error",
     };
     format!("{code} ({})", reason(error))
-}
-
-/// The system's words without the number.
-fn reason(error: &io::Error) -> String {
-    error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
