@@ -28,9 +28,13 @@ impl Env for Fixed {
 fn load(path: &Path) -> Loaded {
     let text = std::fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
+    cfg_haproxy::load(&[Source::new(name, &text)], &Fixed, &Facts::default(), Host::ANY, &registry())
+}
+
+fn registry() -> Registry {
     let mut registry = Registry::builtin();
     lb_proto_http::fetch::register(&mut registry);
-    cfg_haproxy::load(&[Source::new(name, &text)], &Fixed, &Facts::default(), Host::ANY, &registry)
+    registry
 }
 
 fn files(folder: &str) -> Vec<PathBuf> {
@@ -174,7 +178,7 @@ fn bad_files_are_explained() {
 #[test]
 fn the_compatibility_list_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/compat/haproxy.cfg");
-    compare(&path, "md", &cfg_haproxy::keyword::doc::markdown());
+    compare(&path, "md", &cfg_haproxy::keyword::doc::markdown(&registry()));
     compare(&path.with_file_name("haproxy-codes.cfg"), "md", &codes());
 }
 

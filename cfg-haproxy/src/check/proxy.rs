@@ -4,7 +4,7 @@ use super::{Checker, Current, Prefix, Stmt, side_of};
 use crate::address::{self, Rules};
 use crate::codes;
 use crate::config::{Capture, CaptureKind, Clause, Cond, ErrorLine, ProxyMode, Settings};
-use crate::keyword::{self, D, Keyword, Status};
+use crate::keyword::{self, D, Keyword, Place, Status};
 use crate::section::SectionKind;
 use crate::tree::Word;
 use crate::units;
@@ -66,7 +66,7 @@ impl<'t> Checker<'t, '_> {
         let fatal = matches!(name, "server" | "server-template" | "default-server");
         let verb = if fatal { "not allowed" } else { "ignored" };
         let compat = match name {
-            n if keyword.place == keyword::Place::Proxy
+            n if keyword.place == Place::Proxy
                 && matches!(n, "log-format" | "error-log-format" | "log-format-sd") =>
             {
                 format!("backend '{id}' : '{n}' directive is ignored in backends.")
@@ -204,48 +204,41 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn filter_line(&mut self, args: Vec<Word<'t>>) -> bool {
-        const KNOWN: &[&str] = &[
-            "bwlim-in",
-            "bwlim-out",
-            "cache",
-            "comp-req",
-            "comp-res",
-            "compression",
-            "fcgi-app",
-            "spoe",
-            "trace",
-            "opentracing",
-        ];
         let name = args[0];
-        match name.text {
-            "spoe" | "opentracing" | "fcgi-app" => {
-                let what = if name.text == "spoe" { "SPOE" } else { name.text };
-                self.push(
-                    Diagnostic::error(codes::REFUSED, name.span, format!("{what} is not supported"))
-                        .compat(format!("'filter' : '{}' : {what} is not supported.", name.text)),
-                );
-            }
-            text if !KNOWN.contains(&text) => {
-                let near = crate::suggest::nearest(text, KNOWN.iter().copied());
-                let mut diagnostic =
-                    Diagnostic::error(codes::WORD, name.span, format!("unknown filter `{text}`")).compat(
-                        format!(
-                            "'filter' : unknown keyword '{text}'. Registered keywords : {}",
-                            KNOWN.join(", ")
-                        ),
-                    );
-                if let Some(near) = near {
-                    diagnostic = diagnostic.suggest(name.span, near, format!("did you mean `{near}`?"));
-                }
-                self.push(diagnostic);
-            }
+        let Some(filter) = keyword::find(Place::Filter, &[name.text]) else {
+            self.unknown_filter(name);
+            return true;
+        };
+        match filter.status {
+            Status::Refused(why) => self.push(
+                Diagnostic::error(codes::REFUSED, name.span, why)
+                    .compat(format!("'filter' : '{}' : {why}.", name.text))
+                    .note(filter.reference()),
+            ),
             _ => {
+                self.no_effect(name.span, filter);
                 if let Some(proxy) = self.proxy() {
                     proxy.lists.filters.push(args);
                 }
             }
         }
         true
+    }
+
+    fn unknown_filter(&mut self, name: Word<'t>) {
+        let text = name.text;
+        let mut known: Vec<&str> = keyword::first_words(Place::Filter, 0).collect();
+        known.sort_unstable();
+        let near = crate::suggest::nearest(text, known.iter().copied());
+        let mut diagnostic = Diagnostic::error(codes::WORD, name.span, format!("unknown filter `{text}`"))
+            .compat(format!(
+                "'filter' : unknown keyword '{text}'. Registered keywords : {}",
+                known.join(", ")
+            ));
+        if let Some(near) = near {
+            diagnostic = diagnostic.suggest(name.span, near, format!("did you mean `{near}`?"));
+        }
+        self.push(diagnostic);
     }
 
     fn error_line(&mut self, line: ErrorLine<'t>, status: Word<'t>) -> bool {

@@ -1,6 +1,8 @@
 //! The compatibility list, made from the table.
 
 use super::{Arg, B, D, F, Keyword, L, Place, Status, all};
+use lb_core::expr::{ArgType, ConvDef, FetchDef, Registry, SampleType};
+use lb_core::rule::cond::PREDEFINED;
 use std::fmt::Write as _;
 
 /// Appends `args` as the manual would write them.
@@ -28,10 +30,10 @@ pub fn syntax(out: &mut String, args: &[Arg]) {
     }
 }
 
-/// The whole list as Markdown: `docs/compat/haproxy.md`.
-pub fn markdown() -> String {
+/// The whole list as Markdown: `docs/compat/haproxy.md`; `registry` holds the fetches and converters of this program.
+pub fn markdown(registry: &Registry) -> String {
     let mut out = String::from(HEAD);
-    counts(&mut out);
+    counts(&mut out, registry);
     for (title, place) in groups() {
         let mut keywords: Vec<&Keyword> = all().filter(|k| k.place == place).collect();
         if keywords.is_empty() {
@@ -46,7 +48,109 @@ pub fn markdown() -> String {
             row(&mut out, keyword);
         }
     }
+    fetches(&mut out, registry);
+    converters(&mut out, registry);
+    acls(&mut out, registry);
     out
+}
+
+/// A fetch with its arguments as the manual would write them.
+pub fn fetch_syntax(def: &FetchDef) -> String {
+    format!("{}{}", def.name, call(def.args, def.required))
+}
+
+/// A converter with its arguments as the manual would write them.
+pub fn converter_syntax(def: &ConvDef) -> String {
+    format!("{}{}", def.name, call(def.args, def.required))
+}
+
+fn call(args: &[ArgType], required: usize) -> String {
+    if args.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("(");
+    for (i, arg) in args.iter().enumerate() {
+        let comma = if i > 0 { "," } else { "" };
+        let _ = match i < required {
+            true => write!(out, "{comma}<{}>", arg.name()),
+            false => write!(out, "[{comma}<{}>", arg.name()),
+        };
+    }
+    out.push_str(&"]".repeat(args.len().saturating_sub(required)));
+    out.push(')');
+    out
+}
+
+/// The manual's name of a type.
+pub(super) fn type_name(kind: SampleType) -> &'static str {
+    match kind {
+        SampleType::Same => "same",
+        SampleType::Bool => "boolean",
+        SampleType::Int => "integer",
+        SampleType::Addr => "address",
+        SampleType::Ipv4 => "ipv4",
+        SampleType::Ipv6 => "ipv6",
+        SampleType::Str => "string",
+        SampleType::Bin => "binary",
+        SampleType::Method => "method",
+        _ => "any",
+    }
+}
+
+fn fetches(out: &mut String, registry: &Registry) {
+    out.push_str("\n## Sample fetches\n\n| fetch | type | manual | status |\n|---|---|---|---|\n");
+    let mut rows: Vec<(&str, String)> = registry
+        .fetches()
+        .map(|def| {
+            let section = super::fetch_section(def.name).unwrap_or("");
+            (def.name, format!("| `{}` | {} | {section} | full |", fetch_syntax(def), type_name(def.out)))
+        })
+        .collect();
+    rows.extend(absent(Place::Fetch, |name| registry.fetch(name).is_some()));
+    push_sorted(out, rows);
+}
+
+fn converters(out: &mut String, registry: &Registry) {
+    out.push_str("\n## Converters\n\n| converter | types | manual | status |\n|---|---|---|---|\n");
+    let mut rows: Vec<(&str, String)> = registry
+        .converters()
+        .map(|def| {
+            let types = format!("{} → {}", type_name(def.input), type_name(def.out));
+            (def.name, format!("| `{}` | {types} | 7.3.1 | full |", converter_syntax(def)))
+        })
+        .collect();
+    rows.extend(absent(Place::Converter, |name| registry.converter(name).is_some()));
+    push_sorted(out, rows);
+}
+
+fn absent(place: Place, present: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
+    all()
+        .filter(|k| k.place == place && !present(k.name))
+        .map(|k| (k.name, format!("| `{}{}` |  | {} | {} |", k.name, k.syntax(), k.manual, status(k.status))))
+        .collect()
+}
+
+fn push_sorted(out: &mut String, mut rows: Vec<(&str, String)>) {
+    rows.sort();
+    for (_, row) in rows {
+        out.push_str(&row);
+        out.push('\n');
+    }
+}
+
+fn acls(out: &mut String, registry: &Registry) {
+    out.push_str(
+        "\n## ACL keywords with a matching method of their own\n\n| keyword | stands for |\n|---|---|\n",
+    );
+    let rows = registry.acls().map(|def| {
+        let method = format!("{:?}", def.method).to_lowercase();
+        (def.name, format!("| `{}` | `{} -m {method}` |", def.name, def.fetch))
+    });
+    push_sorted(out, rows.collect());
+    out.push_str("\n## Predefined ACLs\n\n| ACL | stands for |\n|---|---|\n");
+    for (name, words) in PREDEFINED {
+        let _ = writeln!(out, "| `{name}` | `{}` |", words.join(" "));
+    }
 }
 
 const HEAD: &str = "# haproxy.cfg compatibility\n\n\
@@ -56,17 +160,26 @@ const HEAD: &str = "# haproxy.cfg compatibility\n\n\
     **translated**, removed from HAProxy and still read here with one warning.\n\
     Sections: D defaults, F frontend, L listen, B backend; rule sets by name. `(*)`: `no` and `default` may precede it.\n";
 
-fn counts(out: &mut String) {
-    let count = |f: fn(&Status) -> bool| all().filter(|k| f(&k.status)).count();
+fn counts(out: &mut String, registry: &Registry) {
+    let keywords = || all().filter(|k| !matches!(k.place, Place::Fetch | Place::Converter));
+    let count = |f: fn(&Status) -> bool| keywords().filter(|k| f(&k.status)).count();
     let _ = writeln!(
         out,
         "\n{} keywords: {} full, {} partial, {} without effect, {} refused, {} translated.",
-        all().count(),
+        keywords().count(),
         count(|s| matches!(s, Status::Full)),
         count(|s| matches!(s, Status::Partial(_))),
         count(|s| matches!(s, Status::NoEffect(_))),
         count(|s| matches!(s, Status::Refused(_))),
         count(|s| matches!(s, Status::Translated(_))),
+    );
+    let _ = writeln!(
+        out,
+        "\n{} sample fetches and {} converters; {} and {} more of HAProxy's are refused.",
+        registry.fetches().count(),
+        registry.converters().count(),
+        absent(Place::Fetch, |name| registry.fetch(name).is_some()).len(),
+        absent(Place::Converter, |name| registry.converter(name).is_some()).len(),
     );
 }
 
@@ -78,6 +191,8 @@ fn groups() -> Vec<(String, Place)> {
         ("bind lines".to_owned(), Place::Bind),
         ("server lines".to_owned(), Place::Server),
         ("Rule actions".to_owned(), Place::Rule),
+        ("Filters".to_owned(), Place::Filter),
+        ("Log format items".to_owned(), Place::Alias),
     ];
     for &kind in crate::section::SectionKind::ALL {
         groups.push((format!("{} section", kind.keyword()), Place::Section(kind)));
@@ -100,22 +215,26 @@ fn row(out: &mut String, keyword: &Keyword) {
     if keyword.negatable {
         name.push_str(" (*)");
     }
-    let status = match keyword.status {
-        Status::Full => "full".to_owned(),
-        Status::Partial(note) => format!("partial: {note}"),
-        Status::NoEffect(why) => format!("no effect: {why}"),
-        Status::Refused(why) => format!("refused: {why}"),
-        Status::Translated(to) => format!("translated: {to}"),
-    };
     let _ = writeln!(
         out,
         "| {} | {} | {} | {} | {} |",
         escape(&name),
         sides(keyword.sides),
         keyword.manual,
-        escape(&status),
+        escape(&status(keyword.status)),
         escape(keyword.doc)
     );
+}
+
+/// What becomes of a keyword, in words.
+pub(super) fn status(status: Status) -> String {
+    match status {
+        Status::Full => "full".to_owned(),
+        Status::Partial(note) => format!("partial: {note}"),
+        Status::NoEffect(why) => format!("no effect: {why}"),
+        Status::Refused(why) => format!("refused: {why}"),
+        Status::Translated(to) => format!("translated: {to}"),
+    }
 }
 
 fn sides(sides: super::Sides) -> String {
@@ -131,6 +250,13 @@ fn sides(sides: super::Sides) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     if letters.is_empty() { sets } else { letters }
+}
+
+/// The sections or rule sets of `sides` by their full names.
+pub(super) fn places(sides: super::Sides) -> String {
+    let sections = [(D, "defaults"), (F, "frontend"), (L, "listen"), (B, "backend")];
+    let named = sections.iter().chain(RULE_SETS).filter(|(bit, _)| sides & bit != 0).map(|(_, name)| *name);
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// Rule sets and their names.

@@ -1,17 +1,23 @@
 //! The one table of every keyword: where it may stand, what it takes, where the manual explains it, what becomes of it.
 //!
-//! Parsing, did-you-mean and `docs/compat/haproxy.md` all read this table, so they cannot disagree. Sample fetches and
-//! converters are not here: they are data of the expression registry.
+//! Parsing, did-you-mean and `docs/compat/haproxy.md` all read this table, so they cannot disagree. Of sample fetches and
+//! converters only those are here that the expression registry lacks; what it has, it can carry out.
 
 mod action;
+mod alias;
 mod bind;
 pub mod doc;
+pub mod explain;
+mod fetches;
 mod global;
 mod option;
 mod other;
 mod proxy;
+mod sample;
 mod server;
 mod tune;
+
+pub use fetches::section as fetch_section;
 
 use crate::section::SectionKind;
 use std::collections::HashMap;
@@ -56,6 +62,14 @@ pub enum Place {
     Section(SectionKind),
     /// A word of a `load` line or of a `crt-list` file.
     Load,
+    /// A named item of a log format.
+    Alias,
+    /// The word after `filter`.
+    Filter,
+    /// A sample fetch that is not in the registry.
+    Fetch,
+    /// A converter that is not in the registry.
+    Converter,
 }
 
 /// Arguments of a keyword.
@@ -203,6 +217,10 @@ pub fn all() -> impl Iterator<Item = &'static Keyword> {
         server::KEYWORDS,
         action::KEYWORDS,
         other::KEYWORDS,
+        alias::KEYWORDS,
+        sample::FILTERS,
+        sample::FETCHES,
+        sample::CONVERTERS,
     ]
     .into_iter()
     .flatten()

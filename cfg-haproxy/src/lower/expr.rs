@@ -5,6 +5,7 @@ use crate::codes;
 use crate::config::{Acl as AclLine, Cond, Config, Proxy};
 use crate::env::Env;
 use crate::host::Host;
+use crate::keyword::{self, Place, Status};
 use crate::suggest;
 use crate::tree::{Tree, Word};
 use lb_core::diag::{Diagnostic, Span};
@@ -368,6 +369,19 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         compat: String,
     ) {
         let mut diagnostic = self.diagnose(error, words, code).compat(compat);
+        let absent = match &error.kind {
+            ErrorKind::UnknownFetch(name) => keyword::find(Place::Fetch, &[name]),
+            ErrorKind::UnknownConverter(name) => keyword::find(Place::Converter, &[name]),
+            _ => None,
+        };
+        if let Some(keyword) = absent
+            && let Status::Refused(why) = keyword.status
+        {
+            diagnostic.message = format!("`{}` is not supported: {why}", keyword.name);
+            diagnostic.code = codes::REFUSED;
+            self.out.push(diagnostic.note(keyword.reference()));
+            return;
+        }
         let near = match &error.kind {
             ErrorKind::UnknownFetch(name) => suggest::nearest(name, self.registry.fetches().map(|f| f.name)),
             ErrorKind::UnknownConverter(name) => {
