@@ -4,8 +4,9 @@ use crate::env::Env;
 use crate::mapped::Mapped;
 use std::collections::HashMap;
 
-/// How many replacements one line may need; a definition that refers to itself stops here.
-const MAX_REPLACEMENTS: usize = 4_000;
+/// How many replacements one line may need; a definition that refers to itself stops here. The original reads lines of 1,023
+/// bytes, and each replacement costs time that grows with those before it.
+const MAX_REPLACEMENTS: usize = 500;
 
 /// All definitions so far.
 #[derive(Debug)]

@@ -7,7 +7,9 @@ use crate::load::{self, Haproxy};
 use crate::registry;
 use crate::report::{self, failed};
 use crate::world::World;
-use lb_core::process::{Channel, Identity, PidFile, confine, raise_descriptor_limit};
+use lb_core::process::{
+    Channel, Identity, PidFile, SupplementaryGroups, confine, raise_descriptor_limit,
+};
 use lb_core::rt::{Event, Server, ServerError, Sockets, processors};
 use lb_core::spec::ProcessSpec;
 use std::os::unix::net::UnixStream;
@@ -46,7 +48,10 @@ pub(crate) fn set_up(
     let options = registry::options(workers, world);
     let server = Server::new(loaded.spec.clone(), options, sockets).map_err(|e| explain(&loaded, &e))?;
     let chroot = process.chroot.as_deref().map(Path::new);
-    confine(chroot, identity).map_err(|e| format!("[haproxy.main()] {e}"))?;
+    let groups = confine(chroot, identity).map_err(|e| format!("[haproxy.main()] {e}"))?;
+    if groups == SupplementaryGroups::Kept {
+        report::notice("[haproxy.main()] the supplementary groups cannot be given up here and are kept.");
+    }
     let confined = chroot.is_some() || identity != Identity::default();
     Ok(Running { server, args: args.clone(), process, confined })
 }

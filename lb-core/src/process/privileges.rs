@@ -57,11 +57,22 @@ impl Identity {
     }
 }
 
+/// What became of the supplementary groups of a confined process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SupplementaryGroups {
+    /// None is left beside the group itself, or none was asked to go.
+    Settled,
+    /// The system allows nobody to change them here, as in an unprivileged user namespace.
+    Kept,
+}
+
 /// Confines this process to `chroot` if given and becomes `identity`. There is no way back.
 ///
 /// # Errors
 /// The step that failed. The process may then be confined in part and should end.
-pub fn confine(chroot: Option<&Path>, identity: Identity) -> Result<(), IdentityError> {
+pub fn confine(chroot: Option<&Path>, identity: Identity) -> Result<SupplementaryGroups, IdentityError> {
+    let mut groups = SupplementaryGroups::Settled;
     let step = |step: String| move |cause| IdentityError::Step { step, cause };
     if let Some(dir) = chroot {
         std::os::unix::fs::chroot(dir).map_err(step(format!("chroot to {}", dir.display())))?;
@@ -70,7 +81,7 @@ pub fn confine(chroot: Option<&Path>, identity: Identity) -> Result<(), Identity
     if let Some(gid) = identity.gid {
         // Supplementary groups first: later there is no right to change them. Without root there are none to give up.
         if rustix::process::geteuid().is_root() {
-            sys::set_groups(gid).map_err(step(format!("set supplementary groups to {gid}")))?;
+            groups = replace_groups(gid).map_err(step(format!("set supplementary groups to {gid}")))?;
         }
         sys::set_gid(gid).map_err(step(format!("set group id {gid}")))?;
     }
@@ -80,7 +91,16 @@ pub fn confine(chroot: Option<&Path>, identity: Identity) -> Result<(), Identity
             return Err(IdentityError::NotGivenUp);
         }
     }
-    Ok(())
+    Ok(groups)
+}
+
+/// Who may not change the groups may well be allowed to become another user in the next step, or be that user already.
+fn replace_groups(gid: u32) -> io::Result<SupplementaryGroups> {
+    match sys::set_groups(gid) {
+        Ok(()) => Ok(SupplementaryGroups::Settled),
+        Err(refused) if refused.kind() == io::ErrorKind::PermissionDenied => Ok(SupplementaryGroups::Kept),
+        Err(failed) => Err(failed),
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +125,6 @@ mod tests {
 
     #[test]
     fn nothing_asked_changes_nothing() {
-        confine(None, Identity::default()).unwrap();
+        assert_eq!(confine(None, Identity::default()).unwrap(), SupplementaryGroups::Settled);
     }
 }
