@@ -3,7 +3,7 @@
 use crate::check::check;
 use crate::env::{Env, Facts};
 use crate::host::Host;
-use crate::lower::{Origins, PatternFiles, lower};
+use crate::lower::{Origins, lower};
 use crate::parse::{Source, parse};
 use crate::tree::Tree;
 use lb_core::diag::Diagnostics;
@@ -20,8 +20,6 @@ pub struct Loaded {
     pub spec: Spec,
     /// Turns origins of the specification back into places.
     pub origins: Origins,
-    /// Lists and maps of patterns, for the control socket.
-    pub patterns: PatternFiles,
     /// Everything there is to say, in the order of the files.
     pub diagnostics: Diagnostics,
     /// `zero-warning`: warnings are errors.
@@ -59,13 +57,5 @@ pub fn load(
     diagnostics.sort();
     let (zero_warning, quiet) = (config.global.zero_warning, config.global.quiet);
     drop(config);
-    Loaded {
-        spec: lowered.spec,
-        origins: lowered.origins,
-        patterns: lowered.patterns,
-        diagnostics,
-        zero_warning,
-        quiet,
-        tree,
-    }
+    Loaded { spec: lowered.spec, origins: lowered.origins, diagnostics, zero_warning, quiet, tree }
 }

@@ -5,7 +5,9 @@ use crate::version;
 use crate::world::World;
 use cfg_haproxy::Facts;
 use lb_core::expr::Registry;
-use lb_core::rt::ServerOptions;
+use lb_core::rt::{Dialect, ServerOptions};
+use lb_core::spec::VariableValue;
+use std::sync::Arc;
 
 /// All fetches, converters and ACLs.
 pub(crate) fn registry() -> Registry {
@@ -18,6 +20,7 @@ pub(crate) fn registry() -> Registry {
 pub(crate) fn options(workers: usize, world: &World) -> ServerOptions {
     let mut options = ServerOptions::new(workers).protocol(lb_proto_http::proxy::factory);
     options.product = version::PRODUCT;
+    options.dialect = Some(Arc::new(Words(registry())));
     #[cfg(feature = "tls")]
     {
         options.files = Box::new(world.clone());
@@ -25,6 +28,16 @@ pub(crate) fn options(workers: usize, world: &World) -> ServerOptions {
     #[cfg(not(feature = "tls"))]
     let _ = world;
     options
+}
+
+/// Reads what commands say in words of an haproxy.cfg.
+#[derive(Debug)]
+struct Words(Registry);
+
+impl Dialect for Words {
+    fn value(&self, words: &[String], format: bool) -> Result<VariableValue, String> {
+        cfg_haproxy::runtime::variable(words, format, &self.0)
+    }
 }
 
 /// What `.if feature(…)` and its like may ask.

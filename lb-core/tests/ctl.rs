@@ -191,12 +191,12 @@ impl Control for Fake {
     }
 
     fn extra_usages(&self) -> &[(&'static str, &'static str)] {
-        &[("show map [map]", "list maps")]
+        &[("show cert [cert]", "list certificates")]
     }
 
     fn extra(&self, request: &Request, _: SocketLevel) -> Option<Reply> {
         let text = request.payload.clone().unwrap_or_default();
-        (request.words.at(1) == "map").then(|| Reply::dump(format!("{}|{text}", request.words.at(2))))
+        (request.words.at(1) == "cert").then(|| Reply::dump(format!("{}|{text}", request.words.at(2))))
     }
 }
 
@@ -426,11 +426,11 @@ fn an_unknown_command_is_answered_with_its_likes() {
         ]
     );
     assert!(ask("shw stat").contains("\n  show stat [desc"));
-    assert!(ask("zzzz").contains("Please enter one of the following commands only:\n  add server"));
+    assert!(ask("zzzz").contains("Please enter one of the following commands only:\n  add acl"));
     assert!(ask("help set weight").starts_with(
         "The following commands are valid at this level:\n  set weight <bk>/<srv> <weight>          : "
     ));
-    assert!(ask("help").contains("  show map [map]                          : list maps\n"));
+    assert!(ask("help").contains("  show cert [cert]                        : list certificates\n"));
 }
 
 #[test]
@@ -515,10 +515,10 @@ fn a_prompt_keeps_the_connection() {
         ("show version\n", "1.2.3\n\n> "),
         ("\n", "\n> "),
         ("show version;show cli level\n", "1.2.3\n\nadmin\n\n> "),
-        ("show map x <<\n", "+ "),
+        ("show cert x <<\n", "+ "),
         ("abc\n", "+ "),
         ("\n", "x|abc\n\n> "),
-        ("show map y <<END\n", "+ "),
+        ("show cert y <<END\n", "+ "),
         ("a\n\nb\n", "+ + + "),
         ("END\n", "y|a\n\nb\n\n> "),
         ("prompt timed\n", "\n[0:00:01:05]> "),
@@ -601,7 +601,7 @@ fn what_a_peer_can_make_us_keep_is_bounded() {
     session.handle_input(now, &[b'a'; 101], &fake);
     assert!(session.is_closed() && session.poll_output().starts_with(b"The command line is too big"));
     let mut session = Session::new(SocketLevel::Admin, limits, now);
-    session.handle_input(now, b"show map x <<\n", &fake);
+    session.handle_input(now, b"show cert x <<\n", &fake);
     for _ in 0..3 {
         session.handle_input(now, &[&[b'a'; 90][..], b"\n"].concat(), &fake);
     }

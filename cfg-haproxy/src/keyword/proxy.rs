@@ -70,7 +70,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DLB, "external-check command", &[Any("file")], "program that checks servers").no_effect(super::LATER),
     k(DLB, "external-check path", &[Any("path")], "PATH of that program").no_effect(super::LATER),
     k(LB, "force-persist", &[COND], "keep persistence even to servers that are down"),
-    k(FL, "force-be-switch", &[COND], "switch to backends that are disabled").no_effect(super::LATER),
+    k(FL, "force-be-switch", &[COND], "switch to backends that were unpublished"),
     k(FLB, "filter", &[Any("name"), Rest("argument")], "a stream filter")
         .partial("compression only; cache and bandwidth limits are not implemented, SPOE is refused"),
     k(FLB, "filter-sequence", &[OneOf(&["request", "response"]), Rest("name")], "order of filters").no_effect(super::LATER),

@@ -14,26 +14,26 @@ use lb_core::expr::parse::{self, ErrorKind, ParseError};
 use lb_core::expr::{ArgType, Build, NoBuild, Phases, Program, Regex, Registry};
 use lb_core::log::{Style, Template};
 use lb_core::rule::cond::{self, Acl, AclLookup, Condition, Polarity};
+use lb_core::spec::PatternList;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-/// The lists and maps of patterns a configuration uses, by name.
+/// The lists and maps of patterns a configuration uses, numbered in the order they are met.
 #[derive(Debug, Default)]
-pub struct Files {
-    named: HashMap<String, Arc<Reference>>,
-    inline: Vec<Arc<Reference>>,
+struct Lists {
+    all: Vec<PatternList>,
+    /// Places of those with a name: files, and `virt@` ones.
+    named: HashMap<String, usize>,
 }
 
-impl Files {
-    /// Lists and maps with a name: files, and `virt@` ones.
-    pub fn named(&self) -> impl Iterator<Item = &Arc<Reference>> {
-        self.named.values()
-    }
-
-    /// Lists of patterns written in place, in the order they were written.
-    pub fn inline(&self) -> &[Arc<Reference>] {
-        &self.inline
+impl Lists {
+    fn add(&mut self, name: &str, description: String, reference: &Arc<Reference>) {
+        let id = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        if !name.is_empty() {
+            self.named.insert(name.to_owned(), self.all.len());
+        }
+        self.all.push(PatternList::new(id, name, description, Arc::clone(reference)));
     }
 }
 
@@ -43,7 +43,9 @@ pub(super) struct Context<'h> {
     host: Host<'h>,
     env: &'h dyn Env,
     proxy: Option<String>,
-    files: Files,
+    lists: Lists,
+    /// What is being built, for saying what uses a list.
+    at: Span,
     names: Known,
     registry: &'h Registry,
     /// ACLs of the present proxy declared so far.
@@ -102,7 +104,8 @@ impl<'h> Context<'h> {
             host,
             env,
             proxy: None,
-            files: Files::default(),
+            lists: Lists::default(),
+            at: Span::default(),
             names: Known::new(config),
             registry,
             acls: HashMap::new(),
@@ -114,8 +117,14 @@ impl<'h> Context<'h> {
         self.names.tables.contains(name)
     }
 
-    pub(super) fn into_files(self) -> Files {
-        self.files
+    pub(super) fn into_lists(self) -> Vec<PatternList> {
+        self.lists.all
+    }
+
+    /// Where the words being built stand, `file 'haproxy.cfg' line 12`.
+    fn place(&self) -> String {
+        let (file, line) = self.tree.sources().locate(self.at).map_or(("", 0), |(file, at)| (file, at.line));
+        format!("file '{file}' line {line}")
     }
 
     pub(super) fn set_proxy(&mut self, name: &str) {
@@ -139,8 +148,8 @@ impl Build for Context<'_> {
 
     fn patterns(&mut self, file: &str, as_map: bool) -> Result<Arc<Reference>, String> {
         let name = file.strip_prefix("file@").or_else(|| file.strip_prefix("opt@")).unwrap_or(file);
-        if let Some(known) = self.files.named.get(name) {
-            return Ok(Arc::clone(known));
+        if let Some(known) = self.lists.named.get(name) {
+            return Ok(Arc::clone(&self.lists.all[*known].reference));
         }
         let reference = if file.starts_with("virt@") {
             Reference::new(name, as_map)
@@ -151,12 +160,15 @@ impl Build for Context<'_> {
                 Err(error) => return Err(format!("failed to open pattern file <{name}>: {error}")),
             }
         };
-        self.files.named.insert(name.to_owned(), Arc::clone(&reference));
+        let user = if as_map { "map" } else { "acl" };
+        let description = format!("pattern loaded from file '{name}' used by {user} at {}", self.place());
+        self.lists.add(name, description, &reference);
         Ok(reference)
     }
 
     fn inline_patterns(&mut self, reference: &Arc<Reference>) {
-        self.files.inline.push(Arc::clone(reference));
+        let description = format!("acl '{}' {}", reference.name(), self.place());
+        self.lists.add("", description, reference);
     }
 
     fn resolve(&self, host: &str) -> Option<Ipv4Addr> {
@@ -245,6 +257,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     fn acl_test(&mut self, line: &AclLine<'t>) -> Option<cond::Test> {
         let words: Vec<&str> = line.words.iter().map(|w| w.text).collect();
+        self.context.at = line.name.span;
         match cond::parse_test(&words, line.name.text, self.registry, &mut self.context) {
             Ok((test, _)) => Some(test),
             Err(error) => {
@@ -266,6 +279,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let polarity = if cond.keyword.text == "unless" { Polarity::Unless } else { Polarity::If };
         let words: Vec<&str> = cond.words.iter().map(|w| w.text).collect();
         let visible = Visible { acls, span: cond.keyword.span };
+        self.context.at = cond.keyword.span;
         match cond::parse(&words, polarity, &visible, self.registry, &mut self.context) {
             Ok((condition, _)) => Ok(Some(condition)),
             Err(error) => {
@@ -301,6 +315,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     /// An expression at the beginning of `words`; also how many words it took.
     pub(super) fn program_prefix(&mut self, words: &[Word<'t>], owner: &str) -> Option<(Program, usize)> {
         let texts: Vec<&str> = words.iter().map(|w| w.text).collect();
+        self.context.at = words.first().map_or_else(Span::default, |w| w.span);
         match parse::parse_words(&texts, self.registry, &mut self.context) {
             Ok(found) => Some(found),
             Err(error) => {
@@ -322,6 +337,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         phases: Phases,
         owner: &str,
     ) -> Option<Template> {
+        self.context.at = word.span;
         match Template::parse(word.text, style, phases, self.registry, &mut self.context) {
             Ok(template) => Some(template),
             Err(error) => {

@@ -28,8 +28,6 @@ use lb_core::spec::{Origin, Spec};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use expr::Files as PatternFiles;
-
 /// A specification, and what there is to say about it.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -38,8 +36,6 @@ pub struct Lowered {
     pub spec: Spec,
     /// Turns origins back into places.
     pub origins: Origins,
-    /// Lists and maps of patterns, for the control socket.
-    pub patterns: PatternFiles,
     /// Problems found on the way.
     pub diagnostics: Diagnostics,
 }
@@ -85,13 +81,9 @@ pub fn lower<'t>(
         error_files: HashMap::new(),
         users: Arc::default(),
     };
-    let spec = lowerer.spec();
-    Lowered {
-        spec,
-        origins: lowerer.origins,
-        patterns: lowerer.context.into_files(),
-        diagnostics: lowerer.out,
-    }
+    let mut spec = lowerer.spec();
+    spec.lists = lowerer.context.into_lists();
+    Lowered { spec, origins: lowerer.origins, diagnostics: lowerer.out }
 }
 
 struct Lowerer<'c, 't, 'r, 'h> {

@@ -121,6 +121,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.nolinger = making.on("nolinger");
         spec.origin = self.origin(proxy.span);
         spec.routes = self.routes(&making);
+        for clause in &making.proxy.lists.force_switch {
+            if let Ok(Some(condition)) = self.clause_condition(clause, &making, "force-be-switch") {
+                spec.force_switch.push(condition);
+            }
+        }
         spec.tcp_rules = self.tcp_rules(&making);
         spec.pool = self.pool(&making);
         spec.stick = self.stick_rules(&making);

@@ -4,7 +4,7 @@ use super::control::{Control, SocketLevel};
 use super::parse::{Request, Words};
 use super::reply::{Reply, Severity};
 use super::session::State;
-use super::{frontends, process, server, show, tables};
+use super::{backends, frontends, patterns, process, server, show, tables, variables};
 use std::fmt::Write;
 use std::time::Instant;
 
@@ -50,9 +50,17 @@ use SocketLevel::{Admin, Operator, User};
 /// Sorted by usage, as the help shows them; the last three stand at the end of every list.
 #[rustfmt::skip]
 const ENTRIES: &[Entry] = &[
+    entry(&["add", "acl"], Admin, "add acl [@<ver>] <acl> <key>", "add an entry to an ACL", patterns::add),
+    entry(&["add", "map"], Admin, "add map [@<ver>] <map> <key> <value> (or payload)", "add an entry to a map", patterns::add),
     entry(&["add", "server"], Admin, "add server <bk>/<srv> <addr> [opts]*", "add a server at run time", server::add),
+    entry(&["clear", "acl"], Admin, "clear acl [@<ver>] <acl>", "remove all entries of an ACL", patterns::clear),
     entry(&["clear", "counters"], Operator, "clear counters [all]", "forget peaks, or with all every counter", process::clear_counters),
+    entry(&["clear", "map"], Admin, "clear map [@<ver>] <map>", "remove all entries of a map", patterns::clear),
     entry(&["clear", "table"], Operator, "clear table <table> [<filter>]*", "remove entries of a table (data, key or ptr)", tables::clear),
+    entry(&["commit", "acl"], Admin, "commit acl @<ver> <acl>", "make a version of an ACL the current one", patterns::commit),
+    entry(&["commit", "map"], Admin, "commit map @<ver> <map>", "make a version of a map the current one", patterns::commit),
+    entry(&["del", "acl"], Admin, "del acl <acl> [<key>|#<ref>]", "remove an entry of an ACL", patterns::delete),
+    entry(&["del", "map"], Admin, "del map <map> [<key>|#<ref>]", "remove an entry of a map", patterns::delete),
     entry(&["del", "server"], Admin, "del server <bk>/<srv>", "remove a server added at run time", server::delete),
     entry(&["disable", "agent"], Admin, "disable agent <bk>/<srv>", "stop the agent checks of a server", server::disable_agent),
     entry(&["disable", "frontend"], Admin, "disable frontend <frontend>", "stop accepting for a while", frontends::disable),
@@ -65,8 +73,15 @@ const ENTRIES: &[Entry] = &[
     entry(&["enable", "server"], Admin, "enable server <bk>/<srv>", "end the maintenance of a server (see 'set server')", server::enable),
     entry(&["experimental-mode"], Admin, "experimental-mode [on|off]", "allow commands that may still change", process::experimental_mode),
     entry(&["expert-mode"], Admin, "expert-mode [on|off]", "allow commands that may do harm", process::expert_mode),
+    entry(&["get", "acl"], Admin, "get acl <acl> <key>", "tell what an ACL finds for a key", patterns::get),
+    entry(&["get", "map"], Admin, "get map <map> <key>", "tell what a map finds for a key", patterns::get),
+    entry(&["get", "var"], Operator, "get var <name>", "tell the value of a variable of the process", variables::get),
     entry(&["get", "weight"], User, "get weight <bk>/<srv>", "tell the weight of a server", server::get_weight),
     entry(&["operator"], User, "operator", "lower the level of this connection to operator", process::operator),
+    entry(&["prepare", "acl"], Admin, "prepare acl <acl>", "begin a new version of an ACL", patterns::prepare),
+    entry(&["prepare", "map"], Admin, "prepare map <map>", "begin a new version of a map", patterns::prepare),
+    entry(&["publish", "backend"], Admin, "publish backend <bk>", "let rules choose a backend again", backends::publish),
+    entry(&["set", "map"], Admin, "set map <map> [<key>|#<ref>] <value>", "change an entry of a map", patterns::set),
     entry(&["set", "maxconn", "frontend"], Admin, "set maxconn frontend <frontend> <value>", "limit the sessions of a frontend", frontends::set_maxconn),
     entry(&["set", "maxconn", "global"], Admin, "set maxconn global <value>", "limit the connections of the process", process::set_maxconn),
     entry(&["set", "maxconn", "server"], Admin, "set maxconn server <bk>/<srv> <value>", "limit the sessions of a server", server::set_maxconn),
@@ -75,13 +90,16 @@ const ENTRIES: &[Entry] = &[
     entry(&["set", "severity-output"], User, "set severity-output [none|number|string]", "show how serious messages are", process::severity_output),
     entry(&["set", "table"], Operator, "set table <table> key <k> [data.* <v>]*", "create or change an entry of a table", tables::set),
     entry(&["set", "timeout"], User, "set timeout cli <delay>", "change when this connection is closed if idle", process::set_timeout),
+    entry(&["set", "var"], Admin, "set var <name> {[expr]|fmt} <value>", "set a variable of the process", variables::set),
     entry(&["set", "weight"], Admin, "set weight <bk>/<srv> <weight>", "change the weight of a server (see 'set server')", server::set_weight),
+    entry(&["show", "acl"], Admin, "show acl [@<ver>] [<acl>]", "list the ACLs, or the entries of one", patterns::show),
     entry(&["show", "backend"], User, "show backend", "list the backends", show::misc::backends),
     entry(&["show", "cli", "level"], User, "show cli level", "tell the level of this connection", show::misc::cli_level),
     entry(&["show", "cli", "sockets"], User, "show cli sockets", "list the sockets that take commands", show::misc::cli_sockets),
     entry(&["show", "env"], Operator, "show env [var]", "list the environment of the process", show::misc::environment),
     entry(&["show", "errors"], Operator, "show errors [<px>] [request|response]", "show the last messages that could not be understood", show::errors::run),
     entry(&["show", "info"], User, "show info [desc|json|typed|float]*", "tell about the process", show::stat::info),
+    entry(&["show", "map"], Admin, "show map [@<ver>] [<map>]", "list the maps, or the entries of one", patterns::show),
     entry(&["show", "schema", "json"], User, "show schema json", "print the schema of the JSON forms", show::stat::schema),
     entry(&["show", "servers", "conn"], User, "show servers conn [<backend>]", "list the connections to servers", show::servers::connections),
     entry(&["show", "servers", "state"], User, "show servers state [<backend>]", "list the states of servers, for a state file", show::servers::states),
@@ -93,6 +111,7 @@ const ENTRIES: &[Entry] = &[
     entry(&["shutdown", "frontend"], Admin, "shutdown frontend <frontend>", "stop a frontend for good", frontends::shutdown),
     entry(&["shutdown", "session"], Admin, "shutdown session [id]", "end a session", process::shutdown_session),
     entry(&["shutdown", "sessions", "server"], Admin, "shutdown sessions server <bk>/<srv>", "end every session of a server", server::shutdown_sessions),
+    entry(&["unpublish", "backend"], Admin, "unpublish backend <bk>", "let rules pass over a backend", backends::unpublish),
     entry(&["user"], User, "user", "lower the level of this connection to user", process::user),
     entry(&["wait"], User, "wait {-h|<delay_ms>}", "wait before the next command", process::wait),
     entry(&["help"], User, "help [<command>]", "list all commands, or those like this one", help),

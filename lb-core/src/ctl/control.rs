@@ -3,7 +3,9 @@
 use super::parse::Request;
 use super::reply::Reply;
 use super::show::servers::{ServerConnections, ServerState};
+use crate::expr::{OwnedSample, VarName};
 use crate::name::{ProxyName, ServerName};
+use crate::spec::PatternList;
 use crate::stats::info::ProcessInfo;
 use crate::stats::snapshot::ProxySnapshot;
 use crate::stick::SharedTable;
@@ -93,6 +95,29 @@ pub trait Control {
     /// The stick tables.
     fn tables(&self) -> Vec<Arc<SharedTable>> {
         Vec::new()
+    }
+
+    /// The lists of patterns and maps.
+    fn lists(&self) -> Vec<PatternList> {
+        Vec::new()
+    }
+
+    /// The value of a variable of the process, named without its scope.
+    fn variable(&self, name: &str) -> Option<OwnedSample> {
+        let _ = name;
+        None
+    }
+
+    /// Sets a variable of the process to the value of an expression, or of a format, in words of the dialect.
+    fn set_variable(&self, name: &VarName, words: &[String], format: bool) -> Result<(), ControlError> {
+        let _ = (name, words, format);
+        Err(ControlError::Unsupported)
+    }
+
+    /// Changes a backend as a whole.
+    fn change_backend(&self, backend: &ProxyName, change: BackendChange) -> Result<(), ControlError> {
+        let _ = (backend, change);
+        Err(ControlError::Unsupported)
     }
 
     /// Changes a server.
@@ -191,6 +216,9 @@ pub enum ControlError {
     /// The frontend is in that state already.
     #[error("nothing changed")]
     Unchanged,
+    /// The configuration disabled the backend.
+    #[error("No effect on a disabled backend.")]
+    Disabled,
     /// This build or configuration cannot do it.
     #[error("This is not supported.")]
     Unsupported,
@@ -269,6 +297,16 @@ pub enum FrontendChange {
     Shutdown,
     /// The limit of sessions.
     Maxconn(u32),
+}
+
+/// A change of a backend as a whole.
+#[expect(clippy::exhaustive_enums, reason = "an engine must handle every change")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackendChange {
+    /// Let rules choose it. [`ControlError::Disabled`] if the configuration disabled it.
+    Publish,
+    /// Let rules pass over it; errors as for `Publish`.
+    Unpublish,
 }
 
 /// A change of the process.

@@ -4,27 +4,30 @@
 //! crate, without a socket. What commands do to the engine they do through the object-safe trait [`Control`], so every
 //! answer can be tested with a fake.
 //!
-//! Management manual of HAProxy 3.4, section 9.3 "Unix Socket commands". Commands that belong to other parts (maps,
-//! certificates) are added by [`Control::extra`].
+//! Management manual of HAProxy 3.4, section 9.3 "Unix Socket commands". Commands that belong to other parts
+//! (certificates) are added by [`Control::extra`].
 
 mod admin;
+mod backends;
 mod catalogue;
 mod control;
 mod frontends;
 pub(crate) mod fuzzing;
 mod parse;
+mod patterns;
 mod process;
 mod reply;
 mod server;
 mod session;
 mod show;
 mod tables;
+mod variables;
 
 pub use admin::ControlAdmin;
 pub use catalogue::{Usage, usages};
 pub use control::{
-    AddServer, CapturedError, CliSocket, Control, ControlError, FrontendChange, GlobalChange, Proxy,
-    ServerChange, SessionFilter, SessionLine, SocketLevel, WeightChange,
+    AddServer, BackendChange, CapturedError, CliSocket, Control, ControlError, FrontendChange, GlobalChange,
+    Proxy, ServerChange, SessionFilter, SessionLine, SocketLevel, WeightChange,
 };
 pub use parse::{Request, Words};
 pub use reply::{Reply, Severity};

@@ -5,12 +5,16 @@ use super::plan::{LogPlan, Plan, ProxyPlan, ServerPlan, TargetPlan};
 use super::state::ProxyState;
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
+use crate::expr::{Arena, Env, Facts, Now, VarName, VarScope, Vars};
 use crate::name::ProxyName;
 use crate::pool::{
     CheckDef, ObserveDef, Pool, PoolDef, PoolError, PoolEvent, ResolutionFailure, ServerDef, TrackDef,
 };
-use crate::spec::{Capability, Origin, ProxySpec, RouteTarget, ServerSpec, Spec};
+use crate::rng::Rng;
+use crate::rule::tcp;
+use crate::spec::{Capability, Origin, ProcessSpec, ProxySpec, RouteTarget, ServerSpec, Spec, VariableValue};
 use crate::stick::{SharedTable, TableSpec};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -57,7 +61,7 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong with the specification; `old` is as it was then.
     pub fn build(
-        spec: Spec,
+        mut spec: Spec,
         old: Option<&Self>,
         workers: usize,
         now: Clock,
@@ -71,6 +75,8 @@ impl Plan {
         }
         let fullconn = fullconns(&spec, &routes);
         let tables = tables(&spec, old, now);
+        let lists = std::mem::take(&mut spec.lists).into();
+        let variables = Arc::new(variables(&spec.process, now));
         let process = Arc::new(spec.process);
         let (mut proxies, mut events) = (Vec::new(), Vec::new());
         // Nothing fails from here on: only now may the state that is shared with the old plan change.
@@ -98,7 +104,8 @@ impl Plan {
             proxies.push(Arc::new(plan));
         }
         let generation = old.map_or(1, |plan| plan.generation + 1);
-        Ok((Self { generation, process, proxies, backends: index.backends, tables }, events))
+        let plan = Self { generation, process, proxies, backends: index.backends, tables, lists, variables };
+        Ok((plan, events))
     }
 
     /// The proxy of this plan that `spec` continues.
@@ -117,6 +124,42 @@ fn tables(spec: &Spec, old: Option<&Plan>, now: Clock) -> HashMap<Arc<str>, Arc<
         (Arc::clone(&spec.name), table)
     };
     spec.tables.iter().chain(own).map(table).collect()
+}
+
+/// The variables of the process, each computed from those before it.
+fn variables(process: &ProcessSpec, now: Clock) -> VarScope {
+    let scope = VarScope::new();
+    for (name, value) in &process.variables {
+        assign(&scope, name, value, now);
+    }
+    scope
+}
+
+/// What expressions of the process see: the clock, and numbers that nothing secret depends on.
+struct Outside {
+    now: Clock,
+    random: RefCell<Rng>,
+}
+
+impl Facts for Outside {
+    fn now(&self) -> Now {
+        Now { date: self.now.date, instant: self.now.instant }
+    }
+
+    fn random(&self) -> u64 {
+        self.random.borrow_mut().next_u64()
+    }
+}
+
+/// Sets a variable of the process, as the configuration and `set var` do.
+pub(crate) fn assign(scope: &VarScope, name: &VarName, value: &VariableValue, now: Clock) {
+    let facts = Outside { now, random: RefCell::new(Rng::new(now.date.as_nanos() as u64)) };
+    let arena = Arena::new();
+    let env = Env::new(&facts, Vars { process: Some(scope), ..Vars::NONE }, &arena);
+    match value {
+        VariableValue::Expression(program) => tcp::set_var(&env, name, program),
+        VariableValue::Format(format) => tcp::set_var_fmt(&env, name, format),
+    }
 }
 
 /// Checks that names are unique among frontends and among backends.

@@ -1,10 +1,10 @@
 //! The immutable compiled form of a specification.
 
 use super::state::ProxyState;
-use crate::expr::Env;
+use crate::expr::{Env, VarScope};
 use crate::pool::Pool;
 use crate::rule::cond::Condition;
-use crate::spec::{LogTarget, ProcessSpec, ProxySpec, RouteTarget, ServerSpec};
+use crate::spec::{LogTarget, PatternList, ProcessSpec, ProxySpec, RouteTarget, ServerSpec};
 use crate::stick::SharedTable;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ pub struct Plan {
     pub(super) proxies: Vec<Arc<ProxyPlan>>,
     pub(super) backends: HashMap<String, usize>,
     pub(super) tables: HashMap<Arc<str>, Arc<SharedTable>>,
+    pub(super) lists: Arc<[PatternList]>,
+    pub(super) variables: Arc<VarScope>,
 }
 
 impl Plan {
@@ -53,6 +55,16 @@ impl Plan {
         self.tables.values()
     }
 
+    /// Lists of patterns and maps, in the order of their numbers.
+    pub fn lists(&self) -> &[PatternList] {
+        &self.lists
+    }
+
+    /// The variables of the process (`proc.`), set as configured when the plan was built.
+    pub fn variables(&self) -> &VarScope {
+        &self.variables
+    }
+
     /// The proxy of this name that has servers.
     pub fn backend(&self, name: &str) -> Option<&Arc<ProxyPlan>> {
         self.backends.get(name).map(|&index| &self.proxies[index])
@@ -82,7 +94,8 @@ pub struct ProxyPlan {
 }
 
 impl ProxyPlan {
-    /// Index of the backend that the first route whose condition holds leads to, passing over those that are disabled.
+    /// Index of the backend that the first route whose condition holds leads to, passing over those that are
+    /// disabled, or not published unless `force-be-switch` holds.
     /// `None` if no route applies, or if one leads to a name that no backend has: then the default one serves.
     pub fn route(&self, plan: &Plan, env: &Env<'_>) -> Option<usize> {
         let holds = |c: &Option<Condition>| c.as_ref().is_none_or(|c| c.holds(env));
@@ -95,7 +108,11 @@ impl ProxyPlan {
                     plan.backends.get(std::str::from_utf8(&name).ok()?).copied()
                 }
             };
-            if !found.is_some_and(|index| plan.proxies[index].spec.disabled) {
+            let passed_over = |proxy: &Self| {
+                proxy.spec.disabled
+                    || !proxy.state.is_published() && !self.spec.force_switch.iter().any(|c| c.holds(env))
+            };
+            if !found.is_some_and(|index| passed_over(&plan.proxies[index])) {
                 return found;
             }
         }

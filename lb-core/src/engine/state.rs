@@ -2,7 +2,7 @@
 
 use crate::stats::counter::{FrontendCounters, Gauge, ListenerCounters, PerWorker, RateMeter};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// No value set at run time.
 const UNSET: u32 = u32::MAX;
@@ -13,6 +13,7 @@ const UNSET: u32 = u32::MAX;
 pub struct ProxyState {
     /// The client side; the server side is in the pool.
     pub front: FrontState,
+    unpublished: AtomicBool,
 }
 
 /// The client side of a proxy.
@@ -71,7 +72,18 @@ impl ProxyState {
                 maxconn: AtomicU32::new(UNSET),
                 running: AtomicU32::new(0),
             },
+            unpublished: AtomicBool::new(false),
         })
+    }
+
+    /// Whether rules may choose the proxy as a backend.
+    pub fn is_published(&self) -> bool {
+        !self.unpublished.load(Relaxed)
+    }
+
+    /// Lets rules choose the proxy as a backend, or pass over it.
+    pub fn publish(&self, published: bool) {
+        self.unpublished.store(!published, Relaxed);
     }
 }
 

@@ -45,13 +45,10 @@ struct List {
     next_id: u32,
     views: Vec<Weak<View>>,
     /// Versions being prepared, invisible to look-ups.
-    prepared: BTreeMap<u32, Vec<Line>>,
+    prepared: BTreeMap<u32, Vec<Entry>>,
     version: u32,
     next_version: u32,
 }
-
-/// Key and value of an entry not yet numbered.
-type Line = (Arc<str>, Option<Arc<str>>);
 
 /// Why a change at run time was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,6 +128,20 @@ impl Reference {
     /// A copy of all entries in order.
     pub fn entries(&self) -> Vec<Entry> {
         self.list().iter().cloned().collect()
+    }
+
+    /// A copy of the entries of a version in order: the current one, or one being prepared.
+    pub fn entries_of(&self, version: u32) -> Option<Vec<Entry>> {
+        let list = self.list();
+        if version == list.version {
+            return Some(list.iter().cloned().collect());
+        }
+        list.prepared.get(&version).cloned()
+    }
+
+    /// Everything the list is compiled for.
+    pub fn views(&self) -> Vec<Arc<View>> {
+        self.list().live_views()
     }
 
     /// Appends an entry; refused if a user of the list cannot take it.
@@ -215,8 +226,10 @@ impl Reference {
         let mut list = self.list();
         let views = list.live_views();
         check_all(&views, key, value)?;
+        let id = list.next_id;
         let entries = list.prepared.get_mut(&version).ok_or(ChangeError::Version)?;
-        entries.push((key.into(), value.map(Into::into)));
+        entries.push(Entry { id, key: key.into(), value: value.map(Into::into) });
+        list.next_id = id.saturating_add(1);
         Ok(())
     }
 
@@ -227,11 +240,16 @@ impl Reference {
         list.prepared.retain(|other, _| *other > version);
         list.version = version;
         list.forget();
-        for (key, value) in entries {
-            list.push(key, value);
-        }
+        list.live = entries.len();
+        // Their numbers were given in this order and are kept: an operator may have noted them.
+        list.entries = entries.into_iter().map(|entry| (entry.id, Some(entry))).collect();
         list.rebuild();
         Ok(())
+    }
+
+    /// Empties a prepared version; false if there is none of that number.
+    pub fn clear_prepared(&self, version: u32) -> bool {
+        self.list().prepared.get_mut(&version).map(Vec::clear).is_some()
     }
 
     /// Compiles the list for one use. The error names the first entry that does not fit.
@@ -493,6 +511,17 @@ impl View {
         })
     }
 
+    /// The entry that answers for `text`, as the control socket asks for it.
+    pub fn entry(&self, text: &str) -> Option<Entry> {
+        let arena = Arena::new();
+        let sample = Sample::Str(text.as_bytes()).cast(self.spec.method.input(), &arena)?;
+        let id = match self.live.get() {
+            None => self.base.set.find(&sample)?,
+            Some(live) => read(live).set.find(&sample)?,
+        };
+        self.reference.list().slot(id)?.clone()
+    }
+
     fn change(&self, apply: impl FnOnce(&mut Compiled, &Self) -> Result<(), String>) -> Result<(), String> {
         let live = self.live.get_or_init(|| RwLock::new(self.base.clone()));
         apply(&mut live.write().unwrap_or_else(PoisonError::into_inner), self)
@@ -665,9 +694,17 @@ mod tests {
         let version = map.prepare();
         map.add_prepared(version, "b", Some("2")).unwrap();
         assert_eq!(find(&view, "b"), None);
+        let prepared = map.entries_of(version).unwrap();
+        assert_eq!((map.entries_of(0).map(|e| e.len()), map.entries_of(9)), (Some(1), None));
         map.commit(version).unwrap();
         assert_eq!((find(&view, "a"), find(&view, "b").as_deref()), (None, Some("2")));
         assert_eq!(map.commit(version), Err(ChangeError::Version));
+        assert_eq!(map.entries(), prepared, "numbers are kept");
+        map.set_id(prepared[0].id, "3").unwrap();
+        map.add("b", Some("4")).unwrap();
+        assert_eq!((map.len(), view.entry("b").and_then(|e| e.value).as_deref()), (2, Some("3")));
+        let dropped = map.prepare();
+        assert!(map.clear_prepared(dropped) && !map.clear_prepared(version));
     }
 
     #[test]

@@ -4,21 +4,23 @@ use super::accept::{Limits, ListenerRun};
 use super::connection::Stamp;
 use super::ctl_socket::CtlSockets;
 use super::generation::Generation;
-use super::server::{Key, Product};
+use super::server::{Key, Product, ServerOptions};
 use super::sessions::Entry;
 use super::snapshot;
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
 use crate::ctl::{
-    CliSocket, Control, ControlError, FrontendChange, GlobalChange, Proxy, ServerChange, ServerConnections,
-    ServerState, SessionFilter, SessionLine, WeightChange,
+    BackendChange, CliSocket, Control, ControlError, FrontendChange, GlobalChange, Proxy, ServerChange,
+    ServerConnections, ServerState, SessionFilter, SessionLine, WeightChange,
 };
 use crate::engine::state::Running;
-use crate::engine::{Engine, ProxyPlan, ServerPlan};
+use crate::engine::{Clock, Engine, ProxyPlan, ServerPlan, assign};
 use crate::expr::date::Civil;
+use crate::expr::{OwnedSample, VarName};
 use crate::health::CheckKind;
 use crate::name::{ProxyName, ServerName};
 use crate::pool::{AdminState, ForcedHealth, Origin, PoolEvent, Refused};
+use crate::spec::PatternList;
 use crate::stats::info::ProcessInfo;
 use crate::stats::snapshot::ProxySnapshot;
 use arc_swap::ArcSwap;
@@ -26,7 +28,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// What a server and those who operate it have in common.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub(super) struct Shared {
     pub(super) limits: Arc<Limits>,
     pub(super) sockets: CtlSockets,
     pub(super) product: Product,
+    /// What the current generation was made with.
+    pub(super) options: ArcSwap<ServerOptions>,
     /// The configured limit of connections.
     pub(super) hard_maxconn: AtomicUsize,
 }
@@ -293,6 +297,34 @@ impl Control for LiveControl {
 
     fn sockets(&self) -> Vec<CliSocket> {
         self.shared.sockets.list()
+    }
+
+    fn lists(&self) -> Vec<PatternList> {
+        self.generation().plan.lists().to_vec()
+    }
+
+    fn variable(&self, name: &str) -> Option<OwnedSample> {
+        self.generation().plan.variables().with(name, |value| value.to_owned_sample())
+    }
+
+    fn set_variable(&self, name: &VarName, words: &[String], format: bool) -> Result<(), ControlError> {
+        let options = self.shared.options.load();
+        let dialect = options.dialect.as_ref().ok_or(ControlError::Unsupported)?;
+        let value = dialect.value(words, format).map_err(ControlError::Other)?;
+        let now = Clock::new(Instant::now(), SystemTime::now());
+        assign(self.generation().plan.variables(), name, &value, now);
+        Ok(())
+    }
+
+    fn change_backend(&self, backend: &ProxyName, change: BackendChange) -> Result<(), ControlError> {
+        let generation = self.generation();
+        let no_backend = || ControlError::Other("No such backend.".to_owned());
+        let proxy = generation.plan.backend(backend.as_str()).ok_or_else(no_backend)?;
+        if proxy.spec.disabled {
+            return Err(ControlError::Disabled);
+        }
+        proxy.state.publish(change == BackendChange::Publish);
+        Ok(())
     }
 
     fn change_server(

@@ -68,7 +68,9 @@ pub(super) fn decide(
         let change = {
             let facts = ConnectionFacts { connection, now: Stamp::now() };
             let arena = Arena::new();
-            let vars = Vars { session: Some(session), ..Vars::default() };
+            let generation = &connection.generation;
+            let process = Some(generation.plan.variables());
+            let vars = Vars { process, session: Some(session), ..Vars::default() };
             let env = Env::new(&facts, vars, &arena);
             let (at, action) = match rules.next(from, &env) {
                 Next::Apply(at, action) => (at, action),

@@ -4,6 +4,7 @@ use super::accept::{Limits, ListenerRun, Target};
 use super::connection::{BoxFuture, ListenerHandle, Protocol, ProtocolFactory};
 use super::control::{LiveControl, Shared};
 use super::ctl_socket::CtlSockets;
+use super::dialect::Dialect;
 use super::generation::{Event, Generation, Hub, ServerHooks};
 use super::{ListenError, Workers, listener};
 use super::{ProxyLogger, health};
@@ -110,6 +111,8 @@ pub struct ServerOptions {
     pub workers: usize,
     /// The drivers of the protocols in use.
     pub factories: Vec<ProtocolFactory>,
+    /// Who reads what commands say in words of the configuration; without one they are refused.
+    pub dialect: Option<Arc<dyn Dialect>>,
     /// Where certificates are read from.
     #[cfg(feature = "tls")]
     pub files: Box<dyn crate::tls::Files + Send + Sync>,
@@ -122,6 +125,7 @@ impl ServerOptions {
             product: Product::default(),
             workers,
             factories: vec![super::tcp],
+            dialect: None,
             #[cfg(feature = "tls")]
             files: Box::new(super::tls::Disk),
         }
@@ -135,12 +139,17 @@ impl ServerOptions {
     }
 }
 
+impl std::fmt::Debug for ServerOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerOptions").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
     workers: Workers,
-    factories: Vec<ProtocolFactory>,
     hub: Arc<Hub>,
     checks: Mutex<Vec<tokio::task::AbortHandle>>,
 }
@@ -193,17 +202,12 @@ impl Server {
             limits: Arc::new(limits),
             sockets: ctl,
             product: options.product,
+            options: ArcSwap::from_pointee(options),
             hard_maxconn: AtomicUsize::new(maxconn),
         });
         // The hub is new, so nothing was there before.
         let _ = hub.shared.set(Arc::downgrade(&shared));
-        Ok(Self {
-            shared,
-            workers: Workers::start(count)?,
-            factories: options.factories,
-            hub,
-            checks: Mutex::default(),
-        })
+        Ok(Self { shared, workers: Workers::start(count)?, hub, checks: Mutex::default() })
     }
 
     /// Starts accepting and checking.
@@ -233,8 +237,8 @@ impl Server {
         sockets: &mut Sockets,
     ) -> Result<(), ServerError> {
         let maxconn = spec.process.maxconn.map_or(DEFAULT_MAXCONN, |n| n as usize);
-        let options =
-            ServerOptions { workers: self.workers.all().len(), factories: self.factories.clone(), ..options };
+        let factories = self.shared.options.load().factories.clone();
+        let options = ServerOptions { workers: self.workers.all().len(), factories, ..options };
         let old = self.generation();
         let maker = Maker { options: &options, hub: &self.hub };
         // A first build without the shared state finds what is wrong before anything that runs is touched.
@@ -260,6 +264,7 @@ impl Server {
         *listeners = opened.into_iter().map(|(key, opened)| (key, opened.run)).collect();
         drop(listeners);
         self.adopt(&next, maxconn);
+        self.shared.options.store(Arc::new(options));
         self.shared.sockets.replace(next.plan.process(), ctl);
         self.shared.sockets.start(&self.workers.all()[0], &self.control())?;
         self.hub.logs.start(self.workers.all());

@@ -93,7 +93,8 @@ fn choose(session: &Session, local: Option<SocketAddr>) -> Option<usize> {
     }
     let facts = SessionFacts::new(session, local);
     let arena = Arena::new();
-    let env = Env::new(&facts, Vars::default(), &arena);
+    let vars = Vars { process: Some(session.generation.plan.variables()), ..Vars::NONE };
+    let env = Env::new(&facts, vars, &arena);
     front.route(&session.generation.plan, &env).or(front.default_backend)
 }
 

@@ -7,6 +7,7 @@
 
 mod check;
 mod listener;
+mod lists;
 mod log;
 mod pool;
 mod process;
@@ -19,6 +20,7 @@ mod tls;
 
 pub use check::{AgentSpec, CheckSpec};
 pub use listener::{Family, ListenerSpec, UnixPermissions};
+pub use lists::PatternList;
 pub use log::{Facility, LogDestination, LogFormat, LogTarget, ProxyLog, SampleRange, Severity, Syslog};
 pub use pool::{PoolSpec, Retry};
 pub use process::{AccessLevel, CtlSocket, ProcessSpec, Tune, VariableValue};
@@ -51,6 +53,8 @@ pub struct Spec {
     pub proxies: Vec<ProxySpec>,
     /// Stick tables that belong to no proxy (those of peers, called `peers/table`).
     pub tables: Vec<TableSpec>,
+    /// Lists of patterns and maps, for the control socket.
+    pub lists: Vec<PatternList>,
 }
 
 impl Spec {

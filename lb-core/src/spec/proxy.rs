@@ -37,6 +37,8 @@ pub struct ProxySpec {
     pub rate_limit: u32,
     /// Rules that choose a backend, in order.
     pub routes: Vec<Route>,
+    /// When one of these holds, routes also lead to backends that were taken out (`force-be-switch`).
+    pub force_switch: Vec<Condition>,
     /// The backend when no rule matches.
     pub default_backend: Option<ProxyName>,
     /// Rules on connections and their first bytes.
@@ -77,6 +79,7 @@ impl ProxySpec {
             backlog: None,
             rate_limit: 0,
             routes: Vec::new(),
+            force_switch: Vec::new(),
             default_backend: None,
             tcp_rules: TcpRules::default(),
             table: None,

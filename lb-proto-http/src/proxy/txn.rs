@@ -379,6 +379,7 @@ impl Session for Live<'_> {
     fn vars(&self) -> Vars<'_> {
         let scopes = &self.txn.vars;
         Vars {
+            process: Some(self.client.session.generation.plan.variables()),
             session: self.client.vars(),
             transaction: Some(&scopes.transaction),
             request: Some(&scopes.request),
