@@ -5,13 +5,13 @@
 
 use crate::world::{Bundle, Entry};
 use lb_core::process::{Channel, Parcel};
+use lb_core::rt::AsyncChannel;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::net::UnixStream;
+use vrrp::linux::control::Dump;
 
 /// Paths with the lengths of files, or the names in directories.
 pub(crate) type Listing = Vec<(String, Result<usize, Vec<String>>)>;
@@ -40,6 +40,8 @@ pub(crate) enum ToPart {
         /// Let sessions end by themselves.
         graceful: bool,
     },
+    /// Write one of keepalived's files: for the vrrp part.
+    Dump(Dump),
     /// Answer with the same number.
     Ping(u64),
     /// The proxy serves, or does not: for the vrrp part.
@@ -79,34 +81,17 @@ pub(crate) enum FromPart {
 
 /// A channel whose messages can be awaited.
 #[derive(Debug)]
-pub(crate) struct Link {
-    channel: Channel,
-    /// A second descriptor of the channel's socket, for waiting.
-    readiness: UnixStream,
-}
+pub(crate) struct Link(AsyncChannel);
 
 impl Link {
     /// Inside a runtime.
     pub(crate) fn new(channel: Channel) -> io::Result<Self> {
-        let socket = channel.socket().try_clone()?;
-        socket.set_nonblocking(true)?;
-        Ok(Self { channel, readiness: UnixStream::from_std(socket)? })
+        AsyncChannel::new(channel).map(Self)
     }
 
     /// The next message, with the bytes behind it and its descriptors; `None` when the other end is gone. Cancel safe.
     pub(crate) async fn receive<T: for<'de> Deserialize<'de>>(&mut self) -> io::Result<Option<Message<T>>> {
-        loop {
-            // One read may have brought several messages: those are not waited for.
-            let channel = &mut self.channel;
-            match self.readiness.try_io(Interest::READABLE, || channel.try_receive()) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                parcel => return parcel?.map(Message::parse).transpose(),
-            }
-            if let Some(parcel) = self.channel.pending()? {
-                return Message::parse(parcel).map(Some);
-            }
-            self.readiness.readable().await?;
-        }
+        self.0.receive().await?.map(Message::parse).transpose()
     }
 
     /// Sends a message.
@@ -124,7 +109,7 @@ impl Link {
         let mut all = serde_json::to_vec(message)?;
         all.push(b'\n');
         all.extend_from_slice(bytes);
-        self.channel.send(&all, fds)
+        self.0.send(&all, fds)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::args::{CheckArgs, Format, RunArgs};
 use crate::world::World;
 use crate::{load, report};
+use std::path::Path;
 
 /// Runs the check; answers the exit status.
 pub(crate) fn run(args: &CheckArgs) -> u8 {
@@ -53,18 +54,19 @@ fn haproxy(args: &CheckArgs) -> u8 {
     }
 }
 
-fn keepalived(path: &std::path::Path, args: &CheckArgs) -> u8 {
+fn keepalived(path: &Path, args: &CheckArgs) -> u8 {
     let world = World::real();
-    match load::keepalived(path, args.format, &world) {
-        Ok(loaded) => {
-            report::error(&loaded.text);
-            loaded.status
-        }
-        Err(rejected) => {
-            report::error(&rejected.text);
-            rejected.status
-        }
+    let judged = load::keepalived(path, args.format, &world)
+        .map_or_else(|rejected| (rejected.text, rejected.status), |loaded| (loaded.text, loaded.status));
+    report::error(&judged.0);
+    let Some(peer) = &args.peer else { return judged.1 };
+    // What keeps the two nodes from failing over, or from doing it as meant.
+    let (text, fits) = load::compare(path, peer, args.format, &world).unwrap_or_else(|r| (r.text, false));
+    report::error(&text);
+    if fits && args.verbose {
+        report::say("Both nodes fit together\n");
     }
+    judged.1.max(u8::from(!fits))
 }
 
 /// `haproxy -cc`: 0 for true, 1 for false, 2 for a condition that cannot be understood.

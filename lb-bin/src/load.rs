@@ -142,15 +142,35 @@ pub(crate) struct Keepalived {
     pub status: u8,
 }
 
-/// Reads, checks and lowers a keepalived.conf.
-pub(crate) fn keepalived(path: &Path, format: Format, world: &World) -> Result<Keepalived, Rejected> {
+/// What is wrong between the keepalived.conf of this node and that of the other, rendered; true if nothing is.
+pub(crate) fn compare(
+    own: &Path,
+    peer: &Path,
+    format: Format,
+    world: &World,
+) -> Result<(String, bool), Rejected> {
+    let (own, peer) = (read_keepalived(own, world)?, read_keepalived(peer, world)?);
+    let mut diagnostics = cfg_keepalived::analysis::failover(&own.config);
+    diagnostics.append(cfg_keepalived::analysis::compare_peers(&own, &peer));
+    let fits = diagnostics.iter().all(|d| d.severity == lb_core::diag::Severity::Notice);
+    // What the two files mean together has no words of the original, so it is told in ours.
+    let format = if format == Format::Auto { Format::Human } else { format };
+    Ok((report::render(&own.tree.sources, &diagnostics, format, Dialect::Keepalived), fits))
+}
+
+fn read_keepalived(path: &Path, world: &World) -> Result<cfg_keepalived::Loaded, Rejected> {
     let name = path.to_string_lossy();
     let text = world.text(&name).map_err(|e| Rejected {
         text: format!("Unable to find configuration file {name} ({e})\n"),
         status: 4,
     })?;
     let mut includes = Includes { world, expand: RefCell::default() };
-    let loaded = cfg_keepalived::load(&name, &text, &mut includes, &ProcessEnv);
+    Ok(cfg_keepalived::load(&name, &text, &mut includes, &ProcessEnv))
+}
+
+/// Reads, checks and lowers a keepalived.conf.
+pub(crate) fn keepalived(path: &Path, format: Format, world: &World) -> Result<Keepalived, Rejected> {
+    let loaded = read_keepalived(path, world)?;
     let text = report::render(&loaded.tree.sources, &loaded.diagnostics, format, Dialect::Keepalived);
     let status = loaded.test_exit_code();
     if loaded.diagnostics.has_errors() {

@@ -8,7 +8,6 @@ mod bridge;
 mod check;
 mod demo;
 mod load;
-mod mail;
 mod proxy;
 mod registry;
 mod report;
@@ -26,6 +25,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Part(args)) => boot::part(args),
         Ok(Invocation::Check(args)) => check::run(&args),
         Ok(Invocation::Condition(text)) => check::condition(&text),
+        Ok(Invocation::Vrrp(args)) => router::ask(&args),
         Ok(Invocation::Signal(args)) => boot::signal(&args),
         Ok(Invocation::Demo(args)) => demo::run(&args),
         Ok(Invocation::Print(text)) => print(text),
@@ -40,6 +40,7 @@ fn main() -> ExitCode {
 fn print(text: Text) -> u8 {
     report::say(&match text {
         Text::Help => version::HELP.to_owned(),
+        Text::SignalNumber(number) => format!("{number}\n"),
         Text::Version => version::own(),
         Text::HaproxyVersion { long } => version::haproxy(long),
         Text::KeepalivedVersion => version::keepalived(),

@@ -14,6 +14,7 @@ use lb_core::rt::{Event, Server, ServerError, Sockets, processors};
 use lb_core::spec::ProcessSpec;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -81,53 +82,35 @@ fn explain(loaded: &Haproxy, error: &ServerError) -> String {
     }
 }
 
-/// The signals a balancer listens to.
-struct Signals {
-    term: Signal,
-    int: Signal,
-    usr1: Signal,
-    usr2: Signal,
-    hup: Signal,
-    pause: Signal,
-    resume: Signal,
-}
+/// Signals to listen to.
+pub(crate) struct Signals(Vec<(i32, Signal)>);
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            term: signal(SignalKind::terminate())?,
-            int: signal(SignalKind::interrupt())?,
-            usr1: signal(SignalKind::user_defined1())?,
-            usr2: signal(SignalKind::user_defined2())?,
-            hup: signal(SignalKind::hangup())?,
-            pause: signal(SignalKind::from_raw(libc::SIGTTOU))?,
-            resume: signal(SignalKind::from_raw(libc::SIGTTIN))?,
-        })
+    /// From now on these numbers are told and have no other effect.
+    pub(crate) fn new(numbers: &[i32]) -> std::io::Result<Self> {
+        let listen = |&n| Ok((n, signal(SignalKind::from_raw(n))?));
+        numbers.iter().map(listen).collect::<std::io::Result<_>>().map(Self)
     }
 
-    async fn next(&mut self) -> Order {
-        tokio::select! {
-            _ = self.term.recv() => Order::Stop { graceful: false },
-            _ = self.int.recv() => Order::Stop { graceful: false },
-            _ = self.usr1.recv() => Order::Stop { graceful: true },
-            _ = self.usr2.recv() => Order::Reload,
-            _ = self.hup.recv() => Order::Reload,
-            _ = self.pause.recv() => Order::Pause(true),
-            _ = self.resume.recv() => Order::Pause(false),
-        }
+    /// The next one. Cancel safe.
+    pub(crate) async fn next(&mut self) -> i32 {
+        let next = |cx: &mut std::task::Context<'_>| {
+            let came = self.0.iter_mut().find_map(|(n, s)| s.poll_recv(cx).is_ready().then_some(*n));
+            came.map_or(Poll::Pending, Poll::Ready)
+        };
+        std::future::poll_fn(next).await
     }
-}
-
-enum Order {
-    Stop { graceful: bool },
-    Reload,
-    Pause(bool),
 }
 
 impl Running {
     /// Serves in the foreground until told to stop; answers the exit status.
     pub(crate) async fn run_alone(self, pidfile: Option<PidFile>) -> u8 {
-        let mut signals = match Signals::new() {
+        let (stop, reload, pause) = (
+            [libc::SIGTERM, libc::SIGINT, libc::SIGUSR1],
+            [libc::SIGUSR2, libc::SIGHUP],
+            [libc::SIGTTOU, libc::SIGTTIN],
+        );
+        let mut signals = match Signals::new(&[&stop[..], &reload, &pause].concat()) {
             Ok(signals) => signals,
             Err(e) => return failed(&format!("cannot listen to signals: {e}")),
         };
@@ -142,13 +125,13 @@ impl Running {
         }
         loop {
             match signals.next().await {
-                Order::Stop { graceful } => {
-                    self.stop(graceful).await;
+                signal if stop.contains(&signal) => {
+                    self.stop(signal == libc::SIGUSR1).await;
                     drop(pidfile);
                     return 0;
                 }
-                Order::Reload => self.reload_here(),
-                Order::Pause(paused) => self.server.pause(paused),
+                signal if reload.contains(&signal) => self.reload_here(),
+                signal => self.server.pause(signal == libc::SIGTTOU),
             }
         }
     }
@@ -231,7 +214,7 @@ impl Running {
                     let _ = link.send(&FromPart::Reloaded(result));
                 }
                 ToPart::PeerGone(ip) => self.server.suspect(ip),
-                ToPart::Init { .. } | ToPart::ProxyServes(_) | ToPart::Backend { .. } => {}
+                ToPart::Init { .. } | ToPart::ProxyServes(_) | ToPart::Backend { .. } | ToPart::Dump(_) => {}
             }
         }
     }

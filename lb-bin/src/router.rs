@@ -1,35 +1,40 @@
 //! Running VRRP: the `vrrp` part of a supervised program.
 
-use crate::args::RunArgs;
+use crate::args::{RunArgs, VrrpArgs};
 use crate::boot::in_runtime;
 use crate::bridge::{FromPart, Link, Message, ToPart, unpack};
+use crate::load;
 use crate::report::{self, failed};
 use crate::world::{World, hostname};
-use crate::{load, mail};
-use lb_core::log::syslog::Header;
 use lb_core::process::Channel;
-use lb_core::rt::Outlet;
-use lb_core::spec::{Facility, LogDestination, LogFormat, Severity};
+use lb_core::rt::Reporter;
+use lb_core::spec::{Facility, Severity};
+use lb_proto_smtp::proxy::Mailer;
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::net::IpAddr;
-use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::os::unix::net::UnixStream as Blocking;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use vrrp::event::{self, Admin, NotifyState, Track};
-use vrrp::linux::{Driver, Event, Handle, Options};
+use vrrp::linux::{Driver, Event, Handle, Options, control};
 use vrrp::spec::{External, Spec, TrackRef, Weight};
 
 /// The name under which the life of the proxy is tracked.
 const PROXY: &str = "lb-proxy";
 /// What an instance loses while the proxy does not serve: enough to lose against any peer that serves.
 const PROXY_WEIGHT: i32 = -253;
+/// The socket that answers about the virtual routers, unless the command line names another.
+const SOCKET: &str = "lb-vrrp";
+/// Pause after a client could not be taken.
+const RETRY: Duration = Duration::from_millis(200);
 /// syslog facility of Keepalived.
 const DAEMON: Facility = Facility(3);
 
 /// The life of the `vrrp` part.
-pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
+pub(crate) fn part(args: &RunArgs, channel: Blocking) -> u8 {
     // The driver stays on this thread; asking it something from here must not keep it from running.
     let local = tokio::task::LocalSet::new();
     in_runtime(local.run_until(async {
@@ -52,99 +57,155 @@ async fn run(args: &RunArgs, mut link: Link) -> u8 {
             return status;
         }
     };
-    let mails = mail::Mailer::new(&spec);
-    let logger = Logger::new(args);
+    let mut log = logger(args);
     let mut options = Options::default();
     options.memory = memory;
     let (events_in, events) = mpsc::unbounded_channel();
-    let started = Driver::new(spec, options, move |event| match event {
-        Event::Log(log) => logger.log(&log),
+    let started = Driver::new(spec.clone(), options, move |event| match event {
+        Event::Log(line) => log(line),
         other => drop(events_in.send(other)),
     });
     match started {
-        Ok((driver, handle)) => serve(args, link, driver, handle, (events, mails)).await,
+        Ok((driver, handle)) => {
+            let mails = mailer(&spec);
+            let node = Node { args, link, handle, spec: Rc::new(spec), mails, peers: HashMap::new() };
+            node.serve(driver, events).await
+        }
         Err(e) => failed(&e.to_string()),
     }
 }
 
-async fn serve(
-    args: &RunArgs,
-    mut link: Link,
-    driver: Driver,
+/// The part while it runs.
+struct Node<'a> {
+    args: &'a RunArgs,
+    link: Link,
     handle: Handle,
-    (mut events, mails): (mpsc::UnboundedReceiver<Event>, mail::Mailer),
-) -> u8 {
-    let mut driver = tokio::task::spawn_local(driver.run());
-    let mut peers = HashMap::new();
-    loop {
-        tokio::select! {
-            ended = &mut driver => return match ended {
-                Ok(Ok(())) => 0,
-                Ok(Err(e)) => failed(&e.to_string()),
-                Err(e) => failed(&e.to_string()),
-            },
-            Some(event) = events.recv() => happened(&link, &handle, &mails, &mut peers, event).await,
-            message = link.receive::<ToPart>() => match message {
-                Ok(Some(message)) => told(args, &link, &handle, message).await,
-                // The supervisor is gone: whoever remains must not keep the address by accident.
-                _ => {
-                    handle.admin(Admin::Shutdown).await;
-                    let _ = driver.await;
-                    return 0;
+    /// What is in force.
+    spec: Rc<Spec>,
+    mails: Mailer,
+    /// The master last heard, by instance.
+    peers: HashMap<String, IpAddr>,
+}
+
+impl Node<'_> {
+    async fn serve(mut self, driver: Driver, mut events: mpsc::UnboundedReceiver<Event>) -> u8 {
+        let mut driver = tokio::task::spawn_local(driver.run());
+        let name = self.args.vrrp_socket.as_deref().unwrap_or(SOCKET);
+        let listener = control::listen(name)
+            .inspect_err(|e| report::notice(&format!("`lb vrrp` cannot ask this process ({name}: {e})")))
+            .ok();
+        loop {
+            tokio::select! {
+                ended = &mut driver => return match ended {
+                    Ok(Ok(())) => 0,
+                    Ok(Err(e)) => failed(&e.to_string()),
+                    Err(e) => failed(&e.to_string()),
+                },
+                Some(event) = events.recv() => self.happened(event).await,
+                message = self.link.receive::<ToPart>() => match message {
+                    Ok(Some(message)) => self.told(message).await,
+                    // The supervisor is gone: whoever remains must not keep the address by accident.
+                    _ => {
+                        self.handle.admin(Admin::Shutdown).await;
+                        let _ = driver.await;
+                        return 0;
+                    }
+                },
+                stream = asked(listener.as_ref()) => {
+                    let (handle, spec) = (self.handle.clone(), Rc::clone(&self.spec));
+                    tokio::task::spawn_local(async move { control::answer(stream, &handle, &spec).await });
                 }
-            },
-        }
-    }
-}
-
-/// Passes on what the driver tells.
-async fn happened(
-    link: &Link,
-    handle: &Handle,
-    mails: &mail::Mailer,
-    peers: &mut HashMap<String, IpAddr>,
-    event: Event,
-) {
-    match event {
-        Event::Started => drop(link.send(&FromPart::Ready)),
-        Event::Memory(memory) => drop(link.send(&FromPart::Memory(memory))),
-        Event::Mail(message) => mails.send(&message),
-        Event::Notify(notify) => {
-            let Some(snapshot) = handle.snapshot().await else { return };
-            let Some(instance) = snapshot.instance(&notify.name) else { return };
-            let name = notify.name.as_str().to_owned();
-            if let Some((peer, _)) = instance.master {
-                peers.insert(name.clone(), peer);
-            }
-            // Becoming master means that the last one is silent: what else runs on that node may be gone too.
-            if notify.state == NotifyState::Master
-                && let Some(peer) = peers.get(&name)
-            {
-                drop(link.send(&FromPart::PeerGone(*peer)));
             }
         }
-        _ => {}
     }
-}
 
-/// Carries out what the supervisor says.
-async fn told(args: &RunArgs, link: &Link, handle: &Handle, message: Message<ToPart>) {
-    match message.value {
-        ToPart::Ping(n) => drop(link.send(&FromPart::Pong(n))),
-        ToPart::Stop { .. } => handle.admin(Admin::Shutdown).await,
-        ToPart::ProxyServes(serves) => handle.track(Track::External(PROXY.into(), serves)).await,
-        ToPart::Backend { name, usable } => {
-            handle.track(Track::External(name.as_str().into(), usable > 0)).await
+    /// Passes on what the driver tells.
+    async fn happened(&mut self, event: Event) {
+        match event {
+            Event::Started => drop(self.link.send(&FromPart::Ready)),
+            Event::Memory(memory) => drop(self.link.send(&FromPart::Memory(memory))),
+            Event::Mail(message) => {
+                let sending = self.mails.send(&message.subject, &message.body);
+                tokio::task::spawn_local(async move {
+                    if let Err(e) = sending.await {
+                        report::alert(&format!("mail not sent: {e}"));
+                    }
+                });
+            }
+            Event::Notify(notify) => {
+                let name = notify.name.as_str().to_owned();
+                if let Some(peer) = self.handle.master(notify.name).await {
+                    self.peers.insert(name.clone(), peer);
+                }
+                // Becoming master means that the last one is silent: what else runs on that node may be gone too.
+                if notify.state == NotifyState::Master
+                    && let Some(peer) = self.peers.get(&name)
+                {
+                    drop(self.link.send(&FromPart::PeerGone(*peer)));
+                }
+            }
+            _ => {}
         }
-        ToPart::Reload { files, .. } => {
-            let world = World::remembered(unpack(files, &message.bytes));
-            let result = match specification(args, &world, false) {
-                Ok(spec) => handle.reload(spec).await.map_err(|e| e.to_string()),
-                Err((text, _)) => Err(text),
+    }
+
+    /// Carries out what the supervisor says.
+    async fn told(&mut self, message: Message<ToPart>) {
+        match message.value {
+            ToPart::Ping(n) => drop(self.link.send(&FromPart::Pong(n))),
+            ToPart::Stop { .. } => self.handle.admin(Admin::Shutdown).await,
+            ToPart::ProxyServes(serves) => self.handle.track(Track::External(PROXY.into(), serves)).await,
+            ToPart::Backend { name, usable } => self.backend(&name, usable).await,
+            ToPart::Reload { files, .. } => {
+                let world = World::remembered(unpack(files, &message.bytes));
+                let result = match specification(self.args, &world, false) {
+                    Ok(spec) => self.reload(spec).await,
+                    Err((text, _)) => Err(text),
+                };
+                drop(self.link.send(&FromPart::Reloaded(result)));
+            }
+            ToPart::Dump(what) => {
+                let (handle, spec) = (self.handle.clone(), Rc::clone(&self.spec));
+                tokio::task::spawn_local(async move {
+                    if let Err(e) = control::write_file(what, &handle, &spec).await {
+                        report::alert(&format!("cannot write the data file: {e}"));
+                    }
+                });
+            }
+            ToPart::Init { .. } | ToPart::PeerGone(_) => {}
+        }
+    }
+
+    async fn reload(&mut self, spec: Spec) -> Result<(), String> {
+        self.handle.reload(spec.clone()).await.map_err(|e| e.to_string())?;
+        self.mails = mailer(&spec);
+        self.spec = Rc::new(spec);
+        Ok(())
+    }
+
+    /// A tracker asks for one usable server, or for as many as its name says behind the last slash.
+    async fn backend(&self, name: &str, usable: u32) {
+        for tracker in &self.spec.externals {
+            let needed = match tracker.name.as_str().strip_prefix(name) {
+                Some("") => Some(1),
+                Some(rest) => rest.strip_prefix('/').and_then(|n| n.parse::<u32>().ok()),
+                None => None,
             };
-            drop(link.send(&FromPart::Reloaded(result)));
+            if let Some(needed) = needed {
+                self.handle.track(Track::External(tracker.name.clone(), usable >= needed)).await;
+            }
         }
-        ToPart::Init { .. } | ToPart::PeerGone(_) => {}
+    }
+}
+
+/// The next client of the socket, if there is a socket. Cancel safe.
+async fn asked(listener: Option<&UnixListener>) -> UnixStream {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            // Too many open files, most likely; that passes.
+            Err(_) => tokio::time::sleep(RETRY).await,
+        }
     }
 }
 
@@ -169,48 +230,18 @@ fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<Spec, (Str
     Ok(spec)
 }
 
-/// Writes log lines as Keepalived does: to syslog, and to standard error when wanted.
-struct Logger {
-    outlet: Arc<Outlet>,
-    console: bool,
-    detail: bool,
-    hostname: String,
-}
-
-impl Logger {
-    fn new(args: &RunArgs) -> Self {
-        let path: Arc<str> = "/dev/log".into();
-        Self {
-            outlet: Outlet::new(LogDestination::Syslog(lb_core::addr::Endpoint::Unix(path))),
-            console: args.console_log || std::io::stderr().is_terminal() || args.daemon != Some(true),
-            detail: args.detail || args.daemon != Some(true),
-            hostname: hostname(),
-        }
-    }
-
-    fn log(&self, log: &event::Log) {
-        if log.detail && !self.detail {
+/// Where log lines go: to syslog, as Keepalived's do, and to standard error when wanted.
+fn logger(args: &RunArgs) -> impl FnMut(event::Log) + Send + 'static {
+    let console = args.console_log || std::io::stderr().is_terminal() || args.daemon != Some(true);
+    let detail = args.detail || args.daemon != Some(true);
+    let reporter = Reporter::new("/dev/log", DAEMON, "Keepalived_vrrp", &hostname());
+    move |log| {
+        if log.detail && !detail {
             return;
         }
-        let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let header = Header {
-            format: LogFormat::Local,
-            facility: DAEMON,
-            level: severity(log.severity),
-            date,
-            utc_offset: 0,
-            hostname: Some(&self.hostname),
-            tag: "Keepalived_vrrp",
-            pid: Some(std::process::id()),
-            message_id: None,
-            structured: None,
-        };
-        let mut line = Vec::new();
-        header.write_line(log.text.as_bytes(), 1024, &mut line);
-        self.outlet.send(&line);
-        if self.console {
-            let text = String::from_utf8_lossy(&line).into_owned();
-            report::error(text.split_once('>').map_or(&*text, |(_, rest)| rest));
+        let line = reporter.report(severity(log.severity), &log.text);
+        if console {
+            report::error(&line);
         }
     }
 }
@@ -222,5 +253,29 @@ fn severity(severity: event::Severity) -> Severity {
         event::Severity::Notice => Severity::Notice,
         event::Severity::Info => Severity::Info,
         _ => Severity::Debug,
+    }
+}
+
+/// The way to the relay that a specification names.
+fn mailer(spec: &Spec) -> Mailer {
+    let mail = &spec.global.mail;
+    let host = mail.helo.clone().unwrap_or_else(hostname);
+    let from = mail.from.clone().unwrap_or_else(|| format!("keepalived@{host}"));
+    let relay = mail.server.as_ref().map(|server| (server.host.as_str(), server.port));
+    Mailer::new(&host, &from, mail.to.clone()).relay(relay, mail.connect_timeout)
+}
+
+/// `lb vrrp`: asks the running program and prints the answer; 2 while two masters serve an address.
+pub(crate) fn ask(args: &VrrpArgs) -> u8 {
+    let name = args.socket.as_deref().unwrap_or(SOCKET);
+    match control::ask(name, &args.question) {
+        Ok(text) => match text.strip_prefix("! ") {
+            Some(problem) => failed(problem.trim_end()),
+            None => {
+                report::say(&text);
+                u8::from(text.contains("\n  SPLIT BRAIN (")) * 2
+            }
+        },
+        Err(e) => failed(&format!("no virtual routers run in this network namespace ({name}: {e})")),
     }
 }

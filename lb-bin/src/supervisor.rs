@@ -4,6 +4,7 @@
 use crate::args::RunArgs;
 use crate::bridge::{FromPart, Link, Message, ToPart, pack};
 use crate::load::{self, Haproxy};
+use crate::proxy::Signals;
 use crate::report;
 use crate::world::{World, variable};
 use lb_core::process::{Channel, Notifier, PidFile, keep_over_exec};
@@ -15,7 +16,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 use tokio::process::Child;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use vrrp::linux::control::Dump;
 
 /// How long a dead proxy may take to serve again before the address is handed over.
 const GRACE: Duration = Duration::from_millis(700);
@@ -79,27 +80,18 @@ pub(crate) struct Supervisor {
 /// Prepares what needs the privileges of the start: the listening sockets of the balancer.
 pub(crate) fn open_sockets(loaded: &Haproxy, sockets: &mut Sockets) -> Result<(), String> {
     let workers = loaded.spec.process.threads.unwrap_or_else(processors);
-    for proxy in loaded.spec.proxies.iter().filter(|p| !p.disabled) {
-        for listener in &proxy.listeners {
-            let key = listener.endpoint.to_string();
-            if sockets.contains_key(&key) {
-                continue;
-            }
-            let opened = rt::open(listener, proxy.backlog, workers).map_err(|e| {
-                let place = loaded.place(listener.origin).map_or_else(String::new, |p| format!("[{p}] "));
-                format!("Binding {place}for proxy {}: {e}", proxy.name)
-            })?;
-            sockets.insert(key, opened);
-        }
-    }
-    for control in &loaded.spec.process.ctl {
-        let key = control.listener.endpoint.to_string();
+    let proxies = loaded.spec.proxies.iter().filter(|p| !p.disabled);
+    let listeners =
+        proxies.flat_map(|p| p.listeners.iter().map(|l| (p.name.as_str(), l, p.backlog, workers)));
+    let controls = loaded.spec.process.ctl.iter().map(|ctl| ("GLOBAL", &ctl.listener, None, 1));
+    for (name, listener, backlog, workers) in listeners.chain(controls) {
+        let key = listener.endpoint.to_string();
         if sockets.contains_key(&key) {
             continue;
         }
-        let opened = rt::open(&control.listener, None, 1).map_err(|e| {
-            let place = loaded.place(control.listener.origin).map_or_else(String::new, |p| format!("[{p}] "));
-            format!("Binding {place}for proxy GLOBAL: {e}")
+        let opened = rt::open(listener, backlog, workers).map_err(|e| {
+            let place = loaded.place(listener.origin).map_or_else(String::new, |p| format!("[{p}] "));
+            format!("Binding {place}for proxy {name}: {e}")
         })?;
         sockets.insert(key, opened);
     }
@@ -143,10 +135,14 @@ impl Supervisor {
 
     /// Runs until told to stop; answers the exit status. `ready` is called once all parts work.
     pub(crate) async fn run(mut self, ready: impl FnOnce()) -> u8 {
-        let Ok((mut term, mut int, mut hup, mut usr1, mut usr2)) = signals() else {
+        let (json, clear) = (libc::SIGRTMIN() + 2, libc::SIGRTMAX() - 1);
+        let all = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, json, clear];
+        let Ok(mut signals) = Signals::new(&all) else {
             report::alert("cannot listen to signals");
             return 1;
         };
+        // A signal means what it means to the program whose configuration this is.
+        let balancer = !self.args.haproxy.is_empty();
         let mut ready = Some(ready);
         loop {
             self.start_due();
@@ -158,11 +154,16 @@ impl Supervisor {
             }
             let tick = tokio::time::sleep_until(self.next_tick().into());
             tokio::select! {
-                _ = term.recv() => return self.stop(false, 143).await,
-                _ = int.recv() => return self.stop(false, 130).await,
-                _ = usr1.recv() => return self.stop(true, 0).await,
-                _ = hup.recv() => self.reload().await,
-                _ = usr2.recv() => self.reload().await,
+                signal = signals.next() => match signal {
+                    libc::SIGTERM => return self.stop(false, 143).await,
+                    libc::SIGINT => return self.stop(false, 130).await,
+                    libc::SIGUSR1 if balancer => return self.stop(true, 0).await,
+                    libc::SIGUSR1 => self.tell(Kind::Vrrp, &ToPart::Dump(Dump::Data)),
+                    libc::SIGUSR2 if !balancer => self.tell(Kind::Vrrp, &ToPart::Dump(Dump::Stats)),
+                    signal if signal == json => self.tell(Kind::Vrrp, &ToPart::Dump(Dump::Json)),
+                    signal if signal == clear => self.tell(Kind::Vrrp, &ToPart::Dump(Dump::ClearStats)),
+                    _ => self.reload().await,
+                },
                 news = news(&mut self.parts) => match news {
                     News::Message(at, message) => self.heard(at, message.value),
                     News::Died(at, status) => {
@@ -469,17 +470,4 @@ async fn news(parts: &mut [Part]) -> News {
 
 fn describe(status: io::Result<std::process::ExitStatus>) -> String {
     status.map_or_else(|e| e.to_string(), |status| status.to_string())
-}
-
-/// Term, int, hup, usr1, usr2.
-type Signals = (Signal, Signal, Signal, Signal, Signal);
-
-fn signals() -> io::Result<Signals> {
-    Ok((
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::hangup())?,
-        signal(SignalKind::user_defined1())?,
-        signal(SignalKind::user_defined2())?,
-    ))
 }

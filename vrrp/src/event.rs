@@ -1,6 +1,6 @@
 //! What goes into the router and what comes out of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub enum Input {
     RouteRemoved(Arc<Route>),
     /// A policy rule of the configuration was removed by somebody.
     RuleRemoved(Arc<Rule>),
+    /// Another machine answers for an address on a link; [`Output::Probe`] asks for it.
+    Claim(Claim),
     /// A tracker has news.
     Track(Track),
     /// The operator, or the program around the router, wants something.
@@ -124,6 +126,38 @@ impl InterfaceAddress {
     }
 }
 
+/// A question to the other routers of a link, see [`wire::arp::probe`](crate::wire::arp::probe).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Probe {
+    /// The link.
+    pub interface: Name,
+    /// Who answers for this address?
+    pub address: Ipv4Addr,
+    /// The group the routers listen to.
+    pub group: Ipv4Addr,
+}
+
+/// Another machine answers for an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claim {
+    /// Where it was heard.
+    pub interface: Name,
+    /// The address it answers for.
+    pub address: IpAddr,
+    /// Its hardware address; never one of this machine's own.
+    pub mac: [u8; 6],
+}
+
+impl Claim {
+    /// A claim.
+    #[must_use]
+    pub fn new(interface: impl Into<Name>, address: IpAddr, mac: [u8; 6]) -> Self {
+        Self { interface: interface.into(), address, mac }
+    }
+}
+
 /// News of a tracker, by its name in the [`Spec`](crate::spec::Spec). Names nobody configured are ignored, because a
 /// report may cross a reconfiguration on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,6 +215,9 @@ pub enum Output {
     DelAddress(AddressChange),
     /// Announce an IPv4 address by one gratuitous ARP, see [`wire::arp`](crate::wire::arp).
     Garp(Announcement),
+    /// Ask on the link whether another machine answers for this address; answers are [`Input::Claim`]. The question goes
+    /// to routers alone, not to everybody, and must leave before what follows.
+    Probe(Probe),
     /// Announce an IPv6 address by one unsolicited neighbour advertisement, see [`wire::ndisc`](crate::wire::ndisc).
     NeighborAdvert(Announcement),
     /// Add a route.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod advert;
+pub mod dump;
 pub mod event;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -1,13 +1,13 @@
 //! The set of virtual routers: the one type a driver talks to.
 
 mod apply;
+mod findings;
 mod input;
 mod life;
 mod reconfigure;
 mod resume;
 mod source;
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::event::{AddressChange, Input, Output};
@@ -18,10 +18,11 @@ use crate::link::Links;
 use crate::outbox::Outbox;
 use crate::spec::check::check;
 use crate::spec::{Name, Spec, SpecError};
-use crate::stats::{GroupSnapshot, InstanceSnapshot, Snapshot, StateKind};
+use crate::stats::{GroupSnapshot, Snapshot, StateKind};
 use crate::timer::{earliest, reached};
 use crate::track::Trackers;
 
+use findings::Unknown;
 pub use resume::{Memory, RememberedInstance};
 
 /// All virtual routers of one specification.
@@ -55,13 +56,6 @@ enum Phase {
     /// Masters release their addresses one by one.
     Stopping,
     Finished,
-}
-
-/// Adverts of virtual routers nobody configured.
-#[derive(Debug, Default)]
-struct Unknown {
-    count: u64,
-    told: BTreeSet<u8>,
 }
 
 impl Router {
@@ -123,6 +117,7 @@ impl Router {
                     self.out.push(Output::AddRule(rule));
                 }
             }
+            Input::Claim(claim) => self.claim(now, &claim),
             Input::Track(track) => {
                 if self.trackers.report(now, track, &mut self.out) {
                     self.reassess(now, true);
@@ -201,6 +196,12 @@ impl Router {
         self.find(instance).map(|at| self.instances[at].kind())
     }
 
+    /// The master an instance last heard.
+    #[must_use]
+    pub fn master(&self, instance: &str) -> Option<std::net::IpAddr> {
+        self.find(instance).and_then(|at| self.instances[at].core.master).map(|(address, _)| address)
+    }
+
     /// What is going on.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {
@@ -210,7 +211,7 @@ impl Router {
             members: group.spec.members.clone(),
         });
         Snapshot {
-            instances: self.instances.iter().map(|instance| describe(instance, now)).collect(),
+            instances: (0..self.instances.len()).map(|at| self.describe(now, at)).collect(),
             groups: groups.collect(),
             trackers: self.trackers.snapshot(),
             unknown_vrids: self.unknown.count,
@@ -271,26 +272,5 @@ fn fixed_address(address: &crate::spec::VirtualAddress) -> AddressChange {
         instance: None,
         interface: address.interface.clone().unwrap_or_default(),
         address: address.clone().into(),
-    }
-}
-
-fn describe(instance: &Instance, now: Instant) -> InstanceSnapshot {
-    let core = &instance.core;
-    InstanceSnapshot {
-        name: core.spec.name.clone(),
-        state: instance.kind(),
-        interface: core.spec.interface.clone(),
-        vrid: core.spec.vrid,
-        base_priority: core.spec.priority,
-        effective_priority: core.effective,
-        total_priority: core.total,
-        source: core.source,
-        addresses: core.advertised().to_vec(),
-        holds_addresses: instance.holds_addresses(),
-        master: core.master,
-        master_interval: instance.master_interval(),
-        since_transition: core.last_transition.map(|at| now.saturating_duration_since(at)),
-        faults: core.faults.iter().map(ToString::to_string).collect(),
-        stats: core.stats.clone(),
     }
 }

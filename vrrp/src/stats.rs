@@ -35,6 +35,8 @@ pub struct Stats {
     pub late_wakes: u64,
     /// Times a master yielded on its own because of its trackers.
     pub step_downs: u64,
+    /// Times another machine was heard to answer for an address held here.
+    pub claims_heard: u64,
     /// Rejected packets by reason, in the order of [`AdvertReject::ALL`].
     pub rejects: [u64; AdvertReject::ALL.len()],
 }
@@ -156,10 +158,89 @@ pub struct InstanceSnapshot {
     pub master_interval: AdvertInterval,
     /// Time since the last change of state; None if there was none.
     pub since_transition: Option<Duration>,
+    /// What caused it, in words.
+    pub why: Option<String>,
     /// Why it is in FAULT, in words.
     pub faults: Vec<String>,
+    /// What makes the effective priority out of the base priority, and what can be a fault.
+    pub contributions: Vec<Contribution>,
+    /// Other routers that send adverts with this identifier, last heard first.
+    pub senders: Vec<SenderSnapshot>,
+    /// Other machines that answer for an address held here.
+    pub claims: Vec<ClaimSnapshot>,
+    /// What is wrong between this router and others, worst first.
+    pub findings: Vec<Finding>,
     /// Counters.
     pub stats: Stats,
+}
+
+/// What one tracker does to a priority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Contribution {
+    /// `interface`, `script`, `file`, `process` or `backend`.
+    pub kind: String,
+    /// What is tracked.
+    pub name: Name,
+    /// Its weight here; 0 means that its failure is a fault.
+    pub weight: i32,
+    /// Whether the weight counts the other way round.
+    pub reverse: bool,
+    /// Well or not; None if not known yet, and for files.
+    pub up: Option<bool>,
+    /// What it adds to the priority now.
+    pub adds: i64,
+    /// Whether it keeps the instance from taking part now.
+    pub fault: bool,
+}
+
+/// A router that sends adverts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct SenderSnapshot {
+    /// Its address.
+    pub source: IpAddr,
+    /// Adverts that passed all tests.
+    pub accepted: u64,
+    /// Packets that did not.
+    pub refused: u64,
+    /// Priority, interval and age of the last advert that did.
+    pub last_accepted: Option<(u8, AdvertInterval, Duration)>,
+    /// Reason (see [`AdvertReject::word`]), text and age of the last packet that did not.
+    pub last_refused: Option<(String, String, Duration)>,
+}
+
+/// A machine that answers for an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct ClaimSnapshot {
+    /// The address.
+    pub address: IpAddr,
+    /// The machine.
+    pub mac: [u8; 6],
+    /// How often it was heard.
+    pub count: u64,
+    /// When it was first heard, without a long pause since.
+    pub first: Duration,
+    /// When it was last heard.
+    pub last: Duration,
+}
+
+/// Something that is wrong between this router and others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Finding {
+    /// Whether two masters serve the same addresses now.
+    pub split: bool,
+    /// A word for the reason: one of [`AdvertReject::word`], or `unheard-rival`, `second-master`, `other-vrid`,
+    /// `address-list`.
+    pub reason: String,
+    /// The whole of it, for people.
+    pub text: String,
 }
 
 /// What a group is doing.

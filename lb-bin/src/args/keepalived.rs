@@ -75,6 +75,12 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
             "-f" | "--use-file" => run.keepalived = Some(words.value(word)?.into()),
             "-p" | "--pid" => run.pidfile = Some(words.value(word)?.into()),
             "-n" | "--dont-fork" => run.daemon = Some(false),
+            "--signum" => {
+                let name = words.value(word)?;
+                let number =
+                    signal_number(name).ok_or_else(|| UsageError::new(format!("Unknown sigfunc {name}")))?;
+                return Ok(Invocation::Print(Text::SignalNumber(number)));
+            }
             "-l" | "--log-console" => run.console_log = true,
             "-D" | "--log-detail" => run.detail = true,
             "-t" | "--config-test" => {
@@ -101,6 +107,19 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
     }
     run.keepalived = Some(file);
     Ok(Invocation::Run(run))
+}
+
+/// The signal that Keepalived documents under a name.
+fn signal_number(name: &str) -> Option<i32> {
+    Some(match name {
+        "STOP" => libc::SIGTERM,
+        "RELOAD" => libc::SIGHUP,
+        "DATA" => libc::SIGUSR1,
+        "STATS" => libc::SIGUSR2,
+        "JSON" => libc::SIGRTMIN() + 2,
+        "STATS_CLEAR" => libc::SIGRTMAX() - 1,
+        _ => return None,
+    })
 }
 
 /// Splits `--name=value`, `-nlD` and `-ffile` into words of one meaning each.
@@ -151,6 +170,17 @@ mod tests {
         assert!(run.console_log && run.detail);
         assert_eq!(run.keepalived, Some("/etc/k.conf".into()));
         assert_eq!(words("-nlD -f/etc/k.conf").ok(), words("-n -l -D --use-file=/etc/k.conf").ok());
+    }
+
+    #[test]
+    fn signals_have_the_numbers_scripts_ask_for() {
+        let number = |name: &str| match words(&format!("--signum={name}")) {
+            Ok(Invocation::Print(Text::SignalNumber(number))) => Some(number),
+            _ => None,
+        };
+        assert_eq!((number("DATA"), number("STATS"), number("RELOAD")), (Some(10), Some(12), Some(1)));
+        assert_eq!((number("JSON"), number("STATS_CLEAR")), (Some(36), Some(63)));
+        assert_eq!(number("TDATA"), None);
     }
 
     #[test]

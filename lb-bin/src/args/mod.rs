@@ -16,6 +16,8 @@ pub(crate) enum Invocation {
     Check(CheckArgs),
     /// Evaluate a condition of the HAProxy dialect and exit.
     Condition(String),
+    /// Ask the running address part something.
+    Vrrp(VrrpArgs),
     /// Tell a running supervisor something.
     Signal(SignalArgs),
     /// Show two nodes at work.
@@ -31,6 +33,8 @@ pub(crate) enum Invocation {
 pub(crate) enum Text {
     /// How to use it.
     Help,
+    /// The number of a signal that Keepalived documents by name.
+    SignalNumber(i32),
     /// Its version as HAProxy prints its own.
     HaproxyVersion {
         /// With build options.
@@ -91,6 +95,8 @@ pub(crate) struct RunArgs {
     pub quiet: bool,
     /// Log to standard error too (Keepalived's `-l`).
     pub console_log: bool,
+    /// Socket that answers about the virtual routers.
+    pub vrrp_socket: Option<String>,
     /// Log details (Keepalived's `-D`).
     pub detail: bool,
     /// How diagnostics are printed.
@@ -112,6 +118,9 @@ impl RunArgs {
         }
         if let Some(maxconn) = self.maxconn {
             words.extend(["--maxconn".into(), maxconn.to_string().into()]);
+        }
+        if let Some(socket) = &self.vrrp_socket {
+            words.extend(["--vrrp-socket".into(), socket.into()]);
         }
         let switches = [
             (self.strict, "--strict"),
@@ -153,6 +162,15 @@ pub(crate) struct CheckArgs {
     pub as_keepalived: bool,
     /// How diagnostics are printed.
     pub format: Format,
+}
+
+/// What to ask the running address part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct VrrpArgs {
+    /// The question, as the socket understands it.
+    pub question: String,
+    /// The socket, if not the usual one.
+    pub socket: Option<String>,
 }
 
 /// What to tell a running supervisor.

@@ -1,8 +1,8 @@
 //! lb's own command line.
 
 use super::{
-    CheckArgs, DemoArgs, Format, Invocation, PartArgs, RunArgs, Signal, SignalArgs, Text, UsageError, Words,
-    haproxy, keepalived,
+    CheckArgs, DemoArgs, Format, Invocation, PartArgs, RunArgs, Signal, SignalArgs, Text, UsageError,
+    VrrpArgs, Words, haproxy, keepalived,
 };
 
 pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
@@ -11,6 +11,7 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
         "run" => run(rest).map(Invocation::Run),
         "check" => check(rest).map(Invocation::Check),
         "demo" => demo(rest).map(Invocation::Demo),
+        "vrrp" => vrrp(rest).map(Invocation::Vrrp),
         "reload" => signal(rest, Signal::Reload),
         "stop" => signal(rest, Signal::Stop),
         "haproxy" => haproxy::parse(rest),
@@ -23,7 +24,7 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
         // Tools that start `haproxy -f …` from a path of their own find the same options here.
         _ if command.starts_with('-') => haproxy::parse(words),
         _ => Err(UsageError::new(format!(
-            "unknown command `{command}`; there are run, check, demo, reload, stop and help"
+            "unknown command `{command}`; there are run, check, vrrp, demo, reload, stop and help"
         ))),
     }
 }
@@ -42,6 +43,7 @@ fn run(words: &[String]) -> Result<RunArgs, UsageError> {
             "-C" | "--directory" => args.directory = Some(words.value(word)?.into()),
             "-L" | "--localpeer" => args.localpeer = Some(words.value(word)?.to_owned()),
             "-S" | "--master-socket" => args.master_ctl.push(words.value(word)?.to_owned()),
+            "--vrrp-socket" => args.vrrp_socket = Some(words.value(word)?.to_owned()),
             "--maxconn" => args.maxconn = Some(words.number(word)?),
             "--strict" => args.strict = true,
             "-q" | "--quiet" => args.quiet = true,
@@ -82,6 +84,31 @@ fn check(words: &[String]) -> Result<CheckArgs, UsageError> {
             "nothing to check: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both",
         ));
     }
+    Ok(args)
+}
+
+fn vrrp(words: &[String]) -> Result<VrrpArgs, UsageError> {
+    let mut args = VrrpArgs::default();
+    let mut question = Vec::new();
+    let mut words = Words::new(words);
+    while let Some(word) = words.next() {
+        match word {
+            "-s" | "--socket" => args.socket = Some(words.value(word)?.to_owned()),
+            _ if word.starts_with('-') => {
+                return Err(UsageError::new(format!("unknown option `{word}` of `lb vrrp`; see `lb help`")));
+            }
+            _ => question.push(word),
+        }
+    }
+    const QUESTIONS: [&str; 7] = ["status", "data", "stats", "json", "metrics", "hand-over", "announce"];
+    match question.as_slice() {
+        [] => question.push("status"),
+        [word] | [word, _] if QUESTIONS.contains(word) => {}
+        _ => {
+            return Err(UsageError::new(format!("ask `lb vrrp` for one of {}", QUESTIONS.join(", "))));
+        }
+    }
+    args.question = question.join(" ");
     Ok(args)
 }
 
@@ -150,6 +177,18 @@ mod tests {
         assert!(matches!(words("-d -dM -dI -dW -f cfg"), Ok(Invocation::Run(r)) if r.strict));
         assert!(matches!(words("-f cfg"), Ok(Invocation::Run(_))));
         assert_eq!(words("-cc 1"), Ok(Invocation::Condition("1".into())));
+    }
+
+    #[test]
+    fn the_virtual_routers_are_asked_one_thing() {
+        let asked = |line: &str| match words(line) {
+            Ok(Invocation::Vrrp(args)) => (args.question, args.socket),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(asked("vrrp"), ("status".to_owned(), None));
+        assert_eq!(asked("vrrp -s x hand-over VI_1"), ("hand-over VI_1".to_owned(), Some("x".to_owned())));
+        assert!(words("vrrp nonsense").unwrap_err().message.contains("hand-over"));
+        assert!(words("vrrp --nonsense").is_err());
     }
 
     #[test]

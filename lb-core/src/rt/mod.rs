@@ -8,6 +8,8 @@
 
 mod accept;
 mod buffer;
+#[cfg(feature = "process")]
+mod channel;
 mod connect;
 mod connection;
 mod control;
@@ -23,6 +25,7 @@ mod logger;
 mod outlet;
 mod probe;
 mod relay;
+mod reporter;
 mod rules;
 mod server;
 mod sessions;
@@ -38,6 +41,8 @@ mod view;
 mod worker;
 
 pub use buffer::Buffer;
+#[cfg(feature = "process")]
+pub use channel::AsyncChannel;
 pub use connect::connect;
 pub use connection::{BoxFuture, Connection, ListenerHandle, Protocol, ProtocolFactory, Session, Stamp};
 pub use control::LiveControl;
@@ -50,6 +55,7 @@ pub use logger::ProxyLogger;
 pub use outlet::Outlet;
 pub use probe::{ProbeSettings, probe};
 pub use relay::{Relay, RelayEnd, RelayLimits};
+pub use reporter::Reporter;
 pub use server::{Product, Server, ServerError, ServerOptions, Sockets};
 pub use stream::Stream;
 #[cfg(feature = "tls")]

@@ -1,10 +1,11 @@
 //! Holding the addresses.
 
 use std::cmp::Ordering;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::backup::Backup;
-use super::common::SAME_ADDRESS;
+use super::common::{Claim, SAME_ADDRESS};
 use super::fault::Fault;
 use super::releasing::Releasing;
 use super::{Core, Cx, Event, State};
@@ -77,6 +78,7 @@ impl Master {
                 core.announce(cx, core.spec.garp.repeat);
             }
             Event::GroupRival => self.announce_against_rival(core, cx),
+            Event::Claim { address, mac } => self.claim(core, cx, address, mac),
             Event::Reconfigured => self.reconfigured(core, cx),
             Event::Shutdown => return Releasing::begin(core, cx),
             Event::Begin | Event::Resume | Event::Recover | Event::GroupMaster => {}
@@ -147,6 +149,8 @@ impl Master {
         let now = cx.now;
         let garp = core.spec.garp.clone();
         if self.next_advert <= now {
+            // The question first: a false master is deposed by the advert, and would be gone when it is asked.
+            core.probe(cx);
             self.send(core, cx);
             self.next_advert += core.spec.advert_interval.duration();
             if self.next_advert <= now {
@@ -325,6 +329,24 @@ impl Master {
         } else {
             core.stats.answers_limited += 1;
             self.reassure_at = Some(at);
+        }
+    }
+
+    /// Another machine answers for one of our addresses: it was master a moment ago, or is and cannot be heard.
+    fn claim(&mut self, core: &mut Core, cx: &mut Cx<'_>, address: IpAddr, mac: [u8; 6]) {
+        core.stats.claims_heard += 1;
+        let claim = core.hearing.claimed(cx.now, address, mac, RIVAL_SET_SPACING);
+        if claim == Claim::New {
+            let [a, b, c, d, e, f] = mac;
+            core.warn(
+                cx,
+                &format!(
+                    "{address} is also answered for by {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}, announcing it again"
+                ),
+            );
+        }
+        if claim != Claim::Quiet {
+            self.announce_against_rival(core, cx);
         }
     }
 

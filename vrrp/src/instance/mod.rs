@@ -17,12 +17,14 @@
 //! ```
 
 mod backup;
+mod cause;
 mod common;
 mod fault;
 mod init;
 mod master;
 mod releasing;
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::advert::Advert;
@@ -32,6 +34,7 @@ use crate::spec::Global;
 use crate::stats::StateKind;
 
 use backup::Backup;
+use cause::Cause;
 pub(crate) use common::{Core, notify_state, specific_script};
 use fault::Fault;
 use init::Init;
@@ -100,6 +103,13 @@ pub(crate) enum Event {
     Announce,
     /// A rival of another member of the group was heard.
     GroupRival,
+    /// Another machine answers for an address held here.
+    Claim {
+        /// The address.
+        address: IpAddr,
+        /// The machine.
+        mac: [u8; 6],
+    },
     /// The specification in the core is a new one.
     Reconfigured,
     /// Stop.
@@ -114,10 +124,11 @@ impl Instance {
     /// Handles one event.
     pub(crate) fn handle(&mut self, cx: &mut Cx<'_>, event: Event) {
         let before = self.kind();
+        let cause = Cause::of(&event);
         let state = std::mem::replace(&mut self.state, State::Stopped);
         self.state = state.handle(&mut self.core, cx, event);
         if self.kind() != before {
-            self.core.last_transition = Some(cx.now);
+            self.core.last_transition = Some((cx.now, cause.text(self.kind(), &self.core)));
         }
     }
 

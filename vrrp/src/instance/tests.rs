@@ -81,6 +81,7 @@ impl Bench {
                 Output::AddAddress(_) => "add".into(),
                 Output::DelAddress(_) => "remove".into(),
                 Output::Garp(_) => "announce".into(),
+                Output::Probe(_) => "ask".into(),
                 Output::Notify(notify) => format!("tell {}", notify.state.word()),
                 other => format!("{other:?}"),
             };
@@ -130,6 +131,10 @@ fn events() -> Vec<Make> {
         Make("priority changed", || Event::PriorityChanged(90)),
         Make("announce", || Event::Announce),
         Make("rival of the group", || Event::GroupRival),
+        Make("claim of another machine", || Event::Claim {
+            address: [10, 0, 0, 9].into(),
+            mac: [2, 0, 0, 0, 0, 9],
+        }),
         Make("reconfigured", || Event::Reconfigured),
         Make("shutdown", || Event::Shutdown),
     ]

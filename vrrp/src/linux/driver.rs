@@ -7,12 +7,13 @@ use rustix::process::Signal;
 use tokio::sync::mpsc;
 
 use super::clock::{Clock, boot_clock};
-use super::effects::Effects;
+use super::effects::{Effects, Senders};
 use super::files::Files;
 use super::handle::{Command, Event, Handle, Options, StartError};
 use super::netlink::{Monitor, Netlink, message};
 use super::notify::Ended;
 use super::processes::Processes;
+use super::rivals::Heard;
 use super::security;
 use super::timer::Timer;
 use super::tuning::{self, AutoPriority};
@@ -22,6 +23,8 @@ use crate::{Router, SpecError};
 
 /// Received adverts that wait for the router; what comes on top waits in the kernel or is dropped there.
 const DATAGRAM_QUEUE: usize = 256;
+/// Claims of other machines that wait; more than that would say nothing new.
+const CLAIM_QUEUE: usize = 64;
 /// Adverts handled before the clock is looked at again.
 const DATAGRAM_BATCH: usize = 32;
 /// Requests of the caller that wait.
@@ -56,6 +59,7 @@ struct Inbox {
     problems: mpsc::UnboundedReceiver<String>,
     scripts: mpsc::UnboundedReceiver<(Name, ScriptResult)>,
     ended: mpsc::UnboundedReceiver<Ended>,
+    claims: mpsc::Receiver<Heard>,
     tracks: mpsc::UnboundedReceiver<Track>,
     track_sender: mpsc::UnboundedSender<Track>,
     commands: mpsc::Receiver<Command>,
@@ -82,16 +86,26 @@ impl Driver {
         let (problem_sender, problems) = mpsc::unbounded_channel();
         let (script_sender, scripts) = mpsc::unbounded_channel();
         let (ended_sender, ended) = mpsc::unbounded_channel();
+        let (claim_sender, claims) = mpsc::channel(CLAIM_QUEUE);
         let (track_sender, tracks) = mpsc::unbounded_channel();
         let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
-        let mut effects =
-            Effects::new(Box::new(events), datagram_sender, problem_sender, script_sender, ended_sender)?;
+        let mut effects = Effects::new(
+            Box::new(events),
+            Senders {
+                datagrams: datagram_sender,
+                problems: problem_sender,
+                scripts: script_sender,
+                ended: ended_sender,
+                claims: claim_sender,
+            },
+        )?;
         logs.into_iter().for_each(|log| effects.log(log));
         let inbox = Inbox {
             datagrams,
             problems,
             scripts,
             ended,
+            claims,
             tracks,
             track_sender,
             commands,
@@ -163,6 +177,11 @@ impl Driver {
             Some((name, result)) = self.inbox.scripts.recv() => {
                 self.effects.script_ended(&name);
                 self.input(Input::Track(Track::Script(name, result)));
+            }
+            Some(heard) = self.inbox.claims.recv() => {
+                if let Some(claim) = self.effects.claim(&heard) {
+                    self.input(claim);
+                }
             }
             Some(problem) = self.inbox.problems.recv() => self.effects.problem(problem),
             Some(ended) = self.inbox.ended.recv() => self.effects.notify_ended(ended, Instant::now()),
@@ -305,6 +324,7 @@ impl Driver {
                 // Whoever asked may have gone away.
                 let _ = reply.send(self.router.snapshot(Instant::now()));
             }
+            Command::Master(name, reply) => drop(reply.send(self.router.master(&name))),
             Command::Reload(spec, reply) => {
                 let _ = reply.send(self.reload(*spec));
             }

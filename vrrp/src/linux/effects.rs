@@ -18,11 +18,13 @@ use super::links::Links;
 use super::netlink::{Change, RouteInfo, RuleInfo, routing};
 use super::notify::{Ended, Notifier};
 use super::program::{self, Running, Start};
+use super::rivals::{Heard, Rivals};
 use super::socket::Sockets;
 use super::vmac::{Vmacs, setting};
 use crate::Memory;
 use crate::event::{
-    AddressChange, Announcement, Datagram, Input, Log, Output, ScriptResult, ScriptSignal, Severity, Transmit,
+    AddressChange, Announcement, Claim, Datagram, Input, Log, Output, Probe, ScriptResult, ScriptSignal,
+    Severity, Transmit,
 };
 use crate::spec::{Command, Name, Route, Rule, RuleAction, ScriptSecurity, Spec};
 use crate::wire::{arp, ndisc};
@@ -32,6 +34,7 @@ pub(super) struct Effects {
     pub(super) links: Links,
     pub(super) sockets: Sockets,
     pub(super) vmacs: Vmacs,
+    rivals: Rivals,
     hands: Hands,
     notifier: Notifier,
     security: ScriptSecurity,
@@ -44,23 +47,27 @@ pub(super) struct Effects {
     events: Box<dyn FnMut(Event) + Send>,
 }
 
+/// Where what happens elsewhere is told.
+pub(super) struct Senders {
+    pub(super) datagrams: mpsc::Sender<Datagram>,
+    pub(super) problems: mpsc::UnboundedSender<String>,
+    pub(super) scripts: mpsc::UnboundedSender<(Name, ScriptResult)>,
+    pub(super) ended: mpsc::UnboundedSender<Ended>,
+    pub(super) claims: mpsc::Sender<Heard>,
+}
+
 impl Effects {
-    pub(super) fn new(
-        events: Box<dyn FnMut(Event) + Send>,
-        datagrams: mpsc::Sender<Datagram>,
-        problems: mpsc::UnboundedSender<String>,
-        script_sender: mpsc::UnboundedSender<(Name, ScriptResult)>,
-        ended: mpsc::UnboundedSender<Ended>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(events: Box<dyn FnMut(Event) + Send>, senders: Senders) -> io::Result<Self> {
         Ok(Self {
             links: Links::default(),
-            sockets: Sockets::new(datagrams),
+            sockets: Sockets::new(senders.datagrams),
             vmacs: Vmacs::default(),
-            hands: Hands::start(problems)?,
-            notifier: Notifier::new(ended),
+            rivals: Rivals::new(senders.claims),
+            hands: Hands::start(senders.problems)?,
+            notifier: Notifier::new(senders.ended),
             security: ScriptSecurity::default(),
             running: BTreeMap::new(),
-            script_sender,
+            script_sender: senders.scripts,
             routes: Vec::new(),
             rules: Vec::new(),
             send_failed: BTreeMap::new(),
@@ -88,6 +95,15 @@ impl Effects {
         self.hands.push(Job::Realtime(priority));
     }
 
+    /// What a claim on the link is to the router; None if it is our own or of no interface we know.
+    pub(super) fn claim(&self, heard: &Heard) -> Option<Input> {
+        let interface = self.links.name_of(heard.index)?;
+        if self.links.is_own(heard.mac) {
+            return None;
+        }
+        Some(Input::Claim(Claim::new(interface.clone(), heard.address.into(), heard.mac)))
+    }
+
     /// Opens the sockets whose interfaces are there.
     pub(super) fn open_sockets(&mut self) {
         let links = &self.links;
@@ -99,6 +115,7 @@ impl Effects {
     pub(super) fn perform(&mut self, output: Output, now: Instant) -> bool {
         match output {
             Output::Transmit(transmit) => self.transmit(&transmit),
+            Output::Probe(probe) => self.probe(&probe),
             Output::Garp(announcement) | Output::NeighborAdvert(announcement) => self.announce(&announcement),
             Output::AddAddress(change) => self.address(change, true),
             Output::DelAddress(change) => self.address(change, false),
@@ -143,6 +160,17 @@ impl Effects {
                     self.log(Log { severity: Severity::Info, detail: true, text });
                 }
             }
+        }
+    }
+
+    /// Sent from here and not by the thread for announcements, because it must be on its way before the advert after it.
+    fn probe(&mut self, probe: &Probe) {
+        let Some(link) = self.links.info(&probe.interface) else { return };
+        let Some(mac) = link.mac else { return };
+        let target = Target { index: link.index, interface: probe.interface.clone() };
+        if let Err(error) = self.rivals.ask(&target, mac, probe) {
+            let text = format!("cannot ask for rivals on {}: {error}", probe.interface);
+            self.log(Log { severity: Severity::Info, detail: true, text });
         }
     }
 

@@ -1,12 +1,13 @@
 //! What the caller of a driver holds, asks and hears.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::event::{Admin, Input, Log, MailMessage, Notify, Track};
-use crate::spec::Spec;
+use crate::spec::{Name, Spec};
 use crate::stats::Snapshot;
 use crate::{Memory, SpecError};
 
@@ -39,6 +40,7 @@ pub(super) enum Command {
     Input(Input),
     Reload(Box<Spec>, oneshot::Sender<Result<(), SpecError>>),
     Snapshot(oneshot::Sender<Snapshot>),
+    Master(Name, oneshot::Sender<Option<IpAddr>>),
 }
 
 /// Talks to a running driver; cheap to clone. When the driver has ended, everything asked of it is in vain.
@@ -84,6 +86,13 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.commands.send(Command::Snapshot(reply)).await.ok()?;
         answer.await.ok()
+    }
+
+    /// The master an instance last heard, at little cost; None also when the driver has ended. Cancel safe.
+    pub async fn master(&self, instance: Name) -> Option<IpAddr> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Master(instance, reply)).await.ok()?;
+        answer.await.ok().flatten()
     }
 
     async fn input(&self, input: Input) {

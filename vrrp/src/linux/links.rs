@@ -146,6 +146,16 @@ impl Links {
         self.by_index.get(&self.index_of(name)?).map(|known| &known.info)
     }
 
+    /// The name of an interface.
+    pub(super) fn name_of(&self, index: u32) -> Option<&Name> {
+        self.by_index.get(&index).map(|known| &known.name)
+    }
+
+    /// True for the hardware address of one of this machine's interfaces.
+    pub(super) fn is_own(&self, mac: [u8; 6]) -> bool {
+        self.by_index.values().any(|known| known.info.mac == Some(mac))
+    }
+
     fn set_link(&mut self, info: LinkInfo, inputs: &mut Vec<Input>) {
         let index = info.index;
         // A name that moved to another index: the old interface was renamed or replaced.

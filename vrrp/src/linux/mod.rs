@@ -33,6 +33,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "drivers read the clock")]
 mod clock;
+pub mod control;
 mod credentials;
 mod driver;
 mod effects;
@@ -45,6 +46,7 @@ mod netlink;
 mod notify;
 mod processes;
 mod program;
+mod rivals;
 mod security;
 mod socket;
 mod sys;

@@ -52,6 +52,19 @@ pub(super) fn link_address(index: u32, ethertype: u16, destination: [u8; 6]) -> 
     Ok(address)
 }
 
+/// Receives a frame from a packet socket. Returns its length and the index of its interface.
+pub(super) fn receive_link(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, u32)> {
+    // SAFETY: all fields are integers, for which zero is a value.
+    let mut from: libc::sockaddr_ll = unsafe { zeroed() };
+    let mut len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    let (data, room) = (buffer.as_mut_ptr().cast(), buffer.len());
+    // SAFETY: `data` and `room` describe the buffer, `from` and `len` a place for the address; all outlive the call.
+    let received =
+        unsafe { libc::recvfrom(fd.as_raw_fd(), data, room, 0, (&raw mut from).cast(), &raw mut len) };
+    let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+    Ok((received, u32::try_from(from.sll_ifindex).unwrap_or(0)))
+}
+
 /// Sets an integer socket option that `socket2` does not know.
 pub(super) fn set_int_option(
     fd: BorrowedFd<'_>,

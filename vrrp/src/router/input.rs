@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use super::{Phase, Router, fixed_address};
 use crate::advert;
-use crate::event::{Admin, Datagram, Link, Output};
+use crate::event::{Admin, Claim, Datagram, Link, Output};
 use crate::instance::Event;
 use crate::spec::{Name, Transport};
-use crate::stats::Stats;
+use crate::stats::{StateKind, Stats};
 
 impl Router {
     pub(super) fn datagram(&mut self, now: Instant, datagram: &Datagram) {
@@ -17,7 +17,7 @@ impl Router {
         }
         let Some(vrid) = advert::vrid(datagram) else { return };
         let Some(at) = self.addressee(vrid, datagram) else {
-            self.unknown.count += 1;
+            self.unknown.note(now, vrid, datagram);
             if self.spec.global.log_unknown_vrids && self.unknown.told.insert(vrid) {
                 let interface = &datagram.interface;
                 self.out
@@ -60,6 +60,20 @@ impl Router {
             }
         };
         all.find(suits).or(Some(first))
+    }
+
+    /// Another machine answers for an address: whoever holds it here has a rival.
+    pub(super) fn claim(&mut self, now: Instant, claim: &Claim) {
+        for at in 0..self.instances.len() {
+            let instance = &self.instances[at];
+            let concerned = instance.kind() == StateKind::Master
+                && instance.core.held().any(|change| {
+                    change.interface == claim.interface && change.address.address() == claim.address
+                });
+            if concerned {
+                self.drive(now, at, Event::Claim { address: claim.address, mac: claim.mac });
+            }
+        }
     }
 
     pub(super) fn link(&mut self, now: Instant, link: &Link) {
@@ -131,6 +145,7 @@ impl Router {
             Admin::ClearStats => {
                 self.instances.iter_mut().for_each(|instance| instance.core.stats = Stats::default());
                 self.unknown.count = 0;
+                self.unknown.seen.clear();
             }
         }
     }

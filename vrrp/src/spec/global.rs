@@ -85,6 +85,9 @@ pub struct Global {
     pub active_step_down: bool,
     /// Keep the addresses on a graceful stop until the successor is heard, at most one skew time. On by default.
     pub release_after_takeover: bool,
+    /// A master asks with each advert whether another machine answers for its addresses, and announces them again if so.
+    /// The question goes to the routers of the link alone. Finds rivals whose adverts are not heard. On by default.
+    pub probe_rivals: bool,
     /// A master woken up later than its successor's patience goes to BACKUP first. On by default.
     pub late_wake_backup: bool,
 }
@@ -126,6 +129,7 @@ impl Default for Global {
             resume: true,
             active_step_down: true,
             release_after_takeover: true,
+            probe_rivals: true,
             late_wake_backup: true,
         }
     }

@@ -14,7 +14,7 @@ use crate::event::{ScriptResult, Track};
 use crate::link::Links;
 use crate::outbox::Outbox;
 use crate::spec::{External, Instance, InterfaceRef, Name, Spec, SyncGroup, TrackFile, TrackRef, Weight};
-use crate::stats::TrackerSnapshot;
+use crate::stats::{Contribution, TrackerSnapshot};
 use crate::timer::earliest;
 
 use process::Process;
@@ -231,63 +231,86 @@ impl Trackers {
     /// The verdict on an instance and the group it is in, if any.
     pub(crate) fn assess(&self, spec: &Instance, group: Option<&SyncGroup>, links: &Links) -> Assessment {
         let mut verdict = Assessment::default();
+        self.visit(spec, group, links, &mut |tracked| tracked.apply(&mut verdict));
+        verdict
+    }
+
+    /// What each tracker does to an instance, in the order of [`Trackers::assess`].
+    pub(crate) fn contributions(
+        &self,
+        spec: &Instance,
+        group: Option<&SyncGroup>,
+        links: &Links,
+    ) -> Vec<Contribution> {
+        let mut list = Vec::new();
+        self.visit(spec, group, links, &mut |tracked| list.push(tracked.contribution()));
+        list
+    }
+
+    /// Shows everything that counts for an instance to `see`, with the weight it has there.
+    fn visit(
+        &self,
+        spec: &Instance,
+        group: Option<&SyncGroup>,
+        links: &Links,
+        see: &mut dyn FnMut(Tracked<'_>),
+    ) {
         if let (Some(interface), false) = (&spec.interface, spec.ignore_own_interface) {
-            verdict
-                .apply(Weight::FAULT, Some(links.is_up(interface)), || Fault::Interface(interface.clone()));
+            see(Tracked::interface(interface, Weight::FAULT, links));
         }
         let rule = WeightRule {
             owner: spec.is_owner(),
             unweighted_group: group.is_some_and(|group| !group.tracking_weight),
         };
-        self.assess_list(&spec.track, rule, spec.interface.as_ref(), links, &mut verdict);
+        self.visit_list(&spec.track, rule, (spec.interface.as_ref(), links), see);
         if let Some(group) = group {
             let rule = WeightRule { unweighted_group: false, ..rule };
-            self.assess_list(&group.track, rule, None, links, &mut verdict);
+            self.visit_list(&group.track, rule, (None, links), see);
         }
-        verdict
     }
 
-    fn assess_list(
+    fn visit_list(
         &self,
         list: &crate::spec::TrackList,
         rule: WeightRule,
-        own: Option<&Name>,
-        links: &Links,
-        verdict: &mut Assessment,
+        (own, links): (Option<&Name>, &Links),
+        see: &mut dyn FnMut(Tracked<'_>),
     ) {
         for InterfaceRef { interface, weight, .. } in &list.interfaces {
             // The own interface is a fault of its own already.
             let own_again = Some(interface) == own && weight.value == 0;
             if let (Some(weight), false) = (rule.interface(*weight), own_again) {
-                verdict.apply(weight, Some(links.is_up(interface)), || Fault::Interface(interface.clone()));
+                see(Tracked::interface(interface, weight, links));
             }
         }
+        let mut named = |kind, reference: &TrackRef, weight: Option<Weight>, says| {
+            if let Some(weight) = weight {
+                see(Tracked { kind, name: &reference.name, weight, says });
+            }
+        };
         for reference in &list.scripts {
-            if let Some(script) = self.scripts.iter().find(|script| script.spec.name == reference.name)
-                && let Some(weight) = rule.other(weight_of(reference, script.spec.weight))
-            {
-                verdict.apply(weight, script.up(), || Fault::Script(reference.name.clone()));
+            if let Some(script) = self.scripts.iter().find(|script| script.spec.name == reference.name) {
+                let weight = rule.other(weight_of(reference, script.spec.weight));
+                named(Kind::Script, reference, weight, Says::Up(script.up()));
             }
         }
         for reference in &list.files {
-            if let Some((file, number)) = self.files.iter().find(|(file, _)| file.name == reference.name)
-                && let Some(weight) = rule.file(weight_of(reference, file.weight))
-            {
-                verdict.apply_file(weight, *number, &reference.name);
+            if let Some((file, number)) = self.files.iter().find(|(file, _)| file.name == reference.name) {
+                let weight = rule.file(weight_of(reference, file.weight));
+                named(Kind::File, reference, weight, Says::Number(*number));
             }
         }
         for reference in &list.processes {
-            if let Some(process) = self.processes.iter().find(|process| process.spec.name == reference.name)
-                && let Some(weight) = rule.other(weight_of(reference, process.spec.weight))
-            {
-                verdict.apply(weight, process.up(), || Fault::Process(reference.name.clone()));
+            if let Some(process) = self.processes.iter().find(|process| process.spec.name == reference.name) {
+                let weight = rule.other(weight_of(reference, process.spec.weight));
+                named(Kind::Process, reference, weight, Says::Up(process.up()));
             }
         }
         for reference in &list.externals {
             if let Some((external, up)) = self.externals.iter().find(|(spec, _)| spec.name == reference.name)
-                && let Some(weight) = rule.other(weight_of(reference, external.weight))
             {
-                verdict.apply(weight, *up, || Fault::External(reference.name.clone()));
+                let weight = rule.other(weight_of(reference, external.weight));
+                named(Kind::External, reference, weight, Says::Up(*up));
             }
         }
     }
@@ -305,6 +328,74 @@ impl Trackers {
             self.processes.iter().map(|p| entry("process", &p.spec.name, p.up(), p.count().map(i64::from)));
         let externals = self.externals.iter().map(|(e, up)| entry("backend", &e.name, *up, None));
         scripts.chain(files).chain(processes).chain(externals).collect()
+    }
+}
+
+/// A tracker as it counts for one instance.
+#[derive(Debug, Clone, Copy)]
+struct Tracked<'a> {
+    kind: Kind,
+    name: &'a Name,
+    weight: Weight,
+    says: Says,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Interface,
+    Script,
+    File,
+    Process,
+    External,
+}
+
+/// What is known of a tracker; None if nothing is yet.
+#[derive(Debug, Clone, Copy)]
+enum Says {
+    Up(Option<bool>),
+    Number(Option<i32>),
+}
+
+impl<'a> Tracked<'a> {
+    fn interface(name: &'a Name, weight: Weight, links: &Links) -> Self {
+        Self { kind: Kind::Interface, name, weight, says: Says::Up(Some(links.is_up(name))) }
+    }
+
+    fn apply(self, verdict: &mut Assessment) {
+        let name = self.name;
+        match self.says {
+            Says::Number(number) => verdict.apply_file(self.weight, number, name),
+            Says::Up(up) => verdict.apply(self.weight, up, || match self.kind {
+                Kind::Interface => Fault::Interface(name.clone()),
+                Kind::Script => Fault::Script(name.clone()),
+                Kind::Process => Fault::Process(name.clone()),
+                Kind::File | Kind::External => Fault::External(name.clone()),
+            }),
+        }
+    }
+
+    fn contribution(self) -> Contribution {
+        let mut alone = Assessment::default();
+        self.apply(&mut alone);
+        let kind = match self.kind {
+            Kind::Interface => "interface",
+            Kind::Script => "script",
+            Kind::File => "file",
+            Kind::Process => "process",
+            Kind::External => "backend",
+        };
+        Contribution {
+            kind: kind.to_owned(),
+            name: self.name.clone(),
+            weight: self.weight.value,
+            reverse: self.weight.reverse,
+            up: match self.says {
+                Says::Up(up) => up,
+                Says::Number(_) => None,
+            },
+            adds: alone.weight,
+            fault: !alone.faults.is_empty(),
+        }
     }
 }
 

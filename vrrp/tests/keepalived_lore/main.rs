@@ -8,5 +8,6 @@ mod groups;
 mod holding;
 mod receiving;
 mod reload;
+mod rivals;
 mod sending;
 mod tracking;

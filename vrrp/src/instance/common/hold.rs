@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Core, Cx};
-use crate::event::{AddressChange, Announcement, Output};
-use crate::spec::{self, Name};
+use crate::event::{AddressChange, Announcement, Output, Probe};
+use crate::spec::{self, Name, Transport};
 
 /// Restorations of one address in a row until the router waits a while, lest two programs fight at full speed.
 const MAX_RESTORES: u32 = 10;
@@ -171,6 +171,28 @@ impl Core {
             );
         }
         self.announce_these(cx, &announcements, repeat);
+    }
+
+    /// Asks whether another machine answers for an address held here; with several addresses for one after the other. With
+    /// a VMAC every router answers with the same hardware address, so there is nothing to find.
+    pub(crate) fn probe(&mut self, cx: &mut Cx<'_>) {
+        if !cx.global.probe_rivals || self.spec.strict || self.spec.vmac.is_some() {
+            return;
+        }
+        let Transport::Multicast { group: IpAddr::V4(group) } = self.spec.transport else { return };
+        // Such an instance has at least one IPv4 address, and usually one only.
+        let ask = |change: &AddressChange| match change.address.address() {
+            IpAddr::V4(address) => Some(Probe { interface: change.interface.clone(), address, group }),
+            IpAddr::V6(_) => None,
+        };
+        let next = self.held().filter_map(ask).nth(self.probed);
+        if next.is_none() {
+            self.probed = 0;
+        }
+        if let Some(probe) = next.or_else(|| self.held().find_map(ask)) {
+            self.probed += 1;
+            cx.out.push(Output::Probe(probe));
+        }
     }
 
     pub(crate) fn announce_these(&mut self, cx: &mut Cx<'_>, announcements: &[Announcement], repeat: u32) {

@@ -1,5 +1,6 @@
 //! What an instance keeps over all its states, and the actions the states share.
 
+mod hear;
 mod hold;
 mod send;
 mod tell;
@@ -17,6 +18,7 @@ use crate::timer;
 use crate::track::Fault;
 use crate::wire::{self, PRIORITY_OWNER, PRIORITY_STOP, ah, ip};
 
+pub(crate) use hear::{Claim, Hearing};
 pub(crate) use tell::{notify_state, specific_script};
 
 /// The most addresses an advert can name.
@@ -56,13 +58,17 @@ pub(crate) struct Core {
     pub(crate) master: Option<(IpAddr, u8)>,
     /// Everybody ever heard, with the last priority.
     rivals: Vec<(IpAddr, u8)>,
-    pub(crate) last_transition: Option<Instant>,
+    /// When the state last changed, and why.
+    pub(crate) last_transition: Option<(Instant, String)>,
+    pub(crate) hearing: Hearing,
     notified: bool,
     mailed: Option<StateKind>,
     ip_id: u16,
     sequence: u32,
     seen_sequence: u32,
     restores: (u32, Option<Instant>),
+    /// Which address was last asked for.
+    probed: usize,
 }
 
 /// What has been told in this mastership: every kind of trouble is logged once, not once per packet.
@@ -115,12 +121,14 @@ impl Core {
             master: None,
             rivals: Vec::new(),
             last_transition: None,
+            hearing: Hearing::default(),
             notified: false,
             mailed: None,
             ip_id: 0,
             sequence: 0,
             seen_sequence: 0,
             restores: (0, None),
+            probed: 0,
             spec,
         };
         core.lay_out(None);
@@ -231,6 +239,7 @@ impl Core {
             }
             Err(Rejection { reason, text }) => {
                 self.stats.reject(reason);
+                self.hearing.refused(cx.now, datagram.source, reason, &text);
                 if self.told.once(reason as u32) {
                     self.warn(cx, &text);
                 }
@@ -241,6 +250,7 @@ impl Core {
 
     fn note(&mut self, cx: &mut Cx<'_>, advert: &Advert) {
         self.stats.adverts_received += 1;
+        self.hearing.accepted(cx.now, advert.source, (advert.priority, advert.interval));
         if let Some(mismatch) = advert.address_mismatch {
             self.stats.address_list_mismatches += 1;
             if self.told.once(ADDRESS_LIST) {

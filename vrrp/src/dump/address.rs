@@ -1,0 +1,83 @@
+//! Virtual addresses and routes in one line each.
+
+use std::fmt::Write as _;
+
+use crate::spec::{Broadcast, Instance, Lifetime, Route, VirtualAddress};
+
+/// `10.0.0.3/24 dev eth0 scope global set`
+pub(super) fn address(address: &VirtualAddress, instance: &Instance, held: bool) -> String {
+    let prefix = address.prefix;
+    let mut line = prefix.address.to_string();
+    if !prefix.is_host() {
+        let _ = write!(line, "/{}", prefix.length);
+    }
+    if let Broadcast::Address(broadcast) = address.broadcast {
+        let _ = write!(line, " brd {broadcast}");
+    }
+    let interface = instance.address_interface(address).map_or("(none)", |name| name.as_str());
+    let _ = write!(line, " dev {interface}");
+    if address.use_vmac {
+        line.push_str(" use_vmac");
+    }
+    let _ = write!(line, " scope {}", scope(address.scope));
+    if let Some(label) = &address.label {
+        let _ = write!(line, " label {label}");
+    }
+    if let Some(peer) = &address.peer {
+        let _ = write!(line, " peer {}/{}", peer.address, peer.length);
+    }
+    let flags = [
+        (address.home, " home"),
+        (address.manage_temporary, " mngtmpaddr"),
+        (address.no_prefix_route, " noprefixroute"),
+        (address.auto_join, " autojoin"),
+        (!address.track, " no_track"),
+    ];
+    flags.iter().filter(|(on, _)| *on).for_each(|(_, word)| line.push_str(word));
+    if prefix.address.is_ipv6() {
+        match address.preferred_lifetime {
+            Some(Lifetime::Seconds(0)) => line.push_str(" deprecated"),
+            Some(Lifetime::Seconds(seconds)) => {
+                let _ = write!(line, " preferred_lft {seconds}");
+            }
+            Some(Lifetime::Forever) => line.push_str(" preferred_lft forever"),
+            None if prefix.is_host() => line.push_str(" deprecated"),
+            None => {}
+        }
+    }
+    if held {
+        line.push_str(" set");
+    }
+    line
+}
+
+/// `10.9.0.0/16 via 10.0.0.254 dev eth0`
+pub(super) fn route(route: &Route) -> String {
+    let mut line = format!("{}/{}", route.destination.address, route.destination.length);
+    for hop in &route.hops {
+        if let Some(via) = hop.via {
+            let _ = write!(line, " via {via}");
+        }
+        if let Some(interface) = &hop.interface {
+            let _ = write!(line, " dev {interface}");
+        }
+    }
+    if let Some(table) = route.table {
+        let _ = write!(line, " table {table}");
+    }
+    if let Some(metric) = route.metric {
+        let _ = write!(line, " metric {metric}");
+    }
+    line
+}
+
+fn scope(scope: u8) -> String {
+    match scope {
+        0 => "global".to_owned(),
+        200 => "site".to_owned(),
+        253 => "link".to_owned(),
+        254 => "host".to_owned(),
+        255 => "nowhere".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,50 @@
+//! What is going on, as text: for people, and in the formats of keepalived's data files, which monitoring reads.
+//!
+//! Pure functions of a specification and a snapshot. The wall clock is an argument, as seconds since 1970.
+
+mod address;
+mod data;
+mod json;
+mod metrics;
+mod stats;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use data::data;
+pub use json::json;
+pub use metrics::metrics;
+pub use stats::stats;
+pub use status::status;
+
+/// A moment as keepalived writes it: seconds and microseconds, and the date in words. The date is that of the zone `offset`
+/// seconds east of Greenwich.
+fn moment(at: Duration, offset: i32) -> String {
+    let seconds = at.as_secs().saturating_add_signed(offset.into());
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7) as usize];
+    let name = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        [month as usize - 1];
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let micros = at.subsec_micros();
+    format!(
+        "{}.{micros:06} ({weekday} {name} {day:2} {hour:02}:{minute:02}:{second:02}.{micros:06} {year})",
+        at.as_secs()
+    )
+}
+
+/// Year, month and day of a day counted from 1970-01-01.
+fn civil(days: u64) -> (u64, u64, u64) {
+    // Years begin in March here, so that the odd day comes last.
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let of_month = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + year + u64::from(month <= 2), month, of_month)
+}

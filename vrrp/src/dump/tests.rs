@@ -1,0 +1,137 @@
+use super::*;
+use crate::event::{Admin, Datagram, InterfaceAddress, Link};
+use crate::spec::{Auth, Instance, Password, Prefix, Spec, VirtualAddress};
+use crate::stats::Snapshot;
+use crate::{Input, Router};
+use std::time::Instant;
+
+/// 2026-11-22 18:43:05.226419 UTC.
+const WALL: Duration = Duration::from_micros(1_795_372_985_226_419);
+
+fn spec() -> Spec {
+    let mut spec = Spec::new();
+    spec.global.router_id = "node1".to_owned();
+    let mut instance = Instance::new("VI_1", 51, &spec.global);
+    instance.interface = Some("v0".into());
+    instance.priority = 101;
+    instance.auth = Auth::Pass(Password::new(b"se/\"cret"));
+    instance.addresses.push(VirtualAddress::new(Prefix::new([10, 77, 0, 200].into(), 24)));
+    instance.addresses.push(VirtualAddress::new(Prefix::host([10, 77, 0, 201].into())));
+    spec.instances.push(instance);
+    spec
+}
+
+/// A router that became master, and heard one advert with a wrong length meanwhile.
+#[expect(clippy::disallowed_methods, reason = "a virtual clock needs one real instant to begin with")]
+fn master() -> (Spec, Snapshot) {
+    let spec = spec();
+    let mut router = Router::new(spec.clone()).unwrap();
+    let mut now = Instant::now();
+    router.handle_input(now, Input::Link(Link::new("v0", true)));
+    let own = InterfaceAddress::new("v0", Prefix::new([10, 77, 0, 1].into(), 24));
+    router.handle_input(now, Input::AddressAdded(own));
+    router.handle_input(now, Input::Admin(Admin::Start));
+    while !router.snapshot(now).instances[0].holds_addresses {
+        now = router.poll_timeout().unwrap();
+        router.handle_timeout(now);
+    }
+    let payload = vec![0x21, 51, 100, 3, 1, 1, 0, 0];
+    let datagram = Datagram::new("v0", [10, 77, 0, 2].into(), [224, 0, 0, 18].into(), Some(255), payload);
+    router.handle_input(now, Input::Datagram(datagram));
+    now += Duration::from_millis(400);
+    (spec, router.snapshot(now))
+}
+
+#[test]
+fn dates_are_those_of_the_calendar() {
+    assert_eq!(moment(WALL, 0), "1795372985.226419 (Sun Nov 22 18:43:05.226419 2026)");
+    assert_eq!(moment(WALL, 3600), "1795372985.226419 (Sun Nov 22 19:43:05.226419 2026)");
+    assert_eq!(
+        moment(Duration::from_secs(951_782_400), 0),
+        "951782400.000000 (Tue Feb 29 00:00:00.000000 2000)"
+    );
+    assert_eq!(moment(Duration::ZERO, -3600), "0.000000 (Thu Jan  1 00:00:00.000000 1970)");
+}
+
+#[test]
+fn the_statistics_have_the_known_layout() {
+    let (_, snapshot) = master();
+    let text = stats(&snapshot);
+    assert!(
+        text.starts_with("VRRP Instance: VI_1\n  Advertisements:\n    Received: 0\n    Sent: 1\n"),
+        "{text}"
+    );
+    assert!(text.contains("  Packet Errors:\n    Length: 1\n    TTL: 0\n    Invalid Type: 0\n"), "{text}");
+    assert!(text.ends_with("  Priority Zero:\n    Received: 0\n    Sent: 0\n"), "{text}");
+}
+
+#[test]
+fn the_data_file_has_the_known_lines() {
+    let (spec, snapshot) = master();
+    let text = data(&spec, &snapshot, WALL + Duration::from_millis(400), 0);
+    for line in [
+        " Router ID = node1",
+        " VRRP Instance = VI_1",
+        "   VRRP Version = 2",
+        "   State = MASTER",
+        "   Last transition = 1795372985.226419 (Sun Nov 22 18:43:05.226419 2026)",
+        "   Using src_ip = 10.77.0.1",
+        "   Multicast address 224.0.0.18",
+        "   Effective priority = 101",
+        "   Advert interval = 1 sec",
+        "   Authentication type = SIMPLE_PASSWORD",
+        "   Virtual IP (2):",
+        "     10.77.0.200/24 dev v0 scope global set",
+        "     10.77.0.201 dev v0 scope global set",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn the_json_is_what_exporters_read() {
+    let (spec, snapshot) = master();
+    let text = json(&spec, &snapshot, WALL + Duration::from_millis(400));
+    for part in [
+        "[{\"data\":{\"iname\":\"VI_1\",\"dont_track_primary\":0,",
+        "\"last_transition\":1795372985.226419,",
+        "\"vipset\":true,",
+        "\"adver_int\":1,\"master_adver_int\":1,",
+        "\"state\":2,\"wantstate\":2,\"version\":2,",
+        "\"vips\":[\"10.77.0.200\\/24 dev v0 scope global set\",\"10.77.0.201 dev v0 scope global set\"],",
+        "\"auth_type\":1,\"auth_data\":\"se\\/\\\"cret\"},\"stats\":{\"advert_rcvd\":0,\"advert_sent\":1,",
+        "\"packet_len_err\":1,",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert_eq!(json(&Spec::new(), &Router::new(Spec::new()).unwrap().snapshot(far()), WALL), "[]\n");
+}
+
+#[expect(clippy::disallowed_methods, reason = "any instant will do")]
+fn far() -> Instant {
+    Instant::now()
+}
+
+#[test]
+fn metrics_have_a_line_per_instance_and_refusals_their_reason() {
+    let (_, snapshot) = master();
+    let text = metrics(&snapshot);
+    assert!(text.contains("\nlb_vrrp_state{instance=\"VI_1\",vrid=\"51\"} 2\n"), "{text}");
+    assert!(text.contains("\nlb_vrrp_split_brain{instance=\"VI_1\",vrid=\"51\"} 1\n"), "{text}");
+    assert!(text.ends_with(",reason=\"wrong-length\"} 1\n"), "{text}");
+}
+
+#[test]
+fn the_status_says_why_and_names_the_split() {
+    let (spec, snapshot) = master();
+    let text = status(&spec, &snapshot);
+    assert!(text.starts_with("VI_1: MASTER for 0.4 s, since: no other master was heard\n"), "{text}");
+    assert!(text.contains("  SPLIT BRAIN (wrong-length): adverts of 10.77.0.2 are refused:"), "{text}");
+    assert!(
+        text.contains(
+            "  priority: 101 = 101 configured\n  tracks interface v0: up, its failure is a fault\n"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("1 refused, the last 0.4 s ago (wrong-length:"), "{text}");
+}

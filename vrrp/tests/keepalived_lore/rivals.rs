@@ -1,0 +1,181 @@
+//! Machines that answer for an address without being heard, and what an operator is told about two masters.
+
+use std::time::Duration;
+
+use vrrp::event::{Claim, Datagram};
+use vrrp::spec::{Prefix, VirtualAddress, Vmac};
+use vrrp::stats::InstanceSnapshot;
+use vrrp::{Input, Output};
+
+use crate::common::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
+
+fn probes(node: &Node) -> Vec<(Duration, std::net::Ipv4Addr)> {
+    let probe = |done: &Done| match &done.output {
+        Output::Probe(probe) => Some((done.at, probe.address)),
+        _ => None,
+    };
+    node.done.iter().filter_map(probe).collect()
+}
+
+fn claim(node: &mut Node) {
+    node.input(Input::Claim(Claim::new("eth0", VIP, MAC)));
+}
+
+fn snapshot(node: &Node) -> InstanceSnapshot {
+    node.router.snapshot(node.now).instances[0].clone()
+}
+
+#[test]
+fn a_master_asks_before_each_advert_and_never_otherwise() {
+    let mut node = Node::start(spec(|_| {}));
+    node.advance(SECOND * 3);
+    assert!(probes(&node).is_empty(), "a backup has nothing to ask");
+    let mut node = Node::master(spec(|_| {}));
+    node.advance(SECOND * 3);
+    assert_eq!(probes(&node).len(), node.adverts().len());
+    let order: Vec<bool> = node
+        .done
+        .iter()
+        .filter(|done| matches!(done.output, Output::Probe(_) | Output::Transmit(_)))
+        .map(|done| matches!(done.output, Output::Probe(_)))
+        .collect();
+    assert_eq!(order, [true, false, true, false, true, false]);
+}
+
+#[test]
+fn several_addresses_are_asked_for_in_turn() {
+    let mut node = Node::master(spec(|i| i.addresses.push(VirtualAddress::new(Prefix::host(HIGH)))));
+    node.advance(SECOND * 4);
+    let asked: Vec<_> = probes(&node).into_iter().map(|(_, address)| address).collect();
+    assert_eq!(asked.len(), 4);
+    assert_ne!(asked[0], asked[1]);
+    assert_eq!(asked[..2], asked[2..]);
+}
+
+#[test]
+fn nobody_is_asked_where_the_answer_says_nothing() {
+    let mut node = Node::idle(spec(|i| i.vmac = Some(Vmac::new("vrrp.50"))));
+    node.surroundings();
+    node.input(Input::Link(vrrp::event::Link::new("vrrp.50", true)));
+    node.admin(vrrp::event::Admin::Start);
+    node.advance(SECOND * 8);
+    assert!(
+        probes(&node).is_empty() && !node.adverts().is_empty(),
+        "all routers share the address of a VMAC"
+    );
+    let mut quiet = spec(|_| {});
+    quiet.global.probe_rivals = false;
+    let mut node = Node::master(quiet);
+    node.advance(SECOND * 3);
+    assert!(probes(&node).is_empty());
+}
+
+/// The false master of a healed partition steps back silently when it hears our advert; its answer to our question is the
+/// only sign that the clients know its hardware address.
+#[test]
+fn a_machine_that_answers_for_the_address_is_announced_against() {
+    let mut node = Node::master(spec(|_| {}));
+    claim(&mut node);
+    assert_eq!(node.announcements().len(), 5);
+    assert_eq!(snapshot(&node).stats.claims_heard, 1);
+}
+
+#[test]
+fn a_machine_that_insists_is_announced_against_ever_more_rarely() {
+    let mut node = Node::master(spec(|_| {}));
+    for _ in 0..600 {
+        node.advance(SECOND);
+        claim(&mut node);
+    }
+    let announced = node.announcements().len();
+    assert!((50..=300).contains(&announced), "{announced} announcements in ten minutes");
+}
+
+#[test]
+fn claims_for_other_addresses_and_on_other_links_mean_nothing() {
+    let mut node = Node::master(spec(|_| {}));
+    node.input(Input::Claim(Claim::new("eth0", HIGH, MAC)));
+    node.input(Input::Claim(Claim::new("eth1", VIP, MAC)));
+    assert!(node.announcements().is_empty());
+    let mut node = Node::start(spec(|_| {}));
+    claim(&mut node);
+    assert!(node.announcements().is_empty(), "a backup does not own the address");
+}
+
+#[test]
+fn a_rival_without_adverts_is_a_split_with_its_reason() {
+    let mut node = Node::master(spec(|_| {}));
+    assert!(snapshot(&node).findings.is_empty());
+    claim(&mut node);
+    let findings = snapshot(&node).findings;
+    assert_eq!((findings[0].reason.as_str(), findings[0].split), ("unheard-rival", true));
+    assert!(
+        findings[0].text.contains("02:00:00:00:00:09") && findings[0].text.contains("112"),
+        "{findings:?}"
+    );
+    node.advance(Duration::from_secs(20));
+    assert!(snapshot(&node).findings.is_empty(), "it is over");
+}
+
+#[test]
+fn a_rival_that_does_not_hear_us_is_a_split() {
+    let mut node = Node::master(spec(|_| {}));
+    for _ in 0..5 {
+        node.advance(SECOND);
+        node.hear(LOW, 50);
+    }
+    let findings = snapshot(&node).findings;
+    assert_eq!((findings[0].reason.as_str(), findings[0].split), ("second-master", true));
+    assert!(findings[0].text.contains("10.0.10.11"), "{findings:?}");
+}
+
+#[test]
+fn a_refused_rival_is_a_split_for_a_master_and_a_warning_for_a_backup() {
+    let wrong = |i: &mut vrrp::spec::Instance| {
+        i.auth = vrrp::spec::Auth::Pass(vrrp::spec::Password::new(b"right"));
+    };
+    let mut node = Node::master(spec(wrong));
+    node.input(Input::Datagram(advert_for(&instance(), LOW, 50)));
+    let found = snapshot(&node);
+    assert_eq!((found.findings[0].reason.as_str(), found.findings[0].split), ("wrong-auth-type", true));
+    assert_eq!((found.senders[0].accepted, found.senders[0].refused), (0, 1));
+    let mut node = Node::start(spec(wrong));
+    node.input(Input::Datagram(advert_for(&instance(), LOW, 50)));
+    let found = snapshot(&node);
+    assert_eq!((found.findings[0].reason.as_str(), found.findings[0].split), ("wrong-auth-type", false));
+}
+
+#[test]
+fn our_addresses_under_another_identifier_are_found() {
+    let mut other = Node::master(spec(|i| i.vrid = 51));
+    other.advance(SECOND);
+    let packet = other.transmits().remove(0).1.payload().to_vec();
+    let mut node = Node::master(spec(|_| {}));
+    node.input(Input::Datagram(Datagram::new("eth0", LOW, GROUP, Some(255), packet)));
+    let findings = snapshot(&node).findings;
+    assert_eq!((findings[0].reason.as_str(), findings[0].split), ("other-vrid", true));
+    assert!(findings[0].text.contains("virtual router 51"), "{findings:?}");
+}
+
+#[test]
+fn a_state_says_why_it_is_what_it_is() {
+    let mut node = Node::master(spec(|_| {}));
+    assert_eq!(snapshot(&node).why.as_deref(), Some("no other master was heard"));
+    node.hear(HIGH, 200);
+    assert_eq!(snapshot(&node).why.as_deref(), Some("advert of 10.0.10.13 with priority 200, ours 100"));
+    node.advance(SECOND * 5);
+    let why = snapshot(&node).why.unwrap_or_default();
+    assert!(why.contains("last master 10.0.10.13, priority 200"), "{why}");
+}
+
+#[test]
+fn a_priority_is_shown_with_each_part_of_it() {
+    let mut node = Node::start(with_script(vrrp::spec::Weight::new(20), |_| {}));
+    node.script(0);
+    let parts = snapshot(&node).contributions;
+    let shown: Vec<_> = parts.iter().map(|p| (p.kind.as_str(), &*p.name, p.adds, p.up)).collect();
+    assert_eq!(shown, [("interface", "eth0", 0, Some(true)), ("script", "c", 20, Some(true))]);
+}
