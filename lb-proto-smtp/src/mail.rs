@@ -33,7 +33,8 @@ impl Mail {
             subject: subject.to_owned(),
             date,
             headers: vec![("X-Mailer", "Keepalived".to_owned())],
-            body: body.to_owned(),
+            // The original leaves an empty line behind its text.
+            body: format!("{body}\n\n"),
         }
     }
 
@@ -148,6 +149,7 @@ mod tests {
                 "",
                 "=> VRRP Instance is now owning VRRP VIPs <=",
                 "",
+                "",
             ]
         );
     }
@@ -166,6 +168,6 @@ mod tests {
             Mail::keepalived("a\nB: c", &to, "s\r\n\r\nbody", "one\r\ntwo\nthree", Duration::ZERO).content();
         let (head, body) = mail.split_once("\r\n\r\n").expect("an empty line ends the head");
         assert_eq!(head.lines().count(), 5, "{head}");
-        assert_eq!(body, "one\r\ntwo\r\nthree\r\n");
+        assert_eq!(body, "one\r\ntwo\r\nthree\r\n\r\n");
     }
 }
