@@ -7,9 +7,7 @@ use crate::load::{self, Haproxy};
 use crate::registry;
 use crate::report::{self, failed};
 use crate::world::World;
-use lb_core::process::{
-    Channel, Identity, PidFile, SupplementaryGroups, confine, raise_descriptor_limit,
-};
+use lb_core::process::{Channel, Identity, PidFile, SupplementaryGroups, confine, raise_descriptor_limit};
 use lb_core::rt::{Event, Server, ServerError, Sockets, processors};
 use lb_core::spec::ProcessSpec;
 use std::os::unix::net::UnixStream;
