@@ -33,7 +33,8 @@ pub(crate) fn translate(tree: &mut Tree, diagnostics: &mut Diagnostics) {
                 continue;
             }
             let Some(first) = tree.words(line).next() else { continue };
-            if is_old(first.text) {
+            let second = tree.words(line).nth(1).map_or("", |w| w.text);
+            if is_old(first.text, second) {
                 let diagnostic = line_to_present(tree, index);
                 diagnostics.push(diagnostic);
             }
@@ -42,7 +43,7 @@ pub(crate) fn translate(tree: &mut Tree, diagnostics: &mut Diagnostics) {
 }
 
 /// Whether `keyword` is one of those this module knows.
-fn is_old(keyword: &str) -> bool {
+fn is_old(keyword: &str, argument: &str) -> bool {
     match keyword.as_bytes().first() {
         Some(b'r') => {
             let rest = keyword.strip_prefix("req").or_else(|| keyword.strip_prefix("rsp"));
@@ -71,7 +72,7 @@ fn is_old(keyword: &str) -> bool {
         Some(b's') => matches!(keyword, "srvtimeout" | "srvexp"),
         Some(b'b') => matches!(keyword, "block" | "bind-process"),
         Some(b'a') => keyword == "appsession",
-        Some(b'm') => keyword == "monitor-net",
+        Some(b'm') => keyword == "monitor-net" || (keyword == "mode" && argument == "health"),
         Some(b'g') => keyword == "grace",
         _ => false,
     }
@@ -105,6 +106,7 @@ fn line_to_present(tree: &mut Tree, index: u32) -> Diagnostic {
                 format!("`{keyword}` no longer exists and is left out: {why}"),
             )
             .compat(compat)
+            .suggest(whole, "", "remove the line")
         }
         Outcome::Impossible(what) => {
             tree.translated.insert(index, Vec::new());
@@ -132,6 +134,10 @@ fn compat(keyword: &str, argument: &str) -> String {
         }
         "appsession" => return "'appsession' is not supported anymore since HAProxy 1.6.".to_owned(),
         "bind-process" => return "'bind-process' is not supported anymore.".to_owned(),
+        "mode" => {
+            return "'mode health' doesn't exist anymore. Please use 'http-request return status 200' instead."
+                .to_owned();
+        }
         "grace" => {
             return "the 'grace' keyword is not supported any more since HAProxy version 2.5.".to_owned();
         }
@@ -214,6 +220,9 @@ fn outcome(words: &[&str]) -> Outcome {
             }
             None => Outcome::Impossible("it needs a network"),
         },
+        "mode" => {
+            Outcome::Lines(vec![words_of("mode http", 0), words_of("http-request return status 200", 0)])
+        }
         "appsession" => appsession(words),
         _ => header_rule(words),
     }
@@ -315,9 +324,9 @@ fn delete(set: &str, pattern: &str, fold: bool) -> Option<Vec<New>> {
         return Some(line);
     }
     // Only fields of that value are meant, the others must stay, and no rule deletes by value: emptied fields are what
-    // comes nearest.
+    // comes nearest. An empty word would end the line; an expression may be empty.
     let mut line = words_of(&format!("{set} replace-header"), 0);
-    line.extend([new(name, 1), new(folded(value, fold), 1), new(String::new(), 1)]);
+    line.extend([new(name, 1), new(folded(value, fold), 1), new("%[str()]", 1)]);
     Some(line)
 }
 
@@ -413,11 +422,30 @@ fn set_backend(pattern: &str, backend: &str, fold: bool) -> Option<Vec<New>> {
 
 /// The replacement as one would write it.
 fn show(line: &[New]) -> String {
-    let quote = |text: &str| {
-        let plain = !text.is_empty() && !text.contains([' ', '\t', '#', '"', '\'', '\\']);
-        if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
-    };
     line.iter().map(|(text, _)| quote(text)).collect::<Vec<_>>().join(" ")
+}
+
+/// `text` as one word of a file.
+pub(crate) fn quote(text: &str) -> String {
+    let plain = !text.is_empty() && !text.contains([' ', '\t', '#', '"', '\'', '\\', '\r', '\n']);
+    if plain {
+        return text.to_owned();
+    }
+    if text.contains(['\r', '\n']) {
+        // Only weak quotes can hold line ends, as escapes.
+        let mut out = String::from("\"");
+        for c in text.chars() {
+            match c {
+                '\r' => out.push_str("\\r"),
+                '\n' => out.push_str("\\n"),
+                '"' | '\\' | '$' => out.extend(['\\', c]),
+                c => out.push(c),
+            }
+        }
+        out.push('"');
+        return out;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn store(tree: &mut Tree, line: &[New], old: &[(String, Span)]) -> std::ops::Range<u32> {

@@ -7,6 +7,7 @@ mod cipher;
 pub mod codes;
 pub mod cond;
 pub mod config;
+pub mod dump;
 pub mod env;
 pub mod formats;
 #[doc(hidden)]
@@ -17,6 +18,7 @@ mod legacy;
 mod lex;
 mod load;
 mod lower;
+pub mod migrate;
 mod parse;
 pub mod runtime;
 pub mod section;

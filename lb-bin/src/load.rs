@@ -40,13 +40,8 @@ impl Haproxy {
 /// Reads, checks and lowers an haproxy.cfg.
 pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
     let refuse = |text: String| Rejected { text, status: 1 };
-    let files = expand(&args.haproxy).map_err(refuse)?;
-    let mut texts = Vec::new();
-    for file in &files {
-        let text = world.text(file).map_err(|e| refuse(format!("cannot open file {file}: {e}\n")))?;
-        texts.push(text);
-    }
-    let sources: Vec<_> = files.iter().zip(&texts).map(|(name, text)| Source::new(name, text)).collect();
+    let texts = texts(&args.haproxy, world).map_err(refuse)?;
+    let sources: Vec<_> = texts.iter().map(|(name, text)| Source::new(name, text)).collect();
     let facts = registry::facts(args);
     let host = Host { files: world, names: world };
     let loaded = cfg_haproxy::load(&sources, &ProcessEnv, &facts, host, &registry::registry());
@@ -60,6 +55,15 @@ pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected
     let text = text + &without_effect(&spec, &place);
     overrule(&mut spec, args);
     Ok(Haproxy { spec, text, origins: loaded.origins, sources })
+}
+
+/// Names and texts of files and of the files in directories.
+pub(crate) fn texts(paths: &[PathBuf], world: &World) -> Result<Vec<(String, String)>, String> {
+    let read = |file: String| {
+        let text = world.text(&file).map_err(|e| format!("cannot open file {file}: {e}\n"))?;
+        Ok((file, text))
+    };
+    expand(paths)?.into_iter().map(read).collect()
 }
 
 /// The exit status of files that cannot be used: 1 for errors (or warnings that count as such), 2 for nothing to do.

@@ -13,6 +13,7 @@ mod registry;
 mod report;
 mod router;
 mod supervisor;
+mod tools;
 mod version;
 mod world;
 
@@ -26,6 +27,9 @@ fn main() -> ExitCode {
         Ok(Invocation::Check(args)) => check::run(&args),
         Ok(Invocation::Condition(text)) => check::condition(&text),
         Ok(Invocation::Vrrp(args)) => router::ask(&args),
+        Ok(Invocation::Migrate(args)) => tools::migrate(&args),
+        Ok(Invocation::Explain(words)) => tools::explain(&words),
+        Ok(Invocation::Dump(args)) => tools::dump(&args),
         Ok(Invocation::Signal(args)) => boot::signal(&args),
         Ok(Invocation::Demo(args)) => demo::run(&args),
         Ok(Invocation::Print(text)) => print(text),

@@ -70,11 +70,16 @@ lb - one daemon for HAProxy and Keepalived configurations
       --vrrp-socket NAME  where `lb vrrp -s NAME` asks (a path, or a name in the network namespace)
       --strict     refuse files with warnings      --format auto|human|haproxy|json
   lb check -f haproxy.cfg [-k keepalived.conf]     judge files; exit status as the originals'
+      --strict     warnings are errors             --format auto|human|haproxy|json
   lb check -k own.conf --peer other.conf           also: do the two nodes fit together
   lb vrrp [status]                                 virtual routers: state, reason, priority, peers, split brain;
                                                    status 2 while two masters serve an address
   lb vrrp metrics|data|stats|json                  the same for programs; the last three as keepalived writes them
   lb vrrp hand-over NAME | announce [NAME]         give the addresses away; announce them again
+  lb migrate -f haproxy.cfg [-i]                   write it in the words of HAProxy 3.4, comments and
+                                                   layout kept; -i in place, the old one as FILE.orig
+  lb explain WORD...                               what a keyword, action, fetch or converter means
+  lb dump -f haproxy.cfg                           what the file comes to, defaults included, as JSON
   lb demo [--rate N] [--plain] [--single]          two nodes, mail, failures: see it work
   lb reload -p FILE                                read the files again, lose nothing
   lb stop -p FILE                                  stop gracefully

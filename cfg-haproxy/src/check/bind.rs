@@ -92,13 +92,18 @@ impl<'t> Checker<'t, '_> {
                 }
             }
             at += 1 + usize::from(value.is_some());
-            self.option_status(keyword, word);
+            self.option_status(keyword, word, value);
             self.bind_option(keyword, word, value, options);
         }
     }
 
     /// Says what the table says of an option's status; true if it acts.
-    pub(crate) fn option_status(&mut self, keyword: &'static Keyword, word: Word<'t>) {
+    pub(crate) fn option_status(
+        &mut self,
+        keyword: &'static Keyword,
+        word: Word<'t>,
+        value: Option<Word<'t>>,
+    ) {
         match keyword.status {
             Status::Refused(why) => self.refused(word.span, keyword, why),
             Status::NoEffect(_) => self.no_effect(word.span, keyword),
@@ -108,7 +113,8 @@ impl<'t> Checker<'t, '_> {
                     word.span,
                     format!("`{}` is no longer supported: {to}", keyword.name),
                 )
-                .compat(format!("'{}' is not supported anymore.", keyword.name)),
+                .compat(format!("'{}' is not supported anymore.", keyword.name))
+                .suggest(word.span.to(value.unwrap_or(word).span), "", "remove it"),
             ),
             _ => {}
         }

@@ -32,8 +32,28 @@ impl<'t> Checker<'t, '_> {
         };
         self.push(
             Diagnostic::warning(codes::TRANSLATED, stmt.head(), format!("`{name}` no longer exists: {to}"))
-                .compat(compat),
+                .compat(compat)
+                .suggest(stmt.span(), "", "remove the line"),
         );
+    }
+
+    /// `compat-version X.Y`: whose defaults apply.
+    fn compat_version(&mut self, stmt: &Stmt<'t, '_>) {
+        let word = stmt.args()[0];
+        let number = |text: &str| text.parse::<u8>().ok();
+        let version = word.text.split_once('.').and_then(|(a, b)| Some((number(a)?, number(b)?)));
+        match version.filter(|v| (1, 3) <= *v && *v <= (3, 4)) {
+            Some(version) => self.config.global.compat = Some(Spanned::new(version, stmt.span())),
+            None => self.push(
+                Diagnostic::error(
+                    codes::NUMBER,
+                    word.span,
+                    format!("`{}` is not a version of HAProxy", word.text),
+                )
+                .compat(format!("'compat-version' expects a version from 1.3 to 3.4, not '{}'.", word.text))
+                .note("versions from 1.3 to 3.4 are known; write major and minor number, as in `2.0`"),
+            ),
+        }
     }
 
     /// Keywords that are one word.
@@ -61,6 +81,7 @@ impl<'t> Checker<'t, '_> {
             "ssl-default-server-ciphersuites" => global.server_tls.ciphersuites = word,
             "ssl-default-server-curves" => global.server_tls.curves = word,
             "user" | "group" => return self.identity(stmt),
+            "compat-version" => self.compat_version(stmt),
             _ => return false,
         }
         true

@@ -180,7 +180,11 @@ impl<'t> Checker<'t, '_> {
                 "an address after the section's name is read as a `bind` line",
             )
             .compat("please use the 'bind' keyword for listening addresses.")
-            .suggest(first.span, "", "move it to a `bind` line")
+            .suggest(
+                first.span.to(rest[end - 1].span),
+                self.line_below(&rest[..end]),
+                "move it to a `bind` line",
+            )
             .note("HAProxy 1.9 and later refuse this form"),
         );
         let mut options = BindOptions::default();
@@ -190,6 +194,22 @@ impl<'t> Checker<'t, '_> {
         if let Some(proxy) = self.proxy() {
             proxy.binds.push(Bind { addresses, options, span });
         }
+    }
+
+    /// What stood behind a section's name as a line below it.
+    fn line_below(&self, words: &[Word<'t>]) -> String {
+        let mut out = String::from("\nbind");
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            // It has gone, too.
+            if word.text == "process" {
+                words.next();
+                continue;
+            }
+            out.push(' ');
+            out.push_str(self.tree.sources().text(word.span));
+        }
+        out
     }
 
     /// Whether a section's name has only characters that names may have.

@@ -329,10 +329,13 @@ impl<'t> Checker<'t, '_> {
     /// `option httpchk GET / HTTP/1.1\r\nHost:\ x` hides headers in the version; translated when the check is made.
     fn old_httpchk(&mut self, words: &[Word<'t>]) {
         let Some(version) = words.get(2).copied().filter(|w| w.text.contains(['\r', '\n'])) else { return };
+        let shown = httpchk_lines(words[0].text, words[1].text, version.text, words.get(3).map(|w| w.text));
+        let place = words[0].span.to(words[words.len() - 1].span);
         self.push(
             Diagnostic::warning(codes::TRANSLATED, version.span, "headers after the version are read as `http-check send hdr`")
                 .compat("'option httpchk' : hiding headers or body at the end of the version string is unsupported.Use 'http-check send' directive instead.")
-                .note("write them as `http-check send ... hdr <name> <value>`"),
+                .note("write them as `http-check send ... hdr <name> <value>`")
+                .suggest(place, shown, "write it so"),
         );
     }
 
@@ -347,13 +350,22 @@ impl<'t> Checker<'t, '_> {
             }
             _ => format!("option '{name}' is not supported any more."),
         };
+        let present = match name {
+            "forceclose" => "option httpclose",
+            "independant-streams" => "option independent-streams",
+            "accept-invalid-http-request" => "option accept-unsafe-violations-in-http-request",
+            "accept-invalid-http-response" => "option accept-unsafe-violations-in-http-response",
+            _ => "",
+        };
+        let advice = if present.is_empty() { "remove the line" } else { "write it so" };
         self.push(
             Diagnostic::warning(
                 codes::TRANSLATED,
                 stmt.head(),
                 format!("`option {name}` no longer exists; read as: {to}"),
             )
-            .compat(compat),
+            .compat(compat)
+            .suggest(stmt.span(), present, advice),
         );
         match name {
             "forceclose" => self.connection_option(&stmt, ConnectionOption::Close),
@@ -363,4 +375,29 @@ impl<'t> Checker<'t, '_> {
             _ => {}
         }
     }
+}
+
+/// The arguments of `option httpchk`, with what its version hides on a line of its own.
+fn httpchk_lines(method: &str, uri: &str, version: &str, host: Option<&str>) -> String {
+    use crate::legacy::quote;
+    let (head, body) = match version.split_once("\r\n\r\n") {
+        Some((head, body)) => (head, body),
+        None => (version, ""),
+    };
+    let mut lines = head.split(['\r', '\n']).filter(|l| !l.is_empty());
+    let version = lines.next().unwrap_or("HTTP/1.0").trim();
+    let mut send = String::from("http-check send");
+    let mut header = |name: &str, value: &str| {
+        send.push_str(&format!(" hdr {} {}", quote(name), quote(&value.replace('%', "%%"))));
+    };
+    if let Some(host) = host {
+        header("host", host);
+    }
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        header(name.trim(), value.trim());
+    }
+    if !body.is_empty() {
+        send.push_str(&format!(" body {}", quote(body)));
+    }
+    format!("{} {} {}\n{send}", quote(method), quote(uri), quote(version))
 }

@@ -335,15 +335,6 @@ impl<'t> Checker<'t, '_> {
             "http" => ProxyMode::Http,
             "log" => ProxyMode::Log,
             "smtp" => ProxyMode::Smtp,
-            "health" => {
-                return self.push(
-                    Diagnostic::error(codes::WORD, word.span, "`mode health` does not exist any more")
-                        .compat(
-                            "'mode health' doesn't exist anymore. Please use 'http-request return status 200' instead.",
-                        )
-                        .note("use `http-request return status 200`"),
-                );
-            }
             other => {
                 return self.push(
                     Diagnostic::error(codes::REFUSED, word.span, format!("`mode {other}` is not supported"))

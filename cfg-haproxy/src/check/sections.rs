@@ -139,7 +139,8 @@ impl<'t> Checker<'t, '_> {
                     stmt.head(),
                     format!("`{name}` no longer exists: {to}"),
                 )
-                .compat(format!("'{name}' is not supported anymore.")),
+                .compat(format!("'{name}' is not supported anymore."))
+                .suggest(stmt.span(), "", "remove the line"),
             );
         }
         if !self.check_args(&stmt) || !self.kept() {

@@ -213,7 +213,7 @@ impl<'t> Checker<'t, '_> {
         {
             return next;
         }
-        self.option_status(keyword, word);
+        self.option_status(keyword, word, value);
         self.server_option(keyword.name, word, value, options);
         next
     }

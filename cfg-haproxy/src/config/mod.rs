@@ -133,6 +133,8 @@ pub struct Global<'t> {
     pub deprecated: bool,
     /// `set-var` and `set-var-fmt`, the latter marked true.
     pub variables: Vec<(bool, Vec<Word<'t>>)>,
+    /// `compat-version`.
+    pub compat: Option<Spanned<(u8, u8)>>,
     /// Numbers and switches without a field of their own, by keyword.
     pub values: BTreeMap<&'static str, Spanned<u64>>,
 }
@@ -185,6 +187,11 @@ impl<'t> Config<'t> {
             base = defaults.base;
         }
         settings
+    }
+
+    /// Whether the defaults of a version before `version` were asked for.
+    pub fn older_than(&self, version: (u8, u8)) -> bool {
+        self.global.compat.is_some_and(|c| c.value < version)
     }
 
     /// The sections `proxy` inherits from, nearest first.

@@ -53,6 +53,13 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("cluster-secret", WORD, "secret shared by a cluster, for QUIC tokens and stable identifiers")
         .no_effect("only QUIC uses it"),
     g("cpu-map", &[Any("threads"), Rest("cpus")], "binds threads to processors").no_effect(CPU),
+    Keyword::new(
+        Place::Global,
+        "compat-version",
+        &[Any("version")],
+        "none, of this program",
+        "whose defaults apply: before 3.3 `balance roundrobin` and no abortonclose, before 1.9 no shared server connections",
+    ),
     g("cpu-affinity", &[Any("policy"), Rest("argument")], "how threads are bound to processors")
         .no_effect(CPU),
     g("cpu-policy", &[Any("policy"), Rest("argument")], "how threads and processors are grouped")

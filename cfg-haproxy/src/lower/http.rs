@@ -52,7 +52,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
         http.buffer_request = making.on("http-buffer-request");
         http.ignore_probes = making.on("http-ignore-probes");
-        http.abort_on_close = settings.switches.get("abortonclose").is_none_or(|s| s.value);
+        http.abort_on_close = settings
+            .switches
+            .get("abortonclose")
+            .map_or_else(|| !self.config.older_than((3, 3)), |s| s.value);
         http.pretend_keepalive = making.on("http-pretend-keepalive");
         http.prefer_last_server = making.on("prefer-last-server");
         http.no_delay = making.on("http-no-delay");
@@ -61,6 +64,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             Some("never") => Reuse::Never,
             Some("aggressive") => Reuse::Aggressive,
             Some("always") => Reuse::Always,
+            None if making.proxy.has_backend() && self.config.older_than((1, 9)) => Reuse::Never,
             _ => Reuse::Safe,
         };
         http.restrict_names = match settings.restrict_names.as_ref().map(|r| r.value) {

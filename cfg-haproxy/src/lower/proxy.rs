@@ -275,7 +275,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn pool(&mut self, making: &Making<'_, 't>) -> PoolSpec {
         let settings = making.settings;
         let servers = if making.proxy.has_backend() { self.servers(making) } else { Vec::new() };
-        let mut pool = PoolSpec::new(algorithm(settings.balance.as_ref(), making.mode), servers);
+        let old = making.proxy.has_backend() && self.config.older_than((3, 3));
+        let mut pool = PoolSpec::new(algorithm(settings.balance.as_ref(), making.mode, old), servers);
         pool.hash = settings.hash_type.map(|h| h.value).unwrap_or_default();
         pool.hash_balance_factor = settings.hash_balance_factor.map_or(0, |n| n.value);
         pool.affinity = match settings.hash_affinity.as_ref().map(|a| a.value) {
@@ -332,7 +333,8 @@ pub(super) fn table(name: &str, line: &StickTable<'_>) -> TableSpec {
     table
 }
 
-fn algorithm(balance: Option<&Spanned<Balance<'_>>>, mode: ProxyMode) -> Algorithm {
+/// `old`: with the defaults of a version before 3.3.
+fn algorithm(balance: Option<&Spanned<Balance<'_>>>, mode: ProxyMode, old: bool) -> Algorithm {
     match balance.map(|b| b.value.algorithm.clone()) {
         // Algorithms that read requests fall back outside HTTP, which has been said.
         Some(Algorithm::Uri { .. } | Algorithm::Hdr { .. } | Algorithm::UrlParam { .. })
@@ -341,7 +343,7 @@ fn algorithm(balance: Option<&Spanned<Balance<'_>>>, mode: ProxyMode) -> Algorit
             Algorithm::RoundRobin
         }
         Some(algorithm) => algorithm,
-        None if mode == ProxyMode::Log => Algorithm::RoundRobin,
+        None if old || mode == ProxyMode::Log => Algorithm::RoundRobin,
         None => Algorithm::DEFAULT,
     }
 }

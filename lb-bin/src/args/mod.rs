@@ -18,6 +18,12 @@ pub(crate) enum Invocation {
     Condition(String),
     /// Ask the running address part something.
     Vrrp(VrrpArgs),
+    /// Write an haproxy.cfg in the words of HAProxy 3.4.
+    Migrate(MigrateArgs),
+    /// Say what a word of the HAProxy dialect means.
+    Explain(String),
+    /// Print what an haproxy.cfg comes to, as JSON.
+    Dump(CheckArgs),
     /// Tell a running supervisor something.
     Signal(SignalArgs),
     /// Show two nodes at work.
@@ -171,6 +177,19 @@ pub(crate) struct VrrpArgs {
     pub question: String,
     /// The socket, if not the usual one.
     pub socket: Option<String>,
+}
+
+/// What to write anew.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct MigrateArgs {
+    /// Files or directories.
+    pub haproxy: Vec<PathBuf>,
+    /// Write over the files, keeping the old ones under `.orig`, instead of printing.
+    pub in_place: bool,
+    /// Directory to change to before reading files.
+    pub directory: Option<PathBuf>,
+    /// How diagnostics are printed.
+    pub format: Format,
 }
 
 /// What to tell a running supervisor.

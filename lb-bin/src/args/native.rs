@@ -1,15 +1,19 @@
 //! lb's own command line.
 
 use super::{
-    CheckArgs, DemoArgs, Format, Invocation, PartArgs, RunArgs, Signal, SignalArgs, Text, UsageError,
-    VrrpArgs, Words, haproxy, keepalived,
+    CheckArgs, DemoArgs, Format, Invocation, MigrateArgs, PartArgs, RunArgs, Signal, SignalArgs, Text,
+    UsageError, VrrpArgs, Words, haproxy, keepalived,
 };
 
 pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
     let Some((command, rest)) = words.split_first() else { return Ok(Invocation::Print(Text::Help)) };
     match command.as_str() {
         "run" => run(rest).map(Invocation::Run),
-        "check" => check(rest).map(Invocation::Check),
+        "check" => check(rest, "check").map(Invocation::Check),
+        "migrate" => migrate(rest).map(Invocation::Migrate),
+        "explain" if rest.is_empty() => Err(UsageError::new("explain what? `lb explain timeout client`")),
+        "explain" => Ok(Invocation::Explain(rest.join(" "))),
+        "dump" => check(rest, "dump").map(Invocation::Dump),
         "demo" => demo(rest).map(Invocation::Demo),
         "vrrp" => vrrp(rest).map(Invocation::Vrrp),
         "reload" => signal(rest, Signal::Reload),
@@ -24,7 +28,7 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
         // Tools that start `haproxy -f …` from a path of their own find the same options here.
         _ if command.starts_with('-') => haproxy::parse(words),
         _ => Err(UsageError::new(format!(
-            "unknown command `{command}`; there are run, check, vrrp, demo, reload, stop and help"
+            "unknown command `{command}`; there are run, check, migrate, explain, dump, vrrp, demo, reload, stop and help"
         ))),
     }
 }
@@ -61,7 +65,7 @@ fn run(words: &[String]) -> Result<RunArgs, UsageError> {
     Ok(args)
 }
 
-fn check(words: &[String]) -> Result<CheckArgs, UsageError> {
+fn check(words: &[String], command: &str) -> Result<CheckArgs, UsageError> {
     let mut args = CheckArgs::default();
     let mut words = Words::new(words);
     while let Some(word) = words.next() {
@@ -75,13 +79,15 @@ fn check(words: &[String]) -> Result<CheckArgs, UsageError> {
             "-L" | "--localpeer" => args.localpeer = Some(words.value(word)?.to_owned()),
             "--format" => args.format = format(words.value(word)?)?,
             _ => {
-                return Err(UsageError::new(format!("unknown option `{word}` of `lb check`; see `lb help`")));
+                return Err(UsageError::new(format!(
+                    "unknown option `{word}` of `lb {command}`; see `lb help`"
+                )));
             }
         }
     }
     if args.haproxy.is_empty() && args.keepalived.is_none() {
         return Err(UsageError::new(
-            "nothing to check: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both",
+            "no file: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both",
         ));
     }
     Ok(args)
@@ -109,6 +115,29 @@ fn vrrp(words: &[String]) -> Result<VrrpArgs, UsageError> {
         }
     }
     args.question = question.join(" ");
+    Ok(args)
+}
+
+fn migrate(words: &[String]) -> Result<MigrateArgs, UsageError> {
+    let mut args = MigrateArgs::default();
+    let mut words = Words::new(words);
+    while let Some(word) = words.next() {
+        match word {
+            "-f" | "--haproxy" => args.haproxy.push(words.value(word)?.into()),
+            "-i" | "--in-place" => args.in_place = true,
+            "-C" | "--directory" => args.directory = Some(words.value(word)?.into()),
+            "--format" => args.format = format(words.value(word)?)?,
+            file if !file.starts_with('-') => args.haproxy.push(file.into()),
+            _ => {
+                return Err(UsageError::new(format!(
+                    "unknown option `{word}` of `lb migrate`; see `lb help`"
+                )));
+            }
+        }
+    }
+    if args.haproxy.is_empty() {
+        return Err(UsageError::new("nothing to migrate: name an haproxy.cfg by `-f`"));
+    }
     Ok(args)
 }
 
@@ -192,10 +221,19 @@ mod tests {
     }
 
     #[test]
+    fn tools_take_their_words() {
+        assert!(matches!(words("migrate -i a.cfg"), Ok(Invocation::Migrate(m)) if m.in_place));
+        assert_eq!(words("explain option httpchk"), Ok(Invocation::Explain("option httpchk".into())));
+        assert!(matches!(words("dump -f a.cfg"), Ok(Invocation::Dump(_))));
+    }
+
+    #[test]
     fn mistakes_say_what_to_do() {
         assert!(words("run").unwrap_err().message.contains("-k"));
         assert!(words("chekc").unwrap_err().message.contains("check"));
         assert!(words("check -f a --format xml").unwrap_err().message.contains("json"));
+        assert!(words("migrate").unwrap_err().message.contains("-f"));
+        assert!(words("explain").unwrap_err().message.contains("lb explain"));
         assert!(words("reload").unwrap_err().message.contains("-p FILE"));
     }
 }

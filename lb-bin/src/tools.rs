@@ -1,0 +1,105 @@
+//! `lb migrate`, `lb explain`, `lb dump`: what people ask about an haproxy.cfg.
+
+use crate::args::{CheckArgs, MigrateArgs, RunArgs};
+use crate::report::{self, Dialect};
+use crate::world::{ProcessEnv, World};
+use crate::{load, registry};
+use cfg_haproxy::migrate::{MigratedFile, Migration};
+use cfg_haproxy::{Host, Source, keyword};
+use std::path::Path;
+
+/// Prints the migrated file, or writes it over the old one; answers the exit status.
+pub(crate) fn migrate(args: &MigrateArgs) -> u8 {
+    let world = World::real();
+    if let Err(text) = enter(args.directory.as_deref()) {
+        return report::failed(&text);
+    }
+    let texts = match load::texts(&args.haproxy, &world) {
+        Ok(texts) => texts,
+        Err(text) => return report::failed(text.trim_end()),
+    };
+    if texts.len() > 1 && !args.in_place {
+        return report::failed("several files can only be migrated in place: add `-i`");
+    }
+    let sources: Vec<_> = texts.iter().map(|(name, text)| Source::new(name, text)).collect();
+    let facts = registry::facts(&RunArgs::default());
+    let host = Host { files: &world, names: &world };
+    let done = cfg_haproxy::migrate::migrate(&sources, &ProcessEnv, &facts, host, &registry::registry());
+    let written = done.files.iter().zip(&texts).try_for_each(|(file, (_, old))| match args.in_place {
+        true => overwrite(file, old),
+        false => {
+            report::say(&file.text);
+            Ok(())
+        }
+    });
+    if let Err(text) = written {
+        return report::failed(&text);
+    }
+    tell(&done, args)
+}
+
+/// Says what was changed, and what stands in the way of HAProxy 3.4 still.
+fn tell(done: &Migration, args: &MigrateArgs) -> u8 {
+    for file in &done.files {
+        for change in &file.changes {
+            let new = change.new.replace('\n', "\n    + ");
+            report::error(&format!("{}:{}\n    - {}\n    + {new}\n", file.name, change.line, change.old));
+        }
+    }
+    let mut left = lb_core::diag::Diagnostics::new();
+    left.extend(done.diagnostics.iter().filter(|d| d.severity == lb_core::diag::Severity::Error).cloned());
+    report::error(&report::render(done.tree.sources(), &left, args.format, Dialect::Haproxy));
+    u8::from(!left.is_empty())
+}
+
+fn overwrite(file: &MigratedFile, old: &str) -> Result<(), String> {
+    if file.text == old {
+        return Ok(());
+    }
+    let kept = format!("{}.orig", file.name);
+    std::fs::copy(&file.name, &kept).map_err(|e| format!("cannot write {kept}: {e}"))?;
+    std::fs::write(&file.name, &file.text).map_err(|e| format!("cannot write {}: {e}", file.name))
+}
+
+fn enter(directory: Option<&Path>) -> Result<(), String> {
+    let Some(directory) = directory else { return Ok(()) };
+    std::env::set_current_dir(directory)
+        .map_err(|e| format!("cannot change to directory {}: {e}", directory.display()))
+}
+
+/// Says what a word means; answers 1 if nobody knows it.
+pub(crate) fn explain(words: &str) -> u8 {
+    let registry = registry::registry();
+    if let Some(text) = keyword::explain::explain(words, &registry) {
+        report::say(text.trim_end_matches('\n'));
+        report::say("\n");
+        return 0;
+    }
+    let near = keyword::explain::nearest(words, &registry);
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    report::error(&format!("lb: nothing is known about `{words}`{hint}\n"));
+    1
+}
+
+/// Prints the effective configuration; answers the exit status.
+pub(crate) fn dump(args: &CheckArgs) -> u8 {
+    if let Err(text) = enter(args.directory.as_deref()) {
+        return report::failed(&text);
+    }
+    let world = World::real();
+    let texts = match load::texts(&args.haproxy, &world) {
+        Ok(texts) => texts,
+        Err(text) => return report::failed(text.trim_end()),
+    };
+    let sources: Vec<_> = texts.iter().map(|(name, text)| Source::new(name, text)).collect();
+    let facts = registry::facts(&RunArgs::default());
+    let host = Host { files: &world, names: &world };
+    let loaded = cfg_haproxy::load(&sources, &ProcessEnv, &facts, host, &registry::registry());
+    let text = report::render(loaded.tree.sources(), &loaded.diagnostics, args.format, Dialect::Haproxy);
+    report::error(&text);
+    if loaded.diagnostics.has_errors() {
+        return 1;
+    }
+    report::say(&cfg_haproxy::dump::json(&loaded, host));
+    0
+}
