@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod auth;
 pub mod check;
+pub mod compress;
 pub mod cookie;
 pub mod crypt;
 pub mod exchange;

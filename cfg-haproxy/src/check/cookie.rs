@@ -103,7 +103,7 @@ impl<'t> Checker<'t, '_> {
     }
 
     pub(crate) fn compression_line(&mut self, stmt: &Stmt<'t, '_>) {
-        const ALGORITHMS: &[&str] = &["identity", "gzip", "deflate", "raw-deflate"];
+        const ALGORITHMS: &[&str] = &["identity", "gzip", "deflate", "raw-deflate", "br", "zstd"];
         let args = stmt.args().to_vec();
         let name = stmt.keyword.name.trim_start_matches("compression ");
         if args.is_empty() && name != "offload" {
@@ -120,7 +120,7 @@ impl<'t> Checker<'t, '_> {
                 }
             }
         }
-        let size = if name == "minsize-res" { self.size(name, args[0]).unwrap_or(0) } else { 0 };
+        let size = if name.starts_with("minsize") { self.size(name, args[0]).unwrap_or(0) } else { 0 };
         let span = stmt.span();
         let Some(proxy) = self.proxy() else { return };
         let slot =
@@ -131,8 +131,10 @@ impl<'t> Checker<'t, '_> {
             "type" | "type-res" => slot.value.types.extend(texts),
             "offload" => slot.value.offload = true,
             "minsize-res" => slot.value.min_size = size,
-            // Settings of requests have no effect, which has been said.
-            _ => {}
+            "algo-req" => slot.value.request_algorithm = args.first().map(|w| w.text),
+            "type-req" => slot.value.request_types.extend(texts),
+            "minsize-req" => slot.value.request_min_size = size,
+            _ => slot.value.direction = args.first().map(|w| w.text),
         }
     }
 }

@@ -426,6 +426,14 @@ pub struct Compression<'t> {
     pub offload: bool,
     /// `compression minsize-res`.
     pub min_size: u64,
+    /// `compression algo-req`.
+    pub request_algorithm: Option<&'t str>,
+    /// `compression type-req`.
+    pub request_types: Vec<&'t str>,
+    /// `compression minsize-req`.
+    pub request_min_size: u64,
+    /// `compression direction`: responses unless said otherwise.
+    pub direction: Option<&'t str>,
 }
 
 /// A `log` line.

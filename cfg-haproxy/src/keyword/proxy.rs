@@ -41,10 +41,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFLB, "compression type-req", &[Rest("mime-type")], "content types of requests to compress"),
     k(DFLB, "compression type-res", &[Rest("mime-type")], "content types of responses to compress"),
     k(DFLB, "compression offload", &[], "hide the client's Accept-Encoding from servers"),
-    k(DFLB, "compression direction", &[OneOf(&["request", "response", "both"])], "what is compressed")
-        .partial("requests are never compressed"),
-    k(DFLB, "compression minsize-req", &[Arg::Size], "smallest request to compress")
-        .no_effect("requests are never compressed"),
+    k(DFLB, "compression direction", &[OneOf(&["request", "response", "both"])], "what is compressed"),
+    k(DFLB, "compression minsize-req", &[Arg::Size], "smallest request to compress"),
     k(DFLB, "compression minsize-res", &[Arg::Size], "smallest response to compress"),
     k(DLB, "cookie", &[Any("name"), Free("[rewrite | insert | prefix] [indirect] [nocache] [postonly] [preserve] \
         [httponly] [secure] [domain <d>]* [maxidle <t>] [maxlife <t>] [dynamic] [attr <v>]*")], "persistence by cookie"),

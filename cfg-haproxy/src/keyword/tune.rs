@@ -34,7 +34,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     t("tune.bufsize.small", &[Size], "size of small buffers").no_effect(BUFFERS),
     t("tune.chksize", &[Rest("number")], "buffer of health checks").translated("dropped; removed in 2.2"),
     t("tune.cli.max-payload-size", &[Size], "longest payload of a control command").no_effect(super::LATER),
-    t("tune.comp.maxlevel", &[Int(1, 9)], "highest compression level").no_effect(ZLIB),
+    t("tune.comp.maxlevel", &[Int(1, 9)], "highest compression level"),
     t("tune.defaults.purge", &[], "forget defaults sections after parsing")
         .no_effect("they are not kept anyway"),
     t("tune.disable-fast-forward", &[], "no fast forwarding").no_effect(ZERO_COPY),

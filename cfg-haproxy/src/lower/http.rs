@@ -91,10 +91,17 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
         http.compression = settings.compression.as_ref().map(|c| {
             let mut out = Compression::default();
-            out.algorithms = c.value.algorithms.iter().filter_map(|a| algorithm(a)).collect();
+            let named = |name: &&str| CompressionAlgorithm::by_name(name);
+            out.algorithms = c.value.algorithms.iter().filter_map(named).collect();
             out.types = c.value.types.iter().map(|t| self.shared(t)).collect();
             out.offload = c.value.offload;
             out.min_size = c.value.min_size;
+            out.request_algorithm = c.value.request_algorithm.as_ref().and_then(named);
+            out.request_types = c.value.request_types.iter().map(|t| self.shared(t)).collect();
+            out.request_min_size = c.value.request_min_size;
+            out.responses = c.value.direction != Some("request");
+            out.requests = matches!(c.value.direction, Some("request" | "both"));
+            out.level = self.value("tune.comp.maxlevel").unwrap_or(1) as u32;
             out
         });
         http.captures = self.captures(making);
@@ -244,16 +251,6 @@ fn network(word: Word<'_>) -> Option<Network> {
         },
     };
     Some(Network { addr, bits })
-}
-
-fn algorithm(name: &str) -> Option<CompressionAlgorithm> {
-    Some(match name {
-        "identity" => CompressionAlgorithm::Identity,
-        "gzip" => CompressionAlgorithm::Gzip,
-        "deflate" => CompressionAlgorithm::Deflate,
-        "raw-deflate" => CompressionAlgorithm::RawDeflate,
-        _ => return None,
-    })
 }
 
 fn cookie(cookie: &Cookie<'_>, key: Option<&str>) -> CookieSpec {

@@ -1,5 +1,6 @@
 //! Bodies on their way: which bytes belong to them and how they are framed on the other side.
 
+use crate::compress::Encoder;
 use crate::h1::{BodyLength, Chunked, Limits, Piece, Reject, parse_trailers, push_hex, write_trailers};
 use crate::head::Fields;
 
@@ -84,6 +85,18 @@ pub(super) struct Transfer {
     trailers: Vec<u8>,
     /// What logs count: bytes of data, and of what marks the end of chunks.
     pub(super) bytes: u64,
+    /// What changes the data on its way into chunks.
+    coder: Option<Box<Coder>>,
+}
+
+/// A body being compressed.
+#[derive(Debug)]
+struct Coder {
+    encoder: Encoder,
+    /// What came out of it last.
+    coded: Vec<u8>,
+    taken: u64,
+    given: u64,
 }
 
 #[derive(Debug)]
@@ -113,7 +126,18 @@ impl Transfer {
             BodyLength::Chunked => Source::Chunked(Chunked::new()),
             BodyLength::UntilClose | BodyLength::Tunnel => Source::UntilClose,
         };
-        Self { source, sink, trailers: Vec::new(), bytes: 0 }
+        Self { source, sink, trailers: Vec::new(), bytes: 0, coder: None }
+    }
+
+    /// A body of `length` that is written in chunks, compressed.
+    pub(super) fn compressed(length: BodyLength, encoder: Encoder) -> Self {
+        let coder = Coder { encoder, coded: Vec::new(), taken: 0, given: 0 };
+        Self { coder: Some(Box::new(coder)), ..Self::new(length, Sink::Chunks) }
+    }
+
+    /// Bytes that went into compression and that came out of it, if there is any.
+    pub(super) fn compression(&self) -> Option<(u64, u64)> {
+        self.coder.as_ref().map(|coder| (coder.taken, coder.given))
     }
 
     /// Whether nothing more is expected.
@@ -125,6 +149,7 @@ impl Transfer {
     pub(super) fn close(&mut self, out: &mut Vec<u8>) -> bool {
         match self.source {
             Source::UntilClose => {
+                self.end_data(out);
                 if self.sink == Sink::Chunks {
                     out.extend_from_slice(b"0\r\n\r\n");
                 }
@@ -158,6 +183,7 @@ impl Transfer {
                 let done = *left == 0;
                 self.push_chunk(&bytes[..used], out);
                 if done {
+                    self.end_data(out);
                     out.extend_from_slice(b"0\r\n\r\n");
                     self.source = Source::Done;
                 }
@@ -179,10 +205,22 @@ impl Transfer {
             return;
         }
         self.bytes += data.len() as u64;
-        push_hex(out, data.len() as u64);
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(data);
-        out.extend_from_slice(b"\r\n");
+        match &mut self.coder {
+            None => write_chunk(data, out),
+            Some(coder) => {
+                coder.taken += data.len() as u64;
+                coder.encoder.encode(data, &mut coder.coded);
+                coder.write(out);
+            }
+        }
+    }
+
+    /// The data is complete: what compression held back follows.
+    fn end_data(&mut self, out: &mut Vec<u8>) {
+        if let Some(coder) = &mut self.coder {
+            coder.encoder.finish(&mut coder.coded);
+            coder.write(out);
+        }
     }
 
     /// Decodes, and frames anew if the sink wants chunks: extensions and odd spellings end here.
@@ -207,6 +245,7 @@ impl Transfer {
                 Piece::Trailers(len) => {
                     at += len;
                     self.source = Source::Trailers;
+                    self.end_data(out);
                 }
             }
         }
@@ -243,6 +282,23 @@ impl Transfer {
         self.source = Source::Done;
         Ok(end - before)
     }
+}
+
+impl Coder {
+    fn write(&mut self, out: &mut Vec<u8>) {
+        self.given += self.coded.len() as u64;
+        if !self.coded.is_empty() {
+            write_chunk(&self.coded, out);
+        }
+        self.coded.clear();
+    }
+}
+
+fn write_chunk(data: &[u8], out: &mut Vec<u8>) {
+    push_hex(out, data.len() as u64);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
@@ -294,6 +350,21 @@ mod tests {
         assert_eq!(whole(BodyLength::Chunked, body).as_deref(), Some(&b"hello"[..]));
         assert_eq!(end_of(BodyLength::Chunked, body), Some(body.len() - 3));
         assert_eq!(end_of(BodyLength::Chunked, &body[..body.len() - 5]), None);
+    }
+
+    #[test]
+    fn what_compression_holds_back_comes_before_the_last_chunk() {
+        let coder = || Encoder::new(crate::spec::CompressionAlgorithm::Identity, 1).unwrap();
+        let mut body = Transfer::compressed(BodyLength::Known(4), coder());
+        let mut out = Vec::new();
+        body.take(b"ab", &mut out).unwrap();
+        body.take(b"cdGET", &mut out).unwrap();
+        assert_eq!(out, b"2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n");
+        assert_eq!((body.is_done(), body.compression()), (true, Some((4, 4))));
+        let mut body = Transfer::compressed(BodyLength::Chunked, coder());
+        out.clear();
+        body.take(b"3\r\nabc\r\n0\r\nt: 1\r\n\r\n", &mut out).unwrap();
+        assert_eq!(out, b"3\r\nabc\r\n0\r\nt: 1\r\n\r\n");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod body;
 mod client;
+mod coding;
 mod exchange;
 mod flow;
 mod idle;

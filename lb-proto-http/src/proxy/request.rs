@@ -453,6 +453,7 @@ fn finish(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
     }
     forward_for(live, front, back);
     original_to(live, front, back);
+    super::coding::choose(live, front, back);
 }
 
 /// `option forwardfor`: the backend's name of the field wins, an exception of either side counts.

@@ -8,14 +8,14 @@ use lb_core::health::Observation;
 use lb_core::log::{Cause, Origin, Phase};
 use lb_core::rule::RuleSet;
 
-use super::body::{Sink, Transfer};
+use super::body::Sink;
 use super::exchange::{After, end, fail, gone};
 use super::flow::{Flow, FlowEnd};
 use super::io::{BUFFER, Presence, poll_presence, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::Live;
 use super::upstream::{self, Failure, Kept};
-use super::{http_of, log, request, tunnel};
+use super::{coding, http_of, log, request, tunnel};
 use crate::h1::{
     BodyLength, Cursor as HeadCursor, Reject, parse_response, trim, write_request, write_response,
 };
@@ -127,7 +127,8 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
         reply::adjust_case(&mut out, &back.case_adjust);
     }
     let sink = if request.body == BodyLength::Chunked { Sink::Chunks } else { Sink::Plain };
-    let mut transfer = Transfer::new(request.body, sink);
+    let coding = live.txn.coding;
+    let mut transfer = coding::transfer(request.body, coding.request, coding.level, sink);
     let there = request.buffered_body();
     if let Ok(taken) = transfer.take(there, &mut out) {
         if taken.verbatim {
@@ -394,6 +395,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
     layer.has_response = true;
     layer.server_status = layer.response.status;
     let status = layer.response.status;
+    coding::judge(live, back);
     if let (Some(lease), Some(backend)) = (&live.txn.upstream.lease, &live.txn.backend) {
         let now = live.txn.times.response.unwrap_or_else(Instant::now);
         let events = backend.pool.observe(lease.server(), Observation::Response(status), now);
@@ -416,6 +418,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
     if let Some(after) = after_rules(live, back).await {
         return after;
     }
+    coding::announce_response(live);
     if live.txn.layer.response.body == BodyLength::Tunnel {
         return tunnel::run(live, upload).await;
     }
@@ -548,7 +551,8 @@ async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After 
     out.clear();
     reply::write_head(live, keep, &mut out);
     let response = &live.txn.layer.response;
-    let mut transfer = Transfer::new(response.body, sink);
+    let coding = live.txn.coding;
+    let mut transfer = coding::transfer(response.body, coding.response, coding.level, sink);
     let there = response.buffered_body();
     let taken = transfer.take(there, &mut out);
     let mut surplus = false;
@@ -569,6 +573,7 @@ async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After 
     };
     live.txn.counts.from_server += download.transfer.bytes;
     live.txn.counts.to_client += download.moved;
+    coding::count(live, &download.transfer);
     live.txn.out = std::mem::take(&mut download.out);
     conclude(live, back, ended, keep, &upload, &download, surplus)
 }

@@ -22,7 +22,7 @@ use crate::h1::Cursor;
 use crate::layer::HttpLayer;
 use crate::persist;
 use crate::rule::{Effect, Session};
-use crate::spec::{HttpProxy, TimeoutKind, TrackSlot};
+use crate::spec::{CompressionAlgorithm, HttpProxy, TimeoutKind, TrackSlot};
 
 /// Scratch areas above this size are given back after an exchange.
 const KEEP_SCRATCH: usize = 65_536;
@@ -59,6 +59,17 @@ pub(super) struct Txn {
     pub(super) aborted: bool,
     /// Entries of stick tables the request is counted in.
     pub(super) tracked: Vec<Option<Tracked>>,
+    pub(super) coding: Coding,
+}
+
+/// Which bodies of an exchange are compressed.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Coding {
+    /// The request's.
+    pub(super) request: Option<CompressionAlgorithm>,
+    /// The response's, if it turns out to be fit for it.
+    pub(super) response: Option<CompressionAlgorithm>,
+    pub(super) level: u32,
 }
 
 /// Which message is being processed.
@@ -163,6 +174,7 @@ impl Txn {
         self.persistence = persist::State::default();
         self.applet = None;
         self.tracked.clear();
+        self.coding = Coding::default();
         self.aborted = false;
         self.logged = false;
     }

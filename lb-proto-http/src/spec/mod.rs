@@ -276,17 +276,46 @@ impl RetryOn {
 }
 
 /// `compression`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compression {
-    /// Algorithms, most wanted first.
+    /// Responses are compressed (`direction`).
+    pub responses: bool,
+    /// Requests are compressed (`direction`).
+    pub requests: bool,
+    /// Algorithms for responses; the first one serves clients that take anything.
     pub algorithms: Vec<CompressionAlgorithm>,
-    /// Content types, as prefixes; empty means all.
+    /// Content types of responses, as prefixes; empty means all.
     pub types: Vec<Arc<str>>,
     /// `offload`: servers are not told that clients accept compression.
     pub offload: bool,
     /// Responses of a known length below this are left alone.
     pub min_size: u64,
+    /// Algorithm for requests.
+    pub request_algorithm: Option<CompressionAlgorithm>,
+    /// Content types of requests, as prefixes; empty means all.
+    pub request_types: Vec<Arc<str>>,
+    /// Requests of a known length below this are left alone.
+    pub request_min_size: u64,
+    /// Level from 1, the fastest, to 9 (`tune.comp.maxlevel`).
+    pub level: u32,
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self {
+            responses: true,
+            requests: false,
+            algorithms: Vec::new(),
+            types: Vec::new(),
+            offload: false,
+            min_size: 0,
+            request_algorithm: None,
+            request_types: Vec::new(),
+            request_min_size: 0,
+            level: 1,
+        }
+    }
 }
 
 /// A content coding.
@@ -301,6 +330,36 @@ pub enum CompressionAlgorithm {
     Deflate,
     /// RFC 1951, which some browsers mean by deflate.
     RawDeflate,
+    /// RFC 7932.
+    Brotli,
+    /// RFC 8878.
+    Zstd,
+}
+
+impl CompressionAlgorithm {
+    /// The algorithm of a name in the configuration.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "identity" => Self::Identity,
+            "gzip" => Self::Gzip,
+            "deflate" => Self::Deflate,
+            "raw-deflate" => Self::RawDeflate,
+            "br" => Self::Brotli,
+            "zstd" => Self::Zstd,
+            _ => return None,
+        })
+    }
+
+    /// The coding's name in header fields.
+    pub const fn coding(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Deflate | Self::RawDeflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
 }
 
 /// What is remembered of messages for logs.
