@@ -222,6 +222,7 @@ impl<'t> Checker<'t, '_> {
                 self.config.global.variables.push((format, stmt.args().to_vec()));
             }
             "cpu-map" => self.cpu_map(stmt),
+            "http-err-codes" | "http-fail-codes" => self.http_codes(stmt),
             "h1-case-adjust" if !stmt.arg(0).eq_ignore_ascii_case(stmt.arg(1)) => {
                 let span = stmt.args()[1].span;
                 self.push(
@@ -229,6 +230,8 @@ impl<'t> Checker<'t, '_> {
                         .compat("<from> and <to> must not differ except the case"),
                 );
             }
+            "h1-case-adjust" => self.config.global.case_adjust.push(stmt.arg(1).to_owned()),
+            "h1-case-adjust-file" => self.case_file(stmt),
             "presetenv" | "setenv" | "resetenv" | "unsetenv" => {}
             "default-path" if stmt.arg(0) == "origin" && stmt.args().len() < 2 => {
                 self.error(
@@ -239,6 +242,37 @@ impl<'t> Checker<'t, '_> {
             }
             // Keywords whose effect is on by default or that have none, which has been said.
             _ => {}
+        }
+    }
+
+    fn http_codes(&mut self, stmt: &Stmt<'t, '_>) {
+        for word in stmt.args() {
+            let codes = &mut self.config.global.http_codes;
+            let set = match stmt.keyword.name {
+                "http-err-codes" => &mut codes.errors,
+                _ => &mut codes.failures,
+            };
+            if let Err(message) = set.apply(word.text) {
+                let compat = format!("{} : {message}", stmt.keyword.name);
+                self.push(
+                    Diagnostic::error(codes::NUMBER, word.span, message.replace('\'', "`")).compat(compat),
+                );
+            }
+        }
+    }
+
+    /// A file with one `<from> <to>` a line; `#` begins a comment.
+    fn case_file(&mut self, stmt: &Stmt<'t, '_>) {
+        let Some(file) = stmt.args().first().copied() else { return };
+        let Some(content) = self.readable("h1-case-adjust-file", file, None) else { return };
+        let text = String::from_utf8_lossy(&content).into_owned();
+        for line in text.lines() {
+            let line = line.split('#').next().unwrap_or_default();
+            let mut words = line.split_whitespace();
+            let (Some(from), Some(to)) = (words.next(), words.next()) else { continue };
+            if from.eq_ignore_ascii_case(to) {
+                self.config.global.case_adjust.push(to.to_owned());
+            }
         }
     }
 

@@ -198,10 +198,7 @@ impl<'t> Checker<'t, '_> {
                 return at + 2;
             }
             "set-proxy-v2-tlv-fmt" => {
-                // Without a format the field is sent empty.
-                if let Some(format) = words.get(at + 1) {
-                    options.tlvs.push((word, *format));
-                }
+                options.tlvs.push((word, words.get(at + 1).copied()));
                 return at + 2;
             }
             _ => {}
@@ -256,6 +253,8 @@ impl<'t> Checker<'t, '_> {
             "resolvers" => o.resolvers = value,
             "resolve-prefer" => o.resolve_prefer = Some(text),
             "pool-max-conn" => o.pool_max_conn = text.parse().ok(),
+            "pool-low-conn" => o.pool_low_conn = number(),
+            "pool-conn-name" => o.pool_conn_name = value,
             "max-reuse" => o.max_reuse = text.parse().ok(),
             "non-stick" => o.non_stick = true,
             "stick" => o.non_stick = false,

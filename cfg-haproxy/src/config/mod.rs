@@ -103,6 +103,10 @@ pub struct Global<'t> {
     pub description: Option<String>,
     /// `localpeer`.
     pub localpeer: Option<Word<'t>>,
+    /// `http-err-codes` and `http-fail-codes`.
+    pub http_codes: lb_core::spec::HttpCodes,
+    /// `h1-case-adjust`: names of header fields as some peers need them.
+    pub case_adjust: Vec<String>,
     /// `stats socket` lines.
     pub sockets: Vec<Bind<'t>>,
     /// `stats timeout`.

@@ -224,6 +224,10 @@ pub struct ServerOptions<'t> {
     pub proto: Option<&'t str>,
     /// `pool-max-conn`.
     pub pool_max_conn: Option<i64>,
+    /// `pool-low-conn`.
+    pub pool_low_conn: Option<u32>,
+    /// `pool-conn-name`.
+    pub pool_conn_name: Option<Word<'t>>,
     /// `pool-purge-delay`.
     pub pool_purge_delay: Option<Duration>,
     /// `max-reuse`.
@@ -234,6 +238,6 @@ pub struct ServerOptions<'t> {
     pub hash_key: Option<&'t str>,
     /// `ws`.
     pub ws: Option<&'t str>,
-    /// `set-proxy-v2-tlv-fmt`: numbers and formats.
-    pub tlvs: Vec<(Word<'t>, Word<'t>)>,
+    /// `set-proxy-v2-tlv-fmt`: numbers and formats; without one the field is sent empty.
+    pub tlvs: Vec<(Word<'t>, Option<Word<'t>>)>,
 }

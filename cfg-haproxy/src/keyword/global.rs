@@ -95,10 +95,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "h1-case-adjust",
         &[Any("from"), Any("to")],
         "how the case of a header name is written for bogus peers",
-    )
-    .no_effect("header names keep the case they arrive with"),
-    g("h1-case-adjust-file", &[Any("file")], "file of header names with their case")
-        .no_effect("header names keep the case they arrive with"),
+    ),
+    g("h1-case-adjust-file", &[Any("file")], "file of header names with their case"),
     g("h2-workaround-bogus-websocket-clients", &[], "does not announce websockets over HTTP/2")
         .no_effect(super::LATER),
     g("hard-stop-after", &[Time], "longest time a stopping process waits for its connections"),
@@ -106,8 +104,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect(super::LATER),
     g("harden.reject-privileged-ports.quic", ON_OFF, "refuses QUIC clients with ports below 1024")
         .no_effect("QUIC is not supported"),
-    g("http-err-codes", &[Rest("range")], "status codes counted as client errors").no_effect(super::LATER),
-    g("http-fail-codes", &[Rest("range")], "status codes counted as server failures").no_effect(super::LATER),
+    g("http-err-codes", &[Rest("range")], "status codes counted as client errors"),
+    g("http-fail-codes", &[Rest("range")], "status codes counted as server failures"),
     g("insecure-fork-wanted", &[], "allows the process to start programs").negatable(),
     g("insecure-setuid-wanted", &[], "allows set-user-id programs to be run").no_effect(super::LATER),
     g("issuers-chain-path", &[Any("dir")], "certificates that complete chains").no_effect(super::LATER),

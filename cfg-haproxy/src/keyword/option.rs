@@ -48,10 +48,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     )
     .no_effect(super::LATER)
     .negatable(),
-    n(DFL, "h1-case-adjust-bogus-client", "adjusts the case of header names for clients")
-        .no_effect("header names keep the case they arrive with"),
-    n(DLB, "h1-case-adjust-bogus-server", "adjusts the case of header names for servers")
-        .no_effect("header names keep the case they arrive with"),
+    n(DFL, "h1-case-adjust-bogus-client", "adjusts the case of header names for clients"),
+    n(DLB, "h1-case-adjust-bogus-server", "adjusts the case of header names for servers"),
     n(DFLB, "http-buffer-request", "waits for the body before choosing a server"),
     n(D | B, "http-drop-request-trailers", "drops trailers of requests").no_effect(super::LATER),
     n(D | L | F, "http-drop-response-trailers", "drops trailers of responses").no_effect(super::LATER),

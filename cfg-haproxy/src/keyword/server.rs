@@ -8,7 +8,6 @@ const WORD: &[Arg] = &[Any("text")];
 const MAX: i64 = i32::MAX as i64;
 const SIGALGS: &str = "signature algorithms are those of the TLS library";
 const OLD_TLS: &str = "the TLS library offers TLS 1.2 and 1.3 only";
-const POOLS: &str = "idle connections belong to one worker";
 
 const fn s(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
     Keyword::new(Place::Server, name, args, "5.2", doc)
@@ -107,13 +106,14 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ),
     s("on-marked-down", &[OneOf(&["shutdown-sessions"])], "what happens to sessions of a server that fails"),
     s("on-marked-up", &[OneOf(&["shutdown-backup-sessions"])], "what happens to backup sessions"),
-    s("pool-conn-name", WORD, "name of idle connections").no_effect(POOLS),
-    s("pool-low-conn", &[Int(0, MAX)], "idle connections a thread keeps for itself").no_effect(POOLS),
+    s("pool-conn-name", WORD, "name of idle connections"),
+    s("pool-low-conn", &[Int(0, MAX)], "idle connections a thread keeps for itself"),
     s("pool-max-conn", &[Int(-1, MAX)], "idle connections at most"),
     s("pool-purge-delay", &[Time], "how long idle connections stay"),
     s("port", &[Int(1, 65535)], "port to check"),
     s("proto", WORD, "protocol without negotiation").no_effect(super::LATER),
-    s("proxy-v2-options", WORD, "what a PROXY v2 header holds").no_effect(super::LATER),
+    s("proxy-v2-options", WORD, "what a PROXY v2 header holds")
+        .partial("unique-id and crc32c; what TLS tells is not added"),
     s("quic-cc-algo", WORD, "QUIC congestion control").no_effect("QUIC is not supported"),
     s("redir", WORD, "redirects instead of forwarding"),
     s("renegotiate", &[], "allows renegotiation").no_effect("the TLS library never renegotiates"),
@@ -126,12 +126,11 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("send-proxy-v2", &[], "PROXY header, binary form"),
     s("send-proxy-v2-ssl", &[], "that with TLS details"),
     s("send-proxy-v2-ssl-cn", &[], "that with the certificate's name"),
-    s("set-proxy-v2-tlv-fmt", &[Free("(<id>) <format>")], "adds a field to PROXY headers")
-        .no_effect(super::LATER),
+    s("set-proxy-v2-tlv-fmt", &[Free("(<id>) <format>")], "adds a field to PROXY headers"),
     s("shard", &[Int(0, MAX)], "part of a table a peer gets").no_effect("peers get whole tables"),
     s("sigalgs", WORD, "signatures").no_effect(SIGALGS),
     s("slowstart", &[Time], "how long the weight grows after a start"),
-    s("sni", WORD, "name in the TLS handshake").partial("fixed names only: `str(name)`"),
+    s("sni", WORD, "name in the TLS handshake"),
     s("sni-auto", &[], "that name from the Host header").no_effect(super::LATER),
     s("socks4", WORD, "SOCKS proxy").refused("SOCKS is not supported"),
     s("source", &[Free("<address> [usesrc ...] [interface <name>]")], "address to connect from"),

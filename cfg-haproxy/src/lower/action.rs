@@ -7,7 +7,7 @@ use crate::config::{CaptureKind, Rule};
 use crate::keyword::{HA, HQ, HR, Sides, TC, TQ, TS};
 use crate::tree::Word;
 use crate::units::{self, Unit};
-use lb_core::expr::{Build, Phases, Program, VarName};
+use lb_core::expr::{Build, Phases, Program, VarConditions, VarName};
 use lb_core::log::{Style, Template};
 use lb_core::rule::counter::{Amount, CounterAction, GpcIndex};
 use lb_core::rule::tcp::{TcpAction, Track};
@@ -129,12 +129,29 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     fn http_variable(&mut self, name: &str, at: &At<'_, 't>) -> Option<Action> {
-        let variable = self.variable(at)?;
+        let (variable, conditions) = self.conditional_variable(at)?;
         Some(match name {
             "unset-var" => Action::UnsetVar(variable),
-            "set-var" => Action::SetVar(variable, self.program(at.rest(), &at.owner)?),
-            _ => Action::SetVarFmt(variable, self.plain_format(at)?),
+            "set-var" => Action::SetVar(variable, self.program(at.rest(), &at.owner)?, conditions),
+            _ => Action::SetVarFmt(variable, self.plain_format(at)?, conditions),
         })
+    }
+
+    /// The name in parentheses and the conditions behind it.
+    fn conditional_variable(&mut self, at: &At<'_, 't>) -> Option<(VarName, VarConditions)> {
+        let Some(inner) = at.inner() else {
+            self.action_error(at.head(), &at.owner, "a variable's name is needed in parentheses");
+            return None;
+        };
+        let mut words = inner.text.split(',');
+        let name = VarName::parse(words.next().unwrap_or(""));
+        match name.and_then(|name| Ok((name, VarConditions::parse(words)?))) {
+            Ok(both) => Some(both),
+            Err(message) => {
+                self.action_error(inner, &at.owner, &message);
+                None
+            }
+        }
     }
 
     /// The name in parentheses; conditions behind it are not carried out.

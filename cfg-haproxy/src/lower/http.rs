@@ -58,6 +58,16 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             .map_or_else(|| !self.config.older_than((3, 3)), |s| s.value);
         http.pretend_keepalive = making.on("http-pretend-keepalive");
         http.prefer_last_server = making.on("prefer-last-server");
+        http.case_adjust_client = making.on("h1-case-adjust-bogus-client");
+        http.case_adjust_server = making.on("h1-case-adjust-bogus-server");
+        if http.case_adjust_client || http.case_adjust_server {
+            let names = &self.config.global.case_adjust;
+            http.case_adjust =
+                names.iter().map(|name| (HeaderName::new(name), Arc::from(name.as_bytes()))).collect();
+        }
+        http.rewrite.buffer = self.value("tune.bufsize").map_or(http.rewrite.buffer, |n| n as usize);
+        http.rewrite.reserve = self.value("tune.maxrewrite").map_or(http.rewrite.reserve, |n| n as usize);
+        http.rewrite.reserve = http.rewrite.reserve.min(http.rewrite.buffer / 2);
         http.no_delay = making.on("http-no-delay");
         http.continuous_stats = making.on("contstats");
         http.reuse = match settings.http_reuse.as_ref().map(|r| r.value) {

@@ -38,6 +38,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         process.localpeer = text(global.localpeer);
         process.syslog = self.syslog();
         process.tune = self.tune();
+        process.http_codes = global.http_codes;
         process.log = global.log.iter().filter_map(|l| self.log_target(l)).collect();
         process.variables = self.process_variables();
         process.ctl = global.sockets.iter().flat_map(|b| self.control_sockets(b)).collect();

@@ -9,10 +9,13 @@ use crate::codes;
 use crate::config::{Server, ServerOptions, Source};
 use crate::tree::Word;
 use lb_core::addr::Endpoint;
-use lb_core::diag::Diagnostic;
+use lb_core::expr::{Phases, Program};
 use lb_core::health::{InitState, Observe, OnError, ProbeSpec};
+use lb_core::log::{Style, Template};
 use lb_core::pool::HashKey;
-use lb_core::spec::{AgentSpec, CheckSpec, InitAddr, MarkedDown, ServerAddr, ServerSpec, SourceAddr};
+use lb_core::spec::{
+    AgentSpec, CheckSpec, InitAddr, MarkedDown, ProxyFields, ServerAddr, ServerSpec, SourceAddr,
+};
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -98,9 +101,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
         spec.shutdown_backup_sessions = o.shutdown_backups;
         spec.tls = o.ssl.map(|_| Arc::new(self.client_tls(o, false)));
-        if let Some(sni) = o.sni {
-            self.sni(sni);
-        }
+        spec.sni = self.connection_name(o.sni, "sni");
+        spec.pool_name = self.connection_name(o.pool_conn_name, "pool-conn-name");
+        spec.pool_low_conn = o.pool_low_conn.unwrap_or(0);
+        spec.proxy_fields = self.proxy_fields(o);
         spec.send_proxy = o.send_proxy;
         let source = o.source.as_deref().or_else(|| shared.making.settings.source.as_ref().map(|s| &s.value));
         spec.source = source.and_then(|s| self.source(s));
@@ -133,18 +137,49 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec
     }
 
-    /// `sni` is an expression; only fixed names are carried out.
-    fn sni(&mut self, word: Word<'t>) {
-        if self.program(&[word], "sni").is_some() && !word.text.starts_with("str(") {
-            self.out.push(
-                Diagnostic::notice(
-                    codes::NO_EFFECT,
-                    word.span,
-                    "an `sni` that differs between connections is not carried out; none is sent",
-                )
-                .compat("'sni' : only fixed names are carried out by this version."),
-            );
+    /// An expression of a server line that is evaluated for each connection; a fixed name is part of the TLS settings.
+    fn connection_name(&mut self, word: Option<Word<'t>>, owner: &str) -> Option<Program> {
+        let word = word?;
+        let program = self.program(&[word], owner)?;
+        (owner != "sni" || !word.text.starts_with("str(")).then_some(program)
+    }
+
+    /// What `proxy-v2-options` and `set-proxy-v2-tlv-fmt` add to PROXY headers.
+    fn proxy_fields(&mut self, o: &ServerOptions<'t>) -> ProxyFields {
+        let mut fields = ProxyFields::default();
+        for option in o.proxy_options.iter().flat_map(|w| w.text.split(',')) {
+            match option {
+                "unique-id" => fields.unique_id = true,
+                "crc32c" => fields.checksum = true,
+                "authority" => fields.authority = true,
+                _ => {}
+            }
         }
+        for (name, format) in &o.tlvs {
+            let inner = name.text.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+            let kind =
+                inner.and_then(|text| match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+                    Some(digits) => u8::from_str_radix(digits, 16).ok(),
+                    None => text.parse().ok(),
+                });
+            let Some(kind) = kind else {
+                self.error(
+                    codes::NUMBER,
+                    name.span,
+                    format!("`{}` does not name a TLV type from 0 to 255", name.text),
+                    format!("'{}' : invalid TLV ID. should be between 0 and 255.", name.text),
+                );
+                continue;
+            };
+            let template = match format {
+                Some(word) => {
+                    self.template(*word, Style::Plain, Phases::SERVER_CONNECT, "set-proxy-v2-tlv-fmt")
+                }
+                None => Some(Template::literal("")),
+            };
+            fields.custom.extend(template.map(|template| (kind, template)));
+        }
+        fields
     }
 
     fn server_addr(&mut self, server: &Server<'t>) -> ServerAddr {
@@ -158,8 +193,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         };
         match address.ports {
             Ports::Offset(offset) => ServerAddr::mapped(endpoint, offset),
-            // Without a port the client's own is used.
-            Ports::None if address.is_inet() => ServerAddr::mapped(endpoint, 0),
+            // Without a port, or with port 0, the client's own is used.
+            Ports::None | Ports::One(0) if address.is_inet() => ServerAddr::mapped(endpoint, 0),
             _ => ServerAddr::fixed(endpoint),
         }
     }

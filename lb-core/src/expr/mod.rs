@@ -45,6 +45,8 @@ pub use context::{
     BackendFact, Direction, EngineView, Env, Facts, FrontendFact, NoEngine, NoFacts, Now, Peek, ProxyRef,
     ServerFact, ServerRef, Side, StreamFact, TlsFact,
 };
+pub use conv::VarConditions;
+pub(crate) use conv::crc32c;
 pub use def::{AclDef, Build, ConvDef, ConvFn, EachFn, FetchDef, FetchFn, Needs, NoBuild, Phases, Prepare};
 pub(crate) use net::{push_ipv4, push_ipv6};
 pub use program::Program;

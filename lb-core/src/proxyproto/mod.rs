@@ -69,6 +69,26 @@ pub fn write_v2(
     out[start + 1..start + 3].copy_from_slice(&length.to_be_bytes());
 }
 
+/// Type of the field with the checksum.
+const CRC32C: u8 = 0x03;
+
+/// Like [`write_v2`], with a checksum over the whole header as the last field.
+pub fn write_v2_checked(
+    out: &mut Vec<u8>,
+    source: Option<SocketAddr>,
+    destination: Option<SocketAddr>,
+    tlvs: &[Tlv<'_>],
+) {
+    let start = out.len();
+    let mut all = tlvs.to_vec();
+    // The checksum is computed with its own four bytes taken as zero.
+    all.push(Tlv { kind: CRC32C, value: &[0; 4] });
+    write_v2(out, source, destination, &all);
+    let sum = crate::expr::crc32c(&out[start..]).to_be_bytes();
+    let at = out.len() - 4;
+    out[at..].copy_from_slice(&sum);
+}
+
 /// The header that begins a health check: the check's own addresses in the text form, "local" in the binary one.
 pub fn check_header(
     version: ProxyHeaderVersion,
@@ -129,6 +149,21 @@ mod tests {
             let Parsed::Complete(header) = parse(&v2) else { panic!() };
             assert_eq!(header.tlvs().collect::<Vec<_>>(), [Tlv { kind: 5, value: b"id" }]);
         }
+    }
+
+    #[test]
+    fn the_checksum_covers_the_header_with_itself_as_zero() {
+        let mut out = b"before".to_vec();
+        let id = Tlv { kind: 5, value: b"id" };
+        write_v2_checked(&mut out, addr("192.0.2.1:1"), addr("192.0.2.2:2"), &[id]);
+        let header = &mut out[6..];
+        let Parsed::Complete(parsed) = parse(header) else { panic!() };
+        let fields: Vec<(u8, Vec<u8>)> = parsed.tlvs().map(|tlv| (tlv.kind, tlv.value.to_vec())).collect();
+        assert_eq!(fields[0], (5, b"id".to_vec()));
+        let sum = fields[1].1.clone();
+        let len = header.len();
+        header[len - 4..].fill(0);
+        assert_eq!(sum, crate::expr::crc32c(header).to_be_bytes());
     }
 
     #[test]

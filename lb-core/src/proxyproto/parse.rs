@@ -31,6 +31,9 @@ pub enum Invalid {
     /// The binary addresses do not fit the announced length.
     #[error("addresses exceed the header")]
     Length,
+    /// An additional field does not fit the announced length.
+    #[error("a field exceeds the header")]
+    Field,
 }
 
 /// A header.
@@ -132,14 +135,22 @@ fn binary(bytes: &[u8]) -> Parsed<'_> {
     if body.len() < used && !local {
         return Parsed::Invalid(Invalid::Length);
     }
+    let fields = body.get(used..).unwrap_or_default();
+    if !local && !is_whole(fields) {
+        return Parsed::Invalid(Invalid::Field);
+    }
     let (source, destination) = if local { (None, None) } else { addresses(head[1] >> 4, body) };
-    Parsed::Complete(Header {
-        source,
-        destination,
-        local,
-        length,
-        tlvs: body.get(used..).unwrap_or_default(),
-    })
+    Parsed::Complete(Header { source, destination, local, length, tlvs: fields })
+}
+
+/// Whether the fields end where the header does.
+fn is_whole(mut fields: &[u8]) -> bool {
+    while let Some((head, tail)) = fields.split_first_chunk::<3>() {
+        let length = usize::from(u16::from_be_bytes([head[1], head[2]]));
+        let Some(rest) = tail.get(length..) else { return false };
+        fields = rest;
+    }
+    fields.is_empty()
 }
 
 fn addresses(family: u8, body: &[u8]) -> (Option<SocketAddr>, Option<SocketAddr>) {
@@ -158,6 +169,21 @@ fn addresses(family: u8, body: &[u8]) -> (Option<SocketAddr>, Option<SocketAddr>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_must_end_with_the_header() {
+        let header = |fields: &[u8]| {
+            let mut bytes = SIGNATURE.to_vec();
+            bytes.extend_from_slice(&[0x21, 0x11, 0, 12 + fields.len() as u8]);
+            bytes.extend_from_slice(&[127, 0, 0, 1, 127, 0, 0, 1, 0, 42, 5, 57]);
+            bytes.extend_from_slice(fields);
+            bytes
+        };
+        assert!(matches!(parse(&header(&[2, 0, 2, 1, 2])), Parsed::Complete(_)));
+        for bad in [&[2, 0, 3, 1, 2][..], &[2, 0, 1, 1, 2], &[2, 0]] {
+            assert_eq!(parse(&header(bad)), Parsed::Invalid(Invalid::Field));
+        }
+    }
 
     #[test]
     fn every_beginning_of_a_header_is_incomplete() {
@@ -186,13 +212,13 @@ mod tests {
     }
 
     #[test]
-    fn fields_after_the_addresses_are_found_up_to_a_malformed_one() {
+    fn fields_after_the_addresses_are_found() {
         let mut bytes = SIGNATURE.to_vec();
         bytes.extend_from_slice(&[0x21, 0x11, 0, 12 + 4 + 3]);
         bytes.extend_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 0, 2]);
-        bytes.extend_from_slice(&[5, 0, 1, 9, 6, 0, 200]);
+        bytes.extend_from_slice(&[5, 0, 1, 9, 6, 0, 0]);
         let Parsed::Complete(header) = parse(&bytes) else { panic!() };
-        assert_eq!(header.tlvs().count(), 1);
+        assert_eq!(header.tlvs().count(), 2);
         assert_eq!(header.source, Some("1.2.3.4:1".parse().unwrap()));
     }
 }

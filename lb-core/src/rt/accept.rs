@@ -256,6 +256,7 @@ fn start(accepted: Accepted, peer: Option<SocketAddr>, target: Target, worker: &
         stream,
         peer,
         announced: None,
+        proxied: None,
         worker: worker.clone(),
         listener: target.handle,
         generation: target.generation,

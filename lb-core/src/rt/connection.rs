@@ -61,6 +61,21 @@ pub struct ListenerHandle {
     pub(crate) tls: Option<super::tls::Acceptor>,
 }
 
+/// What a PROXY header told beside addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProxyInfo {
+    /// Types and values of its fields, in order.
+    pub fields: Vec<(u8, Vec<u8>)>,
+}
+
+impl ProxyInfo {
+    /// The value of the first field of a type.
+    pub fn field(&self, kind: u8) -> Option<&[u8]> {
+        self.fields.iter().find(|(own, _)| *own == kind).map(|(_, value)| &value[..])
+    }
+}
+
 /// A connection that was accepted and counted, and everything its session starts from.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -71,6 +86,8 @@ pub struct Connection {
     pub peer: Option<SocketAddr>,
     /// The address the client connected to, if a PROXY header told; else ask the stream.
     pub announced: Option<SocketAddr>,
+    /// Fields of the PROXY header it began with.
+    pub proxied: Option<Box<ProxyInfo>>,
     /// The worker that serves it.
     pub worker: Worker,
     /// The listener it came in by.
@@ -121,6 +138,7 @@ impl Connection {
         let session = Session {
             peer: self.peer,
             announced: self.announced,
+            proxied: self.proxied,
             worker: self.worker,
             listener: self.listener,
             generation: self.generation,
@@ -141,6 +159,8 @@ pub struct Session {
     pub peer: Option<SocketAddr>,
     /// The address the client connected to, if a PROXY header told.
     pub announced: Option<SocketAddr>,
+    /// Fields of the PROXY header it began with.
+    pub proxied: Option<Box<ProxyInfo>>,
     /// The worker that serves it.
     pub worker: Worker,
     /// The listener it came in by.

@@ -2,6 +2,7 @@
 
 use super::generation::Generation;
 use super::{Stream, Timer};
+use crate::addr::Endpoint;
 use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
 use crate::health::Observation;
@@ -214,7 +215,8 @@ impl Dial<'_> {
     }
 
     async fn connect(&self, server: &ServerPlan, id: Option<ServerId>) -> io::Result<Stream> {
-        open_server(self.generation, self.backend, server, id, (self.client, self.destination)).await
+        let ends = Ends::new(self.client, self.destination);
+        open_server(self.generation, self.backend, server, id, &ends).await
     }
 
     fn observe(&self, lease: &Lease, good: bool) {
@@ -245,8 +247,65 @@ impl Dial<'_> {
     }
 }
 
-/// One attempt to connect to a server: from its source, with its PROXY header and TLS. `client` and `destination` are the
-/// ends of the client's connection. The caller bounds the time.
+/// What a connection to a server tells of the client's.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Ends<'a> {
+    /// The client's address.
+    pub client: Option<SocketAddr>,
+    /// The address the client connected to.
+    pub destination: Option<SocketAddr>,
+    /// The name to announce in the TLS handshake, in place of the configured one.
+    pub sni: Option<&'a str>,
+    /// Additional fields for a PROXY header of the binary form.
+    pub fields: Vec<(u8, &'a [u8])>,
+}
+
+impl Ends<'_> {
+    /// These addresses and nothing else.
+    pub fn new(client: Option<SocketAddr>, destination: Option<SocketAddr>) -> Self {
+        Self { client, destination, ..Self::default() }
+    }
+}
+
+/// Where a server is for a client that connected to `destination`: an unspecified address stands for the one the client
+/// asked for, a port may follow the client's.
+pub fn server_endpoint(
+    backend: &ProxyPlan,
+    server: &ServerPlan,
+    id: Option<ServerId>,
+    destination: Option<SocketAddr>,
+) -> Endpoint {
+    let known = id.and_then(|id| backend.pool.address(id));
+    let mut endpoint = known.unwrap_or_else(|| server.spec.addr.endpoint.clone());
+    let Some(destination) = destination else { return endpoint };
+    if let Endpoint::Inet(addr) = &mut endpoint
+        && addr.ip().is_unspecified()
+    {
+        addr.set_ip(destination.ip());
+    }
+    match server.spec.addr.port_offset {
+        Some(offset) => endpoint.with_port((i32::from(destination.port()) + offset).clamp(0, 65535) as u16),
+        None => endpoint,
+    }
+}
+
+/// The PROXY header of a connection to `server`, if it begins with one.
+fn proxy_header(server: &ServerPlan, ends: &Ends<'_>) -> Option<Vec<u8>> {
+    use crate::proxyproto::{Tlv, write_v1, write_v2, write_v2_checked};
+    let mut header = Vec::new();
+    let tlvs: Vec<Tlv<'_>> = ends.fields.iter().map(|(kind, value)| Tlv { kind: *kind, value }).collect();
+    match server.spec.send_proxy? {
+        crate::spec::ProxyHeaderVersion::V1 => write_v1(&mut header, ends.client, ends.destination),
+        _ if server.spec.proxy_fields.checksum => {
+            write_v2_checked(&mut header, ends.client, ends.destination, &tlvs);
+        }
+        _ => write_v2(&mut header, ends.client, ends.destination, &tlvs),
+    }
+    Some(header)
+}
+
+/// One attempt to connect to a server: from its source, with its PROXY header and TLS. The caller bounds the time.
 ///
 /// # Errors
 /// What the system, the server or TLS reports.
@@ -255,26 +314,16 @@ pub async fn open_server(
     backend: &ProxyPlan,
     server: &ServerPlan,
     id: Option<ServerId>,
-    (client, destination): (Option<SocketAddr>, Option<SocketAddr>),
+    ends: &Ends<'_>,
 ) -> io::Result<Stream> {
-    let known = id.and_then(|id| backend.pool.address(id));
-    let mut endpoint = known.unwrap_or_else(|| server.spec.addr.endpoint.clone());
-    if let (Some(offset), Some(port)) = (server.spec.addr.port_offset, destination.map(|d| d.port())) {
-        endpoint = endpoint.with_port((i32::from(port) + offset).clamp(0, 65535) as u16);
-    }
-    let mut stream = super::connect(&endpoint, server.spec.source.as_ref(), client).await?;
-    if let Some(version) = server.spec.send_proxy {
-        let mut header = Vec::new();
-        if version == crate::spec::ProxyHeaderVersion::V1 {
-            crate::proxyproto::write_v1(&mut header, client, destination);
-        } else {
-            crate::proxyproto::write_v2(&mut header, client, destination, &[]);
-        }
+    let endpoint = server_endpoint(backend, server, id, ends.destination);
+    let mut stream = super::connect(&endpoint, server.spec.source.as_ref(), ends.client).await?;
+    if let Some(header) = proxy_header(server, ends) {
         stream.write_all(&header).await?;
     }
     #[cfg(feature = "tls")]
     if let Some(connector) = generation.connector(backend.index, server.index) {
-        return connector.connect(stream, None).await;
+        return connector.connect(stream, ends.sni).await;
     }
     #[cfg(not(feature = "tls"))]
     let _ = generation;

@@ -1,7 +1,7 @@
 //! What comes before the protocol: PROXY header and TLS.
 
 use super::Connection;
-use super::connection::Stamp;
+use super::connection::{ProxyInfo, Stamp};
 use super::rules::{Decision, decide};
 use crate::expr::VarScope;
 use crate::proxyproto::{Parsed, parse};
@@ -108,6 +108,8 @@ async fn proxy_header(connection: &mut Connection) -> io::Result<()> {
         if !header.local {
             connection.peer = header.source.or(connection.peer);
             connection.announced = header.destination.or(connection.announced);
+            let fields = header.tlvs().map(|tlv| (tlv.kind, tlv.value.to_vec())).collect();
+            connection.proxied = Some(Box::new(ProxyInfo { fields }));
         }
         return Ok(());
     }

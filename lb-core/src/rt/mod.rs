@@ -44,11 +44,13 @@ pub use buffer::Buffer;
 #[cfg(feature = "process")]
 pub use channel::AsyncChannel;
 pub use connect::connect;
-pub use connection::{BoxFuture, Connection, ListenerHandle, Protocol, ProtocolFactory, Session, Stamp};
+pub use connection::{
+    BoxFuture, Connection, ListenerHandle, Protocol, ProtocolFactory, ProxyInfo, Session, Stamp,
+};
 pub use control::LiveControl;
-pub use dial::{Dial, DialError, Dialed, Trace, open_server, server_of};
+pub use dial::{Dial, DialError, Dialed, Ends, Trace, open_server, server_endpoint, server_of};
 pub use dialect::Dialect;
-pub use facts::SessionFacts;
+pub use facts::{SessionFacts, connection_fact};
 pub use generation::{Event, Generation, ServerHooks};
 pub use listener::{ListenError, open};
 pub use logger::ProxyLogger;

@@ -60,6 +60,44 @@ pub(crate) fn set_flag(socket: BorrowedFd<'_>, level: i32, option: i32, value: i
     if failed < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// What the system knows of a TCP connection; times in microseconds.
+pub(crate) struct TcpInfo {
+    pub(crate) round_trip: u32,
+    pub(crate) variance: u32,
+    pub(crate) retransmits: u32,
+    pub(crate) lost: u32,
+    pub(crate) unacked: u32,
+    pub(crate) sacked: u32,
+    pub(crate) reordering: u32,
+}
+
+/// Asks the system about a TCP connection.
+///
+/// # Errors
+/// What `getsockopt` reports.
+pub(crate) fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    // SAFETY: the structure consists of integers, for which all-zero is valid.
+    let mut info: libc::tcp_info = unsafe { zeroed() };
+    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    let pointer = (&raw mut info).cast();
+    // SAFETY: `pointer` is valid for `length` bytes; the kernel writes at most that many.
+    let failed = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, pointer, &raw mut length)
+    };
+    if failed < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(TcpInfo {
+        round_trip: info.tcpi_rtt,
+        variance: info.tcpi_rttvar,
+        retransmits: info.tcpi_retrans,
+        lost: info.tcpi_lost,
+        unacked: info.tcpi_unacked,
+        sacked: info.tcpi_sacked,
+        reordering: info.tcpi_reordering,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! The process: who it runs as, its limits, its control sockets.
 
-use super::{ListenerSpec, LogTarget, Syslog};
+use super::{HttpCodes, ListenerSpec, LogTarget, Syslog};
 use crate::expr::{Program, VarName};
 use crate::log::Template;
 use std::collections::BTreeMap;
@@ -63,6 +63,8 @@ pub struct ProcessSpec {
     pub environment: BTreeMap<Arc<str>, Option<Arc<str>>>,
     /// Variables of the process to set at start, in order (`set-var`, `set-var-fmt`).
     pub variables: Vec<(VarName, VariableValue)>,
+    /// What the statuses of servers mean.
+    pub http_codes: HttpCodes,
 }
 
 /// What a variable of the process is set to.

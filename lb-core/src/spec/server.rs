@@ -2,7 +2,9 @@
 
 use super::{AgentSpec, CheckSpec, Origin, TlsClientSpec};
 use crate::addr::Endpoint;
+use crate::expr::Program;
 use crate::health::{InitState, Observe, OnError};
+use crate::log::Template;
 use crate::name::ServerName;
 use crate::pool::HashKey;
 use std::net::{IpAddr, SocketAddr};
@@ -49,6 +51,12 @@ pub struct ServerSpec {
     pub tls: Option<Arc<TlsClientSpec>>,
     /// Begin connections with a PROXY protocol header.
     pub send_proxy: Option<ProxyHeaderVersion>,
+    /// What else a PROXY protocol header of the binary form holds.
+    pub proxy_fields: ProxyFields,
+    /// The name to announce in TLS handshakes, for each connection anew; `tls` holds a fixed one.
+    pub sni: Option<Program>,
+    /// What tells idle connections apart, in place of the announced name (`pool-conn-name`).
+    pub pool_name: Option<Program>,
     /// Where connections to the server come from.
     pub source: Option<SourceAddr>,
     /// How the address of a host name is found at start.
@@ -57,6 +65,8 @@ pub struct ServerSpec {
     pub resolvers: Option<Arc<str>>,
     /// Idle connections kept for reuse; `None` is unlimited.
     pub pool_max_conn: Option<u32>,
+    /// Idle connections kept beyond the need of the recent past.
+    pub pool_low_conn: u32,
     /// How often idle connections are thinned out.
     pub pool_purge_delay: Duration,
     /// State at start and after maintenance.
@@ -99,10 +109,14 @@ impl ServerSpec {
             shutdown_backup_sessions: false,
             tls: None,
             send_proxy: None,
+            proxy_fields: ProxyFields::default(),
+            sni: None,
+            pool_name: None,
             source: None,
             init_addr: Vec::new(),
             resolvers: None,
             pool_max_conn: None,
+            pool_low_conn: 0,
             pool_purge_delay: Duration::from_secs(5),
             init_state: InitState::Unset,
             observe: None,
@@ -161,6 +175,20 @@ pub enum ProxyHeaderVersion {
     V2Ssl,
     /// The binary form with TLS facts and the certificate's common name.
     V2SslCn,
+}
+
+/// Additional fields of PROXY protocol headers.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ProxyFields {
+    /// The session's unique id.
+    pub unique_id: bool,
+    /// The name the client announced in its TLS handshake.
+    pub authority: bool,
+    /// A checksum of the header.
+    pub checksum: bool,
+    /// Fields by type, each with the format of its value.
+    pub custom: Vec<(u8, Template)>,
 }
 
 /// Where connections to a server come from.

@@ -53,6 +53,8 @@ pub struct Fields {
     received: Vec<u8>,
     added: Vec<u8>,
     list: Vec<Field>,
+    /// Bytes of names and values that rules may add, and how many there were before.
+    room: Option<(usize, usize)>,
 }
 
 impl Fields {
@@ -60,6 +62,21 @@ impl Fields {
     pub fn clear(&mut self) {
         self.added.clear();
         self.list.clear();
+        self.room = None;
+    }
+
+    /// The fields may grow by so many bytes only, from what they were when this was first said; without a limit by
+    /// [`MAX_ADDED`].
+    pub fn limit_growth(&mut self, room: usize) {
+        let before = self.room.map_or_else(|| self.text_len(), |(_, before)| before);
+        self.room = Some((room, before));
+    }
+
+    /// Whether additions that now take `used` bytes, the last `new` of them just made, are within bounds.
+    fn fits(&self, used: usize, new: usize) -> bool {
+        let Some((room, before)) = self.room else { return used <= MAX_ADDED };
+        // What was replaced or removed makes room again; looking at it takes longer.
+        used <= room.min(MAX_ADDED) || (used <= MAX_ADDED && self.text_len() + new <= before + room)
     }
 
     /// Gives the buffer of received bytes. Spans of the previous one are void afterwards.
@@ -171,7 +188,7 @@ impl Fields {
         let at = self.added.len();
         write(&mut self.added);
         debug_assert!(self.added.len() >= at, "additions are only appended");
-        if self.added.len() > MAX_ADDED {
+        if !self.fits(self.added.len(), self.added.len() - at) {
             self.added.truncate(at);
             return None;
         }
@@ -207,6 +224,10 @@ impl Fields {
     pub fn push_value(&mut self, name: &[u8], value: Span) -> bool {
         debug_assert!(!name.iter().any(u8::is_ascii_uppercase), "names are held in lower case");
         let Some(name) = self.store(name) else { return false };
+        // The value was not in the list yet when it was stored.
+        if !self.fits(self.added.len(), name.len() + value.len()) {
+            return false;
+        }
         self.list.push(Field { name, value });
         true
     }
@@ -313,6 +334,18 @@ mod tests {
         assert_eq!(fields.len(), 4);
         assert!(fields.push(b"x", &[b'v'; MAX_ADDED / 2]));
         assert!(!fields.push(b"x", &[b'v'; MAX_ADDED / 2]));
+    }
+
+    #[test]
+    fn growth_is_limited_and_what_is_removed_makes_room_again() {
+        let mut fields = sample();
+        fields.limit_growth(10);
+        assert!(fields.push(b"x", b"12345"));
+        assert!(!fields.push(b"y", b"12345"));
+        assert!(fields.set(b"x", b"123456789"));
+        assert!(!fields.push(b"y", b""));
+        fields.remove_all(b"cookie");
+        assert!(fields.push(b"y", b"123"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use lb_core::pool::ServerCell;
 use lb_core::rt::{Connection, Session, Stream, Timer};
 
 use super::http_of;
+use super::idle::Mark;
 use super::io::poll_ready;
 use super::runner::Runner;
 use crate::spec::HttpProxy;
@@ -46,7 +47,7 @@ pub(super) struct Extras {
 pub(super) struct Private {
     pub(super) cell: Arc<ServerCell>,
     pub(super) stream: Stream,
-    pub(super) epoch: u64,
+    pub(super) mark: Mark,
 }
 
 /// Most server connections kept for one client.
@@ -85,11 +86,12 @@ impl Client {
     }
 
     /// A good connection to a server that was kept for this client.
-    pub(super) fn private(&mut self, cell: &Arc<ServerCell>, epoch: u64) -> Option<Stream> {
+    pub(super) fn private(&mut self, cell: &Arc<ServerCell>, mark: Mark) -> Option<Stream> {
         let private = &mut self.extras.as_mut()?.private;
-        while let Some(at) = private.iter().rposition(|kept| Arc::ptr_eq(&kept.cell, cell)) {
+        let alike = |kept: &Private| Arc::ptr_eq(&kept.cell, cell) && kept.mark.key == mark.key;
+        while let Some(at) = private.iter().rposition(alike) {
             let mut kept = private.swap_remove(at);
-            if kept.epoch == epoch && super::idle::is_quiet(&mut kept.stream) {
+            if kept.mark == mark && super::idle::is_quiet(&mut kept.stream) {
                 return Some(kept.stream);
             }
         }

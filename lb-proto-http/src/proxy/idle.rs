@@ -39,10 +39,27 @@ struct Row {
 
 struct Entry {
     stream: Stream,
-    /// See `ServerHooks::idle_epoch`.
-    epoch: u64,
+    mark: Mark,
     /// It served more than one request.
     proven: bool,
+}
+
+/// Which requests an idle connection may serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// See `ServerHooks::idle_epoch`: connections of another epoch are not to be used any more.
+    pub(super) epoch: u64,
+    /// See [`Identity`](super::identity::Identity).
+    pub(super) key: u64,
+}
+
+/// How many idle connections are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// At most so many.
+    pub(super) most: Option<u32>,
+    /// So many beyond the need.
+    pub(super) spare: usize,
 }
 
 /// Which idle connections will do.
@@ -87,18 +104,18 @@ impl Shelf {
 }
 
 /// A connection to the server, if a good one is idle. Counts a connection in use either way.
-pub(super) fn begin(cell: &Arc<ServerCell>, wanted: Option<Wanted>, epoch: u64) -> Option<Stream> {
+pub(super) fn begin(cell: &Arc<ServerCell>, wanted: Option<Wanted>, mark: Mark) -> Option<Stream> {
     SHELF.with_borrow_mut(|shelf| {
         let row = shelf.row(cell);
         row.used += 1;
         row.peak = row.peak.max(row.used);
         let wanted = wanted?;
         while let Some(at) = match wanted {
-            Wanted::Any => row.idle.len().checked_sub(1),
-            Wanted::Proven => row.idle.iter().rposition(|entry| entry.proven),
+            Wanted::Any => row.idle.iter().rposition(|entry| entry.mark.key == mark.key),
+            Wanted::Proven => row.idle.iter().rposition(|entry| entry.proven && entry.mark.key == mark.key),
         } {
             let mut entry = row.idle.swap_remove(at);
-            if entry.epoch == epoch && is_quiet(&mut entry.stream) {
+            if entry.mark == mark && is_quiet(&mut entry.stream) {
                 return Some(entry.stream);
             }
         }
@@ -120,23 +137,31 @@ pub(super) fn end(cell: &Arc<ServerCell>) {
 pub(super) fn keep(
     cell: &Arc<ServerCell>,
     stream: Stream,
-    epoch: u64,
+    mark: Mark,
     proven: bool,
-    limit: Option<u32>,
+    room: Room,
     worker: &Worker,
 ) {
-    SHELF.with_borrow_mut(|shelf| {
+    // Closing runs outside of the borrow: it may reach code that looks at the shelf.
+    let _closed = SHELF.with_borrow_mut(|shelf| {
         let row = shelf.row(cell);
         row.used = row.used.saturating_sub(1);
-        let need = row.peak.max(row.previous_peak);
-        let room = limit.is_none_or(|limit| row.idle.len() < limit as usize);
-        if row.idle.len() + row.used < need && room {
-            row.idle.push(Entry { stream, epoch, proven });
+        let need = row.peak.max(row.previous_peak) + room.spare;
+        let most = room.most.map_or(usize::MAX, |most| most as usize);
+        let is_full = |row: &Row| row.idle.len() + row.used >= need || row.idle.len() >= most;
+        let mut closed = Vec::new();
+        if is_full(row) {
+            // Connections that their server closed meanwhile are in the way of a good one.
+            closed.extend(row.idle.extract_if(.., |entry| !is_quiet(&mut entry.stream)));
+        }
+        if !is_full(row) {
+            row.idle.push(Entry { stream, mark, proven });
         }
         if !shelf.swept {
             shelf.swept = true;
             worker.spawn(sweep());
         }
+        closed
     });
 }
 

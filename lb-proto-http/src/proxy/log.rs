@@ -59,8 +59,9 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
             uri_limit,
             request_cookie: txn.layer.request_cookie.get(),
             response_cookie: txn.layer.response_cookie.get(),
-            request_captures: &txn.layer.request_captures,
-            response_captures: &txn.layer.response_captures,
+            // What is not a request has no place for captures.
+            request_captures: if txn.layer.has_request { &txn.layer.request_captures } else { &[] },
+            response_captures: if txn.layer.has_request { &txn.layer.response_captures } else { &[] },
         }),
         ..Record::EMPTY
     }
@@ -123,12 +124,6 @@ pub(super) fn write(live: &mut Live<'_>, origin: Origin) {
 /// Adds an exchange to the counters of everybody concerned.
 pub(super) fn account(live: &mut Live<'_>) {
     let status = live.txn.layer.response.status;
-    match status {
-        400..=499 => live.count_tracked(Event::HttpError),
-        501 | 505 => {}
-        500..=599 => live.count_tracked(Event::HttpFailure),
-        _ => {}
-    }
     live.count_tracked(Event::BytesIn(live.txn.counts.from_client));
     live.count_tracked(Event::BytesOut(live.txn.counts.to_client));
     let session = &live.client.session;
@@ -204,4 +199,16 @@ pub(super) fn bad_request(live: &Live<'_>) {
 /// The exchange is over: what its variables held is gone.
 pub(super) fn session_end(_client: &mut Client, txn: &mut Txn) {
     txn.vars.end_request();
+}
+
+/// Counts a server's response in stick tables by what its status is said to mean.
+pub(super) fn tracked_status(live: &mut Live<'_>, status: u16) {
+    let codes = live.client.session.generation.plan.process().http_codes;
+    let (error, failure) = (codes.errors.has(status), codes.failures.has(status));
+    if error {
+        live.count_tracked(Event::HttpError);
+    }
+    if failure {
+        live.count_tracked(Event::HttpFailure);
+    }
 }

@@ -12,6 +12,7 @@ mod client;
 mod coding;
 mod exchange;
 mod flow;
+mod identity;
 mod idle;
 mod io;
 mod log;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lb_core::engine::ProxyPlan;
 use lb_core::log::{Cause, Origin, Phase, Template};
+use lb_core::stick::Event;
 
 use super::exchange::{After, end};
 use super::io::write_all;
@@ -128,6 +129,12 @@ fn account(live: &mut Live<'_>, answer: &Answer) {
         }
     };
     end(live, cause, phase);
+    // What clients did wrong, and what was refused to them.
+    let refused = matches!(answer, Answer::Deny(_) | Answer::Auth(_) | Answer::Tarpit(_));
+    let wrong = matches!(answer, Answer::Error { status: 400..=499, .. });
+    if refused || wrong {
+        live.count_tracked(Event::HttpError);
+    }
 }
 
 /// Holds the client for the tarpit's time; an end if it does not wait.

@@ -291,6 +291,8 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
     if rules.is_empty() {
         return None;
     }
+    let request = &mut live.txn.layer.request;
+    request.fields.limit_growth(http.rewrite.beside(request.filled));
     let mut cursor = Cursor::new(!http.lax_rewrite);
     loop {
         let mut text = std::mem::take(&mut live.txn.text);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Origin, Phase};
 use lb_core::rule::RuleSet;
+use lb_core::stick::Event;
 
 use super::body::Sink;
 use super::exchange::{After, end, fail, gone};
@@ -357,6 +358,7 @@ async fn failed(live: &mut Live<'_>, arrival: Arrival) -> After {
     };
     if matches!(cause, Cause::ServerAbort | Cause::Proxy | Cause::ServerTimeout) && status > 500 {
         count_response_error(live);
+        live.count_tracked(Event::HttpFailure);
     }
     upstream::detach(live, Kept::No);
     fail(live, status, cause, phase).await
@@ -394,8 +396,11 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
     let layer = &mut live.txn.layer;
     layer.has_response = true;
     layer.server_status = layer.response.status;
+    let received = layer.response.filled;
+    layer.response.fields.limit_growth(back.rewrite.beside(received));
     let status = layer.response.status;
     coding::judge(live, back);
+    log::tracked_status(live, status);
     if let (Some(lease), Some(backend)) = (&live.txn.upstream.lease, &live.txn.backend) {
         let now = live.txn.times.response.unwrap_or_else(Instant::now);
         let events = backend.pool.observe(lease.server(), Observation::Response(status), now);

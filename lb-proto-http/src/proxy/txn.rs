@@ -12,11 +12,12 @@ use lb_core::expr::{
 };
 use lb_core::log::{Record, Termination};
 use lb_core::pool::{Lease, ServerCell, Visit};
-use lb_core::rt::Stream;
+use lb_core::rt::{Stream, connection_fact};
 use lb_core::spec::Severity;
 use lb_core::stick::{Event, Tracked};
 
 use super::client::Client;
+use super::identity::Identity;
 use super::{http_of, io, log};
 use crate::h1::Cursor;
 use crate::layer::HttpLayer;
@@ -106,6 +107,8 @@ pub(super) struct Upstream {
     pub(super) backend_queue: u32,
     /// The server's cell, also when the slot was given back.
     pub(super) cell: Option<Arc<ServerCell>>,
+    /// What the connection must be like.
+    pub(super) identity: Identity,
 }
 
 /// Moments of one exchange.
@@ -374,7 +377,10 @@ impl Facts for Live<'_> {
             StreamFact::PriorityClass => Some(Sample::Int(i64::from(settings.class))),
             StreamFact::PriorityOffset => Some(Sample::Int(i64::from(settings.offset))),
             StreamFact::Thread => i64::try_from(self.client.session.worker.id()).ok().map(Sample::Int),
-            _ => None,
+            _ => connection_fact(fact, self.client.session.proxied.as_deref(), |side| match side {
+                Side::Client => Some(&self.client.stream),
+                Side::Server => self.txn.upstream.stream.as_ref(),
+            }),
         }
     }
 

@@ -11,11 +11,12 @@ use lb_core::expr::{Env, Facts};
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Phase};
 use lb_core::pool::{Acquired, Lease, Outcome, Pool, Request};
-use lb_core::rt::{open_server, server_of};
+use lb_core::rt::{Ends, open_server, server_of};
 use lb_core::stats::counter::{BackendCounters, Counter, ServerCounters};
 
 use super::client::Private;
-use super::idle::{self, Wanted};
+use super::identity;
+use super::idle::{self, Mark, Wanted};
 use super::io::{Presence, poll_presence};
 use super::reply::Answer;
 use super::txn::Live;
@@ -214,11 +215,12 @@ async fn on_server(
     let Some(server) = live.txn.server.clone() else {
         return Err(failure(503, Cause::ServerAbort, Phase::Connect));
     };
-    let epoch = epoch(live, backend);
-    let own = live.client.private(&cell, epoch);
+    live.txn.upstream.identity = identity::of(live, backend, &server);
+    let mark = mark(live, backend);
+    let own = live.client.private(&cell, mark);
     live.txn.upstream.private = own.is_some();
-    let wanted = if own.is_some() { None } else { wanted(live, back, &server.spec) };
-    if let Some(stream) = idle::begin(&cell, wanted, epoch).or(own) {
+    let wanted = if own.is_some() { None } else { wanted(live, back) };
+    if let Some(stream) = idle::begin(&cell, wanted, mark).or(own) {
         count(live, |own| &own.reuses, |own| &own.reuses);
         let now = live.txn.times.now;
         live.txn.times.connect = now;
@@ -274,9 +276,15 @@ async fn open(
     let Some(server) = live.txn.server.clone() else { return Err(Some(Cause::Internal)) };
     let generation = Arc::clone(&live.client.session.generation);
     let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
-    let ends = (live.src(), live.dst());
-    let mut attempt = Box::pin(open_server(&generation, backend, &server, id, ends));
-    match guarded(live, back, deadline, &mut attempt).await {
+    let identity = std::mem::take(&mut live.txn.upstream.identity);
+    let mut ends = Ends::new(live.src(), live.dst());
+    ends.sni = identity.sni.as_deref();
+    ends.fields = identity.fields.iter().map(|(kind, value)| (*kind, &value[..])).collect();
+    let mut attempt = Box::pin(open_server(&generation, backend, &server, id, &ends));
+    let done = guarded(live, back, deadline, &mut attempt).await;
+    drop(attempt);
+    live.txn.upstream.identity = identity;
+    match done {
         Ok(Ok(stream)) => {
             live.txn.times.connect = Some(live.touch());
             live.txn.upstream.local = stream.local_addr();
@@ -321,11 +329,7 @@ fn observe(live: &Live<'_>, backend: &Arc<ProxyPlan>, seen: Observation) {
 }
 
 /// Which idle connections the request may use.
-fn wanted(live: &Live<'_>, back: &HttpProxy, server: &lb_core::spec::ServerSpec) -> Option<Wanted> {
-    // Such connections belong to one client.
-    if server.send_proxy.is_some() || matches!(server.source, Some(lb_core::spec::SourceAddr::Client)) {
-        return None;
-    }
+fn wanted(live: &Live<'_>, back: &HttpProxy) -> Option<Wanted> {
     match back.reuse {
         Reuse::Never => None,
         Reuse::Always => Some(Wanted::Any),
@@ -335,12 +339,12 @@ fn wanted(live: &Live<'_>, back: &HttpProxy, server: &lb_core::spec::ServerSpec)
     }
 }
 
-/// Idle connections of another epoch are not to be used any more.
-pub(super) fn epoch(live: &Live<'_>, backend: &Arc<ProxyPlan>) -> u64 {
+/// What idle connections for this request are marked with.
+fn mark(live: &Live<'_>, backend: &Arc<ProxyPlan>) -> Mark {
     let hooks = live.txn.server.as_ref().and_then(|server| {
         live.client.session.generation.hooks(backend, server).map(|hooks| hooks.idle_epoch())
     });
-    hooks.unwrap_or_default()
+    Mark { epoch: hooks.unwrap_or_default(), key: live.txn.upstream.identity.key }
 }
 
 /// What becomes of a server connection after an exchange.
@@ -362,28 +366,28 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
         return;
     };
     let stream = live.txn.upstream.stream.take();
-    let private = live.txn.server.as_ref().is_none_or(|server| {
-        server.spec.send_proxy.is_some()
-            || matches!(server.spec.source, Some(lb_core::spec::SourceAddr::Client))
-    });
     let never = live.txn.backend_http().is_none_or(|back| back.reuse == Reuse::Never);
     let bound = kept == Kept::ByClient;
-    let alone = bound || private || never || live.txn.upstream.private;
+    let alone = bound || never || live.txn.upstream.private;
     if bound || live.txn.backend_http().is_some_and(|back| back.prefer_last_server) {
         live.client.extras().last = Some(Arc::clone(lease.server()));
     }
     match (stream, live.txn.backend.clone()) {
         (Some(stream), Some(backend)) if kept != Kept::No && alone => {
-            let epoch = epoch(live, &backend);
+            let mark = mark(live, &backend);
             let cell = Arc::clone(lease.server());
             idle::end(&cell);
-            live.client.extras().keep(Private { cell, stream, epoch });
+            live.client.extras().keep(Private { cell, stream, mark });
         }
         (Some(stream), Some(backend)) if kept == Kept::ByAll => {
-            let epoch = epoch(live, &backend);
-            let limit = live.txn.server.as_ref().and_then(|server| server.spec.pool_max_conn);
+            let mark = mark(live, &backend);
+            let server = live.txn.server.as_ref().map(|server| &server.spec);
+            let room = idle::Room {
+                most: server.and_then(|spec| spec.pool_max_conn),
+                spare: server.map_or(0, |spec| spec.pool_low_conn as usize),
+            };
             let proven = live.txn.upstream.reused;
-            idle::keep(lease.server(), stream, epoch, proven, limit, &live.client.session.worker);
+            idle::keep(lease.server(), stream, mark, proven, room, &live.client.session.worker);
         }
         _ => idle::end(lease.server()),
     }

@@ -235,21 +235,26 @@ fn apply(action: &Action, subject: Subject, session: &mut dyn Session, text: &mu
 
 /// Variables and captures.
 fn remember(action: &Action, session: &mut dyn Session, text: &mut Vec<u8>) {
-    if let Action::SetVar(name, _) | Action::SetVarFmt(name, _) = action
+    if let Action::SetVar(name, ..) | Action::SetVarFmt(name, ..) = action
         && name.scope() == Scope::Session
     {
         session.need_session_vars();
     }
     match action {
-        Action::SetVar(name, program) => {
+        Action::SetVar(name, program, conditions) => {
             let env = env(session);
-            if let Some(sample) = program.eval(&env) {
+            if let Some(sample) = program.eval(&env)
+                && conditions.hold(&env.vars, name, &sample)
+            {
                 env.vars.set(name, &sample);
             }
         }
-        Action::SetVarFmt(name, template) => {
+        Action::SetVarFmt(name, template, conditions) => {
             format(session, template, text);
-            session.vars().set(name, &Sample::Str(text));
+            let vars = session.vars();
+            if conditions.hold(&vars, name, &Sample::Str(text)) {
+                vars.set(name, &Sample::Str(text));
+            }
         }
         Action::UnsetVar(name) => {
             session.vars().unset(name);

@@ -195,7 +195,7 @@ fn variables_and_effects_reach_the_session() {
     let program = |text: &str| parse(text, &registry, &mut NoBuild).unwrap();
     let name = || lb_core::expr::VarName::parse("txn.x").unwrap();
     let rules = rules(vec![
-        Action::SetVar(name(), program("path,upper")),
+        Action::SetVar(name(), program("path,upper"), lb_core::expr::VarConditions::default()),
         Action::SetHeader(header("x-v"), template("%[var(txn.x)]")),
         Action::UnsetVar(name()),
         Action::SetLogLevel(None),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lb_core::expr::map::Reference;
-use lb_core::expr::{Program, Regex, VarName};
+use lb_core::expr::{Program, Regex, VarConditions, VarName};
 use lb_core::log::Template;
 use lb_core::spec::Severity;
 
@@ -89,9 +89,9 @@ pub enum Action {
     /// `silent-drop`: forgets the connection without telling the client.
     SilentDrop,
     /// `set-var`.
-    SetVar(VarName, Program),
+    SetVar(VarName, Program, VarConditions),
     /// `set-var-fmt`.
-    SetVarFmt(VarName, Template),
+    SetVarFmt(VarName, Template, VarConditions),
     /// `unset-var`.
     UnsetVar(VarName),
     /// `capture`: into the declared slot of this index, or of the response.

@@ -108,6 +108,8 @@ pub struct HttpProxy {
     pub continuous_stats: bool,
     /// Longest request line in logs (`tune.http.logurilen`).
     pub log_uri_limit: LogUriLimit,
+    /// How much rules may add to messages.
+    pub rewrite: RewriteRoom,
     /// What a failed rewriting rule does when the ruleset does not say (`http-request strict-mode`): true answers 500.
     pub lax_rewrite: bool,
     /// `h1-do-not-close-on-insecure-transfer-encoding`.
@@ -118,6 +120,29 @@ impl HttpProxy {
     /// A proxy with HAProxy 3.4's defaults.
     pub fn new() -> Self {
         Self { abort_on_close: true, ..Self::default() }
+    }
+}
+
+/// How much rules may add to a message: what it leaves free of a buffer, but at least a reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "two sizes")]
+pub struct RewriteRoom {
+    /// Size of a buffer (`tune.bufsize`).
+    pub buffer: usize,
+    /// What is never filled by what is received (`tune.maxrewrite`).
+    pub reserve: usize,
+}
+
+impl RewriteRoom {
+    /// Room beside a message of which so many bytes were received.
+    pub fn beside(self, received: usize) -> usize {
+        self.buffer.saturating_sub(received).max(self.reserve)
+    }
+}
+
+impl Default for RewriteRoom {
+    fn default() -> Self {
+        Self { buffer: 16_384, reserve: 1024 }
     }
 }
 

@@ -40,7 +40,7 @@ fn mixed<'a>(args: &Args, hash: u32) -> Option<Sample<'a>> {
 }
 
 /// CRC-32C (RFC 4960, appendix B), bit by bit from a table made at compile time.
-fn crc32c(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 256] = table();
     !bytes.iter().fold(!0, |crc, byte| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8))
 }

@@ -18,6 +18,9 @@ mod when;
 
 use super::registry::Registry;
 
+pub(crate) use hash::crc32c;
+pub use variable::VarConditions;
+
 /// Adds every converter of this crate.
 pub(super) fn register(registry: &mut Registry) {
     registry.add_converters(string::CONVERTERS);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::expr::arg::{Arg, ArgType, Args};
 use crate::expr::def::{Build, ConvDef};
 use crate::expr::sample::{Sample, SampleType};
-use crate::expr::vars::VarName;
+use crate::expr::vars::{Scope, VarName, Vars};
 use crate::expr::{BackendFact, Env, FrontendFact, ServerFact};
 
 const VAR: &[ArgType] = &[ArgType::Var];
@@ -39,54 +39,81 @@ pub(super) static CONVERTERS: &[ConvDef] = &[
     }),
 ];
 
+/// When `set-var` sets: always, unless conditions say otherwise (`set-var(name,ifnotempty,ifgt)`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VarConditions(Vec<When>);
+
 /// A condition of `set-var`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
     Exists,
     NotExists,
+    Set,
+    NotSet,
     Empty,
     NotEmpty,
     Greater,
     Less,
 }
 
-fn prepare_set_var(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
-    let mut conditions = Vec::new();
-    for at in 1..args.len() {
-        conditions.push(match args.str(at).unwrap_or("") {
-            "ifexists" | "ifset" => When::Exists,
-            "ifnotexists" | "ifnotset" => When::NotExists,
-            "ifempty" => When::Empty,
-            "ifnotempty" => When::NotEmpty,
-            "ifgt" => When::Greater,
-            "iflt" => When::Less,
-            other => return Err(format!("unknown condition '{other}'")),
-        });
+impl VarConditions {
+    /// Conditions by their names.
+    ///
+    /// # Errors
+    /// Which name is none.
+    pub fn parse<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, String> {
+        let mut all = Vec::new();
+        for name in names {
+            all.push(match name {
+                "ifexists" => When::Exists,
+                "ifnotexists" => When::NotExists,
+                "ifset" => When::Set,
+                "ifnotset" => When::NotSet,
+                "ifempty" => When::Empty,
+                "ifnotempty" => When::NotEmpty,
+                "ifgt" => When::Greater,
+                "iflt" => When::Less,
+                other => return Err(format!("unknown condition '{other}'")),
+            });
+        }
+        Ok(Self(all))
     }
+
+    /// Whether all of them hold for setting a variable to a value.
+    pub fn hold(&self, vars: &Vars<'_>, name: &VarName, value: &Sample<'_>) -> bool {
+        self.0.iter().all(|when| when.holds(vars, name, value))
+    }
+}
+
+fn prepare_set_var(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
+    let conditions = VarConditions::parse((1..args.len()).map(|at| args.str(at).unwrap_or("")))?;
     args.set(1, Arg::Prepared(Arc::new(conditions)));
     Ok(())
 }
 
 fn set_var<'a>(env: &Env<'a>, args: &Args, sample: Sample<'a>) -> Option<Sample<'a>> {
     let name = args.var(0)?;
-    let conditions: &[When] = args.prepared::<Vec<When>>(1).map_or(&[], |list| list);
-    if conditions.iter().all(|when| when.holds(env, name, &sample)) {
+    let conditions = args.prepared::<VarConditions>(1);
+    if conditions.is_none_or(|conditions| conditions.hold(&env.vars, name, &sample)) {
         env.vars.set(name, &sample);
     }
     Some(sample)
 }
 
 impl When {
-    fn holds(self, env: &Env<'_>, name: &VarName, sample: &Sample<'_>) -> bool {
-        let read = || env.vars.scope(name.scope())?.with(name.name(), |value| value.to_owned_sample());
+    fn holds(self, vars: &Vars<'_>, name: &VarName, sample: &Sample<'_>) -> bool {
+        let read = || vars.scope(name.scope())?.with(name.name(), |value| value.to_owned_sample());
         let empty = || sample.bytes().is_some_and(<[u8]>::is_empty);
         let order = || match (read()?.as_sample(), sample) {
             (Sample::Int(old), Sample::Int(new)) => Some(old.cmp(new)),
             _ => None,
         };
         match self {
-            Self::Exists => read().is_some(),
-            Self::NotExists => read().is_none(),
+            // A variable of the process exists as soon as the configuration names it.
+            Self::Exists => name.scope() == Scope::Process || read().is_some(),
+            Self::NotExists => name.scope() != Scope::Process && read().is_none(),
+            Self::Set => read().is_some(),
+            Self::NotSet => read().is_none(),
             Self::Empty => empty(),
             Self::NotEmpty => !empty(),
             // Anything but two integers cannot be compared and counts as true.
