@@ -7,7 +7,7 @@ use crate::supervisor::{Supervisor, open_sockets};
 use crate::world::World;
 use crate::{proxy, router};
 use lb_core::process::{self, Detached, Foreground, PidFile};
-use lb_core::rt::Sockets;
+use lb_core::rt::{self, Sockets};
 use std::os::unix::net::UnixStream;
 
 /// `lb run`: answers the exit status.
@@ -84,7 +84,11 @@ fn alone(
     pidfile: Option<PidFile>,
     foreground: Option<Foreground>,
 ) -> u8 {
-    let running = match proxy::set_up(loaded, args, world, &mut Sockets::new()) {
+    let mut sockets = match predecessor(args) {
+        Ok(sockets) => sockets,
+        Err(e) => return failed(&e),
+    };
+    let running = match proxy::set_up(loaded, args, world, &mut sockets) {
         Ok(running) => running,
         Err(e) => return failed(&e),
     };
@@ -92,7 +96,18 @@ fn alone(
         if let Some(Err(e)) = foreground.map(Foreground::release) {
             return failed(&format!("cannot let go of the terminal: {e}"));
         }
+        // What the new configuration does not listen on any more is closed.
+        drop(sockets);
         running.run_alone(pidfile).await
+    })
+}
+
+/// The listening sockets of the process that this one follows (`-x`).
+fn predecessor(args: &RunArgs) -> Result<Sockets, String> {
+    let Some(path) = &args.takeover else { return Ok(Sockets::new()) };
+    let taken = process::handover::take(path).and_then(rt::adopt_all);
+    taken.map_err(|e| {
+        format!("Failed to get the sockets from the old process through {}: {e}", path.display())
     })
 }
 
@@ -102,15 +117,20 @@ fn supervise(
     pidfile: Option<PidFile>,
     foreground: Option<Foreground>,
 ) -> u8 {
-    let mut sockets = Sockets::new();
-    if let Some(loaded) = &loaded
-        && let Err(e) = open_sockets(loaded, &mut sockets)
-    {
-        return failed(&e);
+    let mut sockets = match predecessor(&args) {
+        Ok(sockets) => sockets,
+        Err(e) => return failed(&e),
+    };
+    if let Some(loaded) = &loaded {
+        if let Err(e) = open_sockets(loaded, &mut sockets) {
+            return failed(&e);
+        }
+        sockets.retain(|address, _| loaded.spec.listens_on(address));
     }
     drop(loaded);
-    let supervisor = Supervisor::new(args, sockets, pidfile);
+    let supervisor = Supervisor::new(args.clone(), sockets, pidfile);
     in_runtime(supervisor.run(move || {
+        proxy::dismiss(&args);
         if let Some(Err(e)) = foreground.map(Foreground::release) {
             report::alert(&format!("cannot let go of the terminal: {e}"));
         }

@@ -115,12 +115,7 @@ impl Running {
         if let Err(e) = self.server.start() {
             return failed(&e.to_string());
         }
-        for pid in &self.args.finish {
-            tell(*pid, rustix::process::Signal::USR1);
-        }
-        for pid in &self.args.terminate {
-            tell(*pid, rustix::process::Signal::TERM);
-        }
+        dismiss(&self.args);
         loop {
             match signals.next().await {
                 signal if stop.contains(&signal) => {
@@ -242,6 +237,16 @@ pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
             Err(e) => failed(&e),
         }
     })
+}
+
+/// Tells the predecessors that this process has taken over (`-sf`, `-st`).
+pub(crate) fn dismiss(args: &RunArgs) {
+    for pid in &args.finish {
+        tell(*pid, rustix::process::Signal::USR1);
+    }
+    for pid in &args.terminate {
+        tell(*pid, rustix::process::Signal::TERM);
+    }
 }
 
 fn tell(pid: u32, signal: rustix::process::Signal) {

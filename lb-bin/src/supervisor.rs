@@ -375,12 +375,7 @@ impl Supervisor {
         }
         self.sockets.extend(fresh);
         if let Some(spec) = wanted {
-            let used = |address: &String| {
-                let control = spec.process.ctl.iter().map(|ctl| &ctl.listener);
-                let mut all = spec.proxies.iter().flat_map(|p| &p.listeners).chain(control);
-                all.any(|l| l.endpoint.to_string() == *address)
-            };
-            self.sockets.retain(|address, _| used(address));
+            self.sockets.retain(|address, _| spec.listens_on(address));
         }
         Ok(())
     }

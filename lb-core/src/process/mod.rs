@@ -4,6 +4,7 @@
 
 mod channel;
 mod daemon;
+pub mod handover;
 mod limits;
 mod notify;
 mod pidfile;

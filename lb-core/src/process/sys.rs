@@ -108,9 +108,9 @@ pub(super) fn set_descriptor_limit(soft: u64, hard: u64) -> io::Result<()> {
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
 }
 
-/// Room for the control data of 64 descriptors, aligned as its header wants.
+/// Room for the control data of the 253 descriptors the kernel passes at once, aligned as its header wants.
 #[repr(C, align(16))]
-struct Control([u8; 512]);
+struct Control([u8; 1056]);
 
 /// Sends bytes and at most [`super::MAX_DESCRIPTORS`] descriptors in one message.
 pub(super) fn send_with_fds(
@@ -120,7 +120,7 @@ pub(super) fn send_with_fds(
 ) -> io::Result<usize> {
     let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
     let payload = size_of::<RawFd>() * raw.len();
-    let mut control = Control([0; 512]);
+    let mut control = Control([0; 1056]);
     let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: all-zero is a valid message header.
     let mut header: libc::msghdr = unsafe { zeroed() };
@@ -155,7 +155,7 @@ pub(super) fn receive_with_fds(
     wait: bool,
 ) -> io::Result<(usize, Vec<OwnedFd>)> {
     let flags = libc::MSG_CMSG_CLOEXEC | if wait { 0 } else { libc::MSG_DONTWAIT };
-    let mut control = Control([0; 512]);
+    let mut control = Control([0; 1056]);
     let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     // SAFETY: all-zero is a valid message header.
     let mut header: libc::msghdr = unsafe { zeroed() };

@@ -81,6 +81,18 @@ impl LiveControl {
         self.shared.current.load_full()
     }
 
+    /// Second descriptors of everything this server listens on, for a successor.
+    #[cfg(feature = "process")]
+    pub(super) fn sockets(&self) -> std::io::Result<Vec<std::os::fd::OwnedFd>> {
+        let mut all = self.shared.sockets.duplicates()?;
+        for run in self.shared.listeners().values() {
+            for socket in &run.sockets {
+                all.push(super::listener::duplicate(socket)?);
+            }
+        }
+        Ok(all)
+    }
+
     /// Does something to a server and carries out what follows from it.
     fn operate<E>(
         &self,

@@ -7,7 +7,7 @@ use crate::ctl::{CliSocket, Session, SessionLimits, SocketLevel};
 use crate::spec::{AccessLevel, CtlSocket, ProcessSpec};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, UnixListener};
@@ -35,6 +35,8 @@ struct Bounds {
 struct Run {
     address: String,
     level: AtomicU8,
+    /// Its users may take the listening sockets.
+    exposes: AtomicBool,
     socket: OwnedFd,
     task: Mutex<Option<AbortHandle>>,
 }
@@ -95,6 +97,7 @@ impl CtlSockets {
             all.push(Arc::new(Run {
                 address,
                 level: AtomicU8::new(spec.level as u8),
+                exposes: AtomicBool::new(spec.expose_fd),
                 socket,
                 task: Mutex::default(),
             }));
@@ -109,6 +112,7 @@ impl CtlSockets {
         for run in &opened.0 {
             if let Some(spec) = named(&process.ctl, &run.address) {
                 run.level.store(spec.level as u8, Relaxed);
+                run.exposes.store(spec.expose_fd, Relaxed);
             }
         }
         for old in runs.iter().filter(|old| !opened.0.iter().any(|new| Arc::ptr_eq(old, new))) {
@@ -132,6 +136,12 @@ impl CtlSockets {
             *task = Some(worker.spawn(accept).abort_handle());
         }
         Ok(())
+    }
+
+    /// Second descriptors of all sockets.
+    #[cfg(feature = "process")]
+    pub(super) fn duplicates(&self) -> io::Result<Vec<OwnedFd>> {
+        self.runs().iter().map(|run| listener::duplicate(&run.socket)).collect()
     }
 
     /// The sockets for `show cli sockets`.
@@ -221,9 +231,10 @@ async fn accept(socket: Socket, run: Arc<Run>, bounds: Arc<Bounds>, control: Liv
                     Instant::now(),
                 );
                 let control = control.clone();
+                let exposes = run.exposes.load(Relaxed);
                 worker.spawn(async move {
                     // Whoever asked may have gone before the answer was written; nobody else is concerned.
-                    let _ = serve(stream, session, &control).await;
+                    let _ = serve(stream, session, &control, exposes).await;
                     drop(counted);
                 });
             }
@@ -234,9 +245,14 @@ async fn accept(socket: Socket, run: Arc<Run>, bounds: Arc<Bounds>, control: Liv
 }
 
 /// One connection. The end of what the client sends is no reason to leave it without its answer.
-async fn serve(mut stream: Stream, mut session: Session, control: &LiveControl) -> io::Result<()> {
+async fn serve(
+    mut stream: Stream,
+    mut session: Session,
+    control: &LiveControl,
+    exposes: bool,
+) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
-    let mut open = true;
+    let (mut open, mut fresh) = (true, true);
     loop {
         let output = session.poll_output();
         if !output.is_empty() {
@@ -257,7 +273,35 @@ async fn serve(mut stream: Stream, mut session: Session, control: &LiveControl) 
                 open = false;
                 session.handle_end(now, control);
             }
+            Some(n) if exposes && std::mem::take(&mut fresh) && chunk[..n] == *SOCKETS => {
+                return hand_over(stream, control).await;
+            }
             Some(n) => session.handle_input(now, &chunk[..n], control),
         }
     }
+}
+
+/// What a successor sends to be given the listening sockets.
+#[cfg(feature = "process")]
+const SOCKETS: &[u8] = crate::process::handover::REQUEST;
+#[cfg(not(feature = "process"))]
+const SOCKETS: &[u8] = b"_getsocks\n";
+
+/// Gives the listening sockets to a successor; this process keeps its own until it is told to stop.
+#[cfg(feature = "process")]
+async fn hand_over(stream: Stream, control: &LiveControl) -> io::Result<()> {
+    use std::os::fd::AsFd;
+    let Stream::Unix(stream) = stream else { return Err(io::ErrorKind::Unsupported.into()) };
+    let stream = stream.into_std()?;
+    let sockets = control.sockets()?;
+    let given = tokio::task::spawn_blocking(move || {
+        let fds: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
+        crate::process::handover::give(stream, &fds)
+    });
+    given.await.map_err(io::Error::other)?
+}
+
+#[cfg(not(feature = "process"))]
+async fn hand_over(_: Stream, _: &LiveControl) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

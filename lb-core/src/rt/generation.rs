@@ -116,12 +116,21 @@ pub(super) struct Hub {
     queue: Mutex<VecDeque<(usize, PoolEvent)>>,
     /// The server all of this belongs to, once it is made.
     pub(super) shared: OnceLock<Weak<Shared>>,
+    /// Nothing is accepted any more.
+    pub(super) stopping: AtomicBool,
 }
 
 impl Hub {
     pub(super) fn new(workers: usize) -> Self {
         let (events, _) = broadcast::channel(256);
-        Self { logs: LogHub::new(workers), events, workers, queue: Mutex::default(), shared: OnceLock::new() }
+        Self {
+            logs: LogHub::new(workers),
+            events,
+            workers,
+            queue: Mutex::default(),
+            shared: OnceLock::new(),
+            stopping: AtomicBool::new(false),
+        }
     }
 }
 
@@ -135,6 +144,12 @@ impl Generation {
     /// The driver of the proxy with this index in the plan.
     pub fn protocol(&self, proxy: usize) -> Option<&Arc<dyn Protocol>> {
         self.protocols.get(proxy)
+    }
+
+    /// Whether the server no longer accepts connections and waits for the last to end: none should be kept for more
+    /// requests.
+    pub fn is_stopping(&self) -> bool {
+        self.hub.stopping.load(Relaxed)
     }
 
     /// How many workers the server has.

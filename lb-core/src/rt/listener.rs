@@ -212,6 +212,43 @@ fn abstract_unix(name: &str, backlog: i32) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
+/// Sorts sockets taken from another process by the endpoints they are bound to. What does not listen to connections is
+/// closed.
+///
+/// # Errors
+/// What the system says about one of them.
+pub fn adopt_all(sockets: Vec<OwnedFd>) -> io::Result<super::Sockets> {
+    let mut all = super::Sockets::new();
+    for owned in sockets {
+        let socket = socket2::SockRef::from(&owned);
+        if socket.r#type()? != Type::STREAM || !socket.is_listener()? {
+            continue;
+        }
+        socket.set_nonblocking(true)?;
+        if let Some(endpoint) = endpoint(&socket.local_addr()?) {
+            all.entry(endpoint.to_string()).or_default().push(owned);
+        }
+    }
+    Ok(all)
+}
+
+/// The endpoint of a bound address. A socket in the file system was bound under a name of its own and renamed since.
+fn endpoint(addr: &SockAddr) -> Option<Endpoint> {
+    if let Some(addr) = addr.as_socket() {
+        return Some(Endpoint::Inet(addr));
+    }
+    if let Some(name) = addr.as_abstract_namespace() {
+        // Programs that fill the whole address leave zero bytes behind the name.
+        let end = name.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+        return Some(Endpoint::Abstract(std::str::from_utf8(&name[..end]).ok()?.into()));
+    }
+    let path = addr.as_pathname()?.to_str()?;
+    let temporary = path.strip_suffix(".tmp").and_then(|rest| rest.rsplit_once('.'));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let path = temporary.filter(|(_, pid)| digits(pid)).map_or(path, |(path, _)| path);
+    Some(Endpoint::Unix(path.into()))
+}
+
 /// The address a listening socket is bound to, if it is an inet one.
 pub(crate) fn bound_addr(socket: &OwnedFd) -> Option<SocketAddr> {
     socket2::SockRef::from(socket).local_addr().ok()?.as_socket()
@@ -265,6 +302,24 @@ mod tests {
         assert_eq!(bound_addr(&adopted[0]), bound_addr(&first[0]));
         drop(adopted);
         assert!(bound_addr(&first[0]).is_some());
+    }
+
+    #[test]
+    fn sockets_of_another_process_are_known_by_their_addresses() {
+        let path = std::env::temp_dir().join(format!("lb-adopt-{}", std::process::id()));
+        let path = path.to_str().unwrap();
+        let name = format!("lb-adopt-{}", std::process::id());
+        let inet = open(&local("127.0.0.1:0"), None, 2).unwrap();
+        let addr = bound_addr(&inet[0]).unwrap().to_string();
+        let unix = open(&ListenerSpec::new(Endpoint::Unix(path.into())), None, 1).unwrap();
+        let hidden = open(&ListenerSpec::new(Endpoint::Abstract(name.as_str().into())), None, 1).unwrap();
+        let other = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let given = inet.into_iter().take(1).chain(unix).chain(hidden).chain([other.into()]);
+        let sockets = adopt_all(given.collect()).unwrap();
+        let mut keys: Vec<_> = sockets.keys().cloned().collect();
+        keys.sort();
+        assert_eq!(keys, [addr, format!("abns@{name}"), format!("unix@{path}")]);
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub use dial::{Dial, DialError, Dialed, Ends, Trace, open_server, server_endpoin
 pub use dialect::Dialect;
 pub use facts::{SessionFacts, connection_fact};
 pub use generation::{Event, Generation, ServerHooks};
-pub use listener::{ListenError, open};
+pub use listener::{ListenError, adopt_all, open};
 pub use logger::ProxyLogger;
 pub use outlet::Outlet;
 pub use probe::{ProbeSettings, probe};

@@ -340,8 +340,9 @@ impl Server {
         tokio::time::timeout(limit, answered).await.is_ok()
     }
 
-    /// Stops accepting; connections go on.
+    /// Stops accepting; connections go on, but drivers do not keep them for further requests.
     pub fn close_listeners(&self) {
+        self.hub.stopping.store(true, Relaxed);
         for run in self.listeners().drain() {
             run.1.stop();
         }

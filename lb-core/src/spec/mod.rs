@@ -65,6 +65,13 @@ impl Spec {
         Self::default()
     }
 
+    /// Whether a proxy or a control socket listens on the endpoint that is written so.
+    pub fn listens_on(&self, endpoint: &str) -> bool {
+        let control = self.process.ctl.iter().map(|ctl| &ctl.listener);
+        let mut all = self.proxies.iter().flat_map(|p| &p.listeners).chain(control);
+        all.any(|listener| listener.endpoint.to_string() == endpoint)
+    }
+
     /// The proxy called `name`; with `backend` the one of that name that has servers, else the one that listens.
     ///
     /// Old configurations may call a frontend and a backend alike, so a name alone is not always enough.

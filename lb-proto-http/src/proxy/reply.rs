@@ -243,6 +243,7 @@ async fn send(live: &mut Live<'_>) -> After {
     let keep = live.txn.layer.request.wants_keep_alive()
         && live.txn.layer.has_request
         && front != ConnectionMode::Close
+        && !live.client.session.generation.is_stopping()
         && !live.txn.layer.response.flags.close
         && after.is_some();
     let mut out = std::mem::take(&mut live.txn.out);

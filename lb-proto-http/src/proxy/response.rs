@@ -545,6 +545,7 @@ fn shape(live: &mut Live<'_>, back: &HttpProxy, upload: &Flow) -> Shape {
     let keep = framed
         && live.txn.layer.request.wants_keep_alive()
         && front != ConnectionMode::Close
+        && !live.client.session.generation.is_stopping()
         && upload.transfer.is_done();
     Shape { sink, keep }
 }
