@@ -56,7 +56,7 @@ pub(crate) fn set_up(
 }
 
 /// The words for an error of the engine, with the place in the file it concerns.
-fn explain(loaded: &Haproxy, error: &ServerError) -> String {
+pub(crate) fn explain(loaded: &Haproxy, error: &ServerError) -> String {
     match error {
         ServerError::Listen { origin, proxy, cause } => {
             let place = loaded.place(*origin).map_or_else(String::new, |p| format!("[{p}] "));

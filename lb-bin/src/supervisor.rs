@@ -5,6 +5,7 @@ use crate::args::RunArgs;
 use crate::bridge::{FromPart, Link, Message, ToPart, pack};
 use crate::load::{self, Haproxy};
 use crate::proxy::Signals;
+use crate::proxy::explain;
 use crate::report;
 use crate::world::{World, variable};
 use lb_core::process::{Channel, Notifier, PidFile, keep_over_exec};
@@ -80,22 +81,7 @@ pub(crate) struct Supervisor {
 /// Prepares what needs the privileges of the start: the listening sockets of the balancer.
 pub(crate) fn open_sockets(loaded: &Haproxy, sockets: &mut Sockets) -> Result<(), String> {
     let workers = loaded.spec.process.threads.unwrap_or_else(processors);
-    let proxies = loaded.spec.proxies.iter().filter(|p| !p.disabled);
-    let listeners =
-        proxies.flat_map(|p| p.listeners.iter().map(|l| (p.name.as_str(), l, p.backlog, workers)));
-    let controls = loaded.spec.process.ctl.iter().map(|ctl| ("GLOBAL", &ctl.listener, None, 1));
-    for (name, listener, backlog, workers) in listeners.chain(controls) {
-        let key = listener.endpoint.to_string();
-        if sockets.contains_key(&key) {
-            continue;
-        }
-        let opened = rt::open(listener, backlog, workers).map_err(|e| {
-            let place = loaded.place(listener.origin).map_or_else(String::new, |p| format!("[{p}] "));
-            format!("Binding {place}for proxy {name}: {e}")
-        })?;
-        sockets.insert(key, opened);
-    }
-    Ok(())
+    rt::open_all(&loaded.spec, workers, sockets).map_err(|e| explain(loaded, &e))
 }
 
 impl Supervisor {

@@ -58,7 +58,7 @@ pub use outlet::Outlet;
 pub use probe::{ProbeSettings, probe};
 pub use relay::{Relay, RelayEnd, RelayLimits};
 pub use reporter::Reporter;
-pub use server::{Product, Server, ServerError, ServerOptions, Sockets};
+pub use server::{Product, Server, ServerError, ServerOptions, Sockets, open_all};
 pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use stream::Transport;

@@ -13,6 +13,7 @@ use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
 use crate::spec::{ListenerSpec, Origin, ProtocolSpec, Spec};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -391,6 +392,29 @@ impl Server {
     fn listeners(&self) -> MutexGuard<'_, HashMap<Key, Arc<ListenerRun>>> {
         self.shared.listeners()
     }
+}
+
+/// Opens what `spec` listens on, for a server of so many workers that somebody else will run. What is in `sockets` already
+/// is left as it is.
+///
+/// # Errors
+/// The first listener that cannot be opened.
+pub fn open_all(spec: &Spec, workers: usize, sockets: &mut Sockets) -> Result<(), ServerError> {
+    let served = spec.proxies.iter().filter(|p| !p.disabled);
+    let proxies =
+        served.flat_map(|p| p.listeners.iter().map(move |l| (p.name.as_str(), l, p.backlog, workers)));
+    let control = spec.process.ctl.iter().map(|ctl| ("GLOBAL", &ctl.listener, None, 1));
+    for (proxy, listener, backlog, count) in proxies.chain(control) {
+        if let Entry::Vacant(place) = sockets.entry(listener.endpoint.to_string()) {
+            let opened = listener::open(listener, backlog, count);
+            place.insert(opened.map_err(|cause| ServerError::Listen {
+                origin: listener.origin,
+                proxy: proxy.to_owned(),
+                cause,
+            })?);
+        }
+    }
+    Ok(())
 }
 
 /// Opens the control sockets of a configuration.
