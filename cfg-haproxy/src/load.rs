@@ -9,6 +9,7 @@ use crate::tree::Tree;
 use lb_core::diag::Diagnostics;
 use lb_core::expr::Registry;
 use lb_core::spec::Spec;
+use std::collections::HashSet;
 
 /// What became of a configuration.
 #[derive(Debug)]
@@ -48,14 +49,24 @@ pub fn load(
     diagnostics.append(found);
     let lowered = lower(&config, &tree, registry, host, env);
     diagnostics.append(lowered.diagnostics);
-    if diagnostics.has_errors() {
-        // With errors around, lines that would have listened may be among them.
-        let kept: Vec<_> = diagnostics.into_iter().filter(|d| d.code != crate::codes::NO_LISTENER).collect();
-        diagnostics = Diagnostics::new();
-        diagnostics.extend(kept);
-    }
+    let mut diagnostics = told_once(diagnostics);
     diagnostics.sort();
     let (zero_warning, quiet) = (config.global.zero_warning, config.global.quiet);
     drop(config);
     Loaded { spec: lowered.spec, origins: lowered.origins, diagnostics, zero_warning, quiet, tree }
+}
+
+/// What is inherited is found again in every proxy, and by more than one step; once is enough.
+fn told_once(diagnostics: Diagnostics) -> Diagnostics {
+    // With errors around, lines that would have listened may be among them.
+    let errors = diagnostics.has_errors();
+    let mut seen = HashSet::new();
+    let mut out = Diagnostics::new();
+    for diagnostic in diagnostics {
+        let known = diagnostic.span.is_some_and(|span| !seen.insert((span, diagnostic.message.clone())));
+        if !known && !(errors && diagnostic.code == crate::codes::NO_LISTENER) {
+            out.push(diagnostic);
+        }
+    }
+    out
 }

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it must not go on")]
 
-use cfg_haproxy::{Env, Facts, Host, Loaded, Source};
+use cfg_haproxy::{Env, Facts, FileKind, Files, Host, Loaded, Source};
 use lb_core::diag::render;
 use lb_core::expr::Registry;
 use lb_core::spec::{ProxySpec, Spec};
@@ -28,7 +28,23 @@ impl Env for Fixed {
 fn load(path: &Path) -> Loaded {
     let text = std::fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
-    cfg_haproxy::load(&[Source::new(name, &text)], &Fixed, &Facts::default(), Host::ANY, &registry())
+    let host = Host { files: &Without, ..Host::ANY };
+    cfg_haproxy::load(&[Source::new(name, &text)], &Fixed, &Facts::default(), host, &registry())
+}
+
+/// Everything exists, except what is below `/missing`.
+#[derive(Debug)]
+struct Without;
+
+impl Files for Without {
+    fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        self.kind(path).ok_or(std::io::ErrorKind::NotFound)?;
+        Host::ANY.files.read(path)
+    }
+
+    fn kind(&self, path: &str) -> Option<FileKind> {
+        Host::ANY.files.kind(path).filter(|_| !path.starts_with("/missing"))
+    }
 }
 
 fn registry() -> Registry {

@@ -18,6 +18,7 @@ impl<'t> Checker<'t, '_> {
         let mut cross = Cross::new(&self.config, self.tree);
         cross.run();
         self.diagnostics.append(cross.out);
+        self.diagnostics.append(super::lint::notices(&self.config, self.tree));
     }
 }
 

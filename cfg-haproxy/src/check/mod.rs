@@ -8,6 +8,7 @@ mod cookie;
 mod cross;
 mod files;
 mod global;
+mod lint;
 mod log;
 mod names;
 mod option;

@@ -385,19 +385,6 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         compat: String,
     ) {
         let mut diagnostic = self.diagnose(error, words, code).compat(compat);
-        let absent = match &error.kind {
-            ErrorKind::UnknownFetch(name) => keyword::find(Place::Fetch, &[name]),
-            ErrorKind::UnknownConverter(name) => keyword::find(Place::Converter, &[name]),
-            _ => None,
-        };
-        if let Some(keyword) = absent
-            && let Status::Refused(why) = keyword.status
-        {
-            diagnostic.message = format!("`{}` is not supported: {why}", keyword.name);
-            diagnostic.code = codes::REFUSED;
-            self.out.push(diagnostic.note(keyword.reference()));
-            return;
-        }
         let near = match &error.kind {
             ErrorKind::UnknownFetch(name) => suggest::nearest(name, self.registry.fetches().map(|f| f.name)),
             ErrorKind::UnknownConverter(name) => {
@@ -405,6 +392,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             }
             _ => None,
         };
+        let near = near.filter(|_| diagnostic.code != codes::REFUSED);
         if let (Some(near), Some(span)) = (near, diagnostic.span) {
             diagnostic = diagnostic.suggest(span, near, format!("did you mean `{near}`?"));
         }
@@ -419,7 +407,18 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             Some(word) => word.part(error.start..error.end.max(error.start + 1)),
             None => words.last().map_or_else(Span::default, |w| w.span.after()),
         };
-        Diagnostic::error(code, span, error.to_string().replace('\'', "`"))
+        let absent = match &error.kind {
+            ErrorKind::UnknownFetch(name) => keyword::find(Place::Fetch, &[name]),
+            ErrorKind::UnknownConverter(name) => keyword::find(Place::Converter, &[name]),
+            _ => None,
+        };
+        match absent.map(|k| (k, k.status)) {
+            Some((keyword, Status::Refused(why))) => {
+                let message = format!("`{}` is not supported: {why}", keyword.name);
+                Diagnostic::error(codes::REFUSED, span, message).note(keyword.reference())
+            }
+            _ => Diagnostic::error(code, span, error.to_string().replace('\'', "`")),
+        }
     }
 }
 
