@@ -7,6 +7,10 @@ use super::{
 
 pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
     let Some((command, rest)) = words.split_first() else { return Ok(Invocation::Print(Text::Help)) };
+    let originals = matches!(command.as_str(), "haproxy" | "keepalived");
+    if !originals && rest.iter().any(|word| matches!(word.as_str(), "-h" | "--help")) {
+        return Ok(Invocation::Print(Text::Help));
+    }
     match command.as_str() {
         "run" => run(rest).map(Invocation::Run),
         "check" => check(rest, "check").map(Invocation::Check),
@@ -199,6 +203,13 @@ mod tests {
             panic!("not a run")
         };
         assert_eq!((run.haproxy.len(), run.keepalived.is_some(), run.daemon), (1, true, Some(false)));
+    }
+
+    #[test]
+    fn every_command_of_its_own_has_help() {
+        for line in ["run --help", "check -h", "demo --help", "reload -h", "help"] {
+            assert_eq!(words(line), Ok(Invocation::Print(Text::Help)), "{line}");
+        }
     }
 
     #[test]
