@@ -32,6 +32,7 @@ struct Shared {
     heap: Mutex<BinaryHeap<Reverse<Entry>>>,
     /// Earliest entry the driver sleeps for.
     armed: AtomicU64,
+    /// About how many entries belong to dropped timers.
     dead: AtomicUsize,
     rearm: Notify,
 }
@@ -48,6 +49,8 @@ struct Cell {
     /// The earliest entry of this cell in the heap.
     queued: AtomicU64,
     fired: AtomicBool,
+    /// The timer is gone; a timer whose deadline was moved ahead can leave several entries behind.
+    dropped: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -91,6 +94,7 @@ impl Timers {
             deadline: AtomicU64::new(NEVER),
             queued: AtomicU64::new(NEVER),
             fired: AtomicBool::new(false),
+            dropped: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         };
         Timer { shared: Arc::clone(&self.shared), cell: Arc::new(cell) }
@@ -118,8 +122,9 @@ impl Shared {
             }
             let Some(Reverse(mut entry)) = heap.pop() else { break None };
             let deadline = entry.cell.deadline.load(Acquire);
-            if Arc::strong_count(&entry.cell) == 1 {
-                self.dead.fetch_sub(1, Relaxed);
+            if entry.cell.dropped.load(Acquire) {
+                let left = self.dead.load(Relaxed).saturating_sub(1);
+                self.dead.store(left, Relaxed);
             } else if deadline <= now {
                 entry.cell.queued.store(NEVER, Release);
                 entry.cell.fired.store(true, Release);
@@ -143,8 +148,8 @@ impl Shared {
         let mut heap = self.heap();
         heap.push(Reverse(Entry { at, cell: Arc::clone(cell) }));
         let dead = self.dead.load(Relaxed);
-        if dead > SWEEP_FROM && dead * 2 > heap.len() {
-            heap.retain(|Reverse(e)| Arc::strong_count(&e.cell) > 1);
+        if dead > SWEEP_FROM && dead > heap.len() / 2 {
+            heap.retain(|Reverse(e)| !e.cell.dropped.load(Acquire));
             self.dead.store(0, Relaxed);
         }
         drop(heap);
@@ -196,9 +201,9 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        if self.cell.queued.load(Acquire) != NEVER {
-            self.shared.dead.fetch_add(1, AcqRel);
-        }
+        self.cell.dropped.store(true, Release);
+        // Whoever else holds the cell is an entry of the queue.
+        self.shared.dead.fetch_add(Arc::strong_count(&self.cell) - 1, AcqRel);
     }
 }
 
@@ -243,6 +248,20 @@ mod tests {
         assert!(!timer.cell.fired.load(Acquire));
         assert_eq!(timers.shared.fire(1099), None);
         assert!(timer.cell.fired.load(Acquire));
+    }
+
+    #[test]
+    fn entries_left_behind_by_a_timer_that_fired_are_counted_and_forgotten() {
+        let timers = Timers::new();
+        let timer = timers.timer();
+        let start = timers.shared.epoch;
+        timer.set(Some(start + Duration::from_secs(300)));
+        timer.set(Some(start + Duration::from_secs(30)));
+        timers.shared.fire(30_000);
+        drop(timer);
+        assert_eq!((entries(&timers), timers.shared.dead.load(Relaxed)), (1, 1));
+        timers.shared.fire(300_000);
+        assert_eq!((entries(&timers), timers.shared.dead.load(Relaxed)), (0, 0));
     }
 
     #[test]
