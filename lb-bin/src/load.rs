@@ -5,7 +5,7 @@ use crate::registry;
 use crate::report::{self, Dialect};
 use crate::world::{Includes, ProcessEnv, World};
 use cfg_haproxy::{Host, Source};
-use lb_core::diag::{Diagnostics, Position, SourceMap};
+use lb_core::diag::{Diagnostics, SourceMap};
 use lb_core::spec::{Origin, Spec};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -51,8 +51,6 @@ pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected
         return Err(Rejected { text, status });
     }
     let mut spec = loaded.spec;
-    let place = |origin| loaded.origins.span(origin).and_then(|span| sources.locate(span));
-    let text = text + &without_effect(&spec, &place);
     overrule(&mut spec, args);
     Ok(Haproxy { spec, text, origins: loaded.origins, sources })
 }
@@ -76,29 +74,6 @@ fn judge(diagnostics: &Diagnostics, strict: bool) -> Option<u8> {
         return Some(1);
     }
     nothing.then_some(2)
-}
-
-/// Names what is read but not carried out by this version, so that nobody relies on it.
-fn without_effect<'a>(spec: &Spec, place: &dyn Fn(Origin) -> Option<(&'a str, Position)>) -> String {
-    let mut out = String::new();
-    for proxy in &spec.proxies {
-        let rules = &proxy.tcp_rules;
-        let subjects = [
-            (!rules.request.is_empty(), "`tcp-request content` rules"),
-            (!rules.response.is_empty(), "`tcp-response content` rules"),
-            (!proxy.stick.is_empty(), "`stick` rules"),
-        ];
-        for (_, subject) in subjects.iter().filter(|(present, _)| *present) {
-            let (file, line) = place(proxy.origin).map_or(("", 0), |(file, at)| (file, at.line));
-            out.push_str(&format!(
-                "[NOTICE]   ({}) : config : [{file}:{line}] : {} of proxy '{}': no effect in this version\n",
-                std::process::id(),
-                subject,
-                proxy.name
-            ));
-        }
-    }
-    out
 }
 
 /// What the command line says wins over the file, or fills in what the file leaves open.

@@ -71,6 +71,8 @@ impl<'t> Checker<'t, '_> {
             nopurge: false,
             peers: None,
             srvkey_addr: false,
+            recv_only: false,
+            bytes_factor: 1,
             store: Vec::new(),
             span: head,
         };
@@ -78,6 +80,7 @@ impl<'t> Checker<'t, '_> {
         while let Some(word) = words.get(at).copied() {
             if word.text == "nopurge" || word.text == "recv-only" {
                 table.nopurge |= word.text == "nopurge";
+                table.recv_only |= word.text == "recv-only";
                 at += 1;
                 continue;
             }
@@ -99,9 +102,12 @@ impl<'t> Checker<'t, '_> {
                 "srvkey" => table.srvkey_addr = self.choice("srvkey", value, &["name", "addr"])? == "addr",
                 "store" => self.store(value, &mut table)?,
                 "brates-factor" => {
-                    self.integer("brates-factor", value, 1, i64::from(i32::MAX))?;
+                    table.bytes_factor = self.integer("brates-factor", value, 1, i64::from(i32::MAX))? as u32;
                 }
-                "write-to" => {}
+                "write-to" => {
+                    self.no_write_to(word);
+                    return None;
+                }
                 other => {
                     self.push(
                         Diagnostic::error(
@@ -116,6 +122,14 @@ impl<'t> Checker<'t, '_> {
             }
         }
         self.complete_table(table, head)
+    }
+
+    fn no_write_to(&mut self, word: Word<'t>) {
+        let why = "updates of peers are not received, so they cannot be written anywhere";
+        self.push(
+            Diagnostic::error(codes::REFUSED, word.span, format!("`write-to` is not supported: {why}"))
+                .compat(format!("stick-table: 'write-to' is not supported: {why}.")),
+        );
     }
 
     fn complete_table(&mut self, table: StickTable<'t>, head: Span) -> Option<StickTable<'t>> {

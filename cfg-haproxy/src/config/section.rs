@@ -29,6 +29,10 @@ pub struct StickTable<'t> {
     pub peers: Option<Word<'t>>,
     /// `srvkey addr`.
     pub srvkey_addr: bool,
+    /// `recv-only`.
+    pub recv_only: bool,
+    /// `brates-factor`.
+    pub bytes_factor: u32,
     /// `store`: name, element count of arrays, period of rates.
     pub store: Vec<StoreItem>,
     /// The keyword's place.

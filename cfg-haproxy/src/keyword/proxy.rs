@@ -152,7 +152,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(LB, "stick store-request", &[Free("<pattern> [table <t>] [{ if | unless } <condition>]")], "stores the server by the request"),
     k(LB, "stick store-response", &[Free("<pattern> [table <t>] [{ if | unless } <condition>]")], "stores the server by the response"),
     k(FLB, "stick-table", &[Free("type <t> [len <n>] size <n> [expire <t>] [nopurge] [peers <p>] [srvkey <k>] [store <d>]*")],
-        "a table of keys seen").partial("see the manual's 11.1; write-to and recv-only are accepted without effect"),
+        "a table of keys seen").partial("write-to is refused; peers and recv-only have no effect"),
     k(DLB, "tcp-check comment", &[Any("text")], "text shown when the next check step fails"),
     k(DLB, "tcp-check connect", &[Free("[default] [port <e>] [addr <a>] [send-proxy] [via-socks4] [ssl] [sni <s>] [alpn <a>] \
         [linger] [proto <p>] [comment <m>]")], "opens a connection of a check"),

@@ -96,7 +96,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("no-tlsv12", &[], "no TLS 1.2"),
     s("no-tlsv13", &[], "no TLS 1.3"),
     s("no-verifyhost", &[], "undoes verifyhost"),
-    s("non-stick", &[], "never stored in stick tables").no_effect(super::LATER),
+    s("non-stick", &[], "never stored in stick tables"),
     s("npn", WORD, "protocols offered by NPN").no_effect("NPN has been replaced by ALPN"),
     s("observe", &[OneOf(&["none", "layer4", "layer7"])], "learns from traffic"),
     s(
@@ -113,7 +113,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("port", &[Int(1, 65535)], "port to check"),
     s("proto", WORD, "protocol without negotiation").no_effect(super::LATER),
     s("proxy-v2-options", WORD, "what a PROXY v2 header holds")
-        .partial("unique-id and crc32c; what TLS tells is not added"),
+        .partial("nothing is told of our own certificate (cert-key, cert-sig)"),
     s("quic-cc-algo", WORD, "QUIC congestion control").no_effect("QUIC is not supported"),
     s("redir", WORD, "redirects instead of forwarding"),
     s("renegotiate", &[], "allows renegotiation").no_effect("the TLS library never renegotiates"),

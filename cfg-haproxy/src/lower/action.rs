@@ -129,11 +129,20 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     fn http_variable(&mut self, name: &str, at: &At<'_, 't>) -> Option<Action> {
-        let (variable, conditions) = self.conditional_variable(at)?;
+        let (variable, when) = self.conditional_variable(at)?;
         Some(match name {
             "unset-var" => Action::UnsetVar(variable),
-            "set-var" => Action::SetVar(variable, self.program(at.rest(), &at.owner)?, conditions),
-            _ => Action::SetVarFmt(variable, self.plain_format(at)?, conditions),
+            "set-var" => Action::SetVar(variable, self.program(at.rest(), &at.owner)?, when),
+            _ => Action::SetVarFmt(variable, self.plain_format(at)?, when),
+        })
+    }
+
+    fn tcp_variable(&mut self, name: &str, at: &At<'_, 't>) -> Option<TcpAction> {
+        let (variable, when) = self.conditional_variable(at)?;
+        Some(match name {
+            "unset-var" => TcpAction::UnsetVar(variable),
+            "set-var" => TcpAction::SetVar(variable, self.program(at.rest(), &at.owner)?, when),
+            _ => TcpAction::SetVarFmt(variable, self.plain_format(at)?, when),
         })
     }
 
@@ -147,25 +156,6 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let name = VarName::parse(words.next().unwrap_or(""));
         match name.and_then(|name| Ok((name, VarConditions::parse(words)?))) {
             Ok(both) => Some(both),
-            Err(message) => {
-                self.action_error(inner, &at.owner, &message);
-                None
-            }
-        }
-    }
-
-    /// The name in parentheses; conditions behind it are not carried out.
-    fn variable(&mut self, at: &At<'_, 't>) -> Option<VarName> {
-        let Some(inner) = at.inner() else {
-            self.action_error(at.head(), &at.owner, "a variable's name is needed in parentheses");
-            return None;
-        };
-        let (name, conditions) = inner.text.split_once(',').unwrap_or((inner.text, ""));
-        if !conditions.is_empty() {
-            self.not_carried_out(inner.span, &format!("set-var(...,{conditions})"));
-        }
-        match VarName::parse(name) {
-            Ok(name) => Some(name),
             Err(message) => {
                 self.action_error(inner, &at.owner, &message);
                 None
@@ -254,10 +244,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 self.cache(at);
                 return None;
             }
+            _ if name.starts_with("sc-") => Action::Counter(self.counter(name, at)?),
             _ => {
-                if name.starts_with("sc-") {
-                    self.counter(name, at)?;
-                }
                 if !matches!(rule.action.status, crate::keyword::Status::NoEffect(_)) {
                     self.not_carried_out(at.head().span, &at.owner);
                 }
@@ -467,9 +455,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "close" => TcpAction::Close,
             "silent-drop" => TcpAction::SilentDrop(at.arg(1).and_then(|w| w.text.parse().ok())),
             "expect-proxy" => TcpAction::ExpectProxy,
-            "set-var" => TcpAction::SetVar(self.variable(&at)?, self.program(at.rest(), &at.owner)?),
-            "set-var-fmt" => TcpAction::SetVarFmt(self.variable(&at)?, self.plain_format(&at)?),
-            "unset-var" => TcpAction::UnsetVar(self.variable(&at)?),
+            "set-var" | "set-var-fmt" | "unset-var" => self.tcp_variable(name, &at)?,
             "set-src" => TcpAction::SetSrc(self.program(at.rest(), &at.owner)?),
             "set-src-port" => TcpAction::SetSrcPort(self.program(at.rest(), &at.owner)?),
             "set-dst" => TcpAction::SetDst(self.program(at.rest(), &at.owner)?),

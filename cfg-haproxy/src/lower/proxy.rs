@@ -80,6 +80,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             );
             out.push(self.one_proxy(proxy, id));
         }
+        store_servers(&mut out);
         out
     }
 
@@ -132,12 +133,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.table = proxy.table.as_ref().map(|t| table(proxy.name, t));
         spec.protocol = match mode {
             ProxyMode::Http => Arc::new(self.http(&making)),
-            _ => {
-                self.rules_without_http(&making);
-                let mut tcp = TcpProxy::default();
-                tcp.inspect_delay = settings.inspect_delay.map(|d| d.value);
-                Arc::new(tcp)
-            }
+            _ => Arc::new(self.tcp(&making)),
         };
         spec
     }
@@ -258,9 +254,15 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
     }
 
-    /// Rules that only HTTP evaluates are checked all the same.
-    fn rules_without_http(&mut self, making: &Making<'_, 't>) {
-        let _ = self.http(making);
+    /// What is not HTTP. Rules that only HTTP evaluates are checked all the same.
+    fn tcp(&mut self, making: &Making<'_, 't>) -> TcpProxy {
+        let http = self.http(making);
+        let mut tcp = TcpProxy::default();
+        tcp.servers = http.servers;
+        tcp.hash_key = http.hash_key;
+        tcp.captures = http.captures.request.len();
+        tcp.persist_rdp = making.settings.persist_rdp.map(|name| Arc::from(name.value));
+        tcp
     }
 
     pub(super) fn clause_condition(
@@ -311,6 +313,21 @@ pub(super) fn set_name(set: Sides) -> &'static str {
     crate::keyword::doc::RULE_SETS.iter().find(|(bit, _)| *bit == set).map_or("", |(_, name)| name)
 }
 
+/// Tables that `stick` rules use store servers, whether that was said or not.
+fn store_servers(proxies: &mut [ProxySpec]) {
+    let used: HashSet<String> = proxies
+        .iter()
+        .flat_map(|proxy| proxy.stick.iter().map(|rule| rule.table.as_deref().unwrap_or(proxy.name.as_str())))
+        .map(str::to_owned)
+        .collect();
+    for table in proxies.iter_mut().filter_map(|proxy| proxy.table.as_mut()) {
+        if used.contains(&*table.name) {
+            table.add_store(Store::new(DataType::ServerId));
+            table.add_store(Store::new(DataType::ServerKey));
+        }
+    }
+}
+
 /// A stick table called `name`.
 pub(super) fn table(name: &str, line: &StickTable<'_>) -> TableSpec {
     let key = match line.kind {
@@ -324,6 +341,9 @@ pub(super) fn table(name: &str, line: &StickTable<'_>) -> TableSpec {
     table.expire = line.expire;
     table.nopurge = line.nopurge;
     table.peers = line.peers.map(|p| Arc::from(p.text));
+    table.recv_only = line.recv_only;
+    table.bytes_factor = line.bytes_factor;
+    table.server_by_address = line.srvkey_addr;
     for item in &line.store {
         let Some(data) = DataType::by_name(item.name) else { continue };
         let mut store = Store::rate(data, item.period.unwrap_or_default());

@@ -106,6 +106,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.pool_low_conn = o.pool_low_conn.unwrap_or(0);
         spec.proxy_fields = self.proxy_fields(o);
         spec.send_proxy = o.send_proxy;
+        spec.non_stick = o.non_stick;
         let source = o.source.as_deref().or_else(|| shared.making.settings.source.as_ref().map(|s| &s.value));
         spec.source = source.and_then(|s| self.source(s));
         spec.init_addr = o.init_addr.clone().unwrap_or_else(|| vec![InitAddr::Last, InitAddr::Libc]);
@@ -152,6 +153,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 "unique-id" => fields.unique_id = true,
                 "crc32c" => fields.checksum = true,
                 "authority" => fields.authority = true,
+                "ssl" => fields.tls = true,
+                "cert-cn" => (fields.tls, fields.common_name) = (true, true),
+                "ssl-cipher" => (fields.tls, fields.cipher) = (true, true),
+                // Nothing is known of our own certificate; the rest is told all the same.
+                "cert-key" | "cert-sig" => fields.tls = true,
                 _ => {}
             }
         }

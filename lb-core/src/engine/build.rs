@@ -5,7 +5,7 @@ use super::plan::{LogPlan, Plan, ProxyPlan, ServerPlan, TargetPlan};
 use super::state::ProxyState;
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
-use crate::expr::{Arena, Env, Facts, Now, VarName, VarScope, Vars};
+use crate::expr::{Arena, Env, Facts, Now, VarConditions, VarName, VarScope, Vars};
 use crate::name::ProxyName;
 use crate::pool::{
     CheckDef, ObserveDef, Pool, PoolDef, PoolError, PoolEvent, ResolutionFailure, ServerDef, TrackDef,
@@ -156,9 +156,10 @@ pub(crate) fn assign(scope: &VarScope, name: &VarName, value: &VariableValue, no
     let facts = Outside { now, random: RefCell::new(Rng::new(now.date.as_nanos() as u64)) };
     let arena = Arena::new();
     let env = Env::new(&facts, Vars { process: Some(scope), ..Vars::NONE }, &arena);
+    let always = VarConditions::default();
     match value {
-        VariableValue::Expression(program) => tcp::set_var(&env, name, program),
-        VariableValue::Format(format) => tcp::set_var_fmt(&env, name, format),
+        VariableValue::Expression(program) => tcp::set_var(&env, name, program, &always),
+        VariableValue::Format(format) => tcp::set_var_fmt(&env, name, format, &always),
     }
 }
 

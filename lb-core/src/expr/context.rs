@@ -301,6 +301,8 @@ pub enum StreamFact {
     Uptime,
     /// Int: number of the worker thread.
     Thread,
+    /// Int: bytes received and not yet passed on, where they cannot be looked at.
+    BufferedLength(Direction),
 }
 
 /// A number describing a backend.

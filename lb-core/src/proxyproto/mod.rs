@@ -2,9 +2,12 @@
 //!
 //! "The PROXY protocol", versions 1 and 2 (haproxy.org, `doc/proxy-protocol.txt`).
 
+pub mod fields;
 mod parse;
+pub mod tlv;
 
 pub use parse::{Header, Invalid, Parsed, Tlv, parse};
+pub use tlv::{AUTHORITY, CRC32C, UNIQUE_ID};
 
 use crate::spec::ProxyHeaderVersion;
 use std::io::Write as _;
@@ -33,13 +36,15 @@ pub fn write_v1(out: &mut Vec<u8>, source: Option<SocketAddr>, destination: Opti
     let _ = write!(out, "PROXY {family} {from_ip} {to_ip} {} {}\r\n", from.port(), to.port());
 }
 
-/// Appends a binary header for a connection from `source` to `destination` with these additional fields.
+/// Appends a binary header for a connection from `source` to `destination` with these additional fields. A checksum among
+/// them is computed.
 pub fn write_v2(
     out: &mut Vec<u8>,
     source: Option<SocketAddr>,
     destination: Option<SocketAddr>,
     tlvs: &[Tlv<'_>],
 ) {
+    let begin = out.len();
     out.extend_from_slice(&SIGNATURE);
     out.push(VERSION_COMMAND_PROXY);
     let start = out.len();
@@ -59,34 +64,23 @@ pub fn write_v2(
         }
         _ => out.extend_from_slice(&[0; 3]),
     }
+    let mut checksum = None;
     for tlv in tlvs {
-        let length = u16::try_from(tlv.value.len()).unwrap_or(u16::MAX);
-        out.push(tlv.kind);
-        out.extend_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(&tlv.value[..usize::from(length)]);
+        // What would exceed the two bytes of the header's length is left out.
+        if out.len() - start + tlv.value.len() > usize::from(u16::MAX) {
+            continue;
+        }
+        tlv::push(out, tlv.kind, tlv.value);
+        if tlv.kind == CRC32C && tlv.value.len() == 4 {
+            checksum = Some(out.len() - 4);
+        }
     }
     let length = u16::try_from(out.len() - start - 3).unwrap_or(u16::MAX);
     out[start + 1..start + 3].copy_from_slice(&length.to_be_bytes());
-}
-
-/// Type of the field with the checksum.
-const CRC32C: u8 = 0x03;
-
-/// Like [`write_v2`], with a checksum over the whole header as the last field.
-pub fn write_v2_checked(
-    out: &mut Vec<u8>,
-    source: Option<SocketAddr>,
-    destination: Option<SocketAddr>,
-    tlvs: &[Tlv<'_>],
-) {
-    let start = out.len();
-    let mut all = tlvs.to_vec();
-    // The checksum is computed with its own four bytes taken as zero.
-    all.push(Tlv { kind: CRC32C, value: &[0; 4] });
-    write_v2(out, source, destination, &all);
-    let sum = crate::expr::crc32c(&out[start..]).to_be_bytes();
-    let at = out.len() - 4;
-    out[at..].copy_from_slice(&sum);
+    if let Some(at) = checksum {
+        let sum = crate::expr::crc32c(&out[begin..]);
+        out[at..at + 4].copy_from_slice(&sum.to_be_bytes());
+    }
 }
 
 /// The header that begins a health check: the check's own addresses in the text form, "local" in the binary one.
@@ -154,15 +148,14 @@ mod tests {
     #[test]
     fn the_checksum_covers_the_header_with_itself_as_zero() {
         let mut out = b"before".to_vec();
-        let id = Tlv { kind: 5, value: b"id" };
-        write_v2_checked(&mut out, addr("192.0.2.1:1"), addr("192.0.2.2:2"), &[id]);
+        let fields = [Tlv { kind: CRC32C, value: &[0; 4] }, Tlv { kind: 5, value: b"id" }];
+        write_v2(&mut out, addr("192.0.2.1:1"), addr("192.0.2.2:2"), &fields);
         let header = &mut out[6..];
         let Parsed::Complete(parsed) = parse(header) else { panic!() };
         let fields: Vec<(u8, Vec<u8>)> = parsed.tlvs().map(|tlv| (tlv.kind, tlv.value.to_vec())).collect();
-        assert_eq!(fields[0], (5, b"id".to_vec()));
-        let sum = fields[1].1.clone();
-        let len = header.len();
-        header[len - 4..].fill(0);
+        assert_eq!(fields[1], (5, b"id".to_vec()));
+        let (sum, len) = (fields[0].1.clone(), header.len());
+        header[len - 9..len - 5].fill(0);
         assert_eq!(sum, crate::expr::crc32c(header).to_be_bytes());
     }
 

@@ -31,8 +31,11 @@ pub enum Invalid {
     /// The binary addresses do not fit the announced length.
     #[error("addresses exceed the header")]
     Length,
-    /// An additional field does not fit the announced length.
-    #[error("a field exceeds the header")]
+    /// The checksum is not that of the header.
+    #[error("wrong checksum")]
+    Checksum,
+    /// An additional field exceeds the header.
+    #[error("malformed field")]
     Field,
 }
 
@@ -64,14 +67,12 @@ pub struct Tlv<'a> {
 impl<'a> Header<'a> {
     /// The additional fields, up to the first malformed one.
     pub fn tlvs(&self) -> impl Iterator<Item = Tlv<'a>> + use<'a> {
-        let mut rest = self.tlvs;
-        std::iter::from_fn(move || {
-            let (head, tail) = rest.split_first_chunk::<3>()?;
-            let length = usize::from(u16::from_be_bytes([head[1], head[2]]));
-            let value = tail.get(..length)?;
-            rest = &tail[length..];
-            Some(Tlv { kind: head[0], value })
-        })
+        super::tlv::fields(self.tlvs)
+    }
+
+    /// The bytes of the additional fields, for [`tlv::find`](super::tlv::find).
+    pub fn fields(&self) -> &'a [u8] {
+        self.tlvs
     }
 }
 
@@ -127,30 +128,19 @@ fn binary(bytes: &[u8]) -> Parsed<'_> {
     };
     let Some(body) = bytes.get(16..length) else { return Parsed::Incomplete };
     let used = match head[1] >> 4 {
+        _ if local => 0,
         1 => 12,
         2 => 36,
         3 => 216,
-        _ => 0,
+        // Nothing is known of what such a header holds.
+        _ => body.len(),
     };
-    if body.len() < used && !local {
-        return Parsed::Invalid(Invalid::Length);
-    }
-    let fields = body.get(used..).unwrap_or_default();
-    if !local && !is_whole(fields) {
-        return Parsed::Invalid(Invalid::Field);
+    let Some(fields) = body.get(used..) else { return Parsed::Invalid(Invalid::Length) };
+    if let Err(invalid) = super::tlv::check(&bytes[..length], fields) {
+        return Parsed::Invalid(invalid);
     }
     let (source, destination) = if local { (None, None) } else { addresses(head[1] >> 4, body) };
     Parsed::Complete(Header { source, destination, local, length, tlvs: fields })
-}
-
-/// Whether the fields end where the header does.
-fn is_whole(mut fields: &[u8]) -> bool {
-    while let Some((head, tail)) = fields.split_first_chunk::<3>() {
-        let length = usize::from(u16::from_be_bytes([head[1], head[2]]));
-        let Some(rest) = tail.get(length..) else { return false };
-        fields = rest;
-    }
-    fields.is_empty()
 }
 
 fn addresses(family: u8, body: &[u8]) -> (Option<SocketAddr>, Option<SocketAddr>) {

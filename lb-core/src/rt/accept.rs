@@ -1,6 +1,6 @@
 //! Accepting connections and giving them to workers.
 
-use super::connection::{Connection, ConnectionGuard, ListenerHandle, Stamp};
+use super::connection::{Connection, ConnectionGuard, ListenerHandle, Session, Stamp};
 use super::generation::Generation;
 use super::sessions::Sessions;
 use super::{Stream, Worker, listener};
@@ -252,19 +252,7 @@ fn start(accepted: Accepted, peer: Option<SocketAddr>, target: Target, worker: &
         }
     };
     let Ok(stream) = stream else { return };
-    super::handshake::start(Connection {
-        stream,
-        peer,
-        announced: None,
-        proxied: None,
-        worker: worker.clone(),
-        listener: target.handle,
-        generation: target.generation,
-        proxy: target.proxy,
-        accepted: now,
-        handshake_ms: 0,
-        guard,
-    });
+    super::handshake::start(Connection { stream, session: Session::new(target, peer, now, guard) });
 }
 
 pub(crate) fn millis(stamp: Stamp) -> u64 {

@@ -46,6 +46,11 @@ impl Buffer {
         &mut self.bytes[self.end..]
     }
 
+    /// How many unused bytes there are behind the filled ones.
+    pub fn spare_len(&self) -> usize {
+        self.bytes.len() - self.end
+    }
+
     /// Counts the first `n` spare bytes as filled.
     pub fn fill(&mut self, n: usize) {
         self.end = (self.end + n).min(self.bytes.len());

@@ -4,7 +4,9 @@ use super::generation::Generation;
 use super::sessions::Place;
 use super::{Stream, Timers, Worker};
 use crate::engine::{ProxyPlan, state::ListenerState};
+use crate::expr::{Now, VarScope};
 use crate::spec::{ListenerSpec, ProtocolSpec};
+use crate::stick::{Event, Slots, Tracked};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -41,6 +43,12 @@ impl Stamp {
             instant: Instant::now(),
             date: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         }
+    }
+}
+
+impl From<Stamp> for Now {
+    fn from(stamp: Stamp) -> Self {
+        Self { date: stamp.date, instant: stamp.instant }
     }
 }
 
@@ -82,12 +90,28 @@ impl ProxyInfo {
 pub struct Connection {
     /// The bytes, after TLS and PROXY header.
     pub stream: Stream,
+    /// Everything else.
+    pub session: Session,
+}
+
+impl Connection {
+    /// Parts with the stream, for a session that outlives or replaces it.
+    pub fn split(self) -> (Stream, Session) {
+        (self.stream, self.session)
+    }
+
+    /// The address the client connected to.
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.session.local(&self.stream)
+    }
+}
+
+/// A [`Connection`] without its stream; the counts of connections go with it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Session {
     /// The client's address as rules and logs see it; `None` for unix sockets.
     pub peer: Option<SocketAddr>,
-    /// The address the client connected to, if a PROXY header told; else ask the stream.
-    pub announced: Option<SocketAddr>,
-    /// Fields of the PROXY header it began with.
-    pub proxied: Option<Box<ProxyInfo>>,
     /// The worker that serves it.
     pub worker: Worker,
     /// The listener it came in by.
@@ -100,11 +124,49 @@ pub struct Connection {
     pub accepted: Stamp,
     /// Milliseconds the handshakes took.
     pub handshake_ms: u32,
-    /// Keeps the counts of connections right.
-    pub(crate) guard: ConnectionGuard,
+    /// Variables of the session.
+    pub vars: VarScope,
+    /// What few sessions need.
+    notes: Option<Box<Notes>>,
+    guard: ConnectionGuard,
 }
 
-impl Connection {
+/// What the PROXY header and the rules on the connection leave behind.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Notes {
+    /// The address the client connected to, if a PROXY header or a rule told.
+    pub announced: Option<SocketAddr>,
+    /// A rule asked for a PROXY header.
+    pub(super) expects_proxy: bool,
+    /// The PROXY header, if there was one.
+    pub(super) proxied: Option<ProxyInfo>,
+    /// Entries of stick tables the connection is counted in.
+    pub tracked: Slots,
+}
+
+impl Session {
+    /// A session that begins.
+    pub(super) fn new(
+        target: super::accept::Target,
+        peer: Option<SocketAddr>,
+        accepted: Stamp,
+        guard: ConnectionGuard,
+    ) -> Self {
+        Self {
+            peer,
+            worker: guard.worker.clone(),
+            listener: target.handle,
+            generation: target.generation,
+            proxy: target.proxy,
+            accepted,
+            handshake_ms: 0,
+            vars: VarScope::new(),
+            notes: None,
+            guard,
+        }
+    }
+
     /// The frontend.
     pub fn frontend(&self) -> &Arc<ProxyPlan> {
         self.generation.plan.proxy(self.proxy)
@@ -115,71 +177,44 @@ impl Connection {
         self.worker.timers()
     }
 
-    /// Connections of the process.
-    pub fn process_connections(&self) -> usize {
-        self.guard.total.load(Relaxed)
+    /// What few sessions need, if it was needed.
+    pub fn notes(&self) -> Option<&Notes> {
+        self.notes.as_deref()
     }
 
-    /// The address the client connected to.
-    pub fn local(&self) -> Option<SocketAddr> {
-        self.announced.or_else(|| match self.listener.addr {
-            Some(addr) if !addr.ip().is_unspecified() => Some(addr),
-            _ => self.stream.local_addr(),
-        })
+    /// What few sessions need.
+    pub fn notes_mut(&mut self) -> &mut Notes {
+        self.notes.get_or_insert_default()
     }
 
-    /// Takes note of where the session goes, by places in its plan, for those who list sessions.
-    pub fn bound_for(&self, backend: usize, server: Option<usize>) {
-        self.guard.place.entry.bound_for(backend, server);
+    /// The entry of a stick table that the connection is counted in by a slot.
+    pub fn tracked(&self, slot: usize) -> Option<&Tracked> {
+        self.notes()?.tracked.get(slot)
     }
 
-    /// Parts with the stream, for a session that outlives or replaces it; the counts go with the guard.
-    pub fn split(self) -> (Stream, Session) {
-        let session = Session {
-            peer: self.peer,
-            announced: self.announced,
-            proxied: self.proxied,
-            worker: self.worker,
-            listener: self.listener,
-            generation: self.generation,
-            proxy: self.proxy,
-            accepted: self.accepted,
-            handshake_ms: self.handshake_ms,
-            guard: self.guard,
-        };
-        (self.stream, session)
+    /// Counts something in the entries of stick tables that `stream` and the connection are counted in; the stream's hide
+    /// the connection's.
+    pub fn count(&mut self, stream: &mut Slots, event: Event) {
+        let behind =
+            self.notes.as_deref_mut().map(|notes| &mut notes.tracked).filter(|slots| !slots.is_empty());
+        if stream.is_empty() && behind.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        stream.count(event, now);
+        if let Some(behind) = behind {
+            behind.count_behind(stream, event, now);
+        }
     }
-}
 
-/// A [`Connection`] without its stream.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Session {
-    /// The client's address.
-    pub peer: Option<SocketAddr>,
-    /// The address the client connected to, if a PROXY header told.
-    pub announced: Option<SocketAddr>,
-    /// Fields of the PROXY header it began with.
-    pub proxied: Option<Box<ProxyInfo>>,
-    /// The worker that serves it.
-    pub worker: Worker,
-    /// The listener it came in by.
-    pub listener: Arc<ListenerHandle>,
-    /// The plan it started with.
-    pub generation: Arc<Generation>,
-    /// Index of its frontend in the plan.
-    pub proxy: usize,
-    /// When it was accepted.
-    pub accepted: Stamp,
-    /// Milliseconds the handshakes took.
-    pub handshake_ms: u32,
-    guard: ConnectionGuard,
-}
+    /// What a PROXY header told beside addresses, if there was one.
+    pub fn proxied(&self) -> Option<&ProxyInfo> {
+        self.notes()?.proxied.as_ref()
+    }
 
-impl Session {
-    /// The frontend.
-    pub fn frontend(&self) -> &Arc<ProxyPlan> {
-        self.generation.plan.proxy(self.proxy)
+    /// The address the client connected to, if a PROXY header or a rule told.
+    pub fn announced(&self) -> Option<SocketAddr> {
+        self.notes()?.announced
     }
 
     /// Connections of the process.
@@ -190,11 +225,16 @@ impl Session {
     /// Takes note of where the session goes, by places in its plan, for those who list sessions.
     pub fn bound_for(&self, backend: usize, server: Option<usize>) {
         self.guard.place.entry.bound_for(backend, server);
+    }
+
+    /// Its place in the list of sessions.
+    pub(super) fn entry(&self) -> Arc<super::sessions::Entry> {
+        Arc::clone(&self.guard.place.entry)
     }
 
     /// The address the client connected to by `stream`.
     pub fn local(&self, stream: &Stream) -> Option<SocketAddr> {
-        self.announced.or_else(|| match self.listener.addr {
+        self.announced().or_else(|| match self.listener.addr {
             Some(addr) if !addr.ip().is_unspecified() => Some(addr),
             _ => stream.local_addr(),
         })

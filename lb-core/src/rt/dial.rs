@@ -7,6 +7,7 @@ use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
 use crate::health::Observation;
 use crate::pool::{Acquired, Lease, Outcome, Request};
+use crate::spec::ServerSpec;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -30,6 +31,29 @@ pub struct Dial<'a> {
     pub worker: usize,
     /// A timer of the session; its deadline is overwritten.
     pub timer: &'a Timer,
+    /// What connections tell of the client's beside its addresses.
+    pub tell: Tell<'a>,
+}
+
+/// Says what a connection to one server tells of the client's.
+#[derive(Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "a function")]
+pub struct Tell<'a>(pub &'a (dyn Fn(&ServerSpec) -> Told + Send + Sync));
+
+impl std::fmt::Debug for Tell<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tell")
+    }
+}
+
+/// What a connection to a server tells of the client's beside its addresses; see [`Ends`].
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Told {
+    /// The name to announce in the TLS handshake.
+    pub sni: Option<String>,
+    /// Additional fields for a PROXY header of the binary form.
+    pub fields: Vec<(u8, Vec<u8>)>,
 }
 
 /// A connection to a server, and how it came about.
@@ -215,7 +239,10 @@ impl Dial<'_> {
     }
 
     async fn connect(&self, server: &ServerPlan, id: Option<ServerId>) -> io::Result<Stream> {
-        let ends = Ends::new(self.client, self.destination);
+        let told = (self.tell.0)(&server.spec);
+        let mut ends = Ends::new(self.client, self.destination);
+        ends.sni = told.sni.as_deref();
+        ends.fields = told.fields.iter().map(|(kind, value)| (*kind, &value[..])).collect();
         open_server(self.generation, self.backend, server, id, &ends).await
     }
 
@@ -292,14 +319,11 @@ pub fn server_endpoint(
 
 /// The PROXY header of a connection to `server`, if it begins with one.
 fn proxy_header(server: &ServerPlan, ends: &Ends<'_>) -> Option<Vec<u8>> {
-    use crate::proxyproto::{Tlv, write_v1, write_v2, write_v2_checked};
+    use crate::proxyproto::{Tlv, write_v1, write_v2};
     let mut header = Vec::new();
     let tlvs: Vec<Tlv<'_>> = ends.fields.iter().map(|(kind, value)| Tlv { kind: *kind, value }).collect();
     match server.spec.send_proxy? {
         crate::spec::ProxyHeaderVersion::V1 => write_v1(&mut header, ends.client, ends.destination),
-        _ if server.spec.proxy_fields.checksum => {
-            write_v2_checked(&mut header, ends.client, ends.destination, &tlvs);
-        }
         _ => write_v2(&mut header, ends.client, ends.destination, &tlvs),
     }
     Some(header)

@@ -1,10 +1,14 @@
-//! What rules and logs of layer 4 know about a session.
+//! What rules and logs know about a session, from the first rule on its connection to its log line.
 
-use super::Stamp;
 use super::connection::Session;
-use super::{ProxyInfo, Stream, sys};
-use crate::expr::{EngineView, Facts, Now, ProxyRef, Sample, ServerRef, Side, StreamFact};
+use super::passage::Passage;
+use super::{ProxyInfo, Stamp, Stream, sys};
+use crate::expr::{
+    Direction, EngineView, Facts, Now, Peek, ProxyRef, Sample, ServerRef, Side, StreamFact, TlsFact, Vars,
+};
 use crate::log::Record;
+use crate::proxyproto::tlv;
+use crate::stick::Tracked;
 use std::net::SocketAddr;
 
 /// The facts of a session, gathered once.
@@ -13,6 +17,10 @@ use std::net::SocketAddr;
 pub struct SessionFacts<'a> {
     /// The session.
     pub session: &'a Session,
+    /// The client's connection, while there is one.
+    pub client: Option<&'a Stream>,
+    /// The connection to the server, once there is one.
+    pub upstream: Option<&'a Stream>,
     /// The address the client connected to.
     pub local: Option<SocketAddr>,
     /// Now.
@@ -23,12 +31,54 @@ pub struct SessionFacts<'a> {
     pub server: Option<ServerRef<'a>>,
     /// What logs print, once the session has ended.
     pub record: Option<Record<'a>>,
+    /// What the client sent and nobody has taken yet.
+    pub request: Option<Peek<'a>>,
+    /// What the server sent and nobody has taken yet.
+    pub response: Option<Peek<'a>>,
+    /// Which of them is looked at.
+    pub direction: Direction,
+    /// The delay of an inspection is not over.
+    pub waiting: bool,
+    /// What rules did with the stream in TCP mode.
+    pub(super) passage: Option<&'a Passage>,
 }
 
 impl<'a> SessionFacts<'a> {
     /// Of a session whose backend is not chosen yet.
-    pub fn new(session: &'a Session, local: Option<SocketAddr>) -> Self {
-        Self { session, local, now: Stamp::now(), backend: None, server: None, record: None }
+    pub fn new(session: &'a Session, client: Option<&'a Stream>) -> Self {
+        Self {
+            session,
+            client,
+            upstream: None,
+            local: client.map_or_else(|| session.announced(), |client| session.local(client)),
+            now: Stamp::now(),
+            backend: None,
+            server: None,
+            record: None,
+            request: None,
+            response: None,
+            direction: Direction::Request,
+            waiting: false,
+            passage: None,
+        }
+    }
+
+    /// The variables within reach.
+    pub fn vars(&self) -> Vars<'a> {
+        let vars = Vars {
+            process: Some(self.session.generation.plan.variables()),
+            session: Some(&self.session.vars),
+            ..Vars::NONE
+        };
+        match self.passage {
+            Some(passage) => Vars {
+                transaction: Some(&passage.transaction),
+                request: Some(&passage.request),
+                response: Some(&passage.response),
+                ..vars
+            },
+            None => vars,
+        }
     }
 }
 
@@ -38,11 +88,27 @@ impl Facts for SessionFacts<'_> {
     }
 
     fn src(&self) -> Option<SocketAddr> {
-        self.session.peer
+        self.passage.and_then(|passage| passage.source).or(self.session.peer)
     }
 
     fn dst(&self) -> Option<SocketAddr> {
+        self.passage.and_then(|passage| passage.destination).or(self.local)
+    }
+
+    fn client_src(&self) -> Option<SocketAddr> {
+        self.session.peer
+    }
+
+    fn client_dst(&self) -> Option<SocketAddr> {
         self.local
+    }
+
+    fn server_src(&self) -> Option<SocketAddr> {
+        self.upstream?.local_addr()
+    }
+
+    fn server_dst(&self) -> Option<SocketAddr> {
+        self.upstream?.peer_addr()
     }
 
     fn listener(&self) -> Option<ProxyRef<'_>> {
@@ -67,19 +133,86 @@ impl Facts for SessionFacts<'_> {
         self.server
     }
 
-    fn stream(&self, fact: StreamFact) -> Option<Sample<'_>> {
-        connection_fact(fact, self.session.proxied.as_deref(), |_| None)
-    }
-
     fn record(&self) -> Option<Record<'_>> {
         self.record
     }
+
+    fn tls(&self, side: Side, fact: TlsFact) -> Option<Sample<'_>> {
+        let stream = match side {
+            Side::Client => self.client?,
+            Side::Server => self.upstream?,
+        };
+        stream.tls_fact(fact)
+    }
+
+    fn buffer(&self, direction: Direction) -> Option<Peek<'_>> {
+        match direction {
+            Direction::Request => self.request,
+            Direction::Response => self.response,
+        }
+    }
+
+    fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    fn wait_ended(&self) -> bool {
+        !self.waiting
+    }
+
+    fn random(&self) -> u64 {
+        random()
+    }
+
+    fn tracked(&self, slot: usize) -> Option<&Tracked> {
+        let own = self.passage.and_then(|passage| passage.tracked.get(slot));
+        own.or_else(|| self.session.tracked(slot))
+    }
+
+    fn stream(&self, fact: StreamFact) -> Option<Sample<'_>> {
+        match fact {
+            StreamFact::PriorityClass => self.passage.map(|p| Sample::Int(p.class.into())),
+            StreamFact::PriorityOffset => self.passage.map(|p| Sample::Int(p.offset.into())),
+            _ => self.session.fact(fact).or_else(|| {
+                connection_fact(fact, self.session.proxied(), |side| match side {
+                    Side::Client => self.client,
+                    Side::Server => self.upstream,
+                })
+            }),
+        }
+    }
 }
 
-/// Type of the PROXY header field with the name the client announced.
-const AUTHORITY: u8 = 0x02;
-/// Type of the PROXY header field with a unique id.
-const UNIQUE_ID: u8 = 0x05;
+impl Session {
+    /// A property of the session that does not depend on what its protocol does.
+    pub fn fact(&self, fact: StreamFact) -> Option<Sample<'_>> {
+        match fact {
+            StreamFact::ListenerConnections => {
+                i64::try_from(self.listener.state.sessions.level().cur).ok().map(Sample::Int)
+            }
+            StreamFact::DefaultBackend => {
+                let name = self.frontend().spec.default_backend.as_ref()?;
+                Some(Sample::Str(name.as_str().as_bytes()))
+            }
+            StreamFact::Thread => i64::try_from(self.worker.id()).ok().map(Sample::Int),
+            _ => None,
+        }
+    }
+}
+
+/// Random bits: fast, and different in every process and thread.
+pub fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    thread_local! {
+        static STATE: std::cell::Cell<u64> = std::cell::Cell::new(RandomState::new().hash_one(0));
+    }
+    // Sebastiano Vigna's SplitMix64 (public domain).
+    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    STATE.set(state);
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
 
 /// Facts that every protocol answers alike: what a PROXY header told, and what the system knows of a connection.
 pub fn connection_fact<'a>(
@@ -95,8 +228,8 @@ pub fn connection_fact<'a>(
     let number = |number: u32| Some(Sample::Int(i64::from(number)));
     match fact {
         StreamFact::ReceivedProxy => Some(Sample::Bool(proxied.is_some())),
-        StreamFact::ProxyAuthority => field(AUTHORITY).map(Sample::Str),
-        StreamFact::ProxyUniqueId => field(UNIQUE_ID).map(Sample::Bin),
+        StreamFact::ProxyAuthority => field(tlv::AUTHORITY).map(Sample::Str),
+        StreamFact::ProxyUniqueId => field(tlv::UNIQUE_ID).map(Sample::Bin),
         StreamFact::ProxyTlv(kind) => field(kind).map(Sample::Str),
         StreamFact::RoundTrip(side) => number(tcp(side)?.round_trip),
         StreamFact::RoundTripVariance(side) => number(tcp(side)?.variance),

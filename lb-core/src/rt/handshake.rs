@@ -2,9 +2,9 @@
 
 use super::Connection;
 use super::connection::{ProxyInfo, Stamp};
-use super::rules::{Decision, decide};
-use crate::expr::VarScope;
+use super::rules::{Scene, Verdict};
 use crate::proxyproto::{Parsed, parse};
+use crate::stick::{Event, Slots};
 use std::io;
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
@@ -17,12 +17,15 @@ const MAX_HEADER: usize = 16 + 4096;
 /// The protocol gets a task of its own that holds nothing but the protocol's future: with many idle connections the size
 /// of that task is most of the memory.
 pub(super) fn start(mut connection: Connection) {
-    let worker = connection.worker.clone();
-    let frontend = Arc::clone(connection.frontend());
+    let worker = connection.session.worker.clone();
+    let frontend = Arc::clone(connection.session.frontend());
     let rules = &frontend.spec.tcp_rules.connection;
-    if !rules.is_empty() && decide(rules, &mut connection, &VarScope::new()) == Decision::Reject {
-        frontend.state.front.counters.of(worker.id()).denied_connections.inc();
-        return connection.stream.reset_on_close();
+    if !rules.is_empty() {
+        let verdict = Scene::new(&mut connection.session, &connection.stream).run(rules, 0, &frontend);
+        if refused(&connection, verdict) {
+            frontend.state.front.counters.of(worker.id()).denied_connections.inc();
+            return;
+        }
     }
     if needs_handshake(&connection) {
         worker.spawn(Box::pin(async move {
@@ -35,30 +38,51 @@ pub(super) fn start(mut connection: Connection) {
     }
 }
 
-fn begin(mut connection: Connection) {
-    let frontend = Arc::clone(connection.frontend());
-    let rules = &frontend.spec.tcp_rules.session;
-    if !rules.is_empty() && decide(rules, &mut connection, &VarScope::new()) == Decision::Reject {
-        frontend.state.front.counters.of(connection.worker.id()).denied_sessions.inc();
-        return connection.stream.reset_on_close();
+/// Whether the rules end the connection; then it closes with a reset, or silently.
+fn refused(connection: &Connection, verdict: Verdict) -> bool {
+    match verdict {
+        Verdict::Reject | Verdict::Close => connection.stream.reset_on_close(),
+        Verdict::SilentDrop(ttl) => connection.stream.silence_on_close(ttl),
+        Verdict::Accept | Verdict::Wait | Verdict::Pause(..) => return false,
     }
-    let Some(protocol) = connection.generation.protocol(connection.proxy).cloned() else { return };
-    let counters = &connection.frontend().state.front.counters;
-    counters.of(connection.worker.id()).sessions.inc();
-    let worker = connection.worker.clone();
-    let entry = Arc::clone(&connection.guard.place.entry);
+    true
+}
+
+fn begin(mut connection: Connection) {
+    let frontend = Arc::clone(connection.session.frontend());
+    let rules = &frontend.spec.tcp_rules.session;
+    let worker = connection.session.worker.clone();
+    let counters = frontend.state.front.counters.of(worker.id());
+    if !rules.is_empty() {
+        let verdict = Scene::new(&mut connection.session, &connection.stream).run(rules, 0, &frontend);
+        if refused(&connection, verdict) {
+            counters.denied_sessions.inc();
+            return;
+        }
+    }
+    connection.session.count(&mut Slots::new(), Event::Session);
+    let generation = Arc::clone(&connection.session.generation);
+    let Some(protocol) = generation.protocol(connection.session.proxy).cloned() else { return };
+    counters.sessions.inc();
+    let entry = connection.session.entry();
     let task = worker.spawn(protocol.serve(connection));
     entry.served_by(task.abort_handle());
 }
 
 fn needs_handshake(connection: &Connection) -> bool {
-    connection.listener.spec.accept_proxy || connection.listener.spec.tls.is_some()
+    expects_proxy(connection) || connection.session.listener.spec.tls.is_some()
+}
+
+/// Whether a PROXY header comes first: by the listener, or by a rule.
+fn expects_proxy(connection: &Connection) -> bool {
+    connection.session.listener.spec.accept_proxy
+        || connection.session.notes().is_some_and(|notes| notes.expects_proxy)
 }
 
 /// The connection after its handshakes; `None` if one failed or took too long, which ends the connection without a word.
 async fn shake(connection: Connection) -> Option<Connection> {
-    let frontend = connection.frontend().clone();
-    let worker = connection.worker.id();
+    let frontend = connection.session.frontend().clone();
+    let worker = connection.session.worker.id();
     let limit = frontend.spec.timeouts.effective_client_hs();
     let done = match limit {
         Some(limit) => tokio::time::timeout(limit, steps(connection)).await.unwrap_or_else(|e| Err(e.into())),
@@ -74,15 +98,16 @@ async fn shake(connection: Connection) -> Option<Connection> {
 }
 
 async fn steps(mut connection: Connection) -> io::Result<Connection> {
-    if connection.listener.spec.accept_proxy {
+    if expects_proxy(&connection) {
         proxy_header(&mut connection).await?;
     }
     #[cfg(feature = "tls")]
-    if let Some(tls) = &connection.listener.tls {
+    if let Some(tls) = &connection.session.listener.tls {
         connection.stream = tls.clone().accept(connection.stream).await?;
     }
-    let spent = Stamp::now().instant.duration_since(connection.accepted.instant);
-    connection.handshake_ms = u32::try_from(spent.as_millis()).unwrap_or(u32::MAX);
+    let session = &mut connection.session;
+    let spent = Stamp::now().instant.duration_since(session.accepted.instant);
+    session.handshake_ms = u32::try_from(spent.as_millis()).unwrap_or(u32::MAX);
     Ok(connection)
 }
 
@@ -105,11 +130,13 @@ async fn proxy_header(connection: &mut Connection) -> io::Result<()> {
                 continue;
             }
         };
+        let session = &mut connection.session;
+        let notes = session.notes_mut();
+        let fields = header.tlvs().map(|tlv| (tlv.kind, tlv.value.to_vec())).collect();
+        notes.proxied = Some(ProxyInfo { fields });
         if !header.local {
-            connection.peer = header.source.or(connection.peer);
-            connection.announced = header.destination.or(connection.announced);
-            let fields = header.tlvs().map(|tlv| (tlv.kind, tlv.value.to_vec())).collect();
-            connection.proxied = Some(Box::new(ProxyInfo { fields }));
+            notes.announced = header.destination.or(notes.announced);
+            session.peer = header.source.or(session.peer);
         }
         return Ok(());
     }

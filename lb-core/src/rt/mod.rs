@@ -17,12 +17,15 @@ mod ctl_socket;
 mod dial;
 mod dialect;
 mod facts;
+mod first_answer;
 mod generation;
 mod handshake;
 mod health;
+mod inspect;
 mod listener;
 mod logger;
 mod outlet;
+mod passage;
 mod probe;
 mod relay;
 mod reporter;
@@ -34,6 +37,8 @@ mod splice;
 mod stream;
 mod sys;
 mod tcp;
+mod tcp_log;
+mod tcp_server;
 mod timer;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -45,12 +50,12 @@ pub use buffer::Buffer;
 pub use channel::AsyncChannel;
 pub use connect::connect;
 pub use connection::{
-    BoxFuture, Connection, ListenerHandle, Protocol, ProtocolFactory, ProxyInfo, Session, Stamp,
+    BoxFuture, Connection, ListenerHandle, Notes, Protocol, ProtocolFactory, ProxyInfo, Session, Stamp,
 };
 pub use control::LiveControl;
-pub use dial::{Dial, DialError, Dialed, Ends, Trace, open_server, server_endpoint, server_of};
+pub use dial::{Dial, DialError, Dialed, Ends, Tell, Told, Trace, open_server, server_endpoint, server_of};
 pub use dialect::Dialect;
-pub use facts::{SessionFacts, connection_fact};
+pub use facts::{SessionFacts, connection_fact, random};
 pub use generation::{Event, Generation, ServerHooks};
 pub use listener::{ListenError, adopt_all, open};
 pub use logger::ProxyLogger;
@@ -63,5 +68,6 @@ pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use stream::Transport;
 pub use tcp::tcp;
+pub use tcp_server::remembered_server;
 pub use timer::{Timer, Timers};
 pub use worker::{Worker, Workers, processors};

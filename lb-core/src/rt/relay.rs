@@ -2,6 +2,7 @@
 
 use super::splice::Pipe;
 use super::{Buffer, Stream, Timer};
+use crate::expr::Peek;
 use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -106,6 +107,57 @@ impl Relay {
     /// Bytes taken from the client and from the server so far.
     pub fn bytes(&self) -> (u64, u64) {
         (self.request.bytes, self.response.bytes)
+    }
+
+    /// What the server sent and nobody has taken yet, before [`run`](Self::run).
+    pub(super) fn answer(&self) -> Peek<'_> {
+        let bytes = self.response.buffer.as_ref().map_or(&[][..], Buffer::filled);
+        let full = self.response.buffer.as_ref().is_some_and(|buffer| buffer.spare_len() == 0);
+        Peek { bytes, complete: self.response.ended || full }
+    }
+
+    /// Moves what can be moved to the server and receives what it has sent, without waiting.
+    pub(super) async fn receive_now(&mut self, client: &mut Stream, server: &mut Stream) {
+        std::future::poll_fn(|cx| {
+            // What fails here fails again when it is waited for.
+            let _ = self.request.poll(cx, client, server, self.limits.bufsize);
+            let _ = self.response.poll_gather(cx, server, self.limits.bufsize);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Moves the client's bytes to the server while more of the answer is waited for, at most until `deadline`. `None`
+    /// when something came or the time is over.
+    pub(super) async fn receive(
+        &mut self,
+        client: &mut Stream,
+        server: &mut Stream,
+        timer: &Timer,
+        deadline: Instant,
+    ) -> Option<RelayEnd> {
+        std::future::poll_fn(|cx| {
+            let before = self.progress();
+            if let Poll::Ready(Err(fault)) = self.request.poll(cx, client, server, self.limits.bufsize) {
+                return Poll::Ready(Some(match fault {
+                    Fault::Read(e) => RelayEnd::Client(e),
+                    Fault::Write(e) => RelayEnd::Server(e),
+                }));
+            }
+            match self.response.poll_gather(cx, server, self.limits.bufsize) {
+                Poll::Ready(Ok(())) => return Poll::Ready(None),
+                Poll::Ready(Err(e)) => return Poll::Ready(Some(RelayEnd::Server(e))),
+                Poll::Pending => {}
+            }
+            if self.progress() != before {
+                let now = Instant::now();
+                (self.client_active, self.server_active) = (now, now);
+            }
+            timer.set(self.deadline().into_iter().chain([deadline]).min());
+            ready!(timer.poll_expired(cx));
+            Poll::Ready(self.expired(Instant::now()))
+        })
+        .await
     }
 
     /// Relays until the end. Cancel safe: nothing in flight is lost, the call may be repeated.
@@ -213,6 +265,25 @@ impl Direction {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Receives behind what was received, without passing anything on. Ready when something was added, the sender has
+    /// finished or there is no more room.
+    fn poll_gather(&mut self, cx: &mut Context<'_>, from: &mut Stream, size: usize) -> Poll<io::Result<()>> {
+        if self.ended {
+            return Poll::Ready(Ok(()));
+        }
+        let mut buffer = self.buffer.take().unwrap_or_else(|| Buffer::take(size));
+        let got =
+            if buffer.spare_len() == 0 { Poll::Ready(Ok(0)) } else { from.poll_read(cx, buffer.spare()) };
+        let full = buffer.spare_len() == 0;
+        if let Poll::Ready(Ok(n)) = got {
+            buffer.fill(n);
+            self.bytes += n as u64;
+            self.ended = n == 0 && !full;
+        }
+        self.buffer = Some(buffer).filter(|buffer| !buffer.is_empty());
+        got.map_ok(|_| ())
     }
 
     fn write(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<Result<(), Fault>> {

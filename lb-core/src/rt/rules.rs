@@ -1,105 +1,223 @@
-//! What the rules on connections and sessions decide, before any byte of the protocol is read.
+//! Running the rules on connections, sessions and their first bytes.
+//!
+//! A [`Scene`] is everything rules can see and change at one moment. It runs rules until one of them ends the set, needs
+//! more bytes, or wants to pause; waiting is the business of the caller.
 
-use super::Stamp;
-use super::connection::Connection;
-use crate::expr::{Arena, EngineView, Env, Facts, Now, ProxyRef, VarScope, Vars};
+use super::Stream;
+use super::connection::Session;
+use super::facts::SessionFacts;
+use super::passage::Passage;
+use crate::engine::ProxyPlan;
+use crate::expr::{Arena, Direction, Env, Facts, Peek, ProxyRef, ServerRef};
+use crate::log::Capture;
 use crate::rule::tcp::{Outcome, TcpAction};
 use crate::rule::{Next, RuleSet};
-use std::net::{IpAddr, SocketAddr};
+use crate::spec::Severity;
+use crate::stick::{Key, SharedTable};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// The decision of a set of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
-    /// The connection goes on.
+pub(super) enum Verdict {
+    /// The session goes on.
     Accept,
-    /// It is closed with a reset.
+    /// It ends.
     Reject,
+    /// The connection to the server ends.
+    Close,
+    /// The client's connection is forgotten.
+    SilentDrop(Option<u8>),
+    /// More bytes are needed; then the rules run again from the beginning.
+    Wait,
+    /// The rules go on from this one after some time.
+    Pause(usize, Duration),
 }
 
-struct ConnectionFacts<'a> {
-    connection: &'a Connection,
-    now: Stamp,
+/// What rules see and change.
+pub(super) struct Scene<'a> {
+    pub(super) session: &'a mut Session,
+    pub(super) client: &'a Stream,
+    pub(super) upstream: Option<&'a Stream>,
+    /// What they leave behind on the stream; without one, on the session.
+    pub(super) passage: Option<&'a mut Passage>,
+    pub(super) request: Option<Peek<'a>>,
+    pub(super) response: Option<Peek<'a>>,
+    pub(super) direction: Direction,
+    pub(super) backend: Option<&'a ProxyPlan>,
+    pub(super) server: Option<ServerRef<'a>>,
+    /// More bytes may come, and they may be waited for.
+    pub(super) partial: bool,
 }
 
-impl Facts for ConnectionFacts<'_> {
-    fn now(&self) -> Now {
-        Now { date: self.now.date, instant: self.now.instant }
-    }
-
-    fn src(&self) -> Option<SocketAddr> {
-        self.connection.peer
-    }
-
-    fn dst(&self) -> Option<SocketAddr> {
-        self.connection.local()
-    }
-
-    fn listener(&self) -> Option<ProxyRef<'_>> {
-        let listener = &self.connection.listener;
-        Some(ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id })
-    }
-
-    fn frontend(&self) -> Option<ProxyRef<'_>> {
-        let spec = &self.connection.frontend().spec;
-        Some(ProxyRef { name: spec.name.as_str(), id: spec.id })
-    }
-
-    fn engine(&self) -> &dyn EngineView {
-        &*self.connection.generation
-    }
-}
-
-/// A change of the connection that a rule asks for.
-enum Change {
+/// What an action asks for, independent of what it was computed from.
+enum Step {
+    Next,
+    End(Verdict),
     Source(IpAddr),
     SourcePort(u16),
     Destination(IpAddr),
     DestinationPort(u16),
+    Track(usize, Arc<SharedTable>, Key),
+    Capture(usize, Capture),
+    LogLevel(Option<Severity>),
+    Class(i64),
+    Offset(i64),
+    ExpectProxy,
+    Pause(Duration),
 }
 
-/// Evaluates `rules` in order; what they change applies to the rules behind them.
-pub(super) fn decide(
-    rules: &RuleSet<TcpAction>,
-    connection: &mut Connection,
-    session: &VarScope,
-) -> Decision {
-    let mut from = 0;
-    loop {
-        let change = {
-            let facts = ConnectionFacts { connection, now: Stamp::now() };
-            let arena = Arena::new();
-            let generation = &connection.generation;
-            let process = Some(generation.plan.variables());
-            let vars = Vars { process, session: Some(session), ..Vars::default() };
-            let env = Env::new(&facts, vars, &arena);
-            let (at, action) = match rules.next(from, &env) {
-                Next::Apply(at, action) => (at, action),
-                Next::Wait(_) | Next::End => return Decision::Accept,
-            };
-            from = at + 1;
-            match action.apply(&env) {
-                Outcome::Accept => return Decision::Accept,
-                Outcome::Reject | Outcome::Close | Outcome::SilentDrop(_) => return Decision::Reject,
-                Outcome::SetSrc(ip) => Some(Change::Source(ip)),
-                Outcome::SetSrcPort(port) => Some(Change::SourcePort(port)),
-                Outcome::SetDst(ip) => Some(Change::Destination(ip)),
-                Outcome::SetDstPort(port) => Some(Change::DestinationPort(port)),
-                _ => None,
-            }
-        };
-        let (peer, local) = (connection.peer, connection.local());
-        match change {
-            Some(Change::Source(ip)) => {
-                connection.peer = Some(SocketAddr::new(ip, peer.map_or(0, |p| p.port())))
-            }
-            Some(Change::SourcePort(port)) => connection.peer = peer.map(|p| SocketAddr::new(p.ip(), port)),
-            Some(Change::Destination(ip)) => {
-                connection.announced = Some(SocketAddr::new(ip, local.map_or(0, |l| l.port())));
-            }
-            Some(Change::DestinationPort(port)) => {
-                connection.announced = local.map(|l| SocketAddr::new(l.ip(), port));
-            }
-            None => {}
+impl<'a> Scene<'a> {
+    /// Before anything but the connection is there.
+    pub(super) fn new(session: &'a mut Session, client: &'a Stream) -> Self {
+        Self {
+            session,
+            client,
+            upstream: None,
+            passage: None,
+            request: None,
+            response: None,
+            direction: Direction::Request,
+            backend: None,
+            server: None,
+            partial: false,
         }
+    }
+
+    /// What is known.
+    pub(super) fn facts(&self) -> SessionFacts<'_> {
+        let mut facts = SessionFacts::new(self.session, Some(self.client));
+        facts.upstream = self.upstream;
+        facts.request = self.request;
+        facts.response = self.response;
+        facts.direction = self.direction;
+        facts.backend = self.backend.map(|b| ProxyRef { name: b.spec.name.as_str(), id: b.spec.id });
+        facts.server = self.server;
+        facts.waiting = self.partial;
+        facts.passage = self.passage.as_deref();
+        facts
+    }
+
+    /// Evaluates `rules` of `owner` from index `from` on; what they change applies to the rules behind them.
+    pub(super) fn run(&mut self, rules: &RuleSet<TcpAction>, from: usize, owner: &ProxyPlan) -> Verdict {
+        let mut from = from;
+        loop {
+            let step = {
+                let facts = self.facts();
+                let arena = Arena::new();
+                let mut env = Env::new(&facts, facts.vars(), &arena);
+                env.last = !self.partial;
+                let (at, action) = match rules.next(from, &env) {
+                    Next::Apply(at, action) => (at, action),
+                    Next::Wait(_) => return Verdict::Wait,
+                    Next::End => return Verdict::Accept,
+                };
+                from = at + 1;
+                step(action, &mut env, owner)
+            };
+            match step {
+                Step::End(verdict) => return verdict,
+                Step::Pause(time) => return Verdict::Pause(from, time),
+                step => self.take(step),
+            }
+        }
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Source(ip) => self.source(|old| SocketAddr::new(ip, old.map_or(0, |old| old.port()))),
+            Step::SourcePort(port) => self.source(|old| SocketAddr::new(or_any(old), port)),
+            Step::Destination(ip) => {
+                self.destination(|old| SocketAddr::new(ip, old.map_or(0, |old| old.port())));
+            }
+            Step::DestinationPort(port) => self.destination(|old| SocketAddr::new(or_any(old), port)),
+            Step::Track(slot, table, key) => {
+                let now = super::Stamp::now().instant;
+                let slots = match &mut self.passage {
+                    Some(passage) => &mut passage.tracked,
+                    None => &mut self.session.notes_mut().tracked,
+                };
+                slots.start(slot, &table, key, now);
+            }
+            Step::ExpectProxy => self.session.notes_mut().expects_proxy = true,
+            step => self.take_on_stream(step),
+        }
+    }
+
+    /// What only streams have.
+    fn take_on_stream(&mut self, step: Step) {
+        let Some(passage) = &mut self.passage else { return };
+        match step {
+            // A backend's rule may name a slot that this frontend does not declare.
+            Step::Capture(slot, value) => {
+                if let Some(place) = passage.captures.get_mut(slot) {
+                    *place = value;
+                }
+            }
+            Step::LogLevel(level) => passage.log_level = Some(level),
+            Step::Class(class) => passage.class = i16::try_from(class).unwrap_or_default(),
+            Step::Offset(offset) => passage.offset = i32::try_from(offset).unwrap_or_default(),
+            _ => {}
+        }
+    }
+
+    fn source(&mut self, change: impl FnOnce(Option<SocketAddr>) -> SocketAddr) {
+        let new = change(self.facts().src());
+        match &mut self.passage {
+            Some(passage) => passage.source = Some(new),
+            None => self.session.peer = Some(new),
+        }
+    }
+
+    fn destination(&mut self, change: impl FnOnce(Option<SocketAddr>) -> SocketAddr) {
+        let new = change(self.facts().dst());
+        match &mut self.passage {
+            Some(passage) => passage.destination = Some(new),
+            None => self.session.notes_mut().announced = Some(new),
+        }
+    }
+}
+
+fn or_any(old: Option<SocketAddr>) -> IpAddr {
+    old.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |old| old.ip())
+}
+
+/// Evaluates an action. Only keys to be tracked are waited for; everything else is computed from what is there.
+fn step<'e>(action: &'e TcpAction, env: &mut Env<'e>, owner: &ProxyPlan) -> Step {
+    let partial = !env.last && matches!(action, TcpAction::Track(_));
+    env.last = !partial;
+    env.take_unsettled();
+    let outcome = action.apply(env);
+    if partial && env.take_unsettled() {
+        return Step::End(Verdict::Wait);
+    }
+    match outcome {
+        Outcome::Accept | Outcome::SwitchMode(_) => Step::End(Verdict::Accept),
+        Outcome::Reject => Step::End(Verdict::Reject),
+        Outcome::Close => Step::End(Verdict::Close),
+        Outcome::SilentDrop(ttl) => Step::End(Verdict::SilentDrop(ttl)),
+        Outcome::ExpectProxy => Step::ExpectProxy,
+        Outcome::SetSrc(ip) => Step::Source(ip),
+        Outcome::SetSrcPort(port) => Step::SourcePort(port),
+        Outcome::SetDst(ip) => Step::Destination(ip),
+        Outcome::SetDstPort(port) => Step::DestinationPort(port),
+        Outcome::Track { slot, key, table } => {
+            let table = env.facts.engine().table(table.unwrap_or_else(|| owner.spec.name.as_str()));
+            match table.and_then(|table| Some((table, table.key(&key)?))) {
+                Some((table, key)) => Step::Track(slot, Arc::clone(table), key),
+                None => Step::Next,
+            }
+        }
+        Outcome::Capture(slot, bytes) => {
+            let mut value = Capture::default();
+            value.set(bytes, bytes.len());
+            Step::Capture(slot, value)
+        }
+        Outcome::SetLogLevel(level) => Step::LogLevel(level),
+        Outcome::SetPriorityClass(class) => Step::Class(class),
+        Outcome::SetPriorityOffset(offset) => Step::Offset(offset),
+        Outcome::Pause(millis) => Step::Pause(Duration::from_millis(millis)),
+        Outcome::Next | Outcome::DoLog | Outcome::SetMark(..) | Outcome::SetTos(..) => Step::Next,
     }
 }

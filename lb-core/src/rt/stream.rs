@@ -1,5 +1,6 @@
 //! A connection to a client or a server: TCP or unix, with or without TLS.
 
+use crate::expr::{Sample, TlsFact};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -140,6 +141,33 @@ impl Stream {
     /// True if bytes are encrypted on the way.
     pub fn is_tls(&self) -> bool {
         !matches!(self, Self::Tcp(_) | Self::Unix(_))
+    }
+
+    /// A property of the TLS layer.
+    pub fn tls_fact(&self, fact: TlsFact) -> Option<Sample<'_>> {
+        #[cfg(feature = "tls")]
+        return super::tls::fact(self, fact);
+        #[cfg(not(feature = "tls"))]
+        return (fact == TlsFact::Active).then_some(Sample::Bool(false));
+    }
+
+    /// Makes closing say nothing to the other side, or as little as the system allows: a reset, with this time to live
+    /// if one is given.
+    pub fn silence_on_close(&self, ttl: Option<u8>) {
+        self.reset_on_close();
+        let Some(tcp) = self.tcp() else { return };
+        // A socket under repair is torn down without a segment; that takes a privilege which is often missing.
+        if ttl.is_none() && super::sys::set_flag(tcp.as_fd(), libc::IPPROTO_TCP, libc::TCP_REPAIR, 1).is_ok()
+        {
+            return;
+        }
+        let ttl = i32::from(ttl.unwrap_or(1));
+        let (level, option) = match self.peer_addr() {
+            Some(SocketAddr::V6(_)) => (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS),
+            _ => (libc::IPPROTO_IP, libc::IP_TTL),
+        };
+        // Failing to set it only means a reset that goes further.
+        let _ = super::sys::set_flag(tcp.as_fd(), level, option, ttl);
     }
 
     /// Our address.

@@ -1,53 +1,83 @@
 //! `mode tcp`: one session from the choice of a backend to the log line.
 
 use super::connection::{BoxFuture, Connection, Protocol, Session};
-use super::dial::{Dial, DialError, Dialed, Trace};
+use super::dial::{Dial, DialError, Dialed, Tell, Told, Trace};
 use super::facts::SessionFacts;
-use super::{Relay, RelayEnd, RelayLimits, Stream};
-use crate::balance::Key;
+use super::first_answer::{self, Answer};
+use super::inspect::{self, Inbox};
+use super::passage::Passage;
+use super::rules::Verdict;
+use super::{Relay, RelayEnd, RelayLimits, Stream, Timer, tcp_log, tcp_server};
 use crate::engine::ProxyPlan;
-use crate::expr::{Arena, Env, ProxyRef, Vars};
-use crate::log::{Cause, Origin, Phase, Record, Termination, Timers};
-use crate::pool::Request;
-use crate::spec::{ProtocolSpec, TcpProxy};
+use crate::expr::{Arena, Env};
+use crate::log::{Cause, Phase};
+use crate::proxyproto;
+use crate::spec::{ProtocolSpec, ServerSpec, TcpProxy};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The driver of [`TcpProxy`], for [`super::Server::new`].
 pub fn tcp(spec: &dyn ProtocolSpec) -> Option<Arc<dyn Protocol>> {
-    spec.as_any().downcast_ref::<TcpProxy>().map(|spec| Arc::new(Tcp { _spec: spec.clone() }) as _)
+    // What a proxy is configured to do is found through the plan of each connection.
+    spec.as_any().is::<TcpProxy>().then(|| Arc::new(Tcp) as _)
 }
 
 #[derive(Debug)]
-struct Tcp {
-    _spec: TcpProxy,
-}
+struct Tcp;
 
 impl Protocol for Tcp {
     fn serve(self: Arc<Self>, connection: Connection) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             let (stream, session) = connection.split();
-            serve(stream, &session).await;
+            serve(stream, session).await;
         })
     }
 }
 
 /// What is known at the end of a session.
-struct End<'a> {
-    backend: Option<&'a ProxyPlan>,
-    trace: Trace,
-    local: Option<SocketAddr>,
-    cause: Cause,
-    phase: Phase,
-    bytes: (u64, u64),
-    server_connections: u64,
-    backend_addr: Option<SocketAddr>,
-    server_addr: Option<SocketAddr>,
+pub(super) struct End<'a> {
+    pub(super) backend: Option<&'a ProxyPlan>,
+    pub(super) trace: Trace,
+    pub(super) local: Option<SocketAddr>,
+    pub(super) cause: Cause,
+    pub(super) phase: Phase,
+    pub(super) bytes: (u64, u64),
+    pub(super) server_connections: u64,
+    pub(super) backend_addr: Option<SocketAddr>,
+    pub(super) server_addr: Option<SocketAddr>,
+    /// Time spent on content rules.
+    pub(super) inspected: Duration,
+    /// How the client's connection is to end.
+    pub(super) leave: Leave,
 }
 
-async fn serve(mut client: Stream, session: &Session) {
+/// How the client's connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// As the circumstances ask for.
+    Usual,
+    /// With a close, after a rule refused it.
+    Close,
+    /// Without telling the client.
+    Silent(Option<u8>),
+}
+
+/// One session in progress.
+struct Tcping<'a> {
+    client: &'a mut Stream,
+    session: &'a mut Session,
+    timer: &'a Timer,
+    inbox: Inbox,
+    /// Only there if some rule may need it.
+    passage: Option<Box<Passage>>,
+}
+
+async fn serve(mut client: Stream, mut session: Session) {
     let local = session.local(&client);
+    let plan = Arc::clone(&session.generation.plan);
+    let timer = session.timers().timer();
+    let tune = &plan.process().tune;
     let mut end = End {
         backend: None,
         trace: Trace::default(),
@@ -58,59 +88,157 @@ async fn serve(mut client: Stream, session: &Session) {
         server_connections: 0,
         backend_addr: None,
         server_addr: None,
+        inspected: Duration::ZERO,
+        leave: Leave::Usual,
     };
-    let plan = Arc::clone(&session.generation.plan);
-    if let Some(index) = choose(session, local) {
+    let mut live = Tcping {
+        client: &mut client,
+        session: &mut session,
+        timer: &timer,
+        inbox: Inbox::new(tune.bufsize, tune.maxrewrite),
+        passage: None,
+    };
+    if let Some(index) = live.enter(&plan, &mut end).await {
         let backend = plan.proxy(index);
         end.backend = Some(backend);
-        session.bound_for(index, None);
-        let visit = backend.pool.visit(Instant::now());
-        through(&mut client, session, backend, &mut end).await;
-        finish(client, session, &end);
-        // The line counts the session among those of the backend, as HAProxy's does.
-        drop(visit);
-        return;
+        live.session.bound_for(index, None);
+        // The line counts the session among those of the frontend only, as HAProxy's does.
+        let _visit = backend.pool.visit(Instant::now());
+        through(&mut live, backend, &mut end).await;
     }
-    finish(client, session, &end);
+    let passage = live.passage.take();
+    finish(client, &mut session, passage, &end);
 }
 
 /// Lets the client go, counts the session and writes its line.
-fn finish(client: Stream, session: &Session, end: &End<'_>) {
-    let front = session.frontend();
-    if end.cause != Cause::Normal && matches!(end.phase, Phase::Connect | Phase::Queue) {
-        // The client must not wait for a server that will not come.
-        client.reset_on_close();
+fn finish(client: Stream, session: &mut Session, mut passage: Option<Box<Passage>>, end: &End<'_>) {
+    match end.leave {
+        Leave::Usual if end.cause != Cause::Normal && matches!(end.phase, Phase::Connect | Phase::Queue) => {
+            // The client must not wait for a server that will not come.
+            client.reset_on_close();
+        }
+        Leave::Usual | Leave::Close => {}
+        Leave::Silent(ttl) => client.silence_on_close(ttl),
     }
-    account(session, end);
-    log(session, front, end);
+    tcp_log::account(session, passage.as_deref_mut(), end);
+    tcp_log::write(session, &client, passage.as_deref(), end);
 }
 
-/// Index of the backend that the routes of the frontend lead to.
-fn choose(session: &Session, local: Option<SocketAddr>) -> Option<usize> {
-    let front = session.frontend();
-    if front.spec.routes.is_empty() {
-        return front.default_backend;
+impl Tcping<'_> {
+    /// Runs the frontend's rules and finds the backend that its routes lead to.
+    async fn enter(&mut self, plan: &crate::engine::Plan, end: &mut End<'_>) -> Option<usize> {
+        let front = Arc::clone(self.session.frontend());
+        if !front.spec.tcp_rules.request.is_empty() && !self.inspect(&front, end).await {
+            return None;
+        }
+        if front.spec.routes.is_empty() {
+            return front.default_backend;
+        }
+        if self.inbox.is_empty() {
+            self.inbox.receive_now(self.client).await;
+        }
+        let facts = self.facts(None);
+        let arena = Arena::new();
+        let env = Env::new(&facts, facts.vars(), &arena);
+        front.route(plan, &env).or(front.default_backend)
     }
-    let facts = SessionFacts::new(session, local);
-    let arena = Arena::new();
-    let vars = Vars { process: Some(session.generation.plan.variables()), ..Vars::NONE };
-    let env = Env::new(&facts, vars, &arena);
-    front.route(&session.generation.plan, &env).or(front.default_backend)
+
+    /// Runs the content rules of a proxy; false if the session ends here.
+    async fn inspect(&mut self, owner: &ProxyPlan, end: &mut End<'_>) -> bool {
+        let start = Instant::now();
+        let passage = self.passage.get_or_insert_default();
+        if let Some(front) = self.session.frontend().spec.protocol.as_any().downcast_ref::<TcpProxy>() {
+            passage.captures.resize_with(front.captures, Default::default);
+        }
+        let verdict = Box::pin(inspect::request(
+            self.client,
+            self.session,
+            passage,
+            &mut self.inbox,
+            self.timer,
+            owner,
+        ))
+        .await;
+        end.inspected += start.elapsed();
+        end.local = passage.destination.or(end.local);
+        end.leave = match verdict {
+            Verdict::Reject | Verdict::Close => Leave::Close,
+            Verdict::SilentDrop(ttl) => Leave::Silent(ttl),
+            Verdict::Accept | Verdict::Wait | Verdict::Pause(..) => return true,
+        };
+        (end.cause, end.phase) = (Cause::Proxy, Phase::Request);
+        end.bytes.0 = self.inbox.peek().bytes.len() as u64;
+        let worker = self.session.worker.id();
+        self.session.frontend().state.front.counters.of(worker).denied_requests.inc();
+        false
+    }
+
+    /// What a connection to a server tells of the client's.
+    fn tell(&self, backend: &ProxyPlan, server: &ServerSpec) -> Told {
+        let mut told = Told::default();
+        if server.send_proxy.is_none() && server.sni.is_none() {
+            return told;
+        }
+        let facts = self.facts(Some(backend));
+        let arena = Arena::new();
+        let env = Env::new(&facts, facts.vars(), &arena);
+        let name = server.sni.as_ref().and_then(|program| program.eval_str(&env));
+        told.sni =
+            name.filter(|name| !name.is_empty()).map(|name| String::from_utf8_lossy(name).into_owned());
+        if let Some(version) = server.send_proxy {
+            told.fields = proxyproto::fields::collect(&server.proxy_fields, version, &env);
+        }
+        told
+    }
+
+    /// What is known.
+    fn facts<'a>(&'a self, backend: Option<&'a ProxyPlan>) -> SessionFacts<'a> {
+        let mut facts = SessionFacts::new(self.session, Some(self.client));
+        facts.request = Some(self.inbox.peek());
+        facts.backend = backend.map(|b| crate::expr::ProxyRef { name: b.spec.name.as_str(), id: b.spec.id });
+        facts.passage = self.passage.as_deref();
+        facts
+    }
 }
 
-async fn through(client: &mut Stream, session: &Session, backend: &ProxyPlan, end: &mut End<'_>) {
-    let timer = session.worker.timers().timer();
-    let dial = Dial {
-        generation: &session.generation,
-        backend,
-        client: session.peer,
-        destination: end.local,
-        worker: session.worker.id(),
-        timer: &timer,
+async fn through(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>) {
+    let rules = &backend.spec.tcp_rules;
+    if backend.index != live.session.proxy && !rules.request.is_empty() && !live.inspect(backend, end).await {
+        return;
+    }
+    if first_answer::matters(backend) {
+        live.passage.get_or_insert_default();
+    }
+    if tcp_server::looks_at_bytes(backend) && live.inbox.is_empty() {
+        live.inbox.receive_now(live.client).await;
+    }
+    let choice = {
+        let mut pending = live.passage.as_mut().map(|p| std::mem::take(&mut p.pending)).unwrap_or_default();
+        let facts = live.facts(Some(backend));
+        let arena = Arena::new();
+        let env = Env::new(&facts, facts.vars(), &arena);
+        let choice = tcp_server::Choice::new(backend, &env, live.passage.as_deref(), &mut pending);
+        if let Some(passage) = &mut live.passage {
+            passage.pending = pending;
+        }
+        choice
     };
-    let request = Request::new().with_key(key(session));
-    let Dialed { lease, server, stream: mut upstream, trace } = match dial.run(&request).await {
-        Ok(dialed) => dialed,
+    let dialed = {
+        let live = &*live;
+        let tell = |server: &ServerSpec| live.tell(backend, server);
+        let dial = Dial {
+            generation: &live.session.generation,
+            backend,
+            client: choice.source,
+            destination: choice.destination,
+            worker: live.session.worker.id(),
+            timer: live.timer,
+            tell: Tell(&tell),
+        };
+        dial.run(&choice.request()).await
+    };
+    match dialed {
+        Ok(dialed) => relay(live, backend, end, dialed).await,
         Err((error, trace)) => {
             end.trace = trace;
             (end.cause, end.phase) = match error {
@@ -119,142 +247,68 @@ async fn through(client: &mut Stream, session: &Session, backend: &ProxyPlan, en
                 DialError::ConnectTimeout => (Cause::ServerTimeout, Phase::Connect),
                 DialError::NoServer | DialError::Connect(_) => (Cause::ServerAbort, Phase::Connect),
             };
-            return;
         }
-    };
+    }
+}
+
+/// Moves the bytes of a session whose server is connected.
+async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, dialed: Dialed) {
+    let Dialed { lease, server, stream: mut upstream, trace } = dialed;
     end.trace = trace;
-    session.bound_for(backend.index, Some(server.index));
-    end.server_connections = lease.server().served().cur;
+    live.session.bound_for(backend.index, Some(server.index));
     end.backend_addr = upstream.local_addr();
     end.server_addr = upstream.peer_addr();
     let limits = RelayLimits::new(
-        &session.frontend().spec.timeouts,
+        &live.session.frontend().spec.timeouts,
         &backend.spec.timeouts,
-        session.generation.plan.process().tune.bufsize,
+        live.session.generation.plan.process().tune.bufsize,
     );
     let mut relay = Relay::new(limits);
+    if let Some(bytes) = live.inbox.take() {
+        relay.preload(bytes);
+    }
+    let generation = Arc::clone(&live.session.generation);
     let finished = {
-        let killed = session.generation.ended(backend, &server);
+        let killed = generation.ended(backend, &server);
+        let moved = async {
+            let answer = match &mut live.passage {
+                Some(passage) if first_answer::matters(backend) => {
+                    let streams = (&mut *live.client, &mut upstream);
+                    let scene = (&mut *live.session, &mut **passage);
+                    let place = (backend, &*server);
+                    Box::pin(first_answer::wait(streams, scene, &mut relay, live.timer, place)).await
+                }
+                _ => Answer::GoOn,
+            };
+            match answer {
+                Answer::GoOn => Ok(relay.run(live.client, &mut upstream, live.timer).await),
+                Answer::Ended(end) => Ok(end),
+                Answer::Refused => Err((Cause::Proxy, Phase::Data)),
+                Answer::Closed => {
+                    upstream.reset_on_close();
+                    Err((Cause::Normal, Phase::Done))
+                }
+            }
+        };
         tokio::select! {
-            finished = relay.run(client, &mut upstream, &timer) => Some(finished),
+            moved = moved => Some(moved),
             () = killed => None,
         }
     };
     end.bytes = relay.bytes();
     (end.cause, end.phase) = match finished {
         None => (Cause::Down, Phase::Data),
-        Some(RelayEnd::Finished) => (Cause::Normal, Phase::Done),
-        Some(RelayEnd::ClientTimeout) => (Cause::ClientTimeout, Phase::Data),
-        Some(RelayEnd::ServerTimeout) => (Cause::ServerTimeout, Phase::Data),
-        Some(RelayEnd::Client(_)) => (Cause::ClientAbort, Phase::Data),
-        Some(RelayEnd::Server(_)) => (Cause::ServerAbort, Phase::Data),
+        Some(Err(how)) => {
+            end.leave = Leave::Close;
+            how
+        }
+        Some(Ok(RelayEnd::Finished)) => (Cause::Normal, Phase::Done),
+        Some(Ok(RelayEnd::ClientTimeout)) => (Cause::ClientTimeout, Phase::Data),
+        Some(Ok(RelayEnd::ServerTimeout)) => (Cause::ServerTimeout, Phase::Data),
+        Some(Ok(RelayEnd::Client(_))) => (Cause::ClientAbort, Phase::Data),
+        Some(Ok(RelayEnd::Server(_))) => (Cause::ServerAbort, Phase::Data),
     };
+    let cell = Arc::clone(lease.server());
     drop(lease);
-}
-
-fn key(session: &Session) -> Key<'_> {
-    session.peer.map_or(Key::None, |peer| Key::Address(peer.ip()))
-}
-
-/// Adds the session to the counters of everybody concerned.
-fn account(session: &Session, end: &End<'_>) {
-    let worker = session.worker.id();
-    let (from_client, from_server) = end.bytes;
-    let front = session.frontend().state.front.counters.of(worker);
-    front.request_bytes_in.add(from_client);
-    front.request_bytes_out.add(from_client);
-    front.response_bytes_in.add(from_server);
-    front.response_bytes_out.add(from_server);
-    let listener = session.listener.state.counters.of(worker);
-    listener.sessions.inc();
-    listener.request_bytes_in.add(from_client);
-    listener.response_bytes_out.add(from_server);
-    let Some(backend) = end.backend else { return };
-    let counters = backend.pool.counters().of(worker);
-    counters.request_bytes_in.add(from_client);
-    counters.request_bytes_out.add(from_client);
-    counters.response_bytes_in.add(from_server);
-    counters.response_bytes_out.add(from_server);
-    if end.cause == Cause::ClientAbort {
-        counters.client_aborts.inc();
-    } else if end.cause == Cause::ServerAbort && end.phase == Phase::Data {
-        counters.server_aborts.inc();
-    }
-    let server = end.trace.server.as_ref().and_then(|s| backend.pool.by_name(s.spec.name.as_str()));
-    let Some(cell) = server.and_then(|id| backend.pool.server(id)) else { return };
-    let counters = cell.counters().of(worker);
-    counters.request_bytes_in.add(from_client);
-    counters.request_bytes_out.add(from_client);
-    counters.response_bytes_in.add(from_server);
-    counters.response_bytes_out.add(from_server);
-    let total = session.accepted.instant.elapsed();
-    for meters in [cell.durations(), backend.pool.durations()] {
-        meters.queue.record(millis(end.trace.queued.unwrap_or_default()));
-        meters.connect.record(millis(end.trace.connect.unwrap_or_default()));
-        meters.total.record(millis(total));
-    }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn log(session: &Session, front: &ProxyPlan, end: &End<'_>) {
-    if front.spec.log.dontlognull
-        && end.bytes == (0, 0)
-        && end.cause != Cause::Normal
-        && end.backend.is_none()
-    {
-        return;
-    }
-    let logger = session.generation.logger(front.index);
-    let termination = Termination { cause: end.cause, phase: end.phase, ..Termination::default() };
-    if !logger.wants(&termination) {
-        return;
-    }
-    let mut facts = SessionFacts::new(session, end.local);
-    let listener = &session.listener;
-    let or_unknown = |time: Option<Duration>| time.map_or(-1, |t| millis(t) as i64);
-    let total = millis(session.accepted.instant.elapsed()) as i64;
-    let record = Record {
-        client: session.peer,
-        frontend_addr: end.local,
-        backend_addr: end.backend_addr,
-        server_addr: end.server_addr,
-        unix: session.peer.is_none(),
-        frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
-        listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
-        tls: session.listener.spec.tls.is_some(),
-        backend: end.backend.map(|b| ProxyRef { name: b.spec.name.as_str(), id: b.spec.id }),
-        server: end.trace.server.as_ref().map(|s| s.spec.name.as_str()),
-        accept_date: session.accepted.date,
-        request_date: session.accepted.date,
-        timers: Timers {
-            handshake: i64::from(session.handshake_ms),
-            idle: 0,
-            request: 0,
-            queue: or_unknown(end.trace.queued),
-            connect: or_unknown(end.trace.connect),
-            data: total,
-            active: total,
-            total,
-            user: total,
-            ..Timers::UNKNOWN
-        },
-        bytes_read: end.bytes.1,
-        bytes_uploaded: end.bytes.0,
-        termination,
-        process_connections: session.process_connections() as u64,
-        frontend_connections: front.state.front.sessions.level().cur,
-        backend_connections: end.backend.map_or(0, |b| u64::from(b.pool.sessions())),
-        server_connections: end.server_connections,
-        retries: end.trace.retries,
-        redispatched: end.trace.redispatched,
-        server_queue: end.trace.server_queue,
-        backend_queue: end.trace.backend_queue,
-        origin: Origin::Close,
-        ..Record::EMPTY
-    };
-    facts.record = Some(record);
-    logger.traffic(session.worker.id(), &facts);
+    end.server_connections = cell.served().cur;
 }

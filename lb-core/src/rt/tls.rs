@@ -1,10 +1,12 @@
 //! TLS on streams: accepting it from clients, speaking it to servers.
 
 use super::{Stream, Transport};
+use crate::expr::{Sample, TlsFact};
 use crate::spec::{TlsClientSpec, TlsServerSpec, Tune};
 use crate::tls::{Files, TlsError, client, server};
 use bytes::Bytes;
 use rustls::pki_types::ServerName;
+use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion};
 use std::io;
 use std::sync::{Arc, OnceLock};
 
@@ -97,6 +99,62 @@ impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connector").field("sni", &self.sni).finish_non_exhaustive()
     }
+}
+
+/// A property of a connection that speaks TLS. What only the other library could tell (session ids, randoms, our own
+/// certificate) is not known.
+pub(super) fn fact(stream: &Stream, fact: TlsFact) -> Option<Sample<'_>> {
+    let (common, sni): (&CommonState, _) = match stream {
+        Stream::TlsServer(stream) => {
+            let connection = stream.get_ref().1;
+            (connection, connection.server_name())
+        }
+        Stream::TlsClient(stream) => (stream.get_ref().1, None),
+        _ => return (fact == TlsFact::Active).then_some(Sample::Bool(false)),
+    };
+    let text = |text: &'static str| Sample::Str(text.as_bytes());
+    let certificate = || Some(Sample::Bin(common.peer_certificates()?.first()?));
+    let resumed = common.handshake_kind() == Some(HandshakeKind::Resumed);
+    match fact {
+        TlsFact::Active => Some(Sample::Bool(true)),
+        TlsFact::HandshakeDone => Some(Sample::Bool(!common.is_handshaking())),
+        TlsFact::Resumed => Some(Sample::Bool(resumed)),
+        TlsFact::EarlyData => Some(Sample::Bool(false)),
+        TlsFact::Sni => sni.map(|name| Sample::Str(name.as_bytes())),
+        TlsFact::Alpn => common.alpn_protocol().map(Sample::Str),
+        TlsFact::Protocol => match common.protocol_version()? {
+            ProtocolVersion::TLSv1_2 => Some(text("TLSv1.2")),
+            ProtocolVersion::TLSv1_3 => Some(text("TLSv1.3")),
+            _ => None,
+        },
+        TlsFact::Cipher => openssl_name(common.negotiated_cipher_suite()?.suite()).map(text),
+        TlsFact::KeySize => {
+            let name = openssl_name(common.negotiated_cipher_suite()?.suite())?;
+            let short = name.contains("AES128") || name.contains("AES_128");
+            Some(Sample::Int(if short { 128 } else { 256 }))
+        }
+        // A chain that fails the check ends the handshake: what is there is good.
+        TlsFact::Error | TlsFact::VerifyResult => Some(Sample::Int(0)),
+        TlsFact::PeerCertificate => certificate(),
+        TlsFact::PeerCertificateFresh => Some(Sample::Bool(!resumed && certificate().is_some())),
+        _ => None,
+    }
+}
+
+/// The name OpenSSL gives to a cipher suite.
+fn openssl_name(suite: CipherSuite) -> Option<&'static str> {
+    Some(match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-ECDSA-CHACHA20-POLY1305",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
+        _ => return None,
+    })
 }
 
 /// The file system.

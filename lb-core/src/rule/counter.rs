@@ -1,6 +1,7 @@
 //! Actions on the counters of a tracked entry, common to all rulesets.
 
 use crate::expr::{Env, Program};
+use crate::stick::{DataType, EntryId, Table};
 
 /// Which general purpose counter or tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,36 @@ pub enum GpcIndex {
     One,
     /// An element of the array.
     Array(u8),
+}
+
+impl GpcIndex {
+    /// Where a table keeps the counter and its rate: the single ones, else the element of the arrays that stands in.
+    fn counter(self, table: &Table) -> [Option<(DataType, u8)>; 2] {
+        let (count, rate) = match self {
+            Self::Zero => (DataType::Gpc0, DataType::Gpc0Rate),
+            Self::One => (DataType::Gpc1, DataType::Gpc1Rate),
+            Self::Array(element) => {
+                return [(DataType::Gpc, element), (DataType::GpcRate, element)]
+                    .map(|(data, element)| table.stores(data, element).then_some((data, element)));
+            }
+        };
+        [count, rate].map(|data| stored(table, data))
+    }
+
+    /// Where a table keeps the tag.
+    fn tag(self, table: &Table) -> Option<(DataType, u8)> {
+        match self {
+            Self::Zero | Self::One => stored(table, DataType::Gpt0),
+            Self::Array(element) => table.stores(DataType::Gpt, element).then_some((DataType::Gpt, element)),
+        }
+    }
+}
+
+fn stored(table: &Table, data: DataType) -> Option<(DataType, u8)> {
+    if table.stores(data, 0) {
+        return Some((data, 0));
+    }
+    data.array_form().filter(|(data, element)| table.stores(*data, *element))
 }
 
 /// An amount or value: fixed or computed.
@@ -63,4 +94,35 @@ pub enum CounterAction {
         /// Its new value.
         value: Amount,
     },
+}
+
+impl CounterAction {
+    /// Carries the action out on the entry tracked in its slot. Without one, or where the table does not store what is to
+    /// be changed, nothing happens.
+    pub fn run<'a>(&'a self, env: &Env<'a>) {
+        let (slot, amount) = match self {
+            Self::Increment { slot, .. } => (*slot, Some(1)),
+            Self::Add { slot, amount, .. } | Self::SetTag { slot, value: amount, .. } => {
+                (*slot, amount.value(env))
+            }
+        };
+        let (Some(tracked), Some(amount)) = (env.facts.tracked(slot), amount) else { return };
+        tracked.with(env.facts.now().instant, |table, id, now| self.change(table, id, amount, now));
+    }
+
+    fn change(&self, table: &mut Table, id: EntryId, amount: u32, now: u64) {
+        match self {
+            Self::Increment { counter, .. } | Self::Add { counter, .. } => {
+                for (data, element) in counter.counter(table).into_iter().flatten() {
+                    table.add(id, data, element, amount.into(), now);
+                }
+            }
+            Self::SetTag { tag, .. } => {
+                if let Some((data, element)) = tag.tag(table) {
+                    table.set(id, data, element, amount.into(), now);
+                }
+            }
+        }
+        table.touch(id, now);
+    }
 }

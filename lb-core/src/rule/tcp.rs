@@ -1,13 +1,13 @@
 //! Actions of `tcp-request` and `tcp-response` rules.
 //!
 //! [`TcpAction::apply`] evaluates what an action needs and does at once what touches only
-//! variables; everything else comes back as an [`Outcome`] for the session that owns the sockets.
+//! variables and counters of tracked entries; everything else comes back as an [`Outcome`] for the session that owns the sockets.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::counter::CounterAction;
-use crate::expr::{Env, Program, Sample, SampleType, VarName};
+use crate::expr::{Env, Program, Sample, SampleType, VarConditions, VarName};
 use crate::log::Template;
 use crate::spec::Severity;
 
@@ -26,9 +26,9 @@ pub enum TcpAction {
     /// `expect-proxy layer4`.
     ExpectProxy,
     /// `set-var`.
-    SetVar(VarName, Program),
+    SetVar(VarName, Program, VarConditions),
     /// `set-var-fmt`.
-    SetVarFmt(VarName, Template),
+    SetVarFmt(VarName, Template, VarConditions),
     /// `unset-var`.
     UnsetVar(VarName),
     /// `set-src`.
@@ -122,8 +122,6 @@ pub enum Outcome<'a> {
         /// The table; the proxy's own when unset.
         table: Option<&'a str>,
     },
-    /// Change counters of a tracked entry.
-    Counter(&'a CounterAction),
     /// Store the bytes in a capture slot.
     Capture(usize, &'a [u8]),
     /// Log at this level, or not at all.
@@ -153,12 +151,12 @@ impl TcpAction {
             Self::Close => Outcome::Close,
             Self::SilentDrop(ttl) => Outcome::SilentDrop(*ttl),
             Self::ExpectProxy => Outcome::ExpectProxy,
-            Self::SetVar(name, value) => {
-                set_var(env, name, value);
+            Self::SetVar(name, value, when) => {
+                set_var(env, name, value, when);
                 Outcome::Next
             }
-            Self::SetVarFmt(name, format) => {
-                set_var_fmt(env, name, format);
+            Self::SetVarFmt(name, format, when) => {
+                set_var_fmt(env, name, format, when);
                 Outcome::Next
             }
             Self::UnsetVar(name) => {
@@ -174,7 +172,10 @@ impl TcpAction {
             Self::Track(track) => {
                 Outcome::Track { slot: track.slot, key: track.key.eval(env)?, table: track.table.as_deref() }
             }
-            Self::Counter(action) => Outcome::Counter(action),
+            Self::Counter(action) => {
+                action.run(env);
+                Outcome::Next
+            }
             Self::Capture(value, slot, limit) => {
                 let bytes = value.eval_str(env)?;
                 Outcome::Capture(*slot, &bytes[..bytes.len().min(*limit)])
@@ -193,23 +194,22 @@ impl TcpAction {
     }
 }
 
-/// `set-var`: the variable is removed where the expression finds nothing.
-pub fn set_var<'a>(env: &Env<'a>, name: &VarName, value: &'a Program) {
-    match value.eval(env) {
-        Some(sample) => {
-            env.vars.set(name, &sample);
-        }
-        None => {
-            env.vars.unset(name);
-        }
+/// `set-var`: the variable stays as it is where the expression finds nothing.
+pub fn set_var<'a>(env: &Env<'a>, name: &VarName, value: &'a Program, when: &VarConditions) {
+    if let Some(sample) = value.eval(env)
+        && when.hold(&env.vars, name, &sample)
+    {
+        env.vars.set(name, &sample);
     }
 }
 
 /// `set-var-fmt`.
-pub fn set_var_fmt(env: &Env<'_>, name: &VarName, format: &Template) {
+pub fn set_var_fmt(env: &Env<'_>, name: &VarName, format: &Template, when: &VarConditions) {
     let text = env.arena.build(|out| format.write(env, out));
-    if let Some(text) = text {
-        env.vars.set(name, &Sample::Str(text));
+    if let Some(value) = text.map(Sample::Str)
+        && when.hold(&env.vars, name, &value)
+    {
+        env.vars.set(name, &value);
     }
 }
 
@@ -242,18 +242,19 @@ mod tests {
         let (arena, txn) = (Arena::new(), VarScope::new());
         let env = Env::new(&facts, Vars { transaction: Some(&txn), ..Vars::NONE }, &arena);
         let name = VarName::parse("txn.a").unwrap();
-        let set = TcpAction::SetVar(name.clone(), program("str(10.0.0.1)"));
+        let always = VarConditions::default();
+        let set = TcpAction::SetVar(name.clone(), program("str(10.0.0.1)"), always.clone());
         assert!(matches!(set.apply(&env), Outcome::Next));
         let src = TcpAction::SetSrc(program("var(txn.a)"));
         assert!(matches!(src.apply(&env), Outcome::SetSrc(addr) if addr.to_string() == "10.0.0.1"));
         let format =
             Template::parse("<%[var(txn.a)]>", Style::Plain, Phases::ALL, &Registry::builtin(), &mut NoBuild)
                 .unwrap();
-        TcpAction::SetVarFmt(name.clone(), format).apply(&env);
+        TcpAction::SetVarFmt(name.clone(), format, always.clone()).apply(&env);
         assert_eq!(env.vars.get(&name, &arena), Some(Sample::Str(b"<10.0.0.1>")));
         assert!(matches!(src.apply(&env), Outcome::Next), "no address, no change");
-        TcpAction::SetVar(name.clone(), program("src")).apply(&env);
-        assert_eq!(env.vars.get(&name, &arena), None);
+        TcpAction::SetVar(name.clone(), program("src"), always).apply(&env);
+        assert_eq!(env.vars.get(&name, &arena), Some(Sample::Str(b"<10.0.0.1>")), "nothing found, no change");
         let port = TcpAction::SetDstPort(program("int(70000)"));
         assert!(matches!(port.apply(&env), Outcome::Next));
     }

@@ -1,8 +1,10 @@
 //! A proxy: listeners, routing, servers, and the protocol it speaks.
 
 use super::{ListenerSpec, Origin, PoolSpec, ProxyLog, StickRule, TcpRules, Timeouts};
+use crate::expr::Program;
 use crate::log::Template;
-use crate::name::ProxyName;
+use crate::name::{ProxyName, ServerName};
+use crate::rule::RuleSet;
 use crate::rule::cond::Condition;
 use crate::stick::TableSpec;
 use std::any::Any;
@@ -175,13 +177,19 @@ pub trait ProtocolSpec: fmt::Debug + Send + Sync {
 }
 
 /// `mode tcp`: bytes in both directions.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct TcpProxy {
-    /// How long the content rules wait for enough data.
-    pub inspect_delay: Option<std::time::Duration>,
     /// Move bulk data inside the kernel where that wins.
     pub splice: bool,
+    /// `use-server`. Backend.
+    pub servers: RuleSet<ServerName>,
+    /// Expression of `balance hash`. Backend.
+    pub hash_key: Option<Program>,
+    /// Slots for captured values that are declared. Frontend.
+    pub captures: usize,
+    /// `persist rdp-cookie`: the cookie that holds the address of a server. Backend.
+    pub persist_rdp: Option<Arc<str>>,
 }
 
 impl ProtocolSpec for TcpProxy {
@@ -194,6 +202,14 @@ impl ProtocolSpec for TcpProxy {
     }
 
     fn same_as(&self, other: &dyn ProtocolSpec) -> bool {
-        other.as_any().downcast_ref() == Some(self)
+        // Compiled expressions cannot be compared.
+        let plain = |tcp: &Self| tcp.servers.is_empty() && tcp.hash_key.is_none();
+        other.as_any().downcast_ref::<Self>().is_some_and(|other| {
+            plain(self)
+                && plain(other)
+                && self.captures == other.captures
+                && self.splice == other.splice
+                && self.persist_rdp == other.persist_rdp
+        })
     }
 }

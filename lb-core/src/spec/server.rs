@@ -61,6 +61,8 @@ pub struct ServerSpec {
     pub source: Option<SourceAddr>,
     /// How the address of a host name is found at start.
     pub init_addr: Vec<InitAddr>,
+    /// Never stored in stick tables.
+    pub non_stick: bool,
     /// The resolvers section that keeps the address current.
     pub resolvers: Option<Arc<str>>,
     /// Idle connections kept for reuse; `None` is unlimited.
@@ -109,12 +111,13 @@ impl ServerSpec {
             shutdown_backup_sessions: false,
             tls: None,
             send_proxy: None,
-            proxy_fields: ProxyFields::default(),
             sni: None,
             pool_name: None,
             source: None,
             init_addr: Vec::new(),
             resolvers: None,
+            non_stick: false,
+            proxy_fields: ProxyFields::default(),
             pool_max_conn: None,
             pool_low_conn: 0,
             pool_purge_delay: Duration::from_secs(5),
@@ -181,6 +184,12 @@ pub enum ProxyHeaderVersion {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ProxyFields {
+    /// What is known of the client's TLS.
+    pub tls: bool,
+    /// With it, the common name of the client's certificate.
+    pub common_name: bool,
+    /// With it, the cipher.
+    pub cipher: bool,
     /// The session's unique id.
     pub unique_id: bool,
     /// The name the client announced in its TLS handshake.

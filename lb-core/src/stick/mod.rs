@@ -6,11 +6,15 @@
 
 pub mod rate;
 mod shared;
+mod slots;
 mod spec;
+mod sticky;
 mod table;
 mod track;
 
 pub use shared::SharedTable;
+pub use slots::Slots;
 pub use spec::{DataType, Key, KeyType, Store, TableSpec};
+pub use sticky::{Pending, Remembered, StoredServer};
 pub use table::{EntryId, EntryView, Table};
 pub use track::{Event, Tracked};

@@ -316,6 +316,8 @@ pub struct TableSpec {
     pub recv_only: bool,
     /// Factor applied to byte rates, to keep them within 32 bits.
     pub bytes_factor: u32,
+    /// Servers are remembered by their addresses instead of their names (`srvkey addr`).
+    pub server_by_address: bool,
 }
 
 impl TableSpec {
@@ -332,6 +334,7 @@ impl TableSpec {
             write_to: None,
             recv_only: false,
             bytes_factor: 1,
+            server_by_address: false,
         }
     }
 

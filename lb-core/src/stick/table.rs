@@ -272,12 +272,13 @@ impl<S: BuildHasher + Default> Table<S> {
     }
 
     /// Remembers the server an entry sticks to, by number and by name where they are stored.
-    pub fn set_server(&mut self, id: EntryId, number: u32, name: &Arc<str>, now: u64) {
+    pub fn set_server(&mut self, id: EntryId, number: u32, name: &str, now: u64) {
         self.set(id, DataType::ServerId, 0, number.into(), now);
         if self.spec.store(DataType::ServerKey).is_some()
             && let Some(entry) = self.entry_mut(id)
+            && entry.server.as_deref() != Some(name)
         {
-            entry.server = Some(Arc::clone(name));
+            entry.server = Some(name.into());
         }
     }
 

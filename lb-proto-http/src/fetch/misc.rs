@@ -76,7 +76,11 @@ fn capture<'a>(captures: &'a [Capture], args: &Args) -> Option<Sample<'a>> {
 }
 
 fn request_capture<'a>(env: &Env<'a>, args: &'a Args) -> Option<Sample<'a>> {
-    capture(&HttpLayer::of(env)?.request_captures, args)
+    match HttpLayer::of(env) {
+        Some(layer) => capture(&layer.request_captures, args),
+        // Rules capture on connections of any protocol.
+        None => capture(env.facts.record()?.http?.request_captures, args),
+    }
 }
 
 fn response_capture<'a>(env: &Env<'a>, args: &'a Args) -> Option<Sample<'a>> {

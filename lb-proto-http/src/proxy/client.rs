@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use lb_core::expr::VarScope;
 use lb_core::pool::ServerCell;
 use lb_core::rt::{Connection, Session, Stream, Timer};
 
@@ -31,8 +30,6 @@ pub(super) struct Client {
 /// What rules attached to a session.
 #[derive(Default)]
 pub(super) struct Extras {
-    /// Variables of the session.
-    vars: VarScope,
     /// Server connections that serve this client only.
     pub(super) private: Vec<Private>,
     /// The server to prefer: where the client authenticated or was served last.
@@ -78,11 +75,6 @@ impl Client {
     /// The address the client connected to, if a rule changed it.
     pub(super) fn destination(&self) -> Option<SocketAddr> {
         self.extras.as_ref().and_then(|extras| extras.destination)
-    }
-
-    /// Variables of the session, if there are any.
-    pub(super) fn vars(&self) -> Option<&VarScope> {
-        self.extras.as_ref().map(|extras| &extras.vars)
     }
 
     /// A good connection to a server that was kept for this client.

@@ -35,7 +35,7 @@ pub(super) async fn run(mut client: Box<Client>, mut txn: Box<Txn>) -> Ended {
                 return (None, txn);
             }
             After::Reset => {
-                client.stream.reset_on_close();
+                client.stream.silence_on_close(None);
                 return (None, txn);
             }
         };

@@ -9,14 +9,12 @@ use std::sync::OnceLock;
 
 use lb_core::engine::{ProxyPlan, ServerPlan};
 use lb_core::expr::{Env, Facts, Program};
+use lb_core::proxyproto;
 use lb_core::rt::server_endpoint;
-use lb_core::spec::{ProxyHeaderVersion, SourceAddr};
+use lb_core::spec::SourceAddr;
 
 use super::txn::Live;
-use crate::rule::{self, Session};
-
-/// Type of the PROXY header field with the unique id.
-const UNIQUE_ID: u8 = 0x05;
+use crate::rule::Session;
 
 /// What a request wants of its server connection.
 #[derive(Debug, Default)]
@@ -74,19 +72,11 @@ fn text(live: &mut Live<'_>, program: &Program) -> Option<String> {
 
 /// Additional fields of the PROXY header.
 fn fields(live: &mut Live<'_>, server: &ServerPlan) -> Vec<(u8, Vec<u8>)> {
-    let mut out = Vec::new();
-    let wanted = &server.spec.proxy_fields;
-    if matches!(server.spec.send_proxy, None | Some(ProxyHeaderVersion::V1)) {
-        return out;
-    }
-    if wanted.unique_id && !live.txn.unique_id.is_empty() {
-        out.push((UNIQUE_ID, live.txn.unique_id.clone()));
-    }
-    for (kind, format) in &wanted.custom {
-        let mut value = Vec::new();
-        rule::format(live, format, &mut value);
-        live.reset_arena();
-        out.push((*kind, value));
-    }
-    out
+    let Some(version) = server.spec.send_proxy else { return Vec::new() };
+    let fields = {
+        let env = Env::new(live.facts(), live.vars(), live.arena());
+        proxyproto::fields::collect(&server.spec.proxy_fields, version, &env)
+    };
+    live.reset_arena();
+    fields
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use lb_core::expr::{Env, Facts, ProxyRef};
 use lb_core::log::{Cause, HttpRecord, Origin, Record, Timers};
+use lb_core::spec::HttpCodes;
 use lb_core::stick::Event;
 
 use super::client::Client;
@@ -201,9 +202,14 @@ pub(super) fn session_end(_client: &mut Client, txn: &mut Txn) {
     txn.vars.end_request();
 }
 
+/// Which statuses are errors of clients, which failures of servers.
+pub(super) fn codes(client: &Client) -> HttpCodes {
+    client.session.generation.plan.process().http_codes
+}
+
 /// Counts a server's response in stick tables by what its status is said to mean.
 pub(super) fn tracked_status(live: &mut Live<'_>, status: u16) {
-    let codes = live.client.session.generation.plan.process().http_codes;
+    let codes = codes(live.client);
     let (error, failure) = (codes.errors.has(status), codes.failures.has(status));
     if error {
         live.count_tracked(Event::HttpError);

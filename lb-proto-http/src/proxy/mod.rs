@@ -10,6 +10,7 @@
 mod body;
 mod client;
 mod coding;
+mod content;
 mod exchange;
 mod flow;
 mod identity;

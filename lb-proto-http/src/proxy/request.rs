@@ -10,11 +10,12 @@ use lb_core::engine::ProxyPlan;
 use lb_core::expr::{Env, Facts};
 use lb_core::log::{Cause, Phase};
 use lb_core::rule::RuleSet;
+use lb_core::stick::Event;
 
-use super::http_of;
 use super::io::{BUFFER, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::{Live, Responding};
+use super::{content, http_of};
 use crate::h1::{Reject, parse_request, write_response};
 use crate::head::{HeaderName, Request};
 use crate::rule::{self, Cursor, Outcome, Session, Subject};
@@ -126,6 +127,10 @@ pub(super) async fn process(live: &mut Live<'_>) -> Fate {
     let plan = Arc::clone(live.client.session.frontend());
     let Some(front) = http_of(&*plan.spec.protocol) else { return Fate::Drop { silent: false } };
     prepare(live, front);
+    if let Some(fate) = content::request(live, &plan).await {
+        return fate;
+    }
+    live.count_tracked(Event::HttpRequest);
     if let Some(fate) = monitor(live, front) {
         return fate;
     }
@@ -159,6 +164,9 @@ pub(super) async fn process(live: &mut Live<'_>) -> Fate {
         return Fate::Forward;
     }
     let Some(back) = http_of(&*backend.spec.protocol) else { return Fate::Drop { silent: false } };
+    if let Some(fate) = content::request(live, &backend).await {
+        return fate;
+    }
     if let Some(fate) = restrict(live, back) {
         return fate;
     }
@@ -456,6 +464,7 @@ fn finish(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
     forward_for(live, front, back);
     original_to(live, front, back);
     super::coding::choose(live, front, back);
+    content::look_up(live);
 }
 
 /// `option forwardfor`: the backend's name of the field wins, an exception of either side counts.

@@ -16,7 +16,7 @@ use super::io::{BUFFER, Presence, poll_presence, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::Live;
 use super::upstream::{self, Failure, Kept};
-use super::{coding, http_of, log, request, tunnel};
+use super::{coding, content, http_of, log, request, tunnel};
 use crate::h1::{
     BodyLength, Cursor as HeadCursor, Reject, parse_response, trim, write_request, write_response,
 };
@@ -406,6 +406,13 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
         let events = backend.pool.observe(lease.server(), Observation::Response(status), now);
         live.client.session.generation.report(backend, events);
     }
+    if content::response(live) {
+        upstream::detach(live, Kept::No);
+        end(live, Cause::Proxy, Phase::Data);
+        log::write(live, Origin::Close);
+        return After::Close;
+    }
+    content::store(live);
     if let Some(answer) = rules(live, back).await {
         upstream::detach(live, Kept::No);
         return reply::answer(live, answer).await;

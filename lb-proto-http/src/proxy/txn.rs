@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lb_core::balance::ServerId;
 use lb_core::engine::{ProxyPlan, ServerPlan};
 use lb_core::expr::{
     Arena, Direction, EngineView, Env, Facts, Now, ProxyRef, Sample, ServerRef, Side, StreamFact, TlsFact,
@@ -14,7 +15,7 @@ use lb_core::log::{Record, Termination};
 use lb_core::pool::{Lease, ServerCell, Visit};
 use lb_core::rt::{Stream, connection_fact};
 use lb_core::spec::Severity;
-use lb_core::stick::{Event, Tracked};
+use lb_core::stick::{Event, Key, Pending, SharedTable, Slots, Tracked};
 
 use super::client::Client;
 use super::identity::Identity;
@@ -59,7 +60,11 @@ pub(super) struct Txn {
     /// The client left before its body was complete.
     pub(super) aborted: bool,
     /// Entries of stick tables the request is counted in.
-    pub(super) tracked: Vec<Option<Tracked>>,
+    pub(super) tracked: Slots,
+    /// The server that a stick table remembers.
+    pub(super) stuck: Option<ServerId>,
+    /// Keys under which the server is to be remembered.
+    pub(super) pending: Pending,
     pub(super) coding: Coding,
 }
 
@@ -178,6 +183,8 @@ impl Txn {
         self.applet = None;
         self.tracked.clear();
         self.coding = Coding::default();
+        self.stuck = None;
+        self.pending.clear();
         self.aborted = false;
         self.logged = false;
     }
@@ -232,37 +239,44 @@ impl Live<'_> {
         accepted.date + at.saturating_duration_since(accepted.instant)
     }
 
-    /// Begins to count the request under a key; a slot that is taken stays as it is.
+    /// Begins to count the request under a key; a slot that is taken stays as it is. A request that was known before is
+    /// counted at once.
     fn track(&mut self, slot: &TrackSlot) {
-        let own = self.txn.backend.as_ref().unwrap_or_else(|| self.client.session.frontend());
-        let name = slot.table.as_deref().unwrap_or_else(|| own.spec.name.as_str());
-        if self.txn.tracked.get(slot.counter).is_some_and(Option::is_some) {
-            return;
-        }
-        let Some(table) = self.client.session.generation.plan.table(name).cloned() else { return };
-        let now = self.txn.times.now.unwrap_or_else(Instant::now);
         let key = {
             let env = Env::new(self.facts(), self.vars(), self.arena());
-            slot.key.eval(&env).and_then(|sample| table.key(&sample))
+            self.key_of(slot.table.as_deref(), || slot.key.eval(&env))
         };
-        let Some(mut tracked) = key.and_then(|key| Tracked::start(&table, key, now)) else { return };
-        tracked.count(Event::HttpRequest, now);
-        let slots = slot.counter + 1;
-        if self.txn.tracked.len() < slots {
-            self.txn.tracked.resize_with(slots, || None);
+        let Some((table, key)) = key else { return };
+        let now = self.txn.times.now.unwrap_or_else(Instant::now);
+        if let Some(tracked) = self.txn.tracked.start(slot.counter, &table, key, now) {
+            tracked.count(Event::HttpRequest, now);
+            // A response that is here already is counted, too.
+            let (status, codes) = (self.txn.layer.server_status, log::codes(self.client));
+            if codes.errors.has(status) {
+                tracked.count(Event::HttpError, now);
+            }
+            if codes.failures.has(status) {
+                tracked.count(Event::HttpFailure, now);
+            }
         }
-        self.txn.tracked[slot.counter] = Some(tracked);
     }
 
-    /// Counts something in every tracked entry.
+    /// A key for a table, which is the present proxy's own one without a name.
+    pub(super) fn key_of<'s>(
+        &self,
+        table: Option<&str>,
+        sample: impl FnOnce() -> Option<Sample<'s>>,
+    ) -> Option<(Arc<SharedTable>, Key)> {
+        let own = self.txn.backend.as_ref().unwrap_or_else(|| self.client.session.frontend());
+        let name = table.unwrap_or_else(|| own.spec.name.as_str());
+        let table = self.client.session.generation.plan.table(name)?;
+        let key = table.key(&sample()?)?;
+        Some((Arc::clone(table), key))
+    }
+
+    /// Counts something in every entry that the request and its connection are counted in.
     pub(super) fn count_tracked(&mut self, event: Event) {
-        if self.txn.tracked.iter().all(Option::is_none) {
-            return;
-        }
-        let now = Instant::now();
-        for tracked in self.txn.tracked.iter_mut().flatten() {
-            tracked.count(event, now);
-        }
+        self.client.session.count(&mut self.txn.tracked, event);
     }
 
     /// Facts for a log line.
@@ -327,10 +341,7 @@ impl Facts for Live<'_> {
             Side::Client => &self.client.stream,
             Side::Server => self.txn.upstream.stream.as_ref()?,
         };
-        match fact {
-            TlsFact::Active | TlsFact::HandshakeDone => Some(Sample::Bool(stream.is_tls())),
-            _ => None,
-        }
+        stream.tls_fact(fact)
     }
 
     fn direction(&self) -> Direction {
@@ -357,7 +368,7 @@ impl Facts for Live<'_> {
     }
 
     fn tracked(&self, slot: usize) -> Option<&Tracked> {
-        self.txn.tracked.get(slot)?.as_ref()
+        self.txn.tracked.get(slot).or_else(|| self.client.session.tracked(slot))
     }
 
     fn stream(&self, fact: StreamFact) -> Option<Sample<'_>> {
@@ -376,10 +387,19 @@ impl Facts for Live<'_> {
             StreamFact::HttpMajor(_) => Some(Sample::Int(1)),
             StreamFact::PriorityClass => Some(Sample::Int(i64::from(settings.class))),
             StreamFact::PriorityOffset => Some(Sample::Int(i64::from(settings.offset))),
-            StreamFact::Thread => i64::try_from(self.client.session.worker.id()).ok().map(Sample::Int),
-            _ => connection_fact(fact, self.client.session.proxied.as_deref(), |side| match side {
-                Side::Client => Some(&self.client.stream),
-                Side::Server => self.txn.upstream.stream.as_ref(),
+            StreamFact::BufferedLength(direction) => {
+                let layer = &self.txn.layer;
+                let length = match direction {
+                    Direction::Request => layer.request.filled,
+                    Direction::Response => layer.response.filled,
+                };
+                i64::try_from(length).ok().map(Sample::Int)
+            }
+            _ => self.client.session.fact(fact).or_else(|| {
+                connection_fact(fact, self.client.session.proxied(), |side| match side {
+                    Side::Client => Some(&self.client.stream),
+                    Side::Server => self.txn.upstream.stream.as_ref(),
+                })
             }),
         }
     }
@@ -398,7 +418,7 @@ impl Session for Live<'_> {
         let scopes = &self.txn.vars;
         Vars {
             process: Some(self.client.session.generation.plan.variables()),
-            session: self.client.vars(),
+            session: Some(&self.client.session.vars),
             transaction: Some(&scopes.transaction),
             request: Some(&scopes.request),
             response: Some(&scopes.response),
@@ -416,10 +436,6 @@ impl Session for Live<'_> {
 
     fn layer_mut(&mut self) -> &mut HttpLayer {
         &mut self.txn.layer
-    }
-
-    fn need_session_vars(&mut self) {
-        self.client.extras();
     }
 
     fn effect(&mut self, effect: Effect<'_>) {

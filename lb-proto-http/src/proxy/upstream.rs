@@ -199,7 +199,7 @@ fn pinned_server(live: &mut Live<'_>, back: &HttpProxy, backend: &Arc<ProxyPlan>
         // The number alone could be that of a server of another backend.
         backend.pool.server(id).filter(|own| Arc::ptr_eq(own, last)).map(|_| id)
     };
-    cookie.or_else(last)
+    cookie.or(live.txn.stuck).or_else(last)
 }
 
 /// Gets a connection to the server of the lease. `Some` names the server to avoid when another is to be tried.

@@ -10,7 +10,7 @@ mod rewrite;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use lb_core::expr::{Arena, Env, Facts, Sample, SampleType, Scope, Vars};
+use lb_core::expr::{Arena, Env, Facts, Sample, SampleType, Vars};
 use lb_core::log::Template;
 use lb_core::rule::{Next, RuleSet};
 use lb_core::spec::Severity;
@@ -37,9 +37,6 @@ pub trait Session {
 
     /// The messages.
     fn layer_mut(&mut self) -> &mut HttpLayer;
-
-    /// A session variable is about to be set.
-    fn need_session_vars(&mut self) {}
 
     /// Does what only the session can.
     fn effect(&mut self, effect: Effect<'_>);
@@ -226,6 +223,10 @@ fn apply(action: &Action, subject: Subject, session: &mut dyn Session, text: &mu
             true
         }
         Action::SetMap(..) | Action::DelMap(..) | Action::AddAcl(..) => maps(action, session, text),
+        Action::Counter(counter) => {
+            counter.run(&env(session));
+            true
+        }
         _ => {
             effect(action, session);
             true
@@ -235,11 +236,6 @@ fn apply(action: &Action, subject: Subject, session: &mut dyn Session, text: &mu
 
 /// Variables and captures.
 fn remember(action: &Action, session: &mut dyn Session, text: &mut Vec<u8>) {
-    if let Action::SetVar(name, ..) | Action::SetVarFmt(name, ..) = action
-        && name.scope() == Scope::Session
-    {
-        session.need_session_vars();
-    }
     match action {
         Action::SetVar(name, program, conditions) => {
             let env = env(session);

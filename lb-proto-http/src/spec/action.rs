@@ -6,6 +6,7 @@ use std::time::Duration;
 use lb_core::expr::map::Reference;
 use lb_core::expr::{Program, Regex, VarConditions, VarName};
 use lb_core::log::Template;
+use lb_core::rule::counter::CounterAction;
 use lb_core::spec::Severity;
 
 use super::reply::{Redirect, Reply};
@@ -123,6 +124,8 @@ pub enum Action {
     AddAcl(Arc<Reference>, Template),
     /// `track-sc`.
     Track(TrackSlot),
+    /// `sc-inc-gpc`, `sc-add-gpc`, `sc-set-gpt` and their short forms.
+    Counter(CounterAction),
     /// `use-service`: final.
     UseService(ServiceKind),
     /// `wait-for-body`.

@@ -10,7 +10,9 @@ mod stick;
 mod tls;
 mod x509;
 
+pub(crate) use rdp::rdp_cookie;
 pub(crate) use stick::{Target, byte_rate};
+pub(crate) use x509::common_name;
 
 use super::registry::Registry;
 

@@ -6,7 +6,7 @@ use crate::expr::arg::{Arg, ArgType, Args};
 use crate::expr::def::{AclDef, Build, FetchDef, FetchFn, Needs};
 use crate::expr::pattern::Method;
 use crate::expr::sample::{Sample, SampleType};
-use crate::expr::{Direction, Env, Peek};
+use crate::expr::{Direction, Env, Peek, Side, StreamFact};
 
 const REQ: Needs = Needs::L6_REQUEST;
 const RES: Needs = Needs::L6_RESPONSE;
@@ -162,7 +162,13 @@ fn prepare_lv(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
 }
 
 fn length<'a>(env: &Env<'a>, direction: Direction) -> Option<Sample<'a>> {
-    let peek = env.facts.buffer(direction)?;
+    let Some(peek) = env.facts.buffer(direction) else {
+        let length = env.facts.stream(StreamFact::BufferedLength(direction));
+        if length.is_some() && !env.last {
+            env.mark_unsettled();
+        }
+        return length;
+    };
     unsettled(env, &peek);
     Some(Sample::Int(peek.bytes.len() as i64))
 }
@@ -228,7 +234,10 @@ fn key_shares<'a>(env: &Env<'a>, _: &Args) -> Option<Sample<'a>> {
 
 /// Whether the buffer begins with a complete HTTP/1 request head.
 fn proto_http<'a>(env: &Env<'a>, _: &Args) -> Option<Sample<'a>> {
-    let peek = env.facts.buffer(Direction::Request)?;
+    let Some(peek) = env.facts.buffer(Direction::Request) else {
+        // Where messages are parsed, what is there is one.
+        return env.facts.stream(StreamFact::HttpMajor(Side::Client)).map(|_| Sample::Bool(true));
+    };
     let data = peek.bytes;
     let blank = data.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let data = &data[blank..];

@@ -145,6 +145,13 @@ fn expect<'d>(rest: &mut &'d [u8], tag: u8) -> Option<&'d [u8]> {
     next(rest).filter(|element| element.tag == tag).map(|element| element.body)
 }
 
+/// The first common name of a certificate's subject.
+pub(crate) fn common_name(der: &[u8]) -> Option<&[u8]> {
+    // 2.5.4.3
+    let is_name = |oid: &[u8]| oid == [0x55, 4, 3];
+    attributes(Certificate::parse(der)?.subject).find(|(kind, _)| is_name(kind)).map(|(_, value)| value)
+}
+
 /// The attributes of a name in order: type and value.
 fn attributes(mut name: &[u8]) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
     let mut found = Vec::new();

@@ -39,7 +39,7 @@ fn values_are_kept_per_key_and_type() {
     assert_eq!(table.get(b, DataType::ConnCnt, 0, 0), Some(0));
     assert_eq!(table.get(a, DataType::ConnRate, 0, 1500), Some(3));
     assert_eq!(table.set(a, DataType::ConnCnt, 0, 0, 0), Some(2));
-    table.set_server(a, 3, &"srv".into(), 0);
+    table.set_server(a, 3, "srv", 0);
     assert_eq!(table.server(a).as_deref(), Some("srv"));
 }
 

@@ -1,0 +1,247 @@
+//! What works on connections of any protocol, here on requests: `tcp-request content`, `tcp-response content`, `stick`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use lb_core::engine::ProxyPlan;
+use lb_core::expr::Env;
+use lb_core::rt::remembered_server;
+use lb_core::rule::Next;
+use lb_core::rule::tcp::{Outcome, TcpAction};
+use lb_core::spec::Severity;
+use lb_core::stick::{Key, SharedTable, StoredServer};
+
+use super::io::{Presence, poll_presence};
+use super::request::Fate;
+use super::txn::Live;
+use crate::rule::{Effect, Session};
+
+/// What an action asks for, independent of what it was computed from.
+enum Step {
+    Next,
+    End,
+    Reject { silent: bool },
+    Wait,
+    Pause(Duration),
+    Track(usize, Arc<SharedTable>, Key),
+    Capture(usize, Vec<u8>),
+    LogLevel(Option<Severity>),
+    Source(IpAddr),
+    SourcePort(u16),
+    Destination(IpAddr),
+    DestinationPort(u16),
+    Class(i32),
+    Offset(i32),
+    Log,
+}
+
+/// Runs the `tcp-request content` rules of a proxy on a request whose head is there. `Some` when it ends here.
+pub(super) async fn request(live: &mut Live<'_>, owner: &Arc<ProxyPlan>) -> Option<Fate> {
+    // Requests without such rules must not pay for them with a larger future.
+    if owner.spec.tcp_rules.request.is_empty() { None } else { Box::pin(inspect(live, owner)).await }
+}
+
+async fn inspect(live: &mut Live<'_>, owner: &Arc<ProxyPlan>) -> Option<Fate> {
+    let delay = owner.spec.tcp_rules.inspect_delay;
+    let (mut deadline, mut from): (Option<Instant>, usize) = (None, 0);
+    loop {
+        let now = live.touch();
+        let late = deadline.is_some_and(|deadline| now >= deadline);
+        let step = run(live, owner, &mut from, delay.is_some() && !late);
+        let pause = match step {
+            Step::Wait => {
+                from = 0;
+                *deadline.get_or_insert_with(|| now + delay.unwrap_or_default())
+            }
+            Step::Pause(time) => now + time,
+            Step::Reject { silent } => {
+                let session = &live.client.session;
+                session.frontend().state.front.counters.of(session.worker.id()).denied_requests.inc();
+                return Some(Fate::Drop { silent });
+            }
+            _ => return None,
+        };
+        if !sleep(live, pause).await {
+            return Some(Fate::Gone);
+        }
+    }
+}
+
+/// Waits; false when the client goes away.
+async fn sleep(live: &mut Live<'_>, until: Instant) -> bool {
+    let client = &*live.client;
+    client.timer.set(Some(until));
+    let mut watch = true;
+    std::future::poll_fn(|cx| {
+        if watch {
+            match poll_presence(&client.stream, cx) {
+                Poll::Ready(Presence::Gone) => return Poll::Ready(false),
+                Poll::Ready(Presence::Data) => watch = false,
+                Poll::Pending => {}
+            }
+        }
+        client.timer.poll_expired(cx).map(|()| true)
+    })
+    .await
+}
+
+/// Runs the `tcp-response content` rules of the backend; true when the response is refused.
+pub(super) fn response(live: &mut Live<'_>) -> bool {
+    let Some(backend) = live.txn.backend.clone().filter(|b| !b.spec.tcp_rules.response.is_empty()) else {
+        return false;
+    };
+    let mut from = 0;
+    loop {
+        let step = next(live, &backend.spec.tcp_rules.response, &mut from, false);
+        match step {
+            // The whole head is there: nothing is waited for.
+            Step::Wait | Step::End => return false,
+            Step::Reject { .. } => {
+                let session = &live.client.session;
+                let worker = session.worker.id();
+                session.frontend().state.front.counters.of(worker).denied_responses.inc();
+                backend.pool.counters().of(worker).denied_responses.inc();
+                return true;
+            }
+            step => take(live, step),
+        }
+    }
+}
+
+/// Runs rules of the request from `from` on until one ends the set, needs more or pauses.
+fn run(live: &mut Live<'_>, owner: &Arc<ProxyPlan>, from: &mut usize, partial: bool) -> Step {
+    loop {
+        let step = next(live, &owner.spec.tcp_rules.request, from, partial);
+        match step {
+            Step::Next
+            | Step::Track(..)
+            | Step::Capture(..)
+            | Step::LogLevel(_)
+            | Step::Source(_)
+            | Step::SourcePort(_)
+            | Step::Destination(_)
+            | Step::DestinationPort(_)
+            | Step::Class(_)
+            | Step::Offset(_)
+            | Step::Log => take(live, step),
+            step => return step,
+        }
+    }
+}
+
+/// The next rule that applies, computed.
+fn next(
+    live: &mut Live<'_>,
+    rules: &lb_core::rule::RuleSet<TcpAction>,
+    from: &mut usize,
+    partial: bool,
+) -> Step {
+    let step = {
+        let mut env = Env::new(live.facts(), live.vars(), live.arena());
+        env.last = !partial;
+        match rules.next(*from, &env) {
+            Next::Apply(at, action) => {
+                *from = at + 1;
+                compute(live, action, &mut env)
+            }
+            Next::Wait(_) => Step::Wait,
+            Next::End => Step::End,
+        }
+    };
+    live.reset_arena();
+    step
+}
+
+/// Only keys to be tracked are waited for; everything else is computed from what is there.
+fn compute<'e>(live: &'e Live<'_>, action: &'e TcpAction, env: &mut Env<'e>) -> Step {
+    let partial = !env.last && matches!(action, TcpAction::Track(_));
+    env.last = !partial;
+    env.take_unsettled();
+    let outcome = action.apply(env);
+    if partial && env.take_unsettled() {
+        return Step::Wait;
+    }
+    match outcome {
+        Outcome::Accept | Outcome::SwitchMode(_) => Step::End,
+        Outcome::Reject | Outcome::Close => Step::Reject { silent: false },
+        Outcome::SilentDrop(_) => Step::Reject { silent: true },
+        Outcome::SetSrc(ip) => Step::Source(ip),
+        Outcome::SetSrcPort(port) => Step::SourcePort(port),
+        Outcome::SetDst(ip) => Step::Destination(ip),
+        Outcome::SetDstPort(port) => Step::DestinationPort(port),
+        Outcome::Track { slot, key, table } => match live.key_of(table, || Some(key)) {
+            Some((table, key)) => Step::Track(slot, table, key),
+            None => Step::Next,
+        },
+        Outcome::Capture(slot, bytes) => Step::Capture(slot, bytes.to_vec()),
+        Outcome::SetLogLevel(level) => Step::LogLevel(level),
+        Outcome::SetPriorityClass(class) => Step::Class(i32::try_from(class).unwrap_or_default()),
+        Outcome::SetPriorityOffset(offset) => Step::Offset(i32::try_from(offset).unwrap_or_default()),
+        Outcome::Pause(millis) => Step::Pause(Duration::from_millis(millis)),
+        Outcome::DoLog => Step::Log,
+        _ => Step::Next,
+    }
+}
+
+/// Does what a rule asks for.
+fn take(live: &mut Live<'_>, step: Step) {
+    match step {
+        Step::Track(slot, table, key) => {
+            let now = live.txn.times.now.unwrap_or_else(Instant::now);
+            live.txn.tracked.start(slot, &table, key, now);
+        }
+        Step::Capture(slot, bytes) => {
+            if let Some(slot) = live.txn.layer.request_captures.get_mut(slot) {
+                slot.set(&bytes, bytes.len());
+            }
+        }
+        Step::LogLevel(level) => live.effect(Effect::LogLevel(level)),
+        Step::Source(ip) => live.effect(Effect::Source(ip)),
+        Step::SourcePort(port) => live.effect(Effect::SourcePort(port)),
+        Step::Destination(ip) => live.effect(Effect::Destination(ip)),
+        Step::DestinationPort(port) => live.effect(Effect::DestinationPort(port)),
+        Step::Class(class) => live.effect(Effect::PriorityClass(class)),
+        Step::Offset(offset) => live.effect(Effect::PriorityOffset(offset)),
+        Step::Log => live.effect(Effect::Log),
+        _ => {}
+    }
+}
+
+/// Looks up the server that a stick table remembers for the request.
+pub(super) fn look_up(live: &mut Live<'_>) {
+    let Some(backend) = live.txn.backend.clone().filter(|backend| !backend.spec.stick.is_empty()) else {
+        return;
+    };
+    let mut pending = std::mem::take(&mut live.txn.pending);
+    let found = {
+        let env = Env::new(live.facts(), live.vars(), live.arena());
+        let find = &mut |remembered: &_| remembered_server(&backend, remembered);
+        pending.on_request(&backend.spec.stick, backend.spec.name.as_str(), &env, find)
+    };
+    live.reset_arena();
+    live.txn.stuck = found;
+    live.txn.pending = pending;
+}
+
+/// Stores the server under the keys of the request and of the response.
+pub(super) fn store(live: &mut Live<'_>) {
+    let Some(backend) = live.txn.backend.clone().filter(|backend| !backend.spec.stick.is_empty()) else {
+        return;
+    };
+    let mut pending = std::mem::take(&mut live.txn.pending);
+    {
+        let env = Env::new(live.facts(), live.vars(), live.arena());
+        pending.on_response(&backend.spec.stick, backend.spec.name.as_str(), &env);
+    }
+    live.reset_arena();
+    if !pending.is_empty() {
+        let server = live.txn.server.as_ref().map(|server| &server.spec).filter(|spec| !spec.non_stick);
+        let address = server.map(|spec| spec.addr.endpoint.to_string()).unwrap_or_default();
+        let stored =
+            server.map(|spec| StoredServer { id: spec.id, name: spec.name.as_str(), address: &address });
+        pending.store(stored, live.txn.times.now.unwrap_or_else(Instant::now));
+    }
+    live.txn.pending = pending;
+}
