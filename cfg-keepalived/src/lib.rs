@@ -15,6 +15,7 @@ pub mod lex;
 mod load;
 mod lower;
 mod mapped;
+mod probe;
 mod reader;
 mod seq;
 mod suggest;
@@ -26,7 +27,7 @@ pub use check::check;
 pub use config::Config;
 pub use env::{Env, InMemory, Included, NoIncludes, Source, Sources, StaticEnv};
 pub use load::{Loaded, load, test_exit_code};
-pub use lower::{Lowered, lower};
+pub use lower::{Lowered, lower, services};
 pub use tree::{Content, Statement, Tree, ValueLine};
 pub use word::Word;
 

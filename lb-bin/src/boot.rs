@@ -44,31 +44,21 @@ pub(crate) fn run(args: RunArgs) -> u8 {
     }
 }
 
-/// Reads both files; everything that is wrong with either is told.
+/// Reads both files; everything that is wrong with either is told. None if there is nothing for a balancer to do.
 fn load_all(args: &RunArgs, world: &World) -> Result<Option<Haproxy>, u8> {
-    let mut status = None;
-    let mut loaded = None;
-    if !args.haproxy.is_empty() {
-        match load::haproxy(args, world) {
-            Ok(haproxy) => {
-                if !args.quiet {
-                    report::error(&haproxy.text);
-                }
-                loaded = Some(haproxy);
+    match load::haproxy(args, world) {
+        Ok(loaded) => {
+            if !args.quiet {
+                report::error(&loaded.text);
             }
-            Err(rejected) => {
-                report::error(&rejected.text);
-                status = Some(rejected.status);
-            }
+            let serves = !args.haproxy.is_empty() || !loaded.spec.proxies.is_empty();
+            Ok(serves.then_some(loaded))
+        }
+        Err(rejected) => {
+            report::error(&rejected.text);
+            Err(rejected.status)
         }
     }
-    if let Some(path) = &args.keepalived
-        && let Err(rejected) = load::keepalived(path, args.format, world)
-    {
-        report::error(&rejected.text);
-        status = status.or(Some(rejected.status));
-    }
-    status.map_or(Ok(loaded), Err)
 }
 
 fn pidfile(args: &RunArgs, process: &lb_core::spec::ProcessSpec) -> Result<Option<PidFile>, String> {
@@ -127,8 +117,8 @@ fn supervise(
         }
         sockets.retain(|address, _| loaded.spec.listens_on(address));
     }
+    let supervisor = Supervisor::new(args.clone(), loaded.is_some(), sockets, pidfile);
     drop(loaded);
-    let supervisor = Supervisor::new(args.clone(), sockets, pidfile);
     in_runtime(supervisor.run(move || {
         proxy::dismiss(&args);
         if let Some(Err(e)) = foreground.map(Foreground::release) {

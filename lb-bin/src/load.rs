@@ -30,6 +30,12 @@ pub(crate) struct Haproxy {
 }
 
 impl Haproxy {
+    /// Nothing to run yet.
+    fn nothing() -> Self {
+        let (origins, sources) = (cfg_haproxy::Origins::default(), SourceMap::default());
+        Self { spec: Spec::default(), text: String::new(), origins, sources }
+    }
+
     /// The place an object of the specification came from, as `FILE:LINE`.
     pub(crate) fn place(&self, origin: Origin) -> Option<String> {
         let (file, at) = self.sources.locate(self.origins.span(origin)?)?;
@@ -37,8 +43,28 @@ impl Haproxy {
     }
 }
 
-/// Reads, checks and lowers an haproxy.cfg.
+/// Everything the balancer has to run: an haproxy.cfg, and the virtual servers of a keepalived.conf.
 pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
+    let files = if args.haproxy.is_empty() { Ok(Haproxy::nothing()) } else { haproxy_files(args, world) };
+    let keepalived = args.keepalived.as_deref().map(|path| keepalived(path, args.format, world));
+    // What is worth knowing about a keepalived.conf that can be used is told by the part that runs it.
+    let services = match keepalived {
+        Some(Ok(loaded)) => loaded.services,
+        Some(Err(rejected)) => {
+            return Err(files.map_or_else(
+                |first| Rejected { text: first.text + &rejected.text, ..first },
+                |loaded| Rejected { text: loaded.text + &rejected.text, ..rejected },
+            ));
+        }
+        None => Vec::new(),
+    };
+    let mut loaded = files?;
+    loaded.spec.proxies.extend(services);
+    overrule(&mut loaded.spec, args);
+    Ok(loaded)
+}
+
+fn haproxy_files(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
     let refuse = |text: String| Rejected { text, status: 1 };
     let texts = texts(&args.haproxy, world).map_err(refuse)?;
     let sources: Vec<_> = texts.iter().map(|(name, text)| Source::new(name, text)).collect();
@@ -50,8 +76,7 @@ pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected
     if let Some(status) = judge(&loaded.diagnostics, args.strict) {
         return Err(Rejected { text, status });
     }
-    let mut spec = loaded.spec;
-    overrule(&mut spec, args);
+    let spec = loaded.spec;
     Ok(Haproxy { spec, text, origins: loaded.origins, sources })
 }
 
@@ -115,6 +140,8 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<String>, String> {
 pub(crate) struct Keepalived {
     /// What to run.
     pub spec: vrrp::spec::Spec,
+    /// Virtual servers, for the balancer.
+    pub services: Vec<lb_core::spec::ProxySpec>,
     /// What there is to say, rendered.
     pub text: String,
     /// The exit status of Keepalived's test of the same file.
@@ -156,5 +183,6 @@ pub(crate) fn keepalived(path: &Path, format: Format, world: &World) -> Result<K
         return Err(Rejected { text, status: status.max(1) });
     }
     let spec = cfg_keepalived::lower(&loaded.config, &ProcessEnv).spec;
-    Ok(Keepalived { spec, text, status })
+    let services = cfg_keepalived::services(&loaded.config);
+    Ok(Keepalived { spec, services, text, status })
 }

@@ -217,7 +217,7 @@ fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<Spec, (Str
         report::error(&loaded.text);
     }
     let mut spec = loaded.spec;
-    if !args.haproxy.is_empty() {
+    if !args.haproxy.is_empty() || !loaded.services.is_empty() {
         let mut proxy = External::new(PROXY);
         proxy.weight = Weight::new(PROXY_WEIGHT);
         // Waiting for the proxy's first word would only delay the start: it is taken for well until it fails.

@@ -62,6 +62,22 @@ struct Part {
     first: bool,
 }
 
+impl Part {
+    /// A part to be started now; one that fails its first start ends the program.
+    fn new(kind: Kind, first: bool) -> Self {
+        Self {
+            kind,
+            life: None,
+            started: Instant::now(),
+            ready: false,
+            due: Some(Instant::now()),
+            pause: Duration::ZERO,
+            asked: None,
+            first,
+        }
+    }
+}
+
 /// The supervisor's state.
 pub(crate) struct Supervisor {
     args: RunArgs,
@@ -86,23 +102,13 @@ pub(crate) fn open_sockets(loaded: &Haproxy, sockets: &mut Sockets) -> Result<()
 
 impl Supervisor {
     /// A supervisor of the parts that `args` name.
-    pub(crate) fn new(args: RunArgs, sockets: Sockets, pidfile: Option<PidFile>) -> Self {
-        let part = |kind| Part {
-            kind,
-            life: None,
-            started: Instant::now(),
-            ready: false,
-            due: Some(Instant::now()),
-            pause: Duration::ZERO,
-            asked: None,
-            first: true,
-        };
+    pub(crate) fn new(args: RunArgs, balancer: bool, sockets: Sockets, pidfile: Option<PidFile>) -> Self {
         let mut parts = Vec::new();
-        if !args.haproxy.is_empty() {
-            parts.push(part(Kind::Proxy));
+        if balancer {
+            parts.push(Part::new(Kind::Proxy, true));
         }
         if args.keepalived.is_some() {
-            parts.push(part(Kind::Vrrp));
+            parts.push(Part::new(Kind::Vrrp, true));
         }
         let notifier = args.notify.then(|| variable("NOTIFY_SOCKET")).flatten();
         Self {
@@ -332,18 +338,16 @@ impl Supervisor {
         let world = World::real();
         let mut fresh = Sockets::new();
         let mut wanted: Option<Spec> = None;
-        if !self.args.haproxy.is_empty() {
-            let loaded = load::haproxy(&self.args, &world).map_err(|r| refused(&r.text))?;
-            report::error(&loaded.text);
+        let loaded = load::haproxy(&self.args, &world).map_err(|r| refused(&r.text))?;
+        report::error(&loaded.text);
+        let has_part = self.parts.iter().any(|p| p.kind == Kind::Proxy);
+        if has_part || !loaded.spec.proxies.is_empty() {
             for address in self.sockets.keys() {
                 fresh.insert(address.clone(), Vec::new());
             }
             open_sockets(&loaded, &mut fresh)?;
             fresh.retain(|_, sockets| !sockets.is_empty());
             wanted = Some(loaded.spec);
-        }
-        if let Some(path) = &self.args.keepalived {
-            load::keepalived(path, self.args.format, &world).map_err(|r| refused(&r.text))?;
         }
         let (files, bytes) = pack(&world.seen());
         for part in &self.parts {
@@ -360,6 +364,10 @@ impl Supervisor {
             link.send_with(&message, &bytes, &fds).map_err(|e| format!("part {}: {e}", part.kind.word()))?;
         }
         self.sockets.extend(fresh);
+        if wanted.is_some() && !has_part {
+            // The first virtual servers of a file that had none.
+            self.parts.push(Part::new(Kind::Proxy, false));
+        }
         if let Some(spec) = wanted {
             self.sockets.retain(|address, _| spec.listens_on(address));
         }

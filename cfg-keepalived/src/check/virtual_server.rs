@@ -2,8 +2,9 @@
 
 use super::{advice, warn};
 use crate::codes;
-use crate::config::{Config, Forwarding, GroupEntry, RealServer, VirtualServer, VirtualServerKey};
-use lb_core::diag::Diagnostics;
+use crate::config::{CheckKind, Config, Forwarding, GroupEntry, RealServer, VirtualServer, VirtualServerKey};
+use crate::lower::{MAX_RANGE, has_effect, is_tcp, listeners, regex};
+use lb_core::diag::{Diagnostic, Diagnostics};
 use std::net::SocketAddr;
 
 pub(super) fn check(config: &Config, out: &mut Diagnostics) {
@@ -14,7 +15,27 @@ pub(super) fn check(config: &Config, out: &mut Diagnostics) {
         it.real_servers(out);
         it.quorum(out);
         it.ports(out);
+        it.served(out);
+        it.checkers(out);
     }
+    forwarding(config, out);
+}
+
+/// Once for the whole file: what relaying in user space makes different for servers that were to answer clients directly.
+fn forwarding(config: &Config, out: &mut Diagnostics) {
+    let methods = config.virtual_servers.iter().filter(|server| is_tcp(server)).flat_map(|server| {
+        std::iter::once(server.method).chain(server.real_servers.iter().map(|real| real.method))
+    });
+    let Some(direct) = methods.flatten().find(|method| method.value != Forwarding::Nat) else { return };
+    out.push(
+        Diagnostic::warning(
+            codes::PARTIAL,
+            direct.span,
+            "servers see this host's address instead of the client's, and answer through it",
+        )
+        .note("connections are relayed in user space: the servers need no address of the service on a loopback interface")
+        .note("where servers must know the client, write the service in an haproxy.cfg: `send-proxy`, or `source 0.0.0.0 usesrc clientip`"),
+    );
 }
 
 struct Check<'a> {
@@ -177,6 +198,48 @@ impl Check<'_> {
                 "`hysteresis` must be less than `quorum`",
                 compat,
             ));
+        }
+    }
+
+    /// What this program does not serve, and why.
+    fn served(&self, out: &mut Diagnostics) {
+        let server = self.server;
+        let (span, why) = match &server.protocol {
+            _ if listeners(server, self.config).is_empty() => {
+                (server.span, "only addresses with a port can be listened on")
+            }
+            Some(protocol) if !is_tcp(server) => (protocol.span, "only TCP is relayed"),
+            None => (server.span, "only TCP is relayed, and UDP is what counts without `protocol`"),
+            Some(_) => return self.large_ranges(out),
+        };
+        out.push(Diagnostic::warning(codes::NO_EFFECT, span, "this virtual server is not served").note(why));
+    }
+
+    fn large_ranges(&self, out: &mut Diagnostics) {
+        if listeners(self.server, self.config).len() >= MAX_RANGE as usize {
+            let message = "the range is too large; only its first addresses are served";
+            out.push(
+                Diagnostic::warning(codes::PARTIAL, self.server.span, message)
+                    .note(format!("every address is listened on, at most {MAX_RANGE} of a range")),
+            );
+        }
+    }
+
+    fn checkers(&self, out: &mut Diagnostics) {
+        for real in &self.server.real_servers {
+            for check in &real.checks {
+                let CheckKind::Http(http) = &check.kind else { continue };
+                for url in &http.urls {
+                    if let (Some(Err(why)), Some(word)) = (regex(url), &url.regex) {
+                        let message = "this expression cannot be used; the body is not looked at";
+                        out.push(Diagnostic::warning(codes::BAD_WORD, word.span, message).note(why));
+                    }
+                }
+            }
+            if !real.checks.is_empty() && !real.checks.iter().any(|check| has_effect(&check.kind)) {
+                let message = "no checker of this server is carried out, so it always counts as well";
+                out.push(Diagnostic::warning(codes::NO_EFFECT, real.address.span, message));
+            }
         }
     }
 

@@ -118,7 +118,7 @@ impl<'a> Reading<'a> {
                     span: statement.span,
                 });
                 // Blocks are still read, so that what they hold is checked and names in them are known.
-                keyword.body != Body::None
+                keyword.body != Body::None || keyword.read
             }
             Status::Refused(why) => {
                 let message = format!("`{name}` is not supported");

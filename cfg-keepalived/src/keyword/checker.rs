@@ -17,10 +17,10 @@ macro_rules! checker {
             Keyword::new("delay_before_retry", &[seconds_arg(0, u64::MAX)], "Time between tries")
                 .complain("Invalid delay_before_retry connection value '{value}'"),
             Keyword::new("warmup", &[seconds_arg(0, u64::MAX)], "Random delay of the first check")
-                .complain("Invalid warmup connection value '{value}'"),
+                .complain("Invalid warmup connection value '{value}'").partial("first checks are spread over their interval"),
             Keyword::new("delay_loop", &[seconds_arg(1, u64::MAX)], "Time between checks")
                 .complain("delay_loop '{value}' is invalid - ignoring"),
-            Keyword::new("log_all_failures", OPT_BOOL, "Log every failure").complain("Invalid log_all_failures parameter {value}"),
+            Keyword::new("log_all_failures", OPT_BOOL, "Log every failure").complain("Invalid log_all_failures parameter {value}").idle("what changes a server is logged"),
             $($more),*
         ]
     };
@@ -28,12 +28,12 @@ macro_rules! checker {
         checker![scheduling:
             Keyword::new("connect_ip", &[address()], "Where to connect").complain("Invalid connect_ip address {value} - ignoring"),
             Keyword::new("connect_port", PORT, "Port to connect to").complain("Invalid checker connect_port '{value}'"),
-            Keyword::new("bindto", &[address()], "Source address").complain("Invalid bindto address {value} - ignoring"),
-            Keyword::new("bind_port", PORT, "Source port").complain("Invalid checker bind_port '{value}'"),
-            Keyword::new("bind_if", &[word("INTERFACE")], "Interface to connect through"),
+            Keyword::new("bindto", &[address()], "Source address").complain("Invalid bindto address {value} - ignoring").idle("the system chooses the source of a check"),
+            Keyword::new("bind_port", PORT, "Source port").complain("Invalid checker bind_port '{value}'").idle("the system chooses the source of a check"),
+            Keyword::new("bind_if", &[word("INTERFACE")], "Interface to connect through").idle("the system chooses the source of a check"),
             Keyword::new("connect_timeout", &[seconds_arg(1, LONGEST)], "Patience")
                 .complain("connect_timeout {value} invalid - ignoring"),
-            Keyword::new("fwmark", &[unsigned("MARK")], "Mark of the packets").complain("Invalid fwmark connection value '{value}'"),
+            Keyword::new("fwmark", &[unsigned("MARK")], "Mark of the packets").complain("Invalid fwmark connection value '{value}'").idle("checks carry no mark"),
             $($more),*
         ]
     };
@@ -48,14 +48,15 @@ pub(super) const HTTP_GET: &[Keyword] = checker![connecting:
         .complain("Invalid http_protocol version {value}").missing("Missing http_protocol version"),
     Keyword::new("enable_sni", OPT_BOOL, "Send the host name in the TLS greeting").complain("Invalid enable_sni parameter {value}"),
     Keyword::new("sni_name", &[word("NAME").opt()], "The name to send"),
-    Keyword::new("fast_recovery", OPT_BOOL, "One success is enough").complain("Invalid fast_recovery parameter {value}"),
-    Keyword::new("tls_compliant", OPT_BOOL, "Insist on an orderly end of TLS").complain("Invalid tls_compliant option {value}"),
+    Keyword::new("fast_recovery", OPT_BOOL, "One success is enough").complain("Invalid fast_recovery parameter {value}").idle("one success is always enough"),
+    Keyword::new("tls_compliant", OPT_BOOL, "Insist on an orderly end of TLS").complain("Invalid tls_compliant option {value}").idle("the end of TLS is not looked at"),
     Keyword::new("url", &[], "One request, and what it must give").block(BlockId::Url),
 ];
 
 pub(super) const URL: &[Keyword] = &[
     Keyword::new("path", &[word("PATH")], "Path of the request"),
-    Keyword::new("digest", &[word("MD5")], "Digest the body must have"),
+    Keyword::new("digest", &[word("MD5")], "Digest the body must have")
+        .idle("the body is not compared with a digest; use `regex` or `status_code`"),
     Keyword::new("status_code", &[word("CODE|FROM-TO").opt().many()], "Accepted status codes"),
     Keyword::new("virtualhost", &[word("NAME")], "Host name of the request")
         .missing("Missing HTTP_GET virtualhost name"),
@@ -65,10 +66,13 @@ pub(super) const URL: &[Keyword] = &[
         .partial("caseless, dotall, multiline, extended and ungreedy count; others are ignored"),
     Keyword::new("regex_stack", &[unsigned("START"), unsigned("MAX")], "Memory of the expression")
         .no_effect("the expression's memory is bounded otherwise"),
-    Keyword::new("regex_min_offset", &[unsigned("OFFSET")], "First byte looked at"),
-    Keyword::new("regex_max_offset", &[unsigned("OFFSET")], "Last byte looked at"),
+    Keyword::new("regex_min_offset", &[unsigned("OFFSET")], "First byte looked at")
+        .idle("the whole body is looked at"),
+    Keyword::new("regex_max_offset", &[unsigned("OFFSET")], "Last byte looked at")
+        .idle("the whole body is looked at"),
     Keyword::new("tls_compliant", OPT_BOOL, "Insist on an orderly end of TLS")
-        .complain("Invalid tls_compliant option {value}"),
+        .complain("Invalid tls_compliant option {value}")
+        .idle("the end of TLS is not looked at"),
 ];
 
 pub(super) const TCP_CHECK: &[Keyword] = checker![connecting:];
@@ -88,8 +92,8 @@ pub(super) const DNS_CHECK: &[Keyword] = checker![connecting:
 pub(super) const MISC_CHECK: &[Keyword] = checker![scheduling:
     Keyword::new("misc_path", OPTIONAL_COMMAND, "What to run"),
     Keyword::new("misc_timeout", &[int("SECONDS", 0, 4294)], "How long it may run").complain("Invalid misc_timeout value '{value}'"),
-    Keyword::new("misc_dynamic", &[], "The exit status sets the weight"),
-    Keyword::new("user", &[word("USER"), word("GROUP").opt()], "User and group to run as").missing("No user specified for misc checker script"),
+    Keyword::new("misc_dynamic", &[], "The exit status sets the weight").partial("statuses from 2 on are a success, the weight stays"),
+    Keyword::new("user", &[word("USER"), word("GROUP").opt()], "User and group to run as").missing("No user specified for misc checker script").idle("the script runs as the checks do"),
 ];
 
 pub(super) const PING_CHECK: &[Keyword] = checker![connecting:];

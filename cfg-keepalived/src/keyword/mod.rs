@@ -237,6 +237,8 @@ pub struct Keyword {
     pub when_missing: &'static str,
     /// True if a number followed by other characters is no number; otherwise the original takes its digits.
     pub strict: bool,
+    /// True if it is read and checked like any other although it has no effect.
+    pub read: bool,
     /// False if it does not exist in the original.
     pub original: bool,
 }
@@ -254,6 +256,7 @@ impl Keyword {
             first_wins: false,
             when_missing: "",
             strict: false,
+            read: false,
             original: true,
         }
     }
@@ -280,6 +283,13 @@ impl Keyword {
 
     pub(crate) const fn no_effect(mut self, why: &'static str) -> Self {
         self.status = Status::NoEffect(why);
+        self
+    }
+
+    /// Without effect, but what it says is checked further and may be asked for.
+    pub(crate) const fn idle(mut self, why: &'static str) -> Self {
+        self.status = Status::NoEffect(why);
+        self.read = true;
         self
     }
 

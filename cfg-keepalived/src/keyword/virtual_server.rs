@@ -13,6 +13,8 @@ const SCHEDULER: &[Arg] =
     &[word("rr|wrr|lc|wlc|lblc|sh|mh|dh|fo|ovf|lblcr|sed|nq|twos"), word("FLAG").opt().many()];
 const NAME: &[Arg] = &[word("NAME")];
 const NO_IPVS: &str = "IPVS is not used; virtual servers are relayed in user space";
+const RELAYED: &str =
+    "connections are relayed whatever the method: servers see this host's address and answer it";
 const NO_SNMP: &str = "there is no SNMP agent";
 
 pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
@@ -23,15 +25,17 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
     Keyword::new("flag-1", &[], "First flag of the algorithm").no_effect(NO_IPVS),
     Keyword::new("flag-2", &[], "Second flag of the algorithm").no_effect(NO_IPVS),
     Keyword::new("flag-3", &[], "Third flag of the algorithm").no_effect(NO_IPVS),
-    Keyword::new("sh-port", &[], "The source hash covers the port"),
-    Keyword::new("sh-fallback", &[], "The source hash skips dead servers"),
-    Keyword::new("mh-port", &[], "The Maglev hash covers the port"),
-    Keyword::new("mh-fallback", &[], "The Maglev hash skips dead servers"),
+    Keyword::new("sh-port", &[], "The source hash covers the port").idle("the hash covers the address alone"),
+    Keyword::new("sh-fallback", &[], "The source hash skips dead servers")
+        .idle("a dead server is always skipped"),
+    Keyword::new("mh-port", &[], "The Maglev hash covers the port").idle("the hash covers the address alone"),
+    Keyword::new("mh-fallback", &[], "The Maglev hash skips dead servers")
+        .idle("a dead server is always skipped"),
     Keyword::new("lvs_method", FORWARDING, "Forwarding method")
-        .partial("connections are relayed, whatever the method; servers see this host's address")
+        .partial(RELAYED)
         .complain("PARSER : unknown [{value}] routing method."),
     Keyword::new("lb_kind", FORWARDING, "Forwarding method, by its old name")
-        .partial("connections are relayed, whatever the method; servers see this host's address")
+        .partial(RELAYED)
         .complain("PARSER : unknown [{value}] routing method."),
     Keyword::new("persistence_engine", NAME, "How clients are recognised").partial("by source address"),
     Keyword::new(
@@ -40,13 +44,18 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
         "How long a client keeps its server",
     )
     .complain("persistence_timeout invalid")
-    .strict(),
-    Keyword::new("persistence_granularity", &[word("NETMASK|LENGTH")], "Which clients count as one"),
+    .strict()
+    .partial("a client keeps its server by a hash of its address, without time limit"),
+    Keyword::new("persistence_granularity", &[word("NETMASK|LENGTH")], "Which clients count as one")
+        .partial("clients are told apart by their whole address"),
     Keyword::new("protocol", &[one_of(&["TCP", "UDP", "SCTP"])], "Transport protocol")
-        .complain("Unknown protocol {value} - ignoring"),
-    Keyword::new("ha_suspend", &[], "No checks while this host does not hold the address"),
+        .complain("Unknown protocol {value} - ignoring")
+        .partial("TCP is served; UDP and SCTP are not relayed"),
+    Keyword::new("ha_suspend", &[], "No checks while this host does not hold the address")
+        .idle("checks go on whoever holds the address"),
     Keyword::new("smtp_alert", OPT_BOOL, "Mail changes of servers")
-        .complain("Invalid virtual_server smtp_alert parameter {value}"),
+        .complain("Invalid virtual_server smtp_alert parameter {value}")
+        .idle("changes of servers are logged, not mailed"),
     Keyword::new("virtualhost", NAME, "Host name of HTTP checks")
         .missing("virtual server virtualhost missing"),
     Keyword::new("snmp_name", NAME, "Name in the MIB")
@@ -54,13 +63,18 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
         .no_effect(NO_SNMP),
     Keyword::new("alpha", OPT_BOOL, "Servers are down until checked")
         .complain("Invalid virtual server alpha parameter {value}"),
-    Keyword::new("omega", OPT_BOOL, "Notify on the stop, too").complain("Invalid omega parameter {value}"),
+    Keyword::new("omega", OPT_BOOL, "Notify on the stop, too")
+        .complain("Invalid omega parameter {value}")
+        .idle("nothing is run on changes of servers"),
     Keyword::new("quorum", &[int("WEIGHT", 1, u32::MAX as i64)], "Live weight the service needs")
-        .complain("Quorum {value} must be in [1, 4294967295]. Setting to 1."),
+        .complain("Quorum {value} must be in [1, 4294967295]. Setting to 1.")
+        .partial("the sorry server serves when no real server is left, whatever the quorum"),
     Keyword::new("hysteresis", &[unsigned("WEIGHT")], "How far from the quorum before it counts")
-        .complain("hysteresis {value} must be in [0, 4294967295] - ignoring"),
-    Keyword::new("quorum_up", SCRIPT, "Run when the quorum is reached"),
-    Keyword::new("quorum_down", SCRIPT, "Run when it is lost"),
+        .complain("hysteresis {value} must be in [0, 4294967295] - ignoring")
+        .idle("the quorum does not count"),
+    Keyword::new("quorum_up", SCRIPT, "Run when the quorum is reached")
+        .idle("nothing is run on changes of servers"),
+    Keyword::new("quorum_down", SCRIPT, "Run when it is lost").idle("nothing is run on changes of servers"),
     Keyword::new("weight", &[int("WEIGHT", 1, 65535)], "Weight of servers that name none")
         .complain("Virtual server weight {value} is outside range 1-65535"),
     Keyword::new("ip_family", &[one_of(&["inet", "inet6"])], "Address family")
@@ -78,7 +92,8 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
     Keyword::new("delay_before_retry", TIMER, "Time between tries")
         .complain("virtual server delay before retry '{value}' invalid - ignoring"),
     Keyword::new("warmup", TIMER, "Random delay of the first check")
-        .complain("virtual server warmup '{value}' invalid - ignoring"),
+        .complain("virtual server warmup '{value}' invalid - ignoring")
+        .partial("first checks are spread over their interval"),
     Keyword::new("delay_loop", POSITIVE_TIMER, "Time between checks")
         .complain("virtual server delay loop '{value}' invalid - ignoring"),
     Keyword::new("inhibit_on_failure", OPT_BOOL, "A failed server keeps its connections, at weight 0"),
@@ -90,15 +105,20 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
     Keyword::new("weight", &[int("WEIGHT", 0, 65535)], "Share of the load")
         .complain("Real server weight {value} is outside range 0-65535"),
     Keyword::new("lvs_method", FORWARDING, "Forwarding method")
-        .partial("connections are relayed, whatever the method")
+        .partial(RELAYED)
         .complain("PARSER : unknown [{value}] routing method for real server."),
     Keyword::new("uthreshold", &[unsigned("COUNT")], "Most connections")
         .complain("Invalid real_server uthreshold '{value}' - ignoring"),
     Keyword::new("lthreshold", &[unsigned("COUNT")], "Connections below which it takes new ones again")
-        .complain("Invalid real_server lthreshold '{value}' - ignoring"),
+        .complain("Invalid real_server lthreshold '{value}' - ignoring")
+        .idle("a server takes clients again as soon as it has room"),
     Keyword::new("inhibit_on_failure", OPT_BOOL, "A failed server keeps its connections, at weight 0"),
-    Keyword::new("notify_up", SCRIPT, "Run when it is up").first_wins(),
-    Keyword::new("notify_down", SCRIPT, "Run when it is down").first_wins(),
+    Keyword::new("notify_up", SCRIPT, "Run when it is up")
+        .first_wins()
+        .idle("nothing is run on changes of servers"),
+    Keyword::new("notify_down", SCRIPT, "Run when it is down")
+        .first_wins()
+        .idle("nothing is run on changes of servers"),
     Keyword::new("alpha", OPT_BOOL, "Down until checked")
         .complain("Invalid real server alpha parameter {value}"),
     Keyword::new("retry", RETRY, "Tries before a check fails")
@@ -106,13 +126,15 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
     Keyword::new("delay_before_retry", TIMER, "Time between tries")
         .complain("real server delay before retry '{value}' invalid - ignoring"),
     Keyword::new("warmup", TIMER, "Random delay of the first check")
-        .complain("real server warmup '{value}' invalid - ignoring"),
+        .complain("real server warmup '{value}' invalid - ignoring")
+        .partial("first checks are spread over their interval"),
     Keyword::new("connect_timeout", CONNECT, "Patience of checks")
         .complain("real server connect_timeout {value} invalid - ignoring"),
     Keyword::new("delay_loop", POSITIVE_TIMER, "Time between checks")
         .complain("real server delay loop '{value}' invalid - ignoring"),
     Keyword::new("smtp_alert", OPT_BOOL, "Mail its changes")
-        .complain("Invalid real_server smtp_alert parameter {value}"),
+        .complain("Invalid real_server smtp_alert parameter {value}")
+        .idle("changes of servers are logged, not mailed"),
     Keyword::new("virtualhost", NAME, "Host name of HTTP checks").missing("real server virtualhost missing"),
     Keyword::new("snmp_name", NAME, "Name in the MIB")
         .missing("real server snmp_name missing or extra parameters")
@@ -125,15 +147,25 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
     Keyword::new("MISC_CHECK", &[], "Check by a script").block(BlockId::MiscCheck),
     Keyword::new("PING_CHECK", &[], "Check by an echo request").block(BlockId::PingCheck),
     Keyword::new("UDP_CHECK", &[], "Check by a datagram").block(BlockId::UdpCheck),
-    Keyword::new("FILE_CHECK", &[], "Check by a number in a file").block(BlockId::FileCheck),
+    Keyword::new("FILE_CHECK", &[], "Check by a number in a file")
+        .block(BlockId::FileCheck)
+        .idle("the number of a file does not take servers out"),
     Keyword::new("BFD_CHECK", &[], "Check by a BFD session")
         .block(BlockId::BfdCheck)
         .no_effect("BFD sessions are not run; they count as always up"),
 ];
 
 pub(super) const SSL: &[Keyword] = &[
-    Keyword::new("password", &[word("PASSWORD")], "Password of the key").missing("SSL password missing"),
-    Keyword::new("ca", &[word("PATH")], "Certificate authorities").missing("SSL cafile missing"),
-    Keyword::new("certificate", &[word("PATH")], "Client certificate").missing("SSL certfile missing"),
-    Keyword::new("key", &[word("PATH")], "Its key").missing("SSL keyfile missing"),
+    Keyword::new("password", &[word("PASSWORD")], "Password of the key")
+        .missing("SSL password missing")
+        .idle("SSL_GET shows no certificate and checks none"),
+    Keyword::new("ca", &[word("PATH")], "Certificate authorities")
+        .missing("SSL cafile missing")
+        .idle("SSL_GET shows no certificate and checks none"),
+    Keyword::new("certificate", &[word("PATH")], "Client certificate")
+        .missing("SSL certfile missing")
+        .idle("SSL_GET shows no certificate and checks none"),
+    Keyword::new("key", &[word("PATH")], "Its key")
+        .missing("SSL keyfile missing")
+        .idle("SSL_GET shows no certificate and checks none"),
 ];

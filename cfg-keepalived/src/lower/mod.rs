@@ -3,9 +3,15 @@
 //! What a default becomes is said where it is applied; the settings of instances come from the same resolution that the
 //! checks report about.
 
+mod check;
 mod global;
 mod instance;
+mod service;
 mod track;
+
+pub(crate) use check::{has_effect, regex};
+pub use service::services;
+pub(crate) use service::{MAX_RANGE, is_tcp, listeners};
 
 use crate::config::{Command, Config, Index, Notify, User};
 use crate::env::Env;

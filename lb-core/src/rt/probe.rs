@@ -1,5 +1,6 @@
 //! Carrying out the dialogue of one health check.
 
+use super::echo::Echo;
 use super::listener::reason;
 use super::{Stream, sys};
 use crate::addr::Endpoint;
@@ -52,6 +53,7 @@ enum Link {
     None,
     Stream(Stream),
     Datagram(UdpSocket),
+    Echo(Echo),
 }
 
 /// Carries a dialogue out and answers its verdict. Dropping the future gives the check up and closes its connection.
@@ -146,8 +148,10 @@ async fn open(request: &ConnectRequest, settings: &ProbeSettings) -> Result<(Lin
             datagram(&endpoint).await.map_err(|e| ConnectFailure::new(Layer::Connection, connecting(&e)))?;
         return Ok((Link::Datagram(socket), false));
     }
-    if request.transport != Transport::Stream {
-        return Err(ConnectFailure::local("this kind of check is not available here"));
+    if request.transport == Transport::Echo {
+        let opened = endpoint.inet().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into());
+        let echo = opened.and_then(|addr| Echo::open(addr.ip()));
+        return echo.map(|echo| (Link::Echo(echo), false)).map_err(|e| ConnectFailure::local(reason(&e)));
     }
     let stream = match endpoint.inet() {
         Some(addr) if settings.source.is_none() && !request.has_data => silent(addr).await,
@@ -233,6 +237,7 @@ async fn send(link: &mut Link, bytes: &[u8]) -> io::Result<()> {
         Link::None => Err(io::ErrorKind::NotConnected.into()),
         Link::Stream(stream) => stream.write_all(bytes).await,
         Link::Datagram(socket) => socket.send(bytes).await.map(drop),
+        Link::Echo(echo) => echo.send(bytes).await,
     }
 }
 
@@ -242,6 +247,7 @@ async fn receive(link: &mut Link, chunk: &mut Vec<u8>) -> io::Result<usize> {
         Link::None => std::future::pending().await,
         Link::Stream(stream) => stream.read(chunk).await,
         Link::Datagram(socket) => socket.recv(chunk).await,
+        Link::Echo(echo) => echo.receive(chunk).await,
     }
 }
 

@@ -1,0 +1,229 @@
+//! The checkers of a real server as one check.
+
+use crate::config::{
+    Check, CheckKind, Config, DnsCheck, HttpCheck, HttpUrl, RealServer, Scheduling, UdpCheck, VirtualServer,
+};
+use crate::probe::{Elsewhere, Exchange, Judge, Program, Sequence};
+use lb_core::diag::Spanned;
+use lb_core::expr::Regex;
+use lb_core::health::{ConnectProbe, ProbeSpec, TlsChoice, TlsRequest, Transport};
+use lb_core::spec::CheckSpec;
+use lb_proto_http::check::{ConnectStep, Expect, HttpProbe, SendStep, Step, Subject};
+use lb_proto_http::head::HeaderName;
+use lb_proto_smtp::check::SmtpProbe;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// `delay_loop` unless set.
+const DELAY_LOOP: Duration = Duration::from_secs(60);
+/// `connect_timeout` unless set.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Everything that checks a real server; none if nothing does.
+pub(super) fn check(
+    server: &VirtualServer,
+    real: &RealServer,
+    config: &Config,
+    address: SocketAddr,
+) -> Option<CheckSpec> {
+    let checks: Vec<&Check> = real.checks.iter().filter(|check| has_effect(&check.kind)).collect();
+    let mut probes: Vec<Arc<dyn ProbeSpec>> = Vec::new();
+    for check in &checks {
+        let (addr, port) = (check.connection.connect_ip, check.connection.connect_port);
+        for probe in probe(check, server, real, (config, address)) {
+            probes.push(match (addr, port) {
+                (None, None) => probe,
+                _ => Arc::new(Elsewhere { probe, addr: addr.map(|a| a.value), port: port.map(|p| p.value) }),
+            });
+        }
+    }
+    let probe: Arc<dyn ProbeSpec> = match probes.len() {
+        0 => return None,
+        1 => probes.remove(0),
+        _ => Arc::new(Sequence { probes }),
+    };
+    let mut spec = CheckSpec::new(probe);
+    let timings: Vec<Timing> = checks.iter().map(|check| Timing::of(check, server, real)).collect();
+    spec.inter = timings.iter().map(|t| t.every).min().unwrap_or(DELAY_LOOP);
+    spec.fastinter = timings.iter().map(|t| t.again).min();
+    spec.timeout = timings.iter().map(|t| t.patience).max();
+    spec.connect = spec.timeout;
+    spec.rise = 1;
+    spec.fall = timings.iter().map(|t| t.tries).max().unwrap_or(1);
+    Some(spec)
+}
+
+/// Whether a check is carried out here.
+pub(crate) fn has_effect(kind: &CheckKind) -> bool {
+    !matches!(kind, CheckKind::File(_) | CheckKind::Bfd(_))
+}
+
+/// `alpha`: down until the first check has passed.
+pub(super) fn starts_down(server: &VirtualServer, real: &RealServer) -> bool {
+    let checks = real.checks.iter().filter_map(|check| check.scheduling.alpha);
+    let own = checks.chain(real.scheduling.alpha).chain(server.scheduling.alpha).next();
+    own.is_some_and(|alpha| alpha.value)
+}
+
+/// When a checker runs and how often it must fail.
+struct Timing {
+    every: Duration,
+    again: Duration,
+    patience: Duration,
+    tries: u32,
+}
+
+impl Timing {
+    fn of(check: &Check, server: &VirtualServer, real: &RealServer) -> Self {
+        let all = [&check.scheduling, &real.scheduling, &server.scheduling];
+        fn first<T: Copy>(
+            all: [&Scheduling; 3],
+            of: impl Fn(&Scheduling) -> Option<Spanned<T>>,
+        ) -> Option<T> {
+            all.into_iter().find_map(of).map(|found| found.value)
+        }
+        let every = first(all, |s| s.delay_loop).unwrap_or(DELAY_LOOP);
+        let (retry, again) = match check.kind {
+            CheckKind::Dns(_) => (3, every),
+            CheckKind::Misc(_) => (0, Duration::from_secs(1)),
+            CheckKind::Http(_) => (1, Duration::from_secs(3)),
+            _ => (1, Duration::from_secs(1)),
+        };
+        Self {
+            every,
+            again: first(all, |s| s.delay_before_retry).unwrap_or(again),
+            patience: first(all, |s| s.connect_timeout).unwrap_or(CONNECT_TIMEOUT),
+            tries: first(all, |s| s.retry).unwrap_or(retry).saturating_add(1),
+        }
+    }
+}
+
+fn probe(
+    check: &Check,
+    server: &VirtualServer,
+    real: &RealServer,
+    (config, address): (&Config, SocketAddr),
+) -> Vec<Arc<dyn ProbeSpec>> {
+    match &check.kind {
+        CheckKind::Tcp => vec![Arc::new(ConnectProbe::new())],
+        CheckKind::Ping => vec![Arc::new(Exchange::echo())],
+        CheckKind::Http(http) => {
+            let standard = real.virtualhost.as_ref().or(server.virtualhost.as_ref());
+            let host = http.virtualhost.as_ref().or(standard).map(|name| name.value.as_str());
+            http.urls.iter().map(|url| Arc::new(self::http(http, url, host, address)) as _).collect()
+        }
+        CheckKind::Smtp(smtp) => {
+            let global = config.global.smtp_helo_name.as_ref();
+            let name = smtp.helo_name.as_ref().or(global).map_or("localhost", |name| name.value.as_str());
+            let probe: Arc<dyn ProbeSpec> = Arc::new(SmtpProbe::smtp_check(name));
+            if smtp.hosts.is_empty() {
+                return vec![probe];
+            }
+            let hosts = smtp.hosts.iter().map(|host| {
+                let (addr, port) = (host.connect_ip.map(|a| a.value), host.connect_port.map(|p| p.value));
+                Arc::new(Elsewhere { probe: Arc::clone(&probe), addr, port }) as _
+            });
+            hosts.collect()
+        }
+        CheckKind::Dns(dns) => self::dns(dns).into_iter().map(|probe| Arc::new(probe) as _).collect(),
+        CheckKind::Misc(misc) => vec![Arc::new(Program {
+            argv: misc.misc_path.argv.clone(),
+            timeout: misc.misc_timeout.map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero()),
+            dynamic: misc.misc_dynamic.is_some_and(|dynamic| dynamic.value),
+        })],
+        CheckKind::Udp(udp) => vec![Arc::new(self::udp(udp))],
+        CheckKind::File(_) | CheckKind::Bfd(_) => Vec::new(),
+    }
+}
+
+fn http(http: &HttpCheck, url: &HttpUrl, host: Option<&str>, address: SocketAddr) -> HttpProbe {
+    let host = url.virtualhost.as_ref().map(|name| name.value.as_str()).or(host);
+    let mut connect = ConnectStep::default();
+    connect.request.has_data = true;
+    connect.request.tls = TlsChoice::Off;
+    if http.tls {
+        let mut tls = TlsRequest::default();
+        if http.enable_sni.is_some_and(|sni| sni.value) {
+            let name = http.sni_name.as_ref().map(|name| name.value.as_str()).or(host);
+            tls.sni = name.map(Into::into);
+        }
+        connect.request.tls = TlsChoice::On(tls);
+    }
+    let protocol = http.http_protocol.as_ref().map_or("1.0", |version| version.value.as_str());
+    let mut send = SendStep::default();
+    send.method = Arc::from(&b"GET"[..]);
+    let path = url.path.as_ref().map_or("/", |path| path.value.as_str());
+    send.uri = Arc::from(path.as_bytes());
+    send.version = Arc::from(if protocol.starts_with("1.1") { &b"HTTP/1.1"[..] } else { b"HTTP/1.0" });
+    let connection = match protocol.as_bytes().last() {
+        Some(b'C') => "close",
+        Some(b'K') => "keep-alive",
+        _ => "",
+    };
+    let host = host.map_or_else(|| address.to_string(), str::to_owned);
+    for (name, value) in [("user-agent", "KeepAliveClient"), ("connection", connection), ("host", &host)] {
+        send.headers.push((HeaderName::new(name), Arc::from(value.as_bytes())));
+    }
+    let codes = if url.status_codes.is_empty() {
+        vec![(200, 299)]
+    } else {
+        url.status_codes.iter().map(|range| (*range.start(), *range.end())).collect()
+    };
+    let mut steps =
+        vec![Step::Connect(connect), Step::Send(send), Step::Expect(Expect::new(Subject::Status(codes)))];
+    if let Some(Ok(regex)) = regex(url) {
+        let mut expect = Expect::new(Subject::BodyRegex(regex));
+        expect.inverse = url.regex_no_match.is_some_and(|no| no.value);
+        steps.push(Step::Expect(expect));
+    }
+    HttpProbe::of(steps)
+}
+
+/// The expression of a url, or what is wrong with it.
+pub(crate) fn regex(url: &HttpUrl) -> Option<Result<Regex, String>> {
+    let pattern = &url.regex.as_ref()?.value;
+    let has = |option: &str| url.regex_options.iter().any(|set| set == option);
+    let flags: String = [("dotall", 's'), ("multiline", 'm'), ("extended", 'x'), ("ungreedy", 'U')]
+        .into_iter()
+        .filter(|(option, _)| has(option))
+        .map(|(_, flag)| flag)
+        .collect();
+    let pattern = if flags.is_empty() { pattern.clone() } else { format!("(?{flags}){pattern}") };
+    Some(Regex::new(&pattern, has("caseless")).map_err(|error| error.to_string()))
+}
+
+fn dns(dns: &DnsCheck) -> Option<Exchange> {
+    let kind = match dns.query_type.as_ref().map(|kind| kind.value.to_ascii_uppercase()).as_deref() {
+        Some("A") => 1,
+        Some("NS") => 2,
+        Some("CNAME") => 5,
+        Some("MX") => 15,
+        Some("TXT") => 16,
+        Some("AAAA") => 28,
+        Some("RRSIG") => 46,
+        Some("DNSKEY") => 48,
+        _ => 6,
+    };
+    Exchange::dns(dns.name.as_ref().map_or(".", |name| name.value.as_str()), kind)
+}
+
+fn udp(udp: &UdpCheck) -> Exchange {
+    let digits = |text: &str| -> Vec<Option<u8>> {
+        text.chars().map(|c| c.to_digit(16).and_then(|n| u8::try_from(n).ok())).collect()
+    };
+    let payload = udp.payload.as_ref().map(|payload| digits(&payload.value)).unwrap_or_default();
+    let bytes: Vec<u8> =
+        payload.chunks(2).map(|pair| pair.iter().fold(0, |n, digit| n * 16 + digit.unwrap_or(0))).collect();
+    let judge = match &udp.require_reply {
+        None => Judge::Silence,
+        Some(reply) => Judge::Datagram {
+            pattern: digits(&reply.value),
+            length: (
+                udp.min_reply_length.map_or(0, |n| n.value.into()),
+                udp.max_reply_length.map_or(usize::MAX, |n| n.value.into()),
+            ),
+        },
+    };
+    Exchange { transport: Transport::Datagram, question: bytes.into(), judge }
+}

@@ -1,0 +1,196 @@
+//! `virtual_server` as proxies of lb-core: relayed in user space instead of by the kernel.
+
+use super::check;
+use crate::config::{Config, GroupEntry, RealServer, VirtualServer, VirtualServerKey};
+use lb_core::addr::Endpoint;
+use lb_core::balance::{Algorithm, HashMethod, HashType};
+use lb_core::health::InitState;
+use lb_core::spec::{
+    Capability, Facility, ListenerSpec, LogDestination, LogTarget, PoolSpec, ProxySpec, ServerAddr,
+    ServerSpec, Severity,
+};
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// Numbers of these proxies in statistics begin here, behind those of any other file.
+const FIRST_ID: u32 = 20_000;
+/// Greatest weight of a server here; the kernel's go further.
+const MAX_WEIGHT: u64 = 256;
+/// The kernel forgets a connection that was idle for that long.
+const IDLE: Duration = Duration::from_secs(900);
+/// Patience with a server that is not checked.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Addresses that one range may stand for.
+pub(crate) const MAX_RANGE: u32 = 1024;
+
+/// Every virtual server that can be served, as a proxy with its listeners and servers. Listeners take connections to
+/// addresses that this node does not hold yet. What cannot be served is told by [`check`](crate::check()).
+pub fn services(config: &Config) -> Vec<ProxySpec> {
+    let mut taken = HashSet::new();
+    let mut proxies: Vec<ProxySpec> = Vec::new();
+    for server in &config.virtual_servers {
+        let listeners: Vec<SocketAddr> =
+            listeners(server, config).into_iter().filter(|address| taken.insert(*address)).collect();
+        if listeners.is_empty() || !is_tcp(server) {
+            continue;
+        }
+        let id = FIRST_ID + u32::try_from(proxies.len()).unwrap_or(0);
+        proxies.push(proxy(server, config, id, &listeners));
+    }
+    proxies
+}
+
+/// Whether connections are what it balances; datagrams are the default of the original.
+pub(crate) fn is_tcp(server: &VirtualServer) -> bool {
+    server.protocol.as_ref().is_some_and(|protocol| protocol.value.eq_ignore_ascii_case("tcp"))
+}
+
+/// The addresses to listen on. A service for all ports, or for a mark of the firewall, has none.
+pub(crate) fn listeners(server: &VirtualServer, config: &Config) -> Vec<SocketAddr> {
+    let all = match &server.key.value {
+        VirtualServerKey::Address(address) => vec![*address],
+        VirtualServerKey::Mark(_) => Vec::new(),
+        VirtualServerKey::Group(name) => {
+            let group = config.virtual_server_groups.iter().find(|group| group.name.value == *name);
+            let entries = group.into_iter().flat_map(|group| &group.entries);
+            entries.flat_map(|entry| range(&entry.value)).collect()
+        }
+    };
+    all.into_iter().filter(|address| address.port() != 0).collect()
+}
+
+fn range(entry: &GroupEntry) -> Vec<SocketAddr> {
+    let GroupEntry::Addresses(first, last, port) = entry else { return Vec::new() };
+    let addresses: Vec<IpAddr> = match (first, last) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            let (first, last) = (u32::from(*first), u32::from(*last));
+            (first..=last.min(first.saturating_add(MAX_RANGE - 1))).map(|n| IpAddr::V4(n.into())).collect()
+        }
+        (IpAddr::V6(first), IpAddr::V6(last)) => {
+            let (first, last) = (u128::from(*first), u128::from(*last));
+            let end = last.min(first.saturating_add(u128::from(MAX_RANGE) - 1));
+            (first..=end).map(|n| IpAddr::V6(n.into())).collect()
+        }
+        _ => Vec::new(),
+    };
+    addresses.into_iter().map(|ip| SocketAddr::new(ip, *port)).collect()
+}
+
+fn proxy(server: &VirtualServer, config: &Config, id: u32, listeners: &[SocketAddr]) -> ProxySpec {
+    let mut proxy = ProxySpec::new(server.label().as_str(), id, Capability::Listen);
+    proxy.listeners = listeners
+        .iter()
+        .map(|address| {
+            let mut listener = ListenerSpec::new(Endpoint::Inet(*address));
+            listener.transparent = true;
+            listener
+        })
+        .collect();
+    proxy.timeouts.client = Some(IDLE);
+    proxy.timeouts.server = Some(IDLE);
+    let patience = server.scheduling.connect_timeout.map_or(CONNECT, |timeout| timeout.value);
+    proxy.timeouts.connect = Some(patience);
+    // Changes of servers are logged where keepalived logs them; connections are not, as with the kernel's balancer.
+    let mut log = LogTarget::new(LogDestination::Syslog(Endpoint::Unix("/dev/log".into())), Facility(3));
+    log.max_level = Severity::Notice;
+    proxy.log.targets.push(log);
+    proxy.log.dontlog_normal = true;
+    proxy.log.tag = Some("Keepalived_healthcheckers".into());
+    let port = listeners.first().map_or(0, SocketAddr::port);
+    proxy.pool = pool(server, config, port);
+    proxy
+}
+
+fn pool(server: &VirtualServer, config: &Config, port: u16) -> PoolSpec {
+    let scheduler = server.scheduler.as_ref().map_or("wlc", |word| word.value.as_str());
+    let persistent = server.persistence_timeout.is_some() || server.persistence_granularity.is_some();
+    let (algorithm, hash) = algorithm(scheduler, persistent);
+    let mut real: Vec<&RealServer> = Vec::new();
+    for one in &server.real_servers {
+        if !real.iter().any(|known| known.address.value == one.address.value) {
+            real.push(one);
+        }
+    }
+    if matches!(scheduler, "fo" | "ovf") {
+        // The heaviest takes everything, or as much as it weighs.
+        real.sort_by_key(|one| std::cmp::Reverse(weight(server, one)));
+    }
+    let heaviest = real.iter().map(|one| weight(server, one)).max().unwrap_or(1);
+    let mut servers: Vec<ServerSpec> = real
+        .iter()
+        .zip(1..)
+        .map(|(one, id)| {
+            let mut spec = real_server(server, one, config, (id, port));
+            spec.weight = match scheduler {
+                // What has no weights in the kernel has none here; a weight of zero still takes no clients.
+                "rr" | "lc" | "fo" | "ovf" => weight(server, one).min(1) as u16,
+                _ => scaled(weight(server, one), heaviest),
+            };
+            if scheduler == "ovf" {
+                spec.maxconn = weight(server, one);
+            }
+            spec
+        })
+        .collect();
+    if let Some(sorry) = &server.sorry_server {
+        let address = with_port(sorry.address.value, port);
+        let id = u32::try_from(servers.len()).unwrap_or(0) + 1;
+        let mut spec = ServerSpec::new("sorry_server", id, ServerAddr::fixed(Endpoint::Inet(address)));
+        spec.backup = true;
+        servers.push(spec);
+    }
+    let mut pool = PoolSpec::new(algorithm, servers);
+    pool.hash = hash;
+    // The check may not have noticed yet.
+    pool.retry.redispatch = 1;
+    pool.log_health_checks = true;
+    pool
+}
+
+/// The nearest relative of a scheduler of the kernel.
+fn algorithm(scheduler: &str, persistent: bool) -> (Algorithm, HashType) {
+    let consistent = HashType::of(HashMethod::Consistent);
+    match scheduler {
+        // A hash of the client's address keeps it with its server, also across both nodes and restarts.
+        _ if persistent => (Algorithm::Source, consistent),
+        "rr" | "wrr" => (Algorithm::RoundRobin, HashType::default()),
+        "sh" => (Algorithm::Source, HashType::default()),
+        "mh" => (Algorithm::Source, consistent),
+        // One destination has one server.
+        "dh" => (Algorithm::Sticky, HashType::default()),
+        "fo" | "ovf" => (Algorithm::First, HashType::default()),
+        "twos" => (Algorithm::Random { draws: 2 }, HashType::default()),
+        _ => (Algorithm::LeastConn, HashType::default()),
+    }
+}
+
+fn weight(server: &VirtualServer, real: &RealServer) -> u32 {
+    real.weight.or(server.weight).map_or(1, |weight| weight.value)
+}
+
+fn scaled(weight: u32, heaviest: u32) -> u16 {
+    let weight = u64::from(weight);
+    let heaviest = u64::from(heaviest);
+    let fitted = if heaviest <= MAX_WEIGHT { weight } else { (weight * MAX_WEIGHT).div_ceil(heaviest) };
+    u16::try_from(fitted).unwrap_or(MAX_WEIGHT as u16)
+}
+
+fn real_server(
+    server: &VirtualServer,
+    real: &RealServer,
+    config: &Config,
+    (id, port): (u32, u16),
+) -> ServerSpec {
+    let address = with_port(real.address.value, port);
+    let mut spec =
+        ServerSpec::new(address.to_string().as_str(), id, ServerAddr::fixed(Endpoint::Inet(address)));
+    spec.maxconn = real.uthreshold.map_or(0, |most| most.value);
+    spec.check = check::check(server, real, config, address);
+    spec.init_state = if check::starts_down(server, real) { InitState::Down } else { InitState::FullyUp };
+    spec
+}
+
+fn with_port(address: SocketAddr, port: u16) -> SocketAddr {
+    if address.port() == 0 { SocketAddr::new(address.ip(), port) } else { address }
+}

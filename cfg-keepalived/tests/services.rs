@@ -1,0 +1,143 @@
+//! Virtual servers as proxies.
+
+use cfg_keepalived::{NoIncludes, StaticEnv, load, services};
+use lb_core::balance::Algorithm;
+use lb_core::health::InitState;
+use lb_core::spec::ProxySpec;
+use std::time::Duration;
+
+fn lowered(text: &str) -> Vec<ProxySpec> {
+    services(&load("k.conf", text, &mut NoIncludes, &StaticEnv::new("host")).config)
+}
+
+fn advice(text: &str) -> Vec<String> {
+    let loaded = load("k.conf", text, &mut NoIncludes, &StaticEnv::new("host"));
+    loaded.diagnostics.iter().filter(|d| d.compat.is_none()).map(|d| d.message.clone()).collect()
+}
+
+/// One virtual server with these lines and two real servers.
+fn server(lines: &str, first: &str) -> String {
+    format!(
+        "virtual_server 10.0.0.3 25 {{\n protocol TCP\n {lines}\n real_server 10.0.0.11 25 {{\n {first}\n }}\n \
+         real_server 10.0.0.12 2525 {{\n weight 3\n }}\n}}\n"
+    )
+}
+
+#[test]
+fn a_virtual_server_listens_also_where_the_address_is_not_held_yet() {
+    let proxies = lowered(&server("lvs_sched wrr\n sorry_server 10.0.0.99", "weight 1"));
+    assert_eq!(proxies.len(), 1);
+    let proxy = &proxies[0];
+    assert_eq!(proxy.name.as_str(), "[10.0.0.3]:tcp:25");
+    let listener = &proxy.listeners[0];
+    assert_eq!((listener.endpoint.to_string().as_str(), listener.transparent), ("10.0.0.3:25", true));
+    let servers: Vec<_> =
+        proxy.pool.servers.iter().map(|s| (s.name.as_str(), s.weight, s.backup, s.check.is_some())).collect();
+    assert_eq!(
+        servers,
+        [
+            ("10.0.0.11:25", 1, false, false),
+            ("10.0.0.12:2525", 3, false, false),
+            ("sorry_server", 1, true, false)
+        ]
+    );
+    let sorry = proxy.pool.servers[2].addr.endpoint.to_string();
+    assert_eq!(sorry, "10.0.0.99:25", "the port of the service");
+}
+
+#[test]
+fn schedulers_become_their_nearest_relatives() {
+    let algorithm = |word: &str| lowered(&server(&format!("lvs_sched {word}"), "")).remove(0).pool.algorithm;
+    assert_eq!(algorithm("rr"), Algorithm::RoundRobin);
+    assert_eq!(algorithm("wlc"), Algorithm::LeastConn);
+    assert_eq!(algorithm("sed"), Algorithm::LeastConn);
+    assert_eq!(algorithm("nq"), Algorithm::LeastConn);
+    assert_eq!(algorithm("sh"), Algorithm::Source);
+    assert_eq!(algorithm("mh"), Algorithm::Source);
+    assert_eq!(algorithm("dh"), Algorithm::Sticky);
+    assert_eq!(algorithm("fo"), Algorithm::First);
+    assert_eq!(algorithm("rr\n persistence_timeout 50"), Algorithm::Source);
+    assert_eq!(lowered(&server("", "")).remove(0).pool.algorithm, Algorithm::LeastConn);
+    let weights = |word: &str| -> Vec<u16> {
+        let proxy = lowered(&server(&format!("lvs_sched {word}"), "weight 0")).remove(0);
+        proxy.pool.servers.iter().map(|s| s.weight).collect()
+    };
+    assert_eq!(weights("rr"), [0, 1], "no weights, but zero takes nobody");
+    assert_eq!(weights("wrr"), [0, 3]);
+    let failover = lowered(&server("lvs_sched fo", "weight 1")).remove(0);
+    assert_eq!(failover.pool.servers[0].name.as_str(), "10.0.0.12:2525", "the heaviest comes first");
+}
+
+#[test]
+fn weights_beyond_ours_keep_their_proportion() {
+    let proxy = lowered(&server("lvs_sched wrr", "weight 65535")).remove(0);
+    assert_eq!(proxy.pool.servers.iter().map(|s| s.weight).collect::<Vec<_>>(), [256, 1]);
+}
+
+#[test]
+fn the_times_of_a_check_come_from_the_nearest_block() {
+    let text = server("delay_loop 7\n retry 4\n alpha", "TCP_CHECK {\n connect_timeout 2\n retry 2\n }");
+    let proxy = lowered(&text).remove(0);
+    let server = &proxy.pool.servers[0];
+    let check = server.check.as_ref().expect("it is checked");
+    let seconds = Duration::from_secs;
+    assert_eq!((check.inter, check.fastinter), (seconds(7), Some(seconds(1))));
+    assert_eq!((check.connect, check.rise, check.fall), (Some(seconds(2)), 1, 3));
+    assert_eq!(server.init_state, InitState::Down);
+    let text = server_with("HTTP_GET {\n url {\n path /\n }\n }");
+    let check = lowered(&text).remove(0).pool.servers.remove(0).check.expect("it is checked");
+    assert_eq!((check.inter, check.fastinter, check.fall), (seconds(60), Some(seconds(3)), 2));
+}
+
+fn server_with(check: &str) -> String {
+    server("", check)
+}
+
+#[test]
+fn every_checker_is_part_of_the_check() {
+    let checks = "TCP_CHECK {\n }\n PING_CHECK {\n }\n MISC_CHECK {\n misc_path \"/bin/true a\"\n }\n \
+                  DNS_CHECK {\n name example.org\n }\n UDP_CHECK {\n payload 00ff\n require_reply 0x\n }\n \
+                  SMTP_CHECK {\n helo_name me\n }\n HTTP_GET {\n url {\n path /a\n regex \"ok\"\n }\n url {\n path /b\n }\n }";
+    let check = lowered(&server_with(checks)).remove(0).pool.servers.remove(0).check.expect("it is checked");
+    let shown = format!("{:?}", check.probe);
+    let regex = if lb_core::expr::Regex::new("a", false).is_ok() { "BodyRegex" } else { "HttpProbe" };
+    for part in ["ConnectProbe", "Echo", "/bin/true", "Dns", "Datagram", "SmtpProbe", regex] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert_eq!(shown.matches("HttpProbe").count(), 2);
+}
+
+#[test]
+fn a_group_has_a_listener_for_every_address() {
+    let text = "virtual_server_group g {\n 10.0.0.3-5 80\n 10.0.1.1 81\n fwmark 7\n}\nvirtual_server group g {\n \
+                protocol TCP\n real_server 10.0.0.11 80 {\n }\n}\n";
+    let listeners: Vec<String> =
+        lowered(text).remove(0).listeners.iter().map(|l| l.endpoint.to_string()).collect();
+    assert_eq!(listeners, ["10.0.0.3:80", "10.0.0.4:80", "10.0.0.5:80", "10.0.1.1:81"]);
+}
+
+#[test]
+fn what_is_not_served_is_named() {
+    let unserved = "this virtual server is not served".to_owned();
+    let real = "real_server 10.0.0.11 80 {\n }\n}\n";
+    for head in [
+        "virtual_server 10.0.0.3 53 {\n protocol UDP\n",
+        "virtual_server 10.0.0.3 53 {\n",
+        "virtual_server 10.0.0.3 0 {\n protocol TCP\n persistence_timeout\n",
+        "virtual_server fwmark 3 {\n",
+    ] {
+        let text = format!("{head} {real}");
+        assert!(lowered(&text).is_empty(), "{head}");
+        assert!(advice(&text).contains(&unserved), "{head}: {:?}", advice(&text));
+    }
+    let direct = advice(&server("lb_kind DR", "lb_kind TUN"));
+    assert_eq!(direct.iter().filter(|text| text.contains("this host's address")).count(), 1, "{direct:?}");
+    let nat = advice(&server("lb_kind NAT", ""));
+    assert!(!nat.iter().any(|text| text.contains("this host's address")), "{nat:?}");
+}
+
+#[test]
+fn a_service_configured_twice_is_served_once() {
+    let one = server("", "");
+    assert_eq!(lowered(&format!("{one}{one}")).len(), 1);
+}
