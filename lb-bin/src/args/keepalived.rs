@@ -7,61 +7,13 @@ use std::path::PathBuf;
 const DEFAULT: &str = "/etc/keepalived/keepalived.conf";
 
 /// Options with a value that concern parts or files this program does not have.
-const VALUES: [&str; 17] = [
-    "-r",
-    "--vrrp_pid",
-    "-c",
-    "--checkers_pid",
-    "-T",
-    "--genhash",
-    "-b",
-    "--bfd_pid",
-    "-S",
-    "--log-facility",
-    "-s",
-    "--namespace",
-    "-i",
-    "--config-id",
-    "-g",
-    "--log-file",
-    "--core-dump-pattern",
-];
+const VALUES: &str = "-r --vrrp_pid -c --checkers_pid -T --genhash -b --bfd_pid -S --log-facility -s --namespace -i \
+    --config-id -g --log-file --core-dump-pattern";
 
 /// Options without a value that change nothing here: which parts to run, dumps, memory checks.
-const SWITCHES: [&str; 32] = [
-    "-d",
-    "--dump-conf",
-    "-P",
-    "--vrrp",
-    "-C",
-    "--check",
-    "-B",
-    "--no_bfd",
-    "-V",
-    "--dont-release-vrrp",
-    "-I",
-    "--dont-release-ipvs",
-    "-R",
-    "--dont-respawn",
-    "-a",
-    "--address-monitoring",
-    "-m",
-    "--core-dump",
-    "-G",
-    "--no-syslog",
-    "-x",
-    "--snmp",
-    "-u",
-    "--umask",
-    "-e",
-    "--all-config",
-    "-X",
-    "--release-vips",
-    "-k",
-    "--flush-log-file",
-    "-M",
-    "--nodaemon",
-];
+const SWITCHES: &str = "-d --dump-conf -P --vrrp -C --check -B --no_bfd -V --dont-release-vrrp -I --dont-release-ipvs -R \
+    --dont-respawn -a --address-monitoring -m --core-dump -G --no-syslog -x --snmp -u --umask -e \
+    --all-config -X --release-vips -k --flush-log-file -M --nodaemon";
 
 pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
     let mut run = RunArgs { daemon: Some(true), ..RunArgs::default() };
@@ -90,10 +42,10 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
                     let _ = words.next();
                 }
             }
-            _ if VALUES.contains(&word) => {
+            _ if is_in(VALUES, word) => {
                 words.value(word)?;
             }
-            _ if SWITCHES.contains(&word) => {}
+            _ if is_in(SWITCHES, word) => {}
             _ => return Err(UsageError::new(format!("unknown option `{word}`; `--help` lists the options"))),
         }
     }
@@ -107,6 +59,10 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
     }
     run.keepalived = Some(file);
     Ok(Invocation::Run(run))
+}
+
+fn is_in(list: &str, word: &str) -> bool {
+    list.split_whitespace().any(|known| known == word)
 }
 
 /// The signal that Keepalived documents under a name.
@@ -141,7 +97,7 @@ fn separate(words: &[String]) -> Vec<String> {
 fn cluster(out: &mut Vec<String>, letters: &str) {
     for (i, letter) in letters.char_indices() {
         let option = format!("-{letter}");
-        let takes = VALUES.contains(&option.as_str()) || matches!(letter, 'f' | 'p' | 't');
+        let takes = is_in(VALUES, &option) || matches!(letter, 'f' | 'p' | 't');
         let rest = &letters[i + letter.len_utf8()..];
         out.push(option);
         if takes && !rest.is_empty() {
