@@ -56,7 +56,6 @@ fn schedulers_become_their_nearest_relatives() {
     assert_eq!(algorithm("mh"), Algorithm::Source);
     assert_eq!(algorithm("dh"), Algorithm::Sticky);
     assert_eq!(algorithm("fo"), Algorithm::First);
-    assert_eq!(algorithm("rr\n persistence_timeout 50"), Algorithm::Source);
     assert_eq!(lowered(&server("", "")).remove(0).pool.algorithm, Algorithm::LeastConn);
     let weights = |word: &str| -> Vec<u16> {
         let proxy = lowered(&server(&format!("lvs_sched {word}"), "weight 0")).remove(0);
@@ -66,6 +65,18 @@ fn schedulers_become_their_nearest_relatives() {
     assert_eq!(weights("wrr"), [0, 3]);
     let failover = lowered(&server("lvs_sched fo", "weight 1")).remove(0);
     assert_eq!(failover.pool.servers[0].name.as_str(), "10.0.0.12:2525", "the heaviest comes first");
+}
+
+#[test]
+fn persistent_clients_keep_their_server_for_a_while() {
+    let proxy = lowered(&server("persistence_timeout 50", "")).remove(0);
+    let table = proxy.table.as_ref().expect("a table");
+    assert_eq!((table.expire, proxy.stick.len()), (Some(Duration::from_secs(50)), 1));
+    assert_eq!(proxy.stick[0].key.text(), "src");
+    let proxy = lowered(&server("persistence_granularity 255.255.255.0", "")).remove(0);
+    assert_eq!(proxy.stick[0].key.text(), "src,ipmask(24)");
+    assert_eq!(proxy.table.as_ref().and_then(|t| t.expire), Some(Duration::from_secs(360)));
+    assert!(lowered(&server("", "")).remove(0).table.is_none());
 }
 
 #[test]
@@ -140,4 +151,14 @@ fn what_is_not_served_is_named() {
 fn a_service_configured_twice_is_served_once() {
     let one = server("", "");
     assert_eq!(lowered(&format!("{one}{one}")).len(), 1);
+}
+
+#[test]
+fn policy_rules_without_a_preference_stand_in_front_of_each_other() {
+    let text = "static_rules {\n from 10.0.0.1 table 5\n from 10.0.0.2 table 5\n from 2001:db8::1 table 5\n \
+                from 10.0.0.3 table 5 preference 7\n}\n";
+    let loaded = load("k.conf", text, &mut NoIncludes, &StaticEnv::new("host"));
+    let spec = cfg_keepalived::lower(&loaded.config, &StaticEnv::new("host")).spec;
+    let places: Vec<_> = spec.fixed.rules.iter().map(|rule| rule.priority).collect();
+    assert_eq!(places, [Some(16_384), Some(16_383), Some(16_384), Some(7)]);
 }

@@ -12,6 +12,9 @@ use crate::value::{self, Values};
 use lb_core::diag::{Code, Diagnostic, Diagnostics, Span, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Where policy rules without a preference begin; each further one stands in front of the last.
+const FIRST_RULE: u32 = 16_384;
+
 /// The state of reading a tree.
 pub(crate) struct Reading<'a> {
     pub(crate) env: &'a dyn Env,
@@ -21,6 +24,8 @@ pub(crate) struct Reading<'a> {
     told: BTreeSet<(&'static str, &'static str)>,
     /// Names of blocks that may be declared once.
     names: BTreeMap<(&'static str, String), Span>,
+    /// The place of the next policy rule that names none, for each family.
+    rule_places: [u32; 2],
 }
 
 impl<'a> Reading<'a> {
@@ -31,7 +36,15 @@ impl<'a> Reading<'a> {
             without_effect: Vec::new(),
             told: BTreeSet::new(),
             names: BTreeMap::new(),
+            rule_places: [FIRST_RULE; 2],
         }
+    }
+
+    /// The place of a policy rule that names none.
+    pub(crate) fn next_rule_place(&mut self, ipv6: bool) -> u32 {
+        let next = &mut self.rule_places[usize::from(ipv6)];
+        *next = next.saturating_sub(1);
+        *next + 1
     }
 
     /// The statements of a block with their values read, without those that are ignored: second ones where the first

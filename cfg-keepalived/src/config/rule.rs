@@ -218,10 +218,13 @@ impl Builder {
             }
         }
         if self.rule.priority.is_none() {
-            let message = "the rule has no `preference`, so its place among the others is by chance";
-            let compat =
-                "Rule has no preference specified - setting to 16384. This is probably not what you want.";
+            let place = cx.next_rule_place(self.family == Some(true));
+            let message = format!("the rule has no `preference`; it gets {place}");
+            let compat = format!(
+                "Rule has no preference specified - setting to {place}. This is probably not what you want."
+            );
             cx.warn(codes::NOT_SET, line.span(), message, compat);
+            self.rule.priority = Some(place);
         }
         self.rule.action = action;
         self.rule.ipv6 = self.family == Some(true);

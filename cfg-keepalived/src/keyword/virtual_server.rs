@@ -44,10 +44,8 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
         "How long a client keeps its server",
     )
     .complain("persistence_timeout invalid")
-    .strict()
-    .partial("a client keeps its server by a hash of its address, without time limit"),
-    Keyword::new("persistence_granularity", &[word("NETMASK|LENGTH")], "Which clients count as one")
-        .partial("clients are told apart by their whole address"),
+    .strict(),
+    Keyword::new("persistence_granularity", &[word("NETMASK|LENGTH")], "Which clients count as one"),
     Keyword::new("protocol", &[one_of(&["TCP", "UDP", "SCTP"])], "Transport protocol")
         .complain("Unknown protocol {value} - ignoring")
         .partial("TCP is served; UDP and SCTP are not relayed"),

@@ -1,14 +1,16 @@
 //! `virtual_server` as proxies of lb-core: relayed in user space instead of by the kernel.
 
 use super::check;
-use crate::config::{Config, GroupEntry, RealServer, VirtualServer, VirtualServerKey};
+use crate::config::{Config, GroupEntry, PersistenceMask, RealServer, VirtualServer, VirtualServerKey};
 use lb_core::addr::Endpoint;
 use lb_core::balance::{Algorithm, HashMethod, HashType};
+use lb_core::expr::{NoBuild, Registry, parse};
 use lb_core::health::InitState;
 use lb_core::spec::{
     Capability, Facility, ListenerSpec, LogDestination, LogTarget, PoolSpec, ProxySpec, ServerAddr,
-    ServerSpec, Severity,
+    ServerSpec, Severity, StickKind, StickRule,
 };
+use lb_core::stick::{DataType, KeyType, Store, TableSpec};
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -21,6 +23,10 @@ const MAX_WEIGHT: u64 = 256;
 const IDLE: Duration = Duration::from_secs(900);
 /// Patience with a server that is not checked.
 const CONNECT: Duration = Duration::from_secs(5);
+/// `persistence_timeout` unless set.
+const PERSISTENCE: Duration = Duration::from_secs(360);
+/// Clients whose servers are remembered; the longest away make room.
+const CLIENTS: usize = 1 << 18;
 /// Addresses that one range may stand for.
 pub(crate) const MAX_RANGE: u32 = 1024;
 
@@ -97,15 +103,42 @@ fn proxy(server: &VirtualServer, config: &Config, id: u32, listeners: &[SocketAd
     proxy.log.targets.push(log);
     proxy.log.dontlog_normal = true;
     proxy.log.tag = Some("Keepalived_healthcheckers".into());
+    if let Some((table, rule)) = persistence(server, proxy.name.as_str(), listeners) {
+        proxy.table = Some(table);
+        proxy.stick.push(rule);
+    }
     let port = listeners.first().map_or(0, SocketAddr::port);
     proxy.pool = pool(server, config, port);
     proxy
 }
 
+/// A client, or everybody in its network, keeps its server until it was away for so long.
+fn persistence(
+    server: &VirtualServer,
+    name: &str,
+    listeners: &[SocketAddr],
+) -> Option<(TableSpec, StickRule)> {
+    let timeout = server.persistence_timeout.map(|timeout| timeout.value);
+    let mask = server.persistence_granularity.map(|mask| mask.value);
+    let timeout = timeout.or(mask.map(|_| PERSISTENCE))?;
+    let ipv6 = listeners.iter().any(SocketAddr::is_ipv6);
+    let key = match mask {
+        None => "src".to_owned(),
+        Some(PersistenceMask::V4(mask)) => format!("src,ipmask({})", u32::from(mask).count_ones()),
+        Some(PersistenceMask::V6(length)) => format!("src,ipmask(32,{length})"),
+    };
+    let program = parse::parse(&key, &Registry::builtin(), &mut NoBuild).ok()?;
+    let kind = if ipv6 { KeyType::Ipv6 } else { KeyType::Ip };
+    let mut table = TableSpec::new(name, kind, CLIENTS);
+    table.expire = Some(timeout);
+    table.add_store(Store::new(DataType::ServerId));
+    table.add_store(Store::new(DataType::ServerKey));
+    Some((table, StickRule::new(StickKind::On, program)))
+}
+
 fn pool(server: &VirtualServer, config: &Config, port: u16) -> PoolSpec {
     let scheduler = server.scheduler.as_ref().map_or("wlc", |word| word.value.as_str());
-    let persistent = server.persistence_timeout.is_some() || server.persistence_granularity.is_some();
-    let (algorithm, hash) = algorithm(scheduler, persistent);
+    let (algorithm, hash) = algorithm(scheduler);
     let mut real: Vec<&RealServer> = Vec::new();
     for one in &server.real_servers {
         if !real.iter().any(|known| known.address.value == one.address.value) {
@@ -149,14 +182,11 @@ fn pool(server: &VirtualServer, config: &Config, port: u16) -> PoolSpec {
 }
 
 /// The nearest relative of a scheduler of the kernel.
-fn algorithm(scheduler: &str, persistent: bool) -> (Algorithm, HashType) {
-    let consistent = HashType::of(HashMethod::Consistent);
+fn algorithm(scheduler: &str) -> (Algorithm, HashType) {
     match scheduler {
-        // A hash of the client's address keeps it with its server, also across both nodes and restarts.
-        _ if persistent => (Algorithm::Source, consistent),
         "rr" | "wrr" => (Algorithm::RoundRobin, HashType::default()),
         "sh" => (Algorithm::Source, HashType::default()),
-        "mh" => (Algorithm::Source, consistent),
+        "mh" => (Algorithm::Source, HashType::of(HashMethod::Consistent)),
         // One destination has one server.
         "dh" => (Algorithm::Sticky, HashType::default()),
         "fo" | "ovf" => (Algorithm::First, HashType::default()),
