@@ -12,17 +12,20 @@ pub(super) struct Random {
     ring: Ring,
     draws: u32,
     rng: Rng,
+    /// How many there are to draw from.
+    members: u32,
 }
 
 impl Random {
     pub(super) fn new(ring: Ring, draws: u32, rng: Rng) -> Self {
-        Self { ring, draws: draws.max(1), rng }
+        Self { ring, draws: draws.max(1), rng, members: 0 }
     }
 
     /// The least loaded of some servers drawn at random.
     fn draw(&mut self, key: &PickKey<'_>) -> Option<(ServerId, Load)> {
+        let draws = if self.members > 1 { self.draws } else { 1 };
         let mut best: Option<(ServerId, Load)> = None;
-        for _ in 0..self.draws {
+        for _ in 0..draws {
             let server = self.ring.nearest(self.rng.next_u32(), key)?;
             let drawn = (server, key.occupancy.load(server));
             best = match best {
@@ -43,10 +46,12 @@ impl Random {
 
 impl Group for Random {
     fn join(&mut self, server: ServerId, weight: u32) {
+        self.members += 1;
         self.ring.set_weight(server, weight);
     }
 
     fn leave(&mut self, server: ServerId) {
+        self.members -= 1;
         self.ring.set_weight(server, 0);
     }
 
@@ -61,6 +66,7 @@ impl Group for Random {
     fn pick(&mut self, key: &PickKey<'_>) -> Option<ServerId> {
         // A full choice means waiting for any server rather than for this one. Before that, luck gets a few more
         // chances, so that nobody waits while most servers are idle.
-        (0..ROUNDS).find_map(|_| self.draw(key).filter(|(_, load)| load.has_room())).map(|(server, _)| server)
+        let rounds = if self.members > 1 { ROUNDS } else { 1 };
+        (0..rounds).find_map(|_| self.draw(key).filter(|(_, load)| load.has_room())).map(|(server, _)| server)
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Core {
     pub(super) scale: u32,
     /// The latest instant anybody mentioned; releases do not know the time.
     pub(super) now: Instant,
+    /// The same in milliseconds since the pool's origin.
+    pub(super) now_ms: u64,
     pub(super) origin: Instant,
     pub(super) queue: Queue,
     pub(super) room: WaitingRoom,
@@ -88,13 +90,7 @@ impl Occupancy for View<'_> {
 
 impl Core {
     pub(super) fn view<'a>(&'a self, totals: &'a Totals) -> View<'a> {
-        View {
-            slots: &self.slots,
-            totals,
-            fullconn: self.def.fullconn,
-            now: self.now,
-            now_ms: self.millis(self.now),
-        }
+        View { slots: &self.slots, totals, fullconn: self.def.fullconn, now: self.now, now_ms: self.now_ms }
     }
 
     /// Milliseconds since the pool's origin.
@@ -103,7 +99,10 @@ impl Core {
     }
 
     pub(super) fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        if now > self.now {
+            self.now = now;
+            self.now_ms = self.millis(now);
+        }
     }
 
     /// Finds a slot for a request, or a place in a queue.
@@ -151,7 +150,7 @@ impl Core {
             totals,
             fullconn: self.def.fullconn,
             now: self.now,
-            now_ms: self.now.saturating_duration_since(self.origin).as_millis() as u64,
+            now_ms: self.now_ms,
         };
         let key = PickKey::new().with_key(request.key).avoiding(request.avoid).with_occupancy(&view);
         let server = self.balancer.pick(key)?;
@@ -187,7 +186,7 @@ impl Core {
     }
 
     fn arrival(&self, request: &Request<'_>) -> i64 {
-        self.millis(self.now) as i64 + i64::from(request.offset_ms)
+        self.now_ms as i64 + i64::from(request.offset_ms)
     }
 
     /// Occupies a slot.
@@ -195,7 +194,7 @@ impl Core {
         let cell = Arc::clone(&self.slots[server.index()].cell);
         cell.served.add();
         totals.served.add();
-        let now_ms = self.millis(self.now);
+        let now_ms = self.now_ms;
         cell.begin_session(now_ms);
         totals.begin_lease(now_ms);
         self.report_load(server);

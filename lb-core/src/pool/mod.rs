@@ -193,6 +193,7 @@ impl Totals {
 #[derive(Debug)]
 pub struct Pool {
     name: crate::name::ProxyName,
+    origin: Instant,
     totals: Totals,
     /// Copy of what the core says, for those who give back slots without the lock.
     follows_load: std::sync::atomic::AtomicBool,
@@ -220,7 +221,7 @@ impl Pool {
 
     /// A session enters the pool; it leaves when the value is dropped.
     pub fn visit(self: &Arc<Self>, now: Instant) -> Visit {
-        let now_ms = self.lock().millis(now);
+        let now_ms = now.saturating_duration_since(self.origin).as_millis() as u64;
         Visit::new(Arc::clone(self), now_ms)
     }
 

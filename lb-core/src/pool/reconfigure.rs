@@ -59,6 +59,7 @@ impl Pool {
             balancer,
             def,
             now,
+            now_ms: 0,
             origin: now,
             queue: Queue::default(),
             room: WaitingRoom::default(),
@@ -69,7 +70,7 @@ impl Pool {
         };
         core.settle(&totals, &mut Effects::default());
         let follows_load = AtomicBool::new(core.follows_load());
-        Ok(Arc::new(Self { name, totals, follows_load, core: Mutex::new(core) }))
+        Ok(Arc::new(Self { name, origin: now, totals, follows_load, core: Mutex::new(core) }))
     }
 
     /// Gives the pool a new definition. Servers are matched by name and keep their state, their counters and their

@@ -4,7 +4,7 @@ use super::connection::{Connection, ConnectionGuard, ListenerHandle, Session, St
 use super::generation::Generation;
 use super::sessions::Sessions;
 use super::{Stream, Worker, listener};
-use crate::engine::state::Running;
+use crate::engine::{ProxyPlan, state::Running};
 use crate::stats::counter::RateMeter;
 use arc_swap::ArcSwap;
 use std::io;
@@ -22,11 +22,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Limits shared by all listeners of a server.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    pub(crate) total: Arc<AtomicUsize>,
+    pub(crate) total: AtomicUsize,
     pub(crate) maxconn: AtomicUsize,
-    pub(crate) freed: Arc<Notify>,
+    pub(crate) freed: Notify,
     /// Who is being served.
-    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) sessions: Sessions,
     /// New connections of the process.
     pub(crate) rate: RateMeter,
     /// Connections a second; 0 is unlimited.
@@ -38,10 +38,10 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn new(workers: usize, maxconn: usize, rate: u32) -> Self {
         Self {
-            total: Arc::new(AtomicUsize::new(0)),
+            total: AtomicUsize::new(0),
             maxconn: AtomicUsize::new(maxconn),
-            freed: Arc::new(Notify::new()),
-            sessions: Arc::new(Sessions::new(workers)),
+            freed: Notify::new(),
+            sessions: Sessions::new(workers),
             rate: RateMeter::default(),
             connection_rate: AtomicU32::new(rate),
             session_rate: AtomicU32::new(0),
@@ -76,6 +76,13 @@ pub(crate) struct Target {
     pub(crate) generation: Arc<Generation>,
     pub(crate) proxy: usize,
     pub(crate) handle: Arc<ListenerHandle>,
+}
+
+impl Target {
+    /// The frontend.
+    pub(crate) fn proxy(&self) -> &Arc<ProxyPlan> {
+        self.generation.plan.proxy(self.proxy)
+    }
 }
 
 impl ListenerRun {
@@ -180,7 +187,7 @@ impl Acceptor {
 
     fn may_accept(&self, run: &ListenerRun) -> bool {
         let target = run.target.load();
-        let proxy = target.generation.plan.proxy(target.proxy);
+        let proxy = target.proxy();
         let front = &proxy.state.front;
         let maxconn = front.maxconn().or(proxy.spec.maxconn).map_or(u64::MAX, u64::from);
         let listener = target.handle.spec.maxconn.map_or(u64::MAX, u64::from);
@@ -224,22 +231,21 @@ impl Acceptor {
     }
 }
 
-fn start(accepted: Accepted, peer: Option<SocketAddr>, target: Target, worker: &Worker, limits: &Limits) {
-    let proxy = target.generation.plan.proxy(target.proxy);
+fn start(
+    accepted: Accepted,
+    peer: Option<SocketAddr>,
+    target: Target,
+    worker: &Worker,
+    limits: &Arc<Limits>,
+) {
+    let proxy = target.proxy();
     let now = Stamp::now();
     let front = &proxy.state.front;
     front.counters.of(worker.id()).connections.inc();
     front.connection_rate.tick(millis(now));
     front.session_rate.tick(millis(now));
     limits.rate.tick(millis(now));
-    let place = limits.sessions.enter(worker.id(), target.clone(), peer, now);
-    let guard = ConnectionGuard::new(
-        worker,
-        &proxy.state,
-        &target.handle.state,
-        (&limits.total, &limits.freed),
-        place,
-    );
+    let guard = ConnectionGuard::new(worker, limits, target.clone(), peer, now);
     let stream = match accepted {
         Accepted::Here(stream) => Ok(stream),
         Accepted::Tcp(s) => {
@@ -252,7 +258,7 @@ fn start(accepted: Accepted, peer: Option<SocketAddr>, target: Target, worker: &
         }
     };
     let Ok(stream) = stream else { return };
-    super::handshake::start(Connection { stream, session: Session::new(target, peer, now, guard) });
+    super::handshake::start(Connection { stream, session: Session::new(peer, guard) });
 }
 
 pub(crate) fn millis(stamp: Stamp) -> u64 {

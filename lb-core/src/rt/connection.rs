@@ -1,7 +1,8 @@
 //! An accepted connection and the seam through which protocols serve it.
 
+use super::accept::{Limits, Target};
 use super::generation::Generation;
-use super::sessions::Place;
+use super::sessions::Entry;
 use super::{Stream, Timers, Worker};
 use crate::engine::{ProxyPlan, state::ListenerState};
 use crate::expr::{Now, VarScope};
@@ -11,7 +12,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A boxed future that can move between threads.
@@ -106,7 +107,8 @@ impl Connection {
     }
 }
 
-/// A [`Connection`] without its stream; the counts of connections go with it.
+/// A [`Connection`] without its stream; the counts of connections go with it. An idle client connection keeps one, so
+/// what the list of sessions holds anyway is looked up there.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Session {
@@ -114,14 +116,6 @@ pub struct Session {
     pub peer: Option<SocketAddr>,
     /// The worker that serves it.
     pub worker: Worker,
-    /// The listener it came in by.
-    pub listener: Arc<ListenerHandle>,
-    /// The plan it started with.
-    pub generation: Arc<Generation>,
-    /// Index of its frontend in the plan.
-    pub proxy: usize,
-    /// When it was accepted.
-    pub accepted: Stamp,
     /// Milliseconds the handshakes took.
     pub handshake_ms: u32,
     /// Variables of the session.
@@ -147,19 +141,10 @@ pub struct Notes {
 
 impl Session {
     /// A session that begins.
-    pub(super) fn new(
-        target: super::accept::Target,
-        peer: Option<SocketAddr>,
-        accepted: Stamp,
-        guard: ConnectionGuard,
-    ) -> Self {
+    pub(super) fn new(peer: Option<SocketAddr>, guard: ConnectionGuard) -> Self {
         Self {
             peer,
             worker: guard.worker.clone(),
-            listener: target.handle,
-            generation: target.generation,
-            proxy: target.proxy,
-            accepted,
             handshake_ms: 0,
             vars: VarScope::new(),
             notes: None,
@@ -169,7 +154,27 @@ impl Session {
 
     /// The frontend.
     pub fn frontend(&self) -> &Arc<ProxyPlan> {
-        self.generation.plan.proxy(self.proxy)
+        self.guard.entry.target.proxy()
+    }
+
+    /// The listener it came in by.
+    pub fn listener(&self) -> &Arc<ListenerHandle> {
+        &self.guard.entry.target.handle
+    }
+
+    /// The plan it started with.
+    pub fn generation(&self) -> &Arc<Generation> {
+        &self.guard.entry.target.generation
+    }
+
+    /// Index of its frontend in the plan.
+    pub fn proxy(&self) -> usize {
+        self.guard.entry.target.proxy
+    }
+
+    /// When it was accepted.
+    pub fn accepted(&self) -> Stamp {
+        self.guard.entry.accepted
     }
 
     /// The timers of the worker.
@@ -219,69 +224,64 @@ impl Session {
 
     /// Connections of the process.
     pub fn process_connections(&self) -> usize {
-        self.guard.total.load(Relaxed)
+        self.guard.limits.total.load(Relaxed)
     }
 
     /// Takes note of where the session goes, by places in its plan, for those who list sessions.
     pub fn bound_for(&self, backend: usize, server: Option<usize>) {
-        self.guard.place.entry.bound_for(backend, server);
+        self.guard.entry.bound_for(backend, server);
     }
 
     /// Its place in the list of sessions.
-    pub(super) fn entry(&self) -> Arc<super::sessions::Entry> {
-        Arc::clone(&self.guard.place.entry)
+    pub(super) fn entry(&self) -> Arc<Entry> {
+        Arc::clone(&self.guard.entry)
     }
 
     /// The address the client connected to by `stream`.
     pub fn local(&self, stream: &Stream) -> Option<SocketAddr> {
-        self.announced().or_else(|| match self.listener.addr {
+        self.announced().or_else(|| match self.listener().addr {
             Some(addr) if !addr.ip().is_unspecified() => Some(addr),
             _ => stream.local_addr(),
         })
     }
 }
 
-/// Counts a connection for as long as it lives.
+/// Counts and lists a connection for as long as it lives. Every idle connection has one of these, so it holds nothing
+/// that can be found through its entry.
 #[derive(Debug)]
 pub(crate) struct ConnectionGuard {
-    pub(crate) worker: Worker,
-    pub(crate) frontend: Arc<crate::engine::state::ProxyState>,
-    pub(crate) listener: Arc<ListenerState>,
-    pub(crate) total: Arc<AtomicUsize>,
-    pub(crate) freed: Arc<tokio::sync::Notify>,
-    pub(crate) place: Place,
+    pub(crate) entry: Arc<Entry>,
+    limits: Arc<Limits>,
+    worker: Worker,
+    /// Place in the list of sessions.
+    place: usize,
 }
 
 impl ConnectionGuard {
-    /// Counts a connection.
+    /// Counts and lists a connection.
     pub(crate) fn new(
         worker: &Worker,
-        frontend: &Arc<crate::engine::state::ProxyState>,
-        listener: &Arc<ListenerState>,
-        limits: (&Arc<AtomicUsize>, &Arc<tokio::sync::Notify>),
-        place: Place,
+        limits: &Arc<Limits>,
+        target: Target,
+        peer: Option<SocketAddr>,
+        accepted: Stamp,
     ) -> Self {
+        let (entry, place) = limits.sessions.enter(worker.id(), target, peer, accepted);
         worker.count(1);
-        frontend.front.sessions.enter();
-        listener.sessions.enter();
-        limits.0.fetch_add(1, Relaxed);
-        Self {
-            worker: worker.clone(),
-            frontend: Arc::clone(frontend),
-            listener: Arc::clone(listener),
-            total: Arc::clone(limits.0),
-            freed: Arc::clone(limits.1),
-            place,
-        }
+        entry.target.proxy().state.front.sessions.enter();
+        entry.target.handle.state.sessions.enter();
+        limits.total.fetch_add(1, Relaxed);
+        Self { entry, limits: Arc::clone(limits), worker: worker.clone(), place }
     }
 }
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
+        self.limits.sessions.leave(self.worker.id(), self.place);
         self.worker.count(-1);
-        self.frontend.front.sessions.leave();
-        self.listener.sessions.leave();
-        self.total.fetch_sub(1, Relaxed);
-        self.freed.notify_waiters();
+        self.entry.target.proxy().state.front.sessions.leave();
+        self.entry.target.handle.state.sessions.leave();
+        self.limits.total.fetch_sub(1, Relaxed);
+        self.limits.freed.notify_waiters();
     }
 }

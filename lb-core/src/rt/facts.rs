@@ -66,7 +66,7 @@ impl<'a> SessionFacts<'a> {
     /// The variables within reach.
     pub fn vars(&self) -> Vars<'a> {
         let vars = Vars {
-            process: Some(self.session.generation.plan.variables()),
+            process: Some(self.session.generation().plan.variables()),
             session: Some(&self.session.vars),
             ..Vars::NONE
         };
@@ -112,7 +112,7 @@ impl Facts for SessionFacts<'_> {
     }
 
     fn listener(&self) -> Option<ProxyRef<'_>> {
-        let listener = &self.session.listener;
+        let listener = &self.session.listener();
         Some(ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id })
     }
 
@@ -126,7 +126,7 @@ impl Facts for SessionFacts<'_> {
     }
 
     fn engine(&self) -> &dyn EngineView {
-        &*self.session.generation
+        &**self.session.generation()
     }
 
     fn server(&self) -> Option<ServerRef<'_>> {
@@ -188,7 +188,7 @@ impl Session {
     pub fn fact(&self, fact: StreamFact) -> Option<Sample<'_>> {
         match fact {
             StreamFact::ListenerConnections => {
-                i64::try_from(self.listener.state.sessions.level().cur).ok().map(Sample::Int)
+                i64::try_from(self.listener().state.sessions.level().cur).ok().map(Sample::Int)
             }
             StreamFact::DefaultBackend => {
                 let name = self.frontend().spec.default_backend.as_ref()?;

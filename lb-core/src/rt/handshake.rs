@@ -61,8 +61,8 @@ fn begin(mut connection: Connection) {
         }
     }
     connection.session.count(&mut Slots::new(), Event::Session);
-    let generation = Arc::clone(&connection.session.generation);
-    let Some(protocol) = generation.protocol(connection.session.proxy).cloned() else { return };
+    let generation = Arc::clone(connection.session.generation());
+    let Some(protocol) = generation.protocol(connection.session.proxy()).cloned() else { return };
     counters.sessions.inc();
     let entry = connection.session.entry();
     let task = worker.spawn(protocol.serve(connection));
@@ -70,12 +70,12 @@ fn begin(mut connection: Connection) {
 }
 
 fn needs_handshake(connection: &Connection) -> bool {
-    expects_proxy(connection) || connection.session.listener.spec.tls.is_some()
+    expects_proxy(connection) || connection.session.listener().spec.tls.is_some()
 }
 
 /// Whether a PROXY header comes first: by the listener, or by a rule.
 fn expects_proxy(connection: &Connection) -> bool {
-    connection.session.listener.spec.accept_proxy
+    connection.session.listener().spec.accept_proxy
         || connection.session.notes().is_some_and(|notes| notes.expects_proxy)
 }
 
@@ -102,11 +102,11 @@ async fn steps(mut connection: Connection) -> io::Result<Connection> {
         proxy_header(&mut connection).await?;
     }
     #[cfg(feature = "tls")]
-    if let Some(tls) = &connection.session.listener.tls {
+    if let Some(tls) = &connection.session.listener().tls {
         connection.stream = tls.clone().accept(connection.stream).await?;
     }
     let session = &mut connection.session;
-    let spent = Stamp::now().instant.duration_since(session.accepted.instant);
+    let spent = Stamp::now().instant.duration_since(session.accepted().instant);
     session.handshake_ms = u32::try_from(spent.as_millis()).unwrap_or(u32::MAX);
     Ok(connection)
 }

@@ -99,7 +99,7 @@ pub(super) async fn request(
 ) -> Verdict {
     let rules = &owner.spec.tcp_rules.request;
     let delay = owner.spec.tcp_rules.inspect_delay;
-    let backend = (owner.index != session.proxy).then_some(owner);
+    let backend = (owner.index != session.proxy()).then_some(owner);
     let (mut deadline, mut from): (Option<Instant>, usize) = (None, 0);
     inbox.receive_now(client).await;
     loop {

@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 thread_local! {
     /// The message and the framed line being made; they keep their memory.
@@ -125,7 +126,7 @@ impl ProxyLogger {
                 Some(template) => template.write(env, message),
                 None => write_accept_line(&record, message),
             }
-            self.write(worker, severity.unwrap_or(usual), message, line);
+            self.write(worker, severity.unwrap_or(usual), env.facts.now().date, message, line);
         });
     }
 
@@ -141,7 +142,7 @@ impl ProxyLogger {
                 }
                 None => write_accept_line(record, message),
             }
-            self.write(worker, severity, message, line);
+            self.write(worker, severity, Stamp::now().date, message, line);
         });
     }
 
@@ -158,11 +159,10 @@ impl ProxyLogger {
     /// Writes any message.
     pub fn message(&self, worker: usize, severity: Severity, message: &[u8]) {
         let mut line = Vec::new();
-        self.write(worker, severity, message, &mut line);
+        self.write(worker, severity, Stamp::now().date, message, &mut line);
     }
 
-    fn write(&self, worker: usize, severity: Severity, message: &[u8], line: &mut Vec<u8>) {
-        let date = Stamp::now().date;
+    fn write(&self, worker: usize, severity: Severity, date: Duration, message: &[u8], line: &mut Vec<u8>) {
         for target in &self.targets {
             let spec = &target.spec;
             if severity > spec.max_level || !target.samples() {

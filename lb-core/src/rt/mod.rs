@@ -65,6 +65,7 @@ pub use probe::{ProbeSettings, probe};
 pub use relay::{Relay, RelayEnd, RelayLimits};
 pub use reporter::Reporter;
 pub use server::{Product, Server, ServerError, ServerOptions, Sockets, open_all};
+pub use splice::Pipe;
 pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use stream::Transport;

@@ -322,7 +322,7 @@ impl Direction {
             ready!(pipe.poll_drain(cx, to)).map_err(Fault::Write)?;
             return Poll::Ready(Ok(()));
         }
-        let n = match pipe.poll_fill(cx, from) {
+        let n = match pipe.poll_fill(cx, from, usize::MAX) {
             Poll::Ready(n) => n.map_err(Fault::Read)?,
             // Nothing there: the pipe may serve others until more comes; `full` brings it back soon.
             Poll::Pending => {

@@ -42,15 +42,6 @@ pub(crate) struct Entry {
     task: OnceLock<AbortHandle>,
 }
 
-/// A session's place; giving it up takes the session off the list.
-#[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) entry: Arc<Entry>,
-    sessions: Arc<Sessions>,
-    worker: usize,
-    index: usize,
-}
-
 impl Sessions {
     /// For so many workers.
     pub(crate) fn new(workers: usize) -> Self {
@@ -58,14 +49,14 @@ impl Sessions {
         Self { shelves, begun: AtomicU64::new(0) }
     }
 
-    /// Lists a session of `worker`.
+    /// Lists a session of `worker`, and says at which place.
     pub(crate) fn enter(
-        self: &Arc<Self>,
+        &self,
         worker: usize,
         target: Target,
         peer: Option<SocketAddr>,
         accepted: Stamp,
-    ) -> Place {
+    ) -> (Arc<Entry>, usize) {
         let entry = Arc::new(Entry {
             id: self.begun.fetch_add(1, Relaxed) + 1,
             target,
@@ -89,7 +80,17 @@ impl Sessions {
             }
         };
         drop(shelf);
-        Place { entry, sessions: Arc::clone(self), worker, index }
+        (entry, index)
+    }
+
+    /// Takes the session at a place off the list.
+    pub(crate) fn leave(&self, worker: usize, place: usize) {
+        let mut shelf = lock(&self.shelves[worker % self.shelves.len()]);
+        // The entry is freed after the lock was given back.
+        let gone = shelf.places[place].take();
+        shelf.free.push(place);
+        drop(shelf);
+        drop(gone);
     }
 
     /// Sessions begun so far.
@@ -135,14 +136,6 @@ impl Entry {
     pub(crate) fn way(&self) -> (Option<usize>, Option<usize>) {
         let get = |place: &AtomicU32| Some(place.load(Relaxed)).filter(|&n| n != NONE).map(|n| n as usize);
         (get(&self.backend), get(&self.server))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut shelf = lock(&self.sessions.shelves[self.worker]);
-        shelf.places[self.index] = None;
-        shelf.free.push(self.index);
     }
 }
 

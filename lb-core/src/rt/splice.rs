@@ -27,9 +27,11 @@ struct Ends {
     size: usize,
 }
 
-/// A pipe with some bytes in it.
+/// A pipe with some bytes in it, between two sockets.
+///
+/// A pipe that is dropped empty is kept for the next one; bytes still inside are lost.
 #[derive(Debug)]
-pub(crate) struct Pipe {
+pub struct Pipe {
     ends: Option<Ends>,
     held: usize,
 }
@@ -39,7 +41,7 @@ impl Pipe {
     ///
     /// # Errors
     /// When the process has no descriptor left.
-    pub(crate) fn take() -> io::Result<Self> {
+    pub fn take() -> io::Result<Self> {
         let kept = FREE.with_borrow_mut(Vec::pop);
         let ends = match kept {
             Some(ends) => ends,
@@ -53,16 +55,21 @@ impl Pipe {
     }
 
     /// Bytes inside.
-    pub(crate) fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.held
     }
 
-    /// Moves bytes from `socket` into the pipe; ready with 0 at the end of the stream.
-    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &TcpStream) -> Poll<io::Result<usize>> {
+    /// Moves at most `most` bytes from `socket` into the pipe; ready with 0 at the end of the stream.
+    pub fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &TcpStream,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
         loop {
             ready!(socket.poll_read_ready(cx))?;
             let moved = socket.try_io(Interest::READABLE, || {
-                let room = self.ends().size - self.held;
+                let room = (self.ends().size - self.held).min(most);
                 Ok(splice(
                     socket,
                     None,
@@ -84,7 +91,7 @@ impl Pipe {
     }
 
     /// Moves bytes from the pipe to `socket`.
-    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>, socket: &TcpStream) -> Poll<io::Result<usize>> {
+    pub fn poll_drain(&mut self, cx: &mut Context<'_>, socket: &TcpStream) -> Poll<io::Result<usize>> {
         loop {
             ready!(socket.poll_write_ready(cx))?;
             let moved = socket.try_io(Interest::WRITABLE, || {

@@ -75,7 +75,7 @@ struct Tcping<'a> {
 
 async fn serve(mut client: Stream, mut session: Session) {
     let local = session.local(&client);
-    let plan = Arc::clone(&session.generation.plan);
+    let plan = Arc::clone(&session.generation().plan);
     let timer = session.timers().timer();
     let tune = &plan.process().tune;
     let mut end = End {
@@ -203,7 +203,8 @@ impl Tcping<'_> {
 
 async fn through(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>) {
     let rules = &backend.spec.tcp_rules;
-    if backend.index != live.session.proxy && !rules.request.is_empty() && !live.inspect(backend, end).await {
+    if backend.index != live.session.proxy() && !rules.request.is_empty() && !live.inspect(backend, end).await
+    {
         return;
     }
     if first_answer::matters(backend) {
@@ -227,7 +228,7 @@ async fn through(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>) 
         let live = &*live;
         let tell = |server: &ServerSpec| live.tell(backend, server);
         let dial = Dial {
-            generation: &live.session.generation,
+            generation: live.session.generation(),
             backend,
             client: choice.source,
             destination: choice.destination,
@@ -261,13 +262,13 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
     let limits = RelayLimits::new(
         &live.session.frontend().spec.timeouts,
         &backend.spec.timeouts,
-        live.session.generation.plan.process().tune.bufsize,
+        live.session.generation().plan.process().tune.bufsize,
     );
     let mut relay = Relay::new(limits);
     if let Some(bytes) = live.inbox.take() {
         relay.preload(bytes);
     }
-    let generation = Arc::clone(&live.session.generation);
+    let generation = Arc::clone(live.session.generation());
     let finished = {
         let killed = generation.ended(backend, &server);
         let moved = async {

@@ -23,7 +23,7 @@ pub(super) fn account(session: &mut Session, passage: Option<&mut Passage>, end:
     front.request_bytes_out.add(from_client);
     front.response_bytes_in.add(from_server);
     front.response_bytes_out.add(from_server);
-    let listener = session.listener.state.counters.of(worker);
+    let listener = session.listener().state.counters.of(worker);
     listener.sessions.inc();
     listener.request_bytes_in.add(from_client);
     listener.response_bytes_out.add(from_server);
@@ -45,7 +45,7 @@ pub(super) fn account(session: &mut Session, passage: Option<&mut Passage>, end:
     counters.request_bytes_out.add(from_client);
     counters.response_bytes_in.add(from_server);
     counters.response_bytes_out.add(from_server);
-    let total = session.accepted.instant.elapsed();
+    let total = session.accepted().instant.elapsed();
     for meters in [cell.durations(), backend.pool.durations()] {
         meters.queue.record(millis(end.trace.queued.unwrap_or_default()));
         meters.connect.record(millis(end.trace.connect.unwrap_or_default()));
@@ -69,7 +69,7 @@ pub(super) fn write(session: &Session, client: &Stream, passage: Option<&Passage
         Some(level) => level,
         None => None,
     };
-    let logger = session.generation.logger(front.index);
+    let logger = session.generation().logger(front.index);
     let record = record(session, passage, end);
     if !logger.wants(&record.termination) {
         return;
@@ -90,7 +90,7 @@ pub(super) fn write(session: &Session, client: &Stream, passage: Option<&Passage
 
 /// What the line prints.
 fn record<'a>(session: &'a Session, passage: Option<&'a Passage>, end: &'a End<'_>) -> Record<'a> {
-    let (front, listener) = (session.frontend(), &session.listener);
+    let (front, listener) = (session.frontend(), session.listener());
     let captures = passage.map_or(&[][..], |passage| &passage.captures);
     Record {
         client: passage.and_then(|passage| passage.source).or(session.peer),
@@ -103,8 +103,8 @@ fn record<'a>(session: &'a Session, passage: Option<&'a Passage>, end: &'a End<'
         tls: listener.spec.tls.is_some(),
         backend: end.backend.map(|b| ProxyRef { name: b.spec.name.as_str(), id: b.spec.id }),
         server: end.trace.server.as_ref().map(|s| s.spec.name.as_str()),
-        accept_date: session.accepted.date,
-        request_date: session.accepted.date,
+        accept_date: session.accepted().date,
+        request_date: session.accepted().date,
         timers: timers(session, end),
         bytes_read: end.bytes.1,
         bytes_uploaded: end.bytes.0,
@@ -127,7 +127,7 @@ fn record<'a>(session: &'a Session, passage: Option<&'a Passage>, end: &'a End<'
 /// The durations of manual 8.4; the time spent on content rules counts as waiting.
 fn timers(session: &Session, end: &End<'_>) -> Timers {
     let or_unknown = |time: Option<Duration>| time.map_or(-1, |t| millis(t) as i64);
-    let total = millis(session.accepted.instant.elapsed()) as i64;
+    let total = millis(session.accepted().instant.elapsed()) as i64;
     Timers {
         handshake: i64::from(session.handshake_ms),
         idle: 0,

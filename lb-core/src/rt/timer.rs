@@ -104,8 +104,11 @@ impl Timers {
 impl Shared {
     /// Milliseconds since the epoch, rounded up so that no timer fires early.
     fn millis(&self, at: Instant) -> u64 {
-        let nanos = at.saturating_duration_since(self.epoch).as_nanos();
-        u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(NEVER - 1)
+        let since = at.saturating_duration_since(self.epoch);
+        since
+            .as_secs()
+            .saturating_mul(1000)
+            .saturating_add(u64::from(since.subsec_nanos().div_ceil(1_000_000)))
     }
 
     fn heap(&self) -> MutexGuard<'_, BinaryHeap<Reverse<Entry>>> {

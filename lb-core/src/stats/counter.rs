@@ -354,6 +354,9 @@ impl RateMeter {
 const SAMPLES: u64 = 1024;
 
 /// Average over the last 1024 values, and the highest one.
+///
+/// Two threads that record at the same moment may lose one of the values: an estimate is not worth a locked
+/// instruction per request. The highest value is never lost.
 #[derive(Debug, Default)]
 pub struct AverageMeter {
     sum: AtomicU64,
@@ -364,14 +367,15 @@ pub struct AverageMeter {
 impl AverageMeter {
     /// Takes a value into account.
     pub fn record(&self, value: u64) {
-        let count = self.count.fetch_add(1, Relaxed);
-        let step = |sum: u64| {
-            let kept = if count < SAMPLES { sum } else { sum - sum.div_ceil(SAMPLES) };
-            Some(kept.saturating_add(value))
-        };
-        // The closure always returns a value, so the update cannot be refused.
-        let _ = self.sum.fetch_update(Relaxed, Relaxed, step);
-        self.max.fetch_max(value, Relaxed);
+        let (count, sum) = (self.count.load(Relaxed), self.sum.load(Relaxed));
+        if count < SAMPLES {
+            self.count.store(count + 1, Relaxed);
+        }
+        let kept = if count < SAMPLES { sum } else { sum - sum.div_ceil(SAMPLES) };
+        self.sum.store(kept.saturating_add(value), Relaxed);
+        if value > self.max.load(Relaxed) {
+            self.max.fetch_max(value, Relaxed);
+        }
     }
 
     /// Average and highest value; both are 0 before the first value.

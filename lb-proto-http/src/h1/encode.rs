@@ -18,7 +18,7 @@ pub fn write_request(out: &mut Vec<u8>, request: &Request, extra: &[(&[u8], &[u8
     out.push(b' ');
     out.extend_from_slice(version);
     out.extend_from_slice(b"\r\n");
-    write_fields(out, &request.fields);
+    request.fields.write_to(out);
     write_extra(out, extra);
     out.extend_from_slice(b"\r\n");
 }
@@ -36,7 +36,7 @@ pub fn write_response(out: &mut Vec<u8>, response: &Response, extra: &[(&[u8], &
         reason => out.extend_from_slice(reason),
     }
     out.extend_from_slice(b"\r\n");
-    write_fields(out, &response.fields);
+    response.fields.write_to(out);
     write_extra(out, extra);
     out.extend_from_slice(b"\r\n");
 }
@@ -44,15 +44,8 @@ pub fn write_response(out: &mut Vec<u8>, response: &Response, extra: &[(&[u8], &
 /// Appends the last chunk, a trailer section and its end.
 pub fn write_trailers(out: &mut Vec<u8>, trailers: &Fields) {
     out.extend_from_slice(b"0\r\n");
-    write_fields(out, trailers);
+    trailers.write_to(out);
     out.extend_from_slice(b"\r\n");
-}
-
-fn write_fields(out: &mut Vec<u8>, fields: &Fields) {
-    out.reserve(fields.encoded_len());
-    for (name, value) in fields.iter() {
-        push_field(out, name, value);
-    }
 }
 
 fn write_extra(out: &mut Vec<u8>, extra: &[(&[u8], &[u8])]) {

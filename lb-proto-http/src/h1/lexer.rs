@@ -34,6 +34,31 @@ pub(crate) const fn is_token(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
 
+/// The bytes of tokens in lower case, 0 for all others.
+const LOWER: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        if TOKEN[at] {
+            table[at] = (at as u8).to_ascii_lowercase();
+        }
+        at += 1;
+    }
+    table
+};
+
+/// Puts the token at the beginning of `text` into lower case; returns its length.
+pub(crate) fn lower_name(text: &mut [u8]) -> usize {
+    for (at, byte) in text.iter_mut().enumerate() {
+        let lower = LOWER[usize::from(*byte)];
+        if lower == 0 {
+            return at;
+        }
+        *byte = lower;
+    }
+    text.len()
+}
+
 /// Whether `byte` is a space or a tab.
 pub(crate) const fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
@@ -120,6 +145,15 @@ mod tests {
         assert_eq!(elements("a,,b"), ["a", "", "b"]);
         assert_eq!(elements("a,"), ["a"]);
         assert_eq!(elements("\"open, end"), ["\"open, end"]);
+    }
+
+    #[test]
+    fn a_name_ends_where_its_token_ends_and_is_put_into_lower_case() {
+        let mut text = *b"X-Forwarded_For: A";
+        assert_eq!(lower_name(&mut text), 15);
+        assert_eq!(&text, b"x-forwarded_for: A");
+        assert_eq!(lower_name(&mut *b": a".to_owned().as_mut_slice()), 0);
+        assert_eq!(lower_name(&mut *b"Ab".to_owned().as_mut_slice()), 2);
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! Parsing of message heads.
 //!
-//! A head that arrived whole is tokenised by `httparse`. What that crate does not take, because the head is incomplete
-//! or because it uses a liberty HAProxy grants (folded lines, control characters in values, other versions), is read
-//! line by line; the cursor remembers the last complete line, so that a head that trickles in is not read again from
-//! its beginning. Both ways lead through the same checks.
-
-use std::mem::MaybeUninit;
+//! A head is read line by line, each line in one pass for its end and the bytes that must not occur in it; the cursor
+//! remembers the last complete line, so that a head that trickles in is not read again from its beginning. A tokeniser
+//! made for strict messages (`httparse`) was tried in front of this: what it refuses is accepted by HAProxy (folded
+//! lines, control characters in values, other versions), so everything had to be looked at twice.
 
 use super::framing::{Framing, Kind, decimal};
-use super::lexer::{is_blank, is_token, trim_range};
+use super::lexer::{is_blank, is_token, lower_name, trim_range};
 use super::reject::Reject;
 use super::{BodyLength, Target, authority_is_valid, default_port, split_port};
 use crate::head::{Fields, Method, Request, Response, Span, Version};
@@ -43,7 +41,6 @@ impl Default for Limits {
 pub struct Cursor {
     at: usize,
     started: bool,
-    tried: bool,
     framing: Framing,
 }
 
@@ -56,19 +53,12 @@ pub fn parse_request(
     limits: &Limits,
 ) -> Result<bool, Reject> {
     request.filled = filled;
-    if !cursor.tried && !limits.lenient {
-        cursor.tried = true;
-        if let Some(head) = quick_request(request, filled, limits, &mut cursor.framing)? {
-            request.body_at = head;
-            return finish_request(request, &mut cursor.framing, limits).map(|()| true);
-        }
-    }
     while !cursor.started {
         let Some(line) = start_line(request.fields.buffer(), cursor, filled)? else {
             check_partial_start(request.fields.buffer().get(cursor.at..filled).unwrap_or_default(), limits)?;
             return incomplete(filled, limits.head, Reject::TargetTooLong);
         };
-        if line.0 < line.1 {
+        if line.at < line.end {
             request_line(request, line, limits)?;
             cursor.started = true;
         }
@@ -89,18 +79,11 @@ pub fn parse_response(
     limits: &Limits,
 ) -> Result<bool, Reject> {
     response.filled = filled;
-    if !cursor.tried && !limits.lenient {
-        cursor.tried = true;
-        if let Some(head) = quick_response(response, filled, limits, &mut cursor.framing)? {
-            response.body_at = head;
-            return finish_response(response, &mut cursor.framing, asked).map(|()| true);
-        }
-    }
     while !cursor.started {
         let Some(line) = start_line(response.fields.buffer(), cursor, filled)? else {
             return incomplete(filled, limits.head, Reject::HeadTooLarge);
         };
-        if line.0 < line.1 {
+        if line.at < line.end {
             status_line(response, line)?;
             cursor.started = true;
         }
@@ -120,7 +103,7 @@ pub fn parse_trailers(
     filled: usize,
     limits: &Limits,
 ) -> Result<Option<usize>, Reject> {
-    let mut cursor = Cursor { at, started: true, tried: true, framing: Framing::default() };
+    let mut cursor = Cursor { at, started: true, framing: Framing::default() };
     fields.clear();
     // Trailers are a section of fields; the fields that frame a message mean nothing there, but are checked alike.
     if self::fields(fields, &mut cursor, Kind::Response, filled, limits)? {
@@ -133,125 +116,47 @@ fn incomplete(filled: usize, limit: usize, reject: Reject) -> Result<bool, Rejec
     if filled > limit { Err(reject) } else { Ok(false) }
 }
 
-/// Tokenises a complete request head with httparse; returns its length, or `None` when the slow way must decide.
-fn quick_request(
-    request: &mut Request,
-    filled: usize,
-    limits: &Limits,
-    framing: &mut Framing,
-) -> Result<Option<usize>, Reject> {
-    let Some(buffer) = request.fields.buffer().get(..filled) else { return Ok(None) };
-    let mut slots = [MaybeUninit::<httparse::Header<'_>>::uninit(); MAX_FIELDS];
-    let mut parsed = httparse::Request::new(&mut []);
-    let Ok(httparse::Status::Complete(head)) = parsed.parse_with_uninit_headers(buffer, &mut slots) else {
-        return Ok(None);
-    };
-    let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Ok(None) };
-    if head > limits.head || parsed.headers.len() > limits.fields || !target_is_plain(target.as_bytes()) {
-        return Ok(None);
-    }
-    let mut spans = [(Span::default(), Span::default()); MAX_FIELDS];
-    let count = place(buffer, parsed.headers, &mut spans);
-    let method = span_of(buffer, method.as_bytes());
-    let target = span_of(buffer, target.as_bytes());
-    let version = if parsed.version == Some(1) { Version::Http11 } else { Version::Http10 };
-    request.method_span = method;
-    request.target = target;
-    request.version = version;
-    request.version_span = version_span(request.fields.buffer(), target);
-    for (name, value) in &spans[..count] {
-        request.fields.lower(*name);
-        framing.field(Kind::Request, &mut request.fields, *name, *value)?;
-    }
-    Ok(Some(head))
-}
-
-/// Tokenises a complete response head with httparse, like [`quick_request`].
-fn quick_response(
-    response: &mut Response,
-    filled: usize,
-    limits: &Limits,
-    framing: &mut Framing,
-) -> Result<Option<usize>, Reject> {
-    let Some(buffer) = response.fields.buffer().get(..filled) else { return Ok(None) };
-    let mut slots = [MaybeUninit::<httparse::Header<'_>>::uninit(); MAX_FIELDS];
-    let mut parsed = httparse::Response::new(&mut []);
-    let config = httparse::ParserConfig::default();
-    let Ok(httparse::Status::Complete(head)) =
-        config.parse_response_with_uninit_headers(&mut parsed, buffer, &mut slots)
-    else {
-        return Ok(None);
-    };
-    // httparse gives an empty reason both when there is none and when it has characters above 126.
-    let (Some(status), Some(reason)) = (parsed.code, parsed.reason.filter(|reason| !reason.is_empty()))
-    else {
-        return Ok(None);
-    };
-    if head > limits.head || parsed.headers.len() > limits.fields {
-        return Ok(None);
-    }
-    let mut spans = [(Span::default(), Span::default()); MAX_FIELDS];
-    let count = place(buffer, parsed.headers, &mut spans);
-    response.reason = span_of(buffer, reason.as_bytes());
-    response.status = status;
-    response.version = if parsed.version == Some(1) { Version::Http11 } else { Version::Http10 };
-    for (name, value) in &spans[..count] {
-        response.fields.lower(*name);
-        framing.field(Kind::Response, &mut response.fields, *name, *value)?;
-    }
-    Ok(Some(head))
-}
-
-/// Turns httparse's slices into spans of `buffer`.
-fn place(buffer: &[u8], headers: &[httparse::Header<'_>], spans: &mut [(Span, Span); MAX_FIELDS]) -> usize {
-    for (slot, header) in spans.iter_mut().zip(headers) {
-        *slot = (span_of(buffer, header.name.as_bytes()), span_of(buffer, header.value));
-    }
-    headers.len()
-}
-
-/// Where `part` lies in `whole`, of which it is a slice. An empty part may be anywhere.
-fn span_of(whole: &[u8], part: &[u8]) -> Span {
-    let at = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-    if at <= whole.len() { Span::received(at, part.len()) } else { Span::default() }
-}
-
-/// The version follows the target after one blank when httparse took the line.
-fn version_span(buffer: &[u8], target: Span) -> Span {
-    let at = target.end_of_received() + 1;
-    if buffer.get(at..at + 8).is_some_and(|text| text.starts_with(b"HTTP/")) {
-        Span::received(at, 8)
-    } else {
-        Span::default()
-    }
-}
-
 /// Whether a target has no character that only the lenient mode lets pass.
 fn target_is_plain(target: &[u8]) -> bool {
     target.iter().fold(true, |plain, byte| plain & (0x21..=0x7e).contains(byte) & (*byte != b'#'))
 }
 
-/// The next line as a range without its end, and moves the cursor behind it. A `None` means it is not complete.
-fn line(buffer: &[u8], cursor: &mut Cursor, filled: usize) -> Result<Option<(usize, usize)>, Reject> {
+/// A line without its end.
+struct Line {
+    at: usize,
+    end: usize,
+    /// It has a zero byte.
+    zero: bool,
+}
+
+/// The next line; moves the cursor behind it. A `None` means it is not complete.
+fn line(buffer: &[u8], cursor: &mut Cursor, filled: usize) -> Result<Option<Line>, Reject> {
     let at = cursor.at;
     let rest = buffer.get(at..filled).unwrap_or_default();
-    let Some(len) = memchr::memchr(b'\n', rest) else {
-        // A carriage return counts as the end of a line only right before a line feed.
-        return match memchr::memchr(b'\r', rest) {
-            Some(cr) if cr + 1 < rest.len() => Err(Reject::BareCr),
-            _ => Ok(None),
+    let mut zero = false;
+    let mut from = 0;
+    loop {
+        let Some(stop) = memchr::memchr3(b'\n', b'\r', 0, &rest[from..]) else { return Ok(None) };
+        let end = from + stop;
+        let next = match (rest[end], rest.get(end + 1)) {
+            (0, _) => {
+                zero = true;
+                from = end + 1;
+                continue;
+            }
+            (b'\n', _) => end + 1,
+            // A carriage return counts as the end of a line only right before a line feed.
+            (_, Some(b'\n')) => end + 2,
+            (_, Some(_)) => return Err(Reject::BareCr),
+            (_, None) => return Ok(None),
         };
-    };
-    let end = if rest[..len].ends_with(b"\r") { at + len - 1 } else { at + len };
-    if memchr::memchr(b'\r', &buffer[at..end]).is_some() {
-        return Err(Reject::BareCr);
+        cursor.at = at + next;
+        return Ok(Some(Line { at, end: at + end, zero }));
     }
-    cursor.at = at + len + 1;
-    Ok(Some((at, end)))
 }
 
 /// The first line that is not empty, which must begin with a word character.
-fn start_line(buffer: &[u8], cursor: &mut Cursor, filled: usize) -> Result<Option<(usize, usize)>, Reject> {
+fn start_line(buffer: &[u8], cursor: &mut Cursor, filled: usize) -> Result<Option<Line>, Reject> {
     match buffer.get(cursor.at..filled).and_then(<[u8]>::first) {
         None => Ok(None),
         Some(byte) if is_token(*byte) || matches!(byte, b'\r' | b'\n') => line(buffer, cursor, filled),
@@ -285,7 +190,7 @@ fn check_target(target: &[u8], limits: &Limits) -> Result<(), Reject> {
 }
 
 /// `METHOD target HTTP/x.y`, with any number of blanks between the parts.
-fn request_line(request: &mut Request, (at, end): (usize, usize), limits: &Limits) -> Result<(), Reject> {
+fn request_line(request: &mut Request, Line { at, end, .. }: Line, limits: &Limits) -> Result<(), Reject> {
     let buffer = request.fields.buffer();
     let word = |from: usize| from + buffer[from..end].iter().take_while(|byte| !is_blank(**byte)).count();
     let skip = |from: usize| from + buffer[from..end].iter().take_while(|byte| is_blank(**byte)).count();
@@ -327,7 +232,7 @@ fn version(text: &[u8]) -> (Version, bool) {
 }
 
 /// `HTTP/x.y code reason`.
-fn status_line(response: &mut Response, (at, end): (usize, usize)) -> Result<(), Reject> {
+fn status_line(response: &mut Response, Line { at, end, .. }: Line) -> Result<(), Reject> {
     let buffer = response.fields.buffer();
     let word = |from: usize| from + buffer[from..end].iter().take_while(|byte| !is_blank(**byte)).count();
     let skip = |from: usize| from + buffer[from..end].iter().take_while(|byte| is_blank(**byte)).count();
@@ -357,7 +262,7 @@ fn fields(
 ) -> Result<bool, Reject> {
     loop {
         let start = cursor.at;
-        let Some((at, mut end)) = line(fields.buffer(), cursor, filled)? else {
+        let Some(Line { at, mut end, mut zero }) = line(fields.buffer(), cursor, filled)? else {
             let rest = fields.buffer().get(start..filled).unwrap_or_default();
             check_partial_field(rest, limits)?;
             return Ok(false);
@@ -375,45 +280,48 @@ fn fields(
                 }
                 Some(byte) if is_blank(*byte) => {
                     let next = cursor.at;
-                    let Some((_, next_end)) = line(fields.buffer(), cursor, filled)? else {
+                    let Some(more) = line(fields.buffer(), cursor, filled)? else {
                         cursor.at = start;
                         return Ok(false);
                     };
                     fields.buffer_mut()[end..next].fill(b' ');
-                    end = next_end;
+                    end = more.end;
+                    zero |= more.zero;
                 }
                 Some(_) => break,
             }
         }
-        if let Some((name, value)) = split_field(fields.buffer(), at, end, limits)? {
+        if let Some((name, value)) = split_field(fields.buffer_mut(), Line { at, end, zero }, limits)? {
             if fields.len() >= limits.fields {
                 return Err(Reject::TooManyFields);
             }
-            fields.lower(name);
             cursor.framing.field(kind, fields, name, value)?;
         }
     }
 }
 
-/// Splits a line into name and value. `None` is a field that the lenient mode ignores.
+/// Splits a line into name and value, and puts the name into lower case. `None` is a field that the lenient mode
+/// ignores.
 fn split_field(
-    buffer: &[u8],
-    at: usize,
-    end: usize,
+    buffer: &mut [u8],
+    Line { at, end, zero }: Line,
     limits: &Limits,
 ) -> Result<Option<(Span, Span)>, Reject> {
-    let text = &buffer[at..end];
-    let name = text.iter().take_while(|byte| is_token(**byte)).count();
-    let colon = match text.get(name) {
-        Some(b':') if name > 0 => name,
+    let text = &mut buffer[at..end];
+    let name = lower_name(text);
+    match text.get(name) {
+        Some(b':') if name > 0 => {}
         Some(_) if limits.lenient => match memchr::memchr(b':', text) {
-            Some(colon) if colon > 0 => return check_value(&text[colon..], limits).map(|()| None),
+            Some(colon) if colon > 0 => return Ok(None),
             _ => return Err(Reject::FieldName),
         },
         _ => return Err(Reject::FieldName),
-    };
-    check_value(&text[colon..], limits)?;
-    let (value_at, value_end) = trim_range(buffer, at + colon + 1, end);
+    }
+    // What is before the colon has none.
+    if zero && !limits.lenient {
+        return Err(Reject::FieldValue);
+    }
+    let (value_at, value_end) = trim_range(buffer, at + name + 1, end);
     Ok(Some((Span::received(at, name), Span::received(value_at, value_end - value_at))))
 }
 

@@ -272,6 +272,41 @@ impl Fields {
         self.push(name, value)
     }
 
+    /// Appends the fields as lines. Neighbours that stand in the received bytes as they are to be written, which is
+    /// nearly all of them, are copied together.
+    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
+        out.reserve(self.encoded_len());
+        let mut rest = self.list.iter().peekable();
+        while let Some(field) = rest.next() {
+            let Some(mut end) = self.canonical_end(field) else {
+                out.extend_from_slice(self.bytes(field.name));
+                out.extend_from_slice(b": ");
+                out.extend_from_slice(self.bytes(field.value));
+                out.extend_from_slice(b"\r\n");
+                continue;
+            };
+            while let Some(next) = rest.peek()
+                && next.name.at as usize == end
+                && let Some(next_end) = self.canonical_end(next)
+            {
+                end = next_end;
+                rest.next();
+            }
+            out.extend_from_slice(&self.received[field.name.at as usize..end]);
+        }
+    }
+
+    /// Where the line of a field ends that was received in the form in which fields are written.
+    fn canonical_end(&self, field: &Field) -> Option<usize> {
+        let Field { name, value } = field;
+        if (name.at | value.at) & ADDED != 0 || name.at + name.len + 2 != value.at {
+            return None;
+        }
+        let end = value.end_of_received();
+        let separated = self.received.get(name.end_of_received()..)?.starts_with(b": ");
+        (separated && self.received.get(end..)?.starts_with(b"\r\n")).then_some(end + 2)
+    }
+
     /// Bytes the fields take when written, each with its separator and line end.
     pub fn encoded_len(&self) -> usize {
         self.list.iter().map(|field| field.name.len() + field.value.len() + 4).sum()
@@ -315,6 +350,27 @@ mod tests {
         assert_eq!(fields.all(b"cookie").collect::<Vec<_>>(), [b"x=1", b"y=2"]);
         assert_eq!(fields.rfind(b"cookie", 3), Some(1));
         assert_eq!(fields.find(b"cookie", 2), Some(3));
+    }
+
+    #[test]
+    fn fields_are_written_the_same_whether_they_were_received_so_or_not() {
+        let text = b"a: 1\r\nb:2\r\nc:  3 \r\nd: 4\r\ne: 5\r\nf:\r\ng: 6\nh: 7\r\n";
+        let mut fields = Fields::default();
+        let mut at = 0;
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let value = line[2..].trim_ascii();
+            let from = line.len() - line[2..].trim_ascii_start().len();
+            fields.push_spans(Span::received(at, 1), Span::received(at + from, value.len()));
+            at += line.len();
+        }
+        fields.received = text.to_vec();
+        assert!(fields.set_value(4, b"five") && fields.push(b"i", b"8"));
+        fields.remove(7);
+        let mut out = Vec::new();
+        fields.write_to(&mut out);
+        let expected = "a: 1\r\nb: 2\r\nc: 3\r\nd: 4\r\ne: five\r\nf: \r\ng: 6\r\ni: 8\r\n";
+        assert_eq!(out.escape_ascii().to_string(), expected.as_bytes().escape_ascii().to_string());
+        assert_eq!(out.len(), fields.encoded_len());
     }
 
     #[test]

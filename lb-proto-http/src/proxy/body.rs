@@ -145,6 +145,25 @@ impl Transfer {
         matches!(self.source, Source::Done)
     }
 
+    /// What is missing of a body that passes as it is.
+    pub(super) fn untouched(&self) -> Option<u64> {
+        match (&self.source, self.sink) {
+            (Source::Known(left), Sink::Plain) => Some(*left),
+            _ => None,
+        }
+    }
+
+    /// So many bytes of such a body went by without being looked at.
+    pub(super) fn pass(&mut self, bytes: u64) {
+        if let Source::Known(left) = &mut self.source {
+            *left = left.saturating_sub(bytes);
+            self.bytes += bytes;
+            if *left == 0 {
+                self.source = Source::Done;
+            }
+        }
+    }
+
     /// The sender closed: true when the body is complete by that. What the sink still needs is appended.
     pub(super) fn close(&mut self, out: &mut Vec<u8>) -> bool {
         match self.source {

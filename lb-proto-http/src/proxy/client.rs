@@ -1,8 +1,10 @@
 //! One client connection between its requests.
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use lb_core::pool::ServerCell;
@@ -100,15 +102,24 @@ impl Client {
         self.extras.get_or_insert_default()
     }
 
-    /// When the last exchange ended; the accept at first.
-    pub(super) fn idle_since(&self) -> Instant {
-        self.session.accepted.instant + Duration::from_millis(u64::from(self.idle_since))
+    /// How long ago the connection was accepted.
+    pub(super) fn age(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.session.accepted().instant)
     }
 
-    /// An exchange has ended.
-    pub(super) fn turn_idle(&mut self) {
-        let since = self.session.accepted.instant.elapsed().as_millis();
-        self.idle_since = u32::try_from(since).unwrap_or(u32::MAX);
+    /// The moment at which the connection had this age.
+    pub(super) fn at(&self, age: Duration) -> Instant {
+        self.session.accepted().instant + age
+    }
+
+    /// The age at which the last exchange ended; 0 before the first.
+    pub(super) fn idle_since(&self) -> Duration {
+        Duration::from_millis(u64::from(self.idle_since))
+    }
+
+    /// An exchange has ended, at this age of the connection.
+    pub(super) fn turn_idle(&mut self, age: Duration) {
+        self.idle_since = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
         self.requests = self.requests.saturating_add(1);
         if let Some(extras) = &mut self.extras {
             extras.source = None;
@@ -129,25 +140,70 @@ impl Client {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(mut client: Box<Client>) {
-    loop {
-        if client.requests > 0 || !client.stream.is_tls() {
-            client.timer.set(client.patience().map(|patience| client.idle_since() + patience));
-            let ready = std::future::poll_fn(|cx| {
-                if poll_ready(&client.stream, cx).is_ready() {
-                    return Poll::Ready(true);
-                }
-                client.timer.poll_expired(cx).map(|()| false)
-            })
-            .await;
-            if !ready && client.requests > 0 {
-                // Between two requests nobody is owed an explanation.
-                return;
-            }
+///
+/// Written by hand because of its size: while the connection is idle this is all there is of it beside its [`Client`].
+pub(super) struct Serve {
+    state: State,
+}
+
+enum State {
+    /// Waiting for a request.
+    Idle(Box<Client>),
+    /// In the middle of exchanges.
+    Busy(Runner),
+    Over,
+}
+
+impl Serve {
+    pub(super) fn new(client: Client) -> Self {
+        Self { state: State::wait(Box::new(client)) }
+    }
+}
+
+impl State {
+    /// What comes next for a client that nothing was received from.
+    fn wait(client: Box<Client>) -> Self {
+        if client.requests == 0 && client.stream.is_tls() {
+            // The handshake may have brought the request along, unseen by the socket.
+            return Self::Busy(Runner::start(client));
         }
-        match Runner::take().run(client).await {
-            Some(back) => client = back,
-            None => return,
+        client.timer.set(client.patience().map(|patience| client.at(client.idle_since() + patience)));
+        Self::Idle(client)
+    }
+}
+
+impl Future for Serve {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let state = &mut self.get_mut().state;
+        loop {
+            *state = match std::mem::replace(state, State::Over) {
+                State::Idle(client) => {
+                    let ready = poll_ready(&client.stream, cx).is_ready();
+                    if !ready && client.timer.poll_expired(cx).is_pending() {
+                        *state = State::Idle(client);
+                        return Poll::Pending;
+                    }
+                    if !ready && client.requests > 0 {
+                        // Between two requests nobody is owed an explanation.
+                        return Poll::Ready(());
+                    }
+                    State::Busy(Runner::start(client))
+                }
+                State::Busy(mut runner) => match runner.poll(cx) {
+                    Poll::Pending => {
+                        *state = State::Busy(runner);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready((client, txn)) => {
+                        runner.recycle(txn);
+                        let Some(client) = client else { return Poll::Ready(()) };
+                        State::wait(client)
+                    }
+                },
+                State::Over => return Poll::Ready(()),
+            };
         }
     }
 }
@@ -159,12 +215,7 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         // Nearly all memory of a busy proxy is idle connections: one more word here is a megabyte there.
-        assert!(size_of::<Client>() <= 280, "{}", size_of::<Client>());
-        let future = |client: Box<Client>| serve(client);
-        assert!(size_of_output(&future) <= 200, "{}", size_of_output(&future));
-    }
-
-    fn size_of_output<F: Fn(Box<Client>) -> O, O>(_: &F) -> usize {
-        size_of::<O>()
+        assert!(size_of::<Client>() <= 192, "{}", size_of::<Client>());
+        assert!(size_of::<Serve>() <= 32, "{}", size_of::<Serve>());
     }
 }

@@ -47,7 +47,8 @@ async fn inspect(live: &mut Live<'_>, owner: &Arc<ProxyPlan>) -> Option<Fate> {
     let delay = owner.spec.tcp_rules.inspect_delay;
     let (mut deadline, mut from): (Option<Instant>, usize) = (None, 0);
     loop {
-        let now = live.touch();
+        live.touch();
+        let now = live.instant();
         let late = deadline.is_some_and(|deadline| now >= deadline);
         let step = run(live, owner, &mut from, delay.is_some() && !late);
         let pause = match step {
@@ -189,7 +190,7 @@ fn compute<'e>(live: &'e Live<'_>, action: &'e TcpAction, env: &mut Env<'e>) -> 
 fn take(live: &mut Live<'_>, step: Step) {
     match step {
         Step::Track(slot, table, key) => {
-            let now = live.txn.times.now.unwrap_or_else(Instant::now);
+            let now = live.instant();
             live.txn.tracked.start(slot, &table, key, now);
         }
         Step::Capture(slot, bytes) => {
@@ -241,7 +242,7 @@ pub(super) fn store(live: &mut Live<'_>) {
         let address = server.map(|spec| spec.addr.endpoint.to_string()).unwrap_or_default();
         let stored =
             server.map(|spec| StoredServer { id: spec.id, name: spec.name.as_str(), address: &address });
-        pending.store(stored, live.txn.times.now.unwrap_or_else(Instant::now));
+        pending.store(stored, live.instant());
     }
     live.txn.pending = pending;
 }

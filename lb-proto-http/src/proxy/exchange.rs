@@ -41,10 +41,11 @@ pub(super) async fn run(mut client: Box<Client>, mut txn: Box<Txn>) -> Ended {
         };
         let (buffer, filled) = request::leftover(&mut txn.layer.request, from);
         super::io::give_buffer(txn.layer.response.fields.take_buffer());
+        let end = txn.times.end.unwrap_or_else(|| client.age());
         txn.reset();
         txn.layer.request.fields.set_buffer(buffer);
         txn.layer.request.filled = filled;
-        client.turn_idle();
+        client.turn_idle(end);
         if filled == 0 && !client.stream.is_tls() {
             return (Some(client), txn);
         }
@@ -56,7 +57,12 @@ pub(super) async fn run(mut client: Box<Client>, mut txn: Box<Txn>) -> Ended {
 async fn finish(mut client: Box<Client>) {
     const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
     let waiting = std::future::poll_fn(|cx| Poll::Ready(poll_presence(&client.stream, cx))).await;
-    if client.stream.shutdown().await.is_err() || waiting != Poll::Ready(super::io::Presence::Data) {
+    let data = waiting == Poll::Ready(super::io::Presence::Data);
+    if !data && !client.stream.is_tls() {
+        // Closing says the same.
+        return;
+    }
+    if client.stream.shutdown().await.is_err() || !data {
         return;
     }
     client.timer.set_after(Some(LINGER));

@@ -1,16 +1,18 @@
 //! One direction of an exchange: bytes from one connection to the other, through a buffer lent while they are in
-//! flight.
+//! flight. Long bodies that need no change move inside the kernel, through a pipe.
 
 use std::task::{Context, Poll};
 
-use lb_core::rt::Stream;
+use lb_core::rt::{Pipe, Stream};
 
 use super::body::Transfer;
 use super::io::{BUFFER, give_buffer, give_bulk, take_buffer, take_bulk};
 use crate::h1::Reject;
 
-/// Full reads after which a flow counts as bulk and gets a large buffer.
+/// Full reads after which a flow counts as bulk and gets a pipe or a large buffer.
 const BULK_AFTER: u8 = 2;
+/// A body of which so much is missing counts as bulk from the beginning.
+const BULK_BODY: u64 = 131_072;
 
 /// A body on its way, and what goes in front of it.
 pub(super) struct Flow {
@@ -23,6 +25,10 @@ pub(super) struct Flow {
     from: usize,
     to: usize,
     full_reads: u8,
+    /// Received bytes that did not come to us.
+    pipe: Option<Pipe>,
+    /// What came into the pipe last was so little that copying it is cheaper.
+    thin: bool,
     /// Bytes received after the body: they belong to the next message.
     pub(super) extra: Vec<u8>,
     pub(super) received: u64,
@@ -56,6 +62,8 @@ impl Flow {
             from: 0,
             to: 0,
             full_reads: 0,
+            pipe: None,
+            thin: false,
             extra: Vec::new(),
             received: 0,
             moved: 0,
@@ -65,7 +73,9 @@ impl Flow {
 
     /// Whether the flow waits for its sink rather than for its source.
     pub(super) fn is_blocked(&self) -> bool {
-        self.sent < self.out.len() || self.from < self.to
+        self.sent < self.out.len()
+            || self.from < self.to
+            || self.pipe.as_ref().is_some_and(|pipe| pipe.held() > 0)
     }
 
     /// Moves what can be moved.
@@ -87,8 +97,56 @@ impl Flow {
             if self.source_closed {
                 return Poll::Ready(FlowEnd::SourceClosed);
             }
-            if let Some(end) = std::task::ready!(self.poll_receive(cx, source)) {
+            let received = match self.splices(source, sink) {
+                Some(most) => self.poll_splice(cx, source, most),
+                None => self.poll_receive(cx, source),
+            };
+            if let Some(end) = std::task::ready!(received) {
                 return Poll::Ready(end);
+            }
+        }
+    }
+
+    /// How much may move inside the kernel now; `None` when the bytes must pass through here, or come in small pieces.
+    fn splices(&self, source: &Stream, sink: &Stream) -> Option<usize> {
+        let left = self.transfer.untouched()?;
+        let bulk =
+            self.full_reads >= BULK_AFTER || (!self.thin && (self.pipe.is_some() || left >= BULK_BODY));
+        let plain = matches!((source, sink), (Stream::Tcp(_), Stream::Tcp(_)));
+        (bulk && plain).then(|| usize::try_from(left).unwrap_or(usize::MAX))
+    }
+
+    /// Receives once into a pipe; an end if there is one.
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut Stream,
+        most: usize,
+    ) -> Poll<Option<FlowEnd>> {
+        if self.pipe.is_none() {
+            self.pipe = Pipe::take().ok();
+        }
+        let (Some(pipe), Some(tcp)) = (&mut self.pipe, source.tcp()) else {
+            // There is no descriptor left for a pipe.
+            return self.poll_receive(cx, source);
+        };
+        match pipe.poll_fill(cx, tcp, most) {
+            Poll::Ready(Ok(0)) => {
+                self.source_closed = true;
+                Poll::Ready(Some(FlowEnd::SourceClosed))
+            }
+            Poll::Ready(Ok(n)) => {
+                self.thin = n < BUFFER.min(most);
+                self.full_reads = 0;
+                self.received += n as u64;
+                self.transfer.pass(n as u64);
+                Poll::Ready(None)
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(Some(FlowEnd::SourceFailed)),
+            Poll::Pending => {
+                // The pipe may serve others until more comes.
+                self.pipe = None;
+                Poll::Pending
             }
         }
     }
@@ -122,6 +180,13 @@ impl Flow {
         self.sent = 0;
         self.from = 0;
         self.to = 0;
+        while let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
+            let Some(tcp) = sink.tcp() else { return Poll::Ready(false) };
+            match std::task::ready!(pipe.poll_drain(cx, tcp)) {
+                Ok(n) if n > 0 => self.moved += n as u64,
+                _ => return Poll::Ready(false),
+            }
+        }
         if wrote && sink.is_tls() && std::task::ready!(sink.poll_flush(cx)).is_err() {
             return Poll::Ready(false);
         }

@@ -1,7 +1,7 @@
 //! Log lines and counters of exchanges.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use lb_core::expr::{Env, Facts, ProxyRef};
 use lb_core::log::{Cause, HttpRecord, Origin, Record, Timers};
@@ -17,10 +17,10 @@ use crate::rule::Session;
 pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
     let session = &client.session;
     let front = session.frontend();
-    let listener = &session.listener;
-    let accepted = &session.accepted;
-    let date = |at: Instant| accepted.date + at.saturating_duration_since(accepted.instant);
-    let ready = txn.times.ready.unwrap_or(accepted.instant);
+    let listener = session.listener();
+    let accepted = &session.accepted();
+    let date = |age: Duration| accepted.date + age;
+    let ready = txn.times.ready.unwrap_or_default();
     let begin = txn.times.begin.unwrap_or(ready);
     let uri_limit = client.frontend().map_or(1024, |http| http.log_uri_limit.0);
     Record {
@@ -71,12 +71,12 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
 /// The durations of manual 8.4; -1 for phases that were not reached.
 fn timers(client: &Client, txn: &Txn) -> Timers {
     let times = &txn.times;
-    let between = |from: Option<Instant>, to: Option<Instant>| match (from, to) {
-        (Some(from), Some(to)) => millis(to.saturating_duration_since(from)) as i64,
+    let between = |from: Option<Duration>, to: Option<Duration>| match (from, to) {
+        (Some(from), Some(to)) => millis(to.saturating_sub(from)) as i64,
         _ => -1,
     };
     let handshake = if client.requests == 0 { i64::from(client.session.handshake_ms) } else { 0 };
-    let now = Some(Instant::now());
+    let now = Some(txn.times.end.unwrap_or_else(|| client.age()));
     let request = times.request.filter(|_| txn.layer.has_request);
     let idle = between(times.ready, times.begin).max(0);
     let active = between(times.begin.or(times.ready), now);
@@ -107,12 +107,13 @@ pub(super) fn write(live: &mut Live<'_>, origin: Origin) {
         None => None,
     };
     let session = &live.client.session;
-    let generation = Arc::clone(&session.generation);
-    let logger = generation.logger(session.proxy);
+    let generation = Arc::clone(session.generation());
+    let logger = generation.logger(session.proxy());
     if !logger.wants(&live.txn.termination) {
         return;
     }
-    live.txn.times.now = Some(Instant::now());
+    let now = live.txn.times.end.unwrap_or_else(|| live.client.age());
+    live.txn.times.now = Some(now);
     let worker = live.client.session.worker.id();
     {
         let facts: &dyn Facts = &*live;
@@ -138,7 +139,7 @@ pub(super) fn account(live: &mut Live<'_>) {
     front.response_bytes_in.add(received);
     front.response_bytes_out.add(counts.to_client);
     front.response(status);
-    let listener = session.listener.state.counters.of(worker);
+    let listener = session.listener().state.counters.of(worker);
     listener.request_bytes_in.add(counts.from_client);
     listener.response_bytes_out.add(counts.to_client);
     let Some(backend) = &live.txn.backend else { return };
@@ -204,7 +205,7 @@ pub(super) fn session_end(_client: &mut Client, txn: &mut Txn) {
 
 /// Which statuses are errors of clients, which failures of servers.
 pub(super) fn codes(client: &Client) -> HttpCodes {
-    client.session.generation.plan.process().http_codes
+    client.session.generation().plan.process().http_codes
 }
 
 /// Counts a server's response in stick tables by what its status is said to mean.

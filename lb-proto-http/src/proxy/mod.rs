@@ -44,7 +44,7 @@ struct Http;
 
 impl Protocol for Http {
     fn serve(self: Arc<Self>, connection: Connection) -> BoxFuture<'static, ()> {
-        Box::pin(client::serve(Box::new(client::Client::new(connection))))
+        Box::pin(client::Serve::new(client::Client::new(connection)))
     }
 }
 

@@ -207,6 +207,10 @@ fn proxy_name(live: &Live<'_>) -> String {
 
 /// Runs the `http-after-response` rules of both sides; they only edit.
 pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) {
+    let none = |http: &HttpProxy| http.after_response.is_empty();
+    if back.is_none_or(none) && live.client.frontend().is_none_or(none) {
+        return;
+    }
     let plan = Arc::clone(live.client.session.frontend());
     let front = http_of(&*plan.spec.protocol);
     let same = front.zip(back).is_some_and(|(front, back)| std::ptr::eq(front, back));
@@ -224,6 +228,7 @@ pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) {
                 Outcome::Pause(time) => {
                     live.client.timer.set_after(Some(time));
                     live.client.timer.expired().await;
+                    live.touch();
                 }
                 _ => break,
             }
@@ -243,7 +248,7 @@ async fn send(live: &mut Live<'_>) -> After {
     let keep = live.txn.layer.request.wants_keep_alive()
         && live.txn.layer.has_request
         && front != ConnectionMode::Close
-        && !live.client.session.generation.is_stopping()
+        && !live.client.session.generation().is_stopping()
         && !live.txn.layer.response.flags.close
         && after.is_some();
     let mut out = std::mem::take(&mut live.txn.out);
@@ -254,6 +259,7 @@ async fn send(live: &mut Live<'_>) -> After {
     }
     let limit = live.client.session.frontend().spec.timeouts.client;
     let sent = write_in_time(live, &out, limit).await;
+    live.txn.times.end = Some(live.client.age());
     live.txn.counts.to_client += out.len() as u64;
     live.txn.out = out;
     if !sent {

@@ -44,15 +44,17 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
     let mut armed = false;
     let mut filled = live.txn.layer.request.filled;
     if filled > 0 {
-        live.txn.times.begin = Some(Instant::now());
+        live.txn.times.begin = Some(live.client.age());
     }
+    let mut last = live.txn.times.begin;
     loop {
-        if filled > 0 && parse(live, filled)? {
+        if filled > 0 && parse(live, filled, last)? {
             return Ok(());
         }
         let got = {
             let Live { client, txn } = live;
             let since = client.idle_since();
+            let accepted = client.session.accepted().instant;
             let spare = &mut txn.layer.request.fields.buffer_mut()[filled..];
             let (stream, timer) = (&mut client.stream, &client.timer);
             std::future::poll_fn(|cx| match stream.poll_read(cx, spare) {
@@ -65,7 +67,7 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
                         None if first => (since, timeouts.effective_http_request()),
                         None => (since, timeouts.effective_keep_alive()),
                     };
-                    timer.set(limit.map(|limit| from + limit));
+                    timer.set(limit.map(|limit| accepted + from + limit));
                     timer.poll_expired(cx).map(|()| None)
                 }
                 Poll::Pending => timer.poll_expired(cx).map(|()| None),
@@ -74,8 +76,9 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
         };
         match got {
             Some(Ok(n)) if n > 0 => {
+                last = Some(live.client.age());
                 if filled == 0 {
-                    live.txn.times.begin = Some(Instant::now());
+                    live.txn.times.begin = last;
                     armed = false;
                 }
                 filled += n;
@@ -89,8 +92,8 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
     }
 }
 
-/// Parses what is there; true when the head is complete.
-fn parse(live: &mut Live<'_>, filled: usize) -> Result<bool, NoRequest> {
+/// Parses what is there, the last of which came at the age `last`; true when the head is complete.
+fn parse(live: &mut Live<'_>, filled: usize, last: Option<Duration>) -> Result<bool, NoRequest> {
     let limits = live.client.frontend().map(|http| http.request_limits).unwrap_or_default();
     let txn = &mut *live.txn;
     match parse_request(&mut txn.layer.request, &mut txn.cursor, filled, &limits) {
@@ -98,7 +101,7 @@ fn parse(live: &mut Live<'_>, filled: usize) -> Result<bool, NoRequest> {
             let request = &txn.layer.request;
             super::body::check(request.body, request.buffered_body()).map_err(NoRequest::Bad)?;
             txn.layer.has_request = true;
-            txn.times.request = Some(Instant::now());
+            txn.times.request = last;
             Ok(true)
         }
         Ok(false) if filled >= BUFFER => Err(NoRequest::Bad(Reject::HeadTooLarge)),
@@ -158,7 +161,7 @@ pub(super) async fn process(live: &mut Live<'_>) -> Fate {
         return Fate::Answer(Answer::Error { status: 400, cause: Cause::ClientAbort, phase: Phase::Request });
     }
     live.txn.backend = Some(Arc::clone(&backend));
-    live.txn.upstream.visit = Some(backend.pool.visit(live.txn.times.request.unwrap_or_else(Instant::now)));
+    live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
     if same {
         finish(live, front, front);
         return Fate::Forward;
@@ -191,9 +194,8 @@ fn prepare(live: &mut Live<'_>, front: &HttpProxy) {
     counters.h1_requests.inc();
     if let Some(now) = live.txn.times.request {
         live.txn.times.now = Some(now);
-        let since = now.saturating_duration_since(session.accepted.instant);
-        let date = session.accepted.date + since;
-        let millis = u64::try_from(date.as_millis()).unwrap_or_default();
+        let date = session.accepted().date + now;
+        let millis = super::upstream::millis(date);
         session.frontend().state.front.request_rate.tick(millis);
     }
     let layer = &mut live.txn.layer;
@@ -393,7 +395,10 @@ pub(super) async fn buffer_body(
         })
         .await;
         match got {
-            Some(Ok(n)) if n > 0 => live.txn.layer.request.filled += n,
+            Some(Ok(n)) if n > 0 => {
+                live.txn.layer.request.filled += n;
+                live.touch();
+            }
             Some(_) => return Err(Fate::Gone),
             None if strict => {
                 return Err(Fate::Answer(Answer::Error {
@@ -427,14 +432,13 @@ pub(super) fn body_is_buffered(request: &Request) -> bool {
 
 /// The backend the request goes to.
 fn route(live: &mut Live<'_>, front: &Arc<ProxyPlan>) -> Option<Arc<ProxyPlan>> {
-    let plan = Arc::clone(&live.client.session.generation.plan);
-    let chosen = if front.spec.routes.is_empty() {
-        None
-    } else {
+    let mut chosen = None;
+    if !front.spec.routes.is_empty() {
         let env = Env::new(live.facts(), live.vars(), live.arena());
-        front.route(&plan, &env)
-    };
-    live.reset_arena();
+        chosen = front.route(&live.client.session.generation().plan, &env);
+        live.reset_arena();
+    }
+    let plan = &live.client.session.generation().plan;
     chosen.or(front.default_backend).map(|index| Arc::clone(plan.proxy(index)))
 }
 

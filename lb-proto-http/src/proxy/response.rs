@@ -12,7 +12,7 @@ use lb_core::stick::Event;
 use super::body::Sink;
 use super::exchange::{After, end, fail, gone};
 use super::flow::{Flow, FlowEnd};
-use super::io::{BUFFER, Presence, poll_presence, take_buffer, write_all};
+use super::io::{BUFFER, Presence, give_buffer, poll_presence, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::Live;
 use super::upstream::{self, Failure, Kept};
@@ -52,7 +52,7 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
     };
     let mut avoid = None;
     loop {
-        match upstream::attach(live, back, avoid).await {
+        match upstream::attach(live, back, &backend, avoid).await {
             Ok(()) => {}
             Err(Failure::Answer(Answer::Error {
                 status,
@@ -152,9 +152,7 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arriv
     let timeouts = live.txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
     let server_limit = live.txn.settings.server.or(timeouts.server);
     let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
-    if live.txn.layer.response.fields.buffer().len() < BUFFER {
-        live.txn.layer.response.fields.set_buffer(take_buffer());
-    }
+    give_buffer(live.txn.layer.response.fields.take_buffer());
     live.txn.layer.response.clear();
     let mut cursor = HeadCursor::default();
     let mut filled = 0;
@@ -237,9 +235,10 @@ async fn receive(
     filled: usize,
     (server_limit, client_limit): (Option<Duration>, Option<Duration>),
 ) -> Result<usize, Arrival> {
+    let started = live.instant();
     let Live { client, txn } = live;
     let Some(server) = txn.upstream.stream.as_mut() else { return Err(Arrival::Closed) };
-    let buffer = &mut txn.layer.response.fields.buffer_mut()[filled..];
+    let fields = &mut txn.layer.response.fields;
     let mut sending = !upload.transfer.is_done() || upload.is_blocked();
     let mut watch = back.abort_on_close;
     let mut armed = None;
@@ -256,9 +255,14 @@ async fn receive(
                 Poll::Ready(FlowEnd::Broken(_)) => return Poll::Ready(Err(Arrival::BadBody)),
             }
         }
-        match server.poll_read(cx, buffer) {
+        // While nothing has come, the buffer is lent for the attempt only: all who wait share the one that is warm.
+        if fields.buffer().is_empty() {
+            fields.set_buffer(take_buffer());
+        }
+        match server.poll_read(cx, &mut fields.buffer_mut()[filled..]) {
             Poll::Ready(Ok(n)) if n > 0 => return Poll::Ready(Ok(n)),
             Poll::Ready(_) => return Poll::Ready(Err(Arrival::Closed)),
+            Poll::Pending if filled == 0 => give_buffer(fields.take_buffer()),
             Poll::Pending => {}
         }
         if !sending && watch {
@@ -271,9 +275,11 @@ async fn receive(
         // The side that is waited for has its time; progress of the upload gives a new one.
         let on_client = sending && !upload.is_blocked();
         if armed != Some((on_client, upload.moved)) {
+            let first = armed.is_none();
             armed = Some((on_client, upload.moved));
             let limit = if on_client { client_limit } else { server_limit };
-            client.timer.set_after(limit);
+            let from = if first { started } else { Instant::now() };
+            client.timer.set(limit.map(|limit| from + limit));
         }
         client
             .timer
@@ -371,7 +377,7 @@ fn count_response_error(live: &Live<'_>) {
         if let Some(backend) = &live.txn.backend {
             backend.pool.counters().of(worker).response_errors.inc();
             let events = backend.pool.observe(lease.server(), Observation::InvalidResponse, Instant::now());
-            live.client.session.generation.report(backend, events);
+            live.client.session.generation().report(backend, events);
         }
     }
 }
@@ -402,9 +408,9 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
     coding::judge(live, back);
     log::tracked_status(live, status);
     if let (Some(lease), Some(backend)) = (&live.txn.upstream.lease, &live.txn.backend) {
-        let now = live.txn.times.response.unwrap_or_else(Instant::now);
+        let now = live.instant();
         let events = backend.pool.observe(lease.server(), Observation::Response(status), now);
-        live.client.session.generation.report(backend, events);
+        live.client.session.generation().report(backend, events);
     }
     if content::response(live) {
         upstream::detach(live, Kept::No);
@@ -439,6 +445,10 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
 
 /// `http-response` rules of the backend, then of the frontend.
 async fn rules(live: &mut Live<'_>, back: &HttpProxy) -> Option<Answer> {
+    let none = |http: &HttpProxy| http.response.is_empty();
+    if none(back) && live.client.frontend().is_none_or(none) {
+        return None;
+    }
     if let Some(answer) = run(live, &back.response, !back.lax_rewrite).await {
         return Some(answer);
     }
@@ -465,10 +475,13 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Opti
             Outcome::Pause(time) => {
                 live.client.timer.set_after(Some(time));
                 live.client.timer.expired().await;
+                live.touch();
                 continue;
             }
             Outcome::WaitForBody { time, at_least } => {
-                if buffer_body(live, time, at_least).await {
+                let complete = buffer_body(live, time, at_least).await;
+                live.touch();
+                if complete {
                     continue;
                 }
                 Answer::Error { status: 504, cause: Cause::ServerTimeout, phase: Phase::Data }
@@ -514,9 +527,9 @@ async fn after_rules(live: &mut Live<'_>, back: &HttpProxy) -> Option<After> {
 
 /// `capture response header` and `capture cookie`.
 fn capture(live: &mut Live<'_>) {
-    let plan = Arc::clone(live.client.session.frontend());
-    let Some(front) = http_of(&*plan.spec.protocol) else { return };
-    let layer = &mut live.txn.layer;
+    let Live { client, txn } = live;
+    let Some(front) = client.frontend() else { return };
+    let layer = &mut txn.layer;
     for (slot, spec) in layer.response_captures.iter_mut().zip(&front.captures.response) {
         let Some(name) = &spec.header else { continue };
         if let Some(index) = layer.response.fields.rfind(name.as_bytes(), usize::MAX) {
@@ -552,7 +565,7 @@ fn shape(live: &mut Live<'_>, back: &HttpProxy, upload: &Flow) -> Shape {
     let keep = framed
         && live.txn.layer.request.wants_keep_alive()
         && front != ConnectionMode::Close
-        && !live.client.session.generation.is_stopping()
+        && !live.client.session.generation().is_stopping()
         && upload.transfer.is_done();
     Shape { sink, keep }
 }
@@ -610,7 +623,7 @@ async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow) -> 
     let Some(server) = txn.upstream.stream.as_mut() else { return Ended::Server(Phase::Data) };
     let mut sending = !upload.transfer.is_done() || upload.is_blocked();
     let mut armed = None;
-    std::future::poll_fn(|cx| {
+    let ended = std::future::poll_fn(|cx| {
         match download.poll(cx, server, &mut client.stream) {
             Poll::Pending => {}
             Poll::Ready(FlowEnd::Done) => return Poll::Ready(Ended::Done),
@@ -637,7 +650,10 @@ async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow) -> 
             .poll_expired(cx)
             .map(|()| if on_client { Ended::ClientLate(Phase::Data) } else { Ended::ServerLate(Phase::Data) })
     })
-    .await
+    .await;
+    // Nearly always everything is sent at once.
+    txn.times.end = if armed.is_some() { Some(client.age()) } else { txn.times.now };
+    ended
 }
 
 /// Counts, logs, and parts with both connections.

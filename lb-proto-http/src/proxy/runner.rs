@@ -15,7 +15,7 @@ use super::txn::Txn;
 const KEEP: usize = 256;
 
 thread_local! {
-    static FREE: RefCell<Vec<Runner>> = const { RefCell::new(Vec::new()) };
+    static FREE: RefCell<Vec<Spare>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What an exchange ends with: the client, unless its connection is done, and the transaction to be used again.
@@ -55,36 +55,44 @@ where
     }
 }
 
-/// One box, with the transaction its exchanges use.
+/// Exchanges of one client, in a box of the thread's.
 pub(super) struct Runner {
     slot: Pin<Box<dyn Slot>>,
-    txn: Option<Box<Txn>>,
+}
+
+/// A box that is not in use, with the transaction its exchanges use.
+struct Spare {
+    slot: Pin<Box<dyn Slot>>,
+    txn: Box<Txn>,
 }
 
 impl Runner {
-    /// One of the thread's, or a new one.
-    pub(super) fn take() -> Self {
-        FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
+    /// Begins exchanges of `client`; they go on until its connection is idle or done.
+    pub(super) fn start(client: Box<Client>) -> Self {
+        let spare = FREE.with_borrow_mut(Vec::pop);
+        let Spare { mut slot, txn } = spare.unwrap_or_else(|| {
             let slot: Pin<Box<dyn Slot>> = Box::pin(Place { make: exchange::run, future: None });
-            Self { slot, txn: None }
-        })
+            Spare { slot, txn: Box::default() }
+        });
+        slot.as_mut().start(client, txn);
+        Self { slot }
     }
 
-    /// Runs exchanges of `client` until its connection is idle or done.
-    pub(super) async fn run(mut self, client: Box<Client>) -> Option<Box<Client>> {
-        let txn = self.txn.take().unwrap_or_default();
-        self.slot.as_mut().start(client, txn);
-        let (client, mut txn) = std::future::poll_fn(|cx| self.slot.as_mut().poll_end(cx)).await;
+    /// Goes on with the exchanges.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.slot.as_mut().poll_end(cx)
+    }
+
+    /// Keeps the box for others.
+    pub(super) fn recycle(self, mut txn: Box<Txn>) {
         txn.recycle();
-        self.txn = Some(txn);
         // The thread may be ending: then its list is gone and the box is freed.
         let _ = FREE.try_with(|free| {
             if let Ok(mut free) = free.try_borrow_mut()
                 && free.len() < KEEP
             {
-                free.push(self);
+                free.push(Spare { slot: self.slot, txn });
             }
         });
-        client
     }
 }

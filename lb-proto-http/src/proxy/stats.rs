@@ -28,7 +28,7 @@ const FORM: Duration = Duration::from_secs(10);
 pub(super) async fn page(live: &mut Live<'_>, plan: &Arc<ProxyPlan>, body: &mut Vec<u8>) -> Made {
     live.txn.applet = Some("<STATS>");
     let http = http_of(&*plan.spec.protocol);
-    let control = live.client.session.generation.control();
+    let control = live.client.session.generation().control();
     let (Some((http, stats)), Some(control)) =
         (http.and_then(|http| Some((http, http.stats.as_ref()?))), control)
     else {
@@ -146,7 +146,7 @@ async fn posted(
 /// The metrics of the process.
 pub(super) fn prometheus(live: &mut Live<'_>, body: &mut Vec<u8>) -> Made {
     live.txn.applet = Some("<PROMEX>");
-    let Some(control) = live.client.session.generation.control() else {
+    let Some(control) = live.client.session.generation().control() else {
         return answer::error_page(&mut live.txn.layer.response, 503, body);
     };
     let target = String::from_utf8_lossy(live.txn.layer.request.target()).into_owned();

@@ -23,6 +23,7 @@ pub(super) async fn run(live: &mut Live<'_>, upload: Flow) -> After {
     let sent = write_all(&mut live.client.stream, &out).await.is_ok();
     live.txn.counts.to_client += out.len() as u64;
     live.txn.out = out;
+    upstream::note_addresses(live);
     let Some(mut server) = live.txn.upstream.stream.take() else {
         upstream::detach(live, upstream::Kept::No);
         return After::Close;
@@ -57,7 +58,7 @@ async fn relay(live: &mut Live<'_>, server: &mut lb_core::rt::Stream) -> RelayEn
         front.client = Some(tunnel);
         back.server = Some(tunnel);
     }
-    let size = client.session.generation.plan.process().tune.bufsize;
+    let size = client.session.generation().plan.process().tune.bufsize;
     let mut relay = Relay::new(RelayLimits::new(&front, &back, size));
     let ended = relay.run(&mut client.stream, server, &client.timer).await;
     let (from_client, from_server) = relay.bytes();

@@ -116,23 +116,26 @@ pub(super) struct Upstream {
     pub(super) identity: Identity,
 }
 
-/// Moments of one exchange.
+/// Moments of one exchange, as times since the connection was accepted. The clock is read when the exchange has waited
+/// for something, and not for every step in between.
 #[derive(Default, Clone, Copy)]
 pub(super) struct Times {
     /// When the connection was ready for the request.
-    pub(super) ready: Option<Instant>,
+    pub(super) ready: Option<Duration>,
     /// First byte of the request.
-    pub(super) begin: Option<Instant>,
+    pub(super) begin: Option<Duration>,
     /// The head was complete.
-    pub(super) request: Option<Instant>,
+    pub(super) request: Option<Duration>,
     /// A slot on a server was found.
-    pub(super) queue: Option<Instant>,
+    pub(super) queue: Option<Duration>,
     /// The server connection was there.
-    pub(super) connect: Option<Instant>,
+    pub(super) connect: Option<Duration>,
     /// The head of the response was complete.
-    pub(super) response: Option<Instant>,
+    pub(super) response: Option<Duration>,
+    /// Everything was sent.
+    pub(super) end: Option<Duration>,
     /// Now, as expressions see it.
-    pub(super) now: Option<Instant>,
+    pub(super) now: Option<Duration>,
 }
 
 /// Bytes of one exchange.
@@ -228,15 +231,15 @@ pub(super) struct Live<'a> {
 
 impl Live<'_> {
     /// Takes the time for expressions.
-    pub(super) fn touch(&mut self) -> Instant {
-        let now = Instant::now();
+    pub(super) fn touch(&mut self) -> Duration {
+        let now = self.client.age();
         self.txn.times.now = Some(now);
         now
     }
 
-    fn date_of(&self, at: Instant) -> Duration {
-        let accepted = &self.client.session.accepted;
-        accepted.date + at.saturating_duration_since(accepted.instant)
+    /// The time that was taken last.
+    pub(super) fn instant(&self) -> Instant {
+        self.client.at(self.txn.times.now.unwrap_or_default())
     }
 
     /// Begins to count the request under a key; a slot that is taken stays as it is. A request that was known before is
@@ -247,7 +250,7 @@ impl Live<'_> {
             self.key_of(slot.table.as_deref(), || slot.key.eval(&env))
         };
         let Some((table, key)) = key else { return };
-        let now = self.txn.times.now.unwrap_or_else(Instant::now);
+        let now = self.instant();
         if let Some(tracked) = self.txn.tracked.start(slot.counter, &table, key, now) {
             tracked.count(Event::HttpRequest, now);
             // A response that is here already is counted, too.
@@ -269,7 +272,7 @@ impl Live<'_> {
     ) -> Option<(Arc<SharedTable>, Key)> {
         let own = self.txn.backend.as_ref().unwrap_or_else(|| self.client.session.frontend());
         let name = table.unwrap_or_else(|| own.spec.name.as_str());
-        let table = self.client.session.generation.plan.table(name)?;
+        let table = self.client.session.generation().plan.table(name)?;
         let key = table.key(&sample()?)?;
         Some((Arc::clone(table), key))
     }
@@ -287,8 +290,8 @@ impl Live<'_> {
 
 impl Facts for Live<'_> {
     fn now(&self) -> Now {
-        let instant = self.txn.times.now.unwrap_or(self.client.session.accepted.instant);
-        Now { date: self.date_of(instant), instant }
+        let age = self.txn.times.now.unwrap_or_default();
+        Now { date: self.client.session.accepted().date + age, instant: self.client.at(age) }
     }
 
     fn src(&self) -> Option<SocketAddr> {
@@ -308,15 +311,17 @@ impl Facts for Live<'_> {
     }
 
     fn server_src(&self) -> Option<SocketAddr> {
-        self.txn.upstream.local
+        let upstream = &self.txn.upstream;
+        upstream.local.or_else(|| upstream.stream.as_ref()?.local_addr())
     }
 
     fn server_dst(&self) -> Option<SocketAddr> {
-        self.txn.upstream.peer
+        let upstream = &self.txn.upstream;
+        upstream.peer.or_else(|| upstream.stream.as_ref()?.peer_addr())
     }
 
     fn listener(&self) -> Option<ProxyRef<'_>> {
-        let listener = &self.client.session.listener;
+        let listener = self.client.session.listener();
         Some(ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id })
     }
 
@@ -360,7 +365,7 @@ impl Facts for Live<'_> {
     }
 
     fn engine(&self) -> &dyn EngineView {
-        &*self.client.session.generation
+        &**self.client.session.generation()
     }
 
     fn random(&self) -> u64 {
@@ -417,7 +422,7 @@ impl Session for Live<'_> {
     fn vars(&self) -> Vars<'_> {
         let scopes = &self.txn.vars;
         Vars {
-            process: Some(self.client.session.generation.plan.variables()),
+            process: Some(self.client.session.generation().plan.variables()),
             session: Some(&self.client.session.vars),
             transaction: Some(&scopes.transaction),
             request: Some(&scopes.request),

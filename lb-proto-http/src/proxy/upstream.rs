@@ -14,7 +14,7 @@ use lb_core::pool::{Acquired, Lease, Outcome, Pool, Request};
 use lb_core::rt::{Ends, open_server, server_of};
 use lb_core::stats::counter::{BackendCounters, Counter, ServerCounters};
 
-use super::client::Private;
+use super::client::{Client, Private};
 use super::identity;
 use super::idle::{self, Mark, Wanted};
 use super::io::{Presence, poll_presence};
@@ -59,11 +59,9 @@ pub(super) fn find_cookie(pool: Option<&Arc<Pool>>, value: &[u8]) -> Found {
 pub(super) async fn attach(
     live: &mut Live<'_>,
     back: &HttpProxy,
+    backend: &Arc<ProxyPlan>,
     avoid: Option<ServerId>,
 ) -> Result<(), Failure> {
-    let Some(backend) = live.txn.backend.clone() else {
-        return Err(failure(503, Cause::ServerAbort, Phase::Connect));
-    };
     let retry = backend.spec.pool.retry;
     let mut policy = RetryPolicy {
         retries: live.txn.settings.retries.unwrap_or(retry.retries),
@@ -74,15 +72,15 @@ pub(super) async fn attach(
     };
     let mut avoid = avoid;
     loop {
-        let lease = slot(live, back, &backend, avoid).await?;
-        let Some(server) = server_of(&backend, &lease) else {
+        let lease = slot(live, back, backend, avoid).await?;
+        let Some(server) = server_of(backend, &lease) else {
             return Err(failure(503, Cause::ServerAbort, Phase::Connect));
         };
         live.client.session.bound_for(backend.index, Some(server.index));
         live.txn.server = Some(server);
         live.txn.upstream.cell = Some(Arc::clone(lease.server()));
         live.txn.upstream.lease = Some(lease);
-        match on_server(live, back, &backend, &mut policy).await? {
+        match on_server(live, back, backend, &mut policy).await? {
             Some(elsewhere) => avoid = Some(elsewhere),
             None => return Ok(()),
         }
@@ -96,13 +94,13 @@ async fn slot(
     backend: &Arc<ProxyPlan>,
     avoid: Option<ServerId>,
 ) -> Result<Lease, Failure> {
-    let start = live.txn.times.now.unwrap_or_else(Instant::now);
+    let start = live.instant();
     let limit = live.txn.settings.queue.or_else(|| backend.spec.timeouts.effective_queue());
     loop {
         let acquired = acquire(live, back, backend, avoid, start);
         let mut ticket = match acquired {
             Acquired::Leased(lease) => {
-                live.txn.times.queue.get_or_insert(start);
+                live.txn.times.queue = live.txn.times.queue.or(live.txn.times.now);
                 return Ok(lease);
             }
             Acquired::Queued(ticket) => ticket,
@@ -209,18 +207,19 @@ async fn on_server(
     backend: &Arc<ProxyPlan>,
     policy: &mut RetryPolicy,
 ) -> Result<Option<ServerId>, Failure> {
-    let Some(cell) = live.txn.upstream.lease.as_ref().map(|lease| Arc::clone(lease.server())) else {
-        return Err(failure(503, Cause::ServerAbort, Phase::Connect));
-    };
     let Some(server) = live.txn.server.clone() else {
         return Err(failure(503, Cause::ServerAbort, Phase::Connect));
     };
     live.txn.upstream.identity = identity::of(live, backend, &server);
     let mark = mark(live, backend);
-    let own = live.client.private(&cell, mark);
-    live.txn.upstream.private = own.is_some();
-    let wanted = if own.is_some() { None } else { wanted(live, back) };
-    if let Some(stream) = idle::begin(&cell, wanted, mark).or(own) {
+    let Live { client, txn } = &mut *live;
+    let Some(cell) = &txn.upstream.cell else {
+        return Err(failure(503, Cause::ServerAbort, Phase::Connect));
+    };
+    let own = client.private(cell, mark);
+    txn.upstream.private = own.is_some();
+    let wanted = if own.is_some() { None } else { wanted(client, back) };
+    if let Some(stream) = idle::begin(cell, wanted, mark).or(own) {
         count(live, |own| &own.reuses, |own| &own.reuses);
         let now = live.txn.times.now;
         live.txn.times.connect = now;
@@ -250,8 +249,9 @@ async fn on_server(
                 live.txn.upstream.retries = policy.used;
                 live.txn.upstream.redispatched = true;
                 count(live, |own| &own.redispatches, |own| &own.redispatches);
+                let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
                 abandon(live);
-                return Ok(cell.id());
+                return Ok(id);
             }
             Attempt::Same(pause) => {
                 live.txn.upstream.retries = policy.used;
@@ -274,7 +274,7 @@ async fn open(
     deadline: Option<Instant>,
 ) -> Result<(), Option<Cause>> {
     let Some(server) = live.txn.server.clone() else { return Err(Some(Cause::Internal)) };
-    let generation = Arc::clone(&live.client.session.generation);
+    let generation = Arc::clone(live.client.session.generation());
     let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
     let identity = std::mem::take(&mut live.txn.upstream.identity);
     let mut ends = Ends::new(live.src(), live.dst());
@@ -287,8 +287,6 @@ async fn open(
     match done {
         Ok(Ok(stream)) => {
             live.txn.times.connect = Some(live.touch());
-            live.txn.upstream.local = stream.local_addr();
-            live.txn.upstream.peer = stream.peer_addr();
             live.txn.upstream.stream = Some(stream);
             observe(live, backend, Observation::Connected);
             count(live, |own| &own.connects, |own| &own.connects);
@@ -325,15 +323,15 @@ fn abandon(live: &mut Live<'_>) {
 fn observe(live: &Live<'_>, backend: &Arc<ProxyPlan>, seen: Observation) {
     let Some(lease) = &live.txn.upstream.lease else { return };
     let events = backend.pool.observe(lease.server(), seen, Instant::now());
-    live.client.session.generation.report(backend, events);
+    live.client.session.generation().report(backend, events);
 }
 
 /// Which idle connections the request may use.
-fn wanted(live: &Live<'_>, back: &HttpProxy) -> Option<Wanted> {
+fn wanted(client: &Client, back: &HttpProxy) -> Option<Wanted> {
     match back.reuse {
         Reuse::Never => None,
         Reuse::Always => Some(Wanted::Any),
-        _ if live.client.requests > 0 => Some(Wanted::Any),
+        _ if client.requests > 0 => Some(Wanted::Any),
         Reuse::Aggressive => Some(Wanted::Proven),
         Reuse::Safe => None,
     }
@@ -342,7 +340,7 @@ fn wanted(live: &Live<'_>, back: &HttpProxy) -> Option<Wanted> {
 /// What idle connections for this request are marked with.
 fn mark(live: &Live<'_>, backend: &Arc<ProxyPlan>) -> Mark {
     let hooks = live.txn.server.as_ref().and_then(|server| {
-        live.client.session.generation.hooks(backend, server).map(|hooks| hooks.idle_epoch())
+        live.client.session.generation().hooks(backend, server).map(|hooks| hooks.idle_epoch())
     });
     Mark { epoch: hooks.unwrap_or_default(), key: live.txn.upstream.identity.key }
 }
@@ -365,6 +363,7 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
         live.txn.upstream.stream = None;
         return;
     };
+    note_addresses(live);
     let stream = live.txn.upstream.stream.take();
     let never = live.txn.backend_http().is_none_or(|back| back.reuse == Reuse::Never);
     let bound = kept == Kept::ByClient;
@@ -372,15 +371,14 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
     if bound || live.txn.backend_http().is_some_and(|back| back.prefer_last_server) {
         live.client.extras().last = Some(Arc::clone(lease.server()));
     }
-    match (stream, live.txn.backend.clone()) {
-        (Some(stream), Some(backend)) if kept != Kept::No && alone => {
-            let mark = mark(live, &backend);
+    let mark = live.txn.backend.as_ref().map(|backend| mark(live, backend));
+    match (stream, mark) {
+        (Some(stream), Some(mark)) if kept != Kept::No && alone => {
             let cell = Arc::clone(lease.server());
             idle::end(&cell);
             live.client.extras().keep(Private { cell, stream, mark });
         }
-        (Some(stream), Some(backend)) if kept == Kept::ByAll => {
-            let mark = mark(live, &backend);
+        (Some(stream), Some(mark)) if kept == Kept::ByAll => {
             let server = live.txn.server.as_ref().map(|server| &server.spec);
             let room = idle::Room {
                 most: server.and_then(|spec| spec.pool_max_conn),
@@ -389,7 +387,26 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
             let proven = live.txn.upstream.reused;
             idle::keep(lease.server(), stream, mark, proven, room, &live.client.session.worker);
         }
-        _ => idle::end(lease.server()),
+        (stream, _) => {
+            idle::end(lease.server());
+            if let Some(stream) = stream {
+                idle::close(&stream);
+            }
+        }
+    }
+}
+
+/// Looks up the addresses of the server connection while there is one, for a log line that may show them.
+pub(super) fn note_addresses(live: &mut Live<'_>) {
+    let session = &live.client.session;
+    let upstream = &mut live.txn.upstream;
+    if let Some(stream) = &upstream.stream
+        && !upstream.reused
+        && !live.txn.logged
+        && session.generation().logger(session.proxy()).is_enabled()
+    {
+        upstream.local = upstream.local.or_else(|| stream.local_addr());
+        upstream.peer = upstream.peer.or_else(|| stream.peer_addr());
     }
 }
 

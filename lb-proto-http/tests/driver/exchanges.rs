@@ -58,6 +58,63 @@ fn server_connections_are_shared_when_asked_for() {
     assert_eq!(*origin.connections.lock().unwrap(), 1);
 }
 
+/// Text in which no two places look alike for long.
+fn long_text(len: usize) -> String {
+    (0..len / 8).map(|at| format!("{at:07}\n")).collect()
+}
+
+#[test]
+fn a_long_body_passes_whole_and_the_connections_go_on_behind_it() {
+    let body = long_text(3_000_000);
+    let sent = body.clone();
+    let origin = origin(move |number, _| match number {
+        0 => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{sent}", sent.len()).into_bytes(),
+        _ => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec(),
+    });
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    let mut client = proxy.client();
+    assert!(exchange(&mut client, GET).ends_with(&body));
+    let upload = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    assert_eq!(exchange(&mut client, &format!("{upload}{GET}")), HELLO);
+    assert_eq!(response(&mut client), HELLO, "what came behind the body is a request");
+    assert!(origin.requests.lock().unwrap()[1].ends_with(&body));
+    assert_eq!(*origin.connections.lock().unwrap(), 1);
+    let line = proxy.line();
+    assert!(line.starts_with(&format!("web web/s1 200 {}", body.len() + 55)), "{line}");
+}
+
+#[test]
+fn a_long_body_that_comes_in_small_pieces_passes_whole() {
+    let body = long_text(400_000);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let text = body.clone();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut rest = Vec::new();
+        read_request(&mut stream, &mut rest).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        for piece in text.as_bytes().chunks(3000) {
+            stream.write_all(piece).unwrap();
+        }
+        // Half of what the second response announces.
+        read_request(&mut stream, &mut rest).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&text.as_bytes()[..200_000]).unwrap();
+    });
+    let proxy = proxy(&[addr], |_, _| {});
+    let mut client = proxy.client();
+    assert!(exchange(&mut client, GET).ends_with(&body));
+    client.write_all(GET.as_bytes()).unwrap();
+    let mut all = Vec::new();
+    client.read_to_end(&mut all).unwrap();
+    assert!(all.ends_with(&body.as_bytes()[..200_000]));
+    assert!(proxy.line().contains(" ---- "));
+    assert!(proxy.line().contains(" SD-- "));
+}
+
 #[test]
 fn bodies_pass_in_both_directions_whatever_their_size_and_framing() {
     let origin = origin(|_, request| {
