@@ -180,7 +180,32 @@ impl<'t> Checker<'t, '_> {
             }
             table.store.push(item);
         }
-        Some(())
+        self.arrays_alone(value, table)
+    }
+
+    /// An array stands in for its first elements: both together would be two places for one value.
+    fn arrays_alone(&mut self, value: Word<'t>, table: &StickTable<'t>) -> Option<()> {
+        let has = |names: &[&str]| table.store.iter().any(|item| names.contains(&item.name));
+        let clashes = [
+            ("gpt", &["gpt0"][..], "gpt0"),
+            ("gpc", &["gpc0", "gpc1"], "gpc[0/1]"),
+            ("gpc_rate", &["gpc0_rate", "gpc1_rate"], "gpc[0/1]_rate"),
+        ];
+        let found = clashes.iter().find(|(array, single, _)| has(&[array]) && has(single));
+        let Some((array, _, single)) = found else { return Some(()) };
+        self.push(
+            Diagnostic::error(
+                codes::DUPLICATE,
+                value.span,
+                format!("`{array}` and `{single}` cannot be stored in the same table"),
+            )
+            .compat(format!(
+                "stick-table: simultaneous usage of '{array}' and '{single}' in a same table is not permitted as \
+                 '{array}' overrides '{single}'."
+            ))
+            .note(format!("the first elements of `{array}` answer to the names of the single ones")),
+        );
+        None
     }
 
     fn store_item(&mut self, value: Word<'t>, name: &str, argument: Option<&'t str>) -> Option<StoreItem> {

@@ -154,7 +154,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "forgets the connection without telling the client",
     ),
     a(HQ | HR | HA, "strict-mode", &[OneOf(&["on", "off"])], "whether failing rules refuse the message"),
-    a(TQ, "switch-mode", &[OneOf(&["http"]), Opt(&[OneOf(&["proto"]), Any("name")])], "continues as HTTP"),
+    a(TQ, "switch-mode", &[OneOf(&["http"]), Opt(&[OneOf(&["proto"]), Any("name")])], "continues as HTTP")
+        .partial("checked, but not carried out yet; a warning says so"),
     a(HQ, "tarpit", &[Free("[deny_status <n>] [<response>]")], "refuses after a delay"),
     a(
         TC | TS | TQ | HQ | HR,

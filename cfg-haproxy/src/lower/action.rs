@@ -3,8 +3,8 @@
 use super::Lowerer;
 use super::proxy::{Making, set_name};
 use crate::codes;
-use crate::config::{CaptureKind, Rule};
-use crate::keyword::{HA, HQ, HR, Sides, TC, TQ, TS};
+use crate::config::{CaptureKind, ProxyMode, Rule};
+use crate::keyword::{HA, HQ, HR, Sides, TC, TQ, TR, TS};
 use crate::tree::Word;
 use crate::units::{self, Unit};
 use lb_core::expr::{Build, Phases, Program, VarConditions, VarName};
@@ -467,8 +467,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 let (value, slot, limit) = self.capture(making, &at, rule)?;
                 TcpAction::Capture(value, slot, limit)
             }
-            "switch-mode" => TcpAction::SwitchMode(at.arg(2).map(|w| Arc::from(w.text))),
-            "do-log" => TcpAction::DoLog,
+            // A line in the middle of a session needs a request to tell of.
+            "do-log" if making.mode == ProxyMode::Http && set & (TQ | TR) != 0 => TcpAction::DoLog,
             _ if name.starts_with("track-sc") => {
                 let (slot, key, table) = self.track(&at)?;
                 TcpAction::Track(Track { slot, key, table })

@@ -116,6 +116,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                     .map(move |(name, t)| proxy::table(&format!("{}/{}", p.name.text, name.text), t))
             })
             .collect();
+        proxy::store_servers(&mut spec);
         spec
     }
 

@@ -16,7 +16,7 @@ use lb_core::log::Style;
 use lb_core::name::ProxyName;
 use lb_core::rule::{self, RuleSet};
 use lb_core::spec::{
-    Capability, Mode, PoolSpec, ProxySpec, Retry, Route, RouteTarget, StickKind, StickRule, TcpProxy,
+    Capability, Mode, PoolSpec, ProxySpec, Retry, Route, RouteTarget, Spec, StickKind, StickRule, TcpProxy,
     TcpRules, Timeouts,
 };
 use lb_core::stick::{DataType, KeyType, Store, TableSpec};
@@ -80,7 +80,6 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             );
             out.push(self.one_proxy(proxy, id));
         }
-        store_servers(&mut out);
         out
     }
 
@@ -314,13 +313,15 @@ pub(super) fn set_name(set: Sides) -> &'static str {
 }
 
 /// Tables that `stick` rules use store servers, whether that was said or not.
-fn store_servers(proxies: &mut [ProxySpec]) {
-    let used: HashSet<String> = proxies
+pub(super) fn store_servers(spec: &mut Spec) {
+    let used: HashSet<String> = spec
+        .proxies
         .iter()
         .flat_map(|proxy| proxy.stick.iter().map(|rule| rule.table.as_deref().unwrap_or(proxy.name.as_str())))
         .map(str::to_owned)
         .collect();
-    for table in proxies.iter_mut().filter_map(|proxy| proxy.table.as_mut()) {
+    let own = spec.proxies.iter_mut().filter_map(|proxy| proxy.table.as_mut());
+    for table in own.chain(&mut spec.tables) {
         if used.contains(&*table.name) {
             table.add_store(Store::new(DataType::ServerId));
             table.add_store(Store::new(DataType::ServerKey));

@@ -175,10 +175,6 @@ pub trait Facts {
     fn direction(&self) -> Direction {
         Direction::Request
     }
-    /// The inspection delay is over (`WAIT_END`).
-    fn wait_ended(&self) -> bool {
-        true
-    }
     /// Random bits.
     fn random(&self) -> u64 {
         0

@@ -131,6 +131,10 @@ pub struct Session {
 pub struct Notes {
     /// The address the client connected to, if a PROXY header or a rule told.
     pub announced: Option<SocketAddr>,
+    /// The source of the connection itself, where that of the session is another one.
+    connection_source: Option<SocketAddr>,
+    /// The destination of the connection itself, where that of the session is another one.
+    connection_destination: Option<SocketAddr>,
     /// A rule asked for a PROXY header.
     pub(super) expects_proxy: bool,
     /// The PROXY header, if there was one.
@@ -220,6 +224,35 @@ impl Session {
     /// The address the client connected to, if a PROXY header or a rule told.
     pub fn announced(&self) -> Option<SocketAddr> {
         self.notes()?.announced
+    }
+
+    /// The client's address as the connection has it, whatever a PROXY header or a rule on the session told.
+    pub fn connection_source(&self) -> Option<SocketAddr> {
+        self.notes().and_then(|notes| notes.connection_source).or(self.peer)
+    }
+
+    /// The address the client connected to as the connection has it, whatever a PROXY header or a rule on the session told.
+    pub fn connection_destination(&self, stream: &Stream) -> Option<SocketAddr> {
+        self.notes().and_then(|notes| notes.connection_destination).or_else(|| self.local(stream))
+    }
+
+    /// Replaces the client's address, of the session only if it is `established`.
+    pub(super) fn set_source(&mut self, source: SocketAddr, established: bool) {
+        let before = self.peer.replace(source);
+        if established {
+            let kept = &mut self.notes_mut().connection_source;
+            *kept = kept.or(before);
+        }
+    }
+
+    /// Replaces the address the client connected to, of the session only if it is `established`.
+    pub(super) fn set_destination(&mut self, destination: SocketAddr, stream: &Stream, established: bool) {
+        let before = self.local(stream);
+        let notes = self.notes_mut();
+        notes.announced = Some(destination);
+        if established {
+            notes.connection_destination = notes.connection_destination.or(before);
+        }
     }
 
     /// Connections of the process.

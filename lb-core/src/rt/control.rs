@@ -23,6 +23,7 @@ use crate::pool::{AdminState, ForcedHealth, Origin, PoolEvent, Refused};
 use crate::spec::PatternList;
 use crate::stats::info::ProcessInfo;
 use crate::stats::snapshot::ProxySnapshot;
+use crate::stick::SharedTable;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -225,6 +226,19 @@ impl Control for LiveControl {
 
     fn proxies(&self) -> Vec<ProxySnapshot> {
         snapshot::proxies(&self.generation(), self.shared.hard_maxconn.load(Relaxed))
+    }
+
+    fn tables(&self) -> Vec<Arc<SharedTable>> {
+        let generation = self.generation();
+        // The last one declared comes first, as in HAProxy's list.
+        let own = generation.plan.proxies().iter().rev();
+        let own = own.filter_map(|proxy| generation.plan.table(&proxy.spec.table.as_ref()?.name)).cloned();
+        let mut all: Vec<_> = own.collect();
+        let others =
+            generation.plan.tables().filter(|table| !all.iter().any(|known| Arc::ptr_eq(known, table)));
+        let others: Vec<_> = others.cloned().collect();
+        all.extend(others);
+        all
     }
 
     fn find_backend(&self, backend: Proxy<'_>) -> Option<ProxyName> {

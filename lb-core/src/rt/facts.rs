@@ -37,8 +37,6 @@ pub struct SessionFacts<'a> {
     pub response: Option<Peek<'a>>,
     /// Which of them is looked at.
     pub direction: Direction,
-    /// The delay of an inspection is not over.
-    pub waiting: bool,
     /// What rules did with the stream in TCP mode.
     pub(super) passage: Option<&'a Passage>,
 }
@@ -58,7 +56,6 @@ impl<'a> SessionFacts<'a> {
             request: None,
             response: None,
             direction: Direction::Request,
-            waiting: false,
             passage: None,
         }
     }
@@ -96,11 +93,14 @@ impl Facts for SessionFacts<'_> {
     }
 
     fn client_src(&self) -> Option<SocketAddr> {
-        self.session.peer
+        self.session.connection_source()
     }
 
     fn client_dst(&self) -> Option<SocketAddr> {
-        self.local
+        match self.client {
+            Some(client) => self.session.connection_destination(client),
+            None => self.local,
+        }
     }
 
     fn server_src(&self) -> Option<SocketAddr> {
@@ -154,10 +154,6 @@ impl Facts for SessionFacts<'_> {
 
     fn direction(&self) -> Direction {
         self.direction
-    }
-
-    fn wait_ended(&self) -> bool {
-        !self.waiting
     }
 
     fn random(&self) -> u64 {

@@ -54,7 +54,9 @@ fn begin(mut connection: Connection) {
     let worker = connection.session.worker.clone();
     let counters = frontend.state.front.counters.of(worker.id());
     if !rules.is_empty() {
-        let verdict = Scene::new(&mut connection.session, &connection.stream).run(rules, 0, &frontend);
+        let mut scene = Scene::new(&mut connection.session, &connection.stream);
+        scene.established = true;
+        let verdict = scene.run(rules, 0, &frontend);
         if refused(&connection, verdict) {
             counters.denied_sessions.inc();
             return;
@@ -130,13 +132,12 @@ async fn proxy_header(connection: &mut Connection) -> io::Result<()> {
                 continue;
             }
         };
-        let session = &mut connection.session;
-        let notes = session.notes_mut();
+        let Connection { stream, session } = connection;
         let fields = header.tlvs().map(|tlv| (tlv.kind, tlv.value.to_vec())).collect();
-        notes.proxied = Some(ProxyInfo { fields });
-        if !header.local {
-            notes.announced = header.destination.or(notes.announced);
-            session.peer = header.source.or(session.peer);
+        session.notes_mut().proxied = Some(ProxyInfo { fields });
+        if let (false, Some(source), Some(destination)) = (header.local, header.source, header.destination) {
+            session.set_source(source, true);
+            session.set_destination(destination, stream, true);
         }
         return Ok(());
     }

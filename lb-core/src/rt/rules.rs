@@ -49,6 +49,8 @@ pub(super) struct Scene<'a> {
     pub(super) server: Option<ServerRef<'a>>,
     /// More bytes may come, and they may be waited for.
     pub(super) partial: bool,
+    /// The handshakes are done: what changes from here on concerns the session, no longer its connection.
+    pub(super) established: bool,
 }
 
 /// What an action asks for, independent of what it was computed from.
@@ -82,6 +84,7 @@ impl<'a> Scene<'a> {
             backend: None,
             server: None,
             partial: false,
+            established: false,
         }
     }
 
@@ -94,7 +97,6 @@ impl<'a> Scene<'a> {
         facts.direction = self.direction;
         facts.backend = self.backend.map(|b| ProxyRef { name: b.spec.name.as_str(), id: b.spec.id });
         facts.server = self.server;
-        facts.waiting = self.partial;
         facts.passage = self.passage.as_deref();
         facts
     }
@@ -166,7 +168,7 @@ impl<'a> Scene<'a> {
         let new = change(self.facts().src());
         match &mut self.passage {
             Some(passage) => passage.source = Some(new),
-            None => self.session.peer = Some(new),
+            None => self.session.set_source(new, self.established),
         }
     }
 
@@ -174,7 +176,7 @@ impl<'a> Scene<'a> {
         let new = change(self.facts().dst());
         match &mut self.passage {
             Some(passage) => passage.destination = Some(new),
-            None => self.session.notes_mut().announced = Some(new),
+            None => self.session.set_destination(new, self.client, self.established),
         }
     }
 }

@@ -127,7 +127,7 @@ pub(super) fn write(live: &mut Live<'_>, origin: Origin) {
 pub(super) fn account(live: &mut Live<'_>) {
     let status = live.txn.layer.response.status;
     live.count_tracked(Event::BytesIn(live.txn.counts.from_client));
-    live.count_tracked(Event::BytesOut(live.txn.counts.to_client));
+    live.count_tracked(Event::BytesOut(live.txn.counts.from_server));
     let session = &live.client.session;
     let worker = session.worker.id();
     let counts = &live.txn.counts;

@@ -299,15 +299,15 @@ impl Facts for Live<'_> {
     }
 
     fn dst(&self) -> Option<SocketAddr> {
-        self.client.destination().or_else(|| self.client_dst())
+        self.client.destination().or_else(|| self.client.session.local(&self.client.stream))
     }
 
     fn client_src(&self) -> Option<SocketAddr> {
-        self.client.session.peer
+        self.client.session.connection_source()
     }
 
     fn client_dst(&self) -> Option<SocketAddr> {
-        self.client.session.local(&self.client.stream)
+        self.client.session.connection_destination(&self.client.stream)
     }
 
     fn server_src(&self) -> Option<SocketAddr> {

@@ -67,7 +67,7 @@ pub(super) static FETCHES: &[FetchDef] = &[
         .args(0, &[ArgType::Str, ArgType::Str, ArgType::Str])
         .prepare(prepare_dump),
     FetchDef::new("wait_end", SampleType::Bool, Needs::INTERNAL, |env, _| {
-        if env.last || env.facts.wait_ended() {
+        if env.last {
             Some(Sample::Bool(true))
         } else {
             env.mark_unsettled();

@@ -21,9 +21,6 @@ impl Facts for Session {
     fn buffer(&self, direction: Direction) -> Option<Peek<'_>> {
         (direction == Direction::Request).then_some(Peek { bytes: self.request, complete: self.complete })
     }
-    fn wait_ended(&self) -> bool {
-        self.complete
-    }
 }
 
 fn words(text: &str) -> Vec<&str> {
