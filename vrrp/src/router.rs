@@ -4,6 +4,7 @@ mod apply;
 mod findings;
 mod input;
 mod life;
+mod lookup;
 mod reconfigure;
 mod resume;
 mod source;
@@ -23,6 +24,7 @@ use crate::timer::{earliest, reached};
 use crate::track::Trackers;
 
 use findings::Unknown;
+use lookup::Lookup;
 pub use resume::{Memory, RememberedInstance};
 
 /// All virtual routers of one specification.
@@ -44,6 +46,9 @@ pub struct Router {
     phase: Phase,
     memory: Option<(Memory, Duration)>,
     unknown: Unknown,
+    lookup: Lookup,
+    /// When the timers were last served.
+    served: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +81,8 @@ impl Router {
             phase: Phase::Waiting,
             memory: None,
             unknown: Unknown::default(),
+            lookup: Lookup::default(),
+            served: None,
             spec,
         };
         router.build();
@@ -90,8 +97,11 @@ impl Router {
             Input::Datagram(datagram) => self.datagram(now, &datagram),
             Input::Link(link) => self.link(now, &link),
             Input::AddressAdded(address) => {
+                let matters = self.matters(address.prefix.address);
                 self.links.add_address(address);
-                self.reassess(now, true);
+                if matters {
+                    self.reassess(now, true);
+                }
             }
             Input::AddressRemoved(address) => {
                 self.address_removed(now, &address.interface, address.prefix.address)
@@ -153,6 +163,7 @@ impl Router {
             }
             self.finish_if_stopped();
         }
+        self.served = Some(now);
         self.check_invariants();
     }
 
@@ -225,6 +236,7 @@ impl Router {
         self.links.configure(&self.spec);
         self.pacer.configure(self.spec.garp_groups.clone());
         self.groups = self.build_groups();
+        self.refresh_lookup();
     }
 
     fn build_groups(&self) -> Vec<Group> {

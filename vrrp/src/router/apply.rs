@@ -219,10 +219,6 @@ impl Router {
         }
     }
 
-    pub(super) fn group_of(&self, at: usize) -> Option<usize> {
-        self.groups.iter().position(|group| group.members.contains(&at))
-    }
-
     fn others(&self, group: usize, at: usize) -> impl Iterator<Item = usize> + use<> {
         let members = self.groups[group].members.clone();
         members.into_iter().filter(move |&member| member != at)

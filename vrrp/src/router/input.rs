@@ -104,7 +104,9 @@ impl Router {
 
     pub(super) fn address_removed(&mut self, now: Instant, interface: &Name, address: IpAddr) {
         self.links.remove_address(interface, address);
-        self.reassess(now, true);
+        if self.matters(address) {
+            self.reassess(now, true);
+        }
         for fixed in &self.spec.fixed.addresses {
             let lost =
                 fixed.address() == address && fixed.interface.as_ref() == Some(interface) && fixed.track;

@@ -81,6 +81,11 @@ impl Router {
         if self.phase != Phase::Running {
             return;
         }
+        // Whoever was served a moment ago cannot be late, and most calls come in between.
+        let recent = |at: Instant| now.saturating_duration_since(at) <= self.lookup.unhurried;
+        if slept.is_zero() && self.served.is_some_and(recent) {
+            return;
+        }
         let late = |at: &usize| {
             let instance = &self.instances[*at];
             let spec = &instance.core.spec;

@@ -52,6 +52,7 @@ impl Router {
         self.trackers.configure(&self.spec);
         let kept = self.rebuild_instances(now);
         self.groups = self.rebuild_groups(&old_groups);
+        self.refresh_lookup();
         self.restore_moved_addresses(&mut later);
         self.trackers.start(now, &mut self.out);
         self.announce_group_starts();

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::Router;
-use crate::instance::Event;
+use crate::instance::{Core, Event};
 use crate::spec::{self, Name};
 use crate::stats::StateKind;
 use crate::track::Remembered;
@@ -34,11 +34,24 @@ pub struct RememberedInstance {
     pub interface: Option<Name>,
     /// Its family.
     pub ipv6: bool,
+    /// The last sequence number of its authentication headers, when this was told.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub sequence: u32,
 }
 
 impl RememberedInstance {
-    fn of(spec: &spec::Instance) -> Self {
-        Self { vrid: spec.vrid, interface: spec.interface.clone(), ipv6: spec.ipv6 }
+    fn of(core: &Core) -> Self {
+        let spec = &core.spec;
+        Self {
+            vrid: spec.vrid,
+            interface: spec.interface.clone(),
+            ipv6: spec.ipv6,
+            sequence: core.sequence(),
+        }
+    }
+
+    fn is(&self, spec: &spec::Instance) -> bool {
+        (self.vrid, &self.interface, self.ipv6) == (spec.vrid, &spec.interface, spec.ipv6)
     }
 }
 
@@ -49,7 +62,7 @@ impl Router {
     pub fn memory(&self) -> Memory {
         let masters = self.instances.iter().filter(|instance| instance.kind() == StateKind::Master);
         Memory {
-            masters: masters.map(|instance| RememberedInstance::of(&instance.core.spec)).collect(),
+            masters: masters.map(|instance| RememberedInstance::of(&instance.core)).collect(),
             scripts: self.trackers.remember(),
         }
     }
@@ -75,7 +88,7 @@ impl Router {
             .map(|at| {
                 let core = &self.instances[at].core;
                 let patience = core.master_down(core.spec.advert_interval.duration());
-                memory.masters.contains(&RememberedInstance::of(&core.spec))
+                memory.masters.iter().any(|remembered| remembered.is(&core.spec))
                     && age + self.spec.global.startup_delay <= patience
                     && verdicts[at].faults.is_empty()
                     && !verdicts[at].pending
@@ -90,8 +103,14 @@ impl Router {
                 .is_none_or(|group| self.groups[group].members.iter().all(|&member| able[member]));
             if able[at] && together {
                 // The weights first, so that the first advert says the true priority.
+                let sequence = memory
+                    .masters
+                    .iter()
+                    .find(|remembered| remembered.is(&self.instances[at].core.spec))
+                    .map_or(0, |remembered| remembered.sequence);
                 self.with_cx(now, at, |instance, cx| {
                     instance.core.set_weight(verdicts[at].weight, cx);
+                    instance.core.resume_sequence(sequence);
                 });
                 self.drive(now, at, Event::Resume);
             }

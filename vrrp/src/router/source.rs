@@ -56,14 +56,6 @@ impl Router {
         };
         candidates.into_iter().find(|address| is_link_local(*address) == wants_local)
     }
-
-    fn is_virtual(&self, address: IpAddr) -> bool {
-        let held = |instance: &crate::instance::Instance| {
-            instance.core.held().any(|change| change.address.address() == address)
-        };
-        // An owner's addresses are the interface's own.
-        self.instances.iter().any(|instance| held(instance) && !instance.core.spec.is_owner())
-    }
 }
 
 fn is_link_local(address: IpAddr) -> bool {

@@ -263,3 +263,25 @@ fn specifications_that_cannot_work_are_refused_with_a_reason() {
         assert_eq!(Router::new(spec(change)).unwrap_err().to_string(), text);
     }
 }
+
+/// The peers refuse numbers they have heard; a mastership that began anew at one would be silent for them.
+#[test]
+fn a_resumed_master_goes_on_above_its_old_sequence_numbers() {
+    let secured = || spec(|i| i.auth = vrrp::spec::Auth::Ah(vrrp::spec::Password::new(b"secret")));
+    let mut node = Node::master(secured());
+    node.advance(Duration::from_secs(3));
+    let sequence = |node: &Node| {
+        let sent = node.transmits();
+        let payload = sent.last().expect("an advert").1.payload().to_vec();
+        u32::from_be_bytes([payload[8], payload[9], payload[10], payload[11]])
+    };
+    let last = sequence(&node);
+    assert!(last > 3);
+    let mut next = Node::idle(secured());
+    next.surroundings();
+    next.input(Input::AddressAdded(InterfaceAddress::new("eth0", Prefix::host(VIP))));
+    next.router.resume(node.router.memory(), ms(100));
+    next.admin(Admin::Start);
+    assert_eq!(next.state(), StateKind::Master);
+    assert!(sequence(&next) > last, "{} after {last}", sequence(&next));
+}

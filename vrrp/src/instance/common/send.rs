@@ -9,7 +9,23 @@ use crate::event::{Output, Transmit};
 use crate::spec::{Auth, Transport, Version};
 use crate::wire::{self, PRIORITY_STOP, ah, ip};
 
+/// How far the sequence number of authentication headers jumps when a mastership is taken up again. What was remembered is as
+/// old as the last change of state, and a number that was used already would be refused: this covers half a year of adverts.
+const SEQUENCE_JUMP: u32 = 1 << 24;
+
 impl Core {
+    /// The last sequence number sent or heard.
+    pub(crate) fn sequence(&self) -> u32 {
+        self.sequence
+    }
+
+    /// Goes on after a sequence number that a former run of this process had reached.
+    pub(crate) fn resume_sequence(&mut self, last: u32) {
+        if last > 0 {
+            self.sequence = last.saturating_add(SEQUENCE_JUMP);
+        }
+    }
+
     /// Sends an advert of priority zero, which tells that this master stops.
     pub(crate) fn send_stop(&mut self, cx: &mut Cx<'_>) {
         self.send_advert(cx, PRIORITY_STOP);

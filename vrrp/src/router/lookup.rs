@@ -1,0 +1,56 @@
+//! What would be looked for again and again: with a thousand instances a scan for each of a thousand events is felt.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Router;
+
+/// Derived from instances and groups; made anew when those change.
+#[derive(Debug, Default)]
+pub(super) struct Lookup {
+    /// Addresses that come and go with masterships. An owner's addresses are the interface's own.
+    virtuals: HashSet<IpAddr>,
+    /// The group of each instance.
+    group_of: Vec<Option<usize>>,
+    /// Some instance minds whether its source address exists.
+    tracks_source: bool,
+    /// For so long after its timers were served no master can have been silent beyond its successor's patience.
+    pub(super) unhurried: Duration,
+}
+
+impl Router {
+    pub(super) fn refresh_lookup(&mut self) {
+        let specs = || self.instances.iter().map(|instance| &instance.core.spec);
+        let guests = self.instances.iter().filter(|instance| !instance.core.spec.is_owner());
+        let mut group_of = vec![None; self.instances.len()];
+        for (number, group) in self.groups.iter().enumerate() {
+            for &member in &group.members {
+                group_of[member].get_or_insert(number);
+            }
+        }
+        let unhurried = specs().map(|spec| {
+            spec.advert_interval.duration() * u32::from(spec.down_timer_adverts.saturating_sub(1))
+        });
+        self.lookup = Lookup {
+            virtuals: guests.flat_map(|guest| guest.core.held()).map(|held| held.address.address()).collect(),
+            group_of,
+            tracks_source: specs().any(|spec| spec.track_source),
+            unhurried: unhurried.min().unwrap_or_default(),
+        };
+    }
+
+    pub(super) fn is_virtual(&self, address: IpAddr) -> bool {
+        self.lookup.virtuals.contains(&address)
+    }
+
+    /// Whether the coming or going of an address can change what instances do.
+    pub(super) fn matters(&self, address: IpAddr) -> bool {
+        self.lookup.tracks_source || !self.is_virtual(address)
+    }
+
+    pub(super) fn group_of(&self, at: usize) -> Option<usize> {
+        // While a new specification is put in place there are no groups for a moment.
+        self.lookup.group_of.get(at).copied().flatten().filter(|group| *group < self.groups.len())
+    }
+}
