@@ -122,6 +122,8 @@ impl Core {
         let (old_routes, old_rules) = (self.routes.clone(), self.rules.clone());
         let old_blocked = if self.blocks() { old.clone() } else { Vec::new() };
         self.spec = spec;
+        // Who owns the addresses no longer has no owner's priority to go back to.
+        self.owner_backed_off &= self.spec.is_owner();
         self.lay_out(mtu);
         if !self.holding {
             return;
