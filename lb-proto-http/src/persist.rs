@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use crate::cookie::{Cookies, set_cookie};
-use crate::head::{Fields, Method};
+use crate::h1::cacheable;
+use crate::head::{Fields, Method, Response};
 use crate::spec::{CookieMode, CookieSpec};
 
 /// Separates the server's name from the rest of a prefixed value.
@@ -15,10 +16,25 @@ const DATE_MARK: u8 = b'|';
 /// Alphabet of the dates.
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/// Whether a request is bound to the server that its cookie or a rule names (`force-persist`, `ignore-persist`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the two exceptions and the rule")]
+pub enum Binding {
+    /// Yes, if the server takes traffic.
+    #[default]
+    Usual,
+    /// Yes, even if the server is down.
+    Forced,
+    /// No.
+    Ignored,
+}
+
 /// What the cookie of a request said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct State {
+    /// What the rules say of persistence.
+    pub binding: Binding,
     /// Index of the server the request belongs to.
     pub server: Option<u32>,
     /// The cookie led to a server that may be used.
@@ -60,9 +76,10 @@ pub fn read_request(
     spec: &CookieSpec,
     fields: &mut Fields,
     now: Duration,
+    binding: Binding,
     find: &mut dyn FnMut(&[u8]) -> Found,
 ) -> State {
-    let mut state = State { request: b'N', ..State::default() };
+    let mut state = State { request: b'N', binding, ..State::default() };
     let mut from = 0;
     while let Some(index) = fields.find(b"cookie", from) {
         from = index + 1;
@@ -128,6 +145,10 @@ fn decide(state: &mut State, found: Found) {
     if state.server.is_some() {
         return;
     }
+    if state.binding == Binding::Ignored {
+        state.request = b'U';
+        return;
+    }
     match found {
         Found::Nobody => state.request = b'I',
         Found::Usable(server) => {
@@ -137,6 +158,7 @@ fn decide(state: &mut State, found: Found) {
         }
         Found::Down(server) => {
             state.server = Some(server);
+            state.direct = state.binding == Binding::Forced;
             state.request = b'D';
         }
     }
@@ -160,13 +182,16 @@ fn without(value: &[u8], start: usize, end: usize) -> Option<Vec<u8>> {
 pub fn write_response(
     spec: &CookieSpec,
     state: &mut State,
-    fields: &mut Fields,
+    response: &mut Response,
     method: Method,
     cookie: Option<&str>,
     now: Duration,
 ) {
     state.response = b'N';
-    let found = rewrite_server_cookies(spec, state, fields, cookie);
+    if state.binding == Binding::Ignored {
+        return;
+    }
+    let found = rewrite_server_cookies(spec, state, &mut response.fields, cookie);
     if spec.mode != CookieMode::Insert || (found && spec.preserve) {
         return;
     }
@@ -204,9 +229,10 @@ pub fn write_response(
         }
     }
     push_attributes(spec, &mut text);
-    fields.push(b"set-cookie", &text);
-    if spec.nocache {
-        fields.push(b"cache-control", b"private");
+    let mark = spec.nocache && cacheable(method, response);
+    response.fields.push(b"set-cookie", &text);
+    if mark {
+        response.fields.push(b"cache-control", b"private");
     }
 }
 
@@ -319,19 +345,25 @@ mod tests {
         for cookie in cookies {
             fields.push(b"cookie", cookie.as_bytes());
         }
-        let state = read_request(spec, &mut fields, Duration::from_secs(now), &mut find);
+        let now = Duration::from_secs(now);
+        let state = read_request(spec, &mut fields, now, Binding::Usual, &mut find);
         (state, fields.iter().map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect())
     }
 
     fn response(spec: &CookieSpec, state: &mut State, set: &[&str]) -> Vec<String> {
-        let mut fields = Fields::default();
+        let mut response = Response { status: 200, ..Response::default() };
         for value in set {
-            fields.push(b"set-cookie", value.as_bytes());
+            response.fields.push(b"set-cookie", value.as_bytes());
+        }
+        if spec.nocache {
+            response.fields.push(b"etag", b"x");
         }
         let now = Duration::from_secs(1_700_000_000);
-        write_response(spec, state, &mut fields, Method::Get, Some("A"), now);
-        fields
+        write_response(spec, state, &mut response, Method::Get, Some("A"), now);
+        response
+            .fields
             .iter()
+            .filter(|(name, _)| *name != b"etag")
             .map(|(name, value)| format!("{}: {}", name.escape_ascii(), value.escape_ascii()))
             .collect()
     }
@@ -344,6 +376,22 @@ mod tests {
         assert_eq!(request(&spec, &["SRV=C"], 0).0.letters(), (b'I', b'-'));
         assert_eq!(request(&spec, &["srv=A"], 0).0.letters(), (b'N', b'-'));
         assert_eq!(request(&spec, &["SRV=A"], 0).1, ["SRV=A"]);
+    }
+
+    #[test]
+    fn rules_can_bind_more_or_less_than_the_cookie_does() {
+        let spec = CookieSpec::new("SRV", CookieMode::Insert);
+        let said = |binding| {
+            let mut fields = Fields::default();
+            fields.push(b"cookie", b"SRV=B");
+            let state = read_request(&spec, &mut fields, Duration::ZERO, binding, &mut find);
+            (state.direct, state.letters().0)
+        };
+        assert_eq!(said(Binding::Usual), (false, b'D'));
+        assert_eq!(said(Binding::Forced), (true, b'D'));
+        assert_eq!(said(Binding::Ignored), (false, b'U'));
+        let mut ignored = State { binding: Binding::Ignored, ..State::default() };
+        assert!(response(&spec, &mut ignored, &[]).is_empty());
     }
 
     #[test]

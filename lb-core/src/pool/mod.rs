@@ -134,6 +134,13 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Goes to the server the request belongs to even if it is down.
+    #[must_use]
+    pub const fn forced(mut self) -> Self {
+        self.force = true;
+        self
+    }
+
     /// Sets priority class and offset.
     #[must_use]
     pub const fn with_priority(mut self, class: i16, offset_ms: i32) -> Self {

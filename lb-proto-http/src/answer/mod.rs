@@ -69,9 +69,6 @@ pub fn raw(response: &mut Response, text: &[u8], body: &mut Vec<u8>) -> Made {
         Ok(true) => {
             body.clear();
             body.extend_from_slice(response.buffered_body());
-            if response.body == BodyLength::UntilClose {
-                finish(response, body.len());
-            }
             Made::Response
         }
         _ => Made::Nothing,
@@ -137,11 +134,11 @@ pub fn reply(
         ReplyBody::Format(template) => format(session, template, body),
     }
     start(&mut session.layer_mut().response, reply.status);
+    add_headers(session, reply, scratch);
     finish(&mut session.layer_mut().response, body.len());
     if let Some(kind) = reply.content_type.as_ref().filter(|_| !body.is_empty()) {
         session.layer_mut().response.fields.push(b"content-type", kind.as_bytes());
     }
-    add_headers(session, reply, scratch);
     Made::Response
 }
 

@@ -4,6 +4,7 @@
 //! deployed clients and servers were tested with; every refusal is a [`Reject`] of its own. Parsing is incremental and
 //! gives the same result however the bytes are split.
 
+mod cacheable;
 mod chunked;
 mod encode;
 mod framing;
@@ -12,6 +13,7 @@ mod parse;
 mod reject;
 mod target;
 
+pub use cacheable::cacheable;
 pub use chunked::{Chunked, Piece};
 pub use encode::{push_decimal, push_hex, write_request, write_response, write_trailers};
 pub use framing::BodyLength;

@@ -41,7 +41,7 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
         accept_date: date(ready),
         request_date: date(begin),
         timers: timers(client, txn),
-        status: txn.layer.response.status,
+        status: txn.answered.unwrap_or(txn.layer.response.status),
         bytes_read: txn.counts.from_server,
         bytes_uploaded: txn.counts.from_client,
         termination: txn.termination,

@@ -48,6 +48,8 @@ pub(super) enum Answer {
     Redirected,
     /// `auth`.
     Auth(Option<Template>),
+    /// A server's own redirection (`redir`): this in front of the request's path.
+    ServerRedirect(Arc<str>),
     /// The statistics page of this proxy.
     Stats(Arc<ProxyPlan>),
     /// A service.
@@ -83,6 +85,11 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
     }
     let made = make(live, &answer).await;
     account(live, &answer);
+    if live.txn.applet.is_some() {
+        let now = live.touch();
+        let times = &mut live.txn.times;
+        (times.queue, times.connect, times.response) = (times.request, times.request, Some(now));
+    }
     if made == Made::Nothing {
         upstream::detach(live, upstream::Kept::No);
         log::write(live, Origin::Close);
@@ -104,7 +111,9 @@ fn account(live: &mut Live<'_>, answer: &Answer) {
             }
             (*cause, *phase)
         }
-        Answer::Deny(_) | Answer::Auth(_) => {
+        Answer::Auth(_) => (Cause::Local, Phase::Request),
+        Answer::ServerRedirect(_) => (Cause::Local, Phase::Connect),
+        Answer::Deny(_) => {
             match &in_backend {
                 Some(backend) => backend.pool.counters().of(worker).denied_requests.inc(),
                 None => counters.denied_requests.inc(),
@@ -180,9 +189,13 @@ async fn make(live: &mut Live<'_>, answer: &Answer) -> Made {
         }
         Answer::Deny(reply) | Answer::DenyResponse(reply) | Answer::Return(reply) | Answer::Tarpit(reply) => {
             let configured = configured_error(live, reply.status);
-            answer::reply(live, reply, configured.as_deref(), &mut text, &mut body)
+            let made = answer::reply(live, reply, configured.as_deref(), &mut text, &mut body);
+            // The log tells what the rule says, whatever the file that stands for it says.
+            live.txn.answered = Some(reply.status);
+            made
         }
         Answer::Redirect(redirect) => answer::redirect(live, redirect, &mut text),
+        Answer::ServerRedirect(prefix) => server_redirect(live, prefix),
         Answer::Redirected => Made::Response,
         Answer::Auth(realm) => {
             let configured = (configured_error(live, 401), configured_error(live, 407));
@@ -196,6 +209,17 @@ async fn make(live: &mut Live<'_>, answer: &Answer) -> Made {
     live.txn.arena.reset();
     live.txn.text = text;
     live.txn.body = body;
+    made
+}
+
+/// A prefix of one slash stands for none.
+fn server_redirect(live: &mut Live<'_>, prefix: &str) -> Made {
+    let prefix = if prefix == "/" { "" } else { prefix };
+    let target = crate::h1::Target::parse(live.txn.layer.request.target()).path_query;
+    let location = [prefix.as_bytes(), target].concat();
+    let fields = [(&b"cache-control"[..], &b"no-cache"[..])];
+    let made = answer::page(&mut live.txn.layer.response, 302, &fields, 0);
+    live.txn.layer.response.fields.push(b"location", &location);
     made
 }
 
@@ -250,6 +274,7 @@ async fn send(live: &mut Live<'_>) -> After {
         && front != ConnectionMode::Close
         && !live.client.session.generation().is_stopping()
         && !live.txn.layer.response.flags.close
+        && live.txn.layer.response.body != BodyLength::UntilClose
         && after.is_some();
     let mut out = std::mem::take(&mut live.txn.out);
     out.clear();
@@ -261,6 +286,10 @@ async fn send(live: &mut Live<'_>) -> After {
     let sent = write_in_time(live, &out, limit).await;
     live.txn.times.end = Some(live.client.age());
     live.txn.counts.to_client += out.len() as u64;
+    if live.txn.applet.is_some() {
+        // A service is logged like a server that answered at once.
+        live.txn.counts.from_server = out.len() as u64;
+    }
     live.txn.out = out;
     if !sent {
         end(live, Cause::ClientAbort, Phase::Last);

@@ -18,6 +18,7 @@ use super::txn::{Live, Responding};
 use super::{content, http_of};
 use crate::h1::{Reject, parse_request, write_response};
 use crate::head::{HeaderName, Request};
+use crate::persist::Binding;
 use crate::rule::{self, Cursor, Outcome, Session, Subject};
 use crate::spec::{Action, ErrorReply, ForwardFor, HttpProxy, OriginalTo, RestrictNames};
 
@@ -444,12 +445,14 @@ fn route(live: &mut Live<'_>, front: &Arc<ProxyPlan>) -> Option<Arc<ProxyPlan>> 
 
 /// What is done last, after every rule: cookies, ids, addresses.
 fn finish(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
+    live.txn.persistence.binding = binding(live, back);
     if let Some(spec) = &back.cookie {
         let now = live.now().date;
+        let binding = live.txn.persistence.binding;
         let pool = live.txn.backend.as_ref().map(|backend| Arc::clone(&backend.pool));
         let mut find = |value: &[u8]| super::upstream::find_cookie(pool.as_ref(), value);
         let fields = &mut live.txn.layer.request.fields;
-        live.txn.persistence = crate::persist::read_request(spec, fields, now, &mut find);
+        live.txn.persistence = crate::persist::read_request(spec, fields, now, binding, &mut find);
         let (request, _) = live.txn.persistence.letters();
         live.txn.termination.cookie_request = request;
     }
@@ -469,6 +472,27 @@ fn finish(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
     original_to(live, front, back);
     super::coding::choose(live, front, back);
     content::look_up(live);
+}
+
+/// What the first `force-persist` or `ignore-persist` that holds says, else `option persist`.
+fn binding(live: &mut Live<'_>, back: &HttpProxy) -> Binding {
+    if !back.persistence.is_empty() {
+        let said = {
+            let env = Env::new(live.facts(), live.vars(), live.arena());
+            match back.persistence.next(0, &env) {
+                lb_core::rule::Next::Apply(_, force) => Some(*force),
+                _ => None,
+            }
+        };
+        live.reset_arena();
+        if let Some(force) = said {
+            return if force { Binding::Forced } else { Binding::Ignored };
+        }
+    }
+    match &live.txn.backend {
+        Some(backend) if backend.spec.pool.persist => Binding::Forced,
+        _ => Binding::Usual,
+    }
 }
 
 /// `option forwardfor`: the backend's name of the field wins, an exception of either side counts.
@@ -532,10 +556,8 @@ pub(super) fn configured_error(live: &Live<'_>, status: u16) -> Option<Arc<Error
     let find = |http: &HttpProxy| {
         http.errors.iter().rev().find(|(own, _)| *own == status).map(|(_, reply)| Arc::clone(reply))
     };
-    match live.txn.backend_http() {
-        Some(back) => find(back),
-        None => live.client.frontend().and_then(find),
-    }
+    // A backend that has nothing to say of the status leaves it to the frontend.
+    live.txn.backend_http().and_then(find).or_else(|| live.client.frontend().and_then(find))
 }
 
 /// Marks the beginning of the response.

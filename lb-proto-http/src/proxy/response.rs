@@ -429,8 +429,8 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
         let now = lb_core::expr::Facts::now(live).date;
         let txn = &mut *live.txn;
         let method = txn.layer.request.method;
-        let fields = &mut txn.layer.response.fields;
-        crate::persist::write_response(spec, &mut txn.persistence, fields, method, cookie.as_deref(), now);
+        let response = &mut txn.layer.response;
+        crate::persist::write_response(spec, &mut txn.persistence, response, method, cookie.as_deref(), now);
         txn.termination.cookie_response = txn.persistence.letters().1;
     }
     if let Some(after) = after_rules(live, back).await {

@@ -55,6 +55,8 @@ pub(super) struct Txn {
     pub(super) persistence: persist::State,
     /// Name of the service that answered, for logs.
     pub(super) applet: Option<&'static str>,
+    /// The status to log, where the answer shows another one.
+    pub(super) answered: Option<u16>,
     /// A line was written already.
     pub(super) logged: bool,
     /// The client left before its body was complete.
@@ -184,6 +186,7 @@ impl Txn {
         self.termination = Termination::default();
         self.persistence = persist::State::default();
         self.applet = None;
+        self.answered = None;
         self.tracked.clear();
         self.coding = Coding::default();
         self.stuck = None;

@@ -21,7 +21,8 @@ use super::io::{Presence, poll_presence};
 use super::reply::Answer;
 use super::txn::Live;
 use crate::exchange::{Attempt, RetryPolicy};
-use crate::persist::Found;
+use crate::head::Method;
+use crate::persist::{Binding, Found};
 use crate::rule::Session;
 use crate::spec::{HttpProxy, Reuse};
 
@@ -77,7 +78,12 @@ pub(super) async fn attach(
             return Err(failure(503, Cause::ServerAbort, Phase::Connect));
         };
         live.client.session.bound_for(backend.index, Some(server.index));
+        let redirection = server.spec.redirect.clone();
         live.txn.server = Some(server);
+        if let Some(prefix) = redirection.filter(|_| is_redirectable(live)) {
+            live.txn.upstream.lease = Some(lease);
+            return Err(Failure::Answer(Answer::ServerRedirect(prefix)));
+        }
         live.txn.upstream.cell = Some(Arc::clone(lease.server()));
         live.txn.upstream.lease = Some(lease);
         match on_server(live, back, backend, &mut policy).await? {
@@ -85,6 +91,11 @@ pub(super) async fn attach(
             None => return Ok(()),
         }
     }
+}
+
+/// Only what changes nothing is asked for again elsewhere (`redir`).
+fn is_redirectable(live: &Live<'_>) -> bool {
+    matches!(live.txn.layer.request.method, Method::Get | Method::Head)
 }
 
 /// A slot on a server, waiting for it if need be.
@@ -164,6 +175,9 @@ fn acquire(
     wanted = wanted.with_priority(class, settings.offset);
     if let Some(id) = pinned.filter(|id| Some(*id) != avoid) {
         wanted = wanted.direct(id);
+        if live.txn.persistence.binding == Binding::Forced {
+            wanted = wanted.forced();
+        }
     }
     let acquired = backend.pool.acquire(now, &wanted);
     live.reset_arena();
@@ -172,7 +186,9 @@ fn acquire(
 
 /// The server a rule or a cookie names.
 fn pinned_server(live: &mut Live<'_>, back: &HttpProxy, backend: &Arc<ProxyPlan>) -> Option<ServerId> {
-    let usable = |id: ServerId| backend.pool.server(id).is_some_and(|cell| cell.accepts_persistent());
+    let forced = live.txn.persistence.binding == Binding::Forced;
+    let usable =
+        |id: ServerId| backend.pool.server(id).is_some_and(|cell| forced || cell.accepts_persistent());
     let mut from = 0;
     while !back.servers.is_empty() {
         let found = {

@@ -261,7 +261,7 @@ fn replies_have_their_body_and_fields() {
     write_response(&mut out, &bench.layer.response, &[]);
     assert_eq!(
         String::from_utf8(out).unwrap(),
-        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncontent-type: text/plain\r\nx-h: GET\r\n\r\n"
+        "HTTP/1.1 200 OK\r\nx-h: GET\r\ncontent-length: 9\r\ncontent-type: text/plain\r\n\r\n"
     );
     assert_eq!(body, b"path=/a/b");
 }
