@@ -1,6 +1,7 @@
 //! Printing diagnostics: the only place that does.
 
 use crate::args::Format;
+use cfg_haproxy::codes::NO_EFFECT;
 use lb_core::diag::render::{self, Color};
 use lb_core::diag::{Diagnostics, Severity, SourceMap};
 use std::io::{IsTerminal, Write};
@@ -31,8 +32,10 @@ pub(crate) fn render(map: &SourceMap, diagnostics: &Diagnostics, format: Format,
                 render::rich(&mut out, map, diagnostic, color);
                 out.push('\n');
             }
-            // Tools that read this form know alerts and warnings only.
-            (Format::Haproxy, Dialect::Haproxy) if diagnostic.severity == Severity::Notice => {}
+            // Tools that read this form know alerts and warnings. Of what is merely worth knowing, only what is left out
+            // here is told: nothing is ignored in silence.
+            (Format::Haproxy, Dialect::Haproxy)
+                if diagnostic.severity == Severity::Notice && diagnostic.code != NO_EFFECT => {}
             (Format::Haproxy, Dialect::Haproxy) => {
                 render::haproxy(&mut out, map, diagnostic, std::process::id())
             }

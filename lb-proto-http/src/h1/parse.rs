@@ -282,6 +282,7 @@ fn fields(
                     let next = cursor.at;
                     let Some(more) = line(fields.buffer(), cursor, filled)? else {
                         cursor.at = start;
+                        check_field(fields.buffer().get(at..end).unwrap_or_default(), limits)?;
                         return Ok(false);
                     };
                     fields.buffer_mut()[end..next].fill(b' ');
