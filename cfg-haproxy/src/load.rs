@@ -64,7 +64,8 @@ fn told_once(diagnostics: Diagnostics) -> Diagnostics {
     let mut out = Diagnostics::new();
     for diagnostic in diagnostics {
         let known = diagnostic.span.is_some_and(|span| !seen.insert((span, diagnostic.message.clone())));
-        if !known && !(errors && diagnostic.code == crate::codes::NO_LISTENER) {
+        let beside_the_point = errors && diagnostic.code == crate::codes::NO_LISTENER;
+        if !known && !beside_the_point {
             out.push(diagnostic);
         }
     }

@@ -456,6 +456,10 @@ impl<'t> Checker<'t, '_> {
 
     /// What is checked when a section is complete.
     pub(crate) fn close_section(&mut self, kind: SectionKind) {
+        if let Some(proxy) = self.proxy() {
+            // A kilobyte each: what growing left unused would be felt in large files.
+            proxy.servers.shrink_to_fit();
+        }
         if kind != SectionKind::Userlist || !self.kept() {
             return;
         }

@@ -7,6 +7,7 @@ mod build;
 mod plan;
 pub mod state;
 
+#[cfg(feature = "tokio")]
 pub(crate) use build::assign;
 pub use build::{BuildError, Events, Problem};
 pub use plan::{LogPlan, Plan, ProxyPlan, ServerPlan, TargetPlan};

@@ -77,7 +77,7 @@ impl Plan {
 pub struct ProxyPlan {
     /// Its place in the plan.
     pub index: usize,
-    /// What it was compiled from.
+    /// What it was compiled from, but for its servers: those are in [`servers`](Self::servers).
     pub spec: ProxySpec,
     /// What outlives the plan.
     pub state: Arc<ProxyState>,
