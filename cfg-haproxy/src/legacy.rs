@@ -87,7 +87,8 @@ fn line_to_present(tree: &mut Tree, index: u32) -> Diagnostic {
     let compat = compat(keyword, texts.get(1).copied().unwrap_or(""));
     match outcome(&texts) {
         Outcome::Lines(lines) => {
-            let shown = lines.iter().map(|l| show(l)).collect::<Vec<_>>().join("\n");
+            let written: Vec<&str> = words.iter().map(|(_, span)| tree.sources.text(*span)).collect();
+            let shown = lines.iter().map(|l| show(l, &texts, &written)).collect::<Vec<_>>().join("\n");
             let ranges = lines.iter().map(|l| store(tree, l, &words)).collect();
             tree.translated.insert(index, ranges);
             Diagnostic::warning(
@@ -341,7 +342,44 @@ fn replace(set: &str, pattern: &str, template: &str, fold: bool, request: bool) 
         line.extend([new(name, 1), new(pattern, 1), new(text.trim_start().replace('%', "%%"), 2)]);
         return Some(line);
     }
-    if request { replace_path(pattern, template, fold) } else { None }
+    if request {
+        replace_path(pattern, template, fold).or_else(|| set_method(pattern, template))
+    } else {
+        set_status(pattern, template)
+    }
+}
+
+/// `^POST (.*)` with `GET \1`: only the method changes.
+fn set_method(pattern: &str, template: &str) -> Option<Vec<New>> {
+    let (old, rest) = pattern.strip_prefix('^')?.split_once(' ')?;
+    let (new_method, target) = template.split_once(' ')?;
+    let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase());
+    if !word(old) || !word(new_method) || !any_value(rest) || target != "\\1" {
+        return None;
+    }
+    let mut line = words_of("http-request set-method", 0);
+    line.push(new(new_method, 2));
+    line.extend(words_of("if { method", 0));
+    line.push(new(old, 1));
+    line.push(new("}", 0));
+    Some(line)
+}
+
+/// `^HTTP/1.1 404.*` with `HTTP/1.1 200 OK`: the status line.
+fn set_status(pattern: &str, template: &str) -> Option<Vec<New>> {
+    let (version, rest) = pattern.strip_prefix('^').unwrap_or(pattern).split_once(' ')?;
+    let code = |text: &str| text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit());
+    let old = rest.get(..3).filter(|c| version.starts_with("HTTP") && code(c))?;
+    let mut words = template.splitn(3, ' ').skip(1);
+    let status = words.next().filter(|c| code(c))?;
+    let mut line = words_of("http-response set-status", 0);
+    line.push(new(status, 2));
+    if let Some(reason) = words.next().filter(|r| !r.contains('\\')) {
+        line.extend([new("reason", 0), new(reason, 2)]);
+    }
+    line.extend(words_of("if { status", 0));
+    line.extend([new(old, 1), new("}", 0)]);
+    Some(line)
 }
 
 /// `^([^ ]*) /a(.*)` with `\1 /b\2` works on the request line; the part after the method is the path with its query.
@@ -400,14 +438,32 @@ fn decide(set: &str, verb: &str, pattern: &str, fold: bool, request: bool) -> Op
         }
         None if request => {
             // `^[^ ]* /path` and `^GET /path`: the path is what is meant.
-            let slash = pattern.find(" /")?;
+            let Some(slash) = pattern.find(" /") else { return anywhere(line, pattern, fold, request) };
             line.push(new("path", 1));
             format!("^{}", &pattern[slash + 1..])
         }
-        None => return None,
+        None => return anywhere(line, pattern, fold, request),
     };
     line.extend(words_of(if fold { "-m reg -i" } else { "-m reg" }, 0));
     line.extend([new(fetch, 1), new("}", 0)]);
+    Some(line)
+}
+
+/// A pattern without a beginning was looked for in the first line and in every header.
+fn anywhere(mut line: Vec<New>, pattern: &str, fold: bool, request: bool) -> Option<Vec<New>> {
+    if pattern.starts_with('^') {
+        return None;
+    }
+    let method = if fold { "-m reg -i" } else { "-m reg" };
+    let places: &[&str] = if request { &["url", "req.hdrs"] } else { &["res.hdrs"] };
+    for (i, place) in places.iter().enumerate() {
+        if i > 0 {
+            line.extend(words_of("or {", 0));
+        }
+        line.push(new(*place, 0));
+        line.extend(words_of(method, 0));
+        line.extend([new(pattern, 1), new("}", 0)]);
+    }
     Some(line)
 }
 
@@ -420,9 +476,13 @@ fn set_backend(pattern: &str, backend: &str, fold: bool) -> Option<Vec<New>> {
     Some(line)
 }
 
-/// The replacement as one would write it.
-fn show(line: &[New]) -> String {
-    line.iter().map(|(text, _)| quote(text)).collect::<Vec<_>>().join(" ")
+/// The replacement as one would write it; words that stay are written as they were, variables and all.
+fn show(line: &[New], old: &[&str], written: &[&str]) -> String {
+    let shown = |(text, from): &New| match (old.get(*from), written.get(*from)) {
+        (Some(old), Some(written)) if old == text => (*written).to_owned(),
+        _ => quote(text),
+    };
+    line.iter().map(shown).collect::<Vec<_>>().join(" ")
 }
 
 /// `text` as one word of a file.
@@ -467,7 +527,9 @@ mod tests {
     #[track_caller]
     fn check(old: &[&str], expected: &[&str]) {
         let Outcome::Lines(lines) = outcome(old) else { panic!("{old:?} is not translated") };
-        let shown: Vec<String> = lines.iter().map(|l| show(l)).collect();
+        let quoted: Vec<String> = old.iter().map(|w| quote(w)).collect();
+        let written: Vec<&str> = quoted.iter().map(String::as_str).collect();
+        let shown: Vec<String> = lines.iter().map(|l| show(l, old, &written)).collect();
         assert_eq!(shown, expected);
     }
 
@@ -494,6 +556,15 @@ mod tests {
         check(
             &["reqrep", "^([^ ]*) /openig/(.*)", r"\1 /\2"],
             &[r"http-request replace-pathq ^/openig/(.*) '/\1'"],
+        );
+        check(&["reqrep", "^POST (.*)", r"GET \1"], &["http-request set-method GET if { method POST }"]);
+        check(
+            &["rsprep", "^HTTP/1.1 404.*", "HTTP/1.1 200 All right"],
+            &["http-response set-status 200 reason 'All right' if { status 404 }"],
+        );
+        check(
+            &["reqdeny", "evil"],
+            &["http-request deny if { url -m reg evil } or { req.hdrs -m reg evil }"],
         );
         check(&["reqideny", "^[^ ]* /admin"], &["http-request deny if { path -m reg -i ^/admin }"]);
     }

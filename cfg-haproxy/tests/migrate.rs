@@ -54,7 +54,10 @@ fn specification(text: &str) -> Vec<String> {
         if line.trim_end().ends_with("Origin(") {
             lines.next();
         }
-        out.push(line.trim().to_owned());
+        // Descriptions of anonymous ACLs name their line.
+        if !line.contains("file 'a.cfg' line") {
+            out.push(line.trim().to_owned());
+        }
     }
     out
 }

@@ -25,6 +25,47 @@ fn piece() -> impl Strategy<Value = String> {
         .prop_map(|(word, gap)| format!("{word}{gap}"))
 }
 
+/// Lines of old files: a keyword, a pattern, a replacement, a condition, a comment.
+fn old_line() -> impl Strategy<Value = String> {
+    let keywords = vec![
+        "reqadd",
+        "rspadd",
+        "reqrep",
+        "reqirep",
+        "rsprep",
+        "reqdel",
+        "rspidel",
+        "reqdeny",
+        "reqitarpit",
+        "rspideny",
+        "reqallow",
+        "reqpass",
+        "reqisetbe",
+        "block",
+        "monitor-net",
+        "option httpchk GET /",
+    ];
+    let patterns = vec![
+        "X-A:\\ b",
+        "^Host:",
+        "^X-A:.*",
+        "^([^\\ ]*)\\ /a/(.*)",
+        "evil",
+        "'^POST (.*)'",
+        "10.0.0.0/8",
+        "if",
+        "\"a:$HOME\"",
+        "HTTP/1.1\\r\\nHost:\\ x",
+        "^HTTP/1.1\\ 404.*",
+    ];
+    let replacements = vec!["", " \\1\\ /b/\\2", " Host:\\ c", " b", " 'GET \\1'", " HTTP/1.1\\ 200\\ OK"];
+    let tails = vec!["", " if TRUE", " unless { src 10.0.0.1 }", " # note"];
+    let pick = prop::sample::select;
+    (pick(keywords), pick(patterns), pick(replacements), pick(tails)).prop_map(
+        |(keyword, pattern, replacement, tail)| format!(" {keyword} {pattern}{replacement}{tail}\n"),
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -43,5 +84,22 @@ proptest! {
     #[test]
     fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         cfg_haproxy::fuzzing::haproxy_cfg(&bytes);
+    }
+}
+
+proptest! {
+    // Each case loads, migrates and loads again.
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn files_of_known_words_still_load_when_migrated(pieces in prop::collection::vec(piece(), 0..60)) {
+        cfg_haproxy::fuzzing::haproxy_migrate(pieces.concat().as_bytes());
+    }
+
+    #[test]
+    fn old_lines_still_load_when_migrated(lines in prop::collection::vec(old_line(), 0..12)) {
+        let head = "defaults\n mode http\nfrontend f 127.0.0.1:80\n default_backend b\n";
+        let text = format!("{head}{}backend b\n server s 127.0.0.1:80\n", lines.concat());
+        cfg_haproxy::fuzzing::haproxy_migrate(text.as_bytes());
     }
 }

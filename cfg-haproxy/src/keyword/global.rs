@@ -154,7 +154,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("the kernel grows it when needed"),
     g("presetenv", &[Any("name"), Any("value")], "sets an environment variable unless it is set"),
     g("resetenv", &[Rest("name")], "removes all environment variables but these"),
-    g("server-state-base", &[Any("dir")], "where relative state files are"),
+    g("server-state-base", &[Any("dir")], "where relative state files are").partial(STATE),
     g("server-state-file", &[Any("file")], "file with the server state to load").partial(STATE),
     g("set-dumpable", &[Opt(&[OneOf(&["on", "off", "libs"])])], "allow core dumps after a change of user")
         .negatable()
@@ -268,6 +268,6 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     h("httpclient.timeout.connect", &[Time], "connection timeout of the HTTP client"),
     p("tune.ssl.ocsp-update.maxdelay", COUNT, "old name of ocsp-update.maxdelay").no_effect(OCSP),
     p("tune.ssl.ocsp-update.mindelay", COUNT, "old name of ocsp-update.mindelay").no_effect(OCSP),
-    p("tune.ssl.lifetime", &[Seconds], "how long TLS sessions can be resumed"),
+    p("tune.ssl.lifetime", &[Seconds], "how long TLS sessions can be resumed").no_effect(super::LATER),
     p("tune.bufsize", &[Size], "size of a buffer, which bounds the head of a message"),
 ];

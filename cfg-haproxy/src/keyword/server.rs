@@ -61,7 +61,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("healthcheck", WORD, "a named health check"),
     s("id", &[Int(1, MAX)], "number of the server"),
     s("idle-ping", &[Time], "probes idle HTTP/2 connections").no_effect("idle connections are not probed"),
-    s("init-addr", WORD, "where the first address comes from"),
+    s("init-addr", WORD, "where the first address comes from")
+        .partial("names are resolved by the system when the file is read; `last` is not kept"),
     s("init-state", &[OneOf(&["fully-up", "up", "down", "fully-down"])], "state before the first check"),
     s("inter", &[Time], "time between checks"),
     s("ktls", &[OneOf(&["on", "off"])], "TLS in the kernel").no_effect("TLS in the kernel is not used"),
@@ -120,7 +121,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("resolve-net", WORD, "preferred networks").no_effect(super::LATER),
     s("resolve-opts", WORD, "how answers are used").no_effect(super::LATER),
     s("resolve-prefer", &[OneOf(&["ipv4", "ipv6"])], "preferred address family").no_effect(super::LATER),
-    s("resolvers", WORD, "name servers"),
+    s("resolvers", WORD, "name servers")
+        .partial("the name is kept and nothing resolves it yet: the server has no address until the control socket gives it one"),
     s("rise", &[Int(1, MAX)], "good checks before a server is up"),
     s("send-proxy", &[], "PROXY header, text form"),
     s("send-proxy-v2", &[], "PROXY header, binary form"),

@@ -80,7 +80,8 @@ impl Plan {
         let process = Arc::new(spec.process);
         let (mut proxies, mut events) = (Vec::new(), Vec::new());
         // Nothing fails from here on: only now may the state that is shared with the old plan change.
-        for (i, ((mut proxy, routes), fullconn)) in spec.proxies.into_iter().zip(routes).zip(fullconn).enumerate()
+        for (i, ((mut proxy, routes), fullconn)) in
+            spec.proxies.into_iter().zip(routes).zip(fullconn).enumerate()
         {
             let before = old.and_then(|plan| plan.same(&proxy));
             let mut targets = proxy.log.targets.clone();
@@ -97,7 +98,8 @@ impl Plan {
             events.extend(changes.into_iter().map(|event| (i, event)));
             // Each has its place in the plan; thousands of them are not kept twice.
             let server = |(index, spec): (usize, ServerSpec)| Arc::new(ServerPlan { index, spec });
-            let servers = std::mem::take(&mut proxy.pool.servers).into_iter().enumerate().map(server).collect();
+            let servers =
+                std::mem::take(&mut proxy.pool.servers).into_iter().enumerate().map(server).collect();
             let state = before.map_or_else(|| ProxyState::new(workers), |p| Arc::clone(&p.state));
             let (routes, default_backend) = routes;
             let plan =
