@@ -177,15 +177,27 @@ fn each<'a>(
 }
 
 fn elements<'a>(fields: &'a Fields, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-    fields.all(name).flat_map(|value| Elements::new(value).map(move |(at, end)| &value[at..end]))
+    fields.all(name).flat_map(|value| ranges(value).map(move |(at, end)| &value[at..end]))
+}
+
+/// Every element of a value, the empty one at its end included: a field without a value has one element.
+fn ranges(value: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+    let mut inner = Elements::new(value);
+    let mut last = false;
+    std::iter::from_fn(move || {
+        inner.next().or_else(|| {
+            let open = inner.ends_open() && !std::mem::replace(&mut last, true);
+            open.then_some((value.len(), value.len()))
+        })
+    })
 }
 
 /// The element `skip` places before the last one.
 fn element_from_end<'a>(fields: &'a Fields, name: &'a [u8], mut skip: usize) -> Option<&'a [u8]> {
     for value in fields.all(name).rev() {
-        let count = Elements::new(value).count();
+        let count = ranges(value).count();
         if skip < count {
-            return Elements::new(value).nth(count - 1 - skip).map(|(at, end)| &value[at..end]);
+            return ranges(value).nth(count - 1 - skip).map(|(at, end)| &value[at..end]);
         }
         skip -= count;
     }
@@ -196,7 +208,7 @@ fn count<'a>(env: &Env<'a>, args: &'a Args, source: Source, full: bool) -> Optio
     let fields = source(env)?;
     let count = match args.str(0).filter(|name| !name.is_empty()) {
         None if full => fields.len(),
-        None => fields.iter().map(|(_, value)| Elements::new(value).count()).sum(),
+        None => fields.iter().map(|(_, value)| ranges(value).count()).sum(),
         Some(name) if full => fields.all(name.as_bytes()).count(),
         Some(name) => elements(fields, name.as_bytes()).count(),
     };

@@ -171,3 +171,22 @@ fn every_alias_leads_to_a_fetch() {
         assert!(registry.fetch(acl.fetch).is_some(), "{}", acl.name);
     }
 }
+
+#[test]
+fn empty_elements_count_also_at_the_end_of_a_value() {
+    let count = |value: &str| {
+        let request = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {value}\r\n\r\n");
+        let exchange = exchange(&request, "");
+        let number = eval(&exchange, "req.hdr_cnt(x)").and_then(|count| count.as_sample().to_int());
+        let last =
+            eval(&exchange, "req.hdr(x)").map(|last| last.as_sample().bytes().unwrap_or_default().to_vec());
+        (number, last)
+    };
+    // As HAProxy 3.4.0 counts them.
+    let text = |text: &str| Some(text.as_bytes().to_vec());
+    assert_eq!(count(""), (Some(1), text("")));
+    assert_eq!(count(","), (Some(2), text("")));
+    assert_eq!(count("a,"), (Some(2), text("")));
+    assert_eq!(count(",a"), (Some(2), text("a")));
+    assert_eq!(count("a,,b"), (Some(3), text("b")));
+}

@@ -93,6 +93,11 @@ impl<'a> Elements<'a> {
     pub(crate) const fn new(value: &'a [u8]) -> Self {
         Self { value, at: 0 }
     }
+
+    /// Whether the value ends where another element could follow: it is blank, or its last byte is a comma.
+    pub(crate) const fn ends_open(&self) -> bool {
+        self.at <= self.value.len()
+    }
 }
 
 impl Iterator for Elements<'_> {

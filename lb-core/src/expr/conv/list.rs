@@ -163,8 +163,10 @@ impl Operand {
 fn prepare_bytes(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
     for at in 0..args.len().min(2) {
         let operand = Operand::parse(args.str(at).unwrap_or(""))?;
-        if matches!(operand, Operand::Number(value) if value < 0) {
-            return Err(format!("invalid argument {}: must not be negative", at + 1));
+        // From where on, and how many: none at all would be no use.
+        if matches!(operand, Operand::Number(value) if value < at as i64) {
+            let wanted = if at == 0 { "non-negative" } else { "positive" };
+            return Err(format!("invalid argument {}: expects a {wanted} integer", at + 1));
         }
         args.set(at, Arg::Prepared(Arc::new(operand)));
     }
