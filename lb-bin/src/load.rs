@@ -4,11 +4,12 @@ use crate::args::{Format, RunArgs};
 use crate::registry;
 use crate::report::{self, Dialect};
 use crate::world::{Includes, ProcessEnv, World};
-use cfg_haproxy::{Host, Source};
-use lb_core::diag::{Diagnostics, SourceMap};
+use cfg_haproxy::{Host, Source, Tree};
+use lb_core::diag::Diagnostics;
 use lb_core::spec::{Origin, Spec};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Files that cannot be used; what is wrong has been rendered.
 #[derive(Debug)]
@@ -25,20 +26,21 @@ pub(crate) struct Haproxy {
     pub spec: Spec,
     /// Warnings, rendered.
     pub text: String,
+    /// The text that it comes from.
+    pub tree: Arc<Tree>,
     origins: cfg_haproxy::Origins,
-    sources: SourceMap,
 }
 
 impl Haproxy {
     /// Nothing to run yet.
     fn nothing() -> Self {
-        let (origins, sources) = (cfg_haproxy::Origins::default(), SourceMap::default());
-        Self { spec: Spec::default(), text: String::new(), origins, sources }
+        let (origins, tree) = (cfg_haproxy::Origins::default(), Arc::default());
+        Self { spec: Spec::default(), text: String::new(), tree, origins }
     }
 
     /// The place an object of the specification came from, as `FILE:LINE`.
     pub(crate) fn place(&self, origin: Origin) -> Option<String> {
-        let (file, at) = self.sources.locate(self.origins.span(origin)?)?;
+        let (file, at) = self.tree.sources().locate(self.origins.span(origin)?)?;
         Some(format!("{file}:{}", at.line))
     }
 }
@@ -71,13 +73,13 @@ fn haproxy_files(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
     let facts = registry::facts(args);
     let host = Host { files: world, names: world };
     let loaded = cfg_haproxy::load(&sources, &ProcessEnv, &facts, host, &registry::registry());
-    let sources = loaded.tree.sources().clone();
-    let text = report::render(&sources, &loaded.diagnostics, args.format, Dialect::Haproxy);
+    let sources = loaded.tree.sources();
+    let text = report::render(sources, &loaded.diagnostics, args.format, Dialect::Haproxy);
     if let Some(status) = judge(&loaded.diagnostics, args.strict) {
         return Err(Rejected { text, status });
     }
     let spec = loaded.spec;
-    Ok(Haproxy { spec, text, origins: loaded.origins, sources })
+    Ok(Haproxy { spec, text, tree: Arc::new(loaded.tree), origins: loaded.origins })
 }
 
 /// Names and texts of files and of the files in directories.

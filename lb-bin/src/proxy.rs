@@ -12,6 +12,7 @@ use lb_core::rt::{Event, Server, ServerError, Sockets, processors};
 use lb_core::spec::ProcessSpec;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -44,7 +45,7 @@ pub(crate) fn set_up(
     }
     let workers = process.threads.unwrap_or_else(processors);
     let identity = Identity::of(&process).map_err(|e| e.to_string())?;
-    let options = registry::options(workers, world);
+    let options = registry::options(workers, world, Arc::clone(&loaded.tree));
     let server = Server::new(loaded.spec.clone(), options, sockets).map_err(|e| explain(&loaded, &e))?;
     let chroot = process.chroot.as_deref().map(Path::new);
     let groups = confine(chroot, identity).map_err(|e| format!("[haproxy.main()] {e}"))?;
@@ -152,7 +153,7 @@ impl Running {
     }
 
     fn reload(&self, loaded: &Haproxy, world: &World, sockets: &mut Sockets) -> Result<(), String> {
-        let options = registry::options(0, world);
+        let options = registry::options(0, world, Arc::clone(&loaded.tree));
         self.server.reload(loaded.spec.clone(), options, sockets).map_err(|e| explain(loaded, &e))
     }
 

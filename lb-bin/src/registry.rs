@@ -2,11 +2,11 @@
 
 use crate::args::RunArgs;
 use crate::version;
-use crate::world::World;
-use cfg_haproxy::Facts;
+use crate::world::{ProcessEnv, World};
+use cfg_haproxy::{Facts, Host, Tree, runtime};
 use lb_core::expr::Registry;
 use lb_core::rt::{Dialect, ServerOptions};
-use lb_core::spec::VariableValue;
+use lb_core::spec::{ProxySpec, ServerSpec, VariableValue};
 use std::sync::Arc;
 
 /// All fetches, converters and ACLs.
@@ -17,10 +17,10 @@ pub(crate) fn registry() -> Registry {
 }
 
 /// The drivers of all protocols, reading certificates from `world`.
-pub(crate) fn options(workers: usize, world: &World) -> ServerOptions {
+pub(crate) fn options(workers: usize, world: &World, tree: Arc<Tree>) -> ServerOptions {
     let mut options = ServerOptions::new(workers).protocol(lb_proto_http::proxy::factory);
     options.product = version::PRODUCT;
-    options.dialect = Some(Arc::new(Words(registry())));
+    options.dialect = Some(Arc::new(Words { registry: registry(), tree, world: world.clone() }));
     #[cfg(feature = "tls")]
     {
         options.files = Box::new(world.clone());
@@ -32,11 +32,21 @@ pub(crate) fn options(workers: usize, world: &World) -> ServerOptions {
 
 /// Reads what commands say in words of an haproxy.cfg.
 #[derive(Debug)]
-struct Words(Registry);
+struct Words {
+    registry: Registry,
+    /// The configuration that runs.
+    tree: Arc<Tree>,
+    world: World,
+}
 
 impl Dialect for Words {
     fn value(&self, words: &[String], format: bool) -> Result<VariableValue, String> {
-        cfg_haproxy::runtime::variable(words, format, &self.0)
+        runtime::variable(words, format, &self.registry)
+    }
+
+    fn server(&self, backend: &ProxySpec, name: &str, words: &[String]) -> Result<ServerSpec, String> {
+        let host = Host { files: &self.world, names: &self.world };
+        runtime::server(&self.tree, backend.name.as_str(), name, words, &self.registry, host, &ProcessEnv)
     }
 }
 

@@ -8,9 +8,10 @@
 
 use lb_core::addr::Endpoint;
 use lb_core::balance::Algorithm;
-use lb_core::rt::{Server, ServerOptions, Sockets};
+use lb_core::rt::{Dialect, Server, ServerOptions, Sockets};
 use lb_core::spec::{
     AccessLevel, Capability, CtlSocket, ListenerSpec, PoolSpec, ProxySpec, ServerAddr, ServerSpec, Spec,
+    VariableValue,
 };
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -18,6 +19,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A directory that goes away with the test.
@@ -64,6 +66,87 @@ fn spec(addrs: [SocketAddr; 2], sockets: Vec<CtlSocket>) -> Spec {
     spec.proxies.extend([front, app]);
     spec.process.ctl = sockets;
     spec
+}
+
+/// Reads `ADDR [weight N] [track NAME]`.
+#[derive(Debug)]
+struct Words;
+
+impl Dialect for Words {
+    fn value(&self, words: &[String], _format: bool) -> Result<VariableValue, String> {
+        Err(format!("cannot read {words:?}"))
+    }
+
+    fn server(&self, _: &ProxySpec, name: &str, words: &[String]) -> Result<ServerSpec, String> {
+        let addr = words[0].parse::<SocketAddr>().map_err(|e| e.to_string())?;
+        let mut server = ServerSpec::new(name, 0, ServerAddr::fixed(Endpoint::Inet(addr)));
+        for pair in words[1..].chunks(2) {
+            match pair {
+                [word, value] if word == "weight" => server.weight = value.parse().map_err(|_| "weight")?,
+                [word, value] if word == "track" => server.track = Some(value.as_str().into()),
+                other => return Err(format!("unknown keyword '{}'.", other[0])),
+            }
+        }
+        Ok(server)
+    }
+}
+
+/// What the next connections are greeted with.
+fn greetings(server: &Server, count: usize) -> String {
+    let front = server.addresses().into_iter().find(|(name, _)| name == "front").unwrap().1;
+    let greet = |_| {
+        let mut text = String::new();
+        let mut stream = TcpStream::connect(front).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut byte = [0; 1];
+        if stream.read(&mut byte).unwrap_or(0) == 1 {
+            text.push(char::from(byte[0]));
+        }
+        text
+    };
+    (0..count).map(greet).collect()
+}
+
+#[test]
+fn servers_come_and_go_while_others_serve() {
+    let dir = Dir::new("dynamic");
+    let path = dir.path("sock");
+    let mut options = ServerOptions::new(2);
+    options.dialect = Some(Arc::new(Words));
+    let mut spec = spec(anywhere(), vec![unix(&path)]);
+    spec.proxies[1].pool.servers[1].pinned = true;
+    let server = Server::new(spec, options, &mut Sockets::new()).unwrap();
+    server.start().unwrap();
+    let third = greeter("3");
+    let ask = |line: &str| ask(&path, line);
+    assert_eq!(greetings(&server, 2), "12");
+    assert_eq!(
+        ask("add server app/s1 127.0.0.1:1"),
+        "Already exists a server with the same name in backend.\n\n"
+    );
+    assert_eq!(ask("add server app/s3 127.0.0.1:1 foo 1"), "unknown keyword 'foo'.\n\n");
+    let no_check = "unable to use app/s1 for tracking as it does not have any check nor agent enabled.\n\n";
+    assert_eq!(ask("add server app/s3 127.0.0.1:1 track s1"), no_check);
+    assert_eq!(ask(&format!("add server app/s3 {third} weight 2")), "New server registered.\n\n");
+    // In maintenance until it is enabled.
+    assert!(ask("show servers state app").contains("\n3 app 3 s3 127.0.0.1 0 1 2 2 "));
+    assert!(!greetings(&server, 4).contains('3'));
+    assert_eq!(ask("enable server app/s3"), "\n");
+    let four = greetings(&server, 4);
+    assert_eq!((four.matches('1').count(), four.matches('2').count(), four.matches('3').count()), (1, 1, 2));
+    assert_eq!(ask("del server app/s3"), "Only servers in maintenance mode can be deleted.\n\n");
+    assert!(ask("del server app/s2").starts_with("This server cannot be removed at runtime"));
+    assert_eq!(ask("disable server app/s1"), "\n");
+    assert_eq!(ask("wait 10s srv-removable app/s1; del server app/s1"), "Done.\n\nServer deleted.\n\n");
+    // The places of the others have moved; they serve as before.
+    assert!(!greetings(&server, 6).contains('1'));
+    assert_eq!(ask("del server app/s1"), "No such server.\n\n");
+    assert_eq!(ask(&format!("add server app/s4 {third}")), "New server registered.\n\n");
+    assert!(ask("show servers state app").contains("\n3 app 1 s4 "), "the lowest free number");
+    assert_eq!(
+        ask("wait 1 srv-removable app/s3"),
+        "Failed. Only servers in maintenance mode can be deleted.\n\n"
+    );
 }
 
 fn start(spec: Spec) -> Server {

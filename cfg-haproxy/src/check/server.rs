@@ -427,8 +427,9 @@ impl<'t> Checker<'t, '_> {
     pub(crate) fn check_port_missing(server: &Server<'t>) -> bool {
         let o = &server.options;
         let own = o.port.is_some() || o.addr.as_ref().is_some_and(|a| a.port().is_some());
-        // A name may have any port by the time it is known; only addresses can be judged now.
-        let inet = matches!(server.address.place, Where::Ip(_) | Where::Wildcard(_));
+        // A name may have any port by the time it is known, and so may an address that is yet to be set; only real
+        // addresses can be judged now.
+        let inet = matches!(server.address.place, Where::Ip(ip) if !ip.is_unspecified());
         o.check
             && inet
             && !own

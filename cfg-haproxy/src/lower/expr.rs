@@ -44,6 +44,8 @@ pub(super) struct Context<'h> {
     env: &'h dyn Env,
     proxy: Option<String>,
     lists: Lists,
+    /// Servers that something names, `backend/server`.
+    pinned: HashSet<String>,
     /// What is being built, for saying what uses a list.
     at: Span,
     names: Known,
@@ -105,6 +107,7 @@ impl<'h> Context<'h> {
             env,
             proxy: None,
             lists: Lists::default(),
+            pinned: HashSet::new(),
             at: Span::default(),
             names: Known::new(config),
             registry,
@@ -119,6 +122,16 @@ impl<'h> Context<'h> {
 
     pub(super) fn into_lists(self) -> Vec<PatternList> {
         self.lists.all
+    }
+
+    /// Takes note that something names a server of `backend`.
+    pub(super) fn pin(&mut self, backend: &str, server: &str) {
+        self.pinned.insert(format!("{backend}/{server}"));
+    }
+
+    /// Whether something names a server.
+    pub(super) fn is_pinned(&self, backend: &str, server: &str) -> bool {
+        self.pinned.contains(&format!("{backend}/{server}"))
     }
 
     /// Where the words being built stand, `file 'haproxy.cfg' line 12`.
@@ -210,6 +223,12 @@ impl Build for Context<'_> {
             }
             _ => (true, ""),
         };
+        if kind == ArgType::Server {
+            match name.split_once('/') {
+                Some((backend, server)) => self.pin(backend, server),
+                None => self.pin(&self.proxy.clone().unwrap_or_default(), name),
+            }
+        }
         if known { Ok(()) } else { Err(format!("unable to find {what} '{name}'")) }
     }
 }

@@ -166,6 +166,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         http.redirects = self.redirects(making);
         for clause in &making.proxy.lists.use_servers {
             let Some(word) = clause.words.first() else { continue };
+            self.context.pin(making.proxy.name, word.text);
             if let Ok(condition) = self.clause_condition(clause, making, "use-server") {
                 http.servers.push(Rule::new(ServerName::new(word.text), condition));
             }

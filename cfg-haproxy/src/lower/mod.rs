@@ -82,6 +82,11 @@ pub fn lower<'t>(
         users: Arc::default(),
     };
     let mut spec = lowerer.spec();
+    for proxy in &mut spec.proxies {
+        for server in &mut proxy.pool.servers {
+            server.pinned = lowerer.context.is_pinned(proxy.name.as_str(), server.name.as_str());
+        }
+    }
     spec.lists = lowerer.context.into_lists();
     Lowered { spec, origins: lowerer.origins, diagnostics: lowerer.out }
 }

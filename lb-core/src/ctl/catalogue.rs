@@ -113,7 +113,7 @@ const ENTRIES: &[Entry] = &[
     entry(&["shutdown", "sessions", "server"], Admin, "shutdown sessions server <bk>/<srv>", "end every session of a server", server::shutdown_sessions),
     entry(&["unpublish", "backend"], Admin, "unpublish backend <bk>", "let rules pass over a backend", backends::unpublish),
     entry(&["user"], User, "user", "lower the level of this connection to user", process::user),
-    entry(&["wait"], User, "wait {-h|<delay_ms>}", "wait before the next command", process::wait),
+    entry(&["wait"], User, "wait {-h|<delay_ms>} [cond]", "wait before the next command, or for a condition", process::wait),
     entry(&["help"], User, "help [<command>]", "list all commands, or those like this one", help),
     entry(&["prompt"], User, "prompt [help | n | i | p | timed ]*", "toggle the interactive mode with prompt", process::prompt),
     entry(&["quit"], User, "quit", "end the connection", process::quit),

@@ -146,6 +146,12 @@ pub trait Control {
         Err(ControlError::Unsupported)
     }
 
+    /// Whether a server can be removed now; [`ControlError::Busy`] if only its sessions are in the way.
+    fn removable(&self, backend: &ProxyName, server: &ServerName) -> Result<(), ControlError> {
+        let _ = (backend, server);
+        Err(ControlError::Unsupported)
+    }
+
     /// Ends a session; false if there is none of this number.
     fn shutdown_session(&self, id: u64) -> bool;
 
@@ -219,6 +225,9 @@ pub enum ControlError {
     /// The configuration disabled the backend.
     #[error("No effect on a disabled backend.")]
     Disabled,
+    /// The server still has sessions.
+    #[error("Server still has connections attached to it, cannot remove it.")]
+    Busy,
     /// This build or configuration cannot do it.
     #[error("This is not supported.")]
     Unsupported,

@@ -4,8 +4,8 @@ use super::catalogue::Exec;
 use super::control::{GlobalChange, SocketLevel};
 use super::parse::Request;
 use super::reply::{Reply, Severity};
-use super::server::refusal;
-use super::session::{Mode, SeverityOutput};
+use super::server::{find, refusal};
+use super::session::{Mode, SeverityOutput, Wait};
 use std::time::Duration;
 
 pub(super) fn clear_counters(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Reply> {
@@ -172,9 +172,10 @@ pub(super) fn quit(exec: &mut Exec<'_>, _: &Request) -> Result<Reply, Reply> {
     Ok(Reply::empty())
 }
 
-const WAIT: &str = "Usage: wait {-h|<duration>}
+const WAIT: &str = "Usage: wait {-h|<duration>} [srv-removable <backend>/<server>]
   -h          display this help
   <duration>  how long to wait, in milliseconds unless a unit follows: us, ms, s, m, h, d
+  srv-removable <backend>/<server>  wait no longer than until this server can be removed
 ";
 
 pub(super) fn wait(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Reply> {
@@ -183,10 +184,15 @@ pub(super) fn wait(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Repl
         "-h" => Ok(Reply::message(Severity::Notice, WAIT)),
         delay => {
             let delay = duration(delay, 1000).ok_or_else(|| Reply::error("Invalid duration."))?;
-            if !request.words.at(2).is_empty() {
-                return Err(Reply::error("This condition is not supported, only waiting for time is."));
-            }
-            exec.state.wait = Some(delay);
+            let removable = match (request.words.at(2), request.words.at(3)) {
+                ("", _) => None,
+                ("srv-removable", "") => {
+                    return Err(Reply::error("Missing server name (<backend>/<server>)."));
+                }
+                ("srv-removable", word) => Some(find(exec.control, word)?),
+                _ => return Err(Reply::error(WAIT)),
+            };
+            exec.state.wait = Some(Wait { limit: delay, removable });
             Ok(Reply::empty())
         }
     }

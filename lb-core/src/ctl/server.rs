@@ -49,6 +49,11 @@ impl<'a> Found<'a> {
     }
 }
 
+/// The backend and the server that a word names.
+pub(super) fn find(control: &dyn Control, word: &str) -> Result<(ProxyName, ServerName), Reply> {
+    Found::new(control, word).map(|found| (found.backend, found.server))
+}
+
 pub(super) fn refusal(error: &ControlError) -> Reply {
     Reply::error(error.to_string())
 }

@@ -6,9 +6,10 @@
 //! Unless a prompt was asked for, one line is answered and the connection ends, as scripts expect.
 
 use super::catalogue::{self, Exec};
-use super::control::{Control, SocketLevel};
+use super::control::{Control, ControlError, SocketLevel};
 use super::parse::{self, Line, Request};
 use super::reply::Reply;
+use crate::name::{ProxyName, ServerName};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,16 @@ pub(super) enum SeverityOutput {
     Word,
 }
 
+/// What `wait` waits for: time, or a server that can be removed.
+#[derive(Clone, Debug)]
+pub(super) struct Wait {
+    pub(super) limit: Duration,
+    pub(super) removable: Option<(ProxyName, ServerName)>,
+}
+
+/// How often a condition is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// What commands may change about their connection.
 #[derive(Debug)]
 pub(super) struct State {
@@ -61,7 +72,7 @@ pub(super) struct State {
     pub(super) experimental: bool,
     pub(super) timeout: Option<Duration>,
     pub(super) quit: bool,
-    pub(super) wait: Option<Duration>,
+    pub(super) wait: Option<Wait>,
 }
 
 /// One connection.
@@ -76,6 +87,10 @@ pub struct Session {
     /// A line whose payload is still coming.
     payload: Option<(Line, String)>,
     waiting_until: Option<Instant>,
+    /// The server that is waited for.
+    awaited: Option<(ProxyName, ServerName)>,
+    /// When to look at it next.
+    look_at: Instant,
     idle_until: Instant,
     ended: bool,
     closed: bool,
@@ -102,6 +117,8 @@ impl Session {
             pending: VecDeque::new(),
             payload: None,
             waiting_until: None,
+            awaited: None,
+            look_at: now,
             idle_until: now + limits.idle,
             ended: false,
             closed: false,
@@ -132,16 +149,29 @@ impl Session {
 
     /// The instant of [`poll_timeout`](Self::poll_timeout) has passed. Calling early is harmless.
     pub fn handle_timeout(&mut self, now: Instant, control: &dyn Control) {
-        if self.waiting_until.is_some_and(|until| now >= until) {
+        if let Some(reply) = self.waited(now, control) {
             self.waiting_until = None;
+            self.awaited = None;
             self.idle_until = now + self.state.timeout.unwrap_or(self.limits.idle);
-            self.answer(&Reply::empty());
+            self.answer(&reply);
             if self.pending.is_empty() {
                 self.end_of_line(control);
             }
             self.advance(now, control);
         } else if self.waiting_until.is_none() && now >= self.idle_until {
             self.closed = true;
+        }
+    }
+
+    /// The answer to a wait that is over.
+    fn waited(&mut self, now: Instant, control: &dyn Control) -> Option<Reply> {
+        let over = self.waiting_until? <= now;
+        let Some((backend, server)) = &self.awaited else { return over.then(Reply::empty) };
+        self.look_at = now + LOOK;
+        match control.removable(backend, server) {
+            Ok(()) => Some(Reply::info("Done.")),
+            Err(ControlError::Busy) if !over => None,
+            Err(refused) => Some(Reply::error(format!("Failed. {refused}"))),
         }
     }
 
@@ -152,7 +182,11 @@ impl Session {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due. The answer changes after every `handle_*`.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        (!self.closed).then(|| self.waiting_until.unwrap_or(self.idle_until))
+        let due = match (self.waiting_until, &self.awaited) {
+            (Some(until), Some(_)) => until.min(self.look_at),
+            (until, _) => until.unwrap_or(self.idle_until),
+        };
+        (!self.closed).then_some(due)
     }
 
     /// Whether the connection is to be closed once everything is written.
@@ -232,8 +266,12 @@ impl Session {
             return;
         }
         match self.state.wait.take() {
-            // A wait beyond what the clock can express waits for as long as the peer stays.
-            Some(delay) => self.waiting_until = now.checked_add(delay).or(Some(now + self.limits.idle)),
+            Some(wait) => {
+                // A wait beyond what the clock can express waits for as long as the peer stays.
+                self.waiting_until = now.checked_add(wait.limit).or(Some(now + self.limits.idle));
+                self.awaited = wait.removable;
+                self.look_at = now;
+            }
             None => self.answer(&reply),
         }
     }

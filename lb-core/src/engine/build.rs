@@ -102,13 +102,68 @@ impl Plan {
                 std::mem::take(&mut proxy.pool.servers).into_iter().enumerate().map(server).collect();
             let state = before.map_or_else(|| ProxyState::new(workers), |p| Arc::clone(&p.state));
             let (routes, default_backend) = routes;
-            let plan =
-                ProxyPlan { index: i, spec: proxy, state, routes, default_backend, servers, pool, log };
+            let plan = ProxyPlan {
+                index: i,
+                spec: proxy,
+                state,
+                routes,
+                default_backend,
+                servers,
+                pool,
+                log,
+                fullconn,
+            };
             proxies.push(Arc::new(plan));
         }
         let generation = old.map_or(1, |plan| plan.generation + 1);
         let plan = Self { generation, process, proxies, backends: index.backends, tables, lists, variables };
         Ok((plan, events))
+    }
+
+    /// This plan with other servers in the proxy at `index`, which keeps what it knows of those of the same names;
+    /// everything else is shared with this plan.
+    ///
+    /// # Errors
+    /// What is wrong with the servers; nothing has changed then.
+    pub fn with_servers(
+        &self,
+        index: usize,
+        servers: Vec<ServerSpec>,
+        workers: usize,
+        now: Clock,
+    ) -> Result<(Self, Events), BuildError> {
+        let old = &self.proxies[index];
+        let mut proxy = ProxyPlan::clone(old);
+        proxy.spec.pool.servers = servers;
+        let refuse =
+            |message: String| BuildError { problems: vec![Problem { origin: proxy.spec.origin, message }] };
+        for server in &proxy.spec.pool.servers {
+            let Some(track) = &server.track else { continue };
+            let (owner, tracked) = match track.split_once('/') {
+                Some((pool, name)) if pool != proxy.spec.name.as_str() => {
+                    (self.backend(pool).map(|p| &p.spec), name)
+                }
+                Some((_, name)) => (Some(&proxy.spec), name),
+                None => (Some(&proxy.spec), &**track),
+            };
+            if owner.is_none_or(|p| !p.pool.servers.iter().any(|s| s.name.as_str() == tracked)) {
+                return Err(refuse(format!(
+                    "unable to find required proxy or server for tracking: '{track}'."
+                )));
+            }
+        }
+        let (pool, events) =
+            pool(&proxy.spec, Some(old), proxy.fullconn, workers, now).map_err(|e| refuse(e.to_string()))?;
+        let known = |spec: &ServerSpec| old.servers.iter().find(|s| s.spec.name == spec.name);
+        let server = |(index, spec): (usize, &ServerSpec)| match known(spec) {
+            Some(server) if server.index == index => Arc::clone(server),
+            _ => Arc::new(ServerPlan { index, spec: spec.clone() }),
+        };
+        proxy.servers = proxy.spec.pool.servers.iter().enumerate().map(server).collect();
+        proxy.pool = pool;
+        let mut plan = self.clone();
+        plan.proxies[index] = Arc::new(proxy);
+        Ok((plan, events.into_iter().map(|event| (index, event)).collect()))
     }
 
     /// The proxy of this plan that `spec` continues.
@@ -301,6 +356,7 @@ fn server_def(server: &ServerSpec) -> ServerDef {
     def.slowstart = server.slowstart;
     def.cookie = server.cookie.clone();
     def.disabled = server.disabled;
+    def.dynamic = server.dynamic;
     def.track = server.track.as_ref().map(|track| match track.split_once('/') {
         Some((pool, name)) => TrackDef::new(Some(pool.into()), name),
         None => TrackDef::new(None, &**track),

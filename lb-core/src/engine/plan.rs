@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One generation of the configuration, compiled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     pub(super) generation: u64,
     pub(super) process: Arc<ProcessSpec>,
@@ -72,7 +72,7 @@ impl Plan {
 }
 
 /// One proxy, compiled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProxyPlan {
     /// Its place in the plan.
@@ -91,6 +91,8 @@ pub struct ProxyPlan {
     pub pool: Arc<Pool>,
     /// Own and global log targets together.
     pub log: LogPlan,
+    /// The load at which servers reach their full limit.
+    pub(super) fullconn: u32,
 }
 
 impl ProxyPlan {
@@ -121,7 +123,7 @@ impl ProxyPlan {
 }
 
 /// Where a proxy's lines go.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct LogPlan {
     /// The targets.
@@ -129,7 +131,7 @@ pub struct LogPlan {
 }
 
 /// One log target.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TargetPlan {
     /// What it was compiled from.

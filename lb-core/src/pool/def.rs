@@ -94,6 +94,8 @@ pub struct ServerDef {
     pub cookie: Option<Arc<str>>,
     /// Starts in maintenance.
     pub disabled: bool,
+    /// Added at run time: starts in maintenance by order, its checks switched off.
+    pub dynamic: bool,
     /// The server whose state it follows.
     pub track: Option<TrackDef>,
     /// State at start and after maintenance.
@@ -129,6 +131,7 @@ impl ServerDef {
             slowstart: Duration::ZERO,
             cookie: None,
             disabled: false,
+            dynamic: false,
             track: None,
             init_state: InitState::Unset,
             check: None,

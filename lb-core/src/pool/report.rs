@@ -63,7 +63,10 @@ impl Pool {
         core.slots
             .get(server.index())
             .and_then(|slot| Some((slot, slot.state.monitor(kind)?)))
-            .is_some_and(|(slot, monitor)| monitor.is_running() && !slot.state.admin.is_maint())
+            // An agent is asked in maintenance too: its answer may end it.
+            .is_some_and(|(slot, monitor)| {
+                monitor.is_running() && (kind == CheckKind::Agent || !slot.state.admin.is_maint())
+            })
     }
 
     /// The last finished check of a server.

@@ -65,7 +65,13 @@ impl ServerState {
             downtime: Duration::ZERO,
             def,
         };
-        if state.def.disabled {
+        if state.def.dynamic {
+            state.admin = AdminFlags::FORCED_MAINT;
+            state.op = OpState::Stopped;
+            for monitor in [&mut state.check, &mut state.agent].into_iter().flatten() {
+                monitor.set_enabled(false);
+            }
+        } else if state.def.disabled {
             state.admin = AdminFlags::FORCED_MAINT | AdminFlags::CONFIG_MAINT;
             state.op = OpState::Stopped;
             if let Some(check) = &mut state.check {

@@ -1,17 +1,19 @@
 //! The running server as commands and the statistics page see it.
 
+use super::Worker;
 use super::accept::{Limits, ListenerRun};
 use super::connection::Stamp;
 use super::ctl_socket::CtlSockets;
 use super::generation::Generation;
+use super::health::Checks;
 use super::server::{Key, Product, ServerOptions};
 use super::sessions::Entry;
 use super::snapshot;
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
 use crate::ctl::{
-    BackendChange, CliSocket, Control, ControlError, FrontendChange, GlobalChange, Proxy, ServerChange,
-    ServerConnections, ServerState, SessionFilter, SessionLine, WeightChange,
+    AddServer, BackendChange, CliSocket, Control, ControlError, FrontendChange, GlobalChange, Proxy,
+    ServerChange, ServerConnections, ServerState, SessionFilter, SessionLine, WeightChange,
 };
 use crate::engine::state::Running;
 use crate::engine::{Clock, Engine, ProxyPlan, ServerPlan, assign};
@@ -42,11 +44,18 @@ pub(super) struct Shared {
     pub(super) product: Product,
     /// What the current generation was made with.
     pub(super) options: ArcSwap<ServerOptions>,
+    /// The workers, for checks of servers that come later.
+    pub(super) workers: Vec<Worker>,
+    pub(super) checks: Mutex<Checks>,
     /// The configured limit of connections.
     pub(super) hard_maxconn: AtomicUsize,
 }
 
 impl Shared {
+    pub(super) fn checks(&self) -> MutexGuard<'_, Checks> {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn listeners(&self) -> MutexGuard<'_, HashMap<Key, Arc<ListenerRun>>> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -397,7 +406,12 @@ impl Control for LiveControl {
             | ServerChange::AgentAddr(_)
             | ServerChange::AgentPort(_)
             | ServerChange::AgentSend(_) => self.redirect(backend, server, &change),
-            ServerChange::Fqdn(_) | ServerChange::Tls(_) => Err(ControlError::Unsupported),
+            ServerChange::Fqdn(_) => Err(ControlError::Other(
+                "set server <b>/<s> fqdn failed because no resolution is configured.".to_owned(),
+            )),
+            ServerChange::Tls(_) => Err(ControlError::Other(
+                "'set server <srv> ssl' cannot be set.  default-server should define ssl settings".to_owned(),
+            )),
         }
     }
 
@@ -436,6 +450,18 @@ impl Control for LiveControl {
         }
         self.shared.wake_listeners();
         Ok(())
+    }
+
+    fn add_server(&self, server: AddServer<'_>) -> Result<(), ControlError> {
+        self.add(server)
+    }
+
+    fn delete_server(&self, backend: &ProxyName, server: &ServerName) -> Result<(), ControlError> {
+        self.remove(backend, server)
+    }
+
+    fn removable(&self, backend: &ProxyName, server: &ServerName) -> Result<(), ControlError> {
+        self.may_remove(backend, server)
     }
 
     fn shutdown_session(&self, id: u64) -> bool {

@@ -123,7 +123,7 @@ impl Dial<'_> {
                 Ok(lease) => lease,
                 Err(error) => return Err((error, trace)),
             };
-            let Some(server) = server_of(self.backend, &lease) else {
+            let Some(server) = server_of(self.generation, self.backend, &lease) else {
                 return Err((DialError::NoServer, trace));
             };
             trace.server = Some(Arc::clone(&server));
@@ -346,7 +346,7 @@ pub async fn open_server(
         stream.write_all(&header).await?;
     }
     #[cfg(feature = "tls")]
-    if let Some(connector) = generation.connector(backend.index, server.index) {
+    if let Some(connector) = generation.connector(backend, server) {
         return connector.connect(stream, ends.sni).await;
     }
     #[cfg(not(feature = "tls"))]
@@ -355,12 +355,13 @@ pub async fn open_server(
 }
 
 /// The server of a slot, as the session's plan has it.
-pub fn server_of(backend: &ProxyPlan, lease: &Lease) -> Option<Arc<ServerPlan>> {
+pub fn server_of(generation: &Generation, backend: &ProxyPlan, lease: &Lease) -> Option<Arc<ServerPlan>> {
     // The pool may know servers of a newer plan; a session of an older one finds them by name.
     let name = lease.server().name();
     let by_place = lease.server().id().and_then(|id| backend.servers.get(id.index()));
     let same = by_place.filter(|s| s.spec.name == *name);
-    same.or_else(|| backend.servers.iter().find(|s| s.spec.name == *name)).cloned()
+    let same = same.or_else(|| backend.servers.iter().find(|s| s.spec.name == *name)).cloned();
+    same.or_else(|| generation.newer_server(backend, name))
 }
 
 /// Longest time to connect to a server that is probably gone.

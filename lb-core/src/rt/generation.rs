@@ -6,6 +6,7 @@ use super::logger::{LogHub, ProxyLogger};
 use crate::balance::ServerId;
 use crate::engine::{Plan, ProxyPlan, ServerPlan};
 use crate::health::HealthEvent;
+use crate::name::ServerName;
 use crate::pool::PoolEvent;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -96,12 +97,9 @@ pub struct Generation {
     /// By proxy index.
     pub(super) protocols: Vec<Arc<dyn Protocol>>,
     /// By proxy index.
-    pub(super) loggers: Vec<ProxyLogger>,
+    pub(super) loggers: Vec<Arc<ProxyLogger>>,
     /// By proxy and server index.
-    pub(super) hooks: Vec<Vec<Arc<ServerHooks>>>,
-    /// By proxy and server index.
-    #[cfg(feature = "tls")]
-    pub(super) connectors: Vec<Vec<Option<super::tls::Connector>>>,
+    pub(super) kits: Vec<Vec<ServerKit>>,
     /// Outlives all generations.
     pub(super) hub: Arc<Hub>,
 }
@@ -121,6 +119,11 @@ pub(super) struct Hub {
 }
 
 impl Hub {
+    /// The current generation; `None` while the server starts or once it is gone.
+    pub(super) fn newest(&self) -> Option<Arc<Generation>> {
+        Some(self.shared.get()?.upgrade()?.current.load_full())
+    }
+
     pub(super) fn new(workers: usize) -> Self {
         let (events, _) = broadcast::channel(256);
         Self {
@@ -132,6 +135,15 @@ impl Hub {
             stopping: AtomicBool::new(false),
         }
     }
+}
+
+/// What belongs to a server beside its plan.
+#[derive(Clone)]
+pub(super) struct ServerKit {
+    pub(super) name: ServerName,
+    pub(super) hooks: Arc<ServerHooks>,
+    #[cfg(feature = "tls")]
+    pub(super) connector: Option<super::tls::Connector>,
 }
 
 impl std::fmt::Debug for Generation {
@@ -167,8 +179,43 @@ impl Generation {
 
     /// How TLS is spoken to a server, if it is.
     #[cfg(feature = "tls")]
-    pub fn connector(&self, proxy: usize, server: usize) -> Option<&super::tls::Connector> {
-        self.connectors.get(proxy)?.get(server)?.as_ref()
+    pub fn connector(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Option<super::tls::Connector> {
+        self.kit(proxy, server.spec.name.as_str(), server.index, |kit| kit.connector.clone())?
+    }
+
+    /// Looks at what belongs to a server. A session of an older generation may know its servers by other places, and a
+    /// pool may have servers that came later: those are looked up in the newest generation.
+    fn kit<T>(
+        &self,
+        proxy: &ProxyPlan,
+        name: &str,
+        index: usize,
+        look: impl Fn(&ServerKit) -> T,
+    ) -> Option<T> {
+        let here = self.kits.get(proxy.index).and_then(|kits| kits.get(index));
+        if let Some(kit) = here.filter(|kit| kit.name.as_str() == name) {
+            return Some(look(kit));
+        }
+        let newest = self.newest()?;
+        let proxy = newest.same(proxy)?;
+        newest.kits.get(proxy.index)?.iter().find(|kit| kit.name.as_str() == name).map(look)
+    }
+
+    /// The generation that is current now; `None` while the server starts or once it is gone.
+    pub(super) fn newest(&self) -> Option<Arc<Self>> {
+        self.hub.newest()
+    }
+
+    /// The proxy of this generation that shares its pool with `proxy`.
+    pub(super) fn same(&self, proxy: &ProxyPlan) -> Option<&Arc<ProxyPlan>> {
+        let alike = |p: &&Arc<ProxyPlan>| Arc::ptr_eq(&p.pool, &proxy.pool);
+        self.plan.proxies().get(proxy.index).filter(alike).or_else(|| self.plan.proxies().iter().find(alike))
+    }
+
+    /// The server of this name as the newest plan has it, for sessions whose own plan is older.
+    pub(super) fn newer_server(&self, proxy: &ProxyPlan, name: &ServerName) -> Option<Arc<ServerPlan>> {
+        let newest = self.newest()?;
+        newest.same(proxy)?.servers.iter().find(|s| s.spec.name == *name).cloned()
     }
 
     /// The running server as commands see it; `None` while it starts or once it is gone.
@@ -177,8 +224,14 @@ impl Generation {
     }
 
     /// What wakes those who use a server of this plan.
-    pub fn hooks(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Option<&Arc<ServerHooks>> {
-        self.hooks.get(proxy.index)?.get(server.index)
+    pub fn hooks(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Option<Arc<ServerHooks>> {
+        self.kit(proxy, server.spec.name.as_str(), server.index, |kit| Arc::clone(&kit.hooks))
+    }
+
+    /// What wakes those who use a server, by its place in the pool now.
+    fn hooks_of(&self, proxy: &ProxyPlan, server: ServerId) -> Option<Arc<ServerHooks>> {
+        let cell = proxy.pool.server(server)?;
+        self.kit(proxy, cell.name().as_str(), server.index(), |kit| Arc::clone(&kit.hooks))
     }
 
     /// Takes note that the machine at `ip` stopped speaking: its servers are avoided, and checked at once.
@@ -198,8 +251,9 @@ impl Generation {
 
     /// The first server of a backend that is suspect, for leaving it out.
     pub fn suspected(&self, backend: &ProxyPlan) -> Option<ServerId> {
-        let hooks = self.hooks.get(backend.index)?;
-        hooks.iter().position(|h| h.is_suspect()).map(|at| ServerId(at as u32))
+        let kits = self.kits.get(backend.index)?;
+        let suspect = kits.iter().find(|kit| kit.hooks.is_suspect())?;
+        backend.pool.by_name(suspect.name.as_str())
     }
 
     /// Waits until sessions on `server` are to be ended.
@@ -212,7 +266,7 @@ impl Generation {
 
     /// Ends all sessions on a server.
     pub fn end_sessions(&self, backend: &ProxyPlan, server: ServerId) {
-        if let Some(hooks) = self.hooks.get(backend.index).and_then(|h| h.get(server.index())) {
+        if let Some(hooks) = self.hooks_of(backend, server) {
             hooks.end.notify_waiters();
         }
     }
@@ -222,6 +276,17 @@ impl Generation {
         if events.is_empty() {
             return;
         }
+        // Events name servers by their places in the pool, which are those of the newest plan.
+        if let Some(newest) = self.newest()
+            && !std::ptr::eq(&raw const *newest, self)
+            && let Some(backend) = newest.same(backend)
+        {
+            return newest.carry_out_all(backend, events);
+        }
+        self.carry_out_all(backend, events);
+    }
+
+    fn carry_out_all(&self, backend: &ProxyPlan, events: Vec<PoolEvent>) {
         let mut queue = self.hub.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.extend(events.into_iter().map(|event| (backend.index, event)));
         drop(queue);
@@ -235,7 +300,7 @@ impl Generation {
     }
 
     fn carry_out(&self, backend: &ProxyPlan, event: PoolEvent) -> Vec<(usize, PoolEvent)> {
-        let hook = |server: ServerId| self.hooks.get(backend.index).and_then(|h| h.get(server.index()));
+        let hook = |server: ServerId| self.hooks_of(backend, server);
         match event {
             PoolEvent::Log(line) => self.log(backend, &line),
             PoolEvent::Changed { server } => {

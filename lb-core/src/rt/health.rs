@@ -1,6 +1,6 @@
 //! Running health checks: one task per checked server, spread over the workers.
 
-use super::generation::{Generation, Redirected};
+use super::generation::{Generation, Hub, Redirected};
 use super::probe::{ProbeSettings, probe};
 use super::{Timer, Worker};
 use crate::addr::Endpoint;
@@ -8,17 +8,20 @@ use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
 use crate::health::{CheckKind, Intervals, Outcome, ProbeSpec, Spread};
 use crate::health::{Schedule, Target};
+use crate::name::{ProxyName, ServerName};
+use crate::pool::Pool;
 use crate::rng::Rng;
 use crate::spec::{AgentSpec, CheckSpec};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+use tokio::task::AbortHandle;
 
 /// One check of one server, as its task sees it.
 struct Check {
-    generation: Arc<Generation>,
-    proxy: usize,
+    hub: Arc<Hub>,
+    backend: ProxyName,
     server: Arc<ServerPlan>,
     kind: CheckKind,
     probe: Arc<dyn ProbeSpec>,
@@ -28,33 +31,70 @@ struct Check {
     node: Arc<str>,
 }
 
-/// Starts the checks of a generation; they end when their tasks are aborted. Each starts after its share of the common
-/// interval, but a check that goes on after a reload keeps its pace.
-pub(super) fn start(generation: &Arc<Generation>, workers: &[Worker]) -> Vec<tokio::task::AbortHandle> {
-    let plan = &generation.plan;
-    let seed = Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id());
-    let mut rng = Rng::new(seed);
-    let mut checks = Vec::new();
-    for proxy in plan.proxies().iter().filter(|p| !p.spec.disabled) {
-        for server in &proxy.servers {
-            if let Some(spec) = &server.spec.check {
-                checks.push((health(generation, proxy, server, spec), proxy.spec.pool.spread_checks));
+/// The running checks of a server.
+#[derive(Debug, Default)]
+pub(super) struct Checks(Vec<(ProxyName, ServerName, AbortHandle)>);
+
+impl Checks {
+    /// Ends all checks and starts those of a generation. Each starts after its share of the common interval, but a check
+    /// that goes on after a reload keeps its pace.
+    pub(super) fn restart(&mut self, generation: &Arc<Generation>, workers: &[Worker]) {
+        for (_, _, task) in self.0.drain(..) {
+            task.abort();
+        }
+        let proxies = generation.plan.proxies().iter().filter(|p| !p.spec.disabled);
+        let all = proxies.flat_map(|p| p.servers.iter().flat_map(move |s| of_server(generation, p, s)));
+        self.start(all.collect(), workers);
+    }
+
+    /// Starts the checks of a server that was added.
+    pub(super) fn add(
+        &mut self,
+        generation: &Arc<Generation>,
+        proxy: &ProxyPlan,
+        server: &Arc<ServerPlan>,
+        workers: &[Worker],
+    ) {
+        self.start(of_server(generation, proxy, server).collect(), workers);
+    }
+
+    /// Ends the checks of a server that is removed.
+    pub(super) fn remove(&mut self, proxy: &ProxyName, server: &ServerName) {
+        self.0.retain(|(of, name, task)| {
+            let other = of != proxy || name != server;
+            if !other {
+                task.abort();
             }
-            if let Some(spec) = &server.spec.agent {
-                checks.push((agent(generation, proxy, server, spec), proxy.spec.pool.spread_checks));
-            }
+            other
+        });
+    }
+
+    fn start(&mut self, checks: Vec<(Check, u32)>, workers: &[Worker]) {
+        let seed = Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id());
+        let mut rng = Rng::new(seed);
+        let mut spread = Spread::new(checks.iter().map(|(c, _)| c.intervals.inter));
+        for (i, (check, percent)) in checks.into_iter().enumerate() {
+            let delay = spread.first_delay(check.intervals.inter, percent, &mut rng);
+            let worker = &workers[(self.0.len() + i) % workers.len()];
+            let timer = worker.timers().timer();
+            let rng = Rng::new(seed.wrapping_add(i as u64));
+            let (backend, server) = (check.backend.clone(), check.server.spec.name.clone());
+            let task = worker.spawn(check.run(delay, timer, rng, percent)).abort_handle();
+            self.0.push((backend, server, task));
         }
     }
-    let mut spread = Spread::new(checks.iter().map(|(c, _)| c.intervals.inter));
-    let mut handles = Vec::new();
-    for (i, (check, percent)) in checks.into_iter().enumerate() {
-        let delay = spread.first_delay(check.intervals.inter, percent, &mut rng);
-        let worker = &workers[i % workers.len()];
-        let timer = worker.timers().timer();
-        let rng = Rng::new(seed.wrapping_add(i as u64));
-        handles.push(worker.spawn(check.run(delay, timer, rng, percent)).abort_handle());
-    }
-    handles
+}
+
+/// The checks of a server, with the percentage by which their intervals vary.
+fn of_server(
+    generation: &Arc<Generation>,
+    proxy: &ProxyPlan,
+    server: &Arc<ServerPlan>,
+) -> impl Iterator<Item = (Check, u32)> {
+    let spread = proxy.spec.pool.spread_checks;
+    let checked = server.spec.check.as_ref().map(|spec| health(generation, proxy, server, spec));
+    let asked = server.spec.agent.as_ref().map(|spec| agent(generation, proxy, server, spec));
+    checked.into_iter().chain(asked).map(move |check| (check, spread))
 }
 
 fn health(
@@ -72,7 +112,7 @@ fn health(
     };
     #[cfg(feature = "tls")]
     if spec.tls.is_some() {
-        settings.tls = generation.connector(proxy.index, server.index).cloned();
+        settings.tls = generation.connector(proxy, server);
     }
     let schedule = Schedule {
         inter: spec.inter,
@@ -80,8 +120,8 @@ fn health(
         connect: spec.connect.or(proxy.spec.timeouts.connect),
     };
     Check {
-        generation: Arc::clone(generation),
-        proxy: proxy.index,
+        hub: Arc::clone(&generation.hub),
+        backend: proxy.spec.name.clone(),
         server: Arc::clone(server),
         kind: CheckKind::Health,
         probe: Arc::clone(&spec.probe),
@@ -101,8 +141,8 @@ fn agent(
     let schedule = Schedule { inter: spec.inter, ..Schedule::default() };
     let send = spec.send.as_deref().unwrap_or_default();
     Check {
-        generation: Arc::clone(generation),
-        proxy: proxy.index,
+        hub: Arc::clone(&generation.hub),
+        backend: proxy.spec.name.clone(),
         server: Arc::clone(server),
         kind: CheckKind::Agent,
         probe: Arc::new(crate::health::AgentProbe::new(send.to_vec())),
@@ -115,9 +155,11 @@ fn agent(
 
 impl Check {
     async fn run(self, first: Duration, timer: Timer, mut rng: Rng, spread: u32) {
-        let generation = Arc::clone(&self.generation);
-        let proxy = generation.plan.proxy(self.proxy);
-        let Some(hooks) = generation.hooks(proxy, &self.server) else { return };
+        let Some((pool, hooks)) = self.place().map(|(generation, proxy)| {
+            (Arc::clone(&proxy.pool), generation.hooks(&proxy, &self.server).unwrap_or_default())
+        }) else {
+            return;
+        };
         let mut due = Instant::now() + first;
         loop {
             // A wish for an earlier check is looked at whenever one is voiced, and shortens the wait.
@@ -129,30 +171,41 @@ impl Check {
                         if hooks.check_now.swap(false, Relaxed) {
                             break;
                         }
-                        let wait = self.delay(proxy, &mut rng, spread).unwrap_or(self.intervals.inter);
+                        let wait = self.delay(&pool, &mut rng, spread).unwrap_or(self.intervals.inter);
                         due = due.min(Instant::now() + wait);
                     }
                 }
             }
-            let Some(id) = self.id(proxy) else { return };
-            if proxy.pool.is_checked(id, self.kind) {
-                self.once(proxy, id).await;
+            let Some(id) = self.id(&pool) else { return };
+            if pool.is_checked(id, self.kind) && self.once(id).await.is_none() {
+                return;
             }
-            due = Instant::now() + self.delay(proxy, &mut rng, spread).unwrap_or(self.intervals.inter);
+            due = Instant::now() + self.delay(&pool, &mut rng, spread).unwrap_or(self.intervals.inter);
         }
     }
 
-    fn id(&self, proxy: &ProxyPlan) -> Option<ServerId> {
-        proxy.pool.by_name(self.server.spec.name.as_str())
+    /// The generation and the backend as they are now: servers may come and go while a check lives.
+    fn place(&self) -> Option<(Arc<Generation>, Arc<ProxyPlan>)> {
+        let generation = self.hub.newest()?;
+        let proxy = Arc::clone(generation.plan.backend(self.backend.as_str())?);
+        Some((generation, proxy))
     }
 
-    fn delay(&self, proxy: &ProxyPlan, rng: &mut Rng, spread: u32) -> Option<Duration> {
-        proxy.pool.next_check(self.id(proxy)?, self.kind, &self.intervals, spread, rng)
+    fn id(&self, pool: &Pool) -> Option<ServerId> {
+        pool.by_name(self.server.spec.name.as_str())
     }
 
-    async fn once(&self, proxy: &ProxyPlan, id: ServerId) {
+    fn delay(&self, pool: &Pool, rng: &mut Rng, spread: u32) -> Option<Duration> {
+        pool.next_check(self.id(pool)?, self.kind, &self.intervals, spread, rng)
+    }
+
+    /// One check; `None` once the server is gone.
+    async fn once(&self, id: ServerId) -> Option<()> {
+        let (generation, proxy) = self.place()?;
+        let hooks = generation.hooks(&proxy, &self.server)?;
+        let redirected = hooks.redirected().clone();
         let start = Instant::now();
-        let settings = self.current(proxy, id);
+        let settings = self.current(&proxy, id, &redirected);
         let mut target =
             Target::new(proxy.spec.name.as_str(), self.server.spec.name.as_str(), settings.endpoint.inet());
         target.server_addr = proxy.pool.address(id).and_then(|e| e.inet()).or(target.addr);
@@ -164,24 +217,24 @@ impl Check {
         {
             target.tls = settings.tls.is_some();
         }
-        let dialog = match self.redirected().agent_send.filter(|_| self.kind == CheckKind::Agent) {
+        let dialog = match redirected.agent_send.filter(|_| self.kind == CheckKind::Agent) {
             Some(text) => crate::health::AgentProbe::new(text.into_bytes()).start(&target, start),
             None => self.probe.start(&target, start),
         };
         let verdict = probe(dialog, &settings).await;
-        if verdict.outcome() == Outcome::Passed
-            && let Some(hooks) = self.generation.hooks(proxy, &self.server)
-        {
+        if verdict.outcome() == Outcome::Passed {
             hooks.clear();
         }
+        // The server may have another place than when the check began, or none.
+        let id = self.id(&proxy.pool)?;
         let events = proxy.pool.report_check(id, self.kind, &verdict, start.elapsed(), Instant::now());
-        self.generation.report(proxy, events);
+        generation.report(&proxy, events);
+        Some(())
     }
 
     /// The settings with the address the server has now.
-    fn current(&self, proxy: &ProxyPlan, id: ServerId) -> ProbeSettings {
+    fn current(&self, proxy: &ProxyPlan, id: ServerId, redirected: &Redirected) -> ProbeSettings {
         let mut settings = self.settings.clone();
-        let redirected = self.redirected();
         if self.kind == CheckKind::Agent {
             settings.endpoint = redirect(&settings.endpoint, redirected.agent_addr, redirected.agent_port);
             return settings;
@@ -200,12 +253,6 @@ impl Check {
         }
         settings.endpoint = redirect(&settings.endpoint, redirected.check_addr, redirected.check_port);
         settings
-    }
-
-    /// Where an operator wants the check to go.
-    fn redirected(&self) -> Redirected {
-        let proxy = self.generation.plan.proxy(self.proxy);
-        self.generation.hooks(proxy, &self.server).map(|hooks| hooks.redirected().clone()).unwrap_or_default()
     }
 }
 

@@ -16,6 +16,7 @@ mod control;
 mod ctl_socket;
 mod dial;
 mod dialect;
+mod dynamic;
 mod echo;
 mod facts;
 mod first_answer;

@@ -1,13 +1,13 @@
 //! The running server: an engine, its workers, its listeners.
 
+use super::ProxyLogger;
 use super::accept::{Limits, ListenerRun, Target};
 use super::connection::{BoxFuture, ListenerHandle, Protocol, ProtocolFactory};
 use super::control::{LiveControl, Shared};
 use super::ctl_socket::CtlSockets;
 use super::dialect::Dialect;
-use super::generation::{Event, Generation, Hub, ServerHooks};
+use super::generation::{Event, Generation, Hub, ServerKit};
 use super::{ListenError, Workers, listener};
-use super::{ProxyLogger, health};
 use crate::engine::state::{ListenerState, Running};
 use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
 use crate::spec::{ListenerSpec, Origin, ProtocolSpec, Spec};
@@ -17,7 +17,7 @@ use std::collections::hash_map::Entry;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Connections of a process whose configuration sets no limit and whose system has none either.
@@ -152,7 +152,6 @@ pub struct Server {
     shared: Arc<Shared>,
     workers: Workers,
     hub: Arc<Hub>,
-    checks: Mutex<Vec<tokio::task::AbortHandle>>,
 }
 
 /// A driver that a proxy without listeners never uses.
@@ -196,6 +195,7 @@ impl Server {
         let ctl = CtlSockets::new(engine.plan().process(), ctl);
         let limits = Limits::new(count, maxconn, engine.plan().process().maxconnrate);
         hub.logs.open();
+        let workers = Workers::start(count)?;
         let shared = Arc::new(Shared {
             engine: Arc::new(engine),
             current: ArcSwap::new(generation),
@@ -204,11 +204,13 @@ impl Server {
             sockets: ctl,
             product: options.product,
             options: ArcSwap::from_pointee(options),
+            workers: workers.all().to_vec(),
+            checks: Mutex::default(),
             hard_maxconn: AtomicUsize::new(maxconn),
         });
         // The hub is new, so nothing was there before.
         let _ = hub.shared.set(Arc::downgrade(&shared));
-        Ok(Self { shared, workers: Workers::start(count)?, hub, checks: Mutex::default() })
+        Ok(Self { shared, workers, hub })
     }
 
     /// Starts accepting and checking.
@@ -263,9 +265,10 @@ impl Server {
             }
         }
         *listeners = opened.into_iter().map(|(key, opened)| (key, opened.run)).collect();
-        drop(listeners);
+        // The lock is held until the generation is the current one: whoever adds servers builds on it.
         self.adopt(&next, maxconn);
         self.shared.options.store(Arc::new(options));
+        drop(listeners);
         self.shared.sockets.replace(next.plan.process(), ctl);
         self.shared.sockets.start(&self.workers.all()[0], &self.control())?;
         self.hub.logs.start(self.workers.all());
@@ -292,11 +295,7 @@ impl Server {
     }
 
     fn restart_checks(&self, generation: &Arc<Generation>) {
-        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        for check in checks.drain(..) {
-            check.abort();
-        }
-        *checks = health::start(generation, self.workers.all());
+        self.shared.checks().restart(generation, self.workers.all());
     }
 
     /// What happens from now on.
@@ -430,14 +429,14 @@ fn open_ctl(
     })
 }
 
-fn clock() -> Clock {
+pub(super) fn clock() -> Clock {
     Clock::new(Instant::now(), SystemTime::now())
 }
 
 /// Makes what the drivers need for a plan.
-struct Maker<'a> {
-    options: &'a ServerOptions,
-    hub: &'a Arc<Hub>,
+pub(super) struct Maker<'a> {
+    pub(super) options: &'a ServerOptions,
+    pub(super) hub: &'a Arc<Hub>,
 }
 
 impl Maker<'_> {
@@ -454,36 +453,77 @@ impl Maker<'_> {
                 origin: proxy.spec.origin,
             })?);
         }
-        let loggers = plan.proxies().iter().map(|p| ProxyLogger::new(&plan, p, &self.hub.logs)).collect();
-        let hooks = plan.proxies().iter().map(|p| hooks(p, old)).collect();
-        #[cfg(feature = "tls")]
-        let connectors = plan.proxies().iter().map(|p| self.connectors(p)).collect::<Result<_, _>>()?;
+        let logger = |p: &Arc<ProxyPlan>| Arc::new(ProxyLogger::new(&plan, p, &self.hub.logs));
+        let loggers = plan.proxies().iter().map(logger).collect();
+        let kits = plan.proxies().iter().map(|p| self.kits(p, old)).collect::<Result<_, _>>()?;
+        Ok(Generation { protocols, loggers, kits, hub: Arc::clone(self.hub), plan })
+    }
+
+    /// What `before` becomes when one of its proxies has other servers.
+    pub(super) fn edited(
+        &self,
+        plan: Arc<Plan>,
+        before: &Generation,
+        index: usize,
+    ) -> Result<Generation, ServerError> {
+        let mut kits = before.kits.clone();
+        kits[index] = self.kits(plan.proxy(index), Some(before))?;
         Ok(Generation {
-            protocols,
-            loggers,
-            hooks,
-            #[cfg(feature = "tls")]
-            connectors,
+            protocols: before.protocols.clone(),
+            loggers: before.loggers.clone(),
+            kits,
             hub: Arc::clone(self.hub),
             plan,
         })
     }
 
+    /// Finds out whether everything a server needs can be made.
+    pub(super) fn try_server(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Result<(), ServerError> {
+        #[cfg(feature = "tls")]
+        self.connector(proxy, server)?;
+        #[cfg(not(feature = "tls"))]
+        let _ = (proxy, server, self.options.workers);
+        Ok(())
+    }
+
+    /// What belongs to the servers of a proxy, the hooks of the same names kept.
+    pub(super) fn kits(
+        &self,
+        proxy: &ProxyPlan,
+        old: Option<&Generation>,
+    ) -> Result<Vec<ServerKit>, ServerError> {
+        let alike = |p: &&Arc<ProxyPlan>| {
+            p.spec.name == proxy.spec.name && p.spec.capability == proxy.spec.capability
+        };
+        let before = old.and_then(|old| old.plan.proxies().iter().find(alike).map(|p| &old.kits[p.index]));
+        let kit = |server: &Arc<ServerPlan>| {
+            let name = &server.spec.name;
+            let same = before.and_then(|kits| kits.iter().find(|kit| kit.name == *name));
+            Ok(ServerKit {
+                name: name.clone(),
+                hooks: same.map(|kit| Arc::clone(&kit.hooks)).unwrap_or_default(),
+                #[cfg(feature = "tls")]
+                connector: self.connector(proxy, server)?,
+            })
+        };
+        proxy.servers.iter().map(kit).collect()
+    }
+
     #[cfg(feature = "tls")]
-    fn connectors(&self, proxy: &ProxyPlan) -> Result<Vec<Option<super::tls::Connector>>, ServerError> {
-        let mut all = Vec::new();
-        for server in &proxy.servers {
-            // A check may speak TLS where the traffic does not; both use the same settings then.
-            let check = server.spec.check.as_ref().and_then(|c| c.tls.as_ref());
-            let spec = server.spec.tls.as_ref().or(check);
-            let made = spec.map(|spec| super::tls::Connector::new(spec, &*self.options.files)).transpose();
-            all.push(made.map_err(|cause| ServerError::Tls {
-                proxy: proxy.spec.name.to_string(),
-                cause,
-                origin: server.spec.origin,
-            })?);
-        }
-        Ok(all)
+    fn connector(
+        &self,
+        proxy: &ProxyPlan,
+        server: &ServerPlan,
+    ) -> Result<Option<super::tls::Connector>, ServerError> {
+        // A check may speak TLS where the traffic does not; both use the same settings then.
+        let check = server.spec.check.as_ref().and_then(|c| c.tls.as_ref());
+        let spec = server.spec.tls.as_ref().or(check);
+        let made = spec.map(|spec| super::tls::Connector::new(spec, &*self.options.files)).transpose();
+        made.map_err(|cause| ServerError::Tls {
+            proxy: proxy.spec.name.to_string(),
+            cause,
+            origin: server.spec.origin,
+        })
     }
 
     /// The listeners of a generation: those already running, those found in `sockets`, and new ones, each with what it
@@ -574,24 +614,6 @@ fn retarget(generation: &Arc<Generation>, listeners: &HashMap<Key, Opened>) {
             run.wake();
         }
     }
-}
-
-/// The hooks of a proxy's servers, those of the same names kept.
-fn hooks(proxy: &ProxyPlan, old: Option<&Generation>) -> Vec<Arc<ServerHooks>> {
-    let before = old.and_then(|old| {
-        let same = |p: &&Arc<ProxyPlan>| {
-            p.spec.name == proxy.spec.name && p.spec.capability == proxy.spec.capability
-        };
-        old.plan.proxies().iter().find(same).map(|p| (old, p))
-    });
-    let hook = |server: &Arc<ServerPlan>| {
-        let same = before.and_then(|(old, p)| {
-            let found = p.servers.iter().find(|s| s.spec.name == server.spec.name)?;
-            old.hooks(p, found).cloned()
-        });
-        same.unwrap_or_default()
-    };
-    proxy.servers.iter().map(hook).collect()
 }
 
 fn key(proxy: &str, listener: &ListenerSpec) -> Key {

@@ -27,6 +27,10 @@ pub struct ServerSpec {
     pub backup: bool,
     /// Starts in maintenance.
     pub disabled: bool,
+    /// Added at run time: in maintenance and unchecked until an operator says otherwise.
+    pub dynamic: bool,
+    /// Something else of the configuration names it, so it cannot be removed at run time.
+    pub pinned: bool,
     /// Connections (mode tcp) or requests (mode http) at the same time; 0 is unlimited.
     pub maxconn: u32,
     /// Lower bound of a maxconn that follows the load of the backend; 0 means fixed.
@@ -99,6 +103,8 @@ impl ServerSpec {
             weight: 1,
             backup: false,
             disabled: false,
+            dynamic: false,
+            pinned: false,
             maxconn: 0,
             minconn: 0,
             maxqueue: 0,

@@ -74,7 +74,8 @@ pub(super) async fn attach(
     let mut avoid = avoid;
     loop {
         let lease = slot(live, back, backend, avoid).await?;
-        let Some(server) = server_of(backend, &lease) else {
+        let generation = Arc::clone(live.client.session.generation());
+        let Some(server) = server_of(&generation, backend, &lease) else {
             return Err(failure(503, Cause::ServerAbort, Phase::Connect));
         };
         live.client.session.bound_for(backend.index, Some(server.index));
