@@ -310,7 +310,8 @@ impl Control for LiveControl {
 
     fn date(&self) -> String {
         let now = Stamp::now().date;
-        let date = Civil::new(now.as_secs() as i64, 0);
+        let seconds = now.as_secs() as i64;
+        let date = Civil::new(seconds, super::zone::utc_offset(seconds));
         const MONTHS: [&str; 12] =
             ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let month = MONTHS[usize::from(date.month.clamp(1, 12)) - 1];

@@ -173,7 +173,7 @@ impl ProxyLogger {
                 facility: spec.facility,
                 level: severity.max(spec.min_level),
                 date,
-                utc_offset: 0,
+                utc_offset: super::zone::utc_offset(date.as_secs() as i64),
                 hostname: self.hostname.as_deref(),
                 tag: &self.tag,
                 pid: Some(self.pid),

@@ -46,6 +46,7 @@ mod timer;
 pub mod tls;
 mod view;
 mod worker;
+mod zone;
 
 pub use buffer::Buffer;
 #[cfg(feature = "process")]

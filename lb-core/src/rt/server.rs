@@ -183,6 +183,7 @@ impl Server {
     /// # Errors
     /// What went wrong; everything opened is closed again.
     pub fn new(spec: Spec, options: ServerOptions, sockets: &mut Sockets) -> Result<Self, ServerError> {
+        super::zone::prepare();
         let maxconn = spec.process.maxconn.map_or(DEFAULT_MAXCONN, |n| n as usize);
         let count = options.workers.max(1);
         let engine = Engine::build(spec, count, clock())?;

@@ -98,6 +98,17 @@ pub(crate) fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     })
 }
 
+/// Seconds that local time is ahead of UTC at a moment in seconds since the epoch; 0 if the system does not know.
+pub(crate) fn utc_offset(seconds: i64) -> i32 {
+    let time = seconds as libc::time_t;
+    // SAFETY: all-zero is a valid broken-down time: numbers and a null name.
+    let mut local: libc::tm = unsafe { zeroed() };
+    // SAFETY: both pointers are to live variables; the call keeps neither. It reads the zone once, at its first use, under a
+    // lock of its own.
+    let made = unsafe { libc::localtime_r(&raw const time, &raw mut local) };
+    if made.is_null() { 0 } else { i32::try_from(local.tm_gmtoff).unwrap_or(0) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

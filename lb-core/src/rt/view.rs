@@ -89,6 +89,10 @@ impl EngineView for Generation {
         self.plan.table(name)
     }
 
+    fn utc_offset(&self, date: i64) -> i32 {
+        super::zone::utc_offset(date)
+    }
+
     fn pid(&self) -> u32 {
         std::process::id()
     }
