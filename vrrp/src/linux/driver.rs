@@ -424,7 +424,13 @@ fn prepare(spec: &mut Spec) -> Vec<Log> {
     let search = std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
     let left = spec.global.delay_after_boot.saturating_sub(boot_clock());
     spec.global.startup_delay = spec.global.startup_delay.max(left);
-    security::apply(spec, &search)
+    let mut logs = security::apply(spec, &search);
+    if tuning::needs_realtime(spec) {
+        spec.global.process.realtime = Some(tuning::FAST);
+        let text = format!("adverts every 100 ms or faster are sent at real-time priority {}", tuning::FAST);
+        logs.push(Log { severity: Severity::Info, detail: false, text });
+    }
+    logs
 }
 
 /// True if somebody else's removal of a route or a rule has to be noticed.

@@ -8,12 +8,25 @@ use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::sys;
-use crate::spec::ProcessTuning;
+use crate::spec::{Instance, ProcessTuning, Spec};
 
 /// A timer this late says that the thread does not get the processor in time.
 const LATE: Duration = Duration::from_millis(20);
 /// Time between two raises unless told otherwise.
 const DEFAULT_DELAY: Duration = Duration::from_secs(1);
+
+/// The real-time priority of fast adverts unless something else is configured: enough to go before everything ordinary.
+pub(super) const FAST: u8 = 1;
+/// Adverts that often are fast: on a busy machine an ordinary thread can wait for longer than a successor does.
+const FAST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Whether adverts are sent so often that ordinary scheduling may be too late, and nobody said how to schedule.
+pub(super) fn needs_realtime(spec: &Spec) -> bool {
+    let tuning = &spec.global.process;
+    let decided = tuning.realtime.is_some() || tuning.nice.is_some() || tuning.max_auto_realtime.is_some();
+    let fast = |instance: &Instance| instance.advert_interval.duration() <= FAST_INTERVAL;
+    !decided && spec.instances.iter().any(fast)
+}
 
 /// Applies what the specification asks for. What is not permitted is told and left.
 pub(super) fn apply(tuning: &ProcessTuning) -> Vec<String> {
@@ -100,6 +113,19 @@ impl AutoPriority {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fast_adverts_go_before_ordinary_work_unless_the_operator_decided() {
+        let mut spec = Spec::new();
+        let mut instance = Instance::new("i", 1, &spec.global);
+        spec.instances.push(instance.clone());
+        assert!(!needs_realtime(&spec));
+        instance.advert_interval = crate::spec::AdvertInterval::from_centis(1);
+        spec.instances.push(instance);
+        assert!(needs_realtime(&spec));
+        spec.global.process.nice = Some(-10);
+        assert!(!needs_realtime(&spec));
+    }
 
     #[test]
     fn the_priority_is_raised_only_when_late_allowed_and_rested() {
