@@ -28,7 +28,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DLB, "accept-unsafe-violations-in-http-response", "relaxes response parsing"),
     n(DLB, "allbackups", "uses all backup servers at once"),
     n(DLB, "checkcache", "refuses cacheable responses with cookies").no_effect(super::LATER),
-    n(DFL, "clitcpka", "keepalive probes to clients").no_effect(super::LATER),
+    n(DFL, "clitcpka", "keepalive probes to clients"),
     n(DFL, "contstats", "count bytes while a session runs")
         .no_effect("bytes are always counted while a session runs"),
     n(DFL, "disable-h2-upgrade", "no upgrade from HTTP/1 to HTTP/2").no_effect(super::LATER),
@@ -82,7 +82,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DFL, "log-separate-errors", "logs failures at a higher level"),
     n(DFL, "logasap", "logs before the response is complete"),
     o(DLB, "mysql-check", &[Free("[user <name> [post-41 | pre-41]]")], "checks servers by MySQL"),
-    n(DFLB, "nolinger", "closes with a reset").no_effect(super::LATER),
+    n(DFLB, "nolinger", "closes with a reset"),
     o(DFLB, "originalto", &[Free("[except <network>] [header <name>]")], "adds X-Original-To"),
     n(DLB, "persist", "sends to the persistent server even if it is down"),
     o(DLB, "pgsql-check", &[OneOf(&["user"]), Any("name")], "checks servers by PostgreSQL"),
@@ -101,14 +101,14 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DFLB, "splice-request", "splice requests").no_effect(SPLICE),
     n(DFLB, "splice-response", "splice responses").no_effect(SPLICE),
     o(DLB, "spop-check", &[], "checks servers by SPOP").refused("SPOE is not supported"),
-    n(DLB, "srvtcpka", "keepalive probes to servers").no_effect(super::LATER),
+    n(DLB, "srvtcpka", "keepalive probes to servers"),
     o(DLB, "ssl-hello-chk", &[], "checks servers by an SSLv3 hello"),
     o(DLB, "tcp-check", &[], "checks servers by a script"),
     n(DFL, "tcp-smart-accept", "delays the kernel's acknowledgement")
         .no_effect("acknowledgements are left to the kernel"),
     n(DLB, "tcp-smart-connect", "delays the kernel's acknowledgement")
         .no_effect("acknowledgements are left to the kernel"),
-    n(DFLB, "tcpka", "keepalive probes on both sides").no_effect(super::LATER),
+    n(DFLB, "tcpka", "keepalive probes on both sides"),
     o(DFL, "tcplog", &[Opt(&[OneOf(&["clf"])])], "logs connections"),
     n(DLB, "transparent", "connects to the address the client wanted (deprecated)"),
     o(DLB, "use-small-buffers", &[Rest("use")], "small buffers where possible")

@@ -52,7 +52,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(FLB, "description", &[Any("text"), Rest("text")], "text shown on the statistics page"),
     k(DFLB, "disabled", &[], "do not start this proxy"),
     k(LB, "dispatch", &[Any("address")], "one server address for everything (deprecated)"),
-    k(DLB, "dynamic-cookie-key", &[Any("key")], "secret of dynamic cookies").no_effect(super::LATER),
+    k(DLB, "dynamic-cookie-key", &[Any("key")], "secret of dynamic cookies"),
     k(DFLB, "email-alert from", &[Any("address")], "sender of alert mails").no_effect(super::LATER),
     k(DFLB, "email-alert level", &[OneOf(LEVELS)], "least severe level that is mailed").no_effect(super::LATER),
     k(DFLB, "email-alert mailers", &[Any("section")], "mailers that send alerts").no_effect(super::LATER),

@@ -122,7 +122,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("resolve-opts", WORD, "how answers are used").no_effect(super::LATER),
     s("resolve-prefer", &[OneOf(&["ipv4", "ipv6"])], "preferred address family").no_effect(super::LATER),
     s("resolvers", WORD, "name servers")
-        .partial("the name is kept and nothing resolves it yet: the server has no address until the control socket gives it one"),
+        .partial("names are looked up when the configuration is loaded, not again"),
     s("rise", &[Int(1, MAX)], "good checks before a server is up"),
     s("send-proxy", &[], "PROXY header, text form"),
     s("send-proxy-v2", &[], "PROXY header, binary form"),

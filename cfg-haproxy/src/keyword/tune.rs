@@ -206,7 +206,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     t("tune.ssl.ssl-ctx-cache-size", COUNT, "generated certificates kept")
         .no_effect("certificates are not generated"),
     t("tune.streams-elasticity", COUNT, "streams per connection under load").no_effect(H2),
-    t("tune.stick-counters", &[Int(0, 255)], "number of sc counters"),
+    t("tune.stick-counters", &[Int(0, 255)], "number of sc counters")
+        .no_effect("every counter that a rule names is there"),
     t(
         "tune.takeover-other-tg-connections",
         &[OneOf(&["none", "restricted", "full"])],

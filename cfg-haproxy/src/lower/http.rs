@@ -130,10 +130,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         });
         http.unique_id_header = settings.unique_id_header.as_ref().map(|h| HeaderName::new(h.value));
         http.send_name_header = settings.send_name_header.as_ref().map(|h| HeaderName::new(h.value));
-        http.cookie = settings.cookie.as_ref().filter(|_| making.proxy.has_backend()).map(|c| {
-            let key = settings.dynamic_cookie_key.as_ref().map(|k| k.value);
-            cookie(&c.value, key)
-        });
+        http.cookie =
+            settings.cookie.as_ref().filter(|_| making.proxy.has_backend()).map(|c| cookie(&c.value));
         if let Some(words) = settings.balance.as_ref().and_then(|b| b.value.expression.as_ref()) {
             http.hash_key = self.program(words, "balance hash");
         }
@@ -264,7 +262,7 @@ fn network(word: Word<'_>) -> Option<Network> {
     Some(Network { addr, bits })
 }
 
-fn cookie(cookie: &Cookie<'_>, key: Option<&str>) -> CookieSpec {
+fn cookie(cookie: &Cookie<'_>) -> CookieSpec {
     let mode = match (cookie.insert, cookie.rewrite, cookie.prefix) {
         (true, ..) => CookieMode::Insert,
         (_, true, _) => CookieMode::Rewrite,
@@ -282,6 +280,5 @@ fn cookie(cookie: &Cookie<'_>, key: Option<&str>) -> CookieSpec {
     out.maxidle = cookie.maxidle;
     out.maxlife = cookie.maxlife;
     out.attributes = cookie.attributes.iter().map(|a| Arc::from(*a)).collect();
-    out.dynamic_key = cookie.dynamic.then(|| Arc::from(key.unwrap_or("")));
     out
 }

@@ -9,6 +9,7 @@ use crate::codes;
 use crate::config::{Server, ServerOptions, Source};
 use crate::tree::Word;
 use lb_core::addr::Endpoint;
+use lb_core::balance::hash;
 use lb_core::expr::{Phases, Program};
 use lb_core::health::{InitState, Observe, OnError, ProbeSpec};
 use lb_core::log::{Style, Template};
@@ -93,7 +94,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.minconn = o.minconn.unwrap_or(0);
         spec.maxqueue = o.maxqueue.unwrap_or(0);
         spec.slowstart = o.slowstart.unwrap_or(Duration::ZERO);
-        spec.cookie = o.cookie.map(|c| self.shared(c));
+        spec.cookie =
+            o.cookie.map(|c| self.shared(c)).or_else(|| dynamic_cookie(shared, &spec.addr.endpoint));
         spec.redirect = o.redir.map(|r| self.shared(r));
         spec.track = o.track.map(|t| Arc::from(t.text));
         if o.shutdown_sessions {
@@ -190,13 +192,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     fn server_addr(&mut self, server: &Server<'t>) -> ServerAddr {
         let address = &server.address;
-        let endpoint = match address.place {
-            // With a resolvers section the name stays, so that its address can follow DNS.
-            Place::Name(name) if server.options.resolvers.is_some() => {
-                Endpoint::Host { name: self.shared(name), port: address.port().unwrap_or(0) }
-            }
-            _ => self.endpoint(address, 0),
-        };
+        let endpoint = self.endpoint(address, 0);
         match address.ports {
             Ports::Offset(offset) => ServerAddr::mapped(endpoint, offset),
             // Without a port, or with port 0, the client's own is used.
@@ -296,4 +292,13 @@ fn init_state(word: Option<&str>) -> InitState {
         Some("fully-down") => InitState::FullyDown,
         _ => InitState::Unset,
     }
+}
+
+/// The value that `cookie … dynamic` gives to a server without one of its own.
+fn dynamic_cookie(shared: &Shared<'_, '_, '_>, endpoint: &Endpoint) -> Option<Arc<str>> {
+    let settings = &shared.making.settings;
+    let key = settings.dynamic_cookie_key.as_ref()?;
+    let Endpoint::Inet(addr) = endpoint else { return None };
+    let wanted = settings.cookie.as_ref().is_some_and(|cookie| cookie.value.dynamic);
+    wanted.then(|| hash::cookie_value(key.value.as_bytes(), *addr).into())
 }

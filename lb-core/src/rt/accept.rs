@@ -258,6 +258,7 @@ fn start(
         }
     };
     let Ok(stream) = stream else { return };
+    stream.configure(proxy.spec.client_keepalive, proxy.spec.nolinger);
     super::handshake::start(Connection { stream, session: Session::new(peer, guard) });
 }
 

@@ -342,6 +342,7 @@ pub async fn open_server(
 ) -> io::Result<Stream> {
     let endpoint = server_endpoint(backend, server, id, ends.destination);
     let mut stream = super::connect(&endpoint, server.spec.source.as_ref(), ends.client).await?;
+    stream.configure(backend.spec.server_keepalive, backend.spec.nolinger);
     if let Some(header) = proxy_header(server, ends) {
         stream.write_all(&header).await?;
     }

@@ -118,6 +118,17 @@ impl Stream {
         std::future::poll_fn(|cx| self.poll_shutdown(cx)).await
     }
 
+    /// Sets what `option clitcpka`, `srvtcpka` and `nolinger` ask for.
+    pub(crate) fn configure(&self, keepalive: bool, nolinger: bool) {
+        if keepalive && let Some(tcp) = self.tcp() {
+            // Failing to set it only means that a dead peer is found by its timeout.
+            let _ = socket2::SockRef::from(tcp).set_keepalive(true);
+        }
+        if nolinger {
+            self.reset_on_close();
+        }
+    }
+
     /// Makes closing send a reset, so that nothing lingers in either direction.
     pub fn reset_on_close(&self) {
         if let Some(tcp) = self.tcp() {

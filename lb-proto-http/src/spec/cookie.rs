@@ -29,8 +29,6 @@ pub struct CookieSpec {
     pub maxidle: Option<Duration>,
     /// The cookie is ignored so long after it was set first.
     pub maxlife: Option<Duration>,
-    /// Values are computed from the server's address (`dynamic`), with this key.
-    pub dynamic_key: Option<Arc<str>>,
     /// Further attributes as they are written.
     pub attributes: Vec<Arc<str>>,
 }
@@ -50,7 +48,6 @@ impl CookieSpec {
             domains: Vec::new(),
             maxidle: None,
             maxlife: None,
-            dynamic_key: None,
             attributes: Vec::new(),
         }
     }

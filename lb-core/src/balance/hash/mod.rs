@@ -3,7 +3,9 @@
 mod consistent;
 pub mod function;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use twox_hash::XxHash64;
 
 pub(super) use consistent::{Hashed, MAX_SERVERS as MAX_RING_SERVERS, Ring};
 
@@ -83,6 +85,18 @@ pub fn ring_key(identity: &RingIdentity<'_>) -> u32 {
     }
 }
 
+/// The value that stands for a server in a dynamic cookie: the same on every node that knows the key (manual 4.2,
+/// `dynamic-cookie-key`).
+pub fn cookie_value(key: &[u8], server: SocketAddr) -> String {
+    let mut bytes = key.to_vec();
+    match server.ip() {
+        IpAddr::V4(ip) => bytes.extend_from_slice(&ip.octets()),
+        IpAddr::V6(ip) => bytes.extend_from_slice(&ip.octets()),
+    }
+    bytes.extend_from_slice(&u32::from(server.port()).to_be_bytes());
+    format!("{:016x}", XxHash64::oneshot(0, &bytes))
+}
+
 /// The part of a URI that `balance uri` hashes: at most `len` bytes, ending in front of the question mark unless
 /// `whole`, and in front of the slash that follows `depth` directory levels.
 pub fn uri_key(uri: &[u8], whole: bool, len: Option<u32>, depth: Option<u32>) -> &[u8] {
@@ -126,6 +140,12 @@ pub fn url_param<'a>(uri: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// HAProxy 3.4.0 gave this value to the server.
+    #[test]
+    fn a_dynamic_cookie_is_the_one_of_the_original() {
+        assert_eq!(cookie_value(b"mykey", "127.0.0.1:8952".parse().unwrap()), "702e67276110efbf");
+    }
 
     #[test]
     fn uri_keys_are_cut_by_query_length_and_depth() {
