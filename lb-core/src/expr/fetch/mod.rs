@@ -10,6 +10,7 @@ mod stick;
 mod tls;
 mod x509;
 
+#[cfg(feature = "tokio")]
 pub(crate) use rdp::rdp_cookie;
 pub(crate) use stick::{Target, byte_rate};
 pub(crate) use x509::common_name;

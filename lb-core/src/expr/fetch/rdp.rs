@@ -26,6 +26,7 @@ pub(super) fn cookie(data: &[u8]) -> Result<(&[u8], &[u8]), NoHello> {
 }
 
 /// The value of the first cookie if it has this name; of any name if that is empty.
+#[cfg(feature = "tokio")]
 pub(crate) fn rdp_cookie<'a>(data: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
     let (name, value) = cookie(data).ok()?;
     (wanted.is_empty() || wanted.as_bytes().eq_ignore_ascii_case(name)).then_some(value)
