@@ -82,7 +82,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("expose-deprecated-directives", &[], "allows deprecated keywords without a warning"),
     g("expose-experimental-directives", &[], "allows experimental keywords"),
     g("external-check", &[Opt(&[OneOf(&["preserve-env"])])], "allows checks that run a program")
-        .no_effect(super::LATER),
+        .partial("`preserve-env` does not pass the environment on"),
     g("fd-hard-limit", &[Int(1, MAX)], "most file descriptors the process may use").no_effect(super::LATER),
     g("gid", COUNT, "group to run as, by number"),
     g("grace", &[Time], "how long listeners stay open after the signal to stop").no_effect(super::LATER),

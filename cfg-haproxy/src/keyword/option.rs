@@ -34,8 +34,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DFL, "disable-h2-upgrade", "no upgrade from HTTP/1 to HTTP/2").no_effect(super::LATER),
     n(DFL, "dontlog-normal", "log only what went wrong"),
     n(DFL, "dontlognull", "no log of connections without data"),
-    o(DLB, "external-check", &[], "checks servers by a program")
-        .partial("the program is not run, connections are checked"),
+    o(DLB, "external-check", &[], "checks servers by a program"),
     o(DFLB, "forwardfor", &[Free("[except <network>] [header <name>] [if-none]")], "adds X-Forwarded-For"),
     o(
         DLB,

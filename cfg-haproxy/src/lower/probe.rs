@@ -1,13 +1,16 @@
 //! Checks: `option httpchk` and its kin, `http-check` and `tcp-check` steps to probes.
 
 use super::Lowerer;
+use super::script::Variable;
 use super::proxy::Making;
 use crate::check::effective_lists;
 use crate::codes;
 use crate::config::CheckKind;
 use crate::tree::Word;
-use lb_core::health::{ConnectRequest, ProbeSpec, ProxyHeader, Status, TlsChoice, TlsRequest};
-use lb_proto_http::check::{ConnectStep, Expect, HttpProbe, Matcher, Pattern, SendStep, Step, Subject};
+use lb_core::expr::Phases;
+use lb_core::health::{ConnectProbe, ConnectRequest, ExternalProbe, ProbeSpec, ProxyHeader, Status, TlsChoice, TlsRequest};
+use lb_core::log::{Style, Template};
+use lb_proto_http::check::{ConnectStep, Expect, HttpProbe, Matcher, Pattern, SendStep, Step, Subject, Text};
 use lb_proto_http::head::HeaderName;
 use lb_proto_smtp::check::SmtpProbe;
 use std::sync::Arc;
@@ -18,6 +21,7 @@ struct Steps<'a, 't> {
     tcp: Vec<&'a Vec<Word<'t>>>,
     disable_on_404: bool,
     send_state: bool,
+    unique_id: Option<Template>,
 }
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
@@ -25,14 +29,54 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     pub(super) fn probe(&mut self, making: &Making<'_, 't>) -> Arc<dyn ProbeSpec> {
         let config = self.config;
         let settings = making.settings;
-        let steps = Steps {
+        let mut steps = Steps {
             http: effective_lists(config, making.proxy, |l| &l.http_check),
             tcp: effective_lists(config, making.proxy, |l| &l.tcp_check),
             disable_on_404: settings.disable_on_404.is_some_and(|s| s.value),
             send_state: settings.send_state.is_some_and(|s| s.value),
+            unique_id: settings.unique_id_format.as_ref().and_then(|f| self.check_unique_id(f.value)),
         };
-        let kind = settings.check.as_ref().map(|c| c.value.clone());
+        let mut kind = settings.check.as_ref().map(|c| c.value.clone());
+        // The request of the option and the steps are one: what a proxy says replaces both of its defaults.
+        let own_option = making.proxy.settings.check.is_some();
+        let own_steps = !making.proxy.lists.http_check.is_empty();
+        match &mut kind {
+            Some(CheckKind::Http(_)) if own_option && !own_steps => steps.http.clear(),
+            Some(CheckKind::Http(words)) if own_steps && !own_option => words.clear(),
+            Some(CheckKind::External) => return self.external_probe(making),
+            _ => {}
+        }
         self.probe_of(kind.as_ref(), &steps)
+    }
+
+    fn check_unique_id(&mut self, word: Word<'t>) -> Option<Template> {
+        let phases = Phases::FE_REQUEST_HEADERS.or(Phases::BE_REQUEST_HEADERS).or(Phases::CHECK);
+        self.template(word, Style::UniqueId, phases, "unique-id-format")
+    }
+
+    /// `option external-check` with its command.
+    fn external_probe(&mut self, making: &Making<'_, 't>) -> Arc<dyn ProbeSpec> {
+        let settings = making.settings;
+        if !self.config.global.external_check {
+            self.error(
+                codes::MISSING_ARGUMENT,
+                making.proxy.span,
+                "`option external-check` needs `external-check` in `global`",
+                format!("Proxy '{}': 'external-check' unable to find required 'global.external-check'.", making.proxy.name),
+            );
+        }
+        let Some(command) = &settings.external_command else {
+            self.error(
+                codes::MISSING_ARGUMENT,
+                making.proxy.span,
+                "`option external-check` needs `external-check command`",
+                format!("Proxy '{}': 'external-check' cannot execute without 'external-check command'.", making.proxy.name),
+            );
+            return Arc::new(ConnectProbe::new());
+        };
+        let mut probe = ExternalProbe::new(command.value);
+        probe.path = settings.external_path.as_ref().map(|p| Arc::from(p.value));
+        Arc::new(probe)
     }
 
     /// The probe of a `healthcheck` section.
@@ -44,6 +88,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             tcp: section.tcp_check.iter().collect(),
             disable_on_404: false,
             send_state: false,
+            unique_id: None,
         };
         Some(self.probe_of(section.kind.as_ref(), &steps))
     }
@@ -84,23 +129,26 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 "comment" => {}
                 "send-state" => send_state = true,
                 "disable-on-404" => disable_on_404 = true,
-                other => {
-                    let span = step[0].span;
-                    let what = format!("http-check {other}");
-                    self.not_carried_out(span, &what);
-                }
+                _ => list.extend(self.check_variable("http-check", step).map(|variable| match variable {
+                    Variable::Set(name, program) => Step::SetVar(name, program),
+                    Variable::Format(name, format) => Step::SetVarFmt(name, format),
+                    Variable::Unset(name) => Step::UnsetVar(name),
+                })),
             }
         }
         if !sent {
             let at = list.iter().take_while(|s| matches!(s, Step::Connect(_))).count();
             list.insert(at, Step::Send(request));
         }
-        if !list.iter().any(|s| matches!(s, Step::Expect(_))) {
+        // What was sent last must be answered, in any way that means success unless said otherwise.
+        let sent = list.iter().rposition(|s| matches!(s, Step::Send(_)));
+        if !list[sent.unwrap_or(0)..].iter().any(|s| matches!(s, Step::Expect(_))) {
             list.push(Step::Expect(Expect::default()));
         }
         let mut probe = HttpProbe::of(list);
         probe.disable_on_404 = disable_on_404;
         probe.send_state = send_state;
+        probe.unique_id = steps.unique_id.clone();
         probe
     }
 
@@ -109,31 +157,26 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         while let (Some(word), Some(value)) = (words.get(at), words.get(at + 1)) {
             match word.text {
                 "meth" => send.method = Arc::from(value.text.as_bytes()),
-                "uri" | "uri-lf" => send.uri = self.static_format(word.text, *value),
+                "uri" => send.uri = Text::from(value.text.as_bytes()),
+                "uri-lf" | "body-lf" => {
+                    let text = self.check_format(*value).map_or_else(|| Text::from(&b""[..]), Text::Format);
+                    *(if word.text == "uri-lf" { &mut send.uri } else { &mut send.body }) = text;
+                }
                 "ver" => send.version = Arc::from(value.text.as_bytes()),
-                "body" | "body-lf" => send.body = self.static_format(word.text, *value),
+                "body" => send.body = Text::from(value.text.as_bytes()),
                 "comment" => send.comment = Some(Arc::from(value.text)),
                 _ => {
                     let Some(text) = words.get(at + 2) else { break };
-                    let bytes = self.static_format("hdr-lf", *text);
-                    send.headers.push((HeaderName::new(value.text), bytes));
+                    let format = self.check_format(*text);
+                    send.headers.extend(
+                        format.map(|format| (HeaderName::new(value.text), Text::Format(format))),
+                    );
                     at += 1;
                 }
             }
             at += 2;
         }
         send
-    }
-
-    /// Formats in checks are literal unless they hold expressions, which are not carried out.
-    pub(super) fn static_format(&mut self, kind: &str, word: Word<'t>) -> Arc<[u8]> {
-        if kind.ends_with("-lf") {
-            if word.text.contains("%[") {
-                self.not_carried_out(word.span, "an expression in a check");
-            }
-            return Arc::from(word.text.replace("%%", "%").into_bytes());
-        }
-        Arc::from(word.text.as_bytes())
     }
 
     pub(super) fn connect_step(&mut self, words: &[Word<'t>]) -> Option<ConnectStep> {
@@ -191,9 +234,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 "ok-status" => expect.ok_status = status(value?.text),
                 "error-status" => expect.error_status = status(value?.text),
                 "tout-status" => expect.timeout_status = status(value?.text),
-                "on-error" => expect.on_error = Some(Arc::from(value?.text)),
-                "on-success" | "status-code" => {
-                    self.not_carried_out(word.span, &format!("http-check expect {}", word.text))
+                "on-error" => expect.on_error = self.check_format(value?),
+                "on-success" => expect.on_success = self.check_format(value?),
+                "status-code" => {
+                    expect.status_code = self.program(&[value?], "http-check expect status-code");
                 }
                 kind => {
                     expect.subject = self.subject(kind, &words[at + 1..])?;
@@ -210,8 +254,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         Some(match kind {
             "status" => Subject::Status(self.statuses(first)?),
             "rstatus" => Subject::StatusRegex(self.regex(first, "http-check expect")?),
-            "string" => Subject::Body(Arc::from(first.text.as_bytes())),
-            "string-lf" => Subject::Body(self.static_format("string-lf", first)),
+            "string" => Subject::Body(Text::from(first.text.as_bytes())),
+            "string-lf" => Subject::Body(Text::Format(self.check_format(first)?)),
             "rstring" => Subject::BodyRegex(self.regex(first, "http-check expect")?),
             _ => self.header_subject(kind == "fhdr", words)?,
         })
@@ -242,27 +286,32 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut at = 0;
         let mut parts = Vec::new();
         while let Some(word) = words.get(at) {
-            at += usize::from(matches!(word.text, "name" | "value" | "name-lf" | "value-lf"));
+            let format = matches!(word.text, "name-lf" | "value-lf");
+            at += usize::from(format || matches!(word.text, "name" | "value"));
             let mut how = "str";
             if words.get(at).is_some_and(|w| w.text == "-m") {
                 how = words.get(at + 1)?.text;
                 at += 2;
             }
             let text = *words.get(at)?;
-            parts.push(self.matcher(how, text)?);
+            parts.push(self.matcher(how, text, format)?);
             at += 1;
         }
         let mut parts = parts.into_iter();
         Some(Subject::Header { name: parts.next()?, value: parts.next(), full })
     }
 
-    fn matcher(&mut self, how: &str, word: Word<'t>) -> Option<Matcher> {
-        let text = || Arc::from(word.text.as_bytes());
+    fn matcher(&mut self, how: &str, word: Word<'t>, format: bool) -> Option<Matcher> {
+        let text = if format && how != "reg" {
+            Text::Format(self.check_format(word)?)
+        } else {
+            Text::from(word.text.as_bytes())
+        };
         Some(match how {
-            "str" => Matcher::Text(Pattern::Whole, text()),
-            "beg" => Matcher::Text(Pattern::Begin, text()),
-            "end" => Matcher::Text(Pattern::End, text()),
-            "sub" => Matcher::Text(Pattern::Inside, text()),
+            "str" => Matcher::Text(Pattern::Whole, text),
+            "beg" => Matcher::Text(Pattern::Begin, text),
+            "end" => Matcher::Text(Pattern::End, text),
+            "sub" => Matcher::Text(Pattern::Inside, text),
             "reg" => Matcher::Regex(self.regex(word, "http-check expect")?),
             _ => {
                 self.error(
@@ -283,21 +332,21 @@ fn option_request(words: &[Word<'_>]) -> SendStep {
     let mut send = SendStep::default();
     match words {
         [] => {}
-        [uri] => send.uri = Arc::from(uri.text.as_bytes()),
+        [uri] => send.uri = Text::from(uri.text.as_bytes()),
         [method, uri, ..] => {
             send.method = Arc::from(method.text.as_bytes());
-            send.uri = Arc::from(uri.text.as_bytes());
+            send.uri = Text::from(uri.text.as_bytes());
         }
     }
     if let Some(host) = words.get(3) {
-        send.headers.push((HeaderName::new("host"), Arc::from(host.text.as_bytes())));
+        send.headers.push((HeaderName::new("host"), Text::from(host.text.as_bytes())));
     }
     if let Some(version) = words.get(2) {
         let mut lines = version.text.split(['\r', '\n']).filter(|l| !l.is_empty());
         send.version = Arc::from(lines.next().unwrap_or("HTTP/1.0").trim().as_bytes());
         for line in lines {
             if let Some((name, value)) = line.split_once(':') {
-                send.headers.push((HeaderName::new(name.trim()), Arc::from(value.trim().as_bytes())));
+                send.headers.push((HeaderName::new(name.trim()), Text::from(value.trim().as_bytes())));
             }
         }
     }

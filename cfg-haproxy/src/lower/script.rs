@@ -4,12 +4,14 @@ use super::Lowerer;
 use crate::codes;
 use crate::config::CheckKind;
 use crate::tree::Word;
-use lb_core::expr::Regex;
+use lb_core::expr::{Phases, Program, Regex, VarName};
 use lb_core::health::{
-    ConnectProbe, Expect, Matcher, Pattern, Payload, ProbeSpec, Script, Status, Step, Target, Template,
+    ConnectProbe, Expect, Heard, Matcher, Pattern, Payload, ProbeSpec, Scene, Script, Status, Step, Template,
 };
+use lb_core::log::{Style, Template as Format};
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A regular expression of a check.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ struct Said {
 }
 
 impl Template for Said {
-    fn render(&self, _target: &Target, received: &[u8], out: &mut Vec<u8>) {
+    fn render(&self, _scene: &mut Scene, _now: Instant, received: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(self.text.as_bytes());
         if self.answer {
             let line = received.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default();
@@ -52,6 +54,106 @@ impl Template for Said {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// A format, evaluated in the course of the check.
+#[derive(Debug)]
+struct Formatted(Format);
+
+impl Template for Formatted {
+    fn render(&self, scene: &mut Scene, now: Instant, received: &[u8], out: &mut Vec<u8>) {
+        scene.format(&self.0, now, Heard { bytes: received, layer: None }, out);
+    }
+
+    fn same_as(&self, other: &dyn Template) -> bool {
+        // Compiled formats are compared by what they print, which is all their configuration.
+        other.as_any().downcast_ref::<Self>().is_some_and(|o| format!("{self:?}") == format!("{o:?}"))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A number, evaluated in the course of the check.
+#[derive(Debug)]
+struct Evaluated(Program);
+
+impl Template for Evaluated {
+    fn render(&self, scene: &mut Scene, now: Instant, received: &[u8], out: &mut Vec<u8>) {
+        let heard = Heard { bytes: received, layer: None };
+        let number = scene.with(now, heard, |env| self.0.eval(env)?.to_int());
+        out.extend(number.map(|n| n.to_string()).unwrap_or_default().bytes());
+    }
+
+    fn same_as(&self, other: &dyn Template) -> bool {
+        other.as_any().downcast_ref::<Self>().is_some_and(|o| format!("{self:?}") == format!("{o:?}"))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Something found in what the server said, by a fixed procedure.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// Text from this position up to a zero byte.
+    Text(usize),
+    /// The error number of a MySQL error packet.
+    MysqlCode,
+    /// The message of a MySQL error packet.
+    MysqlMessage,
+    /// The result code of an LDAP bind response.
+    LdapCode,
+}
+
+impl Template for Found {
+    fn render(&self, _scene: &mut Scene, _now: Instant, received: &[u8], out: &mut Vec<u8>) {
+        let until_zero = |at: usize| {
+            let rest = received.get(at..).unwrap_or_default();
+            rest.split(|b| *b == 0).next().unwrap_or_default().to_vec()
+        };
+        match self {
+            Self::Text(at) => out.extend(until_zero(*at)),
+            Self::MysqlCode => {
+                let code = received.get(5..7).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]));
+                out.extend(code.to_string().bytes());
+            }
+            Self::MysqlMessage => {
+                let end = received.first_chunk::<3>().map_or(0, |b| {
+                    4 + (usize::from(b[0]) | usize::from(b[1]) << 8 | usize::from(b[2]) << 16)
+                });
+                let message = received.get(7..end.min(received.len())).unwrap_or_default();
+                // A state of five characters may stand in front of the words.
+                out.extend_from_slice(match message {
+                    [b'#', rest @ ..] if rest.len() >= 5 => &rest[5..],
+                    other => other,
+                });
+            }
+            Self::LdapCode => out.extend(ldap_code(received).unwrap_or(0).to_string().bytes()),
+        }
+    }
+
+    fn same_as(&self, other: &dyn Template) -> bool {
+        other.as_any().downcast_ref::<Self>() == Some(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The result code of a bind response (RFC 4511 §4.2.2), whichever form its lengths have.
+fn ldap_code(bytes: &[u8]) -> Option<u8> {
+    let skip_length = |bytes: &[u8], at: usize| {
+        let first = *bytes.get(at)?;
+        Some(at + 1 + if first & 0x80 != 0 { usize::from(first & 0x7f) } else { 0 })
+    };
+    // SEQUENCE, message number, BindResponse, ENUMERATED.
+    let at = skip_length(bytes, 1)? + 3;
+    let at = skip_length(bytes, at + 1)?;
+    bytes.get(at + 2).copied()
 }
 
 fn said(text: &str) -> Option<Arc<dyn Template>> {
@@ -74,7 +176,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             Some(CheckKind::Pgsql(user)) => self.pgsql(user),
             Some(CheckKind::Mysql(user, old)) => self.mysql(*user, *old),
             Some(CheckKind::Ldap) => self.ldap(),
-            // An external program is not run; that has been said where the option stands.
+            // Made elsewhere: they depend on more than the option.
             Some(CheckKind::External) => return Arc::new(ConnectProbe::new()),
             Some(CheckKind::Http(_) | CheckKind::Smtp(_)) => Vec::new(),
         };
@@ -98,18 +200,53 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 comment: comment(),
             },
             "send-lf" => {
-                let bytes = self.static_format("send-lf", data?);
-                Step::Send { payload: Payload::Bytes(bytes.to_vec().into()), comment: comment() }
+                Step::Send { payload: Payload::Text(self.formatted(data?)?), comment: comment() }
+            }
+            "send-binary-lf" => {
+                Step::Send { payload: Payload::Hex(self.formatted(data?)?), comment: comment() }
             }
             "send-binary" => {
                 Step::Send { payload: Payload::Bytes(hex(data?.text).into()), comment: comment() }
             }
             "expect" => Step::Expect(Box::new(self.tcp_expect(&words[1..])?)),
-            other => {
-                self.not_carried_out(words[0].span, &format!("tcp-check {other}"));
+            _ => match self.check_variable("tcp-check", words)? {
+                Variable::Set(name, program) => Step::SetVar(name, program),
+                Variable::Format(name, format) => Step::SetVarFmt(name, format),
+                Variable::Unset(name) => Step::UnsetVar(name),
+            },
+        })
+    }
+
+    /// `set-var`, `set-var-fmt` or `unset-var` of a check.
+    pub(super) fn check_variable(&mut self, owner: &str, words: &[Word<'t>]) -> Option<Variable> {
+        let head = words[0];
+        let inner = head.text.split_once('(').and_then(|(name, rest)| Some((name, rest.strip_suffix(')')?)));
+        let Some((kind, name)) = inner else {
+            self.not_carried_out(head.span, &format!("{owner} {}", head.text));
+            return None;
+        };
+        let name = match VarName::parse(name) {
+            Ok(name) => name,
+            Err(message) => {
+                let compat = format!("'{owner} {kind}' : {message}.");
+                self.error(codes::EXPRESSION, head.span, message.replace('\'', "`"), compat);
                 return None;
             }
+        };
+        Some(match kind {
+            "unset-var" => Variable::Unset(name),
+            "set-var-fmt" => Variable::Format(name, self.check_format(*words.get(1)?)?),
+            _ => Variable::Set(name, self.program(&words[1..], owner)?),
         })
+    }
+
+    /// A format in a check.
+    pub(super) fn check_format(&mut self, word: Word<'t>) -> Option<Format> {
+        self.template(word, Style::Plain, Phases::CHECK, "check")
+    }
+
+    fn formatted(&mut self, word: Word<'t>) -> Option<Arc<dyn Template>> {
+        self.check_format(word).map(|format| Arc::new(Formatted(format)) as _)
     }
 
     fn tcp_expect(&mut self, words: &[Word<'t>]) -> Option<Expect> {
@@ -128,9 +265,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 "ok-status" => expect.ok_status = self.check_status(value?)?,
                 "error-status" => expect.error_status = self.check_status(value?)?,
                 "tout-status" => expect.timeout_status = self.check_status(value?)?,
-                "on-error" => expect.on_error = said(value?.text),
-                "on-success" => expect.on_success = said(value?.text),
-                "status-code" => self.not_carried_out(word.span, "tcp-check expect status-code"),
+                "on-error" => expect.on_error = self.formatted(value?),
+                "on-success" => expect.on_success = self.formatted(value?),
+                "status-code" => {
+                    let program = self.program(&[value?], "tcp-check expect status-code")?;
+                    expect.status_code = Some(Arc::new(Evaluated(program)));
+                }
                 kind => {
                     expect.pattern = self.tcp_pattern(kind, value)?;
                     return Some(expect);
@@ -144,8 +284,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn tcp_pattern(&mut self, kind: &str, value: Option<Word<'t>>) -> Option<Pattern> {
         let word = value?;
         Some(match kind {
-            "string" | "string-lf" => Pattern::Text(word.text.as_bytes().to_vec().into()),
-            "binary" | "binary-lf" => Pattern::Binary(hex(word.text).into()),
+            "string" => Pattern::Text(word.text.as_bytes().to_vec().into()),
+            "binary" => Pattern::Binary(hex(word.text).into()),
+            "string-lf" => Pattern::Rendered(self.formatted(word)?),
+            "binary-lf" => Pattern::RenderedHex(self.formatted(word)?),
             "rstring" => Pattern::Regex(Arc::new(Searched(self.regex(word, "tcp-check expect")?))),
             "rbinary" => Pattern::BinaryRegex(Arc::new(Searched(self.regex(word, "tcp-check expect")?))),
             _ => {
@@ -201,8 +343,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         hello.extend([0, 0xff]);
         hello.extend([1, 0]);
         let mut steps = vec![send(hello)];
-        steps.extend(self.expect_hex("^1[56]", false, 5, Status::L6Response, "Invalid SSLv3 response", None));
+        steps.extend(self.expect_hex("^1[56]", false, 5, Status::L6Response, "", None));
         if let Some(Step::Expect(expect)) = steps.last_mut() {
+            expect.on_error = None;
             expect.ok_status = Status::L6Ok;
             expect.timeout_status = Status::L6Timeout;
         }
@@ -218,7 +361,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut message = (body.len() as u32 + 4).to_be_bytes().to_vec();
         message.extend(body);
         let mut steps = vec![send(message)];
-        steps.extend(self.expect_hex("^45", true, 5, Status::L7Response, "PostgreSQL unknown error", None));
+        steps.extend(self.expect_hex("^45", true, 5, Status::L7Response, "", None));
+        if let Some(Step::Expect(expect)) = steps.last_mut() {
+            // The first field of the error is its severity.
+            expect.on_error = Some(Arc::new(Found::Text(6)));
+        }
         let good = "^52000000[0-9A-F]{2}000000(00|02|03|04|05|06|07|09|0A)";
         let text = "PostgreSQL server is ok";
         steps.extend(self.expect_hex(
@@ -234,62 +381,68 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     /// `option mysql-check`: the greeting, and with a user the answer to a login.
     fn mysql(&self, user: Option<&str>, old: bool) -> Vec<Step> {
-        let mut steps = Vec::new();
-        steps.extend(self.expect_hex(
-            "^[0-9A-F]{6}00FF",
-            true,
-            5,
-            Status::L7Response,
-            "MySQL server refused the connection",
-            None,
-        ));
-        steps.extend(self.expect_hex(
-            "^[0-9A-F]{6}000A",
-            false,
-            5,
-            Status::L7Response,
-            "MySQL handshake is invalid",
-            Some("MySQL server is ok"),
-        ));
-        let Some(user) = user else { return steps };
-        let mut login = if old {
-            hex("0080000001")
-        } else {
-            hex("8082000000000001080000000000000000000000000000000000000000000000")
+        let refused = |step: &mut Step| {
+            if let Step::Expect(expect) = step {
+                expect.on_error = Some(Arc::new(Found::MysqlMessage));
+                expect.status_code = Some(Arc::new(Found::MysqlCode));
+            }
         };
+        let mut steps = Vec::new();
+        steps.extend(self.expect_hex("^[0-9A-F]{8}FF", true, 5, Status::L7Status, "", None));
+        steps.iter_mut().for_each(refused);
+        let invalid = "MySQL handshake is invalid";
+        steps.extend(self.expect_hex("^[0-9A-F]{8}0A", false, 5, Status::L7Response, invalid, None));
+        if let Some(Step::Expect(expect)) = steps.last_mut() {
+            expect.status_code = None;
+            expect.note = Some(Arc::new(Found::Text(5)));
+        }
+        let Some(user) = user else { return steps };
+        // Capabilities, largest packet, and in the newer form the character set and a filler.
+        let mut login = if old { hex("0080000001") } else { hex("00820000008000012100") };
+        login.resize(if old { 5 } else { 32 }, 0);
         login.extend_from_slice(user.as_bytes());
-        login.extend([0, 0]);
+        login.extend_from_slice(&[0, 0]);
         let length = (login.len() as u32).to_le_bytes();
         let mut packet = vec![length[0], length[1], length[2], 1];
         packet.extend(login);
         // The session is ended in the same breath.
         packet.extend(hex("0100000001"));
         steps.push(send(packet));
-        steps.extend(self.expect_hex(
-            "^[0-9A-F]{8}FF",
-            true,
-            5,
-            Status::L7Status,
-            "MySQL server refused the login",
-            Some("MySQL server is ok"),
-        ));
+        let mut last: Vec<Step> =
+            self.expect_hex("^[0-9A-F]{8}FF", true, 5, Status::L7Status, "", None).into_iter().collect();
+        last.iter_mut().for_each(refused);
+        steps.extend(last);
         steps
     }
 
     /// `option ldap-check`: an anonymous bind, which must succeed.
     fn ldap(&self) -> Vec<Step> {
         let mut steps = vec![send(hex("300C020101600702010304008000"))];
-        let good = "^30([0-7][0-9A-F]|8[0-9A-F]{3,9})02010161([0-7][0-9A-F]|8[0-9A-F]{3,9})0A0100";
-        steps.extend(self.expect_hex(
-            good,
-            false,
-            14,
-            Status::L7Response,
-            "Not LDAPv3 protocol",
-            Some("Success"),
-        ));
+        let length = "([0-7][0-9A-F]|8[1-4]([0-9A-F]{2}){1,4})";
+        let protocol = format!("^30{length}02010161");
+        let not = "Not LDAPv3 protocol";
+        steps.extend(self.expect_hex(&protocol, false, 14, Status::L7Response, not, None));
+        // The answer may come in parts.
+        let whole = format!("^30{length}02010161{length}0A01[0-9A-F]{{2}}");
+        steps.extend(self.expect_hex(&whole, false, 14, Status::L7Response, not, None));
+        if let Some(Step::Expect(expect)) = steps.last_mut() {
+            expect.min_recv = None;
+        }
+        let good = format!("^30{length}02010161{length}0A0100");
+        let see = "See RFC: http://tools.ietf.org/html/rfc4511#section-4.1.9";
+        steps.extend(self.expect_hex(&good, false, 14, Status::L7Status, see, Some("Success")));
+        if let Some(Step::Expect(expect)) = steps.last_mut() {
+            expect.status_code = Some(Arc::new(Found::LdapCode));
+        }
         steps
     }
+}
+
+/// A step of a check that concerns a variable.
+pub(super) enum Variable {
+    Set(VarName, Program),
+    Format(VarName, Format),
+    Unset(VarName),
 }
 
 fn redis() -> Vec<Step> {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{Status, Verdict};
+use super::{EngineHandle, Status, Verdict};
 
 /// The configured form of a check: immutable, shared by every check of the servers that use it.
 pub trait ProbeSpec: fmt::Debug + Send + Sync {
@@ -256,6 +256,10 @@ pub struct Target {
     pub schedule: Schedule,
     /// State of the server when the check starts, for checks that report it.
     pub snapshot: ServerSnapshot,
+    /// Since the Unix epoch, when the check starts.
+    pub date: Duration,
+    /// The running engine.
+    pub engine: EngineHandle,
 }
 
 impl Target {

@@ -13,6 +13,8 @@ mod dialog;
 mod event;
 mod monitor;
 mod observe;
+mod external;
+mod scene;
 mod script;
 mod spread;
 mod verdict;
@@ -27,7 +29,9 @@ pub use event::{
     Cause, Change, CheckResult, EventLevel, HealthEvent, Maintenance, Remains, ServerChange, ServerLabel,
 };
 pub use monitor::{CheckKind, Effect, InitState, Intervals, LastCheck, Monitor};
+pub use external::ExternalProbe;
 pub use observe::{Observation, Observe, Observer, OnError};
+pub use scene::{EngineHandle, Heard, Scene};
 pub use script::{Expect, Matcher, Pattern, Payload, Script, Step, Template};
 pub use spread::Spread;
 pub use verdict::{MAX_INFO, Outcome, Status, Verdict};

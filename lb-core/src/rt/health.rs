@@ -6,7 +6,7 @@ use super::{Timer, Worker};
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
-use crate::health::{CheckKind, Intervals, Outcome, ProbeSpec, Spread};
+use crate::health::{CheckKind, EngineHandle, Intervals, Outcome, ProbeSpec, Spread};
 use crate::health::{Schedule, Target};
 use crate::name::{ProxyName, ServerName};
 use crate::pool::Pool;
@@ -210,6 +210,8 @@ impl Check {
             Target::new(proxy.spec.name.as_str(), self.server.spec.name.as_str(), settings.endpoint.inet());
         target.server_addr = proxy.pool.address(id).and_then(|e| e.inet()).or(target.addr);
         target.schedule = self.schedule;
+        target.date = super::Stamp::now().date;
+        target.engine = EngineHandle::new(Arc::clone(&self.generation) as _);
         if let Some(snapshot) = proxy.pool.check_snapshot(id, &self.node, start) {
             target.snapshot = snapshot;
         }

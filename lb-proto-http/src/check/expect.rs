@@ -1,11 +1,14 @@
 //! What a check expects of the response.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use lb_core::expr::Regex;
-use lb_core::health::Status;
+use lb_core::expr::{Program, Regex};
+use lb_core::health::{Heard, Scene, Status};
+use lb_core::log::Template;
 
 use super::response::Received;
+use super::send::Text;
 use crate::h1::Elements;
 use crate::head::Response;
 
@@ -26,7 +29,11 @@ pub struct Expect {
     /// Result when there is no answer in time (`tout-status`).
     pub timeout_status: Option<Status>,
     /// Text of a failure in place of the built-in one (`on-error`).
-    pub on_error: Option<Arc<str>>,
+    pub on_error: Option<Template>,
+    /// Text of a check that ends well with this expectation (`on-success`).
+    pub on_success: Option<Template>,
+    /// Code of the verdict in place of the status (`status-code`).
+    pub status_code: Option<Program>,
     /// Appended to error messages (`comment`).
     pub comment: Option<Arc<str>>,
 }
@@ -40,7 +47,7 @@ pub enum Subject {
     /// The status matches (`rstatus`).
     StatusRegex(Regex),
     /// The body contains this (`string`).
-    Body(Arc<[u8]>),
+    Body(Text),
     /// The body matches (`rstring`).
     BodyRegex(Regex),
     /// A header field (`hdr`, `fhdr`).
@@ -59,7 +66,7 @@ pub enum Subject {
 #[expect(clippy::exhaustive_enums, reason = "the kinds of the configuration")]
 pub enum Matcher {
     /// With this text.
-    Text(Pattern, Arc<[u8]>),
+    Text(Pattern, Text),
     /// With this expression (`-m reg`).
     Regex(Regex),
 }
@@ -79,12 +86,20 @@ pub enum Pattern {
 }
 
 impl Matcher {
-    fn matches(&self, bytes: &[u8], ignore_case: bool) -> bool {
-        let (pattern, text) = match self {
+    /// The text to compare with, which may depend on the check; `None` for regular expressions.
+    fn text(&self, scene: &mut Scene, now: Instant, heard: Heard<'_>) -> Option<Vec<u8>> {
+        let Self::Text(_, text) = self else { return None };
+        let mut out = Vec::new();
+        text.render(scene, now, heard, &mut out);
+        Some(out)
+    }
+
+    fn matches(&self, bytes: &[u8], text: &[u8], ignore_case: bool) -> bool {
+        let pattern = match self {
             Self::Regex(regex) => return regex.is_match(bytes),
-            Self::Text(pattern, text) => (*pattern, text),
+            Self::Text(pattern, _) => *pattern,
         };
-        let same = |part: &[u8]| if ignore_case { part.eq_ignore_ascii_case(text) } else { *part == **text };
+        let same = |part: &[u8]| if ignore_case { part.eq_ignore_ascii_case(text) } else { *part == *text };
         let len = text.len();
         match pattern {
             Pattern::Whole => same(bytes),
@@ -115,36 +130,59 @@ impl Expect {
             error_status: None,
             timeout_status: None,
             on_error: None,
+            on_success: None,
+            status_code: None,
             comment: None,
         }
     }
 
     /// Judges a response whose head is complete; `last` when nothing more will come.
-    pub(super) fn judge(&self, received: &Received, last: bool) -> Answer {
+    pub(super) fn judge(&self, scene: &mut Scene, now: Instant, received: &Received, last: bool) -> Answer {
         let Some(head) = received.head() else { return Answer::Wait };
+        let heard = received.heard();
         let matched = match &self.subject {
             Subject::Status(ranges) => ranges.iter().any(|(from, to)| (*from..=*to).contains(&head.status)),
             Subject::StatusRegex(regex) => regex.is_match(head.status.to_string().as_bytes()),
-            Subject::Header { name, value, full } => header_matches(head, name, value.as_ref(), *full),
-            Subject::Body(_) | Subject::BodyRegex(_) => return self.judge_body(received.body(), last),
+            Subject::Header { name, value, full } => {
+                let wanted = Wanted {
+                    name,
+                    name_text: name.text(scene, now, heard).unwrap_or_default(),
+                    value: value.as_ref(),
+                    value_text: value.as_ref().and_then(|value| value.text(scene, now, heard)),
+                    full: *full,
+                };
+                wanted.is_in(head)
+            }
+            Subject::Body(_) | Subject::BodyRegex(_) => {
+                let mut text = Vec::new();
+                if let Subject::Body(wanted) = &self.subject {
+                    wanted.render(scene, now, heard, &mut text);
+                }
+                return match self.judge_body(received.body(), &text, last) {
+                    Answer::Failed(status, info) => {
+                        Answer::Failed(status, self.text(scene, now, heard, &info))
+                    }
+                    other => other,
+                };
+            }
         };
         if matched != self.inverse {
             return Answer::Matched;
         }
         let reason = String::from_utf8_lossy(head.reason()).into_owned();
-        Answer::Failed(Status::L7Status, self.text(&reason))
+        Answer::Failed(Status::L7Status, self.text(scene, now, heard, &reason))
     }
 
-    fn judge_body(&self, body: &[u8], last: bool) -> Answer {
+    fn judge_body(&self, body: &[u8], text: &[u8], last: bool) -> Answer {
         if body.is_empty() {
             if !last {
                 return Answer::Wait;
             }
-            let text = self.text("HTTP content check could not find a response body");
-            return Answer::Failed(Status::L7Response, text);
+            let text = "HTTP content check could not find a response body";
+            return Answer::Failed(Status::L7Response, text.to_owned());
         }
         let (matched, too_short) = match &self.subject {
-            Subject::Body(text) => (memchr::memmem::find(body, text).is_some(), body.len() < text.len()),
+            Subject::Body(_) => (memchr::memmem::find(body, text).is_some(), body.len() < text.len()),
             Subject::BodyRegex(regex) => (regex.is_match(body), false),
             _ => return Answer::Wait,
         };
@@ -160,11 +198,26 @@ impl Expect {
         } else {
             "HTTP content check did not match"
         };
-        Answer::Failed(Status::L7Response, self.text(text))
+        Answer::Failed(Status::L7Response, text.to_owned())
     }
 
-    fn text(&self, default: &str) -> String {
-        self.on_error.as_deref().unwrap_or(default).to_owned()
+    fn text(&self, scene: &mut Scene, now: Instant, heard: Heard<'_>, default: &str) -> String {
+        self.on_error
+            .as_ref()
+            .map_or_else(|| default.to_owned(), |format| rendered(scene, now, heard, format))
+    }
+
+    /// What a check says that ends well with this expectation.
+    pub(super) fn success(&self, scene: &mut Scene, now: Instant, heard: Heard<'_>) -> String {
+        self.on_success.as_ref().map_or_else(String::new, |format| rendered(scene, now, heard, format))
+    }
+
+    /// The code of the verdict.
+    pub(super) fn code(&self, scene: &mut Scene, now: Instant, received: &Received) -> u32 {
+        let own = self.status_code.as_ref().and_then(|program| {
+            scene.with(now, received.heard(), |env| program.eval(env)?.to_int())
+        });
+        own.and_then(|code| u32::try_from(code).ok()).unwrap_or_else(|| u32::from(received.status()))
     }
 
     /// Adds the comment, if there is one.
@@ -183,10 +236,32 @@ impl Default for Expect {
     }
 }
 
-fn header_matches(head: &Response, name: &Matcher, value: Option<&Matcher>, full: bool) -> bool {
-    head.fields.iter().filter(|(own, _)| name.matches(own, true)).any(|(_, text)| match value {
-        None => true,
-        Some(value) if full => value.matches(text, false),
-        Some(value) => Elements::new(text).any(|(at, end)| value.matches(&text[at..end], false)),
-    })
+fn rendered(scene: &mut Scene, now: Instant, heard: Heard<'_>, format: &Template) -> String {
+    let mut out = Vec::new();
+    scene.format(format, now, heard, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// A header field that is looked for, its texts made.
+struct Wanted<'a> {
+    name: &'a Matcher,
+    name_text: Vec<u8>,
+    value: Option<&'a Matcher>,
+    value_text: Option<Vec<u8>>,
+    full: bool,
+}
+
+impl Wanted<'_> {
+    fn is_in(&self, head: &Response) -> bool {
+        let value_text = self.value_text.as_deref().unwrap_or_default();
+        let mut named =
+            head.fields.iter().filter(|(own, _)| self.name.matches(own, &self.name_text, true));
+        named.any(|(_, text)| match self.value {
+            None => true,
+            Some(value) if self.full => value.matches(text, value_text, false),
+            Some(value) => {
+                Elements::new(text).any(|(at, end)| value.matches(&text[at..end], value_text, false))
+            }
+        })
+    }
 }

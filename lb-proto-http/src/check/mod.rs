@@ -23,15 +23,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use lb_core::expr::{Program, Sample, VarName};
 use lb_core::health::{
-    Close, ConnectRequest, Dialog, Input, Layer, Output, ProbeSpec, Schedule, Status, Target, Verdict,
+    Close, ConnectRequest, Dialog, Input, Layer, Output, ProbeSpec, Scene, Schedule, Status, Target, Verdict,
 };
+use lb_core::log::Template;
 
 use crate::head::Method;
 use response::{Received, State};
 
 pub use expect::{Expect, Matcher, Pattern, Subject};
-pub use send::SendStep;
+pub use send::{SendStep, Text};
 
 /// A configured HTTP check.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub struct HttpProbe {
     pub disable_on_404: bool,
     /// `http-check send-state`.
     pub send_state: bool,
+    /// `unique-id-format` of the proxy, for steps that send it.
+    pub unique_id: Option<Template>,
 }
 
 /// One step of a check.
@@ -55,6 +59,12 @@ pub enum Step {
     Send(SendStep),
     /// `http-check expect`.
     Expect(Expect),
+    /// `http-check set-var`.
+    SetVar(VarName, Program),
+    /// `http-check set-var-fmt`.
+    SetVarFmt(VarName, Template),
+    /// `http-check unset-var`.
+    UnsetVar(VarName),
 }
 
 /// `http-check connect`.
@@ -77,7 +87,7 @@ impl HttpProbe {
 
     /// These steps.
     pub const fn of(steps: Vec<Step>) -> Self {
-        Self { steps, disable_on_404: false, send_state: false }
+        Self { steps, disable_on_404: false, send_state: false, unique_id: None }
     }
 }
 
@@ -115,6 +125,9 @@ enum Link {
 pub struct HttpCheck {
     probe: HttpProbe,
     target: Target,
+    scene: Scene,
+    /// When the check was last told something.
+    now: Instant,
     /// Index of the step being worked on; `None` while the connection made before the first step comes up.
     step: Option<usize>,
     link: Link,
@@ -134,9 +147,15 @@ pub struct HttpCheck {
 impl HttpCheck {
     fn new(probe: HttpProbe, target: Target, now: Instant) -> Self {
         let schedule = target.schedule;
+        let mut scene = Scene::new(target.clone(), now);
+        if let Some(format) = &probe.unique_id {
+            scene.identify(format, now);
+        }
         let mut check = Self {
             probe,
             target,
+            scene,
+            now,
             step: None,
             link: Link::Connecting,
             secure: false,
@@ -186,9 +205,10 @@ impl HttpCheck {
                 }
                 Step::Send(send) => {
                     self.matched = None;
+                    let state = self.probe.send_state;
+                    let bytes = send.encode(&mut self.scene, now, self.received.heard(), state);
                     self.received.restart();
                     self.asked = send.method();
-                    let bytes = send.encode(&self.target, self.probe.send_state);
                     self.outputs.push_back(Output::Send(Bytes::from(bytes)));
                 }
                 Step::Expect(expect) => match self.judge(index, &expect) {
@@ -196,6 +216,23 @@ impl HttpCheck {
                     Judgement::Matched => self.matched = Some(index),
                     Judgement::Failed(verdict) => return self.conclude(verdict),
                 },
+                Step::SetVar(name, program) => {
+                    self.scene.with(now, self.received.heard(), |env| {
+                        if let Some(value) = program.eval(env) {
+                            env.vars.set(&name, &value);
+                        }
+                    });
+                }
+                Step::SetVarFmt(name, format) => {
+                    let mut text = Vec::new();
+                    self.scene.format(&format, now, self.received.heard(), &mut text);
+                    self.scene.with(now, self.received.heard(), |env| {
+                        env.vars.set(&name, &Sample::Str(&text));
+                    });
+                }
+                Step::UnsetVar(name) => {
+                    self.scene.with(now, self.received.heard(), |env| env.vars.unset(&name));
+                }
             }
             index += 1;
         }
@@ -222,12 +259,13 @@ impl HttpCheck {
             return Judgement::Matched;
         }
         let last = self.closed || state == State::Complete || self.received.is_full();
-        match expect.judge(&self.received, last) {
+        let now = self.now;
+        match expect.judge(&mut self.scene, now, &self.received, last) {
             expect::Answer::Wait => Judgement::Wait,
             expect::Answer::Matched => Judgement::Matched,
             expect::Answer::Failed(default, info) => {
-                let verdict =
-                    Verdict::new(expect.error_status.unwrap_or(default)).with_code(u32::from(status));
+                let code = expect.code(&mut self.scene, now, &self.received);
+                let verdict = Verdict::new(expect.error_status.unwrap_or(default)).with_code(code);
                 Judgement::Failed(verdict.with_info(expect.commented(info)))
             }
         }
@@ -246,7 +284,9 @@ impl HttpCheck {
                 Verdict::new(Status::L7OkConditional).with_code(code)
             }
             Some(Step::Expect(expect)) => {
-                Verdict::new(expect.ok_status.unwrap_or(Status::L7Ok)).with_code(code)
+                let code = expect.code(&mut self.scene, self.now, &self.received);
+                let info = expect.success(&mut self.scene, self.now, self.received.heard());
+                Verdict::new(expect.ok_status.unwrap_or(Status::L7Ok)).with_code(code).with_info(info)
             }
             _ if self.step.is_none() || self.only_connected() => {
                 Verdict::new(if self.secure { Status::L6Ok } else { Status::L4Ok })
@@ -302,6 +342,7 @@ impl Dialog for HttpCheck {
         if self.verdict.is_some() {
             return;
         }
+        self.now = now;
         match input {
             Input::Connected if self.secure => self.link = Link::Securing,
             Input::Connected | Input::Secured => self.established(now),

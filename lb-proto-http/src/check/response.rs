@@ -2,6 +2,8 @@
 
 use crate::h1::{BodyLength, Chunked, Cursor, Limits, Piece, parse_response};
 use crate::head::{Method, Response};
+use crate::layer::HttpLayer;
+use lb_core::health::Heard;
 
 /// Most bytes that are kept; the size of HAProxy's buffer. A response that fills it is judged as it stands.
 const MAX_RESPONSE: usize = 16 * 1024;
@@ -10,7 +12,8 @@ const MAX_RESPONSE: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Received {
     bytes: Vec<u8>,
-    head: Option<Response>,
+    /// The response, as expressions see it; `has_response` once its head is complete.
+    layer: HttpLayer,
     broken: bool,
     body: Vec<u8>,
     decoder: Chunked,
@@ -35,7 +38,7 @@ pub(super) enum State {
 impl Received {
     /// A new request was sent: what belonged to the last response goes.
     pub(super) fn restart(&mut self) {
-        let rest = match &self.head {
+        let rest = match self.head() {
             Some(_) if self.complete => self.bytes.split_off(self.read.min(self.bytes.len())),
             _ => Vec::new(),
         };
@@ -60,7 +63,7 @@ impl Received {
         if self.broken {
             return State::Broken;
         }
-        if self.head.is_none() && !self.parse_head(asked) {
+        if self.head().is_none() && !self.parse_head(asked) {
             return if self.broken { State::Broken } else { State::Head };
         }
         self.parse_body(closed);
@@ -87,7 +90,9 @@ impl Received {
                 }
                 Ok(true) => {
                     self.read = response.body_at;
-                    self.head = Some(response);
+                    self.layer.server_status = response.status;
+                    self.layer.response = response;
+                    self.layer.has_response = true;
                     return true;
                 }
                 Err(_) => {
@@ -99,8 +104,8 @@ impl Received {
     }
 
     fn parse_body(&mut self, closed: bool) {
-        let Some(head) = &self.head else { return };
-        match head.body {
+        let Some(body) = self.head().map(|head| head.body) else { return };
+        match body {
             BodyLength::Empty | BodyLength::Tunnel => self.complete = true,
             BodyLength::UntilClose => {
                 self.body.extend_from_slice(&self.bytes[self.read..]);
@@ -142,12 +147,17 @@ impl Received {
 
     /// The head, if it is complete.
     pub(super) fn head(&self) -> Option<&Response> {
-        self.head.as_ref()
+        self.layer.has_response.then_some(&self.layer.response)
     }
 
     /// The status, 0 before it is known.
     pub(super) fn status(&self) -> u16 {
-        self.head.as_ref().map_or(0, |head| head.status)
+        self.head().map_or(0, |head| head.status)
+    }
+
+    /// What expressions see.
+    pub(super) fn heard(&self) -> Heard<'_> {
+        Heard { bytes: &self.body, layer: Some(&self.layer) }
     }
 
     /// The decoded body as far as it is there.

@@ -54,8 +54,8 @@ fn the_default_request_is_the_shortest_possible() {
 fn a_request_with_fields_and_body_is_written_in_order() {
     let mut send = SendStep { method: Arc::from(&b"POST"[..]), ..SendStep::default() };
     send.version = Arc::from(&b"HTTP/1.1"[..]);
-    send.headers = vec![(HeaderName::from("Host"), Arc::from(&b"a"[..]))];
-    send.body = Arc::from(&b"xyz"[..]);
+    send.headers = vec![(HeaderName::from("Host"), Text::from(&b"a"[..]))];
+    send.body = Text::from(&b"xyz"[..]);
     let (_, request) = connected(&HttpProbe::of(vec![Step::Send(send)]), &target(), start());
     assert_eq!(request, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\nconnection: close\r\n\r\nxyz");
 }
@@ -112,7 +112,7 @@ fn a_complete_answer_is_judged_without_waiting_for_the_end() {
 
 #[test]
 fn bodies_are_searched_whatever_their_framing() {
-    let probe = expecting(Subject::Body(Arc::from(&b"all good"[..])));
+    let probe = expecting(Subject::Body(Text::from(&b"all good"[..])));
     for answer in [
         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n<all good>",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nall\r\n5\r\n good\r\n0\r\n\r\n",
@@ -128,7 +128,7 @@ fn bodies_are_searched_whatever_their_framing() {
 
 #[test]
 fn unwanted_content_fails_and_says_so() {
-    let mut expect = Expect::new(Subject::Body(Arc::from(&b"down"[..])));
+    let mut expect = Expect::new(Subject::Body(Text::from(&b"down"[..])));
     expect.inverse = true;
     expect.comment = Some("must be up".into());
     let probe = HttpProbe::of(vec![Step::Send(SendStep::default()), Step::Expect(expect)]);
@@ -141,8 +141,8 @@ fn unwanted_content_fails_and_says_so() {
 fn fields_match_by_element_or_as_a_whole() {
     let header = |full, text: &str| {
         expecting(Subject::Header {
-            name: Matcher::Text(Pattern::Begin, Arc::from(&b"X-"[..])),
-            value: Some(Matcher::Text(Pattern::Whole, Arc::from(text.as_bytes()))),
+            name: Matcher::Text(Pattern::Begin, Text::from(&b"X-"[..])),
+            value: Some(Matcher::Text(Pattern::Whole, Text::from(text.as_bytes()))),
             full,
         })
     };
@@ -172,7 +172,7 @@ fn several_requests_go_over_one_connection() {
     let probe = HttpProbe::of(vec![
         Step::Send(SendStep::default()),
         Step::Expect(Expect::default()),
-        Step::Send(SendStep { uri: Arc::from(&b"/2"[..]), ..SendStep::default() }),
+        Step::Send(SendStep { uri: Text::from(&b"/2"[..]), ..SendStep::default() }),
         Step::Expect(Expect::default()),
     ]);
     let (mut check, _) = connected(&probe, &target(), now);
@@ -221,4 +221,39 @@ fn a_secured_connection_waits_for_the_handshake() {
     assert_eq!(check.poll_output(), None);
     check.handle_input(now, Input::Secured);
     assert!(matches!(check.poll_output(), Some(Output::Send(_))));
+}
+
+#[test]
+fn variables_carry_what_one_answer_said_into_the_next_request() {
+    let name = lb_core::expr::VarName::parse("check.next").unwrap();
+    let mut registry = lb_core::expr::Registry::builtin();
+    crate::fetch::register(&mut registry);
+    let phases = lb_core::expr::Phases::CHECK;
+    let mut build = lb_core::expr::NoBuild;
+    let mut format = |text: &str| {
+        Template::parse(text, lb_core::log::Style::Plain, phases, &registry, &mut build).unwrap()
+    };
+    let next = format("%[res.fhdr(x-next)]");
+    let second = SendStep { uri: Text::Format(format("/%[var(check.next)]-%[be_name]")), ..SendStep::default() };
+    let gone = SendStep { uri: Text::Format(format("%[var(check.next)]")), ..SendStep::default() };
+    let probe = HttpProbe::of(vec![
+        Step::Send(SendStep::default()),
+        Step::Expect(Expect::default()),
+        Step::SetVarFmt(name.clone(), next),
+        Step::Send(second),
+        Step::Expect(Expect::default()),
+        Step::UnsetVar(name),
+        Step::Send(gone),
+        Step::Expect(Expect::default()),
+    ]);
+    let now = start();
+    let (mut check, _) = connected(&probe, &target(), now);
+    let mut sent = |answer: &[u8]| {
+        check.handle_input(now, Input::Bytes(answer));
+        let Some(Output::Send(request)) = check.poll_output() else { panic!("nothing sent") };
+        String::from_utf8(request.to_vec()).unwrap()
+    };
+    let answer = b"HTTP/1.1 200 OK\r\nX-Next: two\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(sent(answer), "OPTIONS /two-be HTTP/1.0\r\n\r\n");
+    assert_eq!(sent(answer), "OPTIONS / HTTP/1.0\r\n\r\n");
 }

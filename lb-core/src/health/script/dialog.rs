@@ -6,12 +6,19 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::{Close, ConnectFailure, Dialog, Input, Layer, Output, Status, Target, Verdict};
+use super::super::{
+    Close, ConnectFailure, Dialog, Heard, Input, Layer, Output, Scene, Status, Target, Verdict,
+};
+use crate::expr::Sample;
 use super::{Action, Expect, MAX_RECEIVED, Numbered, Pattern, Payload, Template};
 
 pub(super) struct ScriptDialog {
     steps: Arc<[Numbered]>,
-    target: Target,
+    scene: Scene,
+    /// When the check was last told something.
+    now: Instant,
+    /// What a step that succeeded had to say.
+    note: Option<String>,
     /// The step that waits.
     at: usize,
     layer: Layer,
@@ -41,7 +48,9 @@ impl ScriptDialog {
     pub(super) fn new(steps: Arc<[Numbered]>, target: Target, now: Instant) -> Self {
         let mut dialog = Self {
             steps,
-            target,
+            scene: Scene::new(target, now),
+            now,
+            note: None,
             at: 0,
             layer: Layer::Connection,
             deadline: now,
@@ -62,7 +71,7 @@ impl ScriptDialog {
         self.close = *close;
         self.output.push_back(Output::Connect(request.clone()));
         self.layer = Layer::Connection;
-        self.deadline = self.target.schedule.connect_deadline(now);
+        self.deadline = self.scene.target().schedule.connect_deadline(now);
         self.received.clear();
         self.starved = true;
         self.ended = false;
@@ -88,6 +97,23 @@ impl ScriptDialog {
                         return;
                     }
                 }
+                Action::SetVar(name, program) => {
+                    let heard = Heard { bytes: &self.received, layer: None };
+                    self.scene.with(now, heard, |env| {
+                        if let Some(value) = program.eval(env) {
+                            env.vars.set(name, &value);
+                        }
+                    });
+                }
+                Action::SetVarFmt(name, format) => {
+                    let heard = Heard { bytes: &self.received, layer: None };
+                    let mut text = Vec::new();
+                    self.scene.format(format, now, heard, &mut text);
+                    self.scene.with(now, heard, |env| env.vars.set(name, &Sample::Str(&text)));
+                }
+                Action::UnsetVar(name) => {
+                    self.scene.with(now, Heard::default(), |env| env.vars.unset(name));
+                }
             }
         }
     }
@@ -98,11 +124,11 @@ impl ScriptDialog {
         let bytes = match payload {
             Payload::Bytes(bytes) => bytes.clone(),
             Payload::Text(template) => {
-                template.render(&self.target, &self.received, &mut rendered);
+                template.render(&mut self.scene, self.now, &self.received, &mut rendered);
                 rendered.into()
             }
             Payload::Hex(template) => {
-                template.render(&self.target, &self.received, &mut rendered);
+                template.render(&mut self.scene, self.now, &self.received, &mut rendered);
                 let Some(bytes) = from_hex(&rendered) else {
                     let words = "Failed to parse hexastring resulting of eval of a log-format string";
                     self.finish(Verdict::new(Status::L7Response).with_info(words));
@@ -127,7 +153,12 @@ impl ScriptDialog {
         let steps = Arc::clone(&self.steps);
         let Action::Expect(expect) = &steps[self.at].action else { return false };
         match self.examine(expect) {
-            Finding::Fine => return true,
+            Finding::Fine => {
+                if let Some(note) = &expect.note {
+                    self.note = Some(self.text(&**note));
+                }
+                return true;
+            }
             Finding::Wait => {
                 // With more data all expectations in a row are looked at again.
                 while self.at > 0 && matches!(self.steps[self.at - 1].action, Action::Expect(_)) {
@@ -142,9 +173,10 @@ impl ScriptDialog {
         false
     }
 
-    fn examine(&self, expect: &Expect) -> Finding {
+    fn examine(&mut self, expect: &Expect) -> Finding {
         let last = self.ended || self.received.len() >= MAX_RECEIVED;
-        let too_short = |len: usize| !last && self.received.len() < len;
+        let there = self.received.len();
+        let too_short = |len: usize| !last && there < len;
         let wanted = match self.wanted(&expect.pattern) {
             Ok(wanted) => wanted,
             Err(words) => {
@@ -167,7 +199,7 @@ impl ScriptDialog {
     }
 
     /// The bytes a pattern looks for, if it is a matter of bytes.
-    fn wanted<'a>(&self, pattern: &'a Pattern) -> Result<Option<Cow<'a, [u8]>>, &'static str> {
+    fn wanted<'a>(&mut self, pattern: &'a Pattern) -> Result<Option<Cow<'a, [u8]>>, &'static str> {
         Ok(match pattern {
             Pattern::Text(bytes) | Pattern::Binary(bytes) => Some(Cow::Borrowed(bytes)),
             Pattern::Rendered(template) => Some(self.render_pattern(&**template, false)?.into()),
@@ -176,9 +208,9 @@ impl ScriptDialog {
         })
     }
 
-    fn render_pattern(&self, template: &dyn Template, hex: bool) -> Result<Vec<u8>, &'static str> {
+    fn render_pattern(&mut self, template: &dyn Template, hex: bool) -> Result<Vec<u8>, &'static str> {
         let mut rendered = Vec::new();
-        template.render(&self.target, &self.received, &mut rendered);
+        template.render(&mut self.scene, self.now, &self.received, &mut rendered);
         if rendered.is_empty() {
             return Err("log-format string evaluated to an empty string");
         }
@@ -190,7 +222,7 @@ impl ScriptDialog {
 
     /// The verdict of an expectation that was not met.
     fn refusal(
-        &self,
+        &mut self,
         step: &Numbered,
         expect: &Expect,
         matched: bool,
@@ -217,18 +249,23 @@ impl ScriptDialog {
 
     /// Every step is done.
     fn succeed(&mut self) {
-        let step = &self.steps[self.at];
-        let done = || "(tcp-check)".to_owned();
+        let steps = Arc::clone(&self.steps);
+        let step = &steps[self.at];
+        let note = self.note.take();
+        let done = || note.clone().unwrap_or_else(|| "(tcp-check)".to_owned());
         let verdict = match &step.action {
             Action::Connect { request, .. } => {
-                let status = if request.is_secured(&self.target) { Status::L6Ok } else { Status::L4Ok };
+                let status = if request.is_secured(self.scene.target()) { Status::L6Ok } else { Status::L4Ok };
                 Verdict::new(status).with_info(if step.number == 0 { String::new() } else { done() })
             }
-            Action::Send(_) => Verdict::new(Status::L7Ok).with_info(done()),
             Action::Expect(expect) => {
-                let info = expect.on_success.as_ref().map_or_else(done, |template| self.text(&**template));
+                let info = match &expect.on_success {
+                    Some(template) => self.text(&**template),
+                    None => done(),
+                };
                 Verdict::new(expect.ok_status).with_code(self.code(expect)).with_info(info)
             }
+            _ => Verdict::new(Status::L7Ok).with_info(done()),
         };
         self.finish(verdict);
     }
@@ -238,14 +275,17 @@ impl ScriptDialog {
         self.output.push_back(Output::Close(self.close));
     }
 
-    fn text(&self, template: &dyn Template) -> String {
+    fn text(&mut self, template: &dyn Template) -> String {
         let mut text = Vec::new();
-        template.render(&self.target, &self.received, &mut text);
+        template.render(&mut self.scene, self.now, &self.received, &mut text);
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    fn code(&self, expect: &Expect) -> u32 {
-        expect.status_code.as_ref().map_or(0, |template| self.text(&**template).trim().parse().unwrap_or(0))
+    fn code(&mut self, expect: &Expect) -> u32 {
+        match &expect.status_code {
+            Some(template) => self.text(&**template).trim().parse().unwrap_or(0),
+            None => 0,
+        }
     }
 
     fn receive(&mut self, now: Instant, bytes: &[u8]) {
@@ -264,12 +304,12 @@ impl ScriptDialog {
 
     fn connected(&mut self, now: Instant, secured: bool) {
         let Action::Connect { request, .. } = &self.steps[self.at].action else { return };
-        if !secured && request.is_secured(&self.target) {
+        if !secured && request.is_secured(self.scene.target()) {
             self.layer = Layer::Security;
             return;
         }
         self.layer = Layer::Application;
-        self.deadline = self.target.schedule.talk_deadline(now, self.deadline);
+        self.deadline = self.scene.target().schedule.talk_deadline(now, self.deadline);
         self.proceed(now);
     }
 
@@ -300,6 +340,7 @@ impl ScriptDialog {
                 None => write!(place, " (connect)"),
             },
             Action::Send(_) => write!(place, " (send)"),
+            Action::SetVar(..) | Action::SetVarFmt(..) | Action::UnsetVar(_) => write!(place, " (variable)"),
             Action::Expect(expect) => match &expect.pattern {
                 Pattern::Text(text) => write!(place, " (expect string '{}')", String::from_utf8_lossy(text)),
                 Pattern::Binary(bytes) => write!(place, " (expect binary '{}')", to_hex(bytes)),
@@ -321,6 +362,7 @@ impl Dialog for ScriptDialog {
         if self.verdict.is_some() {
             return;
         }
+        self.now = now;
         match input {
             Input::Connected => self.connected(now, false),
             Input::Secured => self.connected(now, true),

@@ -18,7 +18,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Close, ConnectRequest, Dialog, ProbeSpec, Status, Target};
+use super::{Close, ConnectRequest, Dialog, ProbeSpec, Scene, Status, Target};
+use crate::expr::{Program, VarName};
+use crate::log::Template as Format;
 use dialog::ScriptDialog;
 
 /// Most data kept of what a server sends.
@@ -27,7 +29,7 @@ const MAX_RECEIVED: usize = 16 * 1024;
 /// Text or data that depends on the check it is used in (`send-lf`, `on-error`, …).
 pub trait Template: fmt::Debug + Send + Sync {
     /// Appends the text. `received` is what the server has sent so far.
-    fn render(&self, target: &Target, received: &[u8], out: &mut Vec<u8>);
+    fn render(&self, scene: &mut Scene, now: Instant, received: &[u8], out: &mut Vec<u8>);
 
     /// Whether `other` renders in the same way.
     fn same_as(&self, other: &dyn Template) -> bool;
@@ -70,6 +72,12 @@ pub enum Step {
     },
     /// Look at what was received.
     Expect(Box<Expect>),
+    /// Set a variable of the check to the value of an expression.
+    SetVar(VarName, Program),
+    /// Set a variable of the check to what a format makes.
+    SetVarFmt(VarName, Format),
+    /// Remove a variable of the check.
+    UnsetVar(VarName),
     /// A comment for the steps of one kind that follow.
     Comment(Arc<str>),
 }
@@ -105,6 +113,8 @@ pub struct Expect {
     pub timeout_status: Status,
     /// Text instead of `(tcp-check)` if this is the last step and succeeds.
     pub on_success: Option<Arc<dyn Template>>,
+    /// Text of the verdict of a check that ends well, unless the last step has one.
+    pub note: Option<Arc<dyn Template>>,
     /// Text instead of the generated one if it fails.
     pub on_error: Option<Arc<dyn Template>>,
     /// Renders the numeric code of the verdict.
@@ -124,6 +134,7 @@ impl Expect {
             error_status: Status::L7Response,
             timeout_status: Status::L7Timeout,
             on_success: None,
+            note: None,
             on_error: None,
             status_code: None,
             comment: None,
@@ -169,6 +180,9 @@ enum Action {
     Connect { request: ConnectRequest, close: Close },
     Send(Payload),
     Expect(Box<Expect>),
+    SetVar(VarName, Program),
+    SetVarFmt(VarName, Format),
+    UnsetVar(VarName),
 }
 
 impl Script {
@@ -193,6 +207,9 @@ impl Script {
                     (Action::Connect { request, close }, comment)
                 }
                 Step::Send { payload, comment } => (Action::Send(payload), comment),
+                Step::SetVar(name, program) => (Action::SetVar(name, program), None),
+                Step::SetVarFmt(name, format) => (Action::SetVarFmt(name, format), None),
+                Step::UnsetVar(name) => (Action::UnsetVar(name), None),
                 Step::Expect(expect) => {
                     let comment = expect.comment.clone();
                     (Action::Expect(expect), comment)
@@ -263,6 +280,12 @@ impl Numbered {
                 }
                 (Action::Send(a), Action::Send(b)) => a.same_as(b),
                 (Action::Expect(a), Action::Expect(b)) => a.same_as(b),
+                (Action::UnsetVar(a), Action::UnsetVar(b)) => a == b,
+                // Compiled expressions are compared by what they print, which is all their configuration.
+                (a @ Action::SetVar(..), b @ Action::SetVar(..))
+                | (a @ Action::SetVarFmt(..), b @ Action::SetVarFmt(..)) => {
+                    format!("{a:?}") == format!("{b:?}")
+                }
                 _ => false,
             }
     }
@@ -289,6 +312,7 @@ impl Expect {
         plain(self) == plain(other)
             && self.pattern.same_as(&other.pattern)
             && template(&self.on_success, &other.on_success)
+            && template(&self.note, &other.note)
             && template(&self.on_error, &other.on_error)
             && template(&self.status_code, &other.status_code)
     }

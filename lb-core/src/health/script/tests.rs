@@ -118,8 +118,8 @@ impl Matcher for StartsWith {
 struct Words(&'static str);
 
 impl Template for Words {
-    fn render(&self, target: &Target, received: &[u8], out: &mut Vec<u8>) {
-        let words = self.0.replace("{server}", &target.server).replace("{len}", &received.len().to_string());
+    fn render(&self, scene: &mut Scene, _now: Instant, received: &[u8], out: &mut Vec<u8>) {
+        let words = self.0.replace("{server}", &scene.target().server).replace("{len}", &received.len().to_string());
         out.extend_from_slice(words.as_bytes());
     }
 

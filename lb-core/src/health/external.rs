@@ -1,0 +1,143 @@
+//! A check by a program of one's own.
+//!
+//! The program is told of the server in its arguments and its environment; exit code 0 means that the server is well
+//! (configuration manual, `option external-check`).
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Command, Dialog, Input, Output, ProbeSpec, Status, Target, Verdict};
+
+/// Runs a program for each check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExternalProbe {
+    /// The program.
+    pub program: Arc<str>,
+    /// `PATH` of the program.
+    pub path: Option<Arc<str>>,
+    /// Address and port of the first listener of the proxy, for proxies that have one.
+    pub listener: Option<(Arc<str>, Arc<str>)>,
+    /// Number of the proxy.
+    pub proxy_id: u32,
+    /// Environment to pass on.
+    pub environment: Vec<(String, String)>,
+}
+
+impl ExternalProbe {
+    /// This program, without anything else.
+    pub fn new(program: impl Into<Arc<str>>) -> Self {
+        Self { program: program.into(), path: None, listener: None, proxy_id: 0, environment: Vec::new() }
+    }
+
+    fn command(&self, target: &Target) -> Command {
+        let (addr, port) = target.addr.map_or(("NOT_USED".to_owned(), "NOT_USED".to_owned()), |addr| {
+            (addr.ip().to_string(), addr.port().to_string())
+        });
+        let unused: Arc<str> = "NOT_USED".into();
+        let (own_addr, own_port) = self.listener.clone().unwrap_or((unused.clone(), unused));
+        let mut env = self.environment.clone();
+        let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
+        set("HAPROXY_PROXY_NAME", &target.backend);
+        set("HAPROXY_PROXY_ID", &self.proxy_id.to_string());
+        set("HAPROXY_PROXY_ADDR", &own_addr);
+        set("HAPROXY_PROXY_PORT", &own_port);
+        set("HAPROXY_SERVER_NAME", &target.server);
+        set("HAPROXY_SERVER_ADDR", &addr);
+        set("HAPROXY_SERVER_PORT", &port);
+        set("HAPROXY_SERVER_CURCONN", &target.snapshot.sessions.to_string());
+        set("HAPROXY_SERVER_PROTO", "tcp");
+        set("HAPROXY_SERVER_SSL", if target.tls { "1" } else { "0" });
+        if let Some(path) = &self.path {
+            set("PATH", path);
+        }
+        Command {
+            program: self.program.to_string(),
+            args: vec![own_addr.to_string(), own_port.to_string(), addr, port],
+            env,
+        }
+    }
+}
+
+impl ProbeSpec for ExternalProbe {
+    fn start(&self, target: &Target, now: Instant) -> Box<dyn Dialog> {
+        let limit = target.schedule.check.unwrap_or(target.schedule.inter);
+        Box::new(Run {
+            output: Some(Output::Run(self.command(target))),
+            deadline: now + limit,
+            verdict: None,
+        })
+    }
+
+    fn same_as(&self, other: &dyn ProbeSpec) -> bool {
+        other.as_any().downcast_ref::<Self>() == Some(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+struct Run {
+    output: Option<Output>,
+    deadline: Instant,
+    verdict: Option<Verdict>,
+}
+
+impl Dialog for Run {
+    fn handle_input(&mut self, _now: Instant, input: Input<'_>) {
+        if self.verdict.is_some() {
+            return;
+        }
+        self.verdict = match input {
+            Input::Exited(0) => Some(Verdict::new(Status::ProcessOk)),
+            Input::Exited(code) if code > 0 => Some(Verdict::new(Status::ProcessError).with_code(code as u32)),
+            Input::Exited(_) => Some(Verdict::new(Status::ProcessError)),
+            Input::Failed(failure) => Some(Verdict::new(Status::ProcessError).with_info(failure.reason)),
+            _ => return,
+        };
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.verdict.is_none() && now >= self.deadline {
+            self.verdict = Some(Verdict::new(Status::ProcessTimeout));
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.output.take()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.verdict.is_none().then_some(self.deadline)
+    }
+
+    fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "any instant will do as the origin of virtual time")]
+    fn the_exit_code_decides() {
+        let probe = ExternalProbe::new("/bin/check");
+        let target = Target::new("be", "s1", Some("192.0.2.1:25".parse().unwrap()));
+        let now = Instant::now();
+        for (code, status) in [(0, Status::ProcessOk), (3, Status::ProcessError), (-9, Status::ProcessError)] {
+            let mut dialog = probe.start(&target, now);
+            let Some(Output::Run(command)) = dialog.poll_output() else { panic!("nothing run") };
+            assert_eq!(command.args, ["NOT_USED", "NOT_USED", "192.0.2.1", "25"]);
+            assert!(command.env.contains(&("HAPROXY_SERVER_NAME".into(), "s1".into())));
+            dialog.handle_input(now, Input::Exited(code));
+            assert_eq!(dialog.verdict().map(|verdict| verdict.status), Some(status));
+        }
+        let mut dialog = probe.start(&target, now);
+        dialog.handle_timeout(dialog.poll_timeout().unwrap());
+        assert_eq!(dialog.verdict().map(|verdict| verdict.status), Some(Status::ProcessTimeout));
+    }
+}
