@@ -102,6 +102,18 @@ fn bytes_pass_in_both_directions_and_the_end_of_each() {
 }
 
 #[test]
+fn a_session_in_which_nothing_happens_ends() {
+    let mut spec = spec("127.0.0.1:0", &[("a", echo("a"))]);
+    spec.proxies[0].timeouts.client = Some(Duration::from_millis(50));
+    spec.proxies[0].timeouts.server = Some(Duration::from_millis(50));
+    let (_server, addr) = start(spec);
+    let mut stream = client(addr);
+    assert_eq!(greeting(&mut stream), "a");
+    let mut byte = [0];
+    assert_eq!(stream.read(&mut byte).unwrap(), 0, "the idle session was closed");
+}
+
+#[test]
 fn a_dead_server_is_left_out_by_redispatch() {
     let mut spec = spec("127.0.0.1:0", &[("dead", nowhere()), ("b", echo("b"))]);
     spec.proxies[0].pool.retry.redispatch = -1;

@@ -47,6 +47,8 @@ pub struct State {
     first: u64,
     /// When the cookie was renewed last.
     last: u64,
+    /// The cookie has dates.
+    dated: bool,
 }
 
 impl State {
@@ -101,6 +103,7 @@ pub fn read_request(
         if state.request == b'N' {
             let mut parts = text.split(|byte| *byte == DATE_MARK);
             let name = parts.next().unwrap_or_default();
+            state.dated = text.contains(&DATE_MARK);
             state.last = parts.next().map_or(0, parse_date);
             state.first = parts.next().map_or(0, parse_date);
             if expired(spec, &state, now) {
@@ -113,6 +116,8 @@ pub fn read_request(
             match without(value, start, end) {
                 Some(rest) => {
                     fields.set_value(index, &rest);
+                    // There may be another one.
+                    from = index;
                 }
                 None => {
                     fields.remove(index);
@@ -168,17 +173,22 @@ fn decide(state: &mut State, found: Found) {
 fn without(value: &[u8], start: usize, end: usize) -> Option<Vec<u8>> {
     let mut rest = value[..start].to_vec();
     if end < value.len() {
-        // Of two separators one stays.
+        // Of two separators one stays, without blanks before it.
         let tail = &value[end + 1..];
-        let tail = if start == 0 { crate::h1::trim(tail) } else { tail };
-        rest.extend_from_slice(tail);
+        if start == 0 {
+            rest.extend_from_slice(crate::h1::trim(tail));
+        } else {
+            rest.truncate(value[..start - 1].trim_ascii_end().len());
+            rest.push(value[start - 1]);
+            rest.extend_from_slice(tail);
+        }
     } else if rest.last().is_some_and(|byte| matches!(byte, b';' | b',')) {
         rest.pop();
     }
     (!crate::h1::trim(&rest).is_empty()).then_some(rest)
 }
 
-/// Changes the cookies of a response as configured. `cookie` is the value that stands for the server, if it has one.
+/// Changes the cookies of a response as configured. `cookie` is the value that stands for the server, if it has one;
 pub fn write_response(
     spec: &CookieSpec,
     state: &mut State,
@@ -201,9 +211,13 @@ pub fn write_response(
     let dated = spec.maxidle.is_some() || spec.maxlife.is_some();
     if state.direct {
         // A cookie that counts idle time is renewed; the others are known to the client already.
-        let renew = dated
-            && (spec.maxidle.is_some_and(|idle| state.last + idle.as_secs().div_ceil(10) < now.as_secs())
-                || (spec.maxlife.is_some() && state.first == 0));
+        // Dates that nobody asks for any more go.
+        let renew = (state.dated && !dated)
+            || dated
+                && (spec
+                    .maxidle
+                    .is_some_and(|idle| state.last + idle.as_secs().div_ceil(10) < now.as_secs())
+                    || (spec.maxlife.is_some() && state.first == 0));
         if !renew {
             return;
         }

@@ -263,9 +263,9 @@ impl<'t> Checker<'t, '_> {
             at += 1;
         }
         let on = plain(stmt.prefix);
-        let value = Spanned::new(words, stmt.span());
+        let value = Spanned::new(on.then_some(words), stmt.span());
         if let Some(proxy) = self.proxy() {
-            proxy.settings.forwarded = on.then_some(value);
+            proxy.settings.forwarded = Some(value);
         }
     }
 

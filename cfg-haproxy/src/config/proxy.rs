@@ -139,8 +139,8 @@ settings! {
     forward_for: ForwardFor<'t>,
     /// `option originalto`.
     original_to: ForwardFor<'t>,
-    /// `option forwarded`: its words.
-    forwarded: Vec<Word<'t>>,
+    /// `option forwarded`: its words; `None` with `no` in front.
+    forwarded: Option<Vec<Word<'t>>>,
     /// `option http-restrict-req-hdr-names`.
     restrict_names: &'t str,
     /// The kind of check chosen by an option.

@@ -64,8 +64,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(TC, "expect-netscaler-cip", &[OneOf(&["layer4"])], "expects NetScaler's header")
         .refused("the NetScaler header is not supported"),
     a(TC, "expect-proxy", &[OneOf(&["layer4"])], "expects a PROXY header"),
-    a(HQ, "normalize-uri", &[Any("normalizer"), Rest("option")], "brings the URI to a normal form")
-        .partial("checked, but not carried out yet; a warning says so"),
+    a(HQ, "normalize-uri", &[Any("normalizer"), Rest("option")], "brings the URI to a normal form"),
     a(HQ | HR, "pause", &[Any("time")], "waits"),
     a(HQ | HR, "redirect", &[Free("{ location | prefix | scheme } <to> [code <n>] [<option>]")], "redirects"),
     a(QI | TC | TS | TQ | TR | HQ, "reject", &[], "closes the connection"),

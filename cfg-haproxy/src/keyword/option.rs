@@ -45,7 +45,6 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         )],
         "adds the Forwarded header of RFC 7239",
     )
-    .no_effect(super::LATER)
     .negatable(),
     n(DFL, "h1-case-adjust-bogus-client", "adjusts the case of header names for clients"),
     n(DLB, "h1-case-adjust-bogus-server", "adjusts the case of header names for servers"),

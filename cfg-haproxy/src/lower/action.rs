@@ -12,6 +12,7 @@ use lb_core::log::{Style, Template};
 use lb_core::rule::counter::{Amount, CounterAction, GpcIndex};
 use lb_core::rule::tcp::{TcpAction, Track};
 use lb_proto_http::head::HeaderName;
+use lb_proto_http::normalize::Normalizer;
 use lb_proto_http::spec::{Action, NameMatch, ServiceKind, TimeoutKind, TrackSlot};
 use std::sync::Arc;
 
@@ -76,8 +77,41 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             | "replace-pathq" | "replace-uri" | "set-status" | "auth" => self.line_action(name, &at),
             "set-var" | "set-var-fmt" | "unset-var" => self.http_variable(name, &at),
             "set-map" | "del-map" | "add-acl" | "del-acl" => self.map_action(name, &at),
+            "normalize-uri" => self.normalizer(&at).map(Action::NormalizeUri),
             _ => self.http_session_action(making, &at, rule, set),
         }
+    }
+
+    fn normalizer(&mut self, at: &At<'_, 't>) -> Option<Normalizer> {
+        let (name, option) = (at.arg(0)?, at.arg(1));
+        let expected = match name.text {
+            "path-strip-dotdot" => Some("full"),
+            "percent-decode-unreserved" | "percent-to-uppercase" => Some("strict"),
+            _ => None,
+        };
+        if let Some(word) = option.filter(|word| Some(word.text) != expected) {
+            self.action_error(
+                word,
+                &at.owner,
+                &format!("unknown argument '{}' for '{}'", word.text, name.text),
+            );
+            return None;
+        }
+        let on = option.is_some();
+        Some(match name.text {
+            "fragment-encode" => Normalizer::FragmentEncode,
+            "fragment-strip" => Normalizer::FragmentStrip,
+            "path-merge-slashes" => Normalizer::MergeSlashes,
+            "path-strip-dot" => Normalizer::StripDot,
+            "path-strip-dotdot" => Normalizer::StripDotDot { full: on },
+            "percent-decode-unreserved" => Normalizer::DecodeUnreserved { strict: on },
+            "percent-to-uppercase" => Normalizer::PercentToUppercase { strict: on },
+            "query-sort-by-name" => Normalizer::SortQuery,
+            other => {
+                self.action_error(name, &at.owner, &format!("unknown normalizer '{other}'"));
+                return None;
+            }
+        })
     }
 
     fn header_action(&mut self, name: &str, at: &At<'_, 't>) -> Option<Action> {

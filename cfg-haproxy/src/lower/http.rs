@@ -12,6 +12,7 @@ use lb_core::expr::Phases;
 use lb_core::log::Style;
 use lb_core::name::ServerName;
 use lb_core::rule::{Rule, RuleSet};
+use lb_proto_http::forwarded::{Forwarded, Source};
 use lb_proto_http::head::HeaderName;
 use lb_proto_http::spec::{
     Action, CaptureSlot, Captures, Compression, CompressionAlgorithm, ConnectionMode, CookieMode, CookieSpec,
@@ -96,6 +97,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             to.except = f.value.except.and_then(network);
             to
         });
+        let forwarded = settings.forwarded.as_ref().filter(|_| making.proxy.has_backend());
+        http.forwarded = forwarded.and_then(|f| f.value.as_ref()).map(|words| self.forwarded(words));
         if let Some(words) = &settings.retry_on {
             http.retry_on = self.retry_on(&words.value);
         }
@@ -135,6 +138,33 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         if let Some(words) = settings.balance.as_ref().and_then(|b| b.value.expression.as_ref()) {
             http.hash_key = self.program(words, "balance hash");
         }
+    }
+
+    /// `option forwarded`; without words the protocol and the client are told.
+    fn forwarded(&mut self, words: &[Word<'t>]) -> Forwarded {
+        let mut out = Forwarded::default();
+        if words.is_empty() {
+            out.proto = true;
+            out.client = Some(Source::Own);
+        }
+        let mut words = words.iter().copied();
+        while let Some(word) = words.next() {
+            let part = word.text.trim_end_matches("-expr");
+            let source = if part == word.text {
+                Some(Source::Own)
+            } else {
+                words.next().and_then(|e| self.program(&[e], "option forwarded")).map(Source::Expression)
+            };
+            match part {
+                "proto" => out.proto = true,
+                "host" => out.host = source,
+                "by" => out.by = source,
+                "by_port" => out.by_port = source,
+                "for" => out.client = source,
+                _ => out.client_port = source,
+            }
+        }
+        out
     }
 
     /// Slots in the order of their declaration, inherited ones first.

@@ -1,14 +1,16 @@
 //! Checks: `option httpchk` and its kin, `http-check` and `tcp-check` steps to probes.
 
 use super::Lowerer;
-use super::script::Variable;
 use super::proxy::Making;
+use super::script::Variable;
 use crate::check::effective_lists;
 use crate::codes;
 use crate::config::CheckKind;
 use crate::tree::Word;
-use lb_core::expr::Phases;
-use lb_core::health::{ConnectProbe, ConnectRequest, ExternalProbe, ProbeSpec, ProxyHeader, Status, TlsChoice, TlsRequest};
+use lb_core::expr::{Phases, Regex};
+use lb_core::health::{
+    ConnectProbe, ConnectRequest, ExternalProbe, ProbeSpec, ProxyHeader, Status, TlsChoice, TlsRequest,
+};
 use lb_core::log::{Style, Template};
 use lb_proto_http::check::{ConnectStep, Expect, HttpProbe, Matcher, Pattern, SendStep, Step, Subject, Text};
 use lb_proto_http::head::HeaderName;
@@ -62,7 +64,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 codes::MISSING_ARGUMENT,
                 making.proxy.span,
                 "`option external-check` needs `external-check` in `global`",
-                format!("Proxy '{}': 'external-check' unable to find required 'global.external-check'.", making.proxy.name),
+                format!(
+                    "Proxy '{}': 'external-check' unable to find required 'global.external-check'.",
+                    making.proxy.name
+                ),
             );
         }
         let Some(command) = &settings.external_command else {
@@ -70,7 +75,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 codes::MISSING_ARGUMENT,
                 making.proxy.span,
                 "`option external-check` needs `external-check command`",
-                format!("Proxy '{}': 'external-check' cannot execute without 'external-check command'.", making.proxy.name),
+                format!(
+                    "Proxy '{}': 'external-check' cannot execute without 'external-check command'.",
+                    making.proxy.name
+                ),
             );
             return Arc::new(ConnectProbe::new());
         };
@@ -168,9 +176,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 _ => {
                     let Some(text) = words.get(at + 2) else { break };
                     let format = self.check_format(*text);
-                    send.headers.extend(
-                        format.map(|format| (HeaderName::new(value.text), Text::Format(format))),
-                    );
+                    send.headers.extend(format.map(|format| {
+                        let text = match format.as_literal() {
+                            Some(bytes) => Text::from(bytes),
+                            None => Text::Format(format),
+                        };
+                        (HeaderName::new(value.text), text)
+                    }));
                     at += 1;
                 }
             }
@@ -202,7 +214,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                     }
                 },
                 "addr" => {
-                    request.addr = value?.text.parse().ok().or_else(|| self.context.resolve_any(value?.text))
+                    let (ip, port) = match value?.text.parse::<std::net::SocketAddr>() {
+                        Ok(addr) => (Some(addr.ip()), Some(addr.port())),
+                        Err(_) => (value?.text.parse().ok(), None),
+                    };
+                    request.addr = ip.or_else(|| self.context.resolve_any(value?.text));
+                    request.port = port.or(request.port);
                 }
                 "sni" => tls.sni = Some(Arc::from(value?.text)),
                 "alpn" => tls.alpn = value?.text.split(',').map(|n| n.as_bytes().to_vec().into()).collect(),
@@ -294,14 +311,20 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 at += 2;
             }
             let text = *words.get(at)?;
-            parts.push(self.matcher(how, text, format)?);
+            parts.push(self.matcher(how, text, format, parts.is_empty())?);
             at += 1;
         }
         let mut parts = parts.into_iter();
         Some(Subject::Header { name: parts.next()?, value: parts.next(), full })
     }
 
-    fn matcher(&mut self, how: &str, word: Word<'t>, format: bool) -> Option<Matcher> {
+    /// Names of header fields are compared without regard to case.
+    fn name_regex(&mut self, word: Word<'t>) -> Option<Regex> {
+        self.regex(word, "http-check expect")?;
+        Regex::new(word.text, true).ok()
+    }
+
+    fn matcher(&mut self, how: &str, word: Word<'t>, format: bool, name: bool) -> Option<Matcher> {
         let text = if format && how != "reg" {
             Text::Format(self.check_format(word)?)
         } else {
@@ -312,6 +335,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "beg" => Matcher::Text(Pattern::Begin, text),
             "end" => Matcher::Text(Pattern::End, text),
             "sub" => Matcher::Text(Pattern::Inside, text),
+            "reg" if name => Matcher::Regex(self.name_regex(word)?),
             "reg" => Matcher::Regex(self.regex(word, "http-check expect")?),
             _ => {
                 self.error(

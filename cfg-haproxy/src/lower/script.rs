@@ -100,10 +100,10 @@ impl Template for Evaluated {
 enum Found {
     /// Text from this position up to a zero byte.
     Text(usize),
-    /// The error number of a MySQL error packet.
-    MysqlCode,
-    /// The message of a MySQL error packet.
-    MysqlMessage,
+    /// The error number of this MySQL packet.
+    MysqlCode(usize),
+    /// The error message of this MySQL packet.
+    MysqlMessage(usize),
     /// The result code of an LDAP bind response.
     LdapCode,
 }
@@ -116,17 +116,15 @@ impl Template for Found {
         };
         match self {
             Self::Text(at) => out.extend(until_zero(*at)),
-            Self::MysqlCode => {
-                let code = received.get(5..7).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]));
+            Self::MysqlCode(number) => {
+                let body = mysql_packet(received, *number).unwrap_or_default();
+                let code = body.get(1..3).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]));
                 out.extend(code.to_string().bytes());
             }
-            Self::MysqlMessage => {
-                let end = received.first_chunk::<3>().map_or(0, |b| {
-                    4 + (usize::from(b[0]) | usize::from(b[1]) << 8 | usize::from(b[2]) << 16)
-                });
-                let message = received.get(7..end.min(received.len())).unwrap_or_default();
+            Self::MysqlMessage(number) => {
+                let body = mysql_packet(received, *number).unwrap_or_default();
                 // A state of five characters may stand in front of the words.
-                out.extend_from_slice(match message {
+                out.extend_from_slice(match body.get(3..).unwrap_or_default() {
                     [b'#', rest @ ..] if rest.len() >= 5 => &rest[5..],
                     other => other,
                 });
@@ -136,6 +134,44 @@ impl Template for Found {
     }
 
     fn same_as(&self, other: &dyn Template) -> bool {
+        other.as_any().downcast_ref::<Self>() == Some(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The body of the packet of this number, if all of it is there.
+fn mysql_packet(bytes: &[u8], number: usize) -> Option<&[u8]> {
+    let mut rest = bytes;
+    for skipped in 0..=number {
+        let (head, tail) = rest.split_first_chunk::<4>()?;
+        let length = usize::from(head[0]) | usize::from(head[1]) << 8 | usize::from(head[2]) << 16;
+        let body = tail.get(..length)?;
+        if skipped == number {
+            return Some(body);
+        }
+        rest = &tail[length..];
+    }
+    None
+}
+
+/// A look at the answer to a MySQL login, behind the greeting.
+#[derive(Debug, PartialEq, Eq)]
+enum Login {
+    /// All of it is there.
+    Answered,
+    /// It is an error.
+    Refused,
+}
+
+impl Matcher for Login {
+    fn is_match(&self, data: &[u8]) -> bool {
+        mysql_packet(data, 1).is_some_and(|body| *self == Self::Answered || body.first() == Some(&0xff))
+    }
+
+    fn same_as(&self, other: &dyn Matcher) -> bool {
         other.as_any().downcast_ref::<Self>() == Some(self)
     }
 
@@ -199,9 +235,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 payload: Payload::Bytes(data?.text.as_bytes().to_vec().into()),
                 comment: comment(),
             },
-            "send-lf" => {
-                Step::Send { payload: Payload::Text(self.formatted(data?)?), comment: comment() }
-            }
+            "send-lf" => Step::Send { payload: Payload::Text(self.formatted(data?)?), comment: comment() },
             "send-binary-lf" => {
                 Step::Send { payload: Payload::Hex(self.formatted(data?)?), comment: comment() }
             }
@@ -336,7 +370,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn ssl_hello(&self) -> Vec<Step> {
         // Record and hello of version 3.0 with a fixed random and a list of the suites of that time.
         let mut hello =
-            hex("16030000790100007503000000000053534C5630434845434B000000000000000000000000000000");
+            hex("16030000790100007503000000000053534C5630434845434B000000000000000000000000000000000000");
         hello.extend(hex("00004E"));
         hello.extend((1u8..=27).flat_map(|n| [0, n]));
         hello.extend((48u8..=58).flat_map(|n| [0, n]));
@@ -379,39 +413,24 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         steps
     }
 
-    /// `option mysql-check`: the greeting, and with a user the answer to a login.
+    /// `option mysql-check`: the greeting, and with a user the answer to a login, which is sent without waiting.
     fn mysql(&self, user: Option<&str>, old: bool) -> Vec<Step> {
-        let refused = |step: &mut Step| {
-            if let Step::Expect(expect) = step {
-                expect.on_error = Some(Arc::new(Found::MysqlMessage));
-                expect.status_code = Some(Arc::new(Found::MysqlCode));
-            }
-        };
-        let mut steps = Vec::new();
-        steps.extend(self.expect_hex("^[0-9A-F]{8}FF", true, 5, Status::L7Status, "", None));
-        steps.iter_mut().for_each(refused);
+        let mut steps: Vec<Step> = user.map(|user| send(mysql_login(user, old))).into_iter().collect();
+        let greeting = self.expect_hex("^[0-9A-F]{8}FF", true, 5, Status::L7Status, "", None);
+        steps.extend(greeting.map(|step| refused(step, 0)));
         let invalid = "MySQL handshake is invalid";
         steps.extend(self.expect_hex("^[0-9A-F]{8}0A", false, 5, Status::L7Response, invalid, None));
         if let Some(Step::Expect(expect)) = steps.last_mut() {
-            expect.status_code = None;
             expect.note = Some(Arc::new(Found::Text(5)));
         }
-        let Some(user) = user else { return steps };
-        // Capabilities, largest packet, and in the newer form the character set and a filler.
-        let mut login = if old { hex("0080000001") } else { hex("00820000008000012100") };
-        login.resize(if old { 5 } else { 32 }, 0);
-        login.extend_from_slice(user.as_bytes());
-        login.extend_from_slice(&[0, 0]);
-        let length = (login.len() as u32).to_le_bytes();
-        let mut packet = vec![length[0], length[1], length[2], 1];
-        packet.extend(login);
-        // The session is ended in the same breath.
-        packet.extend(hex("0100000001"));
-        steps.push(send(packet));
-        let mut last: Vec<Step> =
-            self.expect_hex("^[0-9A-F]{8}FF", true, 5, Status::L7Status, "", None).into_iter().collect();
-        last.iter_mut().for_each(refused);
-        steps.extend(last);
+        if user.is_some() {
+            steps.push(Step::Expect(Box::new(Expect::new(Pattern::Regex(Arc::new(Login::Answered))))));
+            let mut accepted = Expect::new(Pattern::Regex(Arc::new(Login::Refused)));
+            accepted.inverse = true;
+            accepted.min_recv = Some(5);
+            accepted.error_status = Status::L7Status;
+            steps.push(refused(Step::Expect(Box::new(accepted)), 1));
+        }
         steps
     }
 
@@ -436,6 +455,29 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
         steps
     }
+}
+
+/// An expectation that fails with what the MySQL packet of this number says.
+fn refused(mut step: Step, packet: usize) -> Step {
+    if let Step::Expect(expect) = &mut step {
+        expect.on_error = Some(Arc::new(Found::MysqlMessage(packet)));
+        expect.status_code = Some(Arc::new(Found::MysqlCode(packet)));
+    }
+    step
+}
+
+/// A login of `user` without a password, and the end of the session in the same breath.
+fn mysql_login(user: &str, old: bool) -> Vec<u8> {
+    // Capabilities, largest packet, and in the newer form the character set and a filler.
+    let mut login = if old { hex("0080000001") } else { hex("00820000008000012100") };
+    login.resize(if old { 5 } else { 32 }, 0);
+    login.extend_from_slice(user.as_bytes());
+    login.extend_from_slice(&[0, 0]);
+    let length = (login.len() as u32).to_le_bytes();
+    let mut packets = vec![length[0], length[1], length[2], 1];
+    packets.extend(login);
+    packets.extend(hex("0100000001"));
+    packets
 }
 
 /// A step of a check that concerns a variable.
@@ -464,4 +506,36 @@ fn hex(text: &str) -> Vec<u8> {
         .chunks_exact(2)
         .map_while(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_have_the_bytes_that_databases_expect() {
+        assert_eq!(mysql_login("user", true), hex("0B00000100800000017573657200000100000001"));
+        let new =
+            "26000001008200000080000121000000000000000000000000000000000000000000000075736572000001000000 01";
+        assert_eq!(mysql_login("user", false), hex(&new.replace(' ', "")));
+    }
+
+    #[test]
+    fn packets_are_found_by_number_once_they_are_whole() {
+        let bytes = hex("03000000AABBCC05000001FFE3040000");
+        assert_eq!(mysql_packet(&bytes, 0), Some(&[0xaa, 0xbb, 0xcc][..]));
+        assert_eq!(mysql_packet(&bytes, 1).map(<[u8]>::len), Some(5));
+        assert_eq!(mysql_packet(&bytes[..bytes.len() - 1], 1), None);
+        assert!(Login::Refused.is_match(&bytes) && Login::Answered.is_match(&bytes));
+    }
+
+    #[test]
+    fn ldap_codes_are_found_behind_short_and_long_lengths() {
+        assert_eq!(ldap_code(&hex("300C02010161070A010104000400")), Some(1));
+        assert_eq!(
+            ldap_code(&hex("308400000010020101618400000007 0A010204000400".replace(' ', "").as_str())),
+            Some(2)
+        );
+        assert_eq!(ldap_code(&hex("300C")), None);
+    }
 }

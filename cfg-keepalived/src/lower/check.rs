@@ -8,7 +8,7 @@ use lb_core::diag::Spanned;
 use lb_core::expr::Regex;
 use lb_core::health::{ConnectProbe, ProbeSpec, TlsChoice, TlsRequest, Transport};
 use lb_core::spec::CheckSpec;
-use lb_proto_http::check::{ConnectStep, Expect, HttpProbe, SendStep, Step, Subject};
+use lb_proto_http::check::{ConnectStep, Expect, HttpProbe, SendStep, Step, Subject, Text};
 use lb_proto_http::head::HeaderName;
 use lb_proto_smtp::check::SmtpProbe;
 use std::net::SocketAddr;
@@ -154,7 +154,7 @@ fn http(http: &HttpCheck, url: &HttpUrl, host: Option<&str>, address: SocketAddr
     let mut send = SendStep::default();
     send.method = Arc::from(&b"GET"[..]);
     let path = url.path.as_ref().map_or("/", |path| path.value.as_str());
-    send.uri = Arc::from(path.as_bytes());
+    send.uri = Text::from(path.as_bytes());
     send.version = Arc::from(if protocol.starts_with("1.1") { &b"HTTP/1.1"[..] } else { b"HTTP/1.0" });
     let connection = match protocol.as_bytes().last() {
         Some(b'C') => "close",
@@ -163,7 +163,7 @@ fn http(http: &HttpCheck, url: &HttpUrl, host: Option<&str>, address: SocketAddr
     };
     let host = host.map_or_else(|| address.to_string(), str::to_owned);
     for (name, value) in [("user-agent", "KeepAliveClient"), ("connection", connection), ("host", &host)] {
-        send.headers.push((HeaderName::new(name), Arc::from(value.as_bytes())));
+        send.headers.push((HeaderName::new(name), Text::from(value.as_bytes())));
     }
     let codes = if url.status_codes.is_empty() {
         vec![(200, 299)]

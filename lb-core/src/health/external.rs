@@ -32,11 +32,12 @@ impl ExternalProbe {
     }
 
     fn command(&self, target: &Target) -> Command {
-        let (addr, port) = target.addr.map_or(("NOT_USED".to_owned(), "NOT_USED".to_owned()), |addr| {
-            (addr.ip().to_string(), addr.port().to_string())
-        });
+        let (addr, port) = target.addr.map_or_else(
+            || ("NOT_USED".to_owned(), "NOT_USED".to_owned()),
+            |addr| (addr.ip().to_string(), addr.port().to_string()),
+        );
         let unused: Arc<str> = "NOT_USED".into();
-        let (own_addr, own_port) = self.listener.clone().unwrap_or((unused.clone(), unused));
+        let (own_addr, own_port) = self.listener.clone().unwrap_or_else(|| (unused.clone(), unused));
         let mut env = self.environment.clone();
         let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
         set("HAPROXY_PROXY_NAME", &target.backend);
@@ -92,7 +93,9 @@ impl Dialog for Run {
         }
         self.verdict = match input {
             Input::Exited(0) => Some(Verdict::new(Status::ProcessOk)),
-            Input::Exited(code) if code > 0 => Some(Verdict::new(Status::ProcessError).with_code(code as u32)),
+            Input::Exited(code) if code > 0 => {
+                Some(Verdict::new(Status::ProcessError).with_code(code as u32))
+            }
             Input::Exited(_) => Some(Verdict::new(Status::ProcessError)),
             Input::Failed(failure) => Some(Verdict::new(Status::ProcessError).with_info(failure.reason)),
             _ => return,
@@ -128,7 +131,8 @@ mod tests {
         let probe = ExternalProbe::new("/bin/check");
         let target = Target::new("be", "s1", Some("192.0.2.1:25".parse().unwrap()));
         let now = Instant::now();
-        for (code, status) in [(0, Status::ProcessOk), (3, Status::ProcessError), (-9, Status::ProcessError)] {
+        for (code, status) in [(0, Status::ProcessOk), (3, Status::ProcessError), (-9, Status::ProcessError)]
+        {
             let mut dialog = probe.start(&target, now);
             let Some(Output::Run(command)) = dialog.poll_output() else { panic!("nothing run") };
             assert_eq!(command.args, ["NOT_USED", "NOT_USED", "192.0.2.1", "25"]);

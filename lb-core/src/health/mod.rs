@@ -11,9 +11,9 @@ mod agent;
 mod connect;
 mod dialog;
 mod event;
+mod external;
 mod monitor;
 mod observe;
-mod external;
 mod scene;
 mod script;
 mod spread;
@@ -28,8 +28,8 @@ pub use dialog::{
 pub use event::{
     Cause, Change, CheckResult, EventLevel, HealthEvent, Maintenance, Remains, ServerChange, ServerLabel,
 };
-pub use monitor::{CheckKind, Effect, InitState, Intervals, LastCheck, Monitor};
 pub use external::ExternalProbe;
+pub use monitor::{CheckKind, Effect, InitState, Intervals, LastCheck, Monitor};
 pub use observe::{Observation, Observe, Observer, OnError};
 pub use scene::{EngineHandle, Heard, Scene};
 pub use script::{Expect, Matcher, Pattern, Payload, Script, Step, Template};

@@ -220,7 +220,7 @@ impl Alias {
             | Self::HttpUri
             | Self::HttpVersion => {
                 writer.open_text();
-                let line = record.http.and_then(|http| http.request);
+                let line = record.http.and_then(|http| Some(cut(http.request?, http.uri_limit)));
                 writer.encoded(line.map_or(BAD_REQUEST, |line| self.part(line)), b'#', &URL);
             }
             Self::HttpRequest => request(record.http.as_ref(), writer),
@@ -260,6 +260,18 @@ impl Alias {
             _ => line.version,
         }
     }
+}
+
+/// What is left of a request line within the limit for logs; its parts are those of what is left.
+fn cut(line: RequestLine<'_>, limit: usize) -> RequestLine<'_> {
+    let mut room = limit.saturating_sub(1);
+    let mut part = |bytes: &'_ [u8]| {
+        let len = bytes.len().min(room);
+        room = room.saturating_sub(len + 1);
+        len
+    };
+    let (method, uri, version) = (part(line.method), part(line.uri), part(line.version));
+    RequestLine { method: &line.method[..method], uri: &line.uri[..uri], version: &line.version[..version] }
 }
 
 /// The path inside an absolute target.

@@ -153,6 +153,12 @@ impl Relay {
                 let now = Instant::now();
                 (self.client_active, self.server_active) = (now, now);
             }
+            // Looked at before the timer is set anew, which makes it forget that it went off.
+            let now = Instant::now();
+            let expired = self.expired(now);
+            if expired.is_some() || now >= deadline {
+                return Poll::Ready(expired);
+            }
             timer.set(self.deadline().into_iter().chain([deadline]).min());
             ready!(timer.poll_expired(cx));
             Poll::Ready(self.expired(Instant::now()))
@@ -193,11 +199,12 @@ impl Relay {
                 self.client_active = now;
                 self.server_active = now;
             }
-            timer.set(self.deadline());
-            ready!(timer.poll_expired(cx));
+            // Looked at before the timer is set anew, which makes it forget that it went off.
             if let Some(end) = self.expired(Instant::now()) {
                 return Poll::Ready(end);
             }
+            timer.set(self.deadline());
+            ready!(timer.poll_expired(cx));
         }
     }
 

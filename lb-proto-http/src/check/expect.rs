@@ -214,9 +214,10 @@ impl Expect {
 
     /// The code of the verdict.
     pub(super) fn code(&self, scene: &mut Scene, now: Instant, received: &Received) -> u32 {
-        let own = self.status_code.as_ref().and_then(|program| {
-            scene.with(now, received.heard(), |env| program.eval(env)?.to_int())
-        });
+        let own = self
+            .status_code
+            .as_ref()
+            .and_then(|program| scene.with(now, received.heard(), |env| program.eval(env)?.to_int()));
         own.and_then(|code| u32::try_from(code).ok()).unwrap_or_else(|| u32::from(received.status()))
     }
 
@@ -254,8 +255,7 @@ struct Wanted<'a> {
 impl Wanted<'_> {
     fn is_in(&self, head: &Response) -> bool {
         let value_text = self.value_text.as_deref().unwrap_or_default();
-        let mut named =
-            head.fields.iter().filter(|(own, _)| self.name.matches(own, &self.name_text, true));
+        let mut named = head.fields.iter().filter(|(own, _)| self.name.matches(own, &self.name_text, true));
         named.any(|(_, text)| match self.value {
             None => true,
             Some(value) if self.full => value.matches(text, value_text, false),

@@ -225,7 +225,7 @@ fn a_secured_connection_waits_for_the_handshake() {
 
 #[test]
 fn variables_carry_what_one_answer_said_into_the_next_request() {
-    let name = lb_core::expr::VarName::parse("check.next").unwrap();
+    let name = VarName::parse("check.next").unwrap();
     let mut registry = lb_core::expr::Registry::builtin();
     crate::fetch::register(&mut registry);
     let phases = lb_core::expr::Phases::CHECK;
@@ -234,7 +234,8 @@ fn variables_carry_what_one_answer_said_into_the_next_request() {
         Template::parse(text, lb_core::log::Style::Plain, phases, &registry, &mut build).unwrap()
     };
     let next = format("%[res.fhdr(x-next)]");
-    let second = SendStep { uri: Text::Format(format("/%[var(check.next)]-%[be_name]")), ..SendStep::default() };
+    let second =
+        SendStep { uri: Text::Format(format("/%[var(check.next)]-%[be_name]")), ..SendStep::default() };
     let gone = SendStep { uri: Text::Format(format("%[var(check.next)]")), ..SendStep::default() };
     let probe = HttpProbe::of(vec![
         Step::Send(SendStep::default()),

@@ -4,7 +4,7 @@ use lb_core::expr::{ArgType, Args, Env, FetchDef, Needs, Sample, SampleType as T
 use lb_core::log::Capture;
 
 use super::{REQUEST_KEPT, RESPONSE_KEPT, with_request, with_response};
-use crate::head::Version;
+use crate::head::{Method, Version};
 use crate::layer::HttpLayer;
 
 const INDEX: &[ArgType] = &[ArgType::Int];
@@ -31,7 +31,11 @@ pub(super) const FETCHES: &[FetchDef] = &[
 ];
 
 fn method<'a>(env: &Env<'a>, _: &'a Args) -> Option<Sample<'a>> {
-    with_request(env).map(|layer| Sample::Method(layer.request.method_text()))
+    let request = &with_request(env)?.request;
+    // What a rule made of a known method does not show, as in HAProxy.
+    let received = request.received_method();
+    let known = Method::of(received) != Method::Other;
+    Some(Sample::Method(if known { received } else { request.method_text() }))
 }
 
 /// The two numbers without the protocol's name.

@@ -82,7 +82,7 @@ pub fn push_hex(out: &mut Vec<u8>, number: u64) {
     let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
     for digit in (0..digits).rev() {
         let nibble = (number >> (digit * 4)) as u8 & 0xf;
-        out.push(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+        out.push(if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 });
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
             push_decimal(&mut decimal, number);
             push_hex(&mut hex, number);
             assert_eq!(decimal, number.to_string().into_bytes());
-            assert_eq!(hex, format!("{number:x}").into_bytes());
+            assert_eq!(hex, format!("{number:X}").into_bytes());
         }
     }
 

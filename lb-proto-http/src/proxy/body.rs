@@ -11,7 +11,16 @@ pub(super) fn check(length: BodyLength, bytes: &[u8]) -> Result<(), Reject> {
     while length == BodyLength::Chunked && at < bytes.len() {
         match decoder.next(&bytes[at..])? {
             Piece::Skip(len) | Piece::Data(len) => at += len,
-            Piece::Trailers(_) => break,
+            Piece::Trailers(len) => {
+                let rest = &bytes[at + len..];
+                // Nearly always there are none.
+                if !rest.is_empty() && !rest.starts_with(b"\r\n") {
+                    let mut fields = Fields::default();
+                    fields.set_buffer(rest.to_vec());
+                    parse_trailers(&mut fields, 0, rest.len(), &Limits::default())?;
+                }
+                break;
+            }
         }
     }
     Ok(())

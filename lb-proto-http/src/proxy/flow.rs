@@ -34,6 +34,8 @@ pub(super) struct Flow {
     pub(super) received: u64,
     pub(super) moved: u64,
     source_closed: bool,
+    /// The body turned out not to be what its framing says before it was on its way.
+    pub(super) broken: Option<Reject>,
 }
 
 /// How a flow ended.
@@ -68,6 +70,7 @@ impl Flow {
             received: 0,
             moved: 0,
             source_closed: false,
+            broken: None,
         }
     }
 
@@ -85,6 +88,9 @@ impl Flow {
         source: &mut Stream,
         sink: &mut Stream,
     ) -> Poll<FlowEnd> {
+        if let Some(reject) = self.broken {
+            return Poll::Ready(FlowEnd::Broken(reject));
+        }
         loop {
             match self.poll_send(cx, sink) {
                 Poll::Ready(true) => {}

@@ -77,7 +77,7 @@ fn timers(client: &Client, txn: &Txn) -> Timers {
     };
     let handshake = if client.requests == 0 { i64::from(client.session.handshake_ms) } else { 0 };
     let now = Some(txn.times.end.unwrap_or_else(|| client.age()));
-    let request = times.request.filter(|_| txn.layer.has_request);
+    let request = times.request.filter(|_| txn.layer.has_request && !txn.body_late);
     let idle = between(times.ready, times.begin).max(0);
     let active = between(times.begin.or(times.ready), now);
     Timers {

@@ -360,6 +360,7 @@ pub(super) fn write_head(live: &mut Live<'_>, keep: bool, out: &mut Vec<u8>) {
     // What goes without saying in the version that is announced is not said.
     let option: &[u8] = match (keep, response.version) {
         (true, Version::Http11) if !http10 => b"",
+        (true, _) if response.flags.chunked && !http10 => b"",
         (true, _) => b"keep-alive",
         (false, Version::Http11) => b"close",
         (false, Version::Http10) => b"",
@@ -367,7 +368,7 @@ pub(super) fn write_head(live: &mut Live<'_>, keep: bool, out: &mut Vec<u8>) {
     let mut extra: &[(&[u8], &[u8])] = &[];
     let pair = [(&b"connection"[..], option)];
     if !option.is_empty() {
-        match response.fields.find(b"connection", 0) {
+        match response.fields.find(b"connection", 0).filter(|_| !http10) {
             Some(index) => {
                 let joined = [response.fields.value(index), b", ", option].concat();
                 response.fields.set_value(index, &joined);

@@ -323,6 +323,7 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
             Outcome::Service(kind) => Answer::Service(kind),
             Outcome::Reject => return Some(Fate::Drop { silent: false }),
             Outcome::SilentDrop => return Some(Fate::Drop { silent: true }),
+            Outcome::BadTarget => Answer::Error { status: 400, cause: Cause::Proxy, phase: Phase::Request },
             Outcome::Failed => Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Request },
             Outcome::EarlyHint(name, value) => {
                 let mut text = Vec::new();
@@ -402,6 +403,8 @@ pub(super) async fn buffer_body(
             }
             Some(_) => return Err(Fate::Gone),
             None if strict => {
+                live.txn.counts.from_client += there as u64;
+                live.txn.body_late = true;
                 return Err(Fate::Answer(Answer::Error {
                     status: 408,
                     cause: Cause::ClientTimeout,
@@ -470,6 +473,7 @@ fn finish(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
     }
     forward_for(live, front, back);
     original_to(live, front, back);
+    forwarded(live, back);
     super::coding::choose(live, front, back);
     content::look_up(live);
 }
@@ -513,6 +517,26 @@ fn forward_for(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
         return;
     }
     push_address(fields, name, ip);
+}
+
+/// `option forwarded`, of the backend.
+fn forwarded(live: &mut Live<'_>, back: &HttpProxy) {
+    let Some(spec) = &back.forwarded else { return };
+    let mut text = Vec::new();
+    {
+        let facts = crate::forwarded::Facts {
+            tls: live.client.stream.is_tls(),
+            host: live.txn.layer.request.fields.get(b"host"),
+            client: live.src(),
+            local: live.dst(),
+        };
+        let env = Env::new(live.facts(), live.vars(), live.arena());
+        spec.write(&facts, &env, &mut text);
+    }
+    live.reset_arena();
+    if !text.is_empty() {
+        live.txn.layer.request.fields.push(b"forwarded", &text);
+    }
 }
 
 /// `option originalto`.

@@ -120,7 +120,7 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
     let request = &live.txn.layer.request;
     let option: &[(&[u8], &[u8])] = match (close, request.version) {
         (true, Version::Http11) => &[(b"connection", b"close")],
-        (false, Version::Http10) if !request.flags.close => &[(b"connection", b"keep-alive")],
+        (false, Version::Http10) if request.body != BodyLength::Chunked => &[(b"connection", b"keep-alive")],
         _ => &[],
     };
     write_request(&mut out, request, option);
@@ -131,13 +131,19 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
     let coding = live.txn.coding;
     let mut transfer = coding::transfer(request.body, coding.request, coding.level, sink);
     let there = request.buffered_body();
-    if let Ok(taken) = transfer.take(there, &mut out) {
-        if taken.verbatim {
-            out.extend_from_slice(&there[..taken.used]);
+    let mut broken = None;
+    match transfer.take(there, &mut out) {
+        Ok(taken) => {
+            if taken.verbatim {
+                out.extend_from_slice(&there[..taken.used]);
+            }
+            live.txn.layer.request.body_at += taken.used;
         }
-        live.txn.layer.request.body_at += taken.used;
+        Err(reject) => broken = Some(reject),
     }
-    Flow::new(transfer, out)
+    let mut flow = Flow::new(transfer, out);
+    flow.broken = broken;
+    flow
 }
 
 /// Whether the server connection ends with this exchange by configuration.
@@ -178,7 +184,8 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arriv
                 Ok(true) => {
                     live.txn.times.response = Some(live.touch());
                     let response = &live.txn.layer.response;
-                    if super::body::check(response.body, response.buffered_body()).is_err() {
+                    let unasked = response.status == 101 && !live.txn.layer.request.flags.upgrade;
+                    if unasked || super::body::check(response.body, response.buffered_body()).is_err() {
                         live.txn.times.response = None;
                         return Arrival::Bad;
                     }
@@ -209,15 +216,13 @@ fn parse(
     }
 }
 
-/// Passes an interim response on to a client that may understand it. What was received behind it moves to the front
+/// Passes an interim response on to the client. What was received behind it moves to the front
 /// of the buffer.
 async fn interim(live: &mut Live<'_>, filled: usize) -> Option<usize> {
     let layer = &mut live.txn.layer;
-    if layer.request.version == Version::Http11 {
-        let mut out = Vec::new();
-        write_response(&mut out, &layer.response, &[]);
-        write_all(&mut live.client.stream, &out).await.ok()?;
-    }
+    let mut out = Vec::new();
+    write_response(&mut out, &layer.response, &[]);
+    write_all(&mut live.client.stream, &out).await.ok()?;
     let layer = &mut live.txn.layer;
     let from = layer.response.body_at;
     let mut buffer = layer.response.fields.take_buffer();
@@ -355,10 +360,13 @@ async fn failed(live: &mut Live<'_>, arrival: Arrival) -> After {
             live.txn.logged = true;
             return unanswered(live);
         }
-        Arrival::Head | Arrival::Closed => (502, Cause::ServerAbort, Phase::Headers),
+        Arrival::Head => (502, Cause::ServerAbort, Phase::Headers),
+        // A part of a head is no response.
+        Arrival::Closed if live.txn.layer.response.filled > 0 => (502, Cause::Proxy, Phase::Headers),
+        Arrival::Closed => (502, Cause::ServerAbort, Phase::Headers),
         Arrival::Bad => (502, Cause::Proxy, Phase::Headers),
         Arrival::Late => (504, Cause::ServerTimeout, Phase::Headers),
-        Arrival::ClientLate => (408, Cause::ClientTimeout, Phase::Data),
+        Arrival::ClientLate => (400, Cause::ClientTimeout, Phase::Headers),
         Arrival::BadBody => (400, Cause::Proxy, Phase::Data),
         Arrival::Gone => return client_aborted(live, Phase::Headers).await,
     };

@@ -61,6 +61,8 @@ pub(super) struct Txn {
     pub(super) logged: bool,
     /// The client left before its body was complete.
     pub(super) aborted: bool,
+    /// The body that was waited for did not come in time.
+    pub(super) body_late: bool,
     /// Entries of stick tables the request is counted in.
     pub(super) tracked: Slots,
     /// The server that a stick table remembers.
@@ -192,6 +194,7 @@ impl Txn {
         self.stuck = None;
         self.pending.clear();
         self.aborted = false;
+        self.body_late = false;
         self.logged = false;
     }
 

@@ -90,7 +90,7 @@ fn replace_one(value: &[u8], regex: &Regex, template: &[u8], groups: &mut Groups
     true
 }
 
-/// The separators between the elements stay as they are.
+/// The commas between the elements stay as they are.
 fn replace_elements(
     value: &[u8],
     regex: &Regex,
@@ -102,7 +102,8 @@ fn replace_elements(
     for (at, end) in Elements::new(value) {
         let element = &value[at..end];
         if regex.captures_at(element, 0, groups) {
-            out.extend_from_slice(&value[copied..at]);
+            // The blanks in front of an element belong to it.
+            out.extend_from_slice(value[copied..at].trim_ascii_end());
             expand_groups(template, element, groups, out);
             copied = end;
         }

@@ -109,6 +109,8 @@ pub enum Outcome<'r> {
     Wait,
     /// A field or target did not fit.
     Failed,
+    /// The target is not acceptable.
+    BadTarget,
 }
 
 /// Where a ruleset stands, so that it can go on after a wait.
@@ -172,6 +174,12 @@ pub fn run<'r>(
             let time = number(session, program).map_or(Duration::ZERO, Duration::from_millis);
             if !time.is_zero() {
                 return Outcome::Pause(time);
+            }
+        } else if let Action::NormalizeUri(normalizer) = action {
+            match rewrite::normalize(*normalizer, &mut session.layer_mut().request) {
+                Err(_) => return Outcome::BadTarget,
+                Ok(false) if cursor.strict => return Outcome::Failed,
+                Ok(_) => {}
             }
         } else {
             let done = apply(action, subject, session, text);

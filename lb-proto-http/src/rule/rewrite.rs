@@ -7,6 +7,7 @@ use super::{Session, format};
 use crate::answer::reason;
 use crate::h1::Target;
 use crate::head::{Method, Request};
+use crate::normalize::{BrokenEncoding, Normalizer};
 use crate::spec::Action;
 
 pub(super) fn start_line(action: &Action, session: &mut dyn Session, text: &mut Vec<u8>) -> bool {
@@ -92,6 +93,16 @@ fn replace(request: &mut Request, regex: &Regex, template: &[u8], part: Part) ->
         Part::PathQuery => set_path(request, &new, true),
         Part::Uri => request.set_target(&new),
     }
+}
+
+/// Brings path and query into a normal form; false when there is no room for it.
+pub(super) fn normalize(normalizer: Normalizer, request: &mut Request) -> Result<bool, BrokenEncoding> {
+    let old = Target::parse(request.target()).path_query;
+    if !old.starts_with(b"/") {
+        return Ok(true);
+    }
+    let new = normalizer.apply(old)?;
+    Ok(new == old || set_path(request, &new, true))
 }
 
 /// After a change of the target: `Host` says what an absolute target says.

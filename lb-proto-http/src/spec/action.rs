@@ -11,6 +11,7 @@ use lb_core::spec::Severity;
 
 use super::reply::{Redirect, Reply};
 use crate::head::HeaderName;
+use crate::normalize::Normalizer;
 
 /// Which fields `del-header` removes.
 #[derive(Debug, Clone)]
@@ -71,6 +72,8 @@ pub enum Action {
     ReplacePathQuery(Regex, Template),
     /// `replace-uri`.
     ReplaceUri(Regex, Template),
+    /// `normalize-uri`.
+    NormalizeUri(Normalizer),
     /// `set-status`, with the standard's words unless given.
     SetStatus(u16, Option<Arc<[u8]>>),
     /// `redirect`.

@@ -21,6 +21,7 @@ use lb_core::rule::cond::Condition;
 use lb_core::spec::ProtocolSpec;
 
 use crate::auth::UserLists;
+use crate::forwarded::Forwarded;
 use crate::h1::Limits;
 use crate::head::HeaderName;
 
@@ -42,6 +43,8 @@ pub struct HttpProxy {
     pub response_limits: Limits,
     /// `option forwardfor`.
     pub forward_for: Option<ForwardFor>,
+    /// `option forwarded`. Backend.
+    pub forwarded: Option<Forwarded>,
     /// `option originalto`.
     pub original_to: Option<OriginalTo>,
     /// `option http-buffer-request`: wait for the body before looking at the request.

@@ -9,8 +9,8 @@ use std::time::Instant;
 use super::super::{
     Close, ConnectFailure, Dialog, Heard, Input, Layer, Output, Scene, Status, Target, Verdict,
 };
-use crate::expr::Sample;
 use super::{Action, Expect, MAX_RECEIVED, Numbered, Pattern, Payload, Template};
+use crate::expr::Sample;
 
 pub(super) struct ScriptDialog {
     steps: Arc<[Numbered]>,
@@ -255,7 +255,8 @@ impl ScriptDialog {
         let done = || note.clone().unwrap_or_else(|| "(tcp-check)".to_owned());
         let verdict = match &step.action {
             Action::Connect { request, .. } => {
-                let status = if request.is_secured(self.scene.target()) { Status::L6Ok } else { Status::L4Ok };
+                let status =
+                    if request.is_secured(self.scene.target()) { Status::L6Ok } else { Status::L4Ok };
                 Verdict::new(status).with_info(if step.number == 0 { String::new() } else { done() })
             }
             Action::Expect(expect) => {

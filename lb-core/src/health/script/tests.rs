@@ -119,7 +119,8 @@ struct Words(&'static str);
 
 impl Template for Words {
     fn render(&self, scene: &mut Scene, _now: Instant, received: &[u8], out: &mut Vec<u8>) {
-        let words = self.0.replace("{server}", &scene.target().server).replace("{len}", &received.len().to_string());
+        let words =
+            self.0.replace("{server}", &scene.target().server).replace("{len}", &received.len().to_string());
         out.extend_from_slice(words.as_bytes());
     }
 
