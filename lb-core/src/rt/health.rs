@@ -211,7 +211,7 @@ impl Check {
         target.server_addr = proxy.pool.address(id).and_then(|e| e.inet()).or(target.addr);
         target.schedule = self.schedule;
         target.date = super::Stamp::now().date;
-        target.engine = EngineHandle::new(Arc::clone(&self.generation) as _);
+        target.engine = EngineHandle::new(Arc::clone(&generation) as _);
         if let Some(snapshot) = proxy.pool.check_snapshot(id, &self.node, start) {
             target.snapshot = snapshot;
         }
