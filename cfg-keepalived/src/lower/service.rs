@@ -120,7 +120,7 @@ fn persistence(
 ) -> Option<(TableSpec, StickRule)> {
     let timeout = server.persistence_timeout.map(|timeout| timeout.value);
     let mask = server.persistence_granularity.map(|mask| mask.value);
-    let timeout = timeout.or(mask.map(|_| PERSISTENCE))?;
+    let timeout = timeout.or_else(|| mask.map(|_| PERSISTENCE))?;
     let ipv6 = listeners.iter().any(SocketAddr::is_ipv6);
     let key = match mask {
         None => "src".to_owned(),
