@@ -139,14 +139,15 @@ impl Plan {
             |message: String| BuildError { problems: vec![Problem { origin: proxy.spec.origin, message }] };
         for server in &proxy.spec.pool.servers {
             let Some(track) = &server.track else { continue };
-            let (owner, tracked) = match track.split_once('/') {
-                Some((pool, name)) if pool != proxy.spec.name.as_str() => {
-                    (self.backend(pool).map(|p| &p.spec), name)
-                }
-                Some((_, name)) => (Some(&proxy.spec), name),
-                None => (Some(&proxy.spec), &**track),
+            let own = proxy.spec.name.as_str();
+            let (owner, tracked) = track.split_once('/').unwrap_or((own, track));
+            let found = if owner == own {
+                proxy.spec.pool.servers.iter().any(|s| s.name.as_str() == tracked)
+            } else {
+                let same = |s: &Arc<ServerPlan>| s.spec.name.as_str() == tracked;
+                self.backend(owner).is_some_and(|p| p.servers.iter().any(same))
             };
-            if owner.is_none_or(|p| !p.pool.servers.iter().any(|s| s.name.as_str() == tracked)) {
+            if !found {
                 return Err(refuse(format!(
                     "unable to find required proxy or server for tracking: '{track}'."
                 )));
@@ -155,11 +156,12 @@ impl Plan {
         let (pool, events) =
             pool(&proxy.spec, Some(old), proxy.fullconn, workers, now).map_err(|e| refuse(e.to_string()))?;
         let known = |spec: &ServerSpec| old.servers.iter().find(|s| s.spec.name == spec.name);
-        let server = |(index, spec): (usize, &ServerSpec)| match known(spec) {
+        let server = |(index, spec): (usize, ServerSpec)| match known(&spec) {
             Some(server) if server.index == index => Arc::clone(server),
-            _ => Arc::new(ServerPlan { index, spec: spec.clone() }),
+            _ => Arc::new(ServerPlan { index, spec }),
         };
-        proxy.servers = proxy.spec.pool.servers.iter().enumerate().map(server).collect();
+        let specs = std::mem::take(&mut proxy.spec.pool.servers);
+        proxy.servers = specs.into_iter().enumerate().map(server).collect();
         proxy.pool = pool;
         let mut plan = self.clone();
         plan.proxies[index] = Arc::new(proxy);

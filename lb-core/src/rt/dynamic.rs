@@ -33,7 +33,7 @@ impl LiveControl {
         let options = self.shared.options.load_full();
         let dialect = options.dialect.as_ref().ok_or(ControlError::Unsupported)?;
         let mut spec = dialect.server(&proxy.spec, server.name, server.words).map_err(ControlError::Other)?;
-        let taken = |id| pool.servers.iter().any(|s| s.id == id);
+        let taken = |id| proxy.servers.iter().any(|s| s.spec.id == id);
         if spec.id == 0 {
             spec.id = (1..).find(|id| !taken(*id)).unwrap_or(u32::MAX);
         } else if taken(spec.id) {
@@ -44,7 +44,7 @@ impl LiveControl {
         }
         (spec.dynamic, spec.origin) = (true, Origin::NONE);
         let name = spec.name.clone();
-        let mut servers = pool.servers.clone();
+        let mut servers: Vec<_> = proxy.servers.iter().map(|s| s.spec.clone()).collect();
         servers.push(spec);
         let next = self.edit(&generation, proxy, servers)?;
         let proxy = backend(&next, server.backend)?;
@@ -83,7 +83,8 @@ impl LiveControl {
         if let Some(server) = proxy.pool.by_name(server.as_str()) {
             generation.report(proxy, vec![PoolEvent::DropIdle { server }]);
         }
-        let servers = proxy.spec.pool.servers.iter().filter(|s| s.name != *server).cloned().collect();
+        let others = proxy.servers.iter().filter(|s| s.spec.name != *server);
+        let servers = others.map(|s| s.spec.clone()).collect();
         self.shared.checks().remove(owner, server);
         self.edit(&generation, proxy, servers).map(drop)
     }
