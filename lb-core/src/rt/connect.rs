@@ -9,7 +9,8 @@ use std::os::fd::AsFd;
 use tokio::net::{TcpSocket, UnixStream};
 
 /// Opens a connection to `endpoint`, from `source` if the server asks for one (`client` is the client's address, for
-/// servers that want to see it). The caller bounds the time.
+/// servers that want to see it). `speaks` says that something will be sent as soon as the connection is there. The caller
+/// bounds the time.
 ///
 /// # Errors
 /// What the system reports, or `AddrNotAvailable` for a name without an address.
@@ -17,11 +18,16 @@ pub async fn connect(
     endpoint: &Endpoint,
     source: Option<&SourceAddr>,
     client: Option<SocketAddr>,
+    speaks: bool,
 ) -> io::Result<Stream> {
     match endpoint {
         Endpoint::Inet(addr) => {
             let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
             socket.set_nodelay(true)?;
+            if speaks {
+                // The last packet of the handshake then goes with the first data. It is an optimisation only.
+                let _ = socket2::SockRef::from(&socket).set_tcp_quickack(false);
+            }
             if let Some(source) = source {
                 bind(&socket, source, *addr, client)?;
             }
@@ -89,7 +95,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let source = SourceAddr::Fixed { addr: "127.0.0.9:0".parse().unwrap(), interface: None };
         let endpoint = listener.local_addr().unwrap().into();
-        let _stream = connect(&endpoint, Some(&source), None).await.unwrap();
+        let _stream = connect(&endpoint, Some(&source), None, true).await.unwrap();
         let (_, peer) = listener.accept().await.unwrap();
         assert_eq!(peer.ip().to_string(), "127.0.0.9");
     }
@@ -97,7 +103,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_without_an_address_is_an_error() {
         let endpoint = Endpoint::Host { name: "mx".into(), port: 25 };
-        let error = connect(&endpoint, None, None).await.unwrap_err();
+        let error = connect(&endpoint, None, None, false).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
     }
 }

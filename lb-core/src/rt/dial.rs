@@ -286,6 +286,8 @@ pub struct Ends<'a> {
     pub sni: Option<&'a str>,
     /// Additional fields for a PROXY header of the binary form.
     pub fields: Vec<(u8, &'a [u8])>,
+    /// Something will be sent as soon as the connection is there.
+    pub speaks: bool,
 }
 
 impl Ends<'_> {
@@ -341,7 +343,8 @@ pub async fn open_server(
     ends: &Ends<'_>,
 ) -> io::Result<Stream> {
     let endpoint = server_endpoint(backend, server, id, ends.destination);
-    let mut stream = super::connect(&endpoint, server.spec.source.as_ref(), ends.client).await?;
+    let speaks = ends.speaks || server.spec.send_proxy.is_some();
+    let mut stream = super::connect(&endpoint, server.spec.source.as_ref(), ends.client, speaks).await?;
     stream.configure(backend.spec.server_keepalive, backend.spec.nolinger);
     if let Some(header) = proxy_header(server, ends) {
         stream.write_all(&header).await?;

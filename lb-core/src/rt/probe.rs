@@ -155,7 +155,7 @@ async fn open(request: &ConnectRequest, settings: &ProbeSettings) -> Result<(Lin
     }
     let stream = match endpoint.inet() {
         Some(addr) if settings.source.is_none() && !request.has_data => silent(addr).await,
-        _ => super::connect(&endpoint, settings.source.as_ref(), None).await,
+        _ => super::connect(&endpoint, settings.source.as_ref(), None, false).await,
     };
     let mut stream = stream.map_err(|e| ConnectFailure::new(Layer::Connection, connecting(&e)))?;
     let header = match request.proxy_header {

@@ -59,6 +59,29 @@ pub(crate) fn lower_name(text: &mut [u8]) -> usize {
     text.len()
 }
 
+/// How many bytes of a line are looked at before it counts as long.
+const SHORT: usize = 64;
+
+/// Where the first line feed, carriage return or zero is. Lines are short: eight bytes at a time find the end of one
+/// before a vector search has been set up.
+pub(crate) fn find_stop(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    let is_stop = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0);
+    let (words, _) = text.as_chunks::<8>();
+    for (at, word) in words.iter().take(SHORT / 8).enumerate() {
+        let bytes = u64::from_le_bytes(*word);
+        // Marks bytes up to the carriage return; a borrow may mark the one behind such a byte, too.
+        let low = bytes.wrapping_sub(ONES * 14) & !bytes & (ONES * 128);
+        if low != 0
+            && let Some(found) = word.iter().position(is_stop)
+        {
+            return Some(at * 8 + found);
+        }
+    }
+    let from = text.len().min(SHORT.min(words.len() * 8));
+    memchr::memchr3(b'\n', b'\r', 0, &text[from..]).map(|at| from + at)
+}
+
 /// Whether `byte` is a space or a tab.
 pub(crate) const fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
@@ -150,6 +173,21 @@ mod tests {
         assert_eq!(elements("a,,b"), ["a", "", "b"]);
         assert_eq!(elements("a,"), ["a"]);
         assert_eq!(elements("\"open, end"), ["\"open, end"]);
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_found_wherever_it_is() {
+        for len in [0, 1, 7, 8, 9, 63, 64, 65, 72, 200] {
+            assert_eq!(find_stop(&vec![b'\t'; len]), None);
+            assert_eq!(find_stop(&vec![0xff; len]), None);
+            for at in 0..len {
+                for stop in [b'\n', b'\r', 0] {
+                    let mut text: Vec<u8> = (0..len).map(|i| [b'a', 0x80, b'\t', 0x0b][i % 4]).collect();
+                    text[at] = stop;
+                    assert_eq!(find_stop(&text), Some(at), "{len} {stop}");
+                }
+            }
+        }
     }
 
     #[test]

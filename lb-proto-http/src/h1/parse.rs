@@ -6,7 +6,7 @@
 //! lines, control characters in values, other versions), so everything had to be looked at twice.
 
 use super::framing::{Framing, Kind, decimal};
-use super::lexer::{is_blank, is_token, lower_name, trim_range};
+use super::lexer::{find_stop, is_blank, is_token, lower_name, trim_range};
 use super::reject::Reject;
 use super::{BodyLength, Target, authority_is_valid, default_port, split_port};
 use crate::head::{Fields, Method, Request, Response, Span, Version};
@@ -136,7 +136,7 @@ fn line(buffer: &[u8], cursor: &mut Cursor, filled: usize) -> Result<Option<Line
     let mut zero = false;
     let mut from = 0;
     loop {
-        let Some(stop) = memchr::memchr3(b'\n', b'\r', 0, &rest[from..]) else { return Ok(None) };
+        let Some(stop) = find_stop(&rest[from..]) else { return Ok(None) };
         let end = from + stop;
         let next = match (rest[end], rest.get(end + 1)) {
             (0, _) => {

@@ -21,7 +21,12 @@ thread_local! {
 
 /// A buffer of [`BUFFER`] bytes; its contents are arbitrary.
 pub(super) fn take_buffer() -> Vec<u8> {
-    FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BUFFER])
+    FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
+        // Buffers exactly a power of two apart would compete for the same few lines of the processor's caches.
+        let mut buffer = Vec::with_capacity(BUFFER + 64);
+        buffer.resize(BUFFER, 0);
+        buffer
+    })
 }
 
 /// Gives a buffer back.
