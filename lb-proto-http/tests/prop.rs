@@ -2,6 +2,8 @@
 //! was received.
 
 use lb_proto_http::fuzzing;
+use lb_proto_http::h1::{Cursor, Limits, parse_request};
+use lb_proto_http::head::Request;
 use proptest::prelude::*;
 
 /// Heads made of parts that are nearly right.
@@ -46,7 +48,53 @@ fn head() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// What an independent parser (`httparse`) and ours read in a head that both accept; `None` if one refuses it. The fields that
+/// frame and route a message are left out, because ours settles what they say.
+fn read_twice(head: &[u8]) -> Option<(Reading, Reading)> {
+    let mut request = Request::default();
+    request.fields.set_buffer(head.to_vec());
+    let ours = parse_request(&mut request, &mut Cursor::default(), head.len(), &Limits::default());
+    let mut fields = [httparse::EMPTY_HEADER; 32];
+    let mut theirs = httparse::Request::new(&mut fields);
+    let (Ok(true), Ok(httparse::Status::Complete(end))) = (ours, theirs.parse(head)) else { return None };
+    let settled =
+        |name: &str| ["host", "connection", "upgrade", "content-length", "transfer-encoding"].contains(&name);
+    let read = |fields: &mut dyn Iterator<Item = (String, Vec<u8>)>| {
+        fields.filter(|(name, _)| !settled(name)).collect::<Vec<_>>()
+    };
+    let own = read(
+        &mut request
+            .fields
+            .iter()
+            .map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec())),
+    );
+    let other =
+        read(&mut theirs.headers.iter().map(|field| (field.name.to_ascii_lowercase(), field.value.to_vec())));
+    let method = theirs.method.unwrap_or_default().as_bytes().to_vec();
+    Some((
+        (request.method_text().to_vec(), head.len() - request.buffered_body().len(), own),
+        (method, end, other),
+    ))
+}
+
+/// Method, length of the head, fields.
+type Reading = (Vec<u8>, usize, Vec<(String, Vec<u8>)>);
+
+#[test]
+fn a_plain_head_is_accepted_by_both_parsers() {
+    let (ours, theirs) = read_twice(b"GET /a HTTP/1.1\r\nHost: a\r\nX-A:  b c \r\n\r\n").unwrap();
+    assert_eq!(ours, theirs);
+    assert_eq!(ours.2, [("x-a".to_owned(), b"b c".to_vec())]);
+}
+
 proptest! {
+    #[test]
+    fn an_independent_parser_reads_the_same(head in head()) {
+        if let Some((ours, theirs)) = read_twice(&head) {
+            prop_assert_eq!(ours, theirs);
+        }
+    }
+
     #[test]
     fn requests_do_not_depend_on_how_they_are_split(head in head()) {
         fuzzing::h1_request(&head);
