@@ -266,16 +266,16 @@ fn has_code(text: &[u8], class: Option<u8>, after: &[u8]) -> bool {
 }
 
 /// The first line of an answer as text, without line end.
-fn first_line(answer: &[u8]) -> String {
-    let line = answer.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    String::from_utf8_lossy(line).into_owned()
+fn first_line(answer: &[u8]) -> &[u8] {
+    answer.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default()
 }
 
 /// A verdict with the code and the text of an answer.
 fn reported(status: Status, answer: &[u8]) -> Verdict {
     let digits = answer.iter().take(3).take_while(|byte| byte.is_ascii_digit());
     let code = digits.fold(0, |code, digit| code * 10 + u32::from(digit - b'0'));
-    let info = first_line(answer.get(4..).unwrap_or_default());
+    // A line of nothing but the code has no text; what comes behind it is not part of the answer.
+    let info = String::from_utf8_lossy(first_line(answer).get(4..).unwrap_or_default());
     Verdict::new(status).with_code(code).with_info(info.trim_start_matches(' '))
 }
 
@@ -289,7 +289,9 @@ fn judge_greeting(flavour: Flavour, answer: &[u8], last: bool) -> Judgement {
         None => return Judgement::Wait,
     };
     if !has_code(answer, None, b" \r") {
-        return Judgement::Conclude(Verdict::new(Status::L7Response).with_info(first_line(answer)));
+        return Judgement::Conclude(
+            Verdict::new(Status::L7Response).with_info(String::from_utf8_lossy(first_line(answer))),
+        );
     }
     if !has_code(answer, Some(b'2'), b" \r") {
         return Judgement::Conclude(reported(Status::L7Status, answer));

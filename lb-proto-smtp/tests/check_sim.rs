@@ -202,6 +202,14 @@ fn probes_are_the_same_when_they_send_the_same() {
     assert!(!smtpchk().same_as(&SmtpProbe::smtp_check("localhost")));
 }
 
+#[test]
+fn what_comes_behind_an_answer_of_a_bare_code_is_not_its_text() {
+    let answers: &[&[u8]] = &[b"200 \n200 \n200\n!"];
+    for step in [1, usize::MAX] {
+        assert_eq!(run(&smtpchk(), answers, Stay, step).verdict.info, "");
+    }
+}
+
 proptest! {
     #[test]
     fn the_cut_never_matters(
