@@ -1,6 +1,6 @@
 //! `MISC_CHECK`: a program whose exit status is the verdict.
 
-use lb_core::health::{Command, Dialog, Input, Output, ProbeSpec, Status, Target, Verdict};
+use lb_core::health::{Command, Dialog, ProbeSpec, ProgramRun, Status, Target, Verdict};
 use std::any::Any;
 use std::time::{Duration, Instant};
 
@@ -21,12 +21,8 @@ impl ProbeSpec for Program {
         command.program = argv.next().unwrap_or_default();
         command.args = argv.collect();
         command.env = vec![("PATH".to_owned(), "/usr/sbin:/usr/bin:/sbin:/bin".to_owned())];
-        Box::new(Run {
-            dynamic: self.dynamic,
-            deadline: now + self.timeout.unwrap_or(target.schedule.inter),
-            output: Some(Output::Run(command)),
-            verdict: None,
-        })
+        let deadline = now + self.timeout.unwrap_or(target.schedule.inter);
+        Box::new(ProgramRun::new(command, deadline, if self.dynamic { judge_dynamic } else { judge }))
     }
 
     fn same_as(&self, other: &dyn ProbeSpec) -> bool {
@@ -38,51 +34,22 @@ impl ProbeSpec for Program {
     }
 }
 
-struct Run {
-    dynamic: bool,
-    deadline: Instant,
-    output: Option<Output>,
-    verdict: Option<Verdict>,
+/// What an exit code means; a negative one is a signal.
+fn judge(status: i32) -> Verdict {
+    match status {
+        0 => Verdict::new(Status::ProcessOk),
+        ..0 => {
+            let info = format!("killed by signal {}", status.unsigned_abs());
+            Verdict::new(Status::ProcessError).with_info(info)
+        }
+        _ => Verdict::new(Status::ProcessError).with_code(status.unsigned_abs()),
+    }
 }
 
-impl Dialog for Run {
-    fn handle_input(&mut self, _now: Instant, input: Input<'_>) {
-        if self.verdict.is_some() {
-            return;
-        }
-        self.verdict = match input {
-            Input::Exited(0) => Some(Verdict::new(Status::ProcessOk)),
-            Input::Exited(status @ 2..) if self.dynamic => {
-                Some(Verdict::new(Status::ProcessOk).with_code(status.unsigned_abs()))
-            }
-            Input::Exited(status) if status < 0 => {
-                let info = format!("killed by signal {}", status.unsigned_abs());
-                Some(Verdict::new(Status::ProcessError).with_info(info))
-            }
-            Input::Exited(status) => {
-                Some(Verdict::new(Status::ProcessError).with_code(status.unsigned_abs()))
-            }
-            // It could not be started, which is not a healthy server.
-            Input::Failed(failure) => Some(Verdict::new(Status::ProcessError).with_info(failure.reason)),
-            _ => None,
-        };
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        if self.verdict.is_none() && now >= self.deadline {
-            self.verdict = Some(Verdict::new(Status::ProcessTimeout));
-        }
-    }
-
-    fn poll_output(&mut self) -> Option<Output> {
-        self.output.take()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.verdict.is_none().then_some(self.deadline)
-    }
-
-    fn verdict(&self) -> Option<&Verdict> {
-        self.verdict.as_ref()
+/// `misc_dynamic`.
+fn judge_dynamic(status: i32) -> Verdict {
+    match status {
+        2.. => Verdict::new(Status::ProcessOk).with_code(status.unsigned_abs()),
+        _ => judge(status),
     }
 }

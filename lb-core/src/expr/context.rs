@@ -372,11 +372,17 @@ pub enum ServerFact {
 /// What expressions may ask about the running engine.
 pub trait EngineView {
     /// A property of a backend; `None` for an unknown name.
-    fn backend(&self, name: &str, fact: BackendFact) -> Option<i64>;
+    fn backend(&self, _name: &str, _fact: BackendFact) -> Option<i64> {
+        None
+    }
     /// A property of a frontend; `None` for an unknown name.
-    fn frontend(&self, name: &str, fact: FrontendFact) -> Option<i64>;
+    fn frontend(&self, _name: &str, _fact: FrontendFact) -> Option<i64> {
+        None
+    }
     /// A property of a server; `None` for an unknown name.
-    fn server(&self, backend: &str, server: &str, fact: ServerFact) -> Option<i64>;
+    fn server(&self, _backend: &str, _server: &str, _fact: ServerFact) -> Option<i64> {
+        None
+    }
     /// The name of the server with this id in a backend.
     fn server_name(&self, _backend: &str, _id: u32) -> Option<&str> {
         None
@@ -416,17 +422,7 @@ pub trait EngineView {
 #[expect(clippy::exhaustive_structs, reason = "has nothing to hide")]
 pub struct NoEngine;
 
-impl EngineView for NoEngine {
-    fn backend(&self, _: &str, _: BackendFact) -> Option<i64> {
-        None
-    }
-    fn frontend(&self, _: &str, _: FrontendFact) -> Option<i64> {
-        None
-    }
-    fn server(&self, _: &str, _: &str, _: ServerFact) -> Option<i64> {
-        None
-    }
-}
+impl EngineView for NoEngine {}
 
 /// Facts of no session at all: only the clock. For evaluation at load time and for tests.
 #[derive(Clone, Copy, Debug)]

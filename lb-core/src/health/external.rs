@@ -7,7 +7,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Command, Dialog, Input, Output, ProbeSpec, Status, Target, Verdict};
+use super::{Command, Dialog, ProbeSpec, ProgramRun, Status, Target, Verdict};
 
 /// Runs a program for each check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,11 +64,7 @@ impl ExternalProbe {
 impl ProbeSpec for ExternalProbe {
     fn start(&self, target: &Target, now: Instant) -> Box<dyn Dialog> {
         let limit = target.schedule.check.unwrap_or(target.schedule.inter);
-        Box::new(Run {
-            output: Some(Output::Run(self.command(target))),
-            deadline: now + limit,
-            verdict: None,
-        })
+        Box::new(ProgramRun::new(self.command(target), now + limit, judge))
     }
 
     fn same_as(&self, other: &dyn ProbeSpec) -> bool {
@@ -80,49 +76,18 @@ impl ProbeSpec for ExternalProbe {
     }
 }
 
-struct Run {
-    output: Option<Output>,
-    deadline: Instant,
-    verdict: Option<Verdict>,
-}
-
-impl Dialog for Run {
-    fn handle_input(&mut self, _now: Instant, input: Input<'_>) {
-        if self.verdict.is_some() {
-            return;
-        }
-        self.verdict = match input {
-            Input::Exited(0) => Some(Verdict::new(Status::ProcessOk)),
-            Input::Exited(code) if code > 0 => {
-                Some(Verdict::new(Status::ProcessError).with_code(code as u32))
-            }
-            Input::Exited(_) => Some(Verdict::new(Status::ProcessError)),
-            Input::Failed(failure) => Some(Verdict::new(Status::ProcessError).with_info(failure.reason)),
-            _ => return,
-        };
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        if self.verdict.is_none() && now >= self.deadline {
-            self.verdict = Some(Verdict::new(Status::ProcessTimeout));
-        }
-    }
-
-    fn poll_output(&mut self) -> Option<Output> {
-        self.output.take()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.verdict.is_none().then_some(self.deadline)
-    }
-
-    fn verdict(&self) -> Option<&Verdict> {
-        self.verdict.as_ref()
+/// The verdict on a program that ended by itself: only 0 is a success.
+fn judge(code: i32) -> Verdict {
+    match u32::try_from(code) {
+        Ok(0) => Verdict::new(Status::ProcessOk),
+        Ok(code) => Verdict::new(Status::ProcessError).with_code(code),
+        Err(_) => Verdict::new(Status::ProcessError),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Input, Output};
     use super::*;
 
     #[test]

@@ -14,6 +14,7 @@ mod event;
 mod external;
 mod monitor;
 mod observe;
+mod program;
 mod scene;
 mod script;
 mod spread;
@@ -31,6 +32,7 @@ pub use event::{
 pub use external::ExternalProbe;
 pub use monitor::{CheckKind, Effect, InitState, Intervals, LastCheck, Monitor};
 pub use observe::{Observation, Observe, Observer, OnError};
+pub use program::ProgramRun;
 pub use scene::{EngineHandle, Heard, Scene};
 pub use script::{Expect, Matcher, Pattern, Payload, Script, Step, Template};
 pub use spread::Spread;

@@ -147,10 +147,7 @@ fn recall(table: &SharedTable, key: &Key, now: Instant) -> Option<Remembered> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::{
-        Arena, BackendFact, EngineView, Facts, FrontendFact, NoBuild, Now, Program, Registry, ServerFact,
-        Vars, parse,
-    };
+    use crate::expr::{Arena, EngineView, Facts, NoBuild, Now, Program, Registry, Vars, parse};
     use crate::stick::{KeyType, Store, TableSpec};
     use std::time::Duration;
 
@@ -160,15 +157,6 @@ mod tests {
     }
 
     impl EngineView for World {
-        fn backend(&self, _: &str, _: BackendFact) -> Option<i64> {
-            None
-        }
-        fn frontend(&self, _: &str, _: FrontendFact) -> Option<i64> {
-            None
-        }
-        fn server(&self, _: &str, _: &str, _: ServerFact) -> Option<i64> {
-            None
-        }
         fn table(&self, name: &str) -> Option<&Arc<SharedTable>> {
             self.tables.iter().find(|table| table.name() == name)
         }

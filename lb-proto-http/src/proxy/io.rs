@@ -70,20 +70,6 @@ pub(super) fn poll_ready(stream: &Stream, cx: &mut Context<'_>) -> Poll<io::Resu
     }
 }
 
-/// Random bits: fast, and different in every process and thread.
-pub(super) fn random() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    thread_local! {
-        static STATE: std::cell::Cell<u64> = std::cell::Cell::new(RandomState::new().hash_one(0));
-    }
-    // Sebastiano Vigna's SplitMix64 (public domain).
-    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-    STATE.set(state);
-    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
 /// What is known of the other side while nothing is read from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {

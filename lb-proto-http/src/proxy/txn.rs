@@ -375,7 +375,7 @@ impl Facts for Live<'_> {
     }
 
     fn random(&self) -> u64 {
-        io::random()
+        lb_core::rt::random()
     }
 
     fn tracked(&self, slot: usize) -> Option<&Tracked> {

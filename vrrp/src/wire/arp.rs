@@ -11,18 +11,7 @@ pub const FRAME_LEN: usize = 42;
 /// The whole Ethernet frame that announces an address.
 #[must_use]
 pub fn gratuitous(mac: [u8; 6], address: Ipv4Addr) -> [u8; FRAME_LEN] {
-    let ethernet = Ethernet2Header { source: mac, destination: [0xff; 6], ether_type: EtherType::ARP };
-    let arp = ArpPacket::from(ArpEthIpv4Packet {
-        operation: ArpOperation::REQUEST,
-        sender_mac: mac,
-        sender_ipv4: address.octets(),
-        target_mac: [0xff; 6],
-        target_ipv4: address.octets(),
-    });
-    let mut frame = [0; FRAME_LEN];
-    frame[..14].copy_from_slice(&ethernet.to_bytes());
-    frame[14..].copy_from_slice(&arp.to_bytes());
-    frame
+    request([0xff; 6], mac, address, ([0xff; 6], address))
 }
 
 /// The whole Ethernet frame that asks the routers of a group who answers for an address, without naming the asker's own
@@ -33,13 +22,23 @@ pub fn probe(mac: [u8; 6], address: Ipv4Addr, group: Ipv4Addr) -> [u8; FRAME_LEN
     let [_, b, c, d] = group.octets();
     // RFC 1112 §6.4
     let destination = [0x01, 0x00, 0x5e, b & 0x7f, c, d];
+    request(destination, mac, Ipv4Addr::UNSPECIFIED, ([0; 6], address))
+}
+
+/// A request to `destination` from `mac`, which speaks as `sender`, about `target`.
+fn request(
+    destination: [u8; 6],
+    mac: [u8; 6],
+    sender: Ipv4Addr,
+    target: ([u8; 6], Ipv4Addr),
+) -> [u8; FRAME_LEN] {
     let ethernet = Ethernet2Header { source: mac, destination, ether_type: EtherType::ARP };
     let arp = ArpPacket::from(ArpEthIpv4Packet {
         operation: ArpOperation::REQUEST,
         sender_mac: mac,
-        sender_ipv4: [0; 4],
-        target_mac: [0; 6],
-        target_ipv4: address.octets(),
+        sender_ipv4: sender.octets(),
+        target_mac: target.0,
+        target_ipv4: target.1.octets(),
     });
     let mut frame = [0; FRAME_LEN];
     frame[..14].copy_from_slice(&ethernet.to_bytes());

@@ -111,10 +111,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
-    use crate::expr::{
-        Arena, BackendFact, Build, EngineView, Env, Facts, FrontendFact, Now, Registry, ServerFact, Vars,
-        parse,
-    };
+    use crate::expr::{Arena, Build, EngineView, Env, Facts, Now, Registry, Vars, parse};
     use crate::stick::{DataType, KeyType, SharedTable, Store, TableSpec, Tracked};
 
     struct World {
@@ -124,15 +121,6 @@ mod tests {
     }
 
     impl EngineView for World {
-        fn backend(&self, _: &str, _: BackendFact) -> Option<i64> {
-            None
-        }
-        fn frontend(&self, _: &str, _: FrontendFact) -> Option<i64> {
-            None
-        }
-        fn server(&self, _: &str, _: &str, _: ServerFact) -> Option<i64> {
-            None
-        }
         fn table(&self, name: &str) -> Option<&Arc<SharedTable>> {
             (name == "t").then_some(&self.table)
         }
