@@ -33,9 +33,43 @@ pub trait Env {
         None
     }
 
+    /// Whether a program can be run, a bare name being looked for where the host looks for programs; `None` when the
+    /// caller cannot tell, and then nothing is reported.
+    fn program(&self, _name: &str) -> Option<Program> {
+        None
+    }
+
+    /// Whether a user exists, by name or by number; `None` when the caller cannot tell.
+    fn user_exists(&self, _name: &str) -> Option<bool> {
+        None
+    }
+
     /// The number of a routing table that has a name in the host's `rt_tables`.
     fn route_table(&self, _name: &str) -> Option<u32> {
         None
+    }
+}
+
+/// What is at the place of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Program {
+    /// It can be run.
+    Runs,
+    /// It is there and nobody may run it.
+    NotExecutable,
+    /// Nothing.
+    Missing,
+}
+
+/// Whether what is there can be run, if anything is there.
+impl From<Option<bool>> for Program {
+    fn from(runs: Option<bool>) -> Self {
+        match runs {
+            Some(true) => Self::Runs,
+            Some(false) => Self::NotExecutable,
+            None => Self::Missing,
+        }
     }
 }
 
@@ -45,6 +79,8 @@ pub struct StaticEnv {
     hostname: String,
     vars: BTreeMap<String, String>,
     interfaces: Option<Vec<String>>,
+    programs: Option<Vec<String>>,
+    users: Option<Vec<String>>,
     config_id: Option<String>,
 }
 
@@ -63,6 +99,18 @@ impl StaticEnv {
     /// Sets the complete list of interfaces, so that others are reported as missing.
     pub fn with_interfaces(mut self, names: &[&str]) -> Self {
         self.interfaces = Some(names.iter().map(|&n| n.to_owned()).collect());
+        self
+    }
+
+    /// Sets the complete list of programs that can be run, so that others are reported as missing.
+    pub fn with_programs(mut self, names: &[&str]) -> Self {
+        self.programs = Some(names.iter().map(|&n| n.to_owned()).collect());
+        self
+    }
+
+    /// Sets the complete list of users.
+    pub fn with_users(mut self, names: &[&str]) -> Self {
+        self.users = Some(names.iter().map(|&n| n.to_owned()).collect());
         self
     }
 
@@ -91,6 +139,15 @@ impl Env for StaticEnv {
 
     fn interface_exists(&self, name: &str) -> Option<bool> {
         self.interfaces.as_ref().map(|list| list.iter().any(|n| n == name))
+    }
+
+    fn program(&self, name: &str) -> Option<Program> {
+        let there = self.programs.as_ref()?.iter().any(|n| n == name);
+        Some(if there { Program::Runs } else { Program::Missing })
+    }
+
+    fn user_exists(&self, name: &str) -> Option<bool> {
+        self.users.as_ref().map(|list| list.iter().any(|n| n == name))
     }
 }
 

@@ -21,14 +21,16 @@ mod seq;
 mod suggest;
 mod tree;
 mod value;
+mod watch;
 mod word;
 
 pub use check::check;
 pub use config::Config;
-pub use env::{Env, InMemory, Included, NoIncludes, Source, Sources, StaticEnv};
+pub use env::{Env, InMemory, Included, NoIncludes, Program, Source, Sources, StaticEnv};
 pub use load::{Loaded, load, test_exit_code};
 pub use lower::{Lowered, lower, services};
 pub use tree::{Content, Statement, Tree, ValueLine};
+pub use watch::Watch;
 pub use word::Word;
 
 use lb_core::diag::Diagnostics;

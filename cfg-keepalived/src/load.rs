@@ -30,7 +30,8 @@ pub fn load(name: &str, text: &str, sources: &mut dyn Sources, env: &dyn Env) ->
         diagnostics.iter().any(|d| is_structural(d.code)).then(|| literal(&lines, &diagnostics, env));
     let (config, more) = Config::from_tree(&tree, env);
     diagnostics.append(more);
-    diagnostics.append(crate::check(&config));
+    let checked = crate::check::check_on(&config, env, &diagnostics);
+    diagnostics.append(checked);
     diagnostics.sort();
     Loaded { tree, config, diagnostics, literal }
 }
@@ -73,7 +74,8 @@ fn literal(lines: &[Line], reading: &Diagnostics, env: &dyn Env) -> u8 {
             // The others get these settings from the parent.
             config.global.clone_from(&global);
         }
-        all.append(crate::check(&config));
+        let checked = crate::check::check_on(&config, env, &all);
+        all.append(checked);
     }
     test_exit_code(&all)
 }

@@ -46,13 +46,8 @@ pub(crate) enum ToPart {
     Ping(u64),
     /// The proxy serves, or does not: for the vrrp part.
     ProxyServes(bool),
-    /// A backend has so many usable servers: for the vrrp part.
-    Backend {
-        /// Its name.
-        name: String,
-        /// Usable servers.
-        usable: u32,
-    },
+    /// How servers are: for the vrrp part.
+    Health(Health),
     /// The other node stopped speaking: for the proxy part.
     PeerGone(IpAddr),
 }
@@ -66,17 +61,20 @@ pub(crate) enum FromPart {
     Pong(u64),
     /// A reload was carried out, or why not.
     Reloaded(Result<(), String>),
-    /// A backend has so many usable servers.
-    Backend {
-        /// Its name.
-        name: String,
-        /// Usable servers.
-        usable: u32,
-    },
+    /// How servers are.
+    Health(Health),
     /// What a successor of the vrrp part needs to know.
     Memory(vrrp::Memory),
     /// The other node stopped speaking.
     PeerGone(IpAddr),
+}
+
+/// How many servers of a backend are usable, or of one server: one or none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Health {
+    pub backend: String,
+    pub server: Option<String>,
+    pub usable: u32,
 }
 
 /// A channel whose messages can be awaited.

@@ -144,6 +144,7 @@ pub(crate) struct Keepalived {
     pub spec: vrrp::spec::Spec,
     /// Virtual servers, for the balancer.
     pub services: Vec<lb_core::spec::ProxySpec>,
+    pub watch: cfg_keepalived::Watch,
     /// What there is to say, rendered.
     pub text: String,
     /// The exit status of Keepalived's test of the same file.
@@ -186,5 +187,6 @@ pub(crate) fn keepalived(path: &Path, format: Format, world: &World) -> Result<K
     }
     let spec = cfg_keepalived::lower(&loaded.config, &ProcessEnv).spec;
     let services = cfg_keepalived::services(&loaded.config);
-    Ok(Keepalived { spec, services, text, status })
+    let watch = cfg_keepalived::Watch::new(&loaded.config, &ProcessEnv);
+    Ok(Keepalived { spec, services, watch, text, status })
 }

@@ -2,7 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::boot::in_runtime;
-use crate::bridge::{FromPart, Link, Message, ToPart, distribute, unpack};
+use crate::bridge::{FromPart, Health, Link, Message, ToPart, distribute, unpack};
 use crate::load::{self, Haproxy};
 use crate::registry;
 use crate::report::{self, failed};
@@ -176,9 +176,14 @@ impl Running {
             let message = tokio::select! {
                 message = link.receive::<ToPart>() => message,
                 event = events.recv() => {
-                    if let Ok(Event::Backend { name, usable, .. }) = event {
-                        let _ = link.send(&FromPart::Backend { name: name.to_string(), usable });
-                    }
+                    let (backend, server, usable) = match event {
+                        Ok(Event::Backend { name, usable, .. }) => (name.to_string(), None, usable),
+                        Ok(Event::Server { backend, server, up }) => {
+                            (backend.to_string(), Some(server.to_string()), up.into())
+                        }
+                        _ => continue,
+                    };
+                    let _ = link.send(&FromPart::Health(Health { backend, server, usable }));
                     continue;
                 }
             };
@@ -208,7 +213,7 @@ impl Running {
                     let _ = link.send(&FromPart::Reloaded(result));
                 }
                 ToPart::PeerGone(ip) => self.server.suspect(ip),
-                ToPart::Init { .. } | ToPart::ProxyServes(_) | ToPart::Backend { .. } | ToPart::Dump(_) => {}
+                ToPart::Init { .. } | ToPart::ProxyServes(_) | ToPart::Health(_) | ToPart::Dump(_) => {}
             }
         }
     }

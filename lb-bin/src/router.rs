@@ -2,11 +2,12 @@
 
 use crate::args::{RunArgs, VrrpArgs};
 use crate::boot::in_runtime;
-use crate::bridge::{FromPart, Link, Message, ToPart, unpack};
+use crate::bridge::{FromPart, Health, Link, Message, ToPart, unpack};
 use crate::load;
 use crate::report::{self, failed};
 use crate::world::{World, hostname};
-use lb_core::process::Channel;
+use cfg_keepalived::Watch;
+use lb_core::process::{Channel, give_back_memory};
 use lb_core::rt::Reporter;
 use lb_core::spec::{Facility, Severity};
 use lb_proto_smtp::proxy::Mailer;
@@ -14,13 +15,13 @@ use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream as Blocking;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use vrrp::event::{self, Admin, NotifyState, Track};
 use vrrp::linux::{Driver, Event, Handle, Options, control};
-use vrrp::spec::{External, Spec, TrackRef, Weight};
+use vrrp::spec::{External, Name, Spec, TrackRef, Weight};
 
 /// The name under which the life of the proxy is tracked.
 const PROXY: &str = "lb-proxy";
@@ -50,8 +51,8 @@ async fn run(args: &RunArgs, mut link: Link) -> u8 {
         return failed("the supervisor did not say how to begin");
     };
     let world = World::real();
-    let spec = match specification(args, &world, first) {
-        Ok(spec) => spec,
+    let (spec, watch) = match specification(args, &world, first) {
+        Ok(found) => found,
         Err((text, status)) => {
             report::error(&text);
             return status;
@@ -61,14 +62,15 @@ async fn run(args: &RunArgs, mut link: Link) -> u8 {
     let mut options = Options::default();
     options.memory = memory;
     let (events_in, events) = mpsc::unbounded_channel();
-    let started = Driver::new(spec.clone(), options, move |event| match event {
+    let started = Driver::new(spec, options, move |event| match event {
         Event::Log(line) => log(line),
         other => drop(events_in.send(other)),
     });
     match started {
         Ok((driver, handle)) => {
+            let (spec, peers) = (driver.spec(), HashMap::new());
             let mails = mailer(&spec);
-            let node = Node { args, link, handle, spec: Rc::new(spec), mails, peers: HashMap::new() };
+            let node = Node { args, link, handle, spec, mails, watch, peers };
             node.serve(driver, events).await
         }
         Err(e) => failed(&e.to_string()),
@@ -81,8 +83,9 @@ struct Node<'a> {
     link: Link,
     handle: Handle,
     /// What is in force.
-    spec: Rc<Spec>,
+    spec: Arc<Spec>,
     mails: Mailer,
+    watch: Watch,
     /// The master last heard, by instance.
     peers: HashMap<String, IpAddr>,
 }
@@ -112,7 +115,7 @@ impl Node<'_> {
                     }
                 },
                 stream = asked(listener.as_ref()) => {
-                    let (handle, spec) = (self.handle.clone(), Rc::clone(&self.spec));
+                    let (handle, spec) = (self.handle.clone(), Arc::clone(&self.spec));
                     tokio::task::spawn_local(async move { control::answer(stream, &handle, &spec).await });
                 }
             }
@@ -151,20 +154,30 @@ impl Node<'_> {
     /// Carries out what the supervisor says.
     async fn told(&mut self, message: Message<ToPart>) {
         match message.value {
-            ToPart::Ping(n) => drop(self.link.send(&FromPart::Pong(n))),
-            ToPart::Stop { .. } => self.handle.admin(Admin::Shutdown).await,
+            ToPart::Ping(n) => {
+                give_back_memory();
+                drop(self.link.send(&FromPart::Pong(n)));
+            }
+            ToPart::Stop { .. } => {
+                self.handle.outside(Name::default(), self.watch.stop()).await;
+                self.handle.admin(Admin::Shutdown).await;
+            }
             ToPart::ProxyServes(serves) => self.handle.track(Track::External(PROXY.into(), serves)).await,
-            ToPart::Backend { name, usable } => self.backend(&name, usable).await,
+            ToPart::Health(Health { backend, server: None, usable }) => self.backend(&backend, usable).await,
+            ToPart::Health(Health { backend, server: Some(name), usable }) => {
+                let consequences = self.watch.server(&backend, &name, usable > 0);
+                self.handle.outside(backend.into(), consequences).await;
+            }
             ToPart::Reload { files, .. } => {
                 let world = World::remembered(unpack(files, &message.bytes));
                 let result = match specification(self.args, &world, false) {
-                    Ok(spec) => self.reload(spec).await,
+                    Ok((spec, watch)) => self.reload(spec, watch).await,
                     Err((text, _)) => Err(text),
                 };
                 drop(self.link.send(&FromPart::Reloaded(result)));
             }
             ToPart::Dump(what) => {
-                let (handle, spec) = (self.handle.clone(), Rc::clone(&self.spec));
+                let (handle, spec) = (self.handle.clone(), Arc::clone(&self.spec));
                 tokio::task::spawn_local(async move {
                     if let Err(e) = control::write_file(what, &handle, &spec).await {
                         report::alert(&format!("cannot write the data file: {e}"));
@@ -175,10 +188,13 @@ impl Node<'_> {
         }
     }
 
-    async fn reload(&mut self, spec: Spec) -> Result<(), String> {
-        self.handle.reload(spec.clone()).await.map_err(|e| e.to_string())?;
-        self.mails = mailer(&spec);
-        self.spec = Rc::new(spec);
+    async fn reload(&mut self, spec: Spec, watch: Watch) -> Result<(), String> {
+        self.handle.reload(spec).await.map_err(|e| e.to_string())?;
+        self.watch = watch.continuing(&self.watch);
+        if let Some(spec) = self.handle.spec().await {
+            self.mails = mailer(&spec);
+            self.spec = spec;
+        }
         Ok(())
     }
 
@@ -210,7 +226,7 @@ async fn asked(listener: Option<&UnixListener>) -> UnixStream {
 }
 
 /// The specification of the file, with the life of the proxy among the trackers when there is one.
-fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<Spec, (String, u8)> {
+fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<(Spec, Watch), (String, u8)> {
     let path = args.keepalived.as_deref().ok_or_else(|| ("no keepalived.conf\n".to_owned(), 1))?;
     let loaded = load::keepalived(path, args.format, world).map_err(|r| (r.text, r.status))?;
     if loud {
@@ -227,7 +243,7 @@ fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<Spec, (Str
             instance.track.externals.push(TrackRef::new(PROXY));
         }
     }
-    Ok(spec)
+    Ok((spec, loaded.watch))
 }
 
 /// Where log lines go: to syslog, as Keepalived's do, and to standard error when wanted.

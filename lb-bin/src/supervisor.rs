@@ -2,13 +2,12 @@
 //! between them what each knows.
 
 use crate::args::RunArgs;
-use crate::bridge::{FromPart, Link, Message, ToPart, pack};
+use crate::bridge::{FromPart, Health, Link, Message, ToPart, pack};
 use crate::load::{self, Haproxy};
-use crate::proxy::Signals;
-use crate::proxy::explain;
+use crate::proxy::{Signals, explain};
 use crate::report;
 use crate::world::{World, variable};
-use lb_core::process::{Channel, Notifier, PidFile, keep_over_exec};
+use lb_core::process::{Channel, Notifier, PidFile, give_back_memory, keep_over_exec};
 use lb_core::rt::{self, Sockets, processors};
 use lb_core::spec::Spec;
 use std::collections::HashMap;
@@ -86,7 +85,7 @@ pub(crate) struct Supervisor {
     memory: Option<vrrp::Memory>,
     /// When the vrrp part ended.
     silent_since: Option<Instant>,
-    backends: HashMap<String, u32>,
+    health: HashMap<(String, Option<String>), Health>,
     /// Since when the proxy does not serve.
     not_serving: Option<Instant>,
     told_not_serving: bool,
@@ -116,7 +115,7 @@ impl Supervisor {
             sockets,
             memory: None,
             silent_since: None,
-            backends: HashMap::new(),
+            health: HashMap::new(),
             not_serving: None,
             told_not_serving: false,
             notifier: notifier.and_then(|address| Notifier::new(&address).ok()),
@@ -263,9 +262,9 @@ impl Supervisor {
             FromPart::Pong(_) => self.parts[at].asked = None,
             FromPart::Memory(memory) => self.memory = Some(memory),
             FromPart::PeerGone(ip) => self.tell(Kind::Proxy, &ToPart::PeerGone(ip)),
-            FromPart::Backend { name, usable } => {
-                self.tell(Kind::Vrrp, &ToPart::Backend { name: name.clone(), usable });
-                self.backends.insert(name, usable);
+            FromPart::Health(health) => {
+                self.tell(Kind::Vrrp, &ToPart::Health(health.clone()));
+                self.health.insert((health.backend.clone(), health.server.clone()), health);
             }
             FromPart::Reloaded(Ok(())) => {
                 report::notice(&format!("part {}: new configuration loaded.", self.parts[at].kind.word()));
@@ -282,8 +281,8 @@ impl Supervisor {
         if self.told_not_serving {
             self.tell(Kind::Vrrp, &ToPart::ProxyServes(false));
         }
-        for (name, usable) in &self.backends {
-            self.tell(Kind::Vrrp, &ToPart::Backend { name: name.clone(), usable: *usable });
+        for health in self.health.values() {
+            self.tell(Kind::Vrrp, &ToPart::Health(health.clone()));
         }
     }
 
@@ -297,6 +296,7 @@ impl Supervisor {
     }
 
     fn tick(&mut self) {
+        give_back_memory();
         let now = Instant::now();
         for part in &mut self.parts {
             let Some((_, link)) = &part.life else { continue };

@@ -166,6 +166,14 @@ impl cfg_keepalived::Env for ProcessEnv {
     fn interface_exists(&self, name: &str) -> Option<bool> {
         Some(Path::new("/sys/class/net").join(name).exists())
     }
+
+    fn program(&self, name: &str) -> Option<cfg_keepalived::Program> {
+        Some(vrrp::linux::is_runnable(name, &variable("PATH").unwrap_or_default()).into())
+    }
+
+    fn user_exists(&self, name: &str) -> Option<bool> {
+        Some(name.parse::<u32>().is_ok() || account("/etc/passwd", name))
+    }
 }
 
 /// The name of this machine.

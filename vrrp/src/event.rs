@@ -409,6 +409,20 @@ impl NotifyState {
     }
 }
 
+/// Something the program around the router wants done beside it, in the way the router's own things of that kind are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outside {
+    /// Run a program as notification scripts are run: with the same safety, after those of the same subject.
+    Run(Command),
+    /// Write a line to the named pipes that receive such things.
+    Line(String),
+    /// Send a mail.
+    Mail(MailMessage),
+    /// Write a line to the log.
+    Log(String),
+}
+
 /// A mail about a state change; recipients and relay are in [`Global::mail`](crate::spec::Global::mail).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -417,6 +431,13 @@ pub struct MailMessage {
     pub subject: String,
     /// Body text.
     pub body: String,
+}
+
+impl MailMessage {
+    /// A mail.
+    pub fn new(subject: impl Into<String>, body: impl Into<String>) -> Self {
+        Self { subject: subject.into(), body: body.into() }
+    }
 }
 
 /// A line for the log.

@@ -9,6 +9,7 @@ mod reconfigure;
 mod resume;
 mod source;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::{AddressChange, Input, Output};
@@ -18,7 +19,7 @@ use crate::instance::{Core, Event, Instance};
 use crate::link::Links;
 use crate::outbox::Outbox;
 use crate::spec::check::check;
-use crate::spec::{Name, Spec, SpecError};
+use crate::spec::{InstanceRef, Name, Spec, SpecError};
 use crate::stats::{GroupSnapshot, Snapshot, StateKind};
 use crate::timer::{earliest, reached};
 use crate::track::Trackers;
@@ -36,7 +37,7 @@ pub use resume::{Memory, RememberedInstance};
 /// First tell all interfaces and addresses there are, then [`Admin::Start`](crate::event::Admin::Start).
 #[derive(Debug)]
 pub struct Router {
-    spec: Spec,
+    spec: Arc<Spec>,
     instances: Vec<Instance>,
     groups: Vec<Group>,
     trackers: Trackers,
@@ -69,7 +70,8 @@ impl Router {
     /// # Errors
     ///
     /// If the specification contradicts itself or the protocol.
-    pub fn new(spec: Spec) -> Result<Self, SpecError> {
+    pub fn new(spec: impl Into<Arc<Spec>>) -> Result<Self, SpecError> {
+        let spec = spec.into();
         check(&spec)?;
         let mut router = Self {
             instances: Vec::new(),
@@ -230,8 +232,8 @@ impl Router {
     }
 
     fn build(&mut self) {
-        self.instances =
-            self.spec.instances.iter().map(|spec| Instance::new(Core::new(spec.clone().into()))).collect();
+        let specs = InstanceRef::all(&self.spec);
+        self.instances = specs.map(|spec| Instance::new(Core::new(spec))).collect();
         self.trackers.configure(&self.spec);
         self.links.configure(&self.spec);
         self.pacer.configure(self.spec.garp_groups.clone());

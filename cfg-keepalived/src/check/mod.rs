@@ -1,5 +1,6 @@
 //! What can only be said once everything is read: references, duplicates, settings that contradict each other.
 
+mod host;
 mod instance;
 mod resolve;
 mod security;
@@ -8,14 +9,22 @@ mod track;
 mod virtual_server;
 mod vrid;
 
+use host::Host;
 pub(crate) use resolve::Resolved;
 
 use crate::config::{Config, Index};
+use crate::env::{Env, StaticEnv};
 use lb_core::diag::{Code, Diagnostic, Diagnostics, Span};
 
-/// Checks a whole configuration.
+/// Checks a whole configuration, whatever the host it is for.
 pub fn check(config: &Config) -> Diagnostics {
+    check_on(config, &StaticEnv::default(), &Diagnostics::new())
+}
+
+/// Checks a whole configuration against a host. `read` is what was found wrong while it was read.
+pub(crate) fn check_on(config: &Config, env: &dyn Env, read: &Diagnostics) -> Diagnostics {
     let mut out = Diagnostics::new();
+    let host = Host::new(config, env, read);
     let index = Index::new(config);
     for instance in &config.instances {
         instance::check(instance, config, &index, &mut out);
@@ -24,7 +33,8 @@ pub fn check(config: &Config) -> Diagnostics {
     sync_group::check(config, &index, &mut out);
     vrid::check(config, &mut out);
     track::check_unused(config, &mut out);
-    security::check(config, &mut out);
+    host::check(config, &host, &mut out);
+    security::check(config, &host, &mut out);
     virtual_server::check(config, &mut out);
     out
 }

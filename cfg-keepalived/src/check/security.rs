@@ -1,18 +1,21 @@
 //! Script security: scripts that run without `enable_script_security`.
 
-use super::advice;
+use super::{Host, advice};
 use crate::codes;
 use crate::config::{CheckKind, Command, Config};
 use lb_core::diag::{Diagnostic, Diagnostics};
 
-pub(super) fn check(config: &Config, out: &mut Diagnostics) {
+pub(super) fn check(config: &Config, host: &Host<'_>, out: &mut Diagnostics) {
     if config.global.enable_script_security.is_some() {
         return;
     }
+    // What is not there is not run, and instances without their interfaces run nothing.
+    let runs = |c: &&Command| !c.only_readable() && !host.lacks(c);
+    let instances = host.missing_interface.is_none();
     let found = [
-        (vrrp_scripts(config).find(|c| !c.only_readable()), "scripts"),
-        (check_scripts(config).find(|c| !c.only_readable()), "check scripts"),
-        (start_scripts(config).find(|c| !c.only_readable()), "start/shutdown scripts"),
+        (vrrp_scripts(config).filter(|_| instances).find(runs), "scripts"),
+        (check_scripts(config).find(runs), "check scripts"),
+        (start_scripts(config).find(runs), "start/shutdown scripts"),
     ];
     for (command, what) in found {
         if let Some(command) = command {

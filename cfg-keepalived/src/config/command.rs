@@ -86,6 +86,11 @@ impl Command {
         Some(Self { line, argv, user })
     }
 
+    /// The program, as written.
+    pub fn program(&self) -> &str {
+        self.argv.first().map_or("", String::as_str)
+    }
+
     /// True for `</path`, which only tests that the file can be opened.
     pub fn only_readable(&self) -> bool {
         self.argv.first().is_some_and(|word| word.starts_with('<'))

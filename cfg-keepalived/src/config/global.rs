@@ -147,6 +147,7 @@ pub struct Global {
     pub shutdown_script_timeout: Option<Spanned<Duration>>,
     pub notify_fifo: Fifo,
     pub vrrp_notify_fifo: Fifo,
+    pub lvs_notify_fifo: Fifo,
     pub fifo_write_vrrp_states_on_reload: Option<Spanned<bool>>,
     pub vrrp_version: Option<Spanned<u8>>,
     pub vrrp_strict: Option<Spanned<bool>>,
@@ -253,6 +254,8 @@ impl Global {
             "notify_fifo_script" => (&mut self.notify_fifo, true),
             "vrrp_notify_fifo" => (&mut self.vrrp_notify_fifo, false),
             "vrrp_notify_fifo_script" => (&mut self.vrrp_notify_fifo, true),
+            "lvs_notify_fifo" => (&mut self.lvs_notify_fifo, false),
+            "lvs_notify_fifo_script" => (&mut self.lvs_notify_fifo, true),
             "fifo_write_vrrp_states_on_reload" => {
                 self.fifo_write_vrrp_states_on_reload = values.flag();
                 return true;

@@ -82,11 +82,9 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .missing("No vrrp_notify_fifo_script specified"),
     Keyword::new("lvs_notify_fifo", OWNED_FIFO, "Named pipe that receives changes of servers")
         .first_wins()
-        .no_effect("changes of servers are not written to a pipe yet")
         .missing("No lvs_notify_fifo name specified"),
     Keyword::new("lvs_notify_fifo_script", SCRIPT, "Started with the pipe's name")
         .first_wins()
-        .no_effect("changes of servers are not written to a pipe yet")
         .missing("No lvs_notify_fifo_script specified"),
     Keyword::new("fifo_write_vrrp_states_on_reload", &[], "Tell the pipes all states again after a reload"),
     // VRRP defaults

@@ -52,8 +52,7 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
     Keyword::new("ha_suspend", &[], "No checks while this host does not hold the address")
         .idle("checks go on whoever holds the address"),
     Keyword::new("smtp_alert", OPT_BOOL, "Mail changes of servers")
-        .complain("Invalid virtual_server smtp_alert parameter {value}")
-        .idle("changes of servers are logged, not mailed"),
+        .complain("Invalid virtual_server smtp_alert parameter {value}"),
     Keyword::new("virtualhost", NAME, "Host name of HTTP checks")
         .missing("virtual server virtualhost missing"),
     Keyword::new("snmp_name", NAME, "Name in the MIB")
@@ -61,18 +60,14 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
         .no_effect(NO_SNMP),
     Keyword::new("alpha", OPT_BOOL, "Servers are down until checked")
         .complain("Invalid virtual server alpha parameter {value}"),
-    Keyword::new("omega", OPT_BOOL, "Notify on the stop, too")
-        .complain("Invalid omega parameter {value}")
-        .idle("nothing is run on changes of servers"),
+    Keyword::new("omega", OPT_BOOL, "Notify on the stop, too").complain("Invalid omega parameter {value}"),
     Keyword::new("quorum", &[int("WEIGHT", 1, u32::MAX as i64)], "Live weight the service needs")
         .complain("Quorum {value} must be in [1, 4294967295]. Setting to 1.")
         .partial("the sorry server serves when no real server is left, whatever the quorum"),
     Keyword::new("hysteresis", &[unsigned("WEIGHT")], "How far from the quorum before it counts")
-        .complain("hysteresis {value} must be in [0, 4294967295] - ignoring")
-        .idle("the quorum does not count"),
-    Keyword::new("quorum_up", SCRIPT, "Run when the quorum is reached")
-        .idle("nothing is run on changes of servers"),
-    Keyword::new("quorum_down", SCRIPT, "Run when it is lost").idle("nothing is run on changes of servers"),
+        .complain("hysteresis {value} must be in [0, 4294967295] - ignoring"),
+    Keyword::new("quorum_up", SCRIPT, "Run when the quorum is reached"),
+    Keyword::new("quorum_down", SCRIPT, "Run when it is lost"),
     Keyword::new("weight", &[int("WEIGHT", 1, 65535)], "Weight of servers that name none")
         .complain("Virtual server weight {value} is outside range 1-65535"),
     Keyword::new("ip_family", &[one_of(&["inet", "inet6"])], "Address family")
@@ -111,12 +106,8 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
         .complain("Invalid real_server lthreshold '{value}' - ignoring")
         .idle("a server takes clients again as soon as it has room"),
     Keyword::new("inhibit_on_failure", OPT_BOOL, "A failed server keeps its connections, at weight 0"),
-    Keyword::new("notify_up", SCRIPT, "Run when it is up")
-        .first_wins()
-        .idle("nothing is run on changes of servers"),
-    Keyword::new("notify_down", SCRIPT, "Run when it is down")
-        .first_wins()
-        .idle("nothing is run on changes of servers"),
+    Keyword::new("notify_up", SCRIPT, "Run when it is up").first_wins(),
+    Keyword::new("notify_down", SCRIPT, "Run when it is down").first_wins(),
     Keyword::new("alpha", OPT_BOOL, "Down until checked")
         .complain("Invalid real server alpha parameter {value}"),
     Keyword::new("retry", RETRY, "Tries before a check fails")
@@ -131,8 +122,7 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
     Keyword::new("delay_loop", POSITIVE_TIMER, "Time between checks")
         .complain("real server delay loop '{value}' invalid - ignoring"),
     Keyword::new("smtp_alert", OPT_BOOL, "Mail its changes")
-        .complain("Invalid real_server smtp_alert parameter {value}")
-        .idle("changes of servers are logged, not mailed"),
+        .complain("Invalid real_server smtp_alert parameter {value}"),
     Keyword::new("virtualhost", NAME, "Host name of HTTP checks").missing("real server virtualhost missing"),
     Keyword::new("snmp_name", NAME, "Name in the MIB")
         .missing("real server snmp_name missing or extra parameters")

@@ -60,7 +60,7 @@ pub(crate) fn has_effect(kind: &CheckKind) -> bool {
 }
 
 /// `alpha`: down until the first check has passed.
-pub(super) fn starts_down(server: &VirtualServer, real: &RealServer) -> bool {
+pub(crate) fn starts_down(server: &VirtualServer, real: &RealServer) -> bool {
     let checks = real.checks.iter().filter_map(|check| check.scheduling.alpha);
     let own = checks.chain(real.scheduling.alpha).chain(server.scheduling.alpha).next();
     own.is_some_and(|alpha| alpha.value)

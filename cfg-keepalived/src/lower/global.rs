@@ -6,7 +6,9 @@ use crate::env::Env;
 use lb_core::diag::Spanned;
 use std::time::Duration;
 use vrrp::spec;
-use vrrp::spec::{ChecksumV3, Garp, Mail, MailServer, ProcessTuning, ReceiveBuffer, ScriptSecurity, Version};
+use vrrp::spec::{
+    ChecksumV3, FifoContent, Garp, Mail, MailServer, ProcessTuning, ReceiveBuffer, ScriptSecurity, Version,
+};
 
 /// The original's default patience with the relay.
 const MAIL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,8 +31,12 @@ pub(super) fn lower(config: &Config, env: &dyn Env, origins: &mut Origins) -> sp
     to.default_interface = from.default_interface.as_ref().map(|i| name(&i.value));
     to.dynamic_interfaces = on(from.dynamic_interfaces, false);
     to.scripts = scripts(from);
-    to.fifos =
-        [&from.notify_fifo, &from.vrrp_notify_fifo].into_iter().filter_map(|f| fifo(f, origins)).collect();
+    let fifos = [
+        (&from.notify_fifo, FifoContent::All),
+        (&from.vrrp_notify_fifo, FifoContent::Routers),
+        (&from.lvs_notify_fifo, FifoContent::Others),
+    ];
+    to.fifos = fifos.into_iter().filter_map(|(from, content)| fifo(from, content, origins)).collect();
     to.fifo_states_on_reload = on(from.fifo_write_vrrp_states_on_reload, false);
     let limit = |timeout: Option<Spanned<Duration>>| timeout.map_or(SCRIPT_TIMEOUT, |t| t.value);
     to.startup_script =
@@ -131,10 +137,11 @@ fn scripts(from: &Global) -> ScriptSecurity {
     scripts
 }
 
-fn fifo(from: &Fifo, origins: &mut Origins) -> Option<spec::Fifo> {
+fn fifo(from: &Fifo, content: FifoContent, origins: &mut Origins) -> Option<spec::Fifo> {
     let path = from.path.as_ref()?;
     let mut fifo = spec::Fifo::new(&path.value);
     fifo.origin = origins.at(path.span);
+    fifo.content = content;
     fifo.owner = from.owner.as_ref().map(run_as);
     fifo.script = from.script.as_ref().map(|c| origins.command(c, None));
     Some(fifo)

@@ -9,9 +9,9 @@ mod instance;
 mod service;
 mod track;
 
-pub(crate) use check::{has_effect, regex};
+pub(crate) use check::{has_effect, regex, starts_down};
 pub use service::services;
-pub(crate) use service::{MAX_RANGE, is_tcp, listeners};
+pub(crate) use service::{MAX_RANGE, is_tcp, listeners, real_name};
 
 use crate::config::{Command, Config, Index, Notify, User};
 use crate::env::Env;
@@ -55,7 +55,7 @@ pub fn lower(config: &Config, env: &dyn Env) -> Lowered {
 
 /// The places given out so far.
 #[derive(Debug, Clone, Default)]
-struct Origins {
+pub(crate) struct Origins {
     spans: Vec<Span>,
 }
 
@@ -65,7 +65,7 @@ impl Origins {
         Origin::new(u32::try_from(self.spans.len()).unwrap_or(0))
     }
 
-    fn command(&mut self, command: &Command, user: Option<&User>) -> spec::Command {
+    pub(crate) fn command(&mut self, command: &Command, user: Option<&User>) -> spec::Command {
         let mut out = spec::Command::new(command.argv.clone());
         out.origin = self.at(command.line.span);
         out.line.clone_from(&command.line.value);

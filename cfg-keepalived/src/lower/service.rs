@@ -221,6 +221,12 @@ fn real_server(
     spec
 }
 
+/// The name a real server has among the servers of its proxy.
+pub(crate) fn real_name(server: &VirtualServer, real: &RealServer, config: &Config) -> String {
+    let port = listeners(server, config).first().map_or(0, SocketAddr::port);
+    with_port(real.address.value, port).to_string()
+}
+
 fn with_port(address: SocketAddr, port: u16) -> SocketAddr {
     if address.port() == 0 { SocketAddr::new(address.ip(), port) } else { address }
 }

@@ -7,7 +7,7 @@ use crate::balance::ServerId;
 use crate::engine::{Plan, ProxyPlan, ServerPlan};
 use crate::health::HealthEvent;
 use crate::name::ServerName;
-use crate::pool::PoolEvent;
+use crate::pool::{OpState, PoolEvent};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -26,6 +26,15 @@ pub enum Event {
         usable: u32,
         /// All servers.
         total: u32,
+    },
+    /// A server came up or went down.
+    Server {
+        /// Name of its backend.
+        backend: Arc<str>,
+        /// Its name.
+        server: Arc<str>,
+        /// Whether it is up.
+        up: bool,
     },
     /// A configuration was replaced.
     Reloaded {
@@ -305,6 +314,7 @@ impl Generation {
             PoolEvent::Log(line) => self.log(backend, &line),
             PoolEvent::Changed { server } => {
                 self.announce(backend);
+                self.announce_server(backend, server);
                 return self.tell_followers(backend, server);
             }
             PoolEvent::EndSessions { server } => self.end_sessions(backend, server),
@@ -346,6 +356,16 @@ impl Generation {
         // Nobody may be listening; that is no fault.
         let _ =
             self.hub.events.send(Event::Backend { name: backend.spec.name.as_str().into(), usable, total });
+    }
+
+    /// Tells subscribers whether a server is up.
+    fn announce_server(&self, backend: &ProxyPlan, server: ServerId) {
+        let Some(cell) = backend.pool.server(server) else { return };
+        let _ = self.hub.events.send(Event::Server {
+            backend: backend.spec.name.as_str().into(),
+            server: cell.name().as_str().into(),
+            up: cell.op() != OpState::Stopped,
+        });
     }
 
     fn tell_followers(&self, backend: &ProxyPlan, server: ServerId) -> Vec<(usize, PoolEvent)> {

@@ -26,7 +26,9 @@ impl Bench {
         let mut spec = spec::Instance::new("i", 50, &global);
         spec.interface = Some("eth0".into());
         spec.addresses.push(VirtualAddress::new(Prefix::host([10, 0, 0, 9].into())));
-        let mut core = Core::new(Arc::new(spec));
+        let mut all = spec::Spec::default();
+        all.instances.push(spec);
+        let mut core = Core::new(spec::InstanceRef::all(&Arc::new(all)).next().unwrap());
         core.source = Some([10, 0, 0, 5].into());
         let instance = Instance::new(core);
         Self { instance, now: Instant::now(), out: Outbox::default(), pacer: Pacer::default(), global }

@@ -1,6 +1,7 @@
 //! The run loop: everything that happens outside goes into the router, everything the router wants is done.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -37,7 +38,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The router with its hands.
 pub struct Driver {
     router: Router,
-    spec: Spec,
+    spec: Arc<Spec>,
     effects: Effects,
     netlink: Netlink,
     monitor: Monitor,
@@ -78,7 +79,8 @@ impl Driver {
     ) -> Result<(Self, Handle), StartError> {
         let now = Instant::now();
         let logs = prepare(&mut spec);
-        let mut router = Router::new(spec.clone())?;
+        let spec = Arc::new(spec);
+        let mut router = Router::new(Arc::clone(&spec))?;
         if let Some((memory, age)) = options.memory {
             router.resume(memory, age);
         }
@@ -128,6 +130,12 @@ impl Driver {
             spec,
         };
         Ok((driver, Handle { commands: command_sender }))
+    }
+
+    /// The specification in force, fitted to this machine: what cannot run here has been taken out.
+    #[must_use]
+    pub fn spec(&self) -> Arc<Spec> {
+        Arc::clone(&self.spec)
     }
 
     /// Runs until a graceful stop is complete ([`Admin::Shutdown`]) or the driver is told to let go
@@ -324,6 +332,11 @@ impl Driver {
                 // Whoever asked may have gone away.
                 let _ = reply.send(self.router.snapshot(Instant::now()));
             }
+            Command::Outside(subject, what) => {
+                let (search, now) = (search_path(), Instant::now());
+                what.into_iter().for_each(|what| self.effects.outside(&subject, what, &search, now));
+            }
+            Command::Spec(reply) => drop(reply.send(Arc::clone(&self.spec))),
             Command::Master(name, reply) => drop(reply.send(self.router.master(&name))),
             Command::Reload(spec, reply) => {
                 let _ = reply.send(self.reload(*spec));
@@ -337,9 +350,10 @@ impl Driver {
         // What the new specification names and the old one did not, so that the router can judge at once. If it
         // refuses, it knows a little more than it has to.
         let mut inputs = Vec::new();
+        let spec = Arc::new(spec);
         let farewells = self.effects.links.focus(&spec, &mut inputs);
         inputs.into_iter().for_each(|input| self.input(input));
-        if let Err(error) = self.router.reconfigure(now, spec.clone()) {
+        if let Err(error) = self.router.reconfigure(now, Arc::clone(&spec)) {
             self.effects.links.focus(&self.spec, &mut Vec::new());
             return Err(error);
         }
@@ -421,7 +435,7 @@ impl Driver {
 /// Fits a specification to this machine: scripts that cannot run are taken out, a delay counted from the boot becomes
 /// one counted from now. Returns what there is to say about it.
 fn prepare(spec: &mut Spec) -> Vec<Log> {
-    let search = std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+    let search = search_path();
     let left = spec.global.delay_after_boot.saturating_sub(boot_clock());
     spec.global.startup_delay = spec.global.startup_delay.max(left);
     let mut logs = security::apply(spec, &search);
@@ -431,6 +445,11 @@ fn prepare(spec: &mut Spec) -> Vec<Log> {
         logs.push(Log { severity: Severity::Info, detail: false, text });
     }
     logs
+}
+
+/// Where programs without a path are looked for.
+fn search_path() -> String {
+    std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".to_owned())
 }
 
 /// True if somebody else's removal of a route or a rule has to be noticed.

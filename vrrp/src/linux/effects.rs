@@ -19,12 +19,13 @@ use super::netlink::{Change, RouteInfo, RuleInfo, routing};
 use super::notify::{Ended, Notifier};
 use super::program::{self, Running, Start};
 use super::rivals::{Heard, Rivals};
+use super::security;
 use super::socket::Sockets;
 use super::vmac::{Vmacs, setting};
 use crate::Memory;
 use crate::event::{
-    AddressChange, Announcement, Claim, Datagram, Input, Log, Output, Probe, ScriptResult, ScriptSignal,
-    Severity, Transmit,
+    AddressChange, Announcement, Claim, Datagram, Input, Log, Output, Outside, Probe, ScriptResult,
+    ScriptSignal, Severity, Transmit,
 };
 use crate::spec::{Command, Name, Route, Rule, RuleAction, ScriptSecurity, Spec};
 use crate::wire::{arp, ndisc};
@@ -339,6 +340,21 @@ impl Effects {
                 let _ = running.signal(Signal::TERM);
             }
         }
+    }
+
+    /// Does what the program around the router asks for when something of its own changed.
+    pub(super) fn outside(&mut self, subject: &Name, what: Outside, search: &str, now: Instant) {
+        let problems = match what {
+            Outside::Run(command) => {
+                let (may, logs) = security::permit(&command, &self.security, search);
+                logs.into_iter().for_each(|log| self.log(log));
+                if may { self.notifier.run(subject.clone(), command, now) } else { Vec::new() }
+            }
+            Outside::Line(line) => self.notifier.line(&line),
+            Outside::Mail(mail) => return self.tell(Event::Mail(mail)),
+            Outside::Log(text) => return self.log(Log { severity: Severity::Info, detail: false, text }),
+        };
+        self.problems(problems);
     }
 
     /// Takes note of the end of a notification script.

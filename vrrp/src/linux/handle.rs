@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::event::{Admin, Input, Log, MailMessage, Notify, Track};
+use crate::event::{Admin, Input, Log, MailMessage, Notify, Outside, Track};
 use crate::spec::{Name, Spec};
 use crate::stats::Snapshot;
 use crate::{Memory, SpecError};
@@ -39,6 +40,8 @@ pub struct Options {
 pub(super) enum Command {
     Input(Input),
     Reload(Box<Spec>, oneshot::Sender<Result<(), SpecError>>),
+    Outside(Name, Vec<Outside>),
+    Spec(oneshot::Sender<Arc<Spec>>),
     Snapshot(oneshot::Sender<Snapshot>),
     Master(Name, oneshot::Sender<Option<IpAddr>>),
 }
@@ -72,6 +75,13 @@ impl Handle {
         self.input(Input::Admin(admin)).await;
     }
 
+    /// Has things done beside the router, about a subject of the caller's: its programs run one after the other. Cancel
+    /// safe.
+    pub async fn outside(&self, subject: Name, what: Vec<Outside>) {
+        // A driver that has ended runs nothing.
+        let _ = self.commands.send(Command::Outside(subject, what)).await;
+    }
+
     /// Replaces the specification. Instances that stay keep their state. Cancel safe: the reload happens or it does
     /// not, and its outcome is lost.
     pub async fn reload(&self, spec: Spec) -> Result<(), ReloadError> {
@@ -79,6 +89,14 @@ impl Handle {
         let command = Command::Reload(Box::new(spec), reply);
         self.commands.send(command).await.map_err(|_| ReloadError::Ended)?;
         answer.await.map_err(|_| ReloadError::Ended)?.map_err(ReloadError::Spec)
+    }
+
+    /// The specification in force, fitted to this machine: what cannot run here has been taken out. None when the
+    /// driver has ended. Cancel safe.
+    pub async fn spec(&self) -> Option<Arc<Spec>> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Spec(reply)).await.ok()?;
+        answer.await.ok()
     }
 
     /// What every instance is doing; None when the driver has ended. Cancel safe.

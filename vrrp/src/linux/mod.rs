@@ -56,3 +56,4 @@ mod vmac;
 
 pub use driver::Driver;
 pub use handle::{Event, Handle, Options, ReloadError, StartError};
+pub use security::is_runnable;

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::credentials::{self, Credentials};
 use super::program::{self, Running, Start};
 use crate::event::{Notify, ScriptResult, Subject};
-use crate::spec::{Command, Fifo, Global, Name, ScriptSecurity, Spec};
+use crate::spec::{Command, Fifo, FifoContent, Global, Name, ScriptSecurity, Spec};
 
 /// How long the next script of an instance waits for the one before it. Scripts that stay for ever, because they
 /// *are* the service, must not silence those that come later.
@@ -24,8 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// More notifications of one instance than this are not remembered; the oldest waiting one is dropped.
 const QUEUE_LIMIT: usize = 64;
 
-/// An instance or a group, as scripts see it.
+/// An instance, a group or something else, as scripts see it.
 type Key = (u8, Name);
+/// The first half of the key of what is neither an instance nor a group.
+const OTHERS: u8 = 2;
 
 /// The end of a notification script.
 pub(super) struct Ended {
@@ -90,7 +92,7 @@ impl Notifier {
     pub(super) fn notify(&mut self, notify: &Notify, now: Instant) -> Vec<String> {
         let mut problems = Vec::new();
         let line = notify.fifo_line();
-        problems.extend(self.pipes.iter_mut().filter_map(|pipe| pipe.write(&line)));
+        problems.extend(self.write(&line, FifoContent::Others));
         if notify.repeated {
             return problems;
         }
@@ -107,6 +109,31 @@ impl Notifier {
         }
         self.advance(&key, now);
         problems
+    }
+
+    /// Tells the pipes something of the program around the router. Returns problems.
+    pub(super) fn line(&mut self, line: &str) -> Vec<String> {
+        self.write(line, FifoContent::Routers)
+    }
+
+    /// Runs a program of the program around the router, in the order of its subject. Returns problems.
+    pub(super) fn run(&mut self, subject: Name, command: Command, now: Instant) -> Vec<String> {
+        let key = (OTHERS, subject);
+        let mut problems = Vec::new();
+        match credentials::find(command.run_as.as_ref(), &self.security) {
+            Ok(credentials) => {
+                problems.extend(self.enqueue(&key, &Arc::new(command), Vec::new(), credentials));
+                self.advance(&key, now);
+            }
+            Err(error) => problems.push(format!("cannot run the script `{}`: {error}", command.line)),
+        }
+        problems
+    }
+
+    /// Writes a line to all pipes but those that get nothing but `other` content.
+    fn write(&mut self, line: &str, other: FifoContent) -> Vec<String> {
+        let pipes = self.pipes.iter_mut().filter(|pipe| pipe.fifo.content != other);
+        pipes.filter_map(|pipe| pipe.write(line)).collect()
     }
 
     /// Takes note of the end of a script and starts the next one. Returns a message if it could not be started.

@@ -39,6 +39,12 @@ pub(super) fn apply(spec: &mut Spec, search: &str) -> Vec<Log> {
     judge.logs
 }
 
+/// Whether one more command may run, and what there is to say about it.
+pub(super) fn permit(command: &Command, security: &ScriptSecurity, search: &str) -> (bool, Vec<Log>) {
+    let mut judge = Judge { security: security.clone(), search, logs: Vec::new() };
+    (judge.allows(command), judge.logs)
+}
+
 struct Judge<'a> {
     security: ScriptSecurity,
     search: &'a str,
@@ -124,6 +130,18 @@ pub(super) fn check(name: &str, search: &str) -> Result<(), Insecure> {
         }
     }
     Ok(())
+}
+
+/// Whether a program can be run, a bare name being looked for in the directories of `search`: `None` if nothing of that
+/// name is there at all.
+#[must_use]
+pub fn is_runnable(name: &str, search: &str) -> Option<bool> {
+    let there = |path: PathBuf| path.exists().then_some(false);
+    match locate(name, search) {
+        Some(_) => Some(true),
+        None if name.contains('/') => there(name.into()),
+        None => search.split(':').find_map(|directory| there(Path::new(directory).join(name))),
+    }
 }
 
 /// Finds a program as `execvp` does.

@@ -13,7 +13,7 @@ use crate::group::Group;
 use crate::instance::{Core, Event, Instance};
 use crate::outbox::Outbox;
 use crate::spec::check::check;
-use crate::spec::{self, Spec, SpecError, StaticItems, Transport};
+use crate::spec::{self, InstanceRef, Spec, SpecError, StaticItems, Transport};
 use crate::stats::StateKind;
 
 impl Router {
@@ -22,7 +22,8 @@ impl Router {
     /// # Errors
     ///
     /// If the specification contradicts itself or the protocol; the old one stays in force then.
-    pub fn reconfigure(&mut self, now: Instant, spec: Spec) -> Result<(), SpecError> {
+    pub fn reconfigure(&mut self, now: Instant, spec: impl Into<Arc<Spec>>) -> Result<(), SpecError> {
+        let spec = spec.into();
         check(&spec)?;
         match self.phase {
             Phase::Waiting | Phase::Delayed(_) => {
@@ -41,7 +42,7 @@ impl Router {
         Ok(())
     }
 
-    fn reconfigure_running(&mut self, now: Instant, spec: Spec) {
+    fn reconfigure_running(&mut self, now: Instant, spec: Arc<Spec>) {
         let mut later = std::mem::take(&mut self.out);
         self.remove_instances(now, &spec);
         self.replace_fixed(&spec.fixed);
@@ -74,7 +75,7 @@ impl Router {
     /// Ends the instances the new specification does not have.
     fn remove_instances(&mut self, now: Instant, spec: &Spec) {
         for at in 0..self.instances.len() {
-            let old = Arc::clone(&self.instances[at].core.spec);
+            let old = self.instances[at].core.spec.clone();
             if !spec.instances.iter().any(|new| is_same(&old, new)) {
                 self.with_cx(now, at, |instance, cx| instance.delete(cx));
             }
@@ -85,8 +86,7 @@ impl Router {
     fn rebuild_instances(&mut self, now: Instant) -> Vec<usize> {
         let mut old = std::mem::take(&mut self.instances);
         let mut kept = Vec::new();
-        for spec in self.spec.instances.clone() {
-            let spec = Arc::new(spec);
+        for spec in InstanceRef::all(&self.spec) {
             let mtu = spec.interface.as_ref().and_then(|interface| self.links.mtu(interface));
             match old.iter().position(|instance| is_same(&instance.core.spec, &spec)) {
                 Some(found) => {

@@ -199,13 +199,35 @@ pub struct Fifo {
     pub owner: Option<RunAs>,
     /// Started with the path as last argument (`notify_fifo_script`).
     pub script: Option<Command>,
+    /// What is written into it.
+    pub content: FifoContent,
+}
+
+/// What is written into a named pipe.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum FifoContent {
+    /// Everything (`notify_fifo`).
+    #[default]
+    All,
+    /// Changes of instances and groups (`vrrp_notify_fifo`).
+    Routers,
+    /// What the program around the router tells, such as changes of servers (`lvs_notify_fifo`).
+    Others,
 }
 
 impl Fifo {
     /// A pipe without a script.
     #[must_use]
     pub fn new(path: impl Into<String>) -> Self {
-        Self { origin: Origin::default(), path: path.into(), owner: None, script: None }
+        Self {
+            origin: Origin::default(),
+            path: path.into(),
+            owner: None,
+            script: None,
+            content: FifoContent::All,
+        }
     }
 }
 

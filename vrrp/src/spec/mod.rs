@@ -19,8 +19,8 @@ use std::sync::Arc;
 pub use address::{Broadcast, Lifetime, NextHop, Prefix, Route, RouteKind, Rule, RuleAction, VirtualAddress};
 pub use check::{Problem, SpecError};
 pub use global::{
-    Fifo, GarpGroup, Global, LinkDelay, Mail, MailServer, ProcessTuning, ReceiveBuffer, ScriptSecurity,
-    StaticItems,
+    Fifo, FifoContent, GarpGroup, Global, LinkDelay, Mail, MailServer, ProcessTuning, ReceiveBuffer,
+    ScriptSecurity, StaticItems,
 };
 pub use instance::{
     AdvertInterval, Auth, ChecksumV3, Garp, InitialState, Instance, Password, Peer, Preempt, Transport,
@@ -76,6 +76,29 @@ impl Spec {
     #[must_use]
     pub fn script(&self, name: &str) -> Option<&Script> {
         self.scripts.iter().find(|script| &*script.name == name)
+    }
+}
+
+/// An instance of a specification that is shared as a whole, so that a thousand of them exist once.
+#[derive(Debug, Clone)]
+pub(crate) struct InstanceRef {
+    spec: Arc<Spec>,
+    at: usize,
+}
+
+impl InstanceRef {
+    /// Every instance, in its order.
+    pub(crate) fn all(spec: &Arc<Spec>) -> impl Iterator<Item = Self> + use<> {
+        let spec = Arc::clone(spec);
+        (0..spec.instances.len()).map(move |at| Self { spec: Arc::clone(&spec), at })
+    }
+}
+
+impl Deref for InstanceRef {
+    type Target = Instance;
+
+    fn deref(&self) -> &Instance {
+        &self.spec.instances[self.at]
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Core, Cx};
 use crate::event::{AddressChange, Announcement, Output, Probe};
-use crate::spec::{self, Name, Transport};
+use crate::spec::{InstanceRef, Name, Transport};
 
 /// Restorations of one address in a row until the router waits a while, lest two programs fight at full speed.
 const MAX_RESTORES: u32 = 10;
@@ -117,7 +117,7 @@ impl Core {
     }
 
     /// Makes a new specification this instance's own. Held addresses are changed by the difference.
-    pub(crate) fn reconfigure(&mut self, cx: &mut Cx<'_>, spec: Arc<spec::Instance>, mtu: Option<u32>) {
+    pub(crate) fn reconfigure(&mut self, cx: &mut Cx<'_>, spec: InstanceRef, mtu: Option<u32>) {
         let old: Vec<AddressChange> = self.held().cloned().collect();
         let (old_routes, old_rules) = (self.routes.clone(), self.rules.clone());
         let old_blocked = if self.blocks() { old.clone() } else { Vec::new() };

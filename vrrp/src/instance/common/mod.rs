@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::Cx;
 use crate::advert::{self, Advert, Rejection};
 use crate::event::AddressChange;
-use crate::spec::{self, Auth, Route, Rule, Version, VirtualAddress};
+use crate::spec::{Auth, InstanceRef, Route, Rule, Version, VirtualAddress};
 use crate::stats::{StateKind, Stats};
 use crate::timer;
 use crate::track::Fault;
@@ -31,7 +31,7 @@ const MAX_RIVALS: usize = 16;
 /// What an instance keeps over all its states.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) spec: Arc<spec::Instance>,
+    pub(crate) spec: InstanceRef,
     /// Addresses named in the adverts.
     addresses: Vec<AddressChange>,
     /// Addresses held without being named.
@@ -101,7 +101,7 @@ impl Told {
 }
 
 impl Core {
-    pub(crate) fn new(spec: Arc<spec::Instance>) -> Self {
+    pub(crate) fn new(spec: InstanceRef) -> Self {
         let mut core = Self {
             effective: spec.priority,
             total: i64::from(spec.priority),
@@ -138,7 +138,7 @@ impl Core {
     /// Divides the addresses into those named in the adverts and those that are not: a packet has room for 255, or
     /// for what fits into the MTU, all of its own family.
     pub(crate) fn lay_out(&mut self, mtu: Option<u32>) {
-        let spec = Arc::clone(&self.spec);
+        let spec = self.spec.clone();
         let change = |address: &VirtualAddress| {
             let interface = spec.address_interface(address)?.clone();
             Some(AddressChange {

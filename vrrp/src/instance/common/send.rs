@@ -1,7 +1,6 @@
 //! Adverts on their way out.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use super::{Core, Cx};
 use crate::advert;
@@ -38,7 +37,7 @@ impl Core {
         if priority == PRIORITY_STOP {
             self.stats.priority_zero_sent += 1;
         }
-        let spec = Arc::clone(&self.spec);
+        let spec = self.spec.clone();
         match &spec.transport {
             Transport::Multicast { group } => self.transmit(cx, source, *group, priority, wire::TTL),
             Transport::Unicast { peers, ttl, .. } => {
