@@ -19,6 +19,10 @@ use crate::wire::{PRIORITY_OWNER, PRIORITY_STOP};
 /// second of a lower priority would make a master send hundreds of broadcasts a second.
 const RIVAL_SET_SPACING: Duration = Duration::from_secs(1);
 
+/// When a new master with a virtual hardware address shows itself again. A last answer of the old one, on its way when
+/// the new one spoke first, leads the switches back to the old port, where nobody listens until the next advert.
+const SETTLING: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(100)];
+
 #[derive(Debug)]
 pub(super) struct Master {
     /// Adverts follow a fixed schedule. Nothing that is received moves it.
@@ -34,6 +38,8 @@ pub(super) struct Master {
     rival_soon: Option<Instant>,
     /// Announcements of the base interface of a VMAC.
     extra: Option<Instant>,
+    /// The switches are shown once more where the virtual hardware address is, so many times still.
+    settling: Option<(Instant, usize)>,
     /// When a rival may provoke an advert again.
     answer_at: Instant,
     /// An answer to a priority zero that came too soon after our last advert.
@@ -117,6 +123,7 @@ impl Master {
             self.rival_soon,
             self.extra,
             self.reassure_at,
+            self.settling.map(|(at, _)| at),
         ]);
         sets.map_or(self.next_advert, |at| at.min(self.next_advert))
     }
@@ -138,6 +145,7 @@ impl Master {
             rival_set: None,
             rival_soon: None,
             extra: extra.and_then(after),
+            settling: core.spec.vmac.as_ref().map(|_| (cx.now + SETTLING[0], 0)),
             answer_at: cx.now + interval / 2,
             reassure_at: None,
             announce_at: cx.now + RIVAL_SET_SPACING,
@@ -167,6 +175,12 @@ impl Master {
         }
         if reached(self.reassure_at, now) {
             self.send(core, cx);
+        }
+        if let Some((at, step)) = self.settling
+            && at <= now
+        {
+            core.announce(cx, 1);
+            self.settling = SETTLING.get(step + 1).map(|pause| (now + *pause, step + 1));
         }
         if reached(self.delayed_set, now) {
             self.delayed_set = None;
