@@ -55,8 +55,7 @@ pub(super) const HTTP_GET: &[Keyword] = checker![connecting:
 
 pub(super) const URL: &[Keyword] = &[
     Keyword::new("path", &[word("PATH")], "Path of the request"),
-    Keyword::new("digest", &[word("MD5")], "Digest the body must have")
-        .idle("the body is not compared with a digest; use `regex` or `status_code`"),
+    Keyword::new("digest", &[word("MD5")], "Digest the body must have"),
     Keyword::new("status_code", &[word("CODE|FROM-TO").opt().many()], "Accepted status codes"),
     Keyword::new("virtualhost", &[word("NAME")], "Host name of the request")
         .missing("Missing HTTP_GET virtualhost name"),

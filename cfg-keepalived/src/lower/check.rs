@@ -172,6 +172,10 @@ fn http(http: &HttpCheck, url: &HttpUrl, host: Option<&str>, address: SocketAddr
     };
     let mut steps =
         vec![Step::Connect(connect), Step::Send(send), Step::Expect(Expect::new(Subject::Status(codes)))];
+    if let Some(digest) = url.digest {
+        let subject = Subject::Digest { of: vrrp::wire::md5, wanted: digest.value };
+        steps.push(Step::Expect(Expect::new(subject)));
+    }
     if let Some(Ok(regex)) = regex(url) {
         let mut expect = Expect::new(Subject::BodyRegex(regex));
         expect.inverse = url.regex_no_match.is_some_and(|no| no.value);

@@ -50,6 +50,13 @@ pub enum Subject {
     Body(Text),
     /// The body matches (`rstring`).
     BodyRegex(Regex),
+    /// The whole body has this digest.
+    Digest {
+        /// Which function.
+        of: fn(&[u8]) -> [u8; 16],
+        /// What it makes of the body.
+        wanted: [u8; 16],
+    },
     /// A header field (`hdr`, `fhdr`).
     Header {
         /// Its name.
@@ -153,7 +160,7 @@ impl Expect {
                 };
                 wanted.is_in(head)
             }
-            Subject::Body(_) | Subject::BodyRegex(_) => {
+            Subject::Body(_) | Subject::BodyRegex(_) | Subject::Digest { .. } => {
                 let mut text = Vec::new();
                 if let Subject::Body(wanted) = &self.subject {
                     wanted.render(scene, now, heard, &mut text);
@@ -184,6 +191,9 @@ impl Expect {
         let (matched, too_short) = match &self.subject {
             Subject::Body(_) => (memchr::memmem::find(body, text).is_some(), body.len() < text.len()),
             Subject::BodyRegex(regex) => (regex.is_match(body), false),
+            // Only the whole has the digest.
+            Subject::Digest { .. } if !last => return Answer::Wait,
+            Subject::Digest { of, wanted } => (of(body) == *wanted, false),
             _ => return Answer::Wait,
         };
         let too_short = too_short || self.min_recv.is_some_and(|min| body.len() < min);

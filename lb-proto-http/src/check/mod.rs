@@ -30,7 +30,7 @@ use lb_core::health::{
 use lb_core::log::Template;
 
 use crate::head::Method;
-use response::{Received, State};
+use response::{MAX_DIGESTED, MAX_RESPONSE, Received, State};
 
 pub use expect::{Expect, Matcher, Pattern, Subject};
 pub use send::{SendStep, Text};
@@ -88,6 +88,13 @@ impl HttpProbe {
     /// These steps.
     pub const fn of(steps: Vec<Step>) -> Self {
         Self { steps, disable_on_404: false, send_state: false, unique_id: None }
+    }
+
+    /// How much of a response has to be kept.
+    fn room(&self) -> usize {
+        let whole =
+            |step: &Step| matches!(step, Step::Expect(e) if matches!(e.subject, Subject::Digest { .. }));
+        if self.steps.iter().any(whole) { MAX_DIGESTED } else { MAX_RESPONSE }
     }
 }
 
@@ -151,6 +158,7 @@ impl HttpCheck {
         if let Some(format) = &probe.unique_id {
             scene.identify(format, now);
         }
+        let room = probe.room();
         let mut check = Self {
             probe,
             target,
@@ -163,7 +171,7 @@ impl HttpCheck {
             connect_deadline: now,
             deadline: now,
             asked: Method::Options,
-            received: Received::default(),
+            received: Received::new(room),
             closed: false,
             matched: None,
             outputs: VecDeque::new(),
@@ -185,7 +193,7 @@ impl HttpCheck {
         };
         self.link = Link::Connecting;
         self.closed = false;
-        self.received = Received::default();
+        self.received = Received::new(self.probe.room());
         self.connect_deadline = schedule.connect_deadline(now);
         self.deadline = self.connect_deadline;
         self.outputs.push_back(Output::Connect(request));
@@ -305,7 +313,7 @@ impl HttpCheck {
     }
 
     fn conclude(&mut self, verdict: Verdict) {
-        self.received = Received::default();
+        self.received = Received::new(self.probe.room());
         let close = if self.linger { Close::Clean } else { Close::Reset };
         self.outputs.push_back(Output::Close(close));
         self.verdict = Some(verdict);

@@ -6,7 +6,9 @@ use crate::layer::HttpLayer;
 use lb_core::health::Heard;
 
 /// Most bytes that are kept; the size of HAProxy's buffer. A response that fills it is judged as it stands.
-const MAX_RESPONSE: usize = 16 * 1024;
+pub(super) const MAX_RESPONSE: usize = 16 * 1024;
+/// Most bytes of a response whose digest is wanted, which only the whole of it has.
+pub(super) const MAX_DIGESTED: usize = 4 * 1024 * 1024;
 
 /// What has been received since the last request.
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ pub(super) struct Received {
     /// Bytes of the body, as sent, that were looked at.
     read: usize,
     complete: bool,
+    /// Most bytes to keep.
+    room: usize,
 }
 
 /// How much of a response is there.
@@ -36,17 +40,22 @@ pub(super) enum State {
 }
 
 impl Received {
+    /// Nothing yet, and at most so many bytes.
+    pub(super) fn new(room: usize) -> Self {
+        Self { room, ..Self::default() }
+    }
+
     /// A new request was sent: what belonged to the last response goes.
     pub(super) fn restart(&mut self) {
         let rest = match self.head() {
             Some(_) if self.complete => self.bytes.split_off(self.read.min(self.bytes.len())),
             _ => Vec::new(),
         };
-        *self = Self { bytes: rest, ..Self::default() };
+        *self = Self { bytes: rest, ..Self::new(self.room) };
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let room = MAX_RESPONSE - self.bytes.len();
+        let room = self.room.saturating_sub(self.bytes.len());
         self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
@@ -55,7 +64,7 @@ impl Received {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() >= MAX_RESPONSE
+        self.bytes.len() >= self.room
     }
 
     /// Reads on; `closed` when nothing more will come.

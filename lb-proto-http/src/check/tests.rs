@@ -127,6 +127,23 @@ fn bodies_are_searched_whatever_their_framing() {
 }
 
 #[test]
+fn a_digest_is_taken_of_the_whole_body() {
+    /// The length and the last byte.
+    fn sketch(body: &[u8]) -> [u8; 16] {
+        let mut out = [0; 16];
+        out[..8].copy_from_slice(&(body.len() as u64).to_be_bytes());
+        out[15] = body.last().copied().unwrap_or_default();
+        out
+    }
+    let body = "x".repeat(40_000) + "y";
+    let probe = expecting(Subject::Digest { of: sketch, wanted: sketch(body.as_bytes()) });
+    let answer = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    assert_eq!(verdict(&probe, answer(&body).as_bytes()).status, Status::L7Ok);
+    let bad = verdict(&probe, answer(&body[1..]).as_bytes());
+    assert_eq!((bad.status, &*bad.info), (Status::L7Response, "HTTP content check did not match"));
+}
+
+#[test]
 fn unwanted_content_fails_and_says_so() {
     let mut expect = Expect::new(Subject::Body(Text::from(&b"down"[..])));
     expect.inverse = true;

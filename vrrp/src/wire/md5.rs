@@ -1,5 +1,5 @@
-//! MD5 (RFC 1321) and HMAC (RFC 2104), for the authentication header of version 2 and nothing else: it is what the
-//! peers of such old configurations speak, not something to rely on.
+//! MD5 (RFC 1321) and HMAC (RFC 2104), for the authentication header of version 2 and for digests in old
+//! configurations: it is what those speak, not something to rely on.
 
 const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 
@@ -19,7 +19,9 @@ pub(super) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 16] {
     md5(&outer)
 }
 
-fn md5(message: &[u8]) -> [u8; 16] {
+/// MD5 of a message. Not for anything that has to withstand an attacker.
+#[must_use]
+pub fn md5(message: &[u8]) -> [u8; 16] {
     let mut padded = message.to_vec();
     padded.push(0x80);
     while padded.len() % 64 != 56 {

@@ -15,6 +15,8 @@ pub mod v3;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub use md5::md5;
+
 /// IP protocol number of VRRP.
 pub const PROTOCOL: u8 = 112;
 /// IP protocol number of the authentication header.

@@ -87,7 +87,10 @@ fn a_new_master_with_a_virtual_hardware_address_shows_it_again_within_a_tenth_of
     let later: Vec<_> = moments[1..].iter().map(|at| (*at - first).as_millis()).collect();
     assert_eq!(later, [20, 120]);
     let plain = Node::master(spec(|_| {}));
-    assert!(plain.announcements().windows(2).all(|pair| pair[0] == pair[1]), "an address of its own needs none");
+    assert!(
+        plain.announcements().windows(2).all(|pair| pair[0] == pair[1]),
+        "an address of its own needs none"
+    );
 }
 
 /// The false master of a healed partition steps back silently when it hears our advert; its answer to our question is the
