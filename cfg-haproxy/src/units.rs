@@ -29,7 +29,8 @@ pub enum Unit {
 /// Largest time HAProxy accepts: 2^31 - 1 units.
 const MAX: u64 = i32::MAX as u64;
 
-/// A time such as `30s`; a plain number counts in `unit`, and so does the precision.
+/// A time such as `30s`; a plain number counts in `unit`, and so does the precision. What follows a unit, as in `5sec`,
+/// is not looked at, see [`after_unit`].
 pub fn time(text: &str, unit: Unit) -> Result<Duration, UnitError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, suffix) = text.split_at(digits);
@@ -37,19 +38,17 @@ pub fn time(text: &str, unit: Unit) -> Result<Duration, UnitError> {
         return Err(suffix.chars().next().map_or(UnitError::Empty, UnitError::Unexpected));
     }
     let value: u64 = number.parse().map_err(|_| UnitError::Overflow)?;
-    let (micros, rest) = match suffix.as_bytes() {
-        [] => (if unit == Unit::Milli { 1_000 } else { 1_000_000 }, ""),
-        [b'u', b's', ..] => (1, &suffix[2..]),
-        [b'm', b's', ..] => (1_000, &suffix[2..]),
-        [b's', ..] => (1_000_000, &suffix[1..]),
-        [b'm', ..] => (60_000_000, &suffix[1..]),
-        [b'h', ..] => (3_600_000_000, &suffix[1..]),
-        [b'd', ..] => (86_400_000_000, &suffix[1..]),
-        _ => (0, suffix),
+    let micros = match suffix.as_bytes() {
+        [] if unit == Unit::Milli => 1_000,
+        [] => 1_000_000,
+        [b'u', b's', ..] => 1,
+        [b'm', b's', ..] => 1_000,
+        [b's', ..] => 1_000_000,
+        [b'm', ..] => 60_000_000,
+        [b'h', ..] => 3_600_000_000,
+        [b'd', ..] => 86_400_000_000,
+        _ => return Err(suffix.chars().next().map_or(UnitError::Empty, UnitError::Unexpected)),
     };
-    if let Some(c) = rest.chars().next() {
-        return Err(UnitError::Unexpected(c));
-    }
     let total = value.checked_mul(micros).ok_or(UnitError::Overflow)?;
     let per_unit = if unit == Unit::Milli { 1_000 } else { 1_000_000 };
     // Fractions of the unit are rounded up, so that a short time never becomes "none".
@@ -58,6 +57,13 @@ pub fn time(text: &str, unit: Unit) -> Result<Duration, UnitError> {
         return Err(UnitError::Overflow);
     }
     Ok(Duration::from_micros(units * per_unit))
+}
+
+/// The first character behind the unit of a time; HAProxy takes such times, so far, and warns.
+pub fn after_unit(text: &str) -> Option<char> {
+    let suffix = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let rest = suffix.strip_prefix("us").or_else(|| suffix.strip_prefix("ms"));
+    rest.or_else(|| suffix.strip_prefix(['s', 'm', 'h', 'd']))?.chars().next()
 }
 
 /// A size such as `16k`, in bytes.
@@ -107,7 +113,10 @@ mod tests {
         assert_eq!(time("1500us", Unit::Milli), Ok(Duration::from_millis(2)));
         assert_eq!(time("30", Unit::Second), Ok(Duration::from_secs(30)));
         assert_eq!(time("1.5s", Unit::Milli), Err(UnitError::Unexpected('.')));
-        assert_eq!(time("5sec", Unit::Milli), Err(UnitError::Unexpected('e')));
+        assert_eq!(time("5x", Unit::Milli), Err(UnitError::Unexpected('x')));
+        assert_eq!(time("5sec", Unit::Milli), Ok(Duration::from_secs(5)));
+        assert_eq!(time("2min", Unit::Milli), Ok(Duration::from_secs(120)));
+        assert_eq!((after_unit("5sec"), after_unit("5ms"), after_unit("5")), (Some('e'), None, None));
         assert_eq!(time("", Unit::Milli), Err(UnitError::Empty));
         assert_eq!(time("25d", Unit::Milli), Err(UnitError::Overflow));
         assert_eq!(time("99999999999999999999", Unit::Milli), Err(UnitError::Overflow));

@@ -112,6 +112,18 @@ fn the_asked_version_chooses_the_defaults() {
         assert!(json.contains(&format!("\"http-reuse\": \"{reuse}\"")), "{version}: {json}");
         assert!(json.contains(&format!("\"abortonclose\": {abort}")), "{version}: {json}");
     }
+    let spec = |version: &str| {
+        let text = file(version)
+            .replace("bind :80", "bind :443 ssl crt a.pem")
+            .replace(":80\n", ":443 ssl verify none\n");
+        let proxy = good(&text).spec.proxies.remove(0);
+        let tls = proxy.listeners[0].tls.clone().unwrap();
+        let names: Vec<String> = tls.alpn.iter().map(ToString::to_string).collect();
+        (names.join(","), proxy.pool.servers[0].sni.is_some())
+    };
+    assert_eq!(spec("2.7"), (String::new(), false));
+    assert_eq!(spec("2.8"), ("h2,http/1.1".to_owned(), false));
+    assert_eq!(spec("3.4"), ("h2,http/1.1".to_owned(), true));
     for wrong in ["4.0", "two", "1.2", "3"] {
         assert!(load(&file(wrong)).diagnostics.has_errors(), "{wrong}");
     }

@@ -226,7 +226,23 @@ impl<'t> Checker<'t, '_> {
     pub(crate) fn time(&mut self, name: &str, word: Word<'t>, unit: Unit) -> Option<Duration> {
         let text = word.text;
         let error = match units::time(text, unit) {
-            Ok(time) => return Some(time),
+            Ok(time) => {
+                if let Some(c) = units::after_unit(text) {
+                    self.push(
+                        Diagnostic::warning(
+                            codes::TIME,
+                            word.span,
+                            format!("`{c}` behind the unit of `{text}` is not looked at"),
+                        )
+                        .compat(format!(
+                            "unexpected character '{c}' after the timer value '{text}', only (us=microseconds,\
+                             ms=milliseconds,s=seconds,m=minutes,h=hours,d=days) are supported."
+                        ))
+                        .note("the units are us, ms, s, m, h, d; HAProxy will refuse anything else one day"),
+                    );
+                }
+                return Some(time);
+            }
             Err(error) => error,
         };
         let (message, compat) = match error {

@@ -15,7 +15,13 @@ use std::collections::HashMap;
 impl<'t> Checker<'t, '_> {
     /// The checks that need everything to have been read.
     pub(crate) fn finish(&mut self) {
-        let mut cross = Cross::new(&self.config, self.tree);
+        // What older versions took stays so in a file that is written in the words of one.
+        let gone = |d: &Diagnostic| {
+            d.code == codes::TRANSLATED
+                && d.compat.as_deref().is_none_or(|text| !text.contains("is deprecated"))
+        };
+        let old = !self.tree.translated.is_empty() || self.diagnostics.iter().any(gone);
+        let mut cross = Cross::new(&self.config, self.tree, old);
         cross.run();
         self.diagnostics.append(cross.out);
         self.diagnostics.append(super::lint::notices(&self.config, self.tree));
@@ -29,11 +35,13 @@ struct Cross<'c, 't> {
     backends: HashMap<&'t str, usize>,
     /// Effective modes, by index of the proxy.
     modes: Vec<ProxyMode>,
+    /// The file uses words that only older versions knew.
+    old: bool,
     out: Diagnostics,
 }
 
 impl<'c, 't> Cross<'c, 't> {
-    fn new(config: &'c Config<'t>, tree: &'t Tree) -> Self {
+    fn new(config: &'c Config<'t>, tree: &'t Tree, old: bool) -> Self {
         let index = |wanted: fn(&Proxy<'t>) -> bool| {
             config.proxies.iter().enumerate().filter(|(_, p)| wanted(p)).map(|(i, p)| (p.name, i)).collect()
         };
@@ -47,6 +55,7 @@ impl<'c, 't> Cross<'c, 't> {
                 .iter()
                 .map(|p| effective(config, p, |s| s.mode.map(|m| m.value)).unwrap_or(ProxyMode::Tcp))
                 .collect(),
+            old,
             out: Diagnostics::new(),
         }
     }
@@ -89,12 +98,7 @@ impl<'c, 't> Cross<'c, 't> {
         for clause in &proxy.lists.use_servers {
             self.use_server(proxy, clause);
         }
-        if let Some(mailers) = &settings.alert_mailers {
-            let known = self.config.mailers.iter().map(|m| m.name.text);
-            self.known("mailers", mailers.value, mailers.span, known.collect(), || {
-                format!("Proxy '{}': unable to find mailers '{}'", proxy.name, mailers.value)
-            });
-        }
+        self.mail_alerts(proxy, settings);
         if let Some(peers) = proxy.table.as_ref().and_then(|t| t.peers) {
             let known = self.config.peers.iter().map(|p| p.name.text);
             self.known("peers", peers.text, peers.span, known.collect(), || {
@@ -108,6 +112,36 @@ impl<'c, 't> Cross<'c, 't> {
                 format!("Proxy '{}': unable to find the http-errors section '{}'", proxy.name, word.text)
             });
         }
+    }
+
+    /// Notices by mail need a sender, a receiver and somebody to carry them.
+    fn mail_alerts(&mut self, proxy: &Proxy<'t>, settings: &Settings<'t>) {
+        let (mailers, from, to) = (&settings.alert_mailers, &settings.alert_from, &settings.alert_to);
+        if let (Some(mailers), true, true) = (mailers, from.is_some(), to.is_some()) {
+            let known = self.config.mailers.iter().map(|m| m.name.text);
+            return self.known("mailers", mailers.value, mailers.span, known.collect(), || {
+                format!("Proxy '{}': unable to find mailers '{}'", proxy.name, mailers.value)
+            });
+        }
+        let any = [mailers, from, to, &settings.alert_hostname].into_iter().flatten().next();
+        let Some(span) = any.map(|line| line.span).or_else(|| settings.alert_level.as_ref().map(|l| l.span))
+        else {
+            return;
+        };
+        self.out.push(
+            Diagnostic::warning(
+                codes::USELESS,
+                span,
+                format!("`{}` sends no mail: `email-alert` needs `from`, `to` and `mailers`", proxy.name),
+            )
+            .compat(format!(
+                "'email-alert' will be ignored for {} '{}' (the presence any of 'email-alert from', 'email-alert level' \
+                 'email-alert mailers', 'email-alert myhostname', or 'email-alert to' requires each of 'email-alert \
+                 from', 'email-alert mailers' and 'email-alert to' to be present).",
+                proxy.type_word(),
+                proxy.name
+            )),
+        );
     }
 
     fn backend(&mut self, proxy: &Proxy<'t>, mode: ProxyMode, name: &str, span: Span, keyword: &str) {
@@ -205,21 +239,8 @@ impl<'c, 't> Cross<'c, 't> {
             if server.template.is_some() {
                 continue;
             }
-            if let Some((line, first)) = names.insert(server.name.text, (server.line, server.name.span)) {
-                self.out.push(
-                    Diagnostic::error(
-                        codes::DUPLICATE,
-                        server.name.span,
-                        format!("this proxy has a server `{}` already", server.name.text),
-                    )
-                    .compat(format!(
-                        "{} '{}', another server named '{}' was already defined at line {line}, please use distinct names.",
-                        proxy.type_word(),
-                        proxy.name,
-                        server.name.text
-                    ))
-                    .label(first, "first declared here"),
-                );
+            if let Some(first) = names.insert(server.name.text, (server.line, server.name.span)) {
+                self.same_server(proxy, server, first);
             }
         }
         if let Some(balance) =
@@ -242,6 +263,33 @@ impl<'c, 't> Cross<'c, 't> {
                 )),
             );
         }
+    }
+
+    /// Two servers of one name: until 2.x they were told apart by their numbers.
+    fn same_server(&mut self, proxy: &Proxy<'t>, server: &Server<'t>, (line, first): (u32, Span)) {
+        let name = server.name.text;
+        let span = server.name.span;
+        let diagnostic = if self.old {
+            let renamed = proxy.renamed().into_iter().find(|(s, _)| s.name.span == span);
+            let fresh = renamed.map_or_else(String::new, |(_, fresh)| fresh);
+            Diagnostic::warning(
+                codes::TRANSLATED,
+                span,
+                format!("this proxy has a server `{name}` already; read as `{fresh}`"),
+            )
+            .suggest(span, fresh, "give it a name of its own")
+        } else {
+            Diagnostic::error(codes::DUPLICATE, span, format!("this proxy has a server `{name}` already"))
+        };
+        self.out.push(
+            diagnostic
+                .compat(format!(
+                    "{} '{}', another server named '{name}' was already defined at line {line}, please use distinct names.",
+                    proxy.type_word(),
+                    proxy.name
+                ))
+                .label(first, "first declared here"),
+        );
     }
 
     fn server_id(

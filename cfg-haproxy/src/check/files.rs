@@ -57,7 +57,7 @@ impl<'t> Checker<'t, '_> {
         self.config
             .certificates
             .iter()
-            .any(|c| c.store.is_empty() && (c.alias == Some(name) || c.crt.text == full))
+            .any(|c| c.store.is_empty() && (c.alias == Some(name) || c.path == full))
     }
 
     fn stored_certificate(&mut self, owner: &str, word: Word<'t>) {

@@ -43,7 +43,19 @@ impl<'t> Checker<'t, '_> {
         let number = |text: &str| text.parse::<u8>().ok();
         let version = word.text.split_once('.').and_then(|(a, b)| Some((number(a)?, number(b)?)));
         match version.filter(|v| (1, 3) <= *v && *v <= (3, 4)) {
-            Some(version) => self.config.global.compat = Some(Spanned::new(version, stmt.span())),
+            Some(version) => {
+                self.config.global.compat = Some(Spanned::new(version, stmt.span()));
+                if version < (2, 2) {
+                    self.push(
+                        Diagnostic::notice(
+                            codes::NO_EFFECT,
+                            word.span,
+                            format!("TLS 1.0 and 1.1, which HAProxy {} took, are not spoken", word.text),
+                        )
+                        .compat("TLS 1.2 is the lowest version whatever 'compat-version' says."),
+                    );
+                }
+            }
             None => self.push(
                 Diagnostic::error(
                     codes::NUMBER,

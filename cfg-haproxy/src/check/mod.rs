@@ -49,6 +49,7 @@ pub fn check<'t>(tree: &'t Tree, host: Host<'_>) -> (Config<'t>, Diagnostics) {
         last_anonymous: None,
         order: rules::Order::default(),
         translated: false,
+        store: ("", None, None),
         mentioned: HashSet::new(),
     };
     for section in tree.sections() {
@@ -127,6 +128,8 @@ pub(crate) struct Checker<'t, 'h> {
     pub(crate) order: rules::Order,
     /// The line at hand stands for an old one, to which the rules of its time apply.
     pub(crate) translated: bool,
+    /// The present `crt-store`: its name, `crt-base` and `key-base`.
+    pub(crate) store: (&'t str, Option<Word<'t>>, Option<Word<'t>>),
     /// Keywords without effect that have been mentioned.
     pub(crate) mentioned: HashSet<(Place, &'static str)>,
 }

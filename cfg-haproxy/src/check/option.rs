@@ -85,6 +85,21 @@ impl<'t> Checker<'t, '_> {
         }
         // HAProxy 3.4 warns and then, for plain switches, fails as well; a file it refuses is not started here either.
         if stmt.keyword.negatable && stmt.keyword.args.is_empty() && side_of(kind) != keyword::D {
+            if self.old_header() {
+                self.push(
+                    Diagnostic::warning(
+                        codes::TRANSLATED,
+                        stmt.head(),
+                        format!(
+                            "`option {name}` says nothing in a {} section and is left out",
+                            kind.keyword()
+                        ),
+                    )
+                    .compat(format!("option '{name}' has no effect here and is not supported anymore."))
+                    .suggest(stmt.span(), "", "remove the line"),
+                );
+                return false;
+            }
             self.push(
                 Diagnostic::error(
                     codes::NOT_HERE,
@@ -95,6 +110,13 @@ impl<'t> Checker<'t, '_> {
             );
         }
         false
+    }
+
+    /// Whether the present section has its address behind its name, as in versions that took such options.
+    fn old_header(&mut self) -> bool {
+        let sources = self.tree.sources();
+        let line = |span| sources.locate(span).map(|(file, at)| (file, at.line));
+        self.proxy().is_some_and(|p| p.binds.first().is_some_and(|bind| line(bind.span) == line(p.span)))
     }
 
     fn apply_option(&mut self, kind: SectionKind, stmt: Stmt<'t, '_>) {

@@ -27,6 +27,10 @@ impl<'t> Checker<'t, '_> {
             self.current = Current::Kept(kind);
             return;
         }
+        if kind == SectionKind::CrtStore {
+            let global = &self.config.global;
+            self.store = (words.get(1).map_or("", |w| w.text), global.crt_base, global.key_base);
+        }
         let Some(name) = words.get(1).copied() else {
             if kind == SectionKind::CrtStore {
                 self.current = Current::Kept(kind);
@@ -387,9 +391,14 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn crt_store_line(&mut self, stmt: &Stmt<'t, '_>) {
-        if stmt.keyword.name != "load" {
-            return;
+        match stmt.keyword.name {
+            "crt-base" => self.store.1 = stmt.args().first().copied(),
+            "key-base" => self.store.2 = stmt.args().first().copied(),
+            _ => self.load_line(stmt),
         }
+    }
+
+    fn load_line(&mut self, stmt: &Stmt<'t, '_>) {
         let args = stmt.args().to_vec();
         let (mut crt, mut alias, mut key) = (None, None, None);
         let mut at = 0;
@@ -413,14 +422,28 @@ impl<'t> Checker<'t, '_> {
         let Some(crt) = crt else {
             return self.error(codes::MISSING_ARGUMENT, stmt.head().after(), "`load` needs `crt` and a file");
         };
-        let path = super::join(self.config.global.crt_base, crt.text);
+        let (store, crt_base, key_base) = self.store;
+        let path = super::join(crt_base, crt.text);
         if self.host.files.kind(&path).is_none() {
             return self.push(
                 Diagnostic::error(codes::FILE, crt.span, format!("there is no certificate file `{path}`"))
                     .compat(format!("cannot open the file '{path}'.")),
             );
         }
-        self.config.certificates.push(Certificate { store: "", crt, alias, key });
+        if let Some(word) = key {
+            let path = super::join(key_base, word.text);
+            if self.host.files.kind(&path).is_none() {
+                self.push(
+                    Diagnostic::error(
+                        codes::FILE,
+                        word.span,
+                        format!("there is no private key file `{path}`"),
+                    )
+                    .compat(format!("'{path}' cannot be read or parsed.")),
+                );
+            }
+        }
+        self.config.certificates.push(Certificate { store, crt, path, alias, key });
     }
 
     fn healthcheck_line(&mut self, stmt: &Stmt<'t, '_>) {

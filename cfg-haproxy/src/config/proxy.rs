@@ -13,7 +13,7 @@ use crate::tree::Word;
 use lb_core::balance::{Algorithm, HashType};
 use lb_core::diag::{Span, Spanned};
 use lb_core::spec::Severity;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 /// A `defaults`, `frontend`, `backend` or `listen` section.
@@ -47,7 +47,7 @@ pub struct Proxy<'t> {
     pub table: Option<StickTable<'t>>,
 }
 
-impl Proxy<'_> {
+impl<'t> Proxy<'t> {
     /// Whether it can listen.
     pub fn has_frontend(&self) -> bool {
         matches!(self.kind, SectionKind::Frontend | SectionKind::Listen)
@@ -56,6 +56,22 @@ impl Proxy<'_> {
     /// Whether it can have servers.
     pub fn has_backend(&self) -> bool {
         matches!(self.kind, SectionKind::Backend | SectionKind::Listen)
+    }
+
+    /// Servers that bear the name of an earlier one, and the names they get instead.
+    pub(crate) fn renamed(&self) -> Vec<(&Server<'t>, String)> {
+        let mut taken: HashSet<&str> = HashSet::with_capacity(self.servers.len());
+        let plain = self.servers.iter().filter(|s| s.template.is_none());
+        let again: Vec<&Server<'t>> = plain.filter(|s| !taken.insert(s.name.text)).collect();
+        let mut given: HashSet<String> = HashSet::new();
+        let mut fresh = |name: &str| {
+            let mut numbered = (2..).map(|n: u32| format!("{name}-{n}"));
+            let free =
+                numbered.find(|n| !taken.contains(n.as_str()) && !given.contains(n)).unwrap_or_default();
+            given.insert(free.clone());
+            free
+        };
+        again.into_iter().map(|server| (server, fresh(server.name.text))).collect()
     }
 
     /// The word HAProxy uses for it in messages.

@@ -184,6 +184,8 @@ pub struct Certificate<'t> {
     pub store: &'t str,
     /// `crt`.
     pub crt: Word<'t>,
+    /// `crt` below the `crt-base` that applies to it.
+    pub path: String,
     /// `alias`.
     pub alias: Option<&'t str>,
     /// `key`.

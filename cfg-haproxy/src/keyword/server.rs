@@ -133,7 +133,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("sigalgs", WORD, "signatures").no_effect(SIGALGS),
     s("slowstart", &[Time], "how long the weight grows after a start"),
     s("sni", WORD, "name in the TLS handshake"),
-    s("sni-auto", &[], "that name from the Host header").no_effect(super::LATER),
+    s("sni-auto", &[], "that name from the Host header"),
     s("socks4", WORD, "SOCKS proxy").refused("SOCKS is not supported"),
     s("source", &[Free("<address> [usesrc ...] [interface <name>]")], "address to connect from"),
     s("ssl", &[], "TLS"),

@@ -8,8 +8,9 @@ use lb_core::spec::{Family, ListenerSpec, UnixPermissions};
 use std::sync::Arc;
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
-    pub(super) fn listeners(&mut self, bind: &Bind<'t>) -> Vec<ListenerSpec> {
-        let tls = bind.options.ssl.map(|_| Arc::new(self.server_tls(&bind.options)));
+    /// The listeners of `bind`; those that speak HTTP offer all versions of it over TLS.
+    pub(super) fn listeners(&mut self, bind: &Bind<'t>, http: bool) -> Vec<ListenerSpec> {
+        let tls = bind.options.ssl.map(|_| Arc::new(self.server_tls(&bind.options, http)));
         let origin = self.origin(bind.span);
         let mut out = Vec::new();
         for address in &bind.addresses {

@@ -6,10 +6,11 @@ use super::Lowerer;
 use super::proxy::Making;
 use crate::address::{Address, Place, Ports, Rules};
 use crate::codes;
-use crate::config::{Server, ServerOptions, Source};
+use crate::config::{ProxyMode, Server, ServerOptions, Source};
 use crate::tree::Word;
 use lb_core::addr::Endpoint;
 use lb_core::balance::hash;
+use lb_core::diag::Span;
 use lb_core::expr::{Phases, Program};
 use lb_core::health::{InitState, Observe, OnError, ProbeSpec};
 use lb_core::log::{Style, Template};
@@ -36,9 +37,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             proxy.servers.iter().filter_map(|s| s.options.id.map(|i| i.value)).collect();
         let mut next = 1;
         let mut out = Vec::with_capacity(proxy.servers.len());
+        let renamed = proxy.renamed();
         for server in &proxy.servers {
+            let fresh = renamed.iter().find(|(s, _)| std::ptr::eq(*s, server)).map(|(_, name)| name.clone());
             let names = match server.template {
-                None => vec![server.name.text.to_owned()],
+                None => vec![fresh.unwrap_or_else(|| server.name.text.to_owned())],
                 Some((low, high)) => (low..=high).map(|n| format!("{}{n}", server.name.text)).collect(),
             };
             for name in names {
@@ -103,7 +106,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
         spec.shutdown_backup_sessions = o.shutdown_backups;
         spec.tls = o.ssl.map(|_| Arc::new(self.client_tls(o, false)));
-        spec.sni = self.connection_name(o.sni, "sni");
+        let http = shared.making.mode == ProxyMode::Http;
+        let sni = o.sni.or_else(|| self.automatic_sni(o, server.name.span).filter(|_| http));
+        spec.sni = self.connection_name(sni, "sni");
         spec.pool_name = self.connection_name(o.pool_conn_name, "pool-conn-name");
         spec.pool_low_conn = o.pool_low_conn.unwrap_or(0);
         spec.proxy_fields = self.proxy_fields(o);
@@ -145,6 +150,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let word = word?;
         let program = self.program(&[word], owner)?;
         (owner != "sni" || !word.text.starts_with("str(")).then_some(program)
+    }
+
+    /// Since 3.3 servers are told the name that the request asks for, unless something else is said.
+    fn automatic_sni(&self, o: &ServerOptions<'t>, span: Span) -> Option<Word<'t>> {
+        let wanted = o.ssl.is_some() && o.sni_auto.unwrap_or_else(|| !self.config.older_than((3, 3)));
+        wanted.then_some(Word { text: "req.hdr(host),field(1,:)", span, plain: false })
     }
 
     /// What `proxy-v2-options` and `set-proxy-v2-tlv-fmt` add to PROXY headers.

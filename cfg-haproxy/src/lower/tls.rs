@@ -9,17 +9,20 @@ use lb_core::spec::{TlsClientSpec, TlsServerSpec, Verify};
 use std::sync::Arc;
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
-    pub(super) fn server_tls(&self, o: &BindOptions<'t>) -> TlsServerSpec {
+    pub(super) fn server_tls(&self, o: &BindOptions<'t>, http: bool) -> TlsServerSpec {
         let global = &self.config.global;
         let defaults = &global.bind_tls;
         let mut tls = TlsServerSpec::default();
         tls.certificates = o.certificates.iter().map(|c| self.certificate(*c)).collect();
         tls.lists = o.lists.iter().map(|l| Arc::from(self.absolute(l.text))).collect();
         tls.strict_sni = o.strict_sni.unwrap_or(defaults.strict_sni);
-        // HTTP/2 is offered on TLS listeners unless the line says otherwise.
-        tls.alpn = match &o.alpn {
-            Some(names) => names.iter().map(|n| Arc::from(n.as_str())).collect(),
-            None => Vec::new(),
+        // HTTP/2 is offered to browsers since 2.8 unless the line says otherwise.
+        tls.alpn = match (&o.alpn, o.proto) {
+            (Some(names), _) => names.iter().map(|n| Arc::from(n.as_str())).collect(),
+            (None, _) if !http || self.config.older_than((2, 8)) => Vec::new(),
+            (None, Some("h1")) => vec![Arc::from("http/1.1")],
+            (None, Some("h2")) => vec![Arc::from("h2")],
+            (None, _) => vec![Arc::from("h2"), Arc::from("http/1.1")],
         };
         tls.verify = o.verify.unwrap_or(Verify::None);
         tls.ca_file = o.ca_file.map(|f| self.ca(f));
@@ -75,8 +78,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn certificate(&self, file: Word<'t>) -> Arc<str> {
         let stored =
             self.config.certificates.iter().find(|c| c.alias == Some(file.text) || in_store(c, file.text));
-        let name = stored.map_or(file.text, |c| c.crt.text);
-        Arc::from(self.absolute(&join(self.config.global.crt_base, name)))
+        let path = stored.map_or_else(|| join(self.config.global.crt_base, file.text), |c| c.path.clone());
+        Arc::from(self.absolute(&path))
     }
 }
 

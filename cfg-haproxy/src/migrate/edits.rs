@@ -62,6 +62,15 @@ impl<'t> Edits<'t> {
         edit.below.extend(lines.map(str::to_owned));
     }
 
+    /// Adds `text` behind the last word of the line that holds `span`.
+    pub(super) fn append(&mut self, span: Span, text: &str) {
+        let Some(line) = self.line_at(span) else { return };
+        if let Some(last) = self.tree.words(&self.tree.lines()[line]).last() {
+            let end = last.span.end as usize;
+            self.replace_lines(line, Span::new(last.span.file, end..end), text);
+        }
+    }
+
     /// Adds a line below the header that holds `span`.
     pub(super) fn below_header(&mut self, span: Span, text: &str) {
         if let Some(line) = self.line_at(span) {

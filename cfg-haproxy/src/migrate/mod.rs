@@ -11,7 +11,7 @@ mod names;
 
 use crate::check::check;
 use crate::codes;
-use crate::config::{Config, Proxy, ProxyMode};
+use crate::config::{Bind, Config, Proxy, ProxyMode, Server};
 use crate::env::{Env, Facts};
 use crate::host::Host;
 use crate::lower::lower;
@@ -177,6 +177,20 @@ impl<'t> Migrator<'_, 't> {
             }
             if before((1, 9)) && http && proxy.has_backend() && settings.http_reuse.is_none() {
                 self.edits.below_header(proxy.span, "http-reuse never");
+            }
+            if before((2, 8)) && http {
+                let plain = |b: &&Bind<'_>| b.options.ssl.is_some() && b.options.alpn.is_none();
+                proxy.binds.iter().filter(plain).for_each(|b| self.edits.append(b.span, " no-alpn"));
+            }
+            if before((3, 3)) && http {
+                let plain = |s: &&Server<'_>| {
+                    s.options.ssl.is_some() && s.options.sni.is_none() && s.options.sni_auto.is_none()
+                };
+                proxy
+                    .servers
+                    .iter()
+                    .filter(plain)
+                    .for_each(|s| self.edits.append(s.name.span, " no-sni-auto"));
             }
         }
     }

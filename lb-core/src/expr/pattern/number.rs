@@ -40,7 +40,9 @@ impl Ranges {
 /// Parses `5`, `1:10`, `1:`, `:10`; a dash works like the colon, as it always did.
 pub(super) fn parse_range(text: &str, number: fn(&str) -> Option<i64>) -> Result<(i64, i64), String> {
     let invalid = || format!("'{text}' is not a valid number range");
-    let Some(at) = text.find([':', '-']) else {
+    // A dash in front of a number that ends at a colon is a sign: `ge -60` is written `-60:`.
+    let signed = text.starts_with('-').then(|| text.find(':')).flatten();
+    let Some(at) = signed.or_else(|| text.find([':', '-'])) else {
         if text.is_empty() {
             return Err(invalid());
         }
@@ -80,6 +82,8 @@ mod tests {
         assert_eq!(parse_range("1024:", plain), Ok((1024, i64::MAX)));
         assert_eq!(parse_range(":1023", plain), Ok((i64::MIN, 1023)));
         assert_eq!(parse_range("-5", plain), Ok((i64::MIN, 5)));
+        assert_eq!(parse_range("-60:", plain), Ok((-60, i64::MAX)));
+        assert_eq!(parse_range("-60:-10", plain), Ok((-60, -10)));
         assert!(parse_range("10:1", plain).is_err());
         assert!(parse_range(":", plain).is_err());
         assert!(parse_range("", plain).is_err());

@@ -3,6 +3,9 @@
 //! The tree keeps the old line; next to it stand the words that replace it, which is what gets checked. What has no
 //! faithful replacement is an error that says what to write.
 
+mod headers;
+mod pattern;
+
 use crate::codes;
 use crate::lex::RawWord;
 use crate::tree::{Role, Tree};
@@ -68,12 +71,13 @@ fn is_old(keyword: &str, argument: &str) -> bool {
                 )
             }) || matches!(keyword, "redisp" | "redispatch")
         }
-        Some(b'c') => matches!(keyword, "clitimeout" | "contimeout" | "cliexp"),
-        Some(b's') => matches!(keyword, "srvtimeout" | "srvexp"),
+        Some(b'c') => keyword == "cliexp" || old_timeout(keyword).is_some(),
+        Some(b's') => keyword == "srvexp" || old_timeout(keyword).is_some(),
         Some(b'b') => matches!(keyword, "block" | "bind-process"),
         Some(b'a') => keyword == "appsession",
         Some(b'm') => keyword == "monitor-net" || (keyword == "mode" && argument == "health"),
         Some(b'g') => keyword == "grace",
+        Some(b't') => keyword == "timeout" && old_timeout(argument).is_some(),
         _ => false,
     }
 }
@@ -84,7 +88,10 @@ fn line_to_present(tree: &mut Tree, index: u32) -> Diagnostic {
     let texts: Vec<&str> = words.iter().map(|(t, _)| t.as_str()).collect();
     let (keyword, head) = (texts[0], words[0].1);
     let whole = head.to(words[words.len() - 1].1);
-    let compat = compat(keyword, texts.get(1).copied().unwrap_or(""));
+    let compat = match old_timeout(texts.get(1).copied().unwrap_or("")) {
+        Some(side) if keyword == "timeout" => timeout_compat(texts[1], side),
+        _ => compat(keyword, texts.get(1).copied().unwrap_or("")),
+    };
     match outcome(&texts) {
         Outcome::Lines(lines) => {
             let written: Vec<&str> = words.iter().map(|(_, span)| tree.sources.text(*span)).collect();
@@ -125,9 +132,9 @@ fn line_to_present(tree: &mut Tree, index: u32) -> Diagnostic {
 /// HAProxy's words for the same finding.
 fn compat(keyword: &str, argument: &str) -> String {
     let instead = match keyword {
-        "clitimeout" => return timeout_compat(keyword, "timeout client"),
-        "contimeout" => return timeout_compat(keyword, "timeout connect"),
-        "srvtimeout" => return timeout_compat(keyword, "timeout server"),
+        "clitimeout" | "contimeout" | "srvtimeout" => {
+            return timeout_compat(keyword, old_timeout(keyword).unwrap_or_default());
+        }
         "redispatch" | "redisp" => {
             return format!(
                 "keyword '{keyword}' directive is not supported anymore since HAProxy 2.1. Use 'option redispatch'."
@@ -162,8 +169,18 @@ fn compat(keyword: &str, argument: &str) -> String {
     }
 }
 
-fn timeout_compat(keyword: &str, instead: &str) -> String {
-    format!("the '{keyword}' directive is not supported anymore since HAProxy 2.1. Use '{instead}'.")
+fn timeout_compat(keyword: &str, side: &str) -> String {
+    format!("the '{keyword}' directive is not supported anymore since HAProxy 2.1. Use 'timeout {side}'.")
+}
+
+/// The present name of what `clitimeout` and its kin limit; they stand alone or behind `timeout`.
+fn old_timeout(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "clitimeout" => "client",
+        "contimeout" => "connect",
+        "srvtimeout" => "server",
+        _ => return None,
+    })
 }
 
 fn replacement(keyword: &str) -> Option<&'static str> {
@@ -193,14 +210,11 @@ fn words_of(text: &str, from: usize) -> Vec<New> {
 
 fn outcome(words: &[&str]) -> Outcome {
     match words[0] {
-        "clitimeout" | "contimeout" | "srvtimeout" => {
-            let side = match words[0] {
-                "clitimeout" => "client",
-                "contimeout" => "connect",
-                _ => "server",
-            };
-            let mut line = vec![new("timeout", 0), new(side, 0)];
-            line.extend(words[1..].iter().enumerate().map(|(i, w)| new(*w, i + 1)));
+        "clitimeout" | "contimeout" | "srvtimeout" | "timeout" => {
+            let at = usize::from(words[0] == "timeout");
+            let side = words.get(at).and_then(|w| old_timeout(w)).unwrap_or_default();
+            let mut line = vec![new("timeout", 0), new(side, at)];
+            line.extend(words[at + 1..].iter().enumerate().map(|(i, w)| new(*w, at + 1 + i)));
             Outcome::Lines(vec![line])
         }
         "redispatch" | "redisp" => Outcome::Lines(vec![words_of("option redispatch", 0)]),
@@ -225,7 +239,7 @@ fn outcome(words: &[&str]) -> Outcome {
             Outcome::Lines(vec![words_of("mode http", 0), words_of("http-request return status 200", 0)])
         }
         "appsession" => appsession(words),
-        _ => header_rule(words),
+        _ => headers::rule(words),
     }
 }
 
@@ -248,232 +262,6 @@ fn appsession(words: &[&str]) -> Outcome {
         vec![new("stick", 0), new("store-response", 0), new(format!("res.cook({cookie})"), 1)],
         vec![new("stick", 0), new("match", 0), new(format!("req.cook({cookie})"), 1)],
     ])
-}
-
-/// The `req*` and `rsp*` family.
-fn header_rule(words: &[&str]) -> Outcome {
-    const WRITE: &str =
-        "write an `http-request` or `http-response` rule for the header or path that is meant";
-    let request = words[0].starts_with("req") || words[0] == "cliexp";
-    let verb = match words[0] {
-        "cliexp" | "srvexp" => "rep",
-        word => &word[3..],
-    };
-    let (verb, fold) = match verb {
-        "irep" | "idel" | "ideny" | "iallow" | "itarpit" | "isetbe" => (&verb[1..], true),
-        verb => (verb, false),
-    };
-    let Some(pattern) = words.get(1) else { return Outcome::Impossible("it needs an argument") };
-    let set = if request { "http-request" } else { "http-response" };
-    let takes = if matches!(verb, "rep" | "setbe") { 3 } else { 2 };
-    let tail: Vec<New> =
-        words.get(takes..).unwrap_or_default().iter().enumerate().map(|(i, w)| new(*w, i + takes)).collect();
-    let line = match verb {
-        "add" => add(set, pattern),
-        "del" => delete(set, pattern, fold),
-        "rep" => replace(set, pattern, words.get(2).copied().unwrap_or(""), fold, request),
-        "deny" | "allow" | "tarpit" => decide(set, verb, pattern, fold, request),
-        "setbe" => set_backend(pattern, words.get(2).copied().unwrap_or(""), fold),
-        _ => None,
-    };
-    match line {
-        // A condition of the rule's own and one of the line cannot be joined with simple words.
-        Some(line) if !tail.is_empty() && line.iter().any(|(w, _)| w == "if") => Outcome::Impossible(WRITE),
-        Some(mut line) => {
-            line.extend(tail);
-            Outcome::Lines(vec![line])
-        }
-        None => Outcome::Impossible(WRITE),
-    }
-}
-
-fn add(set: &str, text: &str) -> Option<Vec<New>> {
-    let (name, value) = text.split_once(':')?;
-    let mut line = words_of(&format!("{set} add-header"), 0);
-    line.push(new(name.trim(), 1));
-    line.push(new(value.trim_start().replace('%', "%%"), 1));
-    Some(line)
-}
-
-/// A pattern on a header line as header name and pattern on the value.
-fn header_pattern(pattern: &str) -> Option<(&str, &str)> {
-    let (name, value) = pattern.strip_prefix('^').unwrap_or(pattern).split_once(':')?;
-    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    let value = value
-        .strip_prefix("\\s*")
-        .or_else(|| value.strip_prefix(" *"))
-        .or_else(|| value.strip_prefix("[ ]*"))
-        .unwrap_or(value);
-    plain.then(|| (name, value.trim_start()))
-}
-
-/// A pattern that matches every value.
-fn any_value(pattern: &str) -> bool {
-    matches!(pattern, "" | ".*" | ".*$" | "(.*)" | "(.*)$")
-}
-
-fn folded(pattern: &str, fold: bool) -> String {
-    let anchored = if pattern.starts_with('^') { pattern.to_owned() } else { format!("^{pattern}") };
-    if fold { format!("(?i){anchored}") } else { anchored }
-}
-
-fn delete(set: &str, pattern: &str, fold: bool) -> Option<Vec<New>> {
-    let (name, value) = header_pattern(pattern)?;
-    if any_value(value) {
-        let mut line = words_of(&format!("{set} del-header"), 0);
-        line.push(new(name, 1));
-        return Some(line);
-    }
-    // Only fields of that value are meant, the others must stay, and no rule deletes by value: emptied fields are what
-    // comes nearest. An empty word would end the line; an expression may be empty.
-    let mut line = words_of(&format!("{set} replace-header"), 0);
-    line.extend([new(name, 1), new(folded(value, fold), 1), new("%[str()]", 1)]);
-    Some(line)
-}
-
-fn replace(set: &str, pattern: &str, template: &str, fold: bool, request: bool) -> Option<Vec<New>> {
-    if let Some((name, value)) = header_pattern(pattern) {
-        let (own, text) = template.split_once(':')?;
-        if !own.trim().eq_ignore_ascii_case(name) {
-            return None;
-        }
-        let mut line = words_of(&format!("{set} replace-header"), 0);
-        let pattern = if value.is_empty() { "^.*".to_owned() } else { folded(value, fold) };
-        line.extend([new(name, 1), new(pattern, 1), new(text.trim_start().replace('%', "%%"), 2)]);
-        return Some(line);
-    }
-    if request {
-        replace_path(pattern, template, fold).or_else(|| set_method(pattern, template))
-    } else {
-        set_status(pattern, template)
-    }
-}
-
-/// `^POST (.*)` with `GET \1`: only the method changes.
-fn set_method(pattern: &str, template: &str) -> Option<Vec<New>> {
-    let (old, rest) = pattern.strip_prefix('^')?.split_once(' ')?;
-    let (new_method, target) = template.split_once(' ')?;
-    let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase());
-    if !word(old) || !word(new_method) || !any_value(rest) || target != "\\1" {
-        return None;
-    }
-    let mut line = words_of("http-request set-method", 0);
-    line.push(new(new_method, 2));
-    line.extend(words_of("if { method", 0));
-    line.push(new(old, 1));
-    line.push(new("}", 0));
-    Some(line)
-}
-
-/// `^HTTP/1.1 404.*` with `HTTP/1.1 200 OK`: the status line.
-fn set_status(pattern: &str, template: &str) -> Option<Vec<New>> {
-    let (version, rest) = pattern.strip_prefix('^').unwrap_or(pattern).split_once(' ')?;
-    let code = |text: &str| text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit());
-    let old = rest.get(..3).filter(|c| version.starts_with("HTTP") && code(c))?;
-    let mut words = template.splitn(3, ' ').skip(1);
-    let status = words.next().filter(|c| code(c))?;
-    let mut line = words_of("http-response set-status", 0);
-    line.push(new(status, 2));
-    if let Some(reason) = words.next().filter(|r| !r.contains('\\')) {
-        line.extend([new("reason", 0), new(reason, 2)]);
-    }
-    line.extend(words_of("if { status", 0));
-    line.extend([new(old, 1), new("}", 0)]);
-    Some(line)
-}
-
-/// `^([^ ]*) /a(.*)` with `\1 /b\2` works on the request line; the part after the method is the path with its query.
-fn replace_path(pattern: &str, template: &str, fold: bool) -> Option<Vec<New>> {
-    const METHODS: &[&str] = &[
-        "^([^ :]*) ",
-        "^([^ ]*) ",
-        "^([^ ]+) ",
-        "^([^ :]+) ",
-        "^([^:]*) ",
-        "^(.*) ",
-        "^(\\w+) ",
-        "^([A-Z]*) ",
-        "^([A-Z]+) ",
-    ];
-    let rest = METHODS.iter().find_map(|m| pattern.strip_prefix(m))?;
-    let target = template.strip_prefix("\\1 ")?;
-    let version = |text: &str| text.find(" HTTP/").map_or(text.len(), |i| i);
-    let (rest, target) = (&rest[..version(rest)], &target[..version(target)]);
-    let mut line = words_of("http-request replace-pathq", 0);
-    line.extend([new(folded(rest, fold), 1), new(shift_groups(target)?.replace('%', "%%"), 2)]);
-    Some(line)
-}
-
-/// `\2` becomes `\1` and so on, because the method's group is gone; `\1` itself cannot be kept.
-fn shift_groups(template: &str) -> Option<String> {
-    let mut out = String::with_capacity(template.len());
-    let mut chars = template.chars().peekable();
-    while let Some(c) = chars.next() {
-        let group = if c == '\\' { chars.peek().and_then(|d| d.to_digit(10)) } else { None };
-        match group {
-            None => out.push(c),
-            Some(0 | 1) => return None,
-            Some(group) => {
-                chars.next();
-                out.push('\\');
-                out.push_str(&(group - 1).to_string());
-            }
-        }
-    }
-    Some(out)
-}
-
-fn decide(set: &str, verb: &str, pattern: &str, fold: bool, request: bool) -> Option<Vec<New>> {
-    let mut line = words_of(&format!("{set} {verb} if {{"), 0);
-    let fetch = match header_pattern(pattern) {
-        Some((name, value)) if any_value(value) => {
-            let side = if request { "req" } else { "res" };
-            line.push(new(format!("{side}.hdr({name})"), 1));
-            line.extend(words_of("-m found }", 0));
-            return Some(line);
-        }
-        Some((name, value)) => {
-            line.push(new(format!("{}.hdr({name})", if request { "req" } else { "res" }), 1));
-            folded(value, false)
-        }
-        None if request => {
-            // `^[^ ]* /path` and `^GET /path`: the path is what is meant.
-            let Some(slash) = pattern.find(" /") else { return anywhere(line, pattern, fold, request) };
-            line.push(new("path", 1));
-            format!("^{}", &pattern[slash + 1..])
-        }
-        None => return anywhere(line, pattern, fold, request),
-    };
-    line.extend(words_of(if fold { "-m reg -i" } else { "-m reg" }, 0));
-    line.extend([new(fetch, 1), new("}", 0)]);
-    Some(line)
-}
-
-/// A pattern without a beginning was looked for in the first line and in every header.
-fn anywhere(mut line: Vec<New>, pattern: &str, fold: bool, request: bool) -> Option<Vec<New>> {
-    if pattern.starts_with('^') {
-        return None;
-    }
-    let method = if fold { "-m reg -i" } else { "-m reg" };
-    let places: &[&str] = if request { &["url", "req.hdrs"] } else { &["res.hdrs"] };
-    for (i, place) in places.iter().enumerate() {
-        if i > 0 {
-            line.extend(words_of("or {", 0));
-        }
-        line.push(new(*place, 0));
-        line.extend(words_of(method, 0));
-        line.extend([new(pattern, 1), new("}", 0)]);
-    }
-    Some(line)
-}
-
-fn set_backend(pattern: &str, backend: &str, fold: bool) -> Option<Vec<New>> {
-    let (name, value) = header_pattern(pattern)?;
-    let mut line = vec![new("use_backend", 0), new(backend, 2), new("if", 0), new("{", 0)];
-    line.push(new(format!("req.hdr({name})"), 1));
-    line.extend(words_of(if fold { "-m reg -i" } else { "-m reg" }, 0));
-    line.extend([new(folded(value, false), 1), new("}", 0)]);
-    Some(line)
 }
 
 /// The replacement as one would write it; words that stay are written as they were, variables and all.
@@ -566,7 +354,74 @@ mod tests {
             &["reqdeny", "evil"],
             &["http-request deny if { url -m reg evil } or { req.hdrs -m reg evil }"],
         );
-        check(&["reqideny", "^[^ ]* /admin"], &["http-request deny if { path -m reg -i ^/admin }"]);
+        check(&["reqideny", "^[^ ]* /admin"], &["http-request deny if { pathq -m reg -i ^/admin }"]);
+        check(
+            &["reqrep", "^([^ ]* /)bin[/]?(.*)", r"\1\2"],
+            &[r"http-request replace-pathq ^/bin[/]?(.*) '/\1'"],
+        );
+        check(
+            &["reqirep", "^(GET|POST) /a(.*)", r"\1 /\2", "if", "x"],
+            &[r"http-request replace-pathq (?i)^/a(.*) '/\1' if { method GET POST } x"],
+        );
+        check(
+            &["reqrep", "^GET /foo(.*)", r"GET /bar\1"],
+            &[r"http-request replace-pathq ^/foo(.*) '/bar\1' if { method GET }"],
+        );
+        check(
+            &["reqrep", "^([^ ]*) ([^ ]*) (.*)$", r"\1 /pre\2 \3"],
+            &[r"http-request replace-pathq '^([^ ]*)' '/pre\1'"],
+        );
+        check(
+            &["reqitarpit", r"^[^ :]* .*\.php"],
+            &[r"http-request tarpit if { pathq -m reg -i '^.*\.php' }"],
+        );
+    }
+
+    #[test]
+    fn names_inside_groups_and_expressions_for_names_are_understood() {
+        check(
+            &["rspirep", "^(Location:) http://(.*)", r"\1 https://\2"],
+            &[r"http-response replace-header Location (?i)^http://(.*) 'https://\1'"],
+        );
+        check(
+            &["rspirep", "^(set-cookie:.*)", r"\1; Secure"],
+            &[r"http-response replace-header set-cookie (?i)^(.*) '\1; Secure'"],
+        );
+        check(
+            &["reqirep", "^(X-Forwarded-For:)(.*)", r"X-Forwarded-For2:\2"],
+            &[
+                "http-request set-header X-Forwarded-For2 %[req.hdr(X-Forwarded-For)] if { req.hdr(X-Forwarded-For) -m found }",
+                "http-request del-header X-Forwarded-For if { req.hdr(X-Forwarded-For) -m found }",
+            ],
+        );
+        check(
+            &["reqirep", "^[^: ]* /img[/ ].*", "\\0\nCookie: backend=2"],
+            &["http-request add-header Cookie backend=2 if { pathq -m reg -i ^/img([/]|$).* }"],
+        );
+        check(&["rspidel", "^Server"], &["http-response del-header Server -m beg"]);
+        check(&["reqidel", "^X-(A|B):.*"], &["http-request del-header (?i)^X-(A|B)$ -m reg"]);
+    }
+
+    #[test]
+    fn conditions_of_pattern_and_line_must_both_hold() {
+        check(
+            &["reqdeny", "^Host: evil", "if", "a", "b", "or", "{", "src", "::1", "}"],
+            &[
+                "http-request deny if { req.hdr(Host) -m reg ^evil } a b or { req.hdr(Host) -m reg ^evil } { src ::1 }",
+            ],
+        );
+        check(
+            &["reqisetbe", "^[^ ]* /img", "images", "unless", "a", "or", "!b"],
+            &["use_backend images if { pathq -m reg -i ^/img } !a b"],
+        );
+        assert!(matches!(outcome(&["reqdeny", "^Host: x", "unless", "a", "b"]), Outcome::Impossible(_)));
+    }
+
+    #[test]
+    fn old_timeouts_stand_alone_or_behind_the_present_word() {
+        check(&["timeout", "clitimeout", "5s"], &["timeout client 5s"]);
+        check(&["timeout", "srvtimeout", "5s"], &["timeout server 5s"]);
+        assert!(!is_old("timeout", "client"));
     }
 
     #[test]
