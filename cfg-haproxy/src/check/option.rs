@@ -147,7 +147,7 @@ impl<'t> Checker<'t, '_> {
             "http-server-close" => self.connection_option(&stmt, ConnectionOption::ServerClose),
             "http-keep-alive" => self.connection_option(&stmt, ConnectionOption::KeepAlive),
             "httpchk" | "smtpchk" | "tcp-check" | "mysql-check" | "pgsql-check" | "redis-check"
-            | "ldap-check" | "ssl-hello-chk" | "external-check" => self.check_option(&stmt),
+            | "ldap-check" | "ssl-hello-chk" | "spop-check" | "external-check" => self.check_option(&stmt),
             _ => self.switch(name, &stmt),
         }
     }
@@ -313,6 +313,7 @@ impl<'t> Checker<'t, '_> {
             "redis-check" => CheckKind::Redis,
             "ldap-check" => CheckKind::Ldap,
             "ssl-hello-chk" => CheckKind::SslHello,
+            "spop-check" => CheckKind::Spop,
             "external-check" => CheckKind::External,
             "pgsql-check" => CheckKind::Pgsql(word(1)),
             "mysql-check" => {

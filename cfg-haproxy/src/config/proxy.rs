@@ -358,6 +358,8 @@ pub enum CheckKind<'t> {
     Ldap,
     /// `option ssl-hello-chk`.
     SslHello,
+    /// `option spop-check`.
+    Spop,
     /// `option external-check`.
     External,
 }

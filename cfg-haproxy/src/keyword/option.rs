@@ -98,7 +98,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DFLB, "splice-auto", "splice when useful").no_effect(SPLICE),
     n(DFLB, "splice-request", "splice requests").no_effect(SPLICE),
     n(DFLB, "splice-response", "splice responses").no_effect(SPLICE),
-    o(DLB, "spop-check", &[], "checks servers by SPOP").refused("SPOE is not supported"),
+    o(DLB, "spop-check", &[], "checks servers by SPOP"),
     n(DLB, "srvtcpka", "keepalive probes to servers"),
     o(DLB, "ssl-hello-chk", &[], "checks servers by an SSLv3 hello"),
     o(DLB, "tcp-check", &[], "checks servers by a script"),

@@ -64,7 +64,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFLB, "errorloc", &[Int(100, 599), Any("url")], "redirects an error with 302"),
     k(DFLB, "errorloc302", &[Int(100, 599), Any("url")], "redirects an error with 302"),
     k(DFLB, "errorloc303", &[Int(100, 599), Any("url")], "redirects an error with 303"),
-    k(DFL, "error-log-format", &[Any("format")], "log format of failed connections").no_effect(super::LATER),
+    k(DFL, "error-log-format", &[Any("format")], "log format of failed connections"),
     k(DLB, "external-check command", &[Any("file")], "program that checks servers"),
     k(DLB, "external-check path", &[Any("path")], "PATH of that program"),
     k(LB, "force-persist", &[COND], "keep persistence even to servers that are down"),

@@ -6,10 +6,7 @@ use super::Arg::{Any, Free, Opt, Rest};
 use super::{Arg, B, F, Keyword, L, Place};
 
 const FLB: super::Sides = F | L | B;
-const AES: &str = "there are no AES converters; decrypt in the application";
 const PACKET: &str = "packets are not captured (`fc_saved_syn` has none), so there is nothing to take apart";
-const FIX: &str = "there is no decoder of the FIX protocol; match with `req.payload` and `-m reg`";
-const MQTT: &str = "there is no decoder of MQTT; match with `req.payload` and `-m reg`";
 const JWE: &str = "encrypted tokens are not decrypted; use `jwt_verify` with signed ones";
 const CPU: &str = "tasks are not profiled";
 const SECRET: &str = "the TLS library gives its secrets to key logs only";
@@ -155,10 +152,6 @@ const fn c(name: &'static str, args: &'static [Arg], doc: &'static str, why: &'s
 
 pub(super) const CONVERTERS: &[Keyword] = &[
     c("51d.single", &[Free("(<property>...)")], "device properties", DEVICES),
-    c("aes_cbc_dec", &[Free("(<bits>,<nonce>,<key>[,<aad>])")], "decrypts", AES),
-    c("aes_cbc_enc", &[Free("(<bits>,<nonce>,<key>[,<aad>])")], "encrypts", AES),
-    c("aes_gcm_dec", &[Free("(<bits>,<nonce>,<key>,<tag>[,<aad>])")], "decrypts", AES),
-    c("aes_gcm_enc", &[Free("(<bits>,<nonce>,<key>,<tag>[,<aad>])")], "encrypts", AES),
     c(
         "capture-req",
         &[Free("(<id>)")],
@@ -177,8 +170,6 @@ pub(super) const CONVERTERS: &[Keyword] = &[
     c("eth.proto", &[], "part of an Ethernet frame", PACKET),
     c("eth.src", &[], "part of an Ethernet frame", PACKET),
     c("eth.vlan", &[], "part of an Ethernet frame", PACKET),
-    c("fix_is_valid", &[], "whether a FIX message is complete and valid", FIX),
-    c("fix_tag_value", &[Free("(<tag>)")], "a field of a FIX message", FIX),
     c("ip.data", &[], "part of an IP packet", PACKET),
     c("ip.df", &[], "part of an IP packet", PACKET),
     c("ip.dst", &[], "part of an IP packet", PACKET),
@@ -198,8 +189,6 @@ pub(super) const CONVERTERS: &[Keyword] = &[
         "verifies a token",
         "use `jwt_verify` with the public key",
     ),
-    c("mqtt_field_value", &[Free("(<packet type>,<field>)")], "a field of an MQTT packet", MQTT),
-    c("mqtt_is_valid", &[], "whether an MQTT packet is valid", MQTT),
     c("tcp.dst", &[], "part of a TCP header", PACKET),
     c("tcp.flags", &[], "part of a TCP header", PACKET),
     c("tcp.options.mss", &[], "part of a TCP header", PACKET),

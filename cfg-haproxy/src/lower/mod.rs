@@ -15,6 +15,7 @@ mod proxy;
 mod reply;
 mod script;
 mod server;
+mod spop;
 mod stats;
 mod tls;
 

@@ -1,6 +1,6 @@
 //! `tcp-check` scripts, and the checks of other protocols that are scripts of bytes.
 
-use super::Lowerer;
+use super::{Lowerer, spop};
 use crate::codes;
 use crate::config::CheckKind;
 use crate::tree::Word;
@@ -192,7 +192,7 @@ fn ldap_code(bytes: &[u8]) -> Option<u8> {
     bytes.get(at + 2).copied()
 }
 
-fn said(text: &str) -> Option<Arc<dyn Template>> {
+pub(super) fn said(text: &str) -> Option<Arc<dyn Template>> {
     Some(Arc::new(Said { text: Arc::from(text), answer: false }))
 }
 
@@ -212,6 +212,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             Some(CheckKind::Pgsql(user)) => self.pgsql(user),
             Some(CheckKind::Mysql(user, old)) => self.mysql(*user, *old),
             Some(CheckKind::Ldap) => self.ldap(),
+            Some(CheckKind::Spop) => spop::steps(),
             // Made elsewhere: they depend on more than the option.
             Some(CheckKind::External) => return Arc::new(ConnectProbe::new()),
             Some(CheckKind::Http(_) | CheckKind::Smtp(_)) => Vec::new(),

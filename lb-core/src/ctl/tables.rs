@@ -64,12 +64,14 @@ pub(super) fn show(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Repl
     let mut out = String::new();
     if request.words.at(2).is_empty() {
         for table in exec.control.tables() {
+            table.settle(exec.now);
             head(&mut out, &table);
         }
         return Ok(Reply::dump(out));
     }
     let table = find(exec, request.words.at(2))?;
     let selection = Selection::parse(&table, request.words.from(3), SHOW_USAGE)?;
+    table.settle(exec.now);
     let mut entries = table.entries(exec.now);
     entries.retain(|entry| selection.accepts(entry));
     // A key that is not there is answered with nothing at all.

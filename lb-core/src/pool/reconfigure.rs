@@ -171,7 +171,8 @@ impl Core {
                 self.ramps.set(index as u32, self.now);
             }
             if let Some(lead) = local_track(&self.def, &slot.state.def).and_then(|name| places.get(name)) {
-                self.slots[*lead as usize].followers.push(index as u32);
+                // The last one configured is told first.
+                self.slots[*lead as usize].followers.insert(0, index as u32);
             }
         }
         for index in 0..self.slots.len() {

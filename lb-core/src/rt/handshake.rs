@@ -1,13 +1,16 @@
 //! What comes before the protocol: PROXY header and TLS.
 
-use super::Connection;
-use super::connection::{ProxyInfo, Stamp};
+use super::connection::{Connection, ProxyInfo, Session, Stamp};
+use super::facts::SessionFacts;
 use super::rules::{Scene, Verdict};
-use crate::proxyproto::{Parsed, parse};
+use super::Stream;
+use crate::expr::{Arena, Env, ProxyRef};
+use crate::log::{Origin, Record, Timers};
+use crate::proxyproto::{Invalid, Parsed, parse};
 use crate::stick::{Event, Slots};
+#[cfg(feature = "tls")]
 use std::io;
 use std::sync::Arc;
-use tokio::io::AsyncReadExt;
 
 /// Longest header that is accepted; the text form is far shorter, the binary one may carry fields.
 const MAX_HEADER: usize = 16 + 4096;
@@ -72,67 +75,137 @@ fn begin(mut connection: Connection) {
 }
 
 fn needs_handshake(connection: &Connection) -> bool {
-    expects_proxy(connection) || connection.session.listener().spec.tls.is_some()
+    expects_proxy(&connection.session) || connection.session.listener().spec.tls.is_some()
 }
 
 /// Whether a PROXY header comes first: by the listener, or by a rule.
-fn expects_proxy(connection: &Connection) -> bool {
-    connection.session.listener().spec.accept_proxy
-        || connection.session.notes().is_some_and(|notes| notes.expects_proxy)
+fn expects_proxy(session: &Session) -> bool {
+    session.listener().spec.accept_proxy
+        || session.notes().is_some_and(|notes| notes.expects_proxy)
 }
 
-/// The connection after its handshakes; `None` if one failed or took too long, which ends the connection without a word.
+/// Why the handshakes of a connection failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Failure {
+    words: &'static str,
+    /// The client left without a word, which `option dontlognull` keeps out of the logs.
+    null: bool,
+}
+
+impl Failure {
+    const fn new(words: &'static str) -> Self {
+        Self { words, null: false }
+    }
+
+    const fn null(words: &'static str) -> Self {
+        Self { words, null: true }
+    }
+}
+
+/// The connection after its handshakes; `None` if one failed or took too long, which ends the connection and is logged.
 async fn shake(connection: Connection) -> Option<Connection> {
-    let frontend = connection.session.frontend().clone();
-    let worker = connection.session.worker.id();
+    let (stream, mut session) = connection.split();
+    let frontend = Arc::clone(session.frontend());
     let limit = frontend.spec.timeouts.effective_client_hs();
     let done = match limit {
-        Some(limit) => tokio::time::timeout(limit, steps(connection)).await.unwrap_or_else(|e| Err(e.into())),
-        None => steps(connection).await,
+        Some(limit) => tokio::time::timeout(limit, steps(stream, &mut session)).await.ok(),
+        None => Some(steps(stream, &mut session).await),
     };
-    match done {
-        Ok(connection) => Some(connection),
-        Err(_) => {
-            frontend.state.front.counters.of(worker).request_errors.inc();
-            None
+    let failure = match done {
+        Some(Ok(stream)) => return Some(Connection { stream, session }),
+        Some(Err(failure)) => failure,
+        None if expects_proxy(&session) && session.notes().is_none_or(|notes| notes.proxied.is_none()) => {
+            Failure::new("Timeout while waiting for PROXY protocol header")
         }
+        None => Failure::new("Timeout during SSL handshake"),
+    };
+    frontend.state.front.counters.of(session.worker.id()).request_errors.inc();
+    if !(failure.null && frontend.spec.log.dontlognull) {
+        log(&session, failure);
     }
+    None
 }
 
-async fn steps(mut connection: Connection) -> io::Result<Connection> {
-    if expects_proxy(&connection) {
-        proxy_header(&mut connection).await?;
+/// Writes the line of a connection that ended before its protocol began.
+fn log(session: &Session, failure: Failure) {
+    let (front, listener) = (session.frontend(), session.listener());
+    let logger = session.generation().logger(front.index);
+    if !logger.is_enabled() {
+        return;
+    }
+    let spent = Stamp::now().instant.duration_since(session.accepted().instant);
+    let spent = i64::try_from(spent.as_millis()).unwrap_or(i64::MAX);
+    let mut facts = SessionFacts::new(session, None);
+    facts.record = Some(Record {
+        client: session.peer,
+        frontend_addr: facts.local,
+        unix: session.peer.is_none(),
+        frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
+        listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
+        tls: listener.spec.tls.is_some(),
+        accept_date: session.accepted().date,
+        request_date: session.accepted().date,
+        timers: Timers { handshake: spent, total: spent, user: spent, ..Timers::UNKNOWN },
+        process_connections: session.process_connections() as u64,
+        frontend_connections: front.state.front.sessions.level().cur,
+        origin: Origin::SessionError,
+        error: Some(failure.words),
+        ..Record::EMPTY
+    });
+    let arena = Arena::new();
+    logger.failure(session.worker.id(), &Env::new(&facts, facts.vars(), &arena));
+}
+
+async fn steps(mut stream: Stream, session: &mut Session) -> Result<Stream, Failure> {
+    if expects_proxy(session) {
+        proxy_header(&mut stream, session).await?;
     }
     #[cfg(feature = "tls")]
-    if let Some(tls) = &connection.session.listener().tls {
-        connection.stream = tls.clone().accept(connection.stream).await?;
+    if let Some(tls) = session.listener().tls.clone() {
+        stream = tls.accept(stream).await.map_err(|e| insecure(&e))?;
     }
-    let session = &mut connection.session;
     let spent = Stamp::now().instant.duration_since(session.accepted().instant);
     session.handshake_ms = u32::try_from(spent.as_millis()).unwrap_or(u32::MAX);
-    Ok(connection)
+    Ok(stream)
+}
+
+#[cfg(feature = "tls")]
+fn insecure(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Failure::null("Connection closed during SSL handshake"),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            Failure::null("Connection error during SSL handshake")
+        }
+        _ => Failure::new("SSL handshake failure"),
+    }
 }
 
 /// Reads the header byte-exactly, so that what follows stays in the socket.
-async fn proxy_header(connection: &mut Connection) -> io::Result<()> {
+async fn proxy_header(stream: &mut Stream, session: &mut Session) -> Result<(), Failure> {
     let mut seen = Vec::new();
     loop {
         let header = match parse(&seen) {
             Parsed::Complete(header) => header,
-            Parsed::Invalid(e) => return Err(io::Error::new(io::ErrorKind::InvalidData, e.to_string())),
-            Parsed::Incomplete if seen.len() >= MAX_HEADER => {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "PROXY header too long"));
-            }
+            Parsed::Invalid(invalid) => return Err(not_a_header(invalid)),
+            Parsed::Incomplete if seen.len() >= MAX_HEADER => return Err(not_a_header(Invalid::Length)),
             Parsed::Incomplete => {
                 // One byte more decides once the text line is nearly complete; the binary form tells its length.
-                let wanted = missing(&seen);
-                let start = seen.len();
+                let (start, wanted) = (seen.len(), missing(&seen));
                 seen.resize(start + wanted, 0);
-                connection.stream.read_exact(&mut seen[start..]).await?;
-                continue;
+                let got = stream.read(&mut seen[start..]).await;
+                seen.truncate(start + got.as_ref().ok().copied().unwrap_or(0));
+                match got {
+                    Ok(0) if start == 0 => {
+                        return Err(Failure::null("Connection closed while waiting for PROXY protocol header"));
+                    }
+                    Ok(0) => return Err(Failure::new("Truncated PROXY protocol header received")),
+                    Ok(_) => continue,
+                    Err(_) => {
+                        return Err(Failure::null("Connection error while waiting for PROXY protocol header"));
+                    }
+                }
             }
         };
-        let Connection { stream, session } = connection;
         let fields = header.tlvs().map(|tlv| (tlv.kind, tlv.value.to_vec())).collect();
         session.notes_mut().proxied = Some(ProxyInfo { fields });
         if let (false, Some(source), Some(destination)) = (header.local, header.source, header.destination) {
@@ -141,6 +214,15 @@ async fn proxy_header(connection: &mut Connection) -> io::Result<()> {
         }
         return Ok(());
     }
+}
+
+/// What is said of bytes that are not a header.
+const fn not_a_header(invalid: Invalid) -> Failure {
+    Failure::new(match invalid {
+        Invalid::Signature => "Received something which does not look like a PROXY protocol header",
+        Invalid::Command => "Received an unhandled protocol in the PROXY protocol header",
+        _ => "Received an invalid PROXY protocol header",
+    })
 }
 
 /// How many bytes may be read without reading past the header.

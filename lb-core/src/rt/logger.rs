@@ -5,7 +5,7 @@ use crate::engine::{Plan, ProxyPlan};
 use crate::expr::{Arena, Env, Facts, Vars};
 use crate::health::{EventLevel, HealthEvent};
 use crate::log::syslog::Header;
-use crate::log::{Record, Template, Termination, write_accept_line};
+use crate::log::{Record, Template, Termination, write_accept_line, write_error_line};
 use crate::spec::{LogDestination, LogTarget, SampleRange, Severity};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -63,6 +63,7 @@ pub struct ProxyLogger {
     hostname: Option<Arc<str>>,
     pid: u32,
     template: Option<Arc<Template>>,
+    error_template: Option<Arc<Template>>,
     dontlog_normal: bool,
     separate_errors: bool,
 }
@@ -90,6 +91,7 @@ impl ProxyLogger {
             hostname: process.syslog.hostname.clone(),
             pid: std::process::id(),
             template: proxy.spec.log.format.clone(),
+            error_template: proxy.spec.log.error_format.clone(),
             dontlog_normal: proxy.spec.log.dontlog_normal,
             separate_errors: proxy.spec.log.separate_errors,
         }
@@ -143,6 +145,21 @@ impl ProxyLogger {
                 None => write_accept_line(record, message),
             }
             self.write(worker, severity, Stamp::now().date, message, line);
+        });
+    }
+
+    /// Writes the line of a connection that failed before its protocol began. `env` must know the
+    /// [`record`](Facts::record).
+    pub(super) fn failure(&self, worker: usize, env: &Env<'_>) {
+        let Some(record) = env.facts.record() else { return };
+        let severity = if self.separate_errors { Severity::Err } else { Severity::Info };
+        SCRATCH.with_borrow_mut(|(message, line)| {
+            message.clear();
+            match &self.error_template {
+                Some(template) => template.write(env, message),
+                None => write_error_line(&record, env, message),
+            }
+            self.write(worker, severity, env.facts.now().date, message, line);
         });
     }
 

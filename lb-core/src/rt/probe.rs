@@ -189,7 +189,22 @@ async fn secure(
         }
     };
     let secured = connector.connect(stream, sni.as_deref()).await;
-    secured.map(|s| (Link::Stream(s), true)).map_err(|e| ConnectFailure::new(Layer::Security, reason(&e)))
+    secured.map(|s| (Link::Stream(s), true)).map_err(|e| ConnectFailure::new(Layer::Security, securing(&e)))
+}
+
+/// Why a handshake failed, in the words people look for in logs; of a certificate also what is wrong with it.
+#[cfg(feature = "tls")]
+fn securing(error: &io::Error) -> String {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, InvalidData, UnexpectedEof};
+    match error.kind() {
+        UnexpectedEof => "Connection closed during SSL handshake".to_owned(),
+        ConnectionReset | BrokenPipe => "Connection error during SSL handshake".to_owned(),
+        InvalidData => match reason(error) {
+            detail if detail.contains("certificate") => format!("SSL handshake failure ({detail})"),
+            _ => "SSL handshake failure".to_owned(),
+        },
+        _ => reason(error),
+    }
 }
 
 #[cfg(not(feature = "tls"))]
@@ -296,6 +311,19 @@ fn connecting(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_failed_handshake_is_named_as_logs_are_searched_for() {
+        use io::ErrorKind::{InvalidData, UnexpectedEof};
+        let failed = |kind, words: &str| securing(&io::Error::new(kind, words));
+        assert_eq!(failed(UnexpectedEof, "tls handshake eof"), "Connection closed during SSL handshake");
+        assert_eq!(failed(InvalidData, "received fatal alert: HandshakeFailure"), "SSL handshake failure");
+        assert_eq!(
+            failed(InvalidData, "invalid peer certificate: Expired"),
+            "SSL handshake failure (invalid peer certificate: Expired)"
+        );
+    }
 
     #[test]
     fn a_refused_connection_is_named_as_logs_are_searched_for() {

@@ -139,8 +139,6 @@ pub(super) fn server_states(generation: &Generation, backend: Option<&ProxyName>
             state.user_weight = numbers.user_weight;
             state.last_change = numbers.last_change;
         }
-        // A server without checks stands at the health a new check would begin with.
-        state.check_health = 1;
         if let Some(check) = proxy.pool.monitor(id, CheckKind::Health) {
             state.check_status = check.last().status;
             state.check_result = result(check.last().status);

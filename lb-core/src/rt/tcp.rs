@@ -106,6 +106,10 @@ async fn serve(mut client: Stream, mut session: Session) {
         let _visit = backend.pool.visit(Instant::now());
         through(&mut live, backend, &mut end).await;
     }
+    if end.leave == Leave::Usual && matches!(end.phase, Phase::Connect | Phase::Queue) {
+        // Closing on bytes nobody has read would reset the connection instead of ending it.
+        live.inbox.receive_now(live.client).await;
+    }
     let passage = live.passage.take();
     finish(client, &mut session, passage, &end);
 }
@@ -113,10 +117,6 @@ async fn serve(mut client: Stream, mut session: Session) {
 /// Lets the client go, counts the session and writes its line.
 fn finish(client: Stream, session: &mut Session, mut passage: Option<Box<Passage>>, end: &End<'_>) {
     match end.leave {
-        Leave::Usual if end.cause != Cause::Normal && matches!(end.phase, Phase::Connect | Phase::Queue) => {
-            // The client must not wait for a server that will not come.
-            client.reset_on_close();
-        }
         Leave::Usual | Leave::Close => {}
         Leave::Silent(ttl) => client.silence_on_close(ttl),
     }

@@ -5,6 +5,7 @@
 //! request is counted there.
 
 pub mod rate;
+mod order;
 mod shared;
 mod slots;
 mod spec;

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::order::Order;
 use super::spec::{DataType, Key, TableSpec};
 use super::table::{EntryId, EntryView, Table};
 use crate::expr::Sample;
@@ -124,19 +125,26 @@ impl SharedTable {
         removed
     }
 
+    /// Drops every expired entry nobody tracks, so that [`Self::len`] counts the living ones.
+    pub fn settle(&self, now: Instant) {
+        while self.expire(now) > 0 {}
+    }
+
     /// Drops expired entries, a bounded number per call; call it now and then.
     pub fn expire(&self, now: Instant) -> usize {
         let millis = self.millis(now);
         (0..self.shards.len()).map(|shard| self.lock(shard).drop_expired(millis, 256)).sum()
     }
 
-    /// A copy of every entry.
+    /// A copy of every entry, in the order HAProxy lists them.
     pub fn entries(&self, now: Instant) -> Vec<EntryView> {
         let millis = self.millis(now);
         let mut all = Vec::new();
         for shard in 0..self.shards.len() {
             self.lock(shard).for_each(millis, |_, view| all.push(view));
         }
+        let order = Order::of_table(&self.spec.name);
+        all.sort_by_cached_key(|entry| order.place(&entry.key));
         all
     }
 

@@ -471,9 +471,9 @@ fn finish(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
             txn.layer.request.fields.push(name.as_bytes(), &txn.unique_id);
         }
     }
+    forwarded(live, back);
     forward_for(live, front, back);
     original_to(live, front, back);
-    forwarded(live, back);
     super::coding::choose(live, front, back);
     content::look_up(live);
 }

@@ -1,13 +1,17 @@
 //! Converters (manual 7.3.1).
 
+#[cfg(feature = "crypto")]
+mod aes;
 mod base64;
 #[cfg(feature = "crypto")]
 mod crypto;
+mod fix;
 mod forwarded;
 mod hash;
 mod json;
 mod list;
 mod maps;
+mod mqtt;
 mod number;
 mod protobuf;
 mod string;
@@ -33,13 +37,18 @@ pub(super) fn register(registry: &mut Registry) {
     registry.add_converters(hash::CONVERTERS);
     registry.add_converters(forwarded::CONVERTERS);
     registry.add_converters(protobuf::CONVERTERS);
+    registry.add_converters(fix::CONVERTERS);
+    registry.add_converters(mqtt::CONVERTERS);
     registry.add_converters(when::CONVERTERS);
     registry.add_converters(table::COUNTERS);
     registry.add_converters(table::ARRAYS);
     registry.add_converters(table::OTHERS);
     registry.add_converters(json::CONVERTERS);
     #[cfg(feature = "crypto")]
-    registry.add_converters(crypto::CONVERTERS);
+    {
+        registry.add_converters(crypto::CONVERTERS);
+        registry.add_converters(aes::CONVERTERS);
+    }
 }
 
 #[cfg(test)]
