@@ -19,6 +19,7 @@ impl<'t> Checker<'t, '_> {
         match stmt.keyword.name {
             "default-server" => {
                 self.server_options(args, &mut options, "default-server");
+                options.from_default = true;
                 if let Some(proxy) = self.proxy() {
                     *proxy.default_server = options;
                 }

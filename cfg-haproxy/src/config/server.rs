@@ -148,6 +148,8 @@ pub struct ServerOptions<'t> {
     pub downinter: Option<Duration>,
     /// `rise`.
     pub rise: Option<u32>,
+    /// A `default-server` line precedes it.
+    pub from_default: bool,
     /// `fall`.
     pub fall: Option<u32>,
     /// `port`.

@@ -121,6 +121,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.pool_max_conn = o.pool_max_conn.and_then(|n| u32::try_from(n).ok());
         spec.pool_purge_delay = o.pool_purge_delay.unwrap_or(spec.pool_purge_delay);
         spec.check = o.check.then(|| self.check(shared, o));
+        // Servers have a health to begin with only where a default says how they rise.
+        let begins = o.from_default && !o.disabled;
+        spec.unchecked_health = if begins { o.rise.unwrap_or(2) } else { 0 };
         spec.agent = if o.agent_check { self.agent(server) } else { None };
         spec.init_state = init_state(o.init_state);
         spec.observe = match o.observe.map(|w| w.text) {

@@ -1,9 +1,9 @@
 //! What comes before the protocol: PROXY header and TLS.
 
+use super::Stream;
 use super::connection::{Connection, ProxyInfo, Session, Stamp};
 use super::facts::SessionFacts;
 use super::rules::{Scene, Verdict};
-use super::Stream;
 use crate::expr::{Arena, Env, ProxyRef};
 use crate::log::{Origin, Record, Timers};
 use crate::proxyproto::{Invalid, Parsed, parse};
@@ -80,8 +80,7 @@ fn needs_handshake(connection: &Connection) -> bool {
 
 /// Whether a PROXY header comes first: by the listener, or by a rule.
 fn expects_proxy(session: &Session) -> bool {
-    session.listener().spec.accept_proxy
-        || session.notes().is_some_and(|notes| notes.expects_proxy)
+    session.listener().spec.accept_proxy || session.notes().is_some_and(|notes| notes.expects_proxy)
 }
 
 /// Why the handshakes of a connection failed.
@@ -196,12 +195,16 @@ async fn proxy_header(stream: &mut Stream, session: &mut Session) -> Result<(), 
                 seen.truncate(start + got.as_ref().ok().copied().unwrap_or(0));
                 match got {
                     Ok(0) if start == 0 => {
-                        return Err(Failure::null("Connection closed while waiting for PROXY protocol header"));
+                        return Err(Failure::null(
+                            "Connection closed while waiting for PROXY protocol header",
+                        ));
                     }
                     Ok(0) => return Err(Failure::new("Truncated PROXY protocol header received")),
                     Ok(_) => continue,
                     Err(_) => {
-                        return Err(Failure::null("Connection error while waiting for PROXY protocol header"));
+                        return Err(Failure::null(
+                            "Connection error while waiting for PROXY protocol header",
+                        ));
                     }
                 }
             }

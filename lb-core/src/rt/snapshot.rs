@@ -139,6 +139,7 @@ pub(super) fn server_states(generation: &Generation, backend: Option<&ProxyName>
             state.user_weight = numbers.user_weight;
             state.last_change = numbers.last_change;
         }
+        state.check_health = server.spec.unchecked_health;
         if let Some(check) = proxy.pool.monitor(id, CheckKind::Health) {
             state.check_status = check.last().status;
             state.check_result = result(check.last().status);

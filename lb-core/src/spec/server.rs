@@ -43,6 +43,8 @@ pub struct ServerSpec {
     pub cookie: Option<Arc<str>>,
     /// Health checks.
     pub check: Option<CheckSpec>,
+    /// The health that is told of it while nothing checks it.
+    pub unchecked_health: u32,
     /// Agent checks.
     pub agent: Option<AgentSpec>,
     /// Follow the state of this server ("backend/server" or "server").
@@ -111,6 +113,7 @@ impl ServerSpec {
             slowstart: Duration::ZERO,
             cookie: None,
             check: None,
+            unchecked_health: 0,
             agent: None,
             track: None,
             on_marked_down: MarkedDown::Keep,

@@ -4,8 +4,8 @@
 //! workers of a process share it; [`Tracked`] is a hold on one entry, kept while a connection or
 //! request is counted there.
 
-pub mod rate;
 mod order;
+pub mod rate;
 mod shared;
 mod slots;
 mod spec;

@@ -34,6 +34,8 @@ pub(super) struct Flow {
     pub(super) received: u64,
     pub(super) moved: u64,
     source_closed: bool,
+    /// The sink takes nothing any more: what comes is read and forgotten.
+    pub(super) discards: bool,
     /// The body turned out not to be what its framing says before it was on its way.
     pub(super) broken: Option<Reject>,
 }
@@ -70,8 +72,21 @@ impl Flow {
             received: 0,
             moved: 0,
             source_closed: false,
+            discards: false,
             broken: None,
         }
+    }
+
+    /// Reads the rest of the body without sending it: the sender has to get rid of it before it listens again.
+    pub(super) fn discard(&mut self) {
+        self.discards = true;
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.out.clear();
+        (self.sent, self.from, self.to) = (0, 0, 0);
+        self.pipe = None;
     }
 
     /// Whether the flow waits for its sink rather than for its source.
@@ -118,7 +133,7 @@ impl Flow {
         let left = self.transfer.untouched()?;
         let bulk =
             self.full_reads >= BULK_AFTER || (!self.thin && (self.pipe.is_some() || left >= BULK_BODY));
-        let plain = matches!((source, sink), (Stream::Tcp(_), Stream::Tcp(_)));
+        let plain = matches!((source, sink), (Stream::Tcp(_), Stream::Tcp(_))) && !self.discards;
         (bulk && plain).then(|| usize::try_from(left).unwrap_or(usize::MAX))
     }
 
@@ -159,6 +174,10 @@ impl Flow {
 
     /// Sends what is waiting; false when that failed.
     fn poll_send(&mut self, cx: &mut Context<'_>, sink: &mut Stream) -> Poll<bool> {
+        if self.discards {
+            self.forget();
+            return Poll::Ready(true);
+        }
         let mut wrote = false;
         loop {
             let front = &self.out[self.sent..];

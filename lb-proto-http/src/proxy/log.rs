@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lb_core::expr::{Env, Facts, ProxyRef};
-use lb_core::log::{Cause, HttpRecord, Origin, Record, Timers};
+use lb_core::log::{Cause, HttpRecord, Origin, Record, Termination, Timers};
 use lb_core::spec::HttpCodes;
 use lb_core::stick::Event;
 
@@ -44,7 +44,7 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
         status: txn.answered.unwrap_or(txn.layer.response.status),
         bytes_read: txn.counts.from_server,
         bytes_uploaded: txn.counts.from_client,
-        termination: txn.termination,
+        termination: termination(client, txn),
         process_connections: session.process_connections() as u64,
         frontend_connections: front.state.front.sessions.level().cur,
         backend_connections: txn.backend.as_ref().map_or(0, |backend| u64::from(backend.pool.sessions())),
@@ -66,6 +66,23 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
         }),
         ..Record::EMPTY
     }
+}
+
+/// How it ended; where cookies are configured, what did not happen to them is an `N`.
+fn termination(client: &Client, txn: &Txn) -> Termination {
+    let mut letters = txn.termination;
+    let serves = match &txn.backend {
+        Some(backend) => super::http_of(&*backend.spec.protocol),
+        None => client.frontend(),
+    };
+    if serves.is_some_and(|http| http.cookie.is_some()) {
+        for letter in [&mut letters.cookie_request, &mut letters.cookie_response] {
+            if *letter == b'-' {
+                *letter = b'N';
+            }
+        }
+    }
+    letters
 }
 
 /// The durations of manual 8.4; -1 for phases that were not reached.

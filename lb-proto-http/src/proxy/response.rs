@@ -559,7 +559,7 @@ struct Shape {
     keep: bool,
 }
 
-fn shape(live: &mut Live<'_>, back: &HttpProxy, upload: &Flow) -> Shape {
+fn shape(live: &mut Live<'_>) -> Shape {
     let http10 = live.txn.layer.request.version == Version::Http10;
     let (sink, framed) = match live.txn.layer.response.body {
         _ if is_head(live) => (Sink::Nothing, true),
@@ -569,18 +569,16 @@ fn shape(live: &mut Live<'_>, back: &HttpProxy, upload: &Flow) -> Shape {
         _ => (Sink::Plain, true),
     };
     let front = live.client.frontend().map_or(ConnectionMode::KeepAlive, |http| http.connection);
-    let _ = back;
     let keep = framed
         && live.txn.layer.request.wants_keep_alive()
         && front != ConnectionMode::Close
-        && !live.client.session.generation().is_stopping()
-        && upload.transfer.is_done();
+        && !live.client.session.generation().is_stopping();
     Shape { sink, keep }
 }
 
 /// Sends the response while the rest of the request may still be on its way.
 async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After {
-    let Shape { sink, keep } = shape(live, back, &upload);
+    let Shape { sink, keep } = shape(live);
     let mut out = std::mem::take(&mut upload.out);
     out.clear();
     reply::write_head(live, keep, &mut out);
@@ -601,10 +599,14 @@ async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After 
         log::write(live, Origin::Response);
     }
     let mut download = Flow::new(transfer, out);
+    let before = (upload.transfer.bytes, upload.moved);
     let ended = match taken {
-        Ok(_) => stream(live, &mut upload, &mut download).await,
+        Ok(_) => stream(live, &mut upload, &mut download, keep).await,
         Err(_) => Ended::Server(Phase::Data),
     };
+    // What was there before the answer is counted.
+    live.txn.counts.from_client += upload.transfer.bytes - before.0;
+    live.txn.counts.to_server += upload.moved - before.1;
     live.txn.counts.from_server += download.transfer.bytes;
     live.txn.counts.to_client += download.moved;
     coding::count(live, &download.transfer);
@@ -622,33 +624,44 @@ enum Ended {
     ServerLate(Phase),
 }
 
-/// Moves both bodies until the response is complete.
-async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow) -> Ended {
+/// Moves both bodies until they are complete. A response may be over before its request is: then the rest of the
+/// request still goes where it was to go, and a client that does not listen any more is told so at once.
+async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow, keep: bool) -> Ended {
     let timeouts = live.txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
     let server_limit = live.txn.settings.server.or(timeouts.server);
     let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
     let Live { client, txn } = live;
     let Some(server) = txn.upstream.stream.as_mut() else { return Ended::Server(Phase::Data) };
     let mut sending = !upload.transfer.is_done() || upload.is_blocked();
-    let mut armed = None;
+    let (mut armed, mut answered) = (None, false);
     let ended = std::future::poll_fn(|cx| {
-        match download.poll(cx, server, &mut client.stream) {
-            Poll::Pending => {}
-            Poll::Ready(FlowEnd::Done) => return Poll::Ready(Ended::Done),
-            Poll::Ready(FlowEnd::SinkFailed) => return Poll::Ready(Ended::Client(Phase::Data)),
-            Poll::Ready(_) => return Poll::Ready(Ended::Server(Phase::Data)),
-        }
-        if sending {
-            match upload.poll(cx, &mut client.stream, server) {
+        if !answered {
+            match download.poll(cx, server, &mut client.stream) {
                 Poll::Pending => {}
-                Poll::Ready(FlowEnd::SourceClosed | FlowEnd::SourceFailed) => {
-                    return Poll::Ready(Ended::Client(Phase::Data));
-                }
-                Poll::Ready(_) => sending = false,
+                Poll::Ready(FlowEnd::Done) => answered = true,
+                Poll::Ready(FlowEnd::SinkFailed) => return Poll::Ready(Ended::Client(Phase::Data)),
+                Poll::Ready(_) => return Poll::Ready(Ended::Server(Phase::Data)),
+            }
+            if answered && sending && !keep {
+                let _ = client.stream.poll_shutdown(cx);
             }
         }
-        let on_client = download.is_blocked();
-        let progress = download.moved + upload.moved;
+        let phase = if answered && keep { Phase::Last } else { Phase::Data };
+        while sending {
+            match upload.poll(cx, &mut client.stream, server) {
+                Poll::Pending => break,
+                Poll::Ready(FlowEnd::SourceClosed | FlowEnd::SourceFailed) => {
+                    return Poll::Ready(Ended::Client(phase));
+                }
+                Poll::Ready(FlowEnd::SinkFailed) => upload.discard(),
+                Poll::Ready(FlowEnd::Done | FlowEnd::Broken(_)) => sending = false,
+            }
+        }
+        if answered && !sending {
+            return Poll::Ready(Ended::Done);
+        }
+        let on_client = if answered { !upload.is_blocked() } else { download.is_blocked() };
+        let progress = (download.moved, upload.moved, upload.received);
         if armed != Some((on_client, progress)) {
             armed = Some((on_client, progress));
             client.timer.set_after(if on_client { client_limit } else { server_limit });
@@ -656,7 +669,7 @@ async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow) -> 
         client
             .timer
             .poll_expired(cx)
-            .map(|()| if on_client { Ended::ClientLate(Phase::Data) } else { Ended::ServerLate(Phase::Data) })
+            .map(|()| if on_client { Ended::ClientLate(phase) } else { Ended::ServerLate(phase) })
     })
     .await;
     // Nearly always everything is sent at once.
@@ -686,7 +699,7 @@ fn conclude(
         log::abort(live, cause);
     }
     let sent = upload.transfer.is_done() && !upload.is_blocked();
-    let clean = ended == Ended::Done && sent && !surplus && download.extra.is_empty();
+    let clean = ended == Ended::Done && sent && !upload.discards && !surplus && download.extra.is_empty();
     let response = &live.txn.layer.response;
     let reusable = clean
         && response.body != BodyLength::UntilClose

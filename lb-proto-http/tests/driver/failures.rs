@@ -219,3 +219,55 @@ fn a_client_that_leaves_the_queue_gets_no_answer() {
     hold.send(()).unwrap();
     assert_eq!(response(&mut first), HELLO);
 }
+
+/// A server that answers as soon as it has the head of a request, and tells what came after it until the end.
+fn hasty() -> (std::net::SocketAddr, std::sync::mpsc::Receiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut seen = Vec::new();
+        let mut chunk = [0; 4096];
+        while find(&seen, b"\r\n\r\n").is_none() {
+            let n = stream.read(&mut chunk).unwrap();
+            seen.extend_from_slice(&chunk[..n]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").unwrap();
+        while let Ok(n @ 1..) = stream.read(&mut chunk) {
+            seen.extend_from_slice(&chunk[..n]);
+        }
+        let body = find(&seen, b"\r\n\r\n").map_or(0, |at| at + 4);
+        tell.send(seen.split_off(body)).unwrap();
+    });
+    (addr, told)
+}
+
+const UPLOAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc";
+
+#[test]
+fn a_request_goes_on_after_an_early_answer_and_the_connection_stays() {
+    let (addr, told) = hasty();
+    let proxy = proxy(&[addr], |_, _| {});
+    let mut client = proxy.client();
+    client.write_all(UPLOAD).unwrap();
+    let mut answer = [0; HELLO.len()];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer[..], HELLO.as_bytes());
+    client.write_all(b"defghij").unwrap();
+    assert!(proxy.line().contains(" ---- "));
+    drop((client, proxy));
+    assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), b"abcdefghij");
+}
+
+#[test]
+fn a_client_that_stops_after_an_early_answer_is_waited_for_no_longer_than_any() {
+    let (addr, _told) = hasty();
+    let proxy = proxy(&[addr], |spec, _| spec.timeouts.client = Some(Duration::from_millis(50)));
+    let mut client = proxy.client();
+    client.write_all(UPLOAD).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, HELLO);
+    assert!(proxy.line().contains(" cL-- "));
+}

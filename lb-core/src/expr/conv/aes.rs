@@ -94,7 +94,8 @@ fn prepare_cbc(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
 }
 
 fn prepare_gcm_encrypt(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
-    let tag = VarName::parse(args.str(3).unwrap_or("")).map_err(|e| format!("failed to parse aead_tag : {e}"))?;
+    let tag =
+        VarName::parse(args.str(3).unwrap_or("")).map_err(|e| format!("failed to parse aead_tag : {e}"))?;
     let settings = settings(args, 4)?;
     args.set(0, Arg::Prepared(Arc::new(settings)));
     args.set(3, Arg::Prepared(Arc::new(tag)));

@@ -36,8 +36,8 @@ mod flag {
 enum Name {
     Flags,
     ReasonCode,
-    ProtocolName,
-    ProtocolVersion,
+    Protocol,
+    Version,
     ClientIdentifier,
     WillTopic,
     WillPayload,
@@ -51,8 +51,8 @@ enum Name {
 const NAMES: &[(&str, Name, &[u8])] = &[
     ("flags", Name::Flags, &[CONNECT, CONNACK]),
     ("reason_code", Name::ReasonCode, &[CONNACK]),
-    ("protocol_name", Name::ProtocolName, &[CONNECT]),
-    ("protocol_version", Name::ProtocolVersion, &[CONNECT, CONNACK]),
+    ("protocol_name", Name::Protocol, &[CONNECT]),
+    ("protocol_version", Name::Version, &[CONNECT, CONNACK]),
     ("client_identifier", Name::ClientIdentifier, &[CONNECT]),
     ("will_topic", Name::WillTopic, &[CONNECT]),
     ("will_payload", Name::WillPayload, &[CONNECT]),
@@ -138,7 +138,8 @@ fn prepare(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
         other => return Err(format!("unknown MQTT type '{other}'")),
     };
     let text = args.str(1).unwrap_or("");
-    let named = NAMES.iter().find(|(name, _, kinds)| name.eq_ignore_ascii_case(text) && kinds.contains(&kind));
+    let named =
+        NAMES.iter().find(|(name, _, kinds)| name.eq_ignore_ascii_case(text) && kinds.contains(&kind));
     let property = || {
         let number = text.parse::<u8>().ok()?;
         let (_, _, places) = PROPERTIES.iter().find(|(id, ..)| *id == number)?;
@@ -193,7 +194,8 @@ impl<'a> Packet<'a> {
                 list.text()?;
                 continue;
             }
-            let (_, kind, _) = PROPERTIES.iter().find(|(number, _, places)| *number == id && places.contains(&place))?;
+            let (_, kind, _) =
+                PROPERTIES.iter().find(|(number, _, places)| *number == id && places.contains(&place))?;
             let name = Name::Property(id);
             if self.fields[first..].iter().any(|(known, _)| *known == name) {
                 return None;
@@ -230,8 +232,8 @@ impl<'a> Packet<'a> {
             return None;
         }
         let mut packet = Self { kind: CONNECT, version, will, fields: Vec::new() };
-        packet.fields.push((Name::ProtocolName, Value::Text(name)));
-        packet.fields.push((Name::ProtocolVersion, Value::Number(version.into())));
+        packet.fields.push((Name::Protocol, Value::Text(name)));
+        packet.fields.push((Name::Version, Value::Number(version.into())));
         packet.fields.push((Name::Flags, Value::Number(flags.into())));
         packet.fields.push((Name::Keepalive, Value::Number(rest.number(2)?)));
         if version == 5 {
@@ -260,7 +262,7 @@ impl<'a> Packet<'a> {
         let reason = rest.number(1)?;
         let mut packet = Self { kind: CONNACK, version, will: false, fields: Vec::new() };
         packet.fields.push((Name::Flags, Value::Number(flags)));
-        packet.fields.push((Name::ProtocolVersion, Value::Number(version.into())));
+        packet.fields.push((Name::Version, Value::Number(version.into())));
         packet.fields.push((Name::ReasonCode, Value::Number(reason)));
         if version == 5 {
             packet.properties(&mut rest, Place::Connack)?;
@@ -277,7 +279,11 @@ fn packet(message: &[u8]) -> Result<Option<Packet<'_>>, Unfinished> {
     let mut rest = Reader(&message[1..]);
     let Some(length) = rest.varint() else {
         // Four bytes hold the longest length.
-        return if message.len() > 4 || message[1..].iter().any(|byte| *byte < 128) { Ok(None) } else { Err(Unfinished) };
+        return if message.len() > 4 || message[1..].iter().any(|byte| *byte < 128) {
+            Ok(None)
+        } else {
+            Err(Unfinished)
+        };
     };
     // The lower half of the first byte is zero in all packets known here.
     let parse = match message[0] >> 4 {
@@ -383,8 +389,8 @@ mod tests {
         let bytes = packet_of(CONNECT, WHOLE);
         let expected = [
             (Name::Flags, Some("238")),
-            (Name::ProtocolName, Some("MQTT")),
-            (Name::ProtocolVersion, Some("5")),
+            (Name::Protocol, Some("MQTT")),
+            (Name::Version, Some("5")),
             (Name::Keepalive, Some("60")),
             (Name::ClientIdentifier, Some("id")),
             (Name::WillTopic, Some("topic")),

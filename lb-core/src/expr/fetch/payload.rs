@@ -7,6 +7,7 @@ use crate::expr::def::{AclDef, Build, FetchDef, FetchFn, Needs};
 use crate::expr::pattern::Method;
 use crate::expr::sample::{Sample, SampleType};
 use crate::expr::{Direction, Env, Peek, Side, StreamFact};
+use std::ops::ControlFlow;
 
 const REQ: Needs = Needs::L6_REQUEST;
 const RES: Needs = Needs::L6_RESPONSE;
@@ -41,7 +42,7 @@ pub(super) static FETCHES: &[FetchDef] = &[
     int("req_ssl_ver", REQ, tls_version),
     text("req.ssl_sni", REQ, sni),
     text("req_ssl_sni", REQ, sni),
-    text("req.ssl_alpn", REQ, alpn),
+    text("req.ssl_alpn", REQ, alpn).each(each_alpn),
     int("req.ssl_st_ext", REQ, |env, _| {
         let ticket = client_hello(env)?.extension(35);
         Some(Sample::Int(ticket.map_or(0, |ticket| if ticket.is_empty() { 1 } else { 2 })))
@@ -203,18 +204,20 @@ fn sni<'a>(env: &Env<'a>, _: &Args) -> Option<Sample<'a>> {
     client_hello(env)?.server_name().map(Sample::Str)
 }
 
-/// The protocols offered, separated by commas.
+/// The first protocol offered.
 fn alpn<'a>(env: &Env<'a>, _: &Args) -> Option<Sample<'a>> {
     let mut list = client_hello(env)?.list(16)?;
-    let text = env.arena.build(|out| {
-        while let Some(name) = super::hello::take_short(&mut list, 1) {
-            if !out.is_empty() {
-                out.push(b',');
-            }
-            out.extend_from_slice(name);
+    super::hello::take_short(&mut list, 1).map(Sample::Str)
+}
+
+/// Every protocol offered.
+fn each_alpn<'a>(env: &Env<'a>, _: &'a Args, visit: &mut dyn FnMut(Sample<'a>) -> ControlFlow<()>) {
+    let Some(mut list) = client_hello(env).and_then(|hello| hello.list(16)) else { return };
+    while let Some(name) = super::hello::take_short(&mut list, 1) {
+        if visit(Sample::Str(name)).is_break() {
+            return;
         }
-    })?;
-    Some(Sample::Str(text))
+    }
 }
 
 /// The groups of all key shares, without the keys.
