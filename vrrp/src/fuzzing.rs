@@ -198,7 +198,7 @@ impl Run {
         let (priority, mut payload) = (bytes.byte(), Vec::new());
         match instance.version {
             Version::V2 => {
-                let addresses = [Ipv4Addr::new(10, 0, 0, 9)];
+                let addresses = [IpAddr::from([10, 0, 0, 9])];
                 let repr = crate::wire::v2::Repr {
                     vrid: instance.vrid,
                     priority,
@@ -207,7 +207,7 @@ impl Run {
                     addresses: &addresses,
                     auth_data: [0; 8],
                 };
-                repr.emit(&mut payload);
+                repr.emit(None, &mut payload);
             }
             Version::V3 => {
                 let interval = u16::from(bytes.byte());

@@ -23,17 +23,16 @@ proptest! {
     #[test]
     fn a_version_2_advert_is_read_as_it_was_written(
         vrid in 1..=255_u8, priority: u8, interval in 1..=255_u8, password: [u8; 8],
-        addresses in vec(any::<[u8; 4]>().prop_map(Ipv4Addr::from), 0..=255),
+        addresses in vec(any::<[u8; 4]>().prop_map(IpAddr::from), 0..=255),
     ) {
         let mut bytes = Vec::new();
         v2::Repr { vrid, priority, auth_type: 1, interval, addresses: &addresses, auth_data: password }
-            .emit(&mut bytes);
+            .emit(None, &mut bytes);
         let packet = Packet::new(&bytes, false).unwrap();
         prop_assert_eq!((packet.version(), packet.kind(), packet.vrid()), (2, 1, vrid));
         prop_assert_eq!((packet.priority(), packet.interval_secs()), (priority, interval));
         let read: Vec<IpAddr> = packet.addresses().collect();
-        let written: Vec<IpAddr> = addresses.iter().copied().map(IpAddr::V4).collect();
-        prop_assert_eq!(&read, &written);
+        prop_assert_eq!(&read, &addresses);
         prop_assert_eq!(packet.auth_data(), Some(password));
         prop_assert_eq!(packet.expected_len(), bytes.len());
 
@@ -41,7 +40,7 @@ proptest! {
         spec.advert_interval = AdvertInterval::from_secs(interval);
         spec.auth = Auth::Pass(Password::new(&password));
         let datagram = Datagram::new("eth0", [10, 0, 0, 1].into(), group(), Some(255), bytes);
-        let advert = check(&spec, &written, 0, &datagram).unwrap();
+        let advert = check(&spec, &addresses, 0, &datagram).unwrap();
         prop_assert_eq!((advert.priority, advert.address_mismatch), (priority, None));
     }
 
@@ -78,18 +77,18 @@ proptest! {
         bit in 0..20_usize * 8, priority in 1..=255_u8, version in prop_oneof![Just(Version::V2), Just(Version::V3)],
     ) {
         let mut bytes = Vec::new();
-        let addresses = [Ipv4Addr::new(10, 0, 0, 9)];
+        let addresses = [IpAddr::from([10, 0, 0, 9])];
         match version {
             Version::V2 => v2::Repr {
                 vrid: 1, priority, auth_type: 0, interval: 1, addresses: &addresses, auth_data: [0; 8],
-            }.emit(&mut bytes),
-            _ => v3::Repr { vrid: 1, priority, interval: 100, addresses: &[IpAddr::V4(addresses[0])] }
+            }.emit(None, &mut bytes),
+            _ => v3::Repr { vrid: 1, priority, interval: 100, addresses: &addresses }
                 .emit(Some(([10, 0, 0, 1].into(), group())), &mut bytes),
         }
         let at = (bit / 8).min(bytes.len() - 1);
         bytes[at] ^= 1 << (bit % 8);
         let datagram = Datagram::new("eth0", [10, 0, 0, 1].into(), group(), Some(255), bytes);
-        prop_assert!(check(&instance(version, 1), &[IpAddr::V4(addresses[0])], 0, &datagram).is_err());
+        prop_assert!(check(&instance(version, 1), &addresses, 0, &datagram).is_err());
     }
 
     #[test]
@@ -105,9 +104,9 @@ proptest! {
     #[test]
     fn a_split_packet_is_refused_whole(len in 0..20_usize) {
         let mut bytes = Vec::new();
-        let addresses = [Ipv4Addr::new(10, 0, 0, 9)];
+        let addresses = [IpAddr::from([10, 0, 0, 9])];
         v2::Repr { vrid: 1, priority: 9, auth_type: 0, interval: 1, addresses: &addresses, auth_data: [0; 8] }
-            .emit(&mut bytes);
+            .emit(None, &mut bytes);
         bytes.truncate(len);
         let datagram = Datagram::new("eth0", [10, 0, 0, 1].into(), group(), Some(255), bytes);
         let rejection = check(&instance(Version::V2, 1), &[], 0, &datagram).unwrap_err();
@@ -132,4 +131,31 @@ proptest! {
             prop_assert!(skew(low) < whole);
         }
     }
+}
+
+/// No standard describes it, but keepalived speaks it, and leaves the sum to the kernel, which adds the pseudo-header.
+#[test]
+fn version_2_over_ipv6_is_summed_up_as_ipv6_demands() {
+    let (source, group): (IpAddr, IpAddr) = ("fe80::1".parse().unwrap(), "ff02::12".parse().unwrap());
+    let addresses: Vec<IpAddr> = vec!["fe80::99:200".parse().unwrap(), "2001:db8::200".parse().unwrap()];
+    let mut spec = instance(Version::V2, 50).over_ipv6(&Global::default());
+    spec.version = Version::V2;
+    let advert = |pseudo| {
+        let mut bytes = Vec::new();
+        v2::Repr {
+            vrid: 50,
+            priority: 150,
+            auth_type: 0,
+            interval: 1,
+            addresses: &addresses,
+            auth_data: [0; 8],
+        }
+        .emit(pseudo, &mut bytes);
+        let datagram = Datagram::new("eth0", source, group, Some(255), bytes);
+        check(&spec, &addresses, 0, &datagram)
+    };
+    assert_eq!(advert(Some((source, group))).unwrap().address_mismatch, None);
+    assert_eq!(advert(Some((source, source))).unwrap_err().reason, AdvertReject::BadChecksum);
+    // The authentication data of IPv4 are not there.
+    assert_eq!(advert(None).unwrap_err().reason, AdvertReject::WrongLength);
 }

@@ -73,15 +73,14 @@ impl Check<'_> {
     fn family_and_version(&self, out: &mut Diagnostics) {
         let Some(version) = self.instance.version else { return };
         if self.resolved.ipv6 && version.value == 2 {
-            let message = "IPv6 needs version 3";
             if self.resolved.strict {
                 let compat =
                     format!("({}) cannot use IPv6 with VRRP version 2; setting version 3", self.name);
-                out.push(warn(codes::CONFLICT, version.span, message, compat));
+                out.push(warn(codes::CONFLICT, version.span, "IPv6 needs version 3", compat));
             } else {
                 out.push(
-                    Diagnostic::warning(codes::CONFLICT, version.span, message)
-                        .note("no standard describes version 2 over IPv6; only keepalived speaks it"),
+                    Diagnostic::notice(codes::CONFLICT, version.span, "version 2 over IPv6 is spoken here")
+                        .note("no standard describes it; keepalived alone understands it, other routers need version 3"),
                 );
             }
         }

@@ -38,9 +38,9 @@ pub enum Problem {
     /// No interval of silence is allowed.
     #[error("down_timer_adverts must be 1 to 100")]
     BadDownTimer,
-    /// Version 2 knows IPv4 only.
-    #[error("version 2 cannot be used with IPv6")]
-    VersionNeedsIpv4,
+    /// The authentication header is one of IPv4 here.
+    #[error("an authentication header cannot be used with IPv6")]
+    AuthNeedsIpv4,
     /// Version 3 has no authentication.
     #[error("authentication needs version 2")]
     AuthNeedsVersion2,
@@ -167,8 +167,8 @@ fn numbers(instance: &Instance) -> Result<(), Problem> {
 }
 
 fn network(instance: &Instance) -> Result<(), Problem> {
-    if instance.ipv6 && instance.version == Version::V2 {
-        return Err(Problem::VersionNeedsIpv4);
+    if instance.ipv6 && matches!(instance.auth, Auth::Ah(_)) {
+        return Err(Problem::AuthNeedsIpv4);
     }
     if instance.version == Version::V3 && instance.auth != Auth::None {
         return Err(Problem::AuthNeedsVersion2);

@@ -107,7 +107,7 @@ impl<'a> Packet<'a> {
     /// How long the packet must be, judging by its version and its count.
     #[must_use]
     pub fn expected_len(&self) -> usize {
-        let auth = if self.version() == 2 { AUTH_LEN } else { 0 };
+        let auth = if self.version() == 2 && !self.ipv6 { AUTH_LEN } else { 0 };
         HEADER_LEN + usize::from(self.count()) * self.address_len() + auth
     }
 
@@ -126,10 +126,13 @@ impl<'a> Packet<'a> {
         })
     }
 
-    /// Version 2: the authentication data, if the packet is long enough.
+    /// Version 2 over IPv4: the authentication data, if the packet is long enough.
     #[must_use]
     pub fn auth_data(&self) -> Option<[u8; AUTH_LEN]> {
         let start = HEADER_LEN + usize::from(self.count()) * self.address_len();
+        if self.ipv6 {
+            return None;
+        }
         self.bytes.get(start..start + AUTH_LEN).and_then(|bytes| bytes.try_into().ok())
     }
 
@@ -142,6 +145,25 @@ impl<'a> Packet<'a> {
     fn address_len(&self) -> usize {
         if self.ipv6 { 16 } else { 4 }
     }
+}
+
+/// Appends the addresses of an advert.
+fn extend(buffer: &mut Vec<u8>, addresses: &[IpAddr]) {
+    for address in addresses {
+        match address {
+            IpAddr::V4(address) => buffer.extend(address.octets()),
+            IpAddr::V6(address) => buffer.extend(address.octets()),
+        }
+    }
+}
+
+/// Writes the checksum of the advert that begins at `start`, over a pseudo-header, too, if its ends are given.
+fn seal(buffer: &mut [u8], start: usize, pseudo: Option<(IpAddr, IpAddr)>) {
+    let mut sum = checksum::Sum::new().bytes(&buffer[start..]);
+    if let Some((source, destination)) = pseudo {
+        sum = sum.pseudo(source, destination, buffer.len() - start);
+    }
+    buffer[start + 6..start + 8].copy_from_slice(&sum.finish().to_be_bytes());
 }
 
 /// The hardware address of a virtual router (RFC 9568 §7.3).

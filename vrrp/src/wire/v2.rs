@@ -1,9 +1,8 @@
-//! Version 2 (RFC 3768), IPv4 only.
+//! Version 2 (RFC 3768). It is made for IPv4; over IPv6 keepalived alone speaks it, and sums it up as IPv6 demands.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use super::checksum::Sum;
-use super::{AUTH_LEN, HEADER_LEN, TYPE_ADVERTISEMENT};
+use super::{AUTH_LEN, HEADER_LEN, TYPE_ADVERTISEMENT, extend, seal};
 
 /// Authentication types of version 2.
 pub mod auth {
@@ -27,26 +26,26 @@ pub struct Repr<'a> {
     pub auth_type: u8,
     /// Seconds between adverts.
     pub interval: u8,
-    /// The addresses, at most 255; further ones are left out.
-    pub addresses: &'a [Ipv4Addr],
+    /// The addresses, all of the family of the packet, at most 255; further ones are left out.
+    pub addresses: &'a [IpAddr],
     /// Authentication data; zeros without a password.
     pub auth_data: [u8; AUTH_LEN],
 }
 
 impl Repr<'_> {
-    /// Appends the packet to a buffer.
-    pub fn emit(&self, buffer: &mut Vec<u8>) {
+    /// Appends the packet to a buffer. With source and destination given the checksum covers a pseudo-header of these,
+    /// which IPv6 demands and IPv4 forbids; over IPv6 there is no authentication data.
+    pub fn emit(&self, pseudo: Option<(IpAddr, IpAddr)>, buffer: &mut Vec<u8>) {
         let start = buffer.len();
         let addresses = &self.addresses[..self.addresses.len().min(255)];
-        buffer.reserve(HEADER_LEN + addresses.len() * 4 + AUTH_LEN);
+        buffer.reserve(HEADER_LEN + addresses.len() * 16 + AUTH_LEN);
         buffer.extend([0x20 | TYPE_ADVERTISEMENT, self.vrid, self.priority, addresses.len() as u8]);
         buffer.extend([self.auth_type, self.interval, 0, 0]);
-        for address in addresses {
-            buffer.extend(address.octets());
+        extend(buffer, addresses);
+        if pseudo.is_none() {
+            buffer.extend(self.auth_data);
         }
-        buffer.extend(self.auth_data);
         // RFC 3768 §5.3.8: over the VRRP message alone, which includes the authentication data.
-        let check = Sum::new().bytes(&buffer[start..]).finish().to_be_bytes();
-        buffer[start + 6..start + 8].copy_from_slice(&check);
+        seal(buffer, start, pseudo);
     }
 }

@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::checksum::Sum;
-use super::{HEADER_LEN, TYPE_ADVERTISEMENT};
+use super::{HEADER_LEN, TYPE_ADVERTISEMENT, extend, seal};
 
 /// What a version 3 advert says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,17 +28,7 @@ impl Repr<'_> {
         buffer.reserve(HEADER_LEN + addresses.len() * 16);
         buffer.extend([0x30 | TYPE_ADVERTISEMENT, self.vrid, self.priority, addresses.len() as u8]);
         buffer.extend([interval[0], interval[1], 0, 0]);
-        for address in addresses {
-            match address {
-                IpAddr::V4(address) => buffer.extend(address.octets()),
-                IpAddr::V6(address) => buffer.extend(address.octets()),
-            }
-        }
-        let mut sum = Sum::new().bytes(&buffer[start..]);
-        if let Some((source, destination)) = pseudo {
-            sum = sum.pseudo(source, destination, buffer.len() - start);
-        }
-        let check = sum.finish().to_be_bytes();
-        buffer[start + 6..start + 8].copy_from_slice(&check);
+        extend(buffer, addresses);
+        seal(buffer, start, pseudo);
     }
 }

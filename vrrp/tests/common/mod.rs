@@ -261,20 +261,13 @@ pub fn advert_for(instance: &Instance, source: IpAddr, priority: u8) -> Datagram
     let mut payload = Vec::new();
     match instance.version {
         Version::V2 => {
-            let v4: Vec<Ipv4Addr> = addresses
-                .iter()
-                .filter_map(|address| match address {
-                    IpAddr::V4(address) => Some(*address),
-                    IpAddr::V6(_) => None,
-                })
-                .collect();
             let (auth_type, auth_data) = match &instance.auth {
                 Auth::Pass(password) => (1, *password.bytes()),
                 _ => (0, [0; 8]),
             };
             let interval = instance.advert_interval.secs() as u8;
-            v2::Repr { vrid: instance.vrid, priority, auth_type, interval, addresses: &v4, auth_data }
-                .emit(&mut payload);
+            v2::Repr { vrid: instance.vrid, priority, auth_type, interval, addresses: &addresses, auth_data }
+                .emit(instance.ipv6.then_some((source, destination)), &mut payload);
         }
         _ => v3::Repr {
             vrid: instance.vrid,

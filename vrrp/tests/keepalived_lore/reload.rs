@@ -244,7 +244,13 @@ fn specifications_that_cannot_work_are_refused_with_a_reason() {
             |i| i.advert_interval = AdvertInterval::from_centis(150),
             "instance i: an advertisement interval of 1.5s is not possible in this version",
         ),
-        (|i| i.ipv6 = true, "instance i: version 2 cannot be used with IPv6"),
+        (
+            |i| {
+                i.ipv6 = true;
+                i.auth = vrrp::spec::Auth::Ah(vrrp::spec::Password::new(b"x"));
+            },
+            "instance i: an authentication header cannot be used with IPv6",
+        ),
         (
             |i| {
                 i.version = Version::V3;

@@ -170,8 +170,8 @@ impl Core {
             if self.spec.ipv6 { (ip::IPV6_HEADER_LEN, 16) } else { (ip::IPV4_HEADER_LEN, 4) };
         let auth = match (&self.spec.auth, self.spec.version) {
             (Auth::Ah(_), _) => wire::AUTH_LEN + ah::HEADER_LEN,
-            (_, Version::V2) => wire::AUTH_LEN,
-            (_, Version::V3) => 0,
+            (_, Version::V2) if !self.spec.ipv6 => wire::AUTH_LEN,
+            _ => 0,
         };
         let mtu = mtu.unwrap_or(DEFAULT_MTU) as usize;
         (mtu.saturating_sub(header + wire::HEADER_LEN + auth) / size).min(MAX_ADDRESSES)

@@ -1,6 +1,6 @@
 //! Adverts on their way out.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::{Core, Cx};
 use crate::advert;
@@ -91,7 +91,6 @@ impl Core {
         let mut payload = Vec::new();
         match spec.version {
             Version::V2 => {
-                let addresses: Vec<Ipv4Addr> = self.advertised.iter().filter_map(as_v4).collect();
                 let auth_data = match &spec.auth {
                     Auth::Pass(password) => *password.bytes(),
                     Auth::None | Auth::Ah(_) => [0; 8],
@@ -101,10 +100,10 @@ impl Core {
                     priority,
                     auth_type: advert::auth_type(&spec.auth),
                     interval: u8::try_from(spec.advert_interval.secs()).unwrap_or(u8::MAX),
-                    addresses: &addresses,
+                    addresses: &self.advertised,
                     auth_data,
                 }
-                .emit(&mut payload);
+                .emit(spec.ipv6.then_some((source, destination)), &mut payload);
             }
             Version::V3 => {
                 let pseudo = advert::sends_pseudo_header(spec).then(|| match &spec.transport {
@@ -123,12 +122,5 @@ impl Core {
             }
         }
         payload
-    }
-}
-
-fn as_v4(address: &IpAddr) -> Option<Ipv4Addr> {
-    match address {
-        IpAddr::V4(address) => Some(*address),
-        IpAddr::V6(_) => None,
     }
 }
