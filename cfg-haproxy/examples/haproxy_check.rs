@@ -82,10 +82,5 @@ fn main() -> ExitCode {
         }
     }
     eprint!("{out}");
-    match () {
-        () if strict && loaded.diagnostics.count(Severity::Warning) > 0 => ExitCode::from(1),
-        () if loaded.diagnostics.has_errors() => ExitCode::from(1),
-        () if loaded.listens_nowhere() => ExitCode::from(2),
-        () => ExitCode::SUCCESS,
-    }
+    ExitCode::from(loaded.refusal(strict).unwrap_or(0))
 }

@@ -111,4 +111,6 @@ codes! {
         "Complete the configuration, or remove the setting.";
     TLS = "H0407", "A TLS setting is incomplete, or names something this TLS library does not have.",
         "Name a certificate (`crt`), say how servers are verified (`verify`, `ca-file`), use TLS 1.2 or 1.3.";
+    UNOWNED = "H0408", "A listener's address is on no interface, and no virtual router of the keepalived.conf brings it up.",
+        "Add the address to `virtual_ipaddress`, or listen on one that exists.";
 }

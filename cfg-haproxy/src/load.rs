@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::lower::{Origins, lower};
 use crate::parse::{Source, parse};
 use crate::tree::Tree;
-use lb_core::diag::Diagnostics;
+use lb_core::diag::{Diagnostic, Diagnostics, Severity};
 use lb_core::expr::Registry;
 use lb_core::spec::Spec;
 use std::collections::HashSet;
@@ -30,6 +30,15 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The exit status with which the files are refused: 1 for errors, or warnings if `strict`; 2 if nothing listens.
+    pub fn refusal(&self, strict: bool) -> Option<u8> {
+        let wrong = |d: &Diagnostic| d.severity == Severity::Error && d.code != crate::codes::NO_LISTENER;
+        if self.diagnostics.iter().any(wrong) || (strict && self.diagnostics.count(Severity::Warning) > 0) {
+            return Some(1);
+        }
+        self.listens_nowhere().then_some(2)
+    }
+
     /// Whether there is nothing to listen on, although nothing is wrong; HAProxy ends with status 2 then.
     pub fn listens_nowhere(&self) -> bool {
         self.diagnostics.iter().any(|d| d.code == crate::codes::NO_LISTENER)

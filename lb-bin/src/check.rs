@@ -1,24 +1,28 @@
 //! `lb check`: judges files and says so with the exit status of the program whose files they are.
 
-use crate::args::{CheckArgs, Format, RunArgs};
+use crate::args::{CheckArgs, RunArgs};
 use crate::world::World;
 use crate::{load, report};
 use std::path::Path;
 
 /// Runs the check; answers the exit status.
 pub(crate) fn run(args: &CheckArgs) -> u8 {
-    if let Some(directory) = &args.directory
-        && let Err(e) = std::env::set_current_dir(directory)
-    {
-        report::alert(&format!("cannot change to directory {}: {e}", directory.display()));
-        return 1;
+    if let Err(text) = crate::tools::enter(args.directory.as_deref()) {
+        return report::failed(&text);
     }
     let mut status = 0;
+    let mut balancer = None;
     if !args.haproxy.is_empty() {
-        status = haproxy(args);
+        match haproxy(args) {
+            Ok(loaded) => balancer = Some(loaded),
+            Err(judged) => status = judged,
+        }
     }
     if let Some(path) = &args.keepalived {
-        let judged = keepalived(path, args);
+        let (judged, cluster) = keepalived(path, args);
+        if let (Some(balancer), Some(cluster)) = (balancer, cluster) {
+            report::error(&balancer.unowned(&cluster.spec, args.format));
+        }
         // Keepalived's own statuses beside HAProxy's would be ambiguous: any failure of it counts as one.
         status =
             if args.as_keepalived || args.haproxy.is_empty() { judged } else { status.max(judged.min(1)) };
@@ -26,7 +30,8 @@ pub(crate) fn run(args: &CheckArgs) -> u8 {
     status
 }
 
-fn haproxy(args: &CheckArgs) -> u8 {
+/// The balancer's files, or the exit status if they cannot be used.
+fn haproxy(args: &CheckArgs) -> Result<load::Haproxy, u8> {
     let run = RunArgs {
         haproxy: args.haproxy.clone(),
         strict: args.strict,
@@ -40,33 +45,31 @@ fn haproxy(args: &CheckArgs) -> u8 {
             if args.verbose {
                 report::say("Configuration file is valid\n");
             }
-            0
+            Ok(loaded)
         }
         Err(rejected) => {
             report::error(&rejected.text);
-            if rejected.status == 2 && args.format != Format::Json {
-                report::notice(
-                    "config : Configuration file has no error but will not start (no listener) => exit(2).",
-                );
-            }
-            rejected.status
+            Err(rejected.status)
         }
     }
 }
 
-fn keepalived(path: &Path, args: &CheckArgs) -> u8 {
+/// The exit status for a keepalived.conf, and what it comes to.
+fn keepalived(path: &Path, args: &CheckArgs) -> (u8, Option<load::Keepalived>) {
     let world = World::real();
-    let judged = load::keepalived(path, args.format, &world)
-        .map_or_else(|rejected| (rejected.text, rejected.status), |loaded| (loaded.text, loaded.status));
-    report::error(&judged.0);
-    let Some(peer) = &args.peer else { return judged.1 };
+    let (text, status, loaded) = match load::keepalived(path, args.format, &world) {
+        Ok(loaded) => (loaded.text.clone(), loaded.status, Some(loaded)),
+        Err(rejected) => (rejected.text, rejected.status, None),
+    };
+    report::error(&text);
+    let Some(peer) = &args.peer else { return (status, loaded) };
     // What keeps the two nodes from failing over, or from doing it as meant.
     let (text, fits) = load::compare(path, peer, args.format, &world).unwrap_or_else(|r| (r.text, false));
     report::error(&text);
     if fits && args.verbose {
         report::say("Both nodes fit together\n");
     }
-    judged.1.max(u8::from(!fits))
+    (status.max(u8::from(!fits)), loaded)
 }
 
 /// `haproxy -cc`: 0 for true, 1 for false, 2 for a condition that cannot be understood.

@@ -5,7 +5,6 @@ use crate::registry;
 use crate::report::{self, Dialect};
 use crate::world::{Includes, ProcessEnv, World};
 use cfg_haproxy::{Host, Source, Tree};
-use lb_core::diag::Diagnostics;
 use lb_core::spec::{Origin, Spec};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -43,6 +42,14 @@ impl Haproxy {
         let (file, at) = self.tree.sources().locate(self.origins.span(origin)?)?;
         Some(format!("{file}:{}", at.line))
     }
+
+    /// Listeners on addresses that neither this machine has nor `cluster` brings up, rendered.
+    pub(crate) fn unowned(&self, cluster: &vrrp::spec::Spec, format: Format) -> String {
+        let mut owned = lb_core::process::local_addresses();
+        owned.extend(cluster.addresses());
+        let found = cfg_haproxy::unowned(&self.spec, &self.origins, |address| owned.contains(&address));
+        report::render(self.tree.sources(), &found, format, Dialect::Haproxy)
+    }
 }
 
 /// Everything the balancer has to run: an haproxy.cfg, and the virtual servers of a keepalived.conf.
@@ -67,19 +74,23 @@ pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected
 }
 
 fn haproxy_files(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
-    let refuse = |text: String| Rejected { text, status: 1 };
-    let texts = texts(&args.haproxy, world).map_err(refuse)?;
-    let sources: Vec<_> = texts.iter().map(|(name, text)| Source::new(name, text)).collect();
-    let facts = registry::facts(args);
-    let host = Host { files: world, names: world };
-    let loaded = cfg_haproxy::load(&sources, &ProcessEnv, &facts, host, &registry::registry());
-    let sources = loaded.tree.sources();
-    let text = report::render(sources, &loaded.diagnostics, args.format, Dialect::Haproxy);
-    if let Some(status) = judge(&loaded.diagnostics, args.strict) {
+    let (loaded, text) = understood(args, world).map_err(|text| Rejected { text, status: 1 })?;
+    if let Some(status) = loaded.refusal(args.strict) {
         return Err(Rejected { text, status });
     }
-    let spec = loaded.spec;
-    Ok(Haproxy { spec, text, tree: Arc::new(loaded.tree), origins: loaded.origins })
+    let cfg_haproxy::Loaded { spec, tree, origins, .. } = loaded;
+    Ok(Haproxy { spec, text, tree: Arc::new(tree), origins })
+}
+
+/// What the haproxy.cfg files come to, and what there is to say about them, rendered.
+pub(crate) fn understood(args: &RunArgs, world: &World) -> Result<(cfg_haproxy::Loaded, String), String> {
+    let texts = texts(&args.haproxy, world)?;
+    let sources: Vec<_> = texts.iter().map(|(name, text)| Source::new(name, text)).collect();
+    let host = Host { files: world, names: world };
+    let facts = registry::facts(args);
+    let loaded = cfg_haproxy::load(&sources, &ProcessEnv, &facts, host, &registry::registry());
+    let text = report::render(loaded.tree.sources(), &loaded.diagnostics, args.format, Dialect::Haproxy);
+    Ok((loaded, text))
 }
 
 /// Names and texts of files and of the files in directories.
@@ -89,18 +100,6 @@ pub(crate) fn texts(paths: &[PathBuf], world: &World) -> Result<Vec<(String, Str
         Ok((file, text))
     };
     expand(paths)?.into_iter().map(read).collect()
-}
-
-/// The exit status of files that cannot be used: 1 for errors (or warnings that count as such), 2 for nothing to do.
-fn judge(diagnostics: &Diagnostics, strict: bool) -> Option<u8> {
-    use lb_core::diag::Severity;
-    let nothing = diagnostics.iter().any(|d| d.code == cfg_haproxy::codes::NO_LISTENER);
-    if diagnostics.iter().any(|d| d.severity == Severity::Error && d.code != cfg_haproxy::codes::NO_LISTENER)
-        || (strict && diagnostics.count(Severity::Warning) > 0)
-    {
-        return Some(1);
-    }
-    nothing.then_some(2)
 }
 
 /// What the command line says wins over the file, or fills in what the file leaves open.

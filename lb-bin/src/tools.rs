@@ -61,7 +61,8 @@ fn overwrite(file: &MigratedFile, old: &str) -> Result<(), String> {
     std::fs::write(&file.name, &file.text).map_err(|e| format!("cannot write {}: {e}", file.name))
 }
 
-fn enter(directory: Option<&Path>) -> Result<(), String> {
+/// Goes to the directory that `-C` names.
+pub(crate) fn enter(directory: Option<&Path>) -> Result<(), String> {
     let Some(directory) = directory else { return Ok(()) };
     std::env::set_current_dir(directory)
         .map_err(|e| format!("cannot change to directory {}: {e}", directory.display()))
@@ -87,19 +88,15 @@ pub(crate) fn dump(args: &CheckArgs) -> u8 {
         return report::failed(&text);
     }
     let world = World::real();
-    let texts = match load::texts(&args.haproxy, &world) {
-        Ok(texts) => texts,
+    let run = RunArgs { haproxy: args.haproxy.clone(), format: args.format, ..RunArgs::default() };
+    let (loaded, text) = match load::understood(&run, &world) {
+        Ok(known) => known,
         Err(text) => return report::failed(text.trim_end()),
     };
-    let sources: Vec<_> = texts.iter().map(|(name, text)| Source::new(name, text)).collect();
-    let facts = registry::facts(&RunArgs::default());
-    let host = Host { files: &world, names: &world };
-    let loaded = cfg_haproxy::load(&sources, &ProcessEnv, &facts, host, &registry::registry());
-    let text = report::render(loaded.tree.sources(), &loaded.diagnostics, args.format, Dialect::Haproxy);
     report::error(&text);
     if loaded.diagnostics.has_errors() {
         return 1;
     }
-    report::say(&cfg_haproxy::dump::json(&loaded, host));
+    report::say(&cfg_haproxy::dump::json(&loaded, Host { files: &world, names: &world }));
     0
 }

@@ -9,6 +9,9 @@ use crate::tree::Word;
 use crate::units::{self, Unit};
 use lb_core::diag::{Diagnostic, Spanned};
 
+/// The smallest `tune.bufsize` that HAProxy 3.4 starts with.
+const SMALLEST_BUFFER: u64 = 512;
+
 impl<'t> Checker<'t, '_> {
     pub(crate) fn global_line(&mut self, stmt: Stmt<'t, '_>) {
         self.no_effect(stmt.head(), stmt.keyword);
@@ -210,9 +213,27 @@ impl<'t> Checker<'t, '_> {
             Some(Arg::OneOf(choices)) => choices.iter().position(|c| *c == text).map(|i| i as u64),
             _ => text.parse().ok(),
         };
-        if let Some(value) = value {
+        if let Some(mut value) = value {
+            if stmt.keyword.name == "tune.bufsize" && value < SMALLEST_BUFFER {
+                self.small_buffer(&stmt.args()[0]);
+                value = SMALLEST_BUFFER;
+            }
             self.config.global.values.insert(stmt.keyword.name, Spanned::new(value, stmt.span()));
         }
+    }
+
+    /// Present versions do not start with buffers that cannot hold their own error messages.
+    fn small_buffer(&mut self, word: &Word<'t>) {
+        let text = word.text;
+        self.push(
+            Diagnostic::warning(
+                codes::TRANSLATED,
+                word.span,
+                format!("a buffer of {text} bytes cannot hold a message; read as {SMALLEST_BUFFER}"),
+            )
+            .compat(format!("'tune.bufsize' : {text} is too small, {SMALLEST_BUFFER} is used instead."))
+            .suggest(word.span, SMALLEST_BUFFER.to_string(), "write it so"),
+        );
     }
 
     fn global_family(&mut self, stmt: &Stmt<'t, '_>) {

@@ -2,6 +2,7 @@
 //!
 //! The order of these steps is the program's business; each step is a function here.
 
+mod addresses;
 mod channel;
 mod daemon;
 pub mod handover;
@@ -12,6 +13,7 @@ mod pidfile;
 mod privileges;
 mod sys;
 
+pub use addresses::local_addresses;
 pub use channel::{Channel, MAX_DESCRIPTORS, Parcel};
 pub use daemon::{Detached, Foreground, detach};
 pub use limits::{descriptor_limit, raise_descriptor_limit};

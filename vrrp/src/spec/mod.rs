@@ -13,6 +13,7 @@ mod notify;
 mod track;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -70,6 +71,16 @@ impl Spec {
     #[must_use]
     pub fn instance(&self, name: &str) -> Option<&Instance> {
         self.instances.iter().find(|instance| &*instance.name == name)
+    }
+
+    /// Every address that the configuration gives to some node of the cluster, now or after a failover.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let nodes = self
+            .instances
+            .iter()
+            .flat_map(|i| i.source.into_iter().chain(i.transport.peers().iter().map(|p| p.address)));
+        let moving = self.instances.iter().flat_map(|i| i.addresses.iter().chain(&i.excluded_addresses));
+        moving.chain(&self.fixed.addresses).map(|a| a.prefix.address).chain(nodes)
     }
 
     /// The script of this name.
