@@ -1,6 +1,6 @@
 //! What the host lacks: interfaces, programs, users. Nothing is said of what the caller cannot tell.
 
-use super::warn;
+use super::{security, warn};
 use crate::codes;
 use crate::config::{Command, Config, Script};
 use crate::env::{Env, Program};
@@ -23,12 +23,13 @@ impl<'a> Host<'a> {
         Self { env, missing_interface: missing.and_then(|d| d.span) }
     }
 
-    /// True if the program is known not to be there.
+    /// True if the program, or who is to run it, is known not to be there.
     pub(super) fn lacks(&self, command: &Command) -> bool {
         self.env.program(command.program()) == Some(Program::Missing)
+            || command.user.as_ref().is_some_and(|user| self.lacks_user(&user.user.value))
     }
 
-    fn lacks_user(&self, name: &str) -> bool {
+    pub(super) fn lacks_user(&self, name: &str) -> bool {
         self.env.user_exists(name) == Some(false)
     }
 }
@@ -66,6 +67,13 @@ fn program(script: &Script, host: &Host<'_>, out: &mut Diagnostics) {
 }
 
 fn users(config: &Config, host: &Host<'_>, out: &mut Diagnostics) {
+    let own = security::commands(config).filter_map(|command| Some((command, command.user.as_ref()?)));
+    let scripts = config.scripts.iter().filter_map(|script| Some((&script.command, script.user.as_ref()?)));
+    for (command, user) in own.chain(scripts).filter(|(_, user)| host.lacks_user(&user.user.value)) {
+        let message = format!("there is no user `{}`; the command does not run", user.user.value);
+        let compat = format!("Unable to set uid/gid for script {}", command.line.value);
+        out.push(warn(codes::BAD_SCRIPT, user.user.span, message, compat));
+    }
     if let Some(user) = &config.global.script_user {
         if host.lacks_user(&user.user.value) {
             let message =
@@ -122,6 +130,18 @@ mod tests {
         assert!(messages.contains(&"Non-existent interface specified in configuration".to_owned()));
         let dynamic = TEXT.replace("global_defs {\n", "global_defs {\n dynamic_interfaces\n");
         assert_eq!(judged(&dynamic, &host().with_interfaces(&["lo"])).0, 6);
+    }
+
+    #[test]
+    fn a_command_of_nobody_is_told_and_is_no_danger() {
+        let text = TEXT.replace("script /opt/check", "script /opt/check\n user nobody");
+        let text =
+            text.replace(" track_script { c }", " track_script { c }\n notify_master /opt/check someone");
+        let (code, messages) = judged(&text, &host());
+        assert_eq!(code, 6, "{messages:?}");
+        assert!(messages.contains(&"Unable to set uid/gid for script /opt/check".to_owned()), "{messages:?}");
+        let (code, messages) = judged(&text, &host().with_users(&[]));
+        assert_eq!(code, 5, "{messages:?}");
     }
 
     #[test]

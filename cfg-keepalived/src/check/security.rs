@@ -13,7 +13,7 @@ pub(super) fn check(config: &Config, host: &Host<'_>, out: &mut Diagnostics) {
     let runs = |c: &&Command| !c.only_readable() && !host.lacks(c);
     let instances = host.missing_interface.is_none();
     let found = [
-        (vrrp_scripts(config).filter(|_| instances).find(runs), "scripts"),
+        (vrrp_scripts(config, host).filter(|_| instances).find(runs), "scripts"),
         (check_scripts(config).find(runs), "check scripts"),
         (start_scripts(config).find(runs), "start/shutdown scripts"),
     ];
@@ -31,19 +31,25 @@ fn diagnostic(command: &Command, what: &str) -> Diagnostic {
         .note("put `enable_script_security` and `script_user USER` into `global_defs`")
 }
 
-fn vrrp_scripts(config: &Config) -> impl Iterator<Item = &Command> {
+/// Every command but those of check scripts, whose user is named elsewhere.
+pub(super) fn commands(config: &Config) -> impl Iterator<Item = &Command> {
+    notifications(config).chain(check_scripts(config)).chain(start_scripts(config))
+}
+
+fn vrrp_scripts<'a>(config: &'a Config, host: &Host<'_>) -> impl Iterator<Item = &'a Command> {
+    let user = |script: &crate::config::Script| script.user.as_ref().map(|user| user.user.value.clone());
+    let scripts = config.scripts.iter().filter(move |s| !user(s).is_some_and(|name| host.lacks_user(&name)));
+    // Without instances nothing runs.
+    let all = scripts.map(|s| &s.command).chain(notifications(config));
+    all.filter(|_| !config.instances.is_empty())
+}
+
+fn notifications(config: &Config) -> impl Iterator<Item = &Command> {
     let notify =
         config.instances.iter().map(|i| &i.notify).chain(config.sync_groups.iter().map(|g| &g.notify));
     let fifos = [&config.global.notify_fifo, &config.global.vrrp_notify_fifo];
     let fifos = fifos.into_iter().filter_map(|f| f.script.as_ref());
-    let all = config
-        .scripts
-        .iter()
-        .map(|s| &s.command)
-        .chain(notify.flat_map(crate::config::Notify::commands))
-        .chain(fifos);
-    // Without instances nothing runs.
-    all.filter(|_| !config.instances.is_empty())
+    notify.flat_map(crate::config::Notify::commands).chain(fifos)
 }
 
 fn check_scripts(config: &Config) -> impl Iterator<Item = &Command> {
