@@ -75,8 +75,24 @@ fn told_once(diagnostics: Diagnostics) -> Diagnostics {
         let known = diagnostic.span.is_some_and(|span| !seen.insert((span, diagnostic.message.clone())));
         let beside_the_point = errors && diagnostic.code == crate::codes::NO_LISTENER;
         if !known && !beside_the_point {
-            out.push(diagnostic);
+            out.push(with_advice(diagnostic));
         }
     }
     out
+}
+
+/// What cannot stay as it is says what to do: if nothing better is known, what helps against its kind.
+fn with_advice(diagnostic: Diagnostic) -> Diagnostic {
+    let told = !diagnostic.notes.is_empty() || diagnostic.suggestion.is_some();
+    let found = crate::codes::ALL.iter().find(|(code, ..)| *code == diagnostic.code);
+    // The advice of `WORD` points at a note.
+    let wanted = !told && diagnostic.severity == Severity::Error && diagnostic.code != crate::codes::WORD;
+    match found.filter(|_| wanted) {
+        Some((_, _, advice)) => {
+            let mut rest = advice.trim_end_matches('.').chars();
+            let first = rest.next().map(|c| c.to_ascii_lowercase());
+            diagnostic.note(first.into_iter().chain(rest).collect::<String>())
+        }
+        None => diagnostic,
+    }
 }

@@ -198,6 +198,10 @@ impl<'t> Checker<'t, '_> {
                 );
                 None
             }
+            // HAProxy reads what the whole process is told without looking behind the digits; a unit is meant as one.
+            None if whole_process(name) && units::size(text).is_ok() => {
+                units::size(text).ok().and_then(|size| i64::try_from(size).ok())
+            }
             None if UNCHECKED.contains(&name) => {
                 let value = units::leading(text);
                 self.push(
@@ -302,6 +306,11 @@ impl<'t> Checker<'t, '_> {
             }
         }
     }
+}
+
+/// Keywords of the global section that count something.
+fn whole_process(name: &str) -> bool {
+    name.starts_with("tune.") || matches!(name, "fd-hard-limit" | "maxcomprate" | "maxpipes" | "maxzlibmem")
 }
 
 /// ` <syntax>`, or nothing.

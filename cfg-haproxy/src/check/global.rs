@@ -211,7 +211,7 @@ impl<'t> Checker<'t, '_> {
             Some(Arg::Time) => units::time(text, Unit::Milli).ok().map(|t| t.as_millis() as u64),
             Some(Arg::Seconds) => units::time(text, Unit::Second).ok().map(|t| t.as_millis() as u64),
             Some(Arg::OneOf(choices)) => choices.iter().position(|c| *c == text).map(|i| i as u64),
-            _ => text.parse().ok(),
+            _ => text.parse().ok().or_else(|| units::size(text).ok()),
         };
         if let Some(mut value) = value {
             if stmt.keyword.name == "tune.bufsize" && value < SMALLEST_BUFFER {

@@ -7,7 +7,7 @@ use lb_core::expr::Registry;
 use lb_core::rule::cond::PREDEFINED;
 use std::fmt::Write as _;
 
-/// Everything the tables say about `name`, one paragraph for each meaning; nothing if no table knows it.
+/// Everything the tables say about `name`, one paragraph for each meaning; nothing if no table knows it. Codes of diagnostics are known, too.
 ///
 /// A name may be written as in a file (`option forwardfor`, `http-request set-header`, `timeout client`) or by its last
 /// word alone; `registry` holds the fetches and converters of this program.
@@ -49,6 +49,9 @@ pub fn explain(name: &str, registry: &Registry) -> Option<String> {
         let text = words.join(" ");
         let _ =
             write!(out, "{name}\n  predefined ACL, stands for `{text}`\n  status: full\n  manual: 7.4\n\n");
+    }
+    if let Some((code, text, advice)) = crate::codes::ALL.iter().find(|(code, ..)| code.as_str() == word) {
+        let _ = write!(out, "{}\n  diagnostic\n  {text}\n  {advice}\n\n", code.as_str());
     }
     some(out)
 }
@@ -167,6 +170,11 @@ mod tests {
         assert!(text("TRUE").contains("always_true"));
         assert!(text("%ST").contains("status"));
         assert!(text("ip.ttl").contains("refused"));
+    }
+
+    #[test]
+    fn codes_of_diagnostics_are_explained() {
+        assert!(text("H0204").contains("us, ms, s, m, h, d"), "{}", text("H0204"));
     }
 
     #[test]

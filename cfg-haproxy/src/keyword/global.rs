@@ -138,7 +138,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "run as a master with workers; better given on the command line",
     ),
     g("max-threads-per-group", &[Int(1, 1024)], "threads in one group").no_effect("threads form one group"),
-    g("mworker-max-reloads", COUNT, "reloads an old worker survives").no_effect(super::LATER),
+    g("mworker-max-reloads", COUNT, "reloads an old worker survives")
+        .no_effect("a reload starts no process; `hard-stop-after` bounds old sessions"),
     g("nbthread", &[Int(1, 1024)], "number of worker threads"),
     g("nbproc", &[Rest("number")], "number of processes")
         .translated("dropped; `nbthread` sets the number of threads"),

@@ -26,6 +26,10 @@ use std::sync::LazyLock;
 /// Why a keyword has no effect although it could have one here.
 const LATER: &str = "this version does not carry it out";
 
+/// Why what is said about name servers has no effect.
+const SYSTEM_NAMES: &str =
+    "the system's resolver is asked when the files are read, and again at every reload";
+
 /// What this program does with a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -94,7 +94,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     .negatable(),
     o(DLB, "redis-check", &[], "checks servers by Redis"),
     o(DLB, "smtpchk", &[Opt(&[Any("hello")]), Opt(&[Any("domain")])], "checks servers by SMTP"),
-    n(DFL, "socket-stats", "counts each listener").no_effect(super::LATER),
+    n(DFL, "socket-stats", "counts each listener")
+        .no_effect("proxies and servers are counted, their listeners together"),
     n(DFLB, "splice-auto", "splice when useful").no_effect(SPLICE),
     n(DFLB, "splice-request", "splice requests").no_effect(SPLICE),
     n(DFLB, "splice-response", "splice responses").no_effect(SPLICE),

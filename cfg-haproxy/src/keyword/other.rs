@@ -27,11 +27,11 @@ const fn k(
 }
 
 const fn peers(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
-    k(S::Peers, name, args, "11.2", doc).no_effect(super::LATER)
+    k(S::Peers, name, args, "11.2", doc).no_effect("each node keeps tables of its own; a reload keeps them")
 }
 
 const fn resolvers(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
-    k(S::Resolvers, name, args, "5.3.2", doc).no_effect(super::LATER)
+    k(S::Resolvers, name, args, "5.3.2", doc).no_effect(super::SYSTEM_NAMES)
 }
 
 const fn cache(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
@@ -47,7 +47,8 @@ const fn ring(name: &'static str, args: &'static [Arg], doc: &'static str) -> Ke
 }
 
 const fn forward(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
-    k(S::LogForward, name, args, "12.6", doc).no_effect(super::LATER)
+    k(S::LogForward, name, args, "12.6", doc)
+        .no_effect("messages of others are not received; send them to a log server")
 }
 
 const fn acme(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
