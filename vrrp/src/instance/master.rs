@@ -19,9 +19,15 @@ use crate::wire::{PRIORITY_OWNER, PRIORITY_STOP};
 /// second of a lower priority would make a master send hundreds of broadcasts a second.
 const RIVAL_SET_SPACING: Duration = Duration::from_secs(1);
 
-/// When a new master with a virtual hardware address shows itself again. A last answer of the old one, on its way when
-/// the new one spoke first, leads the switches back to the old port, where nobody listens until the next advert.
-const SETTLING: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(100)];
+/// The pauses after which a master with a virtual hardware address shows itself again when it is new or has heard a rival.
+/// A last answer of the other one, on its way when this one spoke, leads the switches back to the old port, where nobody
+/// listens, until the next advert.
+const SETTLING: [Duration; 4] = [
+    Duration::from_millis(20),
+    Duration::from_millis(60),
+    Duration::from_millis(120),
+    Duration::from_millis(240),
+];
 
 #[derive(Debug)]
 pub(super) struct Master {
@@ -145,7 +151,7 @@ impl Master {
             rival_set: None,
             rival_soon: None,
             extra: extra.and_then(after),
-            settling: core.spec.vmac.as_ref().map(|_| (cx.now + SETTLING[0], 0)),
+            settling: settling(core, cx.now),
             answer_at: cx.now + interval / 2,
             reassure_at: None,
             announce_at: cx.now + RIVAL_SET_SPACING,
@@ -379,6 +385,7 @@ impl Master {
 
     fn rival_burst(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
         self.announce_at = cx.now + RIVAL_SET_SPACING;
+        self.settling = settling(core, cx.now);
         core.announce(cx, core.spec.garp.lower_prio_repeat);
         let delay = core.spec.garp.lower_prio_delay;
         if !delay.is_zero() && self.delayed_set.is_none() {
@@ -435,4 +442,9 @@ impl Master {
         core.notify(cx, StateKind::Backup);
         State::Backup(Backup::after_master(core, cx, interval))
     }
+}
+
+/// When switches have to be shown a virtual hardware address once more, if there is one.
+fn settling(core: &Core, now: Instant) -> Option<(Instant, usize)> {
+    core.spec.vmac.as_ref().map(|_| (now + SETTLING[0], 0))
 }
