@@ -1,5 +1,7 @@
 //! What a check needs from the machine, asked of the caller: files, names, users.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 
@@ -56,6 +58,37 @@ impl Host<'static> {
     pub const ANY: Self = Self { files: &Any, names: &Any };
 }
 
+/// Names that are asked for once: a thousand servers may share one, and name servers that do not answer take seconds.
+pub(crate) struct AskedOnce<'a> {
+    names: &'a dyn Names,
+    known: RefCell<HashMap<String, Option<IpAddr>>>,
+}
+
+impl<'a> AskedOnce<'a> {
+    pub(crate) fn new(names: &'a dyn Names) -> Self {
+        Self { names, known: RefCell::default() }
+    }
+}
+
+impl Names for AskedOnce<'_> {
+    fn resolve(&self, name: &str) -> Option<IpAddr> {
+        if let Some(address) = self.known.borrow().get(name) {
+            return *address;
+        }
+        let address = self.names.resolve(name);
+        self.known.borrow_mut().insert(name.to_owned(), address);
+        address
+    }
+
+    fn user(&self, name: &str) -> bool {
+        self.names.user(name)
+    }
+
+    fn group(&self, name: &str) -> bool {
+        self.names.group(name)
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Any;
 
@@ -81,5 +114,40 @@ impl Names for Any {
 
     fn group(&self, _name: &str) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    struct Counting(Cell<u32>);
+
+    impl Names for Counting {
+        fn resolve(&self, _name: &str) -> Option<IpAddr> {
+            self.0.set(self.0.get() + 1);
+            None
+        }
+
+        fn user(&self, _name: &str) -> bool {
+            true
+        }
+
+        fn group(&self, _name: &str) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_name_that_many_servers_share_is_looked_up_once() {
+        let servers: String = (0..9).map(|n| format!(" server s{n} app.example:80 check\n")).collect();
+        let text = format!("listen a\n bind :80\n option external-check\n{servers}");
+        let names = Counting(Cell::new(0));
+        let host = Host { names: &names, ..Host::ANY };
+        let registry = lb_core::expr::Registry::builtin();
+        let sources = [crate::Source::new("a.cfg", &text)];
+        crate::load(&sources, &crate::NoEnv, &crate::Facts::default(), host, &registry);
+        assert_eq!(names.0.get(), 1);
     }
 }

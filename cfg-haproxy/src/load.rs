@@ -2,7 +2,7 @@
 
 use crate::check::check;
 use crate::env::{Env, Facts};
-use crate::host::Host;
+use crate::host::{AskedOnce, Host};
 use crate::lower::{Origins, lower};
 use crate::parse::{Source, parse};
 use crate::tree::Tree;
@@ -53,6 +53,8 @@ pub fn load(
     host: Host<'_>,
     registry: &Registry,
 ) -> Loaded {
+    let names = AskedOnce::new(host.names);
+    let host = Host { names: &names, ..host };
     let (tree, mut diagnostics) = parse(sources, env, facts);
     let (config, found) = check(&tree, host);
     diagnostics.append(found);

@@ -13,7 +13,7 @@ use crate::check::check;
 use crate::codes;
 use crate::config::{Bind, Config, Proxy, ProxyMode, Server};
 use crate::env::{Env, Facts};
-use crate::host::Host;
+use crate::host::{AskedOnce, Host};
 use crate::lower::lower;
 use crate::parse::{Source, parse};
 use crate::section::SectionKind;
@@ -66,6 +66,8 @@ pub fn migrate(
     host: Host<'_>,
     registry: &Registry,
 ) -> Migration {
+    let names = AskedOnce::new(host.names);
+    let host = Host { names: &names, ..host };
     let (tree, mut diagnostics) = parse(sources, env, facts);
     let (config, found) = check(&tree, host);
     diagnostics.append(found);
