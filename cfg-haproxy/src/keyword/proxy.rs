@@ -105,7 +105,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFLB, "log", &[Free("global | <target> [len <n>] [format <f>] [sample <ranges>:<n>] [profile <p>] <facility> [<max> [<min>]]")],
         "where messages are sent").negatable(),
     k(DFL, "log-format", &[Any("format")], "what is logged"),
-    k(DFL, "log-format-sd", &[Any("format")], "structured data of RFC 5424 messages").no_effect(super::LATER),
+    k(DFL, "log-format-sd", &[Any("format")], "structured data of RFC 5424 messages"),
     k(DFLB, "log-tag", &[Any("tag")], "program name in messages"),
     k(DFL, "log-steps", &[Any("steps")], "at which steps a session is logged").no_effect(super::LATER),
     k(DLB, "max-keep-alive-queue", &[Int(-1, MAX)], "queue length at which a kept connection is left").no_effect(super::LATER),

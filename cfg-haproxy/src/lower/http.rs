@@ -218,7 +218,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             let condition = self.condition(line.cond.as_ref(), making.acls, &owner);
             let action = self.http_action(making, line, set);
             if let (Ok(condition), Some(action)) = (condition, action) {
-                out.push(Rule::new(action, condition));
+                out.push(Rule::new(action, condition).at(self.place(line.words[0].span)));
             }
         }
         out

@@ -41,8 +41,11 @@ pub(super) fn target<'t>(lowerer: &mut Lowerer<'_, 't, '_, '_>, line: &LogLine<'
     target.max_level = line.level.unwrap_or(Severity::Debug);
     target.min_level = line.min_level.unwrap_or(Severity::Emerg);
     target.length = line.length.map_or(target.length, |n| n as usize);
-    if let Some(format) = line.format {
-        target.format = log_format(format);
+    match line.format {
+        Some(format) => target.format = log_format(format),
+        // A host name that is to be sent needs a format with a place for it.
+        None if lowerer.config.global.send_hostname.is_some() => target.format = LogFormat::Rfc3164,
+        None => {}
     }
     if let Some((ranges, size)) = &line.sample {
         target.sample = Some(ranges.iter().map(|(from, to)| SampleRange { from: *from, to: *to }).collect());

@@ -25,6 +25,7 @@ use crate::host::Host;
 use crate::tree::Tree;
 use lb_core::diag::{Code, Diagnostic, Diagnostics, Span};
 use lb_core::expr::Registry;
+use lb_core::rule::Place;
 use lb_core::spec::{Origin, Spec};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -129,6 +130,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     /// `text` as a shared string; equal texts share one.
     fn shared(&mut self, text: &'t str) -> Arc<str> {
         Arc::clone(self.texts.entry(text).or_insert_with(|| Arc::from(text)))
+    }
+
+    /// The place of a rule.
+    fn place(&mut self, span: Span) -> Option<Arc<Place>> {
+        let tree = self.tree;
+        let (file, position) = tree.sources().locate(span)?;
+        Some(Arc::new(Place { file: self.shared(file), line: position.line }))
     }
 
     fn origin(&mut self, span: Span) -> Origin {

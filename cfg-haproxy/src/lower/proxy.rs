@@ -117,6 +117,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             .as_ref()
             .and_then(|f| self.log_text(f.value, "error-log-format"))
             .map(Arc::new);
+        spec.log.structured_format = settings
+            .log_format_sd
+            .as_ref()
+            .and_then(|f| self.log_text(f.value, "log-format-sd"))
+            .map(Arc::new);
         spec.client_keepalive = making.on("clitcpka");
         spec.server_keepalive = making.on("srvtcpka");
         spec.nolinger = making.on("nolinger");
@@ -178,7 +183,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             let owner = format!("{} {}", set_name(set), line.action.name);
             let Ok(condition) = self.condition(line.cond.as_ref(), making.acls, &owner) else { continue };
             if let Some(action) = self.tcp_action(making, line, set) {
-                out.push(rule::Rule::new(action, condition));
+                out.push(rule::Rule::new(action, condition).at(self.place(line.words[0].span)));
             }
         }
         out

@@ -9,9 +9,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Largest frame offered and accepted: a buffer less the length in front.
-const MAX_FRAME: u64 = 16_380;
-const MIN_FRAME: u64 = 256;
+/// Largest frames that are accepted; the highest is offered: a buffer less the length in front.
+const FRAMES: std::ops::RangeInclusive<u64> = 256..=16_380;
 
 const HAPROXY_HELLO: u8 = 1;
 const AGENT_HELLO: u8 = 101;
@@ -132,7 +131,7 @@ fn judge(received: &[u8]) -> Answer {
         && u32::from_be_bytes([f0, f1, f2, f3]) == FIN
         && (stream, frame) == (0, 0);
     let length = u64::from(u32::from_be_bytes([l0, l1, l2, l3]));
-    if !whole || !(7..=MAX_FRAME).contains(&length) {
+    if !whole || !(7..=*FRAMES.end()).contains(&length) {
         return invalid;
     }
     let Some(body) = rest.get(..length as usize - 7) else { return Answer::Unfinished };
@@ -155,7 +154,7 @@ fn hello(items: &HashMap<&[u8], Value<'_>>) -> Result<(), Refusal> {
     }
     match items.get(&b"max-frame-size"[..]) {
         None => return Err(Refusal::NoFrameSize),
-        Some(Value::Number(MIN_FRAME..=MAX_FRAME)) => {}
+        Some(Value::Number(size)) if FRAMES.contains(size) => {}
         Some(Value::Number(_)) => return Err(Refusal::BadFrameSize),
         Some(_) => return Err(Refusal::Invalid),
     }

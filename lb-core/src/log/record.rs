@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::termination::Termination;
+use super::termination::{Cause, Termination};
 use crate::expr::ProxyRef;
 
 /// What a driver knows about a stream when a line is written. Everything is borrowed or small,
@@ -245,6 +245,15 @@ impl Origin {
 }
 
 impl Record<'_> {
+    /// Whether the line tells of something that went wrong, as `option dontlog-normal` and `option log-separate-errors`
+    /// see it: an abnormal end, an attempt that had to be repeated, or an answer that is a server's error.
+    pub fn is_error(&self) -> bool {
+        !self.termination.is_normal()
+            || self.redispatched
+            || (self.termination.cause == Cause::Normal && self.retries > 0)
+            || (self.http_mode && self.status >= 500)
+    }
+
     /// Nothing known.
     pub const EMPTY: Self = Self {
         client: None,
@@ -266,7 +275,7 @@ impl Record<'_> {
         bytes_read: 0,
         bytes_uploaded: 0,
         termination: Termination {
-            cause: super::Cause::Normal,
+            cause: Cause::Normal,
             phase: super::Phase::Done,
             cookie_request: b'-',
             cookie_response: b'-',

@@ -268,6 +268,16 @@ impl Core {
             || census.active == 0 && (self.def.all_backups || census.first_backup == Some(server))
     }
 
+    /// The position of a request that waits, or was decided on and does not know yet.
+    pub(super) fn position(&mut self, number: u32) -> u64 {
+        let waits_for = match &self.room.entry(number).fate {
+            Fate::Waiting(server) => server.as_ref().and_then(|server| server.id()),
+            Fate::Granted(_) | Fate::Evicted => return 0,
+        };
+        let queue = waits_for.map_or(&self.queue, |id| &self.slots[id.index()].queue);
+        self.room.position(queue, number)
+    }
+
     /// A request gave up waiting, or gave back a slot it never used. Returns the server whose slot is free again.
     pub(super) fn abandon(&mut self, totals: &Totals, number: u32) -> Option<Arc<ServerCell>> {
         let fate = std::mem::replace(&mut self.room.entry(number).fate, Fate::Evicted);

@@ -98,9 +98,10 @@ impl Ticket {
     }
 
     /// The position in the queue, as the log's `%sq` and `%bq` count it: 1 plus the number of requests that were served
-    /// from the same queue between arrival and decision. 0 before the decision.
-    pub const fn position(&self) -> u64 {
-        self.position
+    /// from the same queue between arrival and decision, or now.
+    pub fn position(&self) -> u64 {
+        let Some(number) = self.number else { return self.position };
+        self.pool.lock().position(number)
     }
 
     fn poll_with(&mut self, context: Option<&Context<'_>>) -> Poll<Outcome> {

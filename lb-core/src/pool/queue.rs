@@ -123,6 +123,12 @@ impl WaitingRoom {
         evicted
     }
 
+    /// The position of a request: 1 plus those served from its queue since it came.
+    pub(super) fn position(&self, queue: &Queue, number: u32) -> u64 {
+        let entry = self.entries[number as usize].as_ref();
+        entry.map_or(0, |entry| queue.served - entry.position + 1)
+    }
+
     /// Takes a waiting request out of its queue because it gave up.
     pub(super) fn withdraw(&mut self, queue: &mut Queue, number: u32) {
         queue.remove(self.entry(number).rank);
@@ -167,6 +173,7 @@ mod tests {
         let mut queue = Queue::default();
         let cell = Arc::new(ServerCell::for_test("s"));
         let numbers: Vec<_> = (0..3).map(|at| room.enter(&mut queue, None, 0, at)).collect();
+        assert_eq!(room.position(&queue, numbers[2]), 1);
         room.withdraw(&mut queue, numbers[1]);
         for number in [numbers[0], numbers[2]] {
             room.grant(&mut queue, number, Arc::clone(&cell));

@@ -19,14 +19,17 @@ pub enum Parsed<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Invalid {
-    /// They begin like neither form.
+    /// They begin like neither form, or like one of a version that is not known.
     #[error("no PROXY header")]
     Signature,
     /// The text line is too long or malformed.
     #[error("malformed PROXY line")]
     Line,
-    /// An unknown version or command of the binary form.
-    #[error("unknown version or command")]
+    /// The text line is about a transport that is not known.
+    #[error("unknown transport")]
+    Family,
+    /// An unknown command of the binary form.
+    #[error("unknown command")]
     Command,
     /// The binary addresses do not fit the announced length.
     #[error("addresses exceed the header")]
@@ -114,6 +117,7 @@ fn line(bytes: &[u8]) -> Parsed<'_> {
     let address = |host, port: Option<&str>| Some(SocketAddr::new(ip(host)?, port?.parse().ok()?));
     match (address(from, from_port), address(to, to_port), words.next()) {
         (Some(source), Some(destination), None) => header(Some(source), Some(destination)),
+        _ if !matches!(family, Some("TCP4" | "TCP6")) => Parsed::Invalid(Invalid::Family),
         _ => Parsed::Invalid(Invalid::Line),
     }
 }
@@ -124,6 +128,7 @@ fn binary(bytes: &[u8]) -> Parsed<'_> {
     let local = match head[0] {
         0x20 => true,
         0x21 => false,
+        other if other >> 4 != 2 => return Parsed::Invalid(Invalid::Signature),
         _ => return Parsed::Invalid(Invalid::Command),
     };
     let Some(body) = bytes.get(16..length) else { return Parsed::Incomplete };
@@ -196,7 +201,10 @@ mod tests {
         assert_eq!(parse(&[b"PROXY ".to_vec(), vec![b'x'; 200]].concat()), Parsed::Invalid(Invalid::Line));
         let mut bytes = SIGNATURE.to_vec();
         bytes.extend_from_slice(&[0x31, 0x11, 0, 0]);
+        assert_eq!(parse(&bytes), Parsed::Invalid(Invalid::Signature));
+        bytes[12] = 0x25;
         assert_eq!(parse(&bytes), Parsed::Invalid(Invalid::Command));
+        assert_eq!(parse(b"PROXY UDP4 1.2.3.4 5.6.7.8 1 2\r\n"), Parsed::Invalid(Invalid::Family));
         bytes[12] = 0x21;
         assert_eq!(parse(&bytes), Parsed::Invalid(Invalid::Length));
     }

@@ -6,6 +6,7 @@ use super::sessions::Entry;
 use super::{Stream, Timers, Worker};
 use crate::engine::{ProxyPlan, state::ListenerState};
 use crate::expr::{Now, VarScope};
+use crate::rule::Place;
 use crate::spec::{ListenerSpec, ProtocolSpec};
 use crate::stick::{Event, Slots, Tracked};
 use std::future::Future;
@@ -135,6 +136,8 @@ pub struct Notes {
     connection_source: Option<SocketAddr>,
     /// The destination of the connection itself, where that of the session is another one.
     connection_destination: Option<SocketAddr>,
+    /// The last rule that ended a ruleset.
+    pub(super) last_rule: Option<Arc<Place>>,
     /// A rule asked for a PROXY header.
     pub(super) expects_proxy: bool,
     /// The PROXY header, if there was one.

@@ -37,6 +37,8 @@ pub struct SessionFacts<'a> {
     pub response: Option<Peek<'a>>,
     /// Which of them is looked at.
     pub direction: Direction,
+    /// Number and name of what made the client's connection fail.
+    pub(super) failure: Option<(u8, &'static str)>,
     /// What rules did with the stream in TCP mode.
     pub(super) passage: Option<&'a Passage>,
 }
@@ -56,6 +58,7 @@ impl<'a> SessionFacts<'a> {
             request: None,
             response: None,
             direction: Direction::Request,
+            failure: None,
             passage: None,
         }
     }
@@ -169,6 +172,19 @@ impl Facts for SessionFacts<'_> {
         match fact {
             StreamFact::PriorityClass => self.passage.map(|p| Sample::Int(p.class.into())),
             StreamFact::PriorityOffset => self.passage.map(|p| Sample::Int(p.offset.into())),
+            StreamFact::ConnectionError(Side::Client) if self.failure.is_some() => {
+                self.failure.map(|(code, _)| Sample::Int(code.into()))
+            }
+            StreamFact::ConnectionErrorName(Side::Client) if self.failure.is_some() => {
+                self.failure.map(|(_, name)| Sample::Str(name.as_bytes()))
+            }
+            StreamFact::ConnectionErrorText(Side::Client) if self.failure.is_some() => {
+                self.record.and_then(|record| record.error).map(|words| Sample::Str(words.as_bytes()))
+            }
+            StreamFact::LastRuleFile | StreamFact::LastRuleLine => {
+                let last = self.passage.and_then(|passage| passage.last_rule.as_ref());
+                last.map_or_else(|| self.session.fact(fact), |place| place.fact(fact))
+            }
             _ => self.session.fact(fact).or_else(|| {
                 connection_fact(fact, self.session.proxied(), |side| match side {
                     Side::Client => self.client,
@@ -189,6 +205,9 @@ impl Session {
             StreamFact::DefaultBackend => {
                 let name = self.frontend().spec.default_backend.as_ref()?;
                 Some(Sample::Str(name.as_str().as_bytes()))
+            }
+            StreamFact::LastRuleFile | StreamFact::LastRuleLine => {
+                self.notes()?.last_rule.as_ref()?.fact(fact)
             }
             StreamFact::Thread => i64::try_from(self.worker.id()).ok().map(Sample::Int),
             _ => None,
@@ -223,6 +242,10 @@ pub fn connection_fact<'a>(
     };
     let number = |number: u32| Some(Sample::Int(i64::from(number)));
     match fact {
+        // A connection that carries a session has no error.
+        StreamFact::ConnectionError(side) => stream(side).map(|_| Sample::Int(0)),
+        StreamFact::ConnectionErrorText(side) => stream(side).map(|_| Sample::Str(b"Success")),
+        StreamFact::ConnectionErrorName(side) => stream(side).map(|_| Sample::Str(b"")),
         StreamFact::ReceivedProxy => Some(Sample::Bool(proxied.is_some())),
         StreamFact::ProxyAuthority => field(tlv::AUTHORITY).map(Sample::Str),
         StreamFact::ProxyUniqueId => field(tlv::UNIQUE_ID).map(Sample::Bin),

@@ -4,7 +4,7 @@ use super::Stream;
 use super::connection::{Connection, ProxyInfo, Session, Stamp};
 use super::facts::SessionFacts;
 use super::rules::{Scene, Verdict};
-use crate::expr::{Arena, Env, ProxyRef};
+use crate::expr::{Arena, Env};
 use crate::log::{Origin, Record, Timers};
 use crate::proxyproto::{Invalid, Parsed, parse};
 use crate::stick::{Event, Slots};
@@ -86,18 +86,20 @@ fn expects_proxy(session: &Session) -> bool {
 /// Why the handshakes of a connection failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Failure {
+    /// Number and name, as `fc_err` and `fc_err_name` tell them.
+    code: (u8, &'static str),
     words: &'static str,
     /// The client left without a word, which `option dontlognull` keeps out of the logs.
     null: bool,
 }
 
 impl Failure {
-    const fn new(words: &'static str) -> Self {
-        Self { words, null: false }
+    const fn new(code: u8, name: &'static str, words: &'static str) -> Self {
+        Self { code: (code, name), words, null: false }
     }
 
-    const fn null(words: &'static str) -> Self {
-        Self { words, null: true }
+    const fn null(code: u8, name: &'static str, words: &'static str) -> Self {
+        Self { code: (code, name), words, null: true }
     }
 }
 
@@ -114,9 +116,9 @@ async fn shake(connection: Connection) -> Option<Connection> {
         Some(Ok(stream)) => return Some(Connection { stream, session }),
         Some(Err(failure)) => failure,
         None if expects_proxy(&session) && session.notes().is_none_or(|notes| notes.proxied.is_none()) => {
-            Failure::new("Timeout while waiting for PROXY protocol header")
+            Failure::new(13, "PRX_TIMEOUT", "Timeout while waiting for PROXY protocol header")
         }
-        None => Failure::new("Timeout during SSL handshake"),
+        None => Failure::new(26, "SSL_TIMEOUT", "Timeout during SSL handshake"),
     };
     frontend.state.front.counters.of(session.worker.id()).request_errors.inc();
     if !(failure.null && frontend.spec.log.dontlognull) {
@@ -127,29 +129,20 @@ async fn shake(connection: Connection) -> Option<Connection> {
 
 /// Writes the line of a connection that ended before its protocol began.
 fn log(session: &Session, failure: Failure) {
-    let (front, listener) = (session.frontend(), session.listener());
-    let logger = session.generation().logger(front.index);
+    let logger = session.generation().logger(session.proxy());
     if !logger.is_enabled() {
         return;
     }
     let spent = Stamp::now().instant.duration_since(session.accepted().instant);
     let spent = i64::try_from(spent.as_millis()).unwrap_or(i64::MAX);
     let mut facts = SessionFacts::new(session, None);
+    facts.failure = Some(failure.code);
     facts.record = Some(Record {
-        client: session.peer,
         frontend_addr: facts.local,
-        unix: session.peer.is_none(),
-        frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
-        listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
-        tls: listener.spec.tls.is_some(),
-        accept_date: session.accepted().date,
-        request_date: session.accepted().date,
         timers: Timers { handshake: spent, total: spent, user: spent, ..Timers::UNKNOWN },
-        process_connections: session.process_connections() as u64,
-        frontend_connections: front.state.front.sessions.level().cur,
         origin: Origin::SessionError,
         error: Some(failure.words),
-        ..Record::EMPTY
+        ..super::tcp_log::begun(session)
     });
     let arena = Arena::new();
     logger.failure(session.worker.id(), &Env::new(&facts, facts.vars(), &arena));
@@ -171,11 +164,13 @@ async fn steps(mut stream: Stream, session: &mut Session) -> Result<Stream, Fail
 #[cfg(feature = "tls")]
 fn insecure(error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => Failure::null("Connection closed during SSL handshake"),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-            Failure::null("Connection error during SSL handshake")
+        io::ErrorKind::UnexpectedEof => {
+            Failure::null(24, "SSL_EMPTY", "Connection closed during SSL handshake")
         }
-        _ => Failure::new("SSL handshake failure"),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            Failure::null(25, "SSL_ABORT", "Connection error during SSL handshake")
+        }
+        _ => Failure::new(34, "SSL_HANDSHAKE", "SSL handshake failure"),
     }
 }
 
@@ -196,13 +191,23 @@ async fn proxy_header(stream: &mut Stream, session: &mut Session) -> Result<(), 
                 match got {
                     Ok(0) if start == 0 => {
                         return Err(Failure::null(
+                            11,
+                            "PRX_EMPTY",
                             "Connection closed while waiting for PROXY protocol header",
                         ));
                     }
-                    Ok(0) => return Err(Failure::new("Truncated PROXY protocol header received")),
+                    Ok(0) => {
+                        return Err(Failure::new(
+                            14,
+                            "PRX_TRUNCATED",
+                            "Truncated PROXY protocol header received",
+                        ));
+                    }
                     Ok(_) => continue,
                     Err(_) => {
                         return Err(Failure::null(
+                            12,
+                            "PRX_ABORT",
                             "Connection error while waiting for PROXY protocol header",
                         ));
                     }
@@ -221,11 +226,17 @@ async fn proxy_header(stream: &mut Stream, session: &mut Session) -> Result<(), 
 
 /// What is said of bytes that are not a header.
 const fn not_a_header(invalid: Invalid) -> Failure {
-    Failure::new(match invalid {
-        Invalid::Signature => "Received something which does not look like a PROXY protocol header",
-        Invalid::Command => "Received an unhandled protocol in the PROXY protocol header",
-        _ => "Received an invalid PROXY protocol header",
-    })
+    match invalid {
+        Invalid::Signature => Failure::new(
+            15,
+            "PRX_NOT_HDR",
+            "Received something which does not look like a PROXY protocol header",
+        ),
+        Invalid::Family => {
+            Failure::new(17, "PRX_BAD_PROTO", "Received an unhandled protocol in the PROXY protocol header")
+        }
+        _ => Failure::new(16, "PRX_BAD_HDR", "Received an invalid PROXY protocol header"),
+    }
 }
 
 /// How many bytes may be read without reading past the header.

@@ -5,8 +5,8 @@ use crate::engine::{Plan, ProxyPlan};
 use crate::expr::{Arena, Env, Facts, Vars};
 use crate::health::{EventLevel, HealthEvent};
 use crate::log::syslog::Header;
-use crate::log::{Record, Template, Termination, write_accept_line, write_error_line};
-use crate::spec::{LogDestination, LogTarget, SampleRange, Severity};
+use crate::log::{Record, Template, write_accept_line, write_error_line};
+use crate::spec::{LogDestination, LogFormat, LogTarget, SampleRange, Severity};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -64,6 +64,8 @@ pub struct ProxyLogger {
     pid: u32,
     template: Option<Arc<Template>>,
     error_template: Option<Arc<Template>>,
+    /// Structured data, where a target's lines have a place for it.
+    structured: Option<Arc<Template>>,
     dontlog_normal: bool,
     separate_errors: bool,
 }
@@ -92,6 +94,7 @@ impl ProxyLogger {
             pid: std::process::id(),
             template: proxy.spec.log.format.clone(),
             error_template: proxy.spec.log.error_format.clone(),
+            structured: proxy.spec.log.structured_format.clone(),
             dontlog_normal: proxy.spec.log.dontlog_normal,
             separate_errors: proxy.spec.log.separate_errors,
         }
@@ -102,33 +105,38 @@ impl ProxyLogger {
         !self.targets.is_empty()
     }
 
-    /// Whether a session that ended like this is logged at all.
-    pub fn wants(&self, termination: &Termination) -> bool {
-        self.is_enabled() && !(self.dontlog_normal && termination.is_normal())
+    /// The severity of the line of a session or request; `None` if it is not to be written (`option dontlog-normal`).
+    fn severity(&self, record: &Record<'_>) -> Option<Severity> {
+        match record.is_error() {
+            true if self.separate_errors => Some(Severity::Err),
+            false if self.dontlog_normal => None,
+            _ => Some(Severity::Info),
+        }
     }
 
     /// Writes the line of a session or request, in the proxy's format or the default one. `facts` must know the
     /// [`record`](Facts::record).
     pub fn traffic(&self, worker: usize, facts: &dyn Facts) {
         let Some(record) = facts.record() else { return };
-        let failed = self.separate_errors && !record.termination.is_normal();
-        let severity = if failed { Severity::Err } else { Severity::Info };
-        self.traffic_at(worker, severity, facts, &record);
+        if let Some(severity) = self.severity(&record) {
+            self.traffic_at(worker, severity, facts, &record);
+        }
     }
 
     /// The same in an environment of the caller, so that the line can print variables; with another severity than usual
     /// if there is one (`http-request set-log-level`).
     pub fn traffic_in(&self, worker: usize, severity: Option<Severity>, env: &Env<'_>) {
         let Some(record) = env.facts.record() else { return };
-        let failed = self.separate_errors && !record.termination.is_normal();
-        let usual = if failed { Severity::Err } else { Severity::Info };
+        let Some(usual) = self.severity(&record) else { return };
         SCRATCH.with_borrow_mut(|(message, line)| {
             message.clear();
             match &self.template {
                 Some(template) => template.write(env, message),
                 None => write_accept_line(&record, message),
             }
-            self.write(worker, severity.unwrap_or(usual), env.facts.now().date, message, line);
+            let structured = self.structured_data(env);
+            let severity = severity.unwrap_or(usual);
+            self.write(worker, severity, env.facts.now().date, (message, structured.as_deref()), line);
         });
     }
 
@@ -144,8 +152,18 @@ impl ProxyLogger {
                 }
                 None => write_accept_line(record, message),
             }
-            self.write(worker, severity, Stamp::now().date, message, line);
+            self.write(worker, severity, Stamp::now().date, (message, None), line);
         });
+    }
+
+    /// The structured data of a line, if any target wants it.
+    fn structured_data(&self, env: &Env<'_>) -> Option<Vec<u8>> {
+        let template = self.structured.as_ref()?;
+        self.targets.iter().any(|target| target.spec.format == LogFormat::Rfc5424).then(|| {
+            let mut data = Vec::new();
+            template.write(env, &mut data);
+            data
+        })
     }
 
     /// Writes the line of a connection that failed before its protocol began. `env` must know the
@@ -159,7 +177,8 @@ impl ProxyLogger {
                 Some(template) => template.write(env, message),
                 None => write_error_line(&record, env, message),
             }
-            self.write(worker, severity, env.facts.now().date, message, line);
+            let structured = self.structured_data(env);
+            self.write(worker, severity, env.facts.now().date, (message, structured.as_deref()), line);
         });
     }
 
@@ -176,10 +195,17 @@ impl ProxyLogger {
     /// Writes any message.
     pub fn message(&self, worker: usize, severity: Severity, message: &[u8]) {
         let mut line = Vec::new();
-        self.write(worker, severity, Stamp::now().date, message, &mut line);
+        self.write(worker, severity, Stamp::now().date, (message, None), &mut line);
     }
 
-    fn write(&self, worker: usize, severity: Severity, date: Duration, message: &[u8], line: &mut Vec<u8>) {
+    fn write(
+        &self,
+        worker: usize,
+        severity: Severity,
+        date: Duration,
+        (message, structured): (&[u8], Option<&[u8]>),
+        line: &mut Vec<u8>,
+    ) {
         for target in &self.targets {
             let spec = &target.spec;
             if severity > spec.max_level || !target.samples() {
@@ -195,7 +221,7 @@ impl ProxyLogger {
                 tag: &self.tag,
                 pid: Some(self.pid),
                 message_id: None,
-                structured: None,
+                structured,
             };
             line.clear();
             header.write_line(message, spec.length, line);

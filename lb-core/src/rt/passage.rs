@@ -2,9 +2,11 @@
 
 use crate::expr::VarScope;
 use crate::log::Capture;
+use crate::rule::Place;
 use crate::spec::Severity;
 use crate::stick::{Pending, Slots};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Everything that the content rules of a session leave behind. Sessions of proxies without such rules have none.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub(super) struct Passage {
     pub(super) class: i16,
     /// Place in queues within the class, in milliseconds.
     pub(super) offset: i32,
+    /// The last rule that ended a ruleset.
+    pub(super) last_rule: Option<Arc<Place>>,
     /// Captured values.
     pub(super) captures: Vec<Capture>,
     /// Keys under which the server is to be remembered.

@@ -11,7 +11,7 @@ use crate::engine::ProxyPlan;
 use crate::expr::{Arena, Direction, Env, Facts, Peek, ProxyRef, ServerRef};
 use crate::log::Capture;
 use crate::rule::tcp::{Outcome, TcpAction};
-use crate::rule::{Next, RuleSet};
+use crate::rule::{Next, Place, RuleSet};
 use crate::spec::Severity;
 use crate::stick::{Key, SharedTable};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -119,11 +119,27 @@ impl<'a> Scene<'a> {
                 step(action, &mut env, owner)
             };
             match step {
-                Step::End(verdict) => return verdict,
+                Step::End(verdict) => {
+                    if verdict != Verdict::Wait
+                        && let Some(place) = &rules.rules()[from - 1].place
+                    {
+                        self.note(place);
+                    }
+                    return verdict;
+                }
                 Step::Pause(time) => return Verdict::Pause(from, time),
                 step => self.take(step),
             }
         }
+    }
+
+    /// Remembers the rule that ended a ruleset.
+    fn note(&mut self, place: &Arc<Place>) {
+        let last = match &mut self.passage {
+            Some(passage) => &mut passage.last_rule,
+            None => &mut self.session.notes_mut().last_rule,
+        };
+        *last = Some(Arc::clone(place));
     }
 
     fn take(&mut self, step: Step) {

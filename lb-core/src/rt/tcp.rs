@@ -109,6 +109,7 @@ async fn serve(mut client: Stream, mut session: Session) {
     if end.leave == Leave::Usual && matches!(end.phase, Phase::Connect | Phase::Queue) {
         // Closing on bytes nobody has read would reset the connection instead of ending it.
         live.inbox.receive_now(live.client).await;
+        end.bytes.0 = live.inbox.peek().bytes.len() as u64;
     }
     let passage = live.passage.take();
     finish(client, &mut session, passage, &end);

@@ -71,7 +71,7 @@ pub(super) fn write(session: &Session, client: &Stream, passage: Option<&Passage
     };
     let logger = session.generation().logger(front.index);
     let record = record(session, passage, end);
-    if !logger.wants(&record.termination) {
+    if !logger.is_enabled() {
         return;
     }
     let mut facts = SessionFacts::new(session, Some(client));
@@ -88,29 +88,37 @@ pub(super) fn write(session: &Session, client: &Stream, passage: Option<&Passage
     logger.traffic_in(session.worker.id(), severity, &Env::new(&facts, facts.vars(), &arena));
 }
 
+/// What is known of every connection, from its beginning on.
+pub(super) fn begun(session: &Session) -> Record<'_> {
+    let (front, listener) = (session.frontend(), session.listener());
+    Record {
+        client: session.peer,
+        unix: session.peer.is_none(),
+        frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
+        listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
+        tls: listener.spec.tls.is_some(),
+        accept_date: session.accepted().date,
+        request_date: session.accepted().date,
+        process_connections: session.process_connections() as u64,
+        frontend_connections: front.state.front.sessions.level().cur,
+        ..Record::EMPTY
+    }
+}
+
 /// What the line prints.
 fn record<'a>(session: &'a Session, passage: Option<&'a Passage>, end: &'a End<'_>) -> Record<'a> {
-    let (front, listener) = (session.frontend(), session.listener());
     let captures = passage.map_or(&[][..], |passage| &passage.captures);
     Record {
         client: passage.and_then(|passage| passage.source).or(session.peer),
         frontend_addr: end.local,
         backend_addr: end.backend_addr,
         server_addr: end.server_addr,
-        unix: session.peer.is_none(),
-        frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
-        listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
-        tls: listener.spec.tls.is_some(),
         backend: end.backend.map(|b| ProxyRef { name: b.spec.name.as_str(), id: b.spec.id }),
         server: end.trace.server.as_ref().map(|s| s.spec.name.as_str()),
-        accept_date: session.accepted().date,
-        request_date: session.accepted().date,
         timers: timers(session, end),
         bytes_read: end.bytes.1,
         bytes_uploaded: end.bytes.0,
         termination: Termination { cause: end.cause, phase: end.phase, ..Termination::default() },
-        process_connections: session.process_connections() as u64,
-        frontend_connections: front.state.front.sessions.level().cur,
         backend_connections: end.backend.map_or(0, |b| u64::from(b.pool.sessions())),
         server_connections: end.server_connections,
         retries: end.trace.retries,
@@ -120,7 +128,7 @@ fn record<'a>(session: &'a Session, passage: Option<&'a Passage>, end: &'a End<'
         origin: Origin::Close,
         http: (!captures.is_empty())
             .then_some(HttpRecord { request_captures: captures, ..HttpRecord::EMPTY }),
-        ..Record::EMPTY
+        ..begun(session)
     }
 }
 

@@ -9,7 +9,39 @@ pub mod tcp;
 
 use cond::{Answer, Condition};
 
-use crate::expr::Env;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::expr::{Env, Sample, StreamFact};
+
+/// Where a rule is written, for `last_rule_file` and `last_rule_line`.
+#[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Place {
+    /// Name of the file as it was given.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+}
+
+/// The same for all: a rule that moved within its file is the same rule, and specifications are compared by what they
+/// print.
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Place")
+    }
+}
+
+impl Place {
+    /// What the fetches tell of it.
+    pub fn fact(&self, fact: StreamFact) -> Option<Sample<'_>> {
+        match fact {
+            StreamFact::LastRuleFile => Some(Sample::Str(self.file.as_bytes())),
+            StreamFact::LastRuleLine => Some(Sample::Int(self.line.into())),
+            _ => None,
+        }
+    }
+}
 
 /// One action and when it applies.
 #[derive(Clone, Debug)]
@@ -19,12 +51,21 @@ pub struct Rule<A> {
     pub condition: Option<Condition>,
     /// What.
     pub action: A,
+    /// Where it is written, if anybody is to be told.
+    pub place: Option<Arc<Place>>,
 }
 
 impl<A> Rule<A> {
     /// A rule.
     pub const fn new(action: A, condition: Option<Condition>) -> Self {
-        Self { condition, action }
+        Self { condition, action, place: None }
+    }
+
+    /// The same rule, written at this place.
+    #[must_use]
+    pub fn at(mut self, place: Option<Arc<Place>>) -> Self {
+        self.place = place;
+        self
     }
 
     /// Whether the rule applies.

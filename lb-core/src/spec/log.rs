@@ -157,6 +157,8 @@ pub struct ProxyLog {
     pub asap: bool,
     /// Format of traffic lines; `None` is the default one ("Connect from").
     pub format: Option<Arc<Template>>,
+    /// Format of the structured data of RFC 5424 lines; `None` has none.
+    pub structured_format: Option<Arc<Template>>,
     /// Format of lines about connections that failed before a session; `None` is the default.
     pub error_format: Option<Arc<Template>>,
 }

@@ -139,19 +139,25 @@ fn next(
     from: &mut usize,
     partial: bool,
 ) -> Step {
-    let step = {
+    let (step, place) = {
         let mut env = Env::new(live.facts(), live.vars(), live.arena());
         env.last = !partial;
         match rules.next(*from, &env) {
             Next::Apply(at, action) => {
                 *from = at + 1;
-                compute(live, action, &mut env)
+                let step = compute(live, action, &mut env);
+                let place =
+                    matches!(step, Step::End | Step::Reject { .. }).then_some(&rules.rules()[at].place);
+                (step, place)
             }
-            Next::Wait(_) => Step::Wait,
-            Next::End => Step::End,
+            Next::Wait(_) => (Step::Wait, None),
+            Next::End => (Step::End, None),
         }
     };
     live.reset_arena();
+    if let Some(Some(place)) = place {
+        live.effect(Effect::LastRule(place));
+    }
     step
 }
 

@@ -92,6 +92,7 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
         Fate::Answer(answer) => reply::answer(&mut live, answer).await,
         Fate::Gone => gone(&mut live, Phase::Request),
         Fate::Drop { silent } => {
+            live.txn.untimed = true;
             end(&mut live, Cause::Proxy, Phase::Request);
             log::write(&mut live, Origin::Close);
             if silent { After::Reset } else { After::Close }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lb_core::expr::{Env, Facts, ProxyRef};
-use lb_core::log::{Cause, HttpRecord, Origin, Record, Termination, Timers};
+use lb_core::log::{Cause, HttpRecord, Origin, Phase, Record, Termination, Timers};
 use lb_core::spec::HttpCodes;
 use lb_core::stick::Event;
 
@@ -41,9 +41,11 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
         accept_date: date(ready),
         request_date: date(begin),
         timers: timers(client, txn),
+        early: txn.early,
         status: txn.answered.unwrap_or(txn.layer.response.status),
         bytes_read: txn.counts.from_server,
-        bytes_uploaded: txn.counts.from_client,
+        // Before the end nothing is known of what the client sends.
+        bytes_uploaded: if txn.early { 0 } else { txn.counts.from_client },
         termination: termination(client, txn),
         process_connections: session.process_connections() as u64,
         frontend_connections: front.state.front.sessions.level().cur,
@@ -94,14 +96,16 @@ fn timers(client: &Client, txn: &Txn) -> Timers {
     };
     let handshake = if client.requests == 0 { i64::from(client.session.handshake_ms) } else { 0 };
     let now = Some(txn.times.end.unwrap_or_else(|| client.age()));
-    let request = times.request.filter(|_| txn.layer.has_request && !txn.body_late);
+    let request = times.request.filter(|_| txn.layer.has_request && !txn.untimed);
+    let tarpitted = txn.termination.phase == Phase::Tarpit;
+    let request = request.filter(|_| !tarpitted);
     let idle = between(times.ready, times.begin).max(0);
     let active = between(times.begin.or(times.ready), now);
     Timers {
         handshake,
         idle,
         request: between(times.begin, request),
-        queue: between(request, times.queue),
+        queue: between(if tarpitted { times.begin } else { request }, times.queue),
         connect: between(times.queue, times.connect),
         response: between(times.connect, times.response),
         data: between(times.response, now),
@@ -118,6 +122,7 @@ pub(super) fn write(live: &mut Live<'_>, origin: Origin) {
         return;
     }
     live.txn.logged |= !again;
+    live.txn.early = origin == Origin::Response;
     let level = match live.txn.settings.log_level {
         Some(None) => return,
         Some(level) => level,
@@ -126,7 +131,7 @@ pub(super) fn write(live: &mut Live<'_>, origin: Origin) {
     let session = &live.client.session;
     let generation = Arc::clone(session.generation());
     let logger = generation.logger(session.proxy());
-    if !logger.wants(&live.txn.termination) {
+    if !logger.is_enabled() {
         return;
     }
     let now = live.txn.times.end.unwrap_or_else(|| live.client.age());

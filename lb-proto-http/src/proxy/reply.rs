@@ -167,7 +167,10 @@ async fn tarpit(live: &mut Live<'_>) -> Option<After> {
         client.timer.poll_expired(cx).map(|()| false)
     })
     .await;
-    live.touch();
+    // The time in the pit is told as time spent waiting.
+    let now = live.touch();
+    let times = &mut live.txn.times;
+    (times.queue, times.connect) = (Some(now), None);
     if !gone {
         return None;
     }
@@ -317,8 +320,11 @@ async fn write_in_time(live: &mut Live<'_>, out: &[u8], limit: Option<Duration>)
 /// Where the next request begins, once the rest of this one's body was read; `None` when it is not worth it.
 async fn drained(live: &mut Live<'_>) -> Option<usize> {
     let request = &live.txn.layer.request;
-    if !live.txn.layer.has_request {
+    if !live.txn.layer.has_request || live.txn.uploaded == Some(false) {
         return None;
+    }
+    if live.txn.uploaded == Some(true) {
+        return Some(request.body_at);
     }
     if body_is_buffered(request) {
         let end = body::end_of(request.body, request.buffered_body())?;

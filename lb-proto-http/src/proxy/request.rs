@@ -404,7 +404,7 @@ pub(super) async fn buffer_body(
             Some(_) => return Err(Fate::Gone),
             None if strict => {
                 live.txn.counts.from_client += there as u64;
-                live.txn.body_late = true;
+                live.txn.untimed = true;
                 return Err(Fate::Answer(Answer::Error {
                     status: 408,
                     cause: Cause::ClientTimeout,

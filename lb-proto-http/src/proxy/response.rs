@@ -17,6 +17,7 @@ use super::reply::{self, Answer};
 use super::txn::Live;
 use super::upstream::{self, Failure, Kept};
 use super::{coding, content, http_of, log, request, tunnel};
+use crate::exchange::Attempt;
 use crate::h1::{
     BodyLength, Cursor as HeadCursor, Reject, parse_response, trim, write_request, write_response,
 };
@@ -40,6 +41,8 @@ enum Arrival {
     Gone,
     /// The client's body is not what its framing says.
     BadBody,
+    /// Sessions on the server are ended.
+    Killed,
 }
 
 /// Sends the request to a server and the response to the client.
@@ -68,9 +71,15 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
             Err(Failure::Gone(phase)) => return client_aborted(live, phase).await,
         }
         let mut upload = begin(live, back);
-        let arrival = wait(live, back, &mut upload).await;
+        let killed = killer(live);
+        let arrival = tokio::select! {
+            biased;
+            arrival = wait(live, back, &mut upload) => arrival,
+            () = killed => Arrival::Killed,
+        };
         live.txn.counts.from_client += upload.transfer.bytes;
         live.txn.counts.to_server += upload.moved;
+        live.txn.uploaded = Some(upload.transfer.is_done() && upload.extra.is_empty());
         match arrival {
             Arrival::Head if !retries_status(live, back) => return pass_on(live, back, upload).await,
             other => {
@@ -80,6 +89,18 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
                 }
                 return failed(live, other).await;
             }
+        }
+    }
+}
+
+/// Ends when sessions on the server of the exchange are to end.
+fn killer(live: &Live<'_>) -> impl Future<Output = ()> + use<> {
+    let generation = Arc::clone(live.client.session.generation());
+    let place = live.txn.backend.clone().zip(live.txn.server.clone());
+    async move {
+        match place {
+            Some((backend, server)) => generation.ended(&backend, &server).await,
+            None => std::future::pending().await,
         }
     }
 }
@@ -184,7 +205,8 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arriv
                 Ok(true) => {
                     live.txn.times.response = Some(live.touch());
                     let response = &live.txn.layer.response;
-                    let unasked = response.status == 101 && !live.txn.layer.request.flags.upgrade;
+                    let agreed = live.txn.layer.request.flags.upgrade && response.flags.upgrade;
+                    let unasked = response.status == 101 && !agreed;
                     if unasked || super::body::check(response.body, response.buffered_body()).is_err() {
                         live.txn.times.response = None;
                         return Arrival::Bad;
@@ -326,21 +348,28 @@ fn retry(
     if !wanted || !whole || !may_retry(live) {
         return None;
     }
+    let backend = live.txn.backend.clone()?;
+    let mut policy = upstream::policy(live, &backend);
+    let attempt = policy.failed(backend.pool.census().active);
     let worker = live.client.session.worker.id();
     live.txn.upstream.retries += 1;
     let id = live.txn.upstream.lease.as_ref().and_then(|lease| {
         lease.server().counters().of(worker).retries.inc();
         lease.server().id()
     });
-    if let Some(backend) = &live.txn.backend {
-        backend.pool.counters().of(worker).retries.inc();
-    }
+    backend.pool.counters().of(worker).retries.inc();
     upstream::detach(live, Kept::No);
-    // The body in the buffer is sent once more.
+    // The body in the buffer is sent once more, and nothing of this attempt counts.
     let request = &mut live.txn.layer.request;
     request.body_at = request.head_end;
-    live.txn.upstream.redispatched = true;
-    Some(id)
+    live.txn.counts.from_client -= upload.transfer.bytes;
+    live.txn.counts.from_server = 0;
+    if attempt == Attempt::Elsewhere {
+        live.txn.upstream.redispatched = true;
+        return Some(id);
+    }
+    live.txn.upstream.again = id;
+    Some(None)
 }
 
 /// Ends the connection without a word: a client that sees a connection closed that worked before will ask again.
@@ -369,6 +398,12 @@ async fn failed(live: &mut Live<'_>, arrival: Arrival) -> After {
         Arrival::ClientLate => (400, Cause::ClientTimeout, Phase::Headers),
         Arrival::BadBody => (400, Cause::Proxy, Phase::Data),
         Arrival::Gone => return client_aborted(live, Phase::Headers).await,
+        Arrival::Killed => {
+            end(live, Cause::Down, Phase::Connect);
+            live.txn.layer.response.status = 500;
+            log::write(live, Origin::Close);
+            return unanswered(live);
+        }
     };
     if matches!(cause, Cause::ServerAbort | Cause::Proxy | Cause::ServerTimeout) && status > 500 {
         count_response_error(live);
@@ -595,13 +630,24 @@ async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After 
         surplus = taken.used < there.len();
     }
     let asap = live.client.session.frontend().spec.log.asap;
-    if asap && !transfer.is_done() {
+    if asap {
+        // The line tells of what has come so far, and that there may be more.
+        let body = there.len() as u64;
+        live.txn.counts.from_server += body;
         log::write(live, Origin::Response);
+        live.txn.counts.from_server -= body;
     }
     let mut download = Flow::new(transfer, out);
     let before = (upload.transfer.bytes, upload.moved);
     let ended = match taken {
-        Ok(_) => stream(live, &mut upload, &mut download, keep).await,
+        Ok(_) => {
+            let killed = killer(live);
+            tokio::select! {
+                biased;
+                ended = stream(live, &mut upload, &mut download, keep) => ended,
+                () = killed => Ended::Killed,
+            }
+        }
         Err(_) => Ended::Server(Phase::Data),
     };
     // What was there before the answer is counted.
@@ -622,6 +668,8 @@ enum Ended {
     Server(Phase),
     ClientLate(Phase),
     ServerLate(Phase),
+    /// Sessions on the server are ended.
+    Killed,
 }
 
 /// Moves both bodies until they are complete. A response may be over before its request is: then the rest of the
@@ -693,6 +741,7 @@ fn conclude(
         Ended::Server(phase) => (Cause::ServerAbort, phase),
         Ended::ClientLate(phase) => (Cause::ClientTimeout, phase),
         Ended::ServerLate(phase) => (Cause::ServerTimeout, phase),
+        Ended::Killed => (Cause::Down, Phase::Data),
     };
     if cause != Cause::Normal {
         end(live, cause, phase);

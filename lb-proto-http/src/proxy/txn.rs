@@ -14,6 +14,7 @@ use lb_core::expr::{
 use lb_core::log::{Record, Termination};
 use lb_core::pool::{Lease, ServerCell, Visit};
 use lb_core::rt::{Stream, connection_fact};
+use lb_core::rule::Place;
 use lb_core::spec::Severity;
 use lb_core::stick::{Event, Key, Pending, SharedTable, Slots, Tracked};
 
@@ -61,8 +62,14 @@ pub(super) struct Txn {
     pub(super) logged: bool,
     /// The client left before its body was complete.
     pub(super) aborted: bool,
-    /// The body that was waited for did not come in time.
-    pub(super) body_late: bool,
+    /// No time of the request is told: its body did not come in time, or it was dropped.
+    pub(super) untimed: bool,
+    /// The body was on its way to a server, and whether all of it, and nothing behind it, was received.
+    pub(super) uploaded: Option<bool>,
+    /// The line being written comes before the end.
+    pub(super) early: bool,
+    /// The last rule that ended a ruleset.
+    pub(super) last_rule: Option<Arc<Place>>,
     /// Entries of stick tables the request is counted in.
     pub(super) tracked: Slots,
     /// The server that a stick table remembers.
@@ -112,6 +119,8 @@ pub(super) struct Upstream {
     pub(super) peer: Option<SocketAddr>,
     pub(super) retries: u32,
     pub(super) redispatched: bool,
+    /// The server that the next attempt goes to once more.
+    pub(super) again: Option<ServerId>,
     pub(super) server_queue: u32,
     pub(super) backend_queue: u32,
     /// The server's cell, also when the slot was given back.
@@ -194,7 +203,10 @@ impl Txn {
         self.stuck = None;
         self.pending.clear();
         self.aborted = false;
-        self.body_late = false;
+        self.untimed = false;
+        self.last_rule = None;
+        self.early = false;
+        self.uploaded = None;
         self.logged = false;
     }
 
@@ -406,6 +418,9 @@ impl Facts for Live<'_> {
                 };
                 i64::try_from(length).ok().map(Sample::Int)
             }
+            StreamFact::LastRuleFile | StreamFact::LastRuleLine if self.txn.last_rule.is_some() => {
+                self.txn.last_rule.as_ref()?.fact(fact)
+            }
             _ => self.client.session.fact(fact).or_else(|| {
                 connection_fact(fact, self.client.session.proxied(), |side| match side {
                     Side::Client => Some(&self.client.stream),
@@ -453,6 +468,7 @@ impl Session for Live<'_> {
         let settings = &mut self.txn.settings;
         match effect {
             Effect::LogLevel(level) => settings.log_level = Some(level),
+            Effect::LastRule(place) => self.txn.last_rule = Some(Arc::clone(place)),
             Effect::Source(ip) => {
                 let old = self.src();
                 self.client.extras().source = Some(with_ip(old, ip));

@@ -63,14 +63,7 @@ pub(super) async fn attach(
     backend: &Arc<ProxyPlan>,
     avoid: Option<ServerId>,
 ) -> Result<(), Failure> {
-    let retry = backend.spec.pool.retry;
-    let mut policy = RetryPolicy {
-        retries: live.txn.settings.retries.unwrap_or(retry.retries),
-        redispatch: retry.redispatch,
-        free: !backend.spec.pool.algorithm.needs_key() && !live.txn.persistence.direct,
-        connect: live.txn.settings.connect.or(backend.spec.timeouts.connect),
-        used: live.txn.upstream.retries,
-    };
+    let mut policy = policy(live, backend);
     let mut avoid = avoid;
     loop {
         let lease = slot(live, back, backend, avoid).await?;
@@ -91,6 +84,18 @@ pub(super) async fn attach(
             Some(elsewhere) => avoid = Some(elsewhere),
             None => return Ok(()),
         }
+    }
+}
+
+/// What becomes of failed attempts.
+pub(super) fn policy(live: &Live<'_>, backend: &ProxyPlan) -> RetryPolicy {
+    let retry = backend.spec.pool.retry;
+    RetryPolicy {
+        retries: live.txn.settings.retries.unwrap_or(retry.retries),
+        redispatch: retry.redispatch,
+        free: !backend.spec.pool.algorithm.needs_key() && !live.txn.persistence.direct,
+        connect: live.txn.settings.connect.or(backend.spec.timeouts.connect),
+        used: live.txn.upstream.retries,
     }
 }
 
@@ -190,6 +195,9 @@ fn pinned_server(live: &mut Live<'_>, back: &HttpProxy, backend: &Arc<ProxyPlan>
     let forced = live.txn.persistence.binding == Binding::Forced;
     let usable =
         |id: ServerId| backend.pool.server(id).is_some_and(|cell| forced || cell.accepts_persistent());
+    if let Some(again) = live.txn.upstream.again.take().filter(|id| usable(*id)) {
+        return Some(again);
+    }
     let mut from = 0;
     while !back.servers.is_empty() {
         let found = {

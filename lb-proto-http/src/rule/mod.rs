@@ -8,11 +8,12 @@ mod edit;
 mod rewrite;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lb_core::expr::{Arena, Env, Facts, Sample, SampleType, Vars};
 use lb_core::log::Template;
-use lb_core::rule::{Next, RuleSet};
+use lb_core::rule::{Next, Place, RuleSet};
 use lb_core::spec::Severity;
 
 use crate::head::HeaderName;
@@ -68,6 +69,8 @@ pub enum Effect<'a> {
     NoRetry,
     /// Write a log line now.
     Log,
+    /// A rule at this place ended its ruleset.
+    LastRule(&'a Arc<Place>),
     /// Count the request under this key.
     Track(&'a TrackSlot),
 }
@@ -111,6 +114,13 @@ pub enum Outcome<'r> {
     Failed,
     /// The target is not acceptable.
     BadTarget,
+}
+
+impl Outcome<'_> {
+    /// Whether no further rule is looked at.
+    const fn is_final(&self) -> bool {
+        !matches!(self, Self::EarlyHint(..) | Self::WaitForBody { .. } | Self::Pause(_) | Self::Wait)
+    }
 }
 
 /// Where a ruleset stands, so that it can go on after a wait.
@@ -166,6 +176,11 @@ pub fn run<'r>(
             Next::End => return Outcome::Done,
         };
         if let Some(outcome) = finish(action) {
+            if let Some(place) = &rules.rules()[cursor.next - 1].place
+                && outcome.is_final()
+            {
+                session.effect(Effect::LastRule(place));
+            }
             return outcome;
         }
         if let Action::StrictMode(strict) = action {

@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Mutex;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lb_core::rule::Rule;
+use lb_core::log::Style;
+use lb_core::rule::{Place, Rule};
 use lb_proto_http::spec::{Action, Reply, RetryOn};
 
 use super::harness::*;
@@ -270,4 +271,46 @@ fn a_client_that_stops_after_an_early_answer_is_waited_for_no_longer_than_any() 
     client.read_to_string(&mut answer).unwrap();
     assert_eq!(answer, HELLO);
     assert!(proxy.line().contains(" cL-- "));
+}
+
+#[test]
+fn a_rule_that_ends_a_ruleset_is_told_in_the_line() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |spec, http| {
+        let place = Place { file: "web.cfg".into(), line: 7 };
+        let deny = Action::Deny(Reply::error(403));
+        http.request.push(Rule::new(deny, Some(when("{ path /denied }"))).at(Some(Arc::new(place))));
+        let line = template("%[last_rule_file]:%[last_rule_line]", Style::Log);
+        spec.log.format = Some(Arc::new(line));
+    });
+    let mut client = proxy.client();
+    assert!(exchange(&mut client, "GET /denied HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 403 "));
+    assert!(proxy.raw_line().ends_with(": web.cfg:7"));
+    assert_eq!(exchange(&mut client, GET), HELLO);
+    assert!(proxy.raw_line().ends_with(": -:-"));
+}
+
+#[test]
+fn what_went_well_is_left_out_and_what_a_server_got_wrong_is_not() {
+    let origin = origin(|_, request| {
+        let status = if request.starts_with("GET /bad") { "500 No" } else { "200 OK" };
+        format!("HTTP/1.1 {status}\r\nContent-Length: 5\r\n\r\nhello").into_bytes()
+    });
+    let proxy = proxy(&[origin.addr], |spec, _| spec.log.dontlog_normal = true);
+    let mut client = proxy.client();
+    exchange(&mut client, GET);
+    exchange(&mut client, "GET /bad HTTP/1.1\r\n\r\n");
+    assert!(proxy.line().contains(" 500 "));
+}
+
+#[test]
+fn a_refused_upload_leaves_the_connection_open() {
+    let silent = origin(|_, _| Vec::new());
+    let proxy = proxy(&[silent.addr], |_, _| {});
+    let mut client = proxy.client();
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+    for _ in 0..2 {
+        let answer = exchange(&mut client, post);
+        assert!(answer.starts_with("HTTP/1.1 502 ") && !answer.contains("connection: close"), "{answer}");
+    }
 }

@@ -27,9 +27,6 @@ const BODY_LENGTH: u64 = 9;
 const CHECK_SUM: u64 = 10;
 const MSG_TYPE: u64 = 35;
 
-/// The shortest message there could be; less says nothing yet.
-const SHORTEST: usize = 20;
-
 /// More of the message has to arrive.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unfinished;
@@ -96,6 +93,8 @@ fn largest_tag(version: &[u8]) -> Option<u64> {
 }
 
 fn validate(message: &[u8]) -> Result<bool, Unfinished> {
+    /// The shortest message there could be; less says nothing yet.
+    const SHORTEST: usize = 20;
     if message.len() < SHORTEST {
         return Err(Unfinished);
     }
