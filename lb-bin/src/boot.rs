@@ -9,6 +9,7 @@ use crate::{proxy, router};
 use lb_core::process::{self, Detached, Foreground, PidFile};
 use lb_core::rt::{self, Sockets};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 /// `lb run`: answers the exit status.
 pub(crate) fn run(args: RunArgs) -> u8 {
@@ -79,11 +80,11 @@ fn alone(
         Ok(sockets) => sockets,
         Err(e) => return failed(&e),
     };
-    let running = match proxy::set_up(loaded, args, world, &mut sockets) {
-        Ok(running) => running,
-        Err(e) => return failed(&e),
-    };
     in_runtime(async move {
+        let running = match proxy::set_up(loaded, args, world, &mut sockets) {
+            Ok(running) => running,
+            Err(e) => return failed(&e),
+        };
         if let Some(Err(e)) = foreground.map(Foreground::release) {
             return failed(&format!("cannot let go of the terminal: {e}"));
         }
@@ -130,7 +131,9 @@ fn supervise(
 
 /// Carries `work` out on a runtime of this thread.
 pub(crate) fn in_runtime(work: impl Future<Output = u8>) -> u8 {
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    // Threads for what blocks are rare and not kept: see `ServerOptions::in_place`.
+    let idle = Duration::from_millis(10);
+    match tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(idle).build() {
         Ok(runtime) => runtime.block_on(work),
         Err(e) => failed(&format!("cannot start: {e}")),
     }

@@ -3,7 +3,7 @@
 use crate::args::RunArgs;
 use crate::boot::in_runtime;
 use crate::bridge::{FromPart, Health, Link, Message, ToPart, distribute, unpack};
-use crate::load::{self, Haproxy};
+use crate::load::{self, Haproxy, Rejected};
 use crate::registry;
 use crate::report::{self, failed};
 use crate::world::World;
@@ -124,20 +124,27 @@ impl Running {
                     drop(pidfile);
                     return 0;
                 }
-                signal if reload.contains(&signal) => self.reload_here(),
+                signal if reload.contains(&signal) => self.reload_here().await,
                 signal => self.server.pause(signal == libc::SIGTTOU),
             }
         }
     }
 
-    fn reload_here(&self) {
+    /// Reads the files again on a thread of its own: the one that asks may be serving.
+    async fn read_again(&self, world: &World) -> Result<Haproxy, Rejected> {
+        let (args, world) = (self.args.clone(), world.clone());
+        let read = tokio::task::spawn_blocking(move || load::haproxy(&args, &world)).await;
+        read.unwrap_or_else(|broken| Err(Rejected { text: format!("{broken}\n"), status: 1 }))
+    }
+
+    async fn reload_here(&self) {
         if self.confined {
             return report::alert(
                 "cannot reload: this process was confined (chroot, user) and no longer reads its files; run it with -W",
             );
         }
         let world = World::real();
-        match load::haproxy(&self.args, &world) {
+        match self.read_again(&world).await {
             Ok(loaded) => {
                 report::error(&loaded.text);
                 match self.reload(&loaded, &world, &mut Sockets::new()) {
@@ -206,7 +213,7 @@ impl Running {
                 ToPart::Reload { sockets, files } => {
                     let world = World::remembered(unpack(files, &bytes));
                     let mut sockets = distribute(sockets, descriptors);
-                    let result = match load::haproxy(&self.args, &world) {
+                    let result = match self.read_again(&world).await {
                         Ok(loaded) => self.reload(&loaded, &world, &mut sockets),
                         Err(rejected) => Err(rejected.text),
                     };

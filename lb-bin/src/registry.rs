@@ -20,6 +20,7 @@ pub(crate) fn registry() -> Registry {
 pub(crate) fn options(workers: usize, world: &World, tree: Arc<Tree>) -> ServerOptions {
     let mut options = ServerOptions::new(workers).protocol(lb_proto_http::proxy::factory);
     options.product = version::PRODUCT;
+    options.in_place = true;
     options.dialect = Some(Arc::new(Words { registry: registry(), tree, world: world.clone() }));
     #[cfg(feature = "tls")]
     {

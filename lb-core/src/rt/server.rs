@@ -110,6 +110,9 @@ pub struct ServerOptions {
     pub product: Product,
     /// Worker threads.
     pub workers: usize,
+    /// Whether a single worker is to be the runtime that calls [`Server::new`] instead of a thread of its own. It
+    /// needs a current-thread runtime; whatever else runs on it must not block.
+    pub in_place: bool,
     /// The drivers of the protocols in use.
     pub factories: Vec<ProtocolFactory>,
     /// Who reads what commands say in words of the configuration; without one they are refused.
@@ -125,6 +128,7 @@ impl ServerOptions {
         Self {
             product: Product::default(),
             workers,
+            in_place: false,
             factories: vec![super::tcp],
             dialect: None,
             #[cfg(feature = "tls")]
@@ -196,7 +200,8 @@ impl Server {
         let ctl = CtlSockets::new(engine.plan().process(), ctl);
         let limits = Limits::new(count, maxconn, engine.plan().process().maxconnrate);
         hub.logs.open();
-        let workers = Workers::start(count)?;
+        let workers =
+            if options.in_place && count == 1 { Workers::here() } else { Workers::start(count)? };
         let shared = Arc::new(Shared {
             engine: Arc::new(engine),
             current: ArcSwap::new(generation),
@@ -391,6 +396,15 @@ impl Server {
 
     fn listeners(&self) -> MutexGuard<'_, HashMap<Key, Arc<ListenerRun>>> {
         self.shared.listeners()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A worker's thread ends with its tasks; the runtime of somebody else goes on, so its acceptors must be told.
+        for run in self.listeners().values() {
+            run.stop();
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Workers: one thread each, with a current-thread runtime and everything a connection needs close at hand.
+//! Workers: a current-thread runtime each, with everything a connection needs close at hand. Each has a thread of its
+//! own, unless there is only one and the thread that starts it is to be that worker.
 
 use super::Timers;
 use std::future::Future;
@@ -106,6 +107,15 @@ impl Workers {
             all.threads.push(thread);
         }
         Ok(all)
+    }
+
+    /// One worker on the runtime that calls this. A process with a single thread makes cheaper system calls: its table
+    /// of descriptors is shared with nobody.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn here() -> Self {
+        Self { workers: vec![Worker::current()], threads: Vec::new() }
     }
 
     /// The workers.
