@@ -11,6 +11,7 @@ use lb_core::expr::parse::parse_words;
 use lb_core::expr::{NoBuild, Phases, Registry};
 use lb_core::log::{Style, Template};
 use lb_core::spec::{Mode, ServerSpec, VariableValue};
+use std::sync::Arc;
 
 /// The value of `set var`: an expression that takes all of `words`, or a format in the only one.
 ///
@@ -110,7 +111,7 @@ pub fn server(
         spec.id = 0;
     }
     // Unlike for servers of the file, these are never concluded from the server's own settings.
-    if let Some(check) = &mut spec.check {
+    if let Some(check) = spec.check.as_mut().map(Arc::make_mut) {
         check.send_proxy &= has("check-send-proxy");
         check.tls = check.tls.take().filter(|_| has("check-ssl"));
     }

@@ -30,12 +30,13 @@ pub(crate) struct Running {
 
 /// Sets a server up: opens listeners, gives up privileges. Nothing is accepted yet.
 pub(crate) fn set_up(
-    loaded: Haproxy,
+    mut loaded: Haproxy,
     args: &RunArgs,
     world: &World,
     sockets: &mut Sockets,
 ) -> Result<Running, String> {
-    let process = loaded.spec.process.clone();
+    let spec = std::mem::take(&mut loaded.spec);
+    let process = spec.process.clone();
     let wanted = process
         .ulimit_n
         .map_or_else(|| process.maxconn.map_or(SPARE, |n| 2 * u64::from(n) + SPARE), u64::from);
@@ -46,7 +47,7 @@ pub(crate) fn set_up(
     let workers = process.threads.unwrap_or_else(processors);
     let identity = Identity::of(&process).map_err(|e| e.to_string())?;
     let options = registry::options(workers, world, Arc::clone(&loaded.tree));
-    let server = Server::new(loaded.spec.clone(), options, sockets).map_err(|e| explain(&loaded, &e))?;
+    let server = Server::new(spec, options, sockets).map_err(|e| explain(&loaded, &e))?;
     let chroot = process.chroot.as_deref().map(Path::new);
     let groups = confine(chroot, identity).map_err(|e| format!("[haproxy.main()] {e}"))?;
     if groups == SupplementaryGroups::Kept {
@@ -147,7 +148,7 @@ impl Running {
         match self.read_again(&world).await {
             Ok(loaded) => {
                 report::error(&loaded.text);
-                match self.reload(&loaded, &world, &mut Sockets::new()) {
+                match self.reload(loaded, &world, &mut Sockets::new()) {
                     Ok(()) => report::notice("New configuration loaded."),
                     Err(e) => report::alert(&format!("{e}; the old configuration keeps running")),
                 }
@@ -159,9 +160,10 @@ impl Running {
         }
     }
 
-    fn reload(&self, loaded: &Haproxy, world: &World, sockets: &mut Sockets) -> Result<(), String> {
+    fn reload(&self, mut loaded: Haproxy, world: &World, sockets: &mut Sockets) -> Result<(), String> {
+        let spec = std::mem::take(&mut loaded.spec);
         let options = registry::options(0, world, Arc::clone(&loaded.tree));
-        self.server.reload(loaded.spec.clone(), options, sockets).map_err(|e| explain(loaded, &e))
+        self.server.reload(spec, options, sockets).map_err(|e| explain(&loaded, &e))
     }
 
     async fn stop(&self, graceful: bool) {
@@ -214,7 +216,7 @@ impl Running {
                     let world = World::remembered(unpack(files, &bytes));
                     let mut sockets = distribute(sockets, descriptors);
                     let result = match self.read_again(&world).await {
-                        Ok(loaded) => self.reload(&loaded, &world, &mut sockets),
+                        Ok(loaded) => self.reload(loaded, &world, &mut sockets),
                         Err(rejected) => Err(rejected.text),
                     };
                     let _ = link.send(&FromPart::Reloaded(result));

@@ -36,7 +36,7 @@ fn server(json: &mut Json, s: &ServerSpec) {
     json.some("track", s.track.as_deref());
     json.some("resolvers", s.resolvers.as_deref());
     json.some("send-proxy", s.send_proxy.map(|v| format!("{v:?}").to_lowercase()));
-    match &s.source {
+    match s.source.as_deref() {
         Some(SourceAddr::Fixed { addr, .. }) => json.text("source", &addr.to_string()),
         Some(SourceAddr::Client) => json.text("source", "client"),
         _ => {}

@@ -108,23 +108,23 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.tls = o.ssl.map(|_| Arc::new(self.client_tls(o, false)));
         let http = shared.making.mode == ProxyMode::Http;
         let sni = o.sni.or_else(|| self.automatic_sni(o, server.name.span).filter(|_| http));
-        spec.sni = self.connection_name(sni, "sni");
-        spec.pool_name = self.connection_name(o.pool_conn_name, "pool-conn-name");
+        spec.sni = self.connection_name(sni, "sni").map(Arc::new);
+        spec.pool_name = self.connection_name(o.pool_conn_name, "pool-conn-name").map(Arc::new);
         spec.pool_low_conn = o.pool_low_conn.unwrap_or(0);
         spec.proxy_fields = self.proxy_fields(o);
         spec.send_proxy = o.send_proxy;
         spec.non_stick = o.non_stick;
         let source = o.source.as_deref().or_else(|| shared.making.settings.source.as_ref().map(|s| &s.value));
-        spec.source = source.and_then(|s| self.source(s));
+        spec.source = source.and_then(|s| self.source(s)).map(Arc::new);
         spec.init_addr = o.init_addr.clone().unwrap_or_else(|| vec![InitAddr::Last, InitAddr::Libc]);
         spec.resolvers = o.resolvers.map(|r| self.shared(r.text));
         spec.pool_max_conn = o.pool_max_conn.and_then(|n| u32::try_from(n).ok());
         spec.pool_purge_delay = o.pool_purge_delay.unwrap_or(spec.pool_purge_delay);
-        spec.check = o.check.then(|| self.check(shared, o));
+        spec.check = o.check.then(|| Arc::new(self.check(shared, o)));
         // Servers have a health to begin with only where a default says how they rise.
         let begins = o.from_default && !o.disabled;
         spec.unchecked_health = if begins { o.rise.unwrap_or(2) } else { 0 };
-        spec.agent = if o.agent_check { self.agent(server) } else { None };
+        spec.agent = if o.agent_check { self.agent(server).map(Arc::new) } else { None };
         spec.init_state = init_state(o.init_state);
         spec.observe = match o.observe.map(|w| w.text) {
             Some("layer4") => Some(Observe::Layer4),

@@ -13,6 +13,7 @@ use lb_core::spec::{
 use lb_core::stick::{DataType, KeyType, Store, TableSpec};
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Numbers of these proxies in statistics begin here, behind those of any other file.
@@ -216,7 +217,7 @@ fn real_server(
     let mut spec =
         ServerSpec::new(address.to_string().as_str(), id, ServerAddr::fixed(Endpoint::Inet(address)));
     spec.maxconn = real.uthreshold.map_or(0, |most| most.value);
-    spec.check = check::check(server, real, config, address);
+    spec.check = check::check(server, real, config, address).map(Arc::new);
     spec.init_state = if check::starts_down(server, real) { InitState::Down } else { InitState::FullyUp };
     spec
 }

@@ -48,10 +48,11 @@ impl RoundRobin {
     pub(super) fn new(servers: usize) -> Self {
         Self {
             places: vec![Place::default(); servers],
-            placed: IndexedHeap::with_capacity(servers),
-            fresh: IndexedHeap::with_capacity(servers),
-            put_off: IndexedHeap::with_capacity(servers),
-            passed: Vec::with_capacity(servers),
+            // Servers are in one heap at a time, and those of the other farm in none: the heaps grow as they fill.
+            placed: IndexedHeap::with_capacity(0),
+            fresh: IndexedHeap::with_capacity(0),
+            put_off: IndexedHeap::with_capacity(0),
+            passed: Vec::new(),
             total: 0,
             round: 0,
             slot: 0,

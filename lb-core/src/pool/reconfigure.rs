@@ -43,18 +43,19 @@ pub enum PoolError {
 
 impl Pool {
     /// Builds a pool; all its servers are in the state their definitions say.
-    pub fn new(def: PoolDef, now: Instant) -> Result<Arc<Self>, PoolError> {
+    pub fn new(mut def: PoolDef, now: Instant) -> Result<Arc<Self>, PoolError> {
         check(&def)?;
         let totals = Totals::new(def.workers);
         let name = def.name.clone();
         let mut rng = Rng::new(def.seed);
-        let mut slots: Vec<_> =
-            def.servers.iter().map(|server| Slot::new(server.clone(), def.workers, now)).collect();
+        // Each definition lives with its server; thousands of them are not kept twice.
+        let servers = std::mem::take(&mut def.servers).into_iter();
+        let mut slots: Vec<_> = servers.map(|server| Slot::new(server, def.workers, now)).collect();
         let definition = Core::definition(&def, &mut slots, now);
         let balancer = definition.build(rng.fork())?;
         let mut core = Core {
             scale: definition.weight_scale(),
-            ramps: DeadlineHeap::with_capacity(slots.len()),
+            ramps: DeadlineHeap::with_capacity(0),
             slots,
             balancer,
             def,
@@ -101,34 +102,37 @@ impl Slot {
 }
 
 impl Core {
-    fn reconfigure(&mut self, totals: &Totals, def: PoolDef, effects: &mut Effects) -> Result<(), PoolError> {
+    fn reconfigure(
+        &mut self,
+        totals: &Totals,
+        mut def: PoolDef,
+        effects: &mut Effects,
+    ) -> Result<(), PoolError> {
         if def.servers.len() > crate::balance::MAX_SERVERS {
             return Err(BuildError::TooManyServers { count: def.servers.len() }.into());
         }
         let before = self.balancer.census();
         let now = self.now;
-        let old_order: Vec<_> = self.slots.iter().map(|slot| slot.state.def.name.clone()).collect();
+        let old: Vec<_> = self.slots.iter().map(|slot| Balanced::of(&slot.state.def)).collect();
         let mut known: HashMap<_, _> =
             self.slots.drain(..).map(|slot| (slot.state.def.name.clone(), slot)).collect();
-        self.slots = def
-            .servers
-            .iter()
+        let servers = std::mem::take(&mut def.servers).into_iter();
+        self.slots = servers
             .map(|server| match known.remove(&server.name) {
                 Some(mut slot) => {
-                    slot.state.reconfigure(server.clone());
+                    slot.state.reconfigure(server);
                     slot
                 }
-                None => Slot::new(server.clone(), def.workers, now),
+                None => Slot::new(server, def.workers, now),
             })
             .collect();
         // In the old order, so that the order of events does not depend on the hash map.
-        for name in old_order {
-            if let Some(slot) = known.remove(&name) {
+        for server in &old {
+            if let Some(slot) = known.remove(&server.name) {
                 self.remove(totals, slot, effects);
             }
         }
-        let same_servers = self.def.servers.len() == def.servers.len()
-            && self.def.servers.iter().zip(&def.servers).all(|(old, new)| balances_alike(old, new));
+        let same_servers = old.into_iter().eq(self.slots.iter().map(|slot| Balanced::of(&slot.state.def)));
         let same_balancer = same_servers && same_algorithm(&self.def, &def);
         self.def = def;
         let definition = Self::definition(&self.def, &mut self.slots, now);
@@ -157,7 +161,7 @@ impl Core {
     /// Makes everything derived from the slots fit them.
     fn settle(&mut self, totals: &Totals, effects: &mut Effects) {
         self.update_dynamic_limits();
-        self.ramps = DeadlineHeap::with_capacity(self.slots.len());
+        self.ramps = DeadlineHeap::with_capacity(0);
         let places: HashMap<_, _> =
             self.slots.iter().zip(0u32..).map(|(slot, index)| (slot.state.def.name.clone(), index)).collect();
         for slot in &mut self.slots {
@@ -266,9 +270,19 @@ fn local_track<'a>(pool: &PoolDef, server: &'a ServerDef) -> Option<&'a ServerNa
     track.pool.as_ref().is_none_or(|name| *name == pool.name).then_some(&track.server)
 }
 
-/// Whether a balancer built for one server serves for the other, apart from what events can change.
-fn balances_alike(old: &ServerDef, new: &ServerDef) -> bool {
-    (&old.name, old.id, old.backup, old.weight) == (&new.name, new.id, new.backup, new.weight)
+/// What a balancer is built from and events cannot change.
+#[derive(PartialEq)]
+struct Balanced {
+    name: ServerName,
+    id: u32,
+    backup: bool,
+    weight: u32,
+}
+
+impl Balanced {
+    fn of(def: &ServerDef) -> Self {
+        Self { name: def.name.clone(), id: def.id, backup: def.backup, weight: def.weight }
+    }
 }
 
 fn same_algorithm(old: &PoolDef, new: &PoolDef) -> bool {

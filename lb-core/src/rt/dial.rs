@@ -344,7 +344,7 @@ pub async fn open_server(
 ) -> io::Result<Stream> {
     let endpoint = server_endpoint(backend, server, id, ends.destination);
     let speaks = ends.speaks || server.spec.send_proxy.is_some();
-    let mut stream = super::connect(&endpoint, server.spec.source.as_ref(), ends.client, speaks).await?;
+    let mut stream = super::connect(&endpoint, server.spec.source.as_deref(), ends.client, speaks).await?;
     stream.configure(backend.spec.server_keepalive, backend.spec.nolinger);
     if let Some(header) = proxy_header(server, ends) {
         stream.write_all(&header).await?;

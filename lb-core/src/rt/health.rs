@@ -104,7 +104,7 @@ fn health(
     spec: &CheckSpec,
 ) -> Check {
     let mut settings = ProbeSettings::new(server.spec.addr.endpoint.clone());
-    settings.source = server.spec.source.clone();
+    settings.source = server.spec.source.as_deref().cloned();
     settings.proxy_header = if spec.send_proxy {
         Some(server.spec.send_proxy.unwrap_or(crate::spec::ProxyHeaderVersion::V1))
     } else {

@@ -200,8 +200,7 @@ impl Server {
         let ctl = CtlSockets::new(engine.plan().process(), ctl);
         let limits = Limits::new(count, maxconn, engine.plan().process().maxconnrate);
         hub.logs.open();
-        let workers =
-            if options.in_place && count == 1 { Workers::here() } else { Workers::start(count)? };
+        let workers = if options.in_place && count == 1 { Workers::here() } else { Workers::start(count)? };
         let shared = Arc::new(Shared {
             engine: Arc::new(engine),
             current: ArcSwap::new(generation),

@@ -42,11 +42,11 @@ pub struct ServerSpec {
     /// Value of the persistence cookie.
     pub cookie: Option<Arc<str>>,
     /// Health checks.
-    pub check: Option<CheckSpec>,
+    pub check: Option<Arc<CheckSpec>>,
     /// The health that is told of it while nothing checks it.
     pub unchecked_health: u32,
     /// Agent checks.
-    pub agent: Option<AgentSpec>,
+    pub agent: Option<Arc<AgentSpec>>,
     /// Follow the state of this server ("backend/server" or "server").
     pub track: Option<Arc<str>>,
     /// What happens to sessions when it goes down.
@@ -60,11 +60,11 @@ pub struct ServerSpec {
     /// What else a PROXY protocol header of the binary form holds.
     pub proxy_fields: ProxyFields,
     /// The name to announce in TLS handshakes, for each connection anew; `tls` holds a fixed one.
-    pub sni: Option<Program>,
+    pub sni: Option<Arc<Program>>,
     /// What tells idle connections apart, in place of the announced name (`pool-conn-name`).
-    pub pool_name: Option<Program>,
+    pub pool_name: Option<Arc<Program>>,
     /// Where connections to the server come from.
-    pub source: Option<SourceAddr>,
+    pub source: Option<Arc<SourceAddr>>,
     /// How the address of a host name is found at start.
     pub init_addr: Vec<InitAddr>,
     /// Never stored in stick tables.

@@ -32,7 +32,7 @@ pub(super) fn of(live: &mut Live<'_>, backend: &ProxyPlan, server: &ServerPlan) 
     let spec = &server.spec;
     let moves = spec.addr.port_offset.is_some()
         || spec.addr.endpoint.inet().is_some_and(|addr| addr.ip().is_unspecified());
-    let follows = matches!(spec.source, Some(SourceAddr::Client));
+    let follows = matches!(spec.source.as_deref(), Some(SourceAddr::Client));
     if !moves && !follows && spec.send_proxy.is_none() && spec.sni.is_none() && spec.pool_name.is_none() {
         return Identity::default();
     }
