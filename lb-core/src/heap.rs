@@ -31,6 +31,14 @@ impl<K: Ord + Copy> IndexedHeap<K> {
         Self { entries: Vec::with_capacity(capacity), position: vec![ABSENT; capacity], sequence: 0 }
     }
 
+    /// Makes room for numbers below `capacity`.
+    pub(crate) fn reserve(&mut self, capacity: usize) {
+        self.entries.reserve(capacity.saturating_sub(self.entries.len()));
+        if self.position.len() < capacity {
+            self.position.resize(capacity, ABSENT);
+        }
+    }
+
     /// Inserts `item`, or changes its key; either way it becomes the last of its equals.
     pub(crate) fn set(&mut self, item: u32, key: K) {
         let sequence = self.sequence;

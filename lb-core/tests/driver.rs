@@ -84,6 +84,30 @@ fn sessions_take_the_servers_in_turn() {
 }
 
 #[test]
+fn a_server_in_place_serves_on_the_runtime_that_made_it_and_stops_listening_when_dropped() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut options = ServerOptions::new(1);
+        options.in_place = true;
+        let spec = spec("127.0.0.1:0", &[("a", echo("a"))]);
+        let server = Server::new(spec, options, &mut Sockets::new()).unwrap();
+        let addr = server.addresses()[0].1;
+        server.start().unwrap();
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut stream = client(addr);
+            (greeting(&mut stream), stream)
+        });
+        let (name, _open) = asked.await.unwrap();
+        assert_eq!((name.as_str(), server.connections()), ("a", 1));
+        drop(server);
+        // Each turn lets the acceptor go on; it has the listening socket until it has noticed.
+        while TcpStream::connect(addr).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
 fn bytes_pass_in_both_directions_and_the_end_of_each() {
     let (_server, addr) = start(spec("127.0.0.1:0", &[("a", echo("a"))]));
     let mut stream = client(addr);

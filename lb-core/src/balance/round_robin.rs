@@ -48,7 +48,7 @@ impl RoundRobin {
     pub(super) fn new(servers: usize) -> Self {
         Self {
             places: vec![Place::default(); servers],
-            // Servers are in one heap at a time, and those of the other farm in none: the heaps grow as they fill.
+            // A farm that no server ever joins needs no room.
             placed: IndexedHeap::with_capacity(0),
             fresh: IndexedHeap::with_capacity(0),
             put_off: IndexedHeap::with_capacity(0),
@@ -117,6 +117,9 @@ impl RoundRobin {
 impl Group for RoundRobin {
     fn join(&mut self, server: ServerId, weight: u32) {
         let weight = u64::from(weight);
+        let all = self.places.len();
+        [&mut self.placed, &mut self.fresh, &mut self.put_off].into_iter().for_each(|heap| heap.reserve(all));
+        self.passed.reserve(all);
         self.total += weight;
         self.places[server.index()].weight = weight;
         if self.settled {
