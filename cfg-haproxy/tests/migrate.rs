@@ -122,8 +122,8 @@ fn the_asked_version_chooses_the_defaults() {
         (names.join(","), proxy.pool.servers[0].sni.is_some())
     };
     assert_eq!(spec("2.7"), (String::new(), false));
-    assert_eq!(spec("2.8"), ("h2,http/1.1".to_owned(), false));
-    assert_eq!(spec("3.4"), ("h2,http/1.1".to_owned(), true));
+    assert_eq!(spec("2.8"), ("http/1.1".to_owned(), false));
+    assert_eq!(spec("3.4"), ("http/1.1".to_owned(), true));
     for wrong in ["4.0", "two", "1.2", "3"] {
         assert!(load(&file(wrong)).diagnostics.has_errors(), "{wrong}");
     }

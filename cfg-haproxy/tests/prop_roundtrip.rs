@@ -57,8 +57,28 @@ fn old_line() -> impl Strategy<Value = String> {
         "\"a:$HOME\"",
         "HTTP/1.1\\r\\nHost:\\ x",
         "^HTTP/1.1\\ 404.*",
+        "^(Location:)\\ http(.*)",
+        "^(set-cookie:.*)",
+        "^(GET|POST)\\ /a(.*)",
+        "^([^\\ ]*\\ /)x[/]?(.*)",
+        "^GET\\ /foo[/\\ ].*",
+        "^X-(A|B):",
+        "^([^\\ ]*)\\ ([^\\ ]*)\\ (.*)$",
+        "^(()",
     ];
-    let replacements = vec!["", " \\1\\ /b/\\2", " Host:\\ c", " b", " 'GET \\1'", " HTTP/1.1\\ 200\\ OK"];
+    let replacements = vec![
+        "",
+        " \\1\\ /b/\\2",
+        " Host:\\ c",
+        " b",
+        " 'GET \\1'",
+        " HTTP/1.1\\ 200\\ OK",
+        " \\1\\2",
+        " GET\\ /b\\1",
+        " \\0\\nCookie:\\ b=2",
+        " New:\\2",
+        " \\1\\ \\2\\ \\3",
+    ];
     let tails = vec!["", " if TRUE", " unless { src 10.0.0.1 }", " # note"];
     let pick = prop::sample::select;
     (pick(keywords), pick(patterns), pick(replacements), pick(tails)).prop_map(

@@ -37,6 +37,8 @@ struct Cross<'c, 't> {
     modes: Vec<ProxyMode>,
     /// The file uses words that only older versions knew.
     old: bool,
+    /// That HTTP/2 is not offered has been told.
+    told_h2: bool,
     out: Diagnostics,
 }
 
@@ -56,6 +58,7 @@ impl<'c, 't> Cross<'c, 't> {
                 .map(|p| effective(config, p, |s| s.mode.map(|m| m.value)).unwrap_or(ProxyMode::Tcp))
                 .collect(),
             old,
+            told_h2: false,
             out: Diagnostics::new(),
         }
     }
@@ -71,6 +74,7 @@ impl<'c, 't> Cross<'c, 't> {
             self.references(proxy, &settings, mode);
             self.servers(proxy, &settings, mode);
             self.listeners(proxy);
+            self.second_http(proxy, mode);
             self.missing_timeouts(proxy, &settings, mode);
             self.needs_http(proxy, &settings, mode);
             self.log_format(proxy, &settings, mode);
@@ -471,6 +475,31 @@ impl<'c, 't> Cross<'c, 't> {
             } else {
                 Diagnostic::error(codes::TLS, ssl, message).compat(format!("{compat} (use 'crt')."))
             });
+        }
+    }
+
+    /// Listeners that ask for HTTP/2: told once for offers, which are taken back, and each time where nothing else is left.
+    fn second_http(&mut self, proxy: &Proxy<'t>, mode: ProxyMode) {
+        for bind in proxy.binds.iter().filter(|_| mode == ProxyMode::Http) {
+            let offered = bind.options.alpn.iter().flatten().any(|name| name == "h2");
+            let told = if bind.options.proto == Some("h2") {
+                Diagnostic::warning(
+                    codes::USELESS,
+                    bind.span,
+                    "HTTP/2 is not spoken: this listener takes HTTP/1 only",
+                )
+                .compat("'proto h2' is not supported, this listener takes HTTP/1 only.")
+            } else if offered && !std::mem::replace(&mut self.told_h2, true) {
+                Diagnostic::notice(
+                    codes::NO_EFFECT,
+                    bind.span,
+                    "`h2` is not offered: HTTP/2 is not spoken, clients use HTTP/1.1",
+                )
+                .compat("'alpn h2' has no effect here: HTTP/2 is not spoken, clients use HTTP/1.1.")
+            } else {
+                continue;
+            };
+            self.out.push(told);
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .refused("the NetScaler header is not supported; use accept-proxy"),
     b("accept-proxy", &[], "expects a PROXY header"),
     b("allow-0rtt", &[], "accepts early data").no_effect("early data is not offered"),
-    b("alpn", WORD, "protocols offered by ALPN"),
+    b("alpn", WORD, "protocols offered by ALPN").partial(super::HTTP_2),
     b("backlog", &[Int(0, MAX)], "connections the kernel queues"),
     b("ca-file", WORD, "CAs that client certificates are checked with"),
     b("ca-ignore-err", WORD, "errors of CA certificates to ignore")
@@ -82,7 +82,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("OCSP responses are not fetched"),
     b("prefer-client-ciphers", &[], "the client's order of ciphers counts"),
     b("process", WORD, "processes of this listener").translated("dropped; there is one process"),
-    b("proto", WORD, "protocol without negotiation"),
+    b("proto", WORD, "protocol without negotiation").partial(super::HTTP_2),
     b("quic-cc-algo", WORD, "QUIC congestion control").no_effect("QUIC is not supported"),
     b("quic-force-retry", &[], "QUIC retry").no_effect("QUIC is not supported"),
     b("quic-socket", &[OneOf(&["connection", "listener"])], "QUIC sockets")

@@ -59,7 +59,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[Any("version")],
         "none, of this program",
         "whose defaults apply: before 3.3 `balance roundrobin`, no abortonclose and no names for TLS servers, before 2.8 no \
-         HTTP/2 over TLS, before 1.9 no shared server connections; TLS 1.2 stays the lowest version",
+         ALPN unless asked for, before 1.9 no shared server connections; TLS 1.2 stays the lowest version",
     ),
     g("cpu-affinity", &[Any("policy"), Rest("argument")], "how threads are bound to processors")
         .no_effect(CPU),

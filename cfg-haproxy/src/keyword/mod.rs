@@ -26,6 +26,9 @@ use std::sync::LazyLock;
 /// Why a keyword has no effect although it could have one here.
 const LATER: &str = "this version does not carry it out";
 
+/// What becomes of HTTP/2.
+const HTTP_2: &str = "HTTP/2 is not spoken; in HTTP mode `h2` is left out and HTTP/1.1 used";
+
 /// Why what is said about name servers has no effect.
 const SYSTEM_NAMES: &str =
     "the system's resolver is asked when the files are read, and again at every reload";

@@ -21,7 +21,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("agent-port", &[Int(1, 65535)], "port of the agent"),
     s("agent-send", WORD, "text sent to the agent"),
     s("allow-0rtt", &[], "sends early data").no_effect("early data is not sent"),
-    s("alpn", WORD, "protocols offered by ALPN"),
+    s("alpn", WORD, "protocols offered by ALPN").partial(super::HTTP_2),
     s("backup", &[], "used when no other server is left"),
     s("ca-file", WORD, "CAs the server is checked with"),
     s("cc", WORD, "congestion control algorithm").no_effect(super::LATER),
@@ -112,7 +112,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("pool-max-conn", &[Int(-1, MAX)], "idle connections at most"),
     s("pool-purge-delay", &[Time], "how long idle connections stay"),
     s("port", &[Int(1, 65535)], "port to check"),
-    s("proto", WORD, "protocol without negotiation").no_effect(super::LATER),
+    s("proto", WORD, "protocol without negotiation").no_effect(super::HTTP_2),
     s("proxy-v2-options", WORD, "what a PROXY v2 header holds")
         .partial("nothing is told of our own certificate (cert-key, cert-sig)"),
     s("quic-cc-algo", WORD, "QUIC congestion control").no_effect("QUIC is not supported"),

@@ -15,7 +15,7 @@ const LUA: &str = "Lua is not supported";
 const SCHEDULER: &str = "tasks are scheduled by this program's own runtime";
 const KERNEL: &str = "the kernel's automatic sizing is used";
 const ZLIB: &str = "compression levels and memory are fixed";
-const H2: &str = "HTTP/2 flow control uses this program's own limits";
+const H2: &str = "HTTP/2 is not spoken";
 const POOLS: &str = "idle connections belong to one worker";
 
 const fn t(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {

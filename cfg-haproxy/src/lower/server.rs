@@ -105,8 +105,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             spec.on_marked_down = MarkedDown::ShutdownSessions;
         }
         spec.shutdown_backup_sessions = o.shutdown_backups;
-        spec.tls = o.ssl.map(|_| Arc::new(self.client_tls(o, false)));
         let http = shared.making.mode == ProxyMode::Http;
+        spec.tls = o.ssl.map(|_| Arc::new(self.client_tls(o, false, http)));
         let sni = o.sni.or_else(|| self.automatic_sni(o, server.name.span).filter(|_| http));
         spec.sni = self.connection_name(sni, "sni").map(Arc::new);
         spec.pool_name = self.connection_name(o.pool_conn_name, "pool-conn-name").map(Arc::new);
@@ -237,7 +237,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         // Checks speak TLS like the traffic, unless they go to a place of their own.
         let elsewhere = check.port.is_some() || o.addr.is_some();
         let tls = o.check_ssl.unwrap_or_else(|| o.ssl.is_some() && !elsewhere);
-        check.tls = tls.then(|| Arc::new(self.client_tls(o, true)));
+        check.tls = tls.then(|| Arc::new(self.client_tls(o, true, shared.making.mode == ProxyMode::Http)));
         check.send_proxy = o.check_send_proxy || (o.send_proxy.is_some() && !elsewhere);
         check.timeout = time("check");
         check.connect = time("connect");

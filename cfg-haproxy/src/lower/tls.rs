@@ -16,13 +16,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         tls.certificates = o.certificates.iter().map(|c| self.certificate(*c)).collect();
         tls.lists = o.lists.iter().map(|l| Arc::from(self.absolute(l.text))).collect();
         tls.strict_sni = o.strict_sni.unwrap_or(defaults.strict_sni);
-        // HTTP/2 is offered to browsers since 2.8 unless the line says otherwise.
-        tls.alpn = match (&o.alpn, o.proto) {
-            (Some(names), _) => names.iter().map(|n| Arc::from(n.as_str())).collect(),
-            (None, _) if !http || self.config.older_than((2, 8)) => Vec::new(),
-            (None, Some("h1")) => vec![Arc::from("http/1.1")],
-            (None, Some("h2")) => vec![Arc::from("h2")],
-            (None, _) => vec![Arc::from("h2"), Arc::from("http/1.1")],
+        tls.alpn = match &o.alpn {
+            Some(names) => spoken(names.iter().map(String::as_str), http),
+            // Since 2.8 browsers are offered something unless the line says otherwise.
+            None if http && !self.config.older_than((2, 8)) => vec![Arc::from("http/1.1")],
+            None => Vec::new(),
         };
         tls.verify = o.verify.unwrap_or(Verify::None);
         tls.ca_file = o.ca_file.map(|f| self.ca(f));
@@ -38,7 +36,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     /// TLS of a server; checks may use another name.
-    pub(super) fn client_tls(&self, o: &ServerOptions<'t>, check: bool) -> TlsClientSpec {
+    pub(super) fn client_tls(&self, o: &ServerOptions<'t>, check: bool, http: bool) -> TlsClientSpec {
         let global = &self.config.global;
         let defaults = &global.server_tls;
         let mut tls = TlsClientSpec::default();
@@ -49,12 +47,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         tls.certificate = o.certificate.map(|c| self.certificate(c));
         tls.sni = if check { o.check_sni.map(Arc::from) } else { o.sni.and_then(fixed_sni) };
         tls.verify_host = o.verify_host.map(Arc::from);
-        let alpn: Vec<Arc<str>> = match (check, o.check_alpn, &o.alpn) {
-            (true, Some(names), _) => names.split(',').map(Arc::from).collect(),
-            (false, _, Some(names)) => names.iter().map(|n| Arc::from(n.as_str())).collect(),
+        tls.alpn = match (check, o.check_alpn, &o.alpn) {
+            (true, Some(names), _) => spoken(names.split(','), http),
+            (false, _, Some(names)) => spoken(names.iter().map(String::as_str), http),
             _ => Vec::new(),
         };
-        tls.alpn = alpn;
         tls.ciphers = suites(o.ciphers.or(defaults.ciphers));
         tls.ciphersuites = list(o.ciphersuites.or(defaults.ciphersuites));
         tls.min = o.min.or(defaults.min);
@@ -92,6 +89,11 @@ fn in_store(certificate: &crate::config::Certificate<'_>, name: &str) -> bool {
 fn fixed_sni(word: Word<'_>) -> Option<Arc<str>> {
     let inner = word.text.strip_prefix("str(")?.strip_suffix(')')?;
     Some(Arc::from(inner.trim_matches(['"', '\''])))
+}
+
+/// The protocols that may be agreed on. HTTP/2 is not spoken: who settles on it would not be understood.
+fn spoken<'n>(names: impl Iterator<Item = &'n str>, http: bool) -> Vec<Arc<str>> {
+    names.filter(|name| !http || *name != "h2").map(Arc::from).collect()
 }
 
 fn suites(word: Option<Word<'_>>) -> Vec<Arc<str>> {
