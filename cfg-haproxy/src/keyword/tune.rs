@@ -15,6 +15,7 @@ const LUA: &str = "Lua is not supported";
 const SCHEDULER: &str = "tasks are scheduled by this program's own runtime";
 const KERNEL: &str = "the kernel's automatic sizing is used";
 const ZLIB: &str = "compression levels and memory are fixed";
+const GLITCHES: &str = "what is suspicious is not counted; what is wrong is refused";
 const H2: &str = "HTTP/2 is not spoken";
 const POOLS: &str = "idle connections belong to one worker";
 
@@ -48,9 +49,9 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     t("tune.glitches.kill.cpu-usage", PERCENT, "load above which suspicious peers are cut")
         .no_effect("limits apply at any load"),
     t("tune.h1.be.glitches-threshold", COUNT, "suspicious events before a server connection is closed")
-        .no_effect(H2),
+        .no_effect(GLITCHES),
     t("tune.h1.fe.glitches-threshold", COUNT, "suspicious events before a client connection is closed")
-        .no_effect(H2),
+        .no_effect(GLITCHES),
     t("tune.h1.zero-copy-fwd-recv", ON_OFF, "zero-copy receives").no_effect(ZERO_COPY),
     t("tune.h1.zero-copy-fwd-send", ON_OFF, "zero-copy sends").no_effect(ZERO_COPY),
     t("tune.h2.be.glitches-threshold", COUNT, "suspicious events before a server connection is closed")
