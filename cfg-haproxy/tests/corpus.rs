@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it must not go on")]
 
+mod common;
+
 use cfg_haproxy::{Env, Facts, FileKind, Files, Host, Loaded, Source};
 use lb_core::diag::Severity;
 use lb_core::expr::Registry;
@@ -96,17 +98,7 @@ fn specification(loaded: &Loaded, old: Option<&Loaded>) -> Vec<String> {
             text = text.replace(new, old);
         }
     }
-    let mut lines = text.lines();
-    let mut out = Vec::new();
-    while let Some(line) = lines.next() {
-        if line.trim_end().ends_with("Origin(") {
-            lines.next();
-        }
-        // Descriptions of anonymous ACLs name their line.
-        if !line.contains("file 'a.cfg' line") {
-            out.push(line.trim().to_owned());
-        }
-    }
+    let mut out = common::lines(&text);
     // Maps have no order, and lists in the order of names another one when a name has changed.
     out.sort();
     out

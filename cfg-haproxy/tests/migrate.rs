@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it must not go on")]
 
+mod common;
+
 use cfg_haproxy::{Facts, Host, Loaded, NoEnv, Source};
 use lb_core::diag::Severity;
 use lb_core::expr::Registry;
@@ -47,19 +49,7 @@ fn meaning(text: &str) -> String {
 
 /// The specification, places aside.
 fn specification(text: &str) -> Vec<String> {
-    let text = format!("{:#?}", good(text).spec);
-    let mut lines = text.lines();
-    let mut out = Vec::new();
-    while let Some(line) = lines.next() {
-        if line.trim_end().ends_with("Origin(") {
-            lines.next();
-        }
-        // Descriptions of anonymous ACLs name their line.
-        if !line.contains("file 'a.cfg' line") {
-            out.push(line.trim().to_owned());
-        }
-    }
-    out
+    common::lines(&format!("{:#?}", good(text).spec))
 }
 
 #[test]
