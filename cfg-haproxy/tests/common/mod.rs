@@ -1,7 +1,7 @@
 //! What the tests of migration share.
 
 /// The lines of a specification, written out, that do not depend on where something stands in the file.
-pub fn lines(written: &str) -> Vec<String> {
+pub(crate) fn lines(written: &str) -> Vec<String> {
     let mut lines = written.lines();
     let mut out = Vec::new();
     while let Some(line) = lines.next() {
