@@ -58,7 +58,7 @@ pub(crate) fn alert(text: &str) {
 
 /// Prints an alert; answers the exit status of a failure.
 pub(crate) fn failed(text: &str) -> u8 {
-    alert(text);
+    alert(text.trim_end());
     1
 }
 

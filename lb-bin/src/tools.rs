@@ -9,33 +9,24 @@ use cfg_haproxy::{Host, Source, keyword};
 use std::path::Path;
 
 /// Prints the migrated file, or writes it over the old one; answers the exit status.
-pub(crate) fn migrate(args: &MigrateArgs) -> u8 {
+pub(crate) fn migrate(args: &MigrateArgs) -> Result<u8, String> {
     let world = World::real();
-    if let Err(text) = enter(args.directory.as_deref()) {
-        return report::failed(&text);
-    }
-    let texts = match load::texts(&args.haproxy, &world) {
-        Ok(texts) => texts,
-        Err(text) => return report::failed(text.trim_end()),
-    };
+    enter(args.directory.as_deref())?;
+    let texts = load::texts(&args.haproxy, &world)?;
     if texts.len() > 1 && !args.in_place {
-        return report::failed("several files can only be migrated in place: add `-i`");
+        return Err("several files can only be migrated in place: add `-i`".to_owned());
     }
     let sources: Vec<_> = texts.iter().map(|(name, text)| Source::new(name, text)).collect();
     let facts = registry::facts(&RunArgs::default());
     let host = Host { files: &world, names: &world };
     let done = cfg_haproxy::migrate::migrate(&sources, &ProcessEnv, &facts, host, &registry::registry());
-    let written = done.files.iter().zip(&texts).try_for_each(|(file, (_, old))| match args.in_place {
-        true => overwrite(file, old),
-        false => {
-            report::say(&file.text);
-            Ok(())
+    for (file, (_, old)) in done.files.iter().zip(&texts) {
+        match args.in_place {
+            true => overwrite(file, old)?,
+            false => report::say(&file.text),
         }
-    });
-    if let Err(text) = written {
-        return report::failed(&text);
     }
-    tell(&done, args)
+    Ok(tell(&done, args))
 }
 
 /// Says what was changed, and what stands in the way of HAProxy 3.4 still.
@@ -83,20 +74,15 @@ pub(crate) fn explain(words: &str) -> u8 {
 }
 
 /// Prints the effective configuration; answers the exit status.
-pub(crate) fn dump(args: &CheckArgs) -> u8 {
-    if let Err(text) = enter(args.directory.as_deref()) {
-        return report::failed(&text);
-    }
+pub(crate) fn dump(args: &CheckArgs) -> Result<u8, String> {
+    enter(args.directory.as_deref())?;
     let world = World::real();
     let run = RunArgs { haproxy: args.haproxy.clone(), format: args.format, ..RunArgs::default() };
-    let (loaded, text) = match load::understood(&run, &world) {
-        Ok(known) => known,
-        Err(text) => return report::failed(text.trim_end()),
-    };
+    let (loaded, text) = load::understood(&run, &world)?;
     report::error(&text);
     if loaded.diagnostics.has_errors() {
-        return 1;
+        return Ok(1);
     }
     report::say(&cfg_haproxy::dump::json(&loaded, Host { files: &world, names: &world }));
-    0
+    Ok(0)
 }
