@@ -138,7 +138,8 @@ impl Links {
     /// What a socket has to know of an interface.
     pub(super) fn link_ref(&self, name: &str) -> Option<LinkRef> {
         let index = self.index_of(name)?;
-        Some(LinkRef { index, mtu: self.by_index.get(&index)?.info.mtu })
+        let info = &self.by_index.get(&index)?.info;
+        Some(LinkRef { index, mtu: info.mtu, shared_mac: info.kind.as_deref() == Some("macvlan") })
     }
 
     /// The properties of an interface.

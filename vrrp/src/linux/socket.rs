@@ -5,6 +5,7 @@
 //! common bounded channel; when the driver cannot keep up, the kernel drops what does not fit its buffer.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsFd;
@@ -55,6 +56,8 @@ fn unspecified(ipv6: bool) -> IpAddr {
 pub(super) struct LinkRef {
     pub(super) index: u32,
     pub(super) mtu: u32,
+    /// Other routers use its hardware address, too.
+    pub(super) shared_mac: bool,
 }
 
 /// A socket that is wanted, and open if its interface exists.
@@ -122,7 +125,7 @@ impl Sockets {
         for (key, slot) in &mut self.slots {
             let link = match &key.interface {
                 Some(interface) => find(interface),
-                None => Some(LinkRef { index: 0, mtu: 0 }),
+                None => Some(LinkRef { index: 0, mtu: 0, shared_mac: false }),
             };
             let Some(link) = link else {
                 slot.open = None;
@@ -244,10 +247,34 @@ fn prepare_v4(socket: &Socket, local: Ipv4Addr, link: LinkRef) -> io::Result<()>
     socket.set_multicast_all_v4(false)?;
     if local.is_multicast() {
         socket.set_multicast_loop_v4(false)?;
+        let _quiet = link.shared_mac.then(Quiet::begin);
         socket.join_multicast_v4_n(&local, &InterfaceIndexOrAddress::Index(link.index))?;
     }
     // Bound to the group a socket hears no unicast, and bound to a unicast address no multicast.
     socket.bind(&SocketAddr::from((local, 0)).into())
+}
+
+/// While it lives, joining a group of the link is not reported. Switches flood these groups anyway (RFC 4541 §2.1.2), and a
+/// report from a hardware address that the master uses would lead its clients to us until its next advert.
+struct Quiet(Option<String>);
+
+impl Quiet {
+    /// Where the kernel is told.
+    const SETTING: &'static str = "/proc/sys/net/ipv4/igmp_link_local_mcast_reports";
+
+    fn begin() -> Self {
+        let before = fs::read_to_string(Self::SETTING).ok().filter(|value| value.trim() != "0");
+        // Where it cannot be set, the report goes out.
+        Self(before.filter(|_| fs::write(Self::SETTING, "0").is_ok()))
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = fs::write(Self::SETTING, before);
+        }
+    }
 }
 
 fn prepare_v6(socket: &Socket, local: IpAddr, link: LinkRef) -> io::Result<()> {
