@@ -13,7 +13,9 @@ use std::sync::{Arc, OnceLock};
 /// Completes handshakes with clients of one listener.
 #[derive(Clone)]
 pub struct Acceptor {
-    inner: tokio_rustls::TlsAcceptor,
+    config: Arc<rustls::ServerConfig>,
+    /// The same without application protocols, for clients that offer none of them: they are served all the same.
+    plain: Option<Arc<rustls::ServerConfig>>,
 }
 
 impl Acceptor {
@@ -22,7 +24,13 @@ impl Acceptor {
     /// # Errors
     /// When a certificate or a setting cannot be used.
     pub fn new(spec: &TlsServerSpec, tune: &Tune, files: &dyn Files) -> Result<Self, TlsError> {
-        Ok(Self { inner: server(spec, tune, files)?.into() })
+        let config = server(spec, tune, files)?;
+        let plain = (!config.alpn_protocols.is_empty()).then(|| {
+            let mut plain = rustls::ServerConfig::clone(&config);
+            plain.alpn_protocols.clear();
+            Arc::new(plain)
+        });
+        Ok(Self { config, plain })
     }
 
     /// Completes the handshake on `stream`. The caller bounds the time.
@@ -31,7 +39,16 @@ impl Acceptor {
     /// What failed, in the words of the library.
     pub async fn accept(&self, stream: Stream) -> io::Result<Stream> {
         let transport = Transport::new(stream).map_err(|_| io::Error::other("TLS inside TLS"))?;
-        Ok(Stream::TlsServer(Box::new(self.inner.accept(transport).await?)))
+        let Some(plain) = &self.plain else {
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&self.config));
+            return Ok(Stream::TlsServer(Box::new(acceptor.accept(transport).await?)));
+        };
+        let hello =
+            tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), transport).await?;
+        let known = |name: &[u8]| self.config.alpn_protocols.iter().any(|own| own == name);
+        let common = hello.client_hello().alpn().is_none_or(|mut offered| offered.any(known));
+        let config = if common { &self.config } else { plain };
+        Ok(Stream::TlsServer(Box::new(hello.into_stream(Arc::clone(config)).await?)))
     }
 }
 

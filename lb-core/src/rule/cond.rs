@@ -380,7 +380,7 @@ impl TestParser {
         let mut operator = "eq";
         let mut list: Vec<String> = Vec::new();
         for (index, word) in words.iter().enumerate().skip(first) {
-            let numeric = matches!(method, Method::Int | Method::Version);
+            let numeric = matches!(method, Method::Int | Method::Version | Method::Len);
             if numeric && matches!(*word, "eq" | "ge" | "gt" | "le" | "lt") {
                 operator = word;
                 continue;

@@ -134,7 +134,8 @@ fn account(live: &mut Live<'_>, answer: &Answer) {
         | Answer::Stats(_)
         | Answer::Service(_) => {
             counters.intercepted.inc();
-            (Cause::Local, Phase::Request)
+            let phase = if live.txn.layer.has_response { Phase::Headers } else { Phase::Request };
+            (Cause::Local, phase)
         }
     };
     end(live, cause, phase);

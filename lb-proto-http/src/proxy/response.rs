@@ -71,7 +71,7 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
             Err(Failure::Gone(phase)) => return client_aborted(live, phase).await,
         }
         let mut upload = begin(live, back);
-        let killed = killer(live);
+        let killed = upstream::killer(live);
         let arrival = tokio::select! {
             biased;
             arrival = wait(live, back, &mut upload) => arrival,
@@ -89,18 +89,6 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
                 }
                 return failed(live, other).await;
             }
-        }
-    }
-}
-
-/// Ends when sessions on the server of the exchange are to end.
-fn killer(live: &Live<'_>) -> impl Future<Output = ()> + use<> {
-    let generation = Arc::clone(live.client.session.generation());
-    let place = live.txn.backend.clone().zip(live.txn.server.clone());
-    async move {
-        match place {
-            Some((backend, server)) => generation.ended(&backend, &server).await,
-            None => std::future::pending().await,
         }
     }
 }
@@ -457,6 +445,8 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
     }
     if content::response(live) {
         upstream::detach(live, Kept::No);
+        // Nothing of it is told.
+        (live.txn.counts.from_server, live.txn.layer.response.status) = (0, 0);
         end(live, Cause::Proxy, Phase::Data);
         log::write(live, Origin::Close);
         return After::Close;
@@ -464,6 +454,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
     content::store(live);
     if let Some(answer) = rules(live, back).await {
         upstream::detach(live, Kept::No);
+        live.txn.counts.from_server += live.txn.layer.response.buffered_body().len() as u64;
         return reply::answer(live, answer).await;
     }
     capture(live);
@@ -641,7 +632,7 @@ async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After 
     let before = (upload.transfer.bytes, upload.moved);
     let ended = match taken {
         Ok(_) => {
-            let killed = killer(live);
+            let killed = upstream::killer(live);
             tokio::select! {
                 biased;
                 ended = stream(live, &mut upload, &mut download, keep) => ended,

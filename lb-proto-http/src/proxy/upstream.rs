@@ -87,6 +87,18 @@ pub(super) async fn attach(
     }
 }
 
+/// Ends when sessions on the server of the exchange are to end.
+pub(super) fn killer(live: &Live<'_>) -> impl Future<Output = ()> + use<> {
+    let generation = Arc::clone(live.client.session.generation());
+    let place = live.txn.backend.clone().zip(live.txn.server.clone());
+    async move {
+        match place {
+            Some((backend, server)) => generation.ended(&backend, &server).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// What becomes of failed attempts.
 pub(super) fn policy(live: &Live<'_>, backend: &ProxyPlan) -> RetryPolicy {
     let retry = backend.spec.pool.retry;

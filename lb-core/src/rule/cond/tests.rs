@@ -92,6 +92,8 @@ fn anonymous_tests_take_flags_and_operators() {
         "{ src -- 10.1.2.3 }",
         "!{ src 10.1.2.4 }",
         "{ src_port ge 4567 }",
+        "{ str(abc) -m len gt 2 }",
+        "{ str(abc) -m len ge 3 le 3 }",
         "{ src_port gt 4566 lt 10 }",
         "{ src_port 4000:5000 }",
         "{ src_port eq 1 2 4567 }",
