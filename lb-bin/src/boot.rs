@@ -18,7 +18,6 @@ pub(crate) fn run(args: RunArgs) -> u8 {
     {
         return failed(&format!("cannot change to directory {}: {e}", directory.display()));
     }
-    process::large_pages(args.keepalived.is_none() && !args.master);
     let world = World::real();
     let loaded = match load_all(&args, &world) {
         Ok(loaded) => loaded,
@@ -146,7 +145,6 @@ pub(crate) fn part(args: PartArgs) -> u8 {
         Err(e) => return failed(&format!("`lb part` is for the supervisor only: {e}")),
     };
     process::set_name(&format!("lb-{}", args.part));
-    process::large_pages(args.part == "proxy");
     match args.part.as_str() {
         "proxy" => proxy::part(&args.run, channel),
         "vrrp" => router::part(&args.run, channel),

@@ -9,13 +9,6 @@ const BLOCK: usize = 512 * 1024;
 /// Held from one call to the next. It is never written to, so that it takes no memory.
 static BALLAST: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// Whether large pages may back the memory of this process and of those it starts. What moves bytes is faster with them; a
-/// process that mostly waits would only hold more than it uses.
-pub fn large_pages(wanted: bool) {
-    // Older kernels cannot be told, and lose nothing but the saving.
-    let _ = rustix::thread::disable_transparent_huge_pages(!wanted);
-}
-
 /// Gives back what reading a configuration needed. To be called now and then by a process that mostly waits.
 ///
 /// The allocator keeps freed areas for some milliseconds and looks at them again only when a later area is freed; one that

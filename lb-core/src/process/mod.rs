@@ -17,7 +17,7 @@ pub use addresses::local_addresses;
 pub use channel::{Channel, MAX_DESCRIPTORS, Parcel};
 pub use daemon::{Detached, Foreground, detach};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
-pub use memory::{give_back_memory, large_pages};
+pub use memory::give_back_memory;
 pub use notify::Notifier;
 pub use pidfile::PidFile;
 pub use privileges::{Identity, IdentityError, SupplementaryGroups, confine};
