@@ -483,8 +483,9 @@ impl<'c, 't> Cross<'c, 't> {
         for bind in proxy.binds.iter().filter(|_| mode == ProxyMode::Http) {
             let offered = bind.options.alpn.iter().flatten().any(|name| name == "h2");
             let told = if bind.options.proto == Some("h2") {
-                Diagnostic::warning(
-                    codes::USELESS,
+                // A warning would keep the file from loading where warnings are fatal, though it serves HTTP/1.
+                Diagnostic::notice(
+                    codes::NO_EFFECT,
                     bind.span,
                     "HTTP/2 is not spoken: this listener takes HTTP/1 only",
                 )
