@@ -15,7 +15,7 @@ use lb_core::diag::{Diagnostic, Diagnostics, Span};
 /// Builds the statements of the outermost level.
 pub(crate) fn build(lines: &[Line], braces: Braces, diagnostics: &mut Diagnostics) -> Vec<Statement> {
     let missing = if braces == Braces::Meant { unclosed(lines) } else { 0 };
-    Builder { lines, at: 0, diagnostics, open: Vec::new(), missing, braces }.root()
+    Builder { lines, at: 0, diagnostics, open: Vec::new(), missing, braces, unknown: 0 }.root()
 }
 
 /// What to make of misplaced braces.
@@ -70,6 +70,8 @@ struct Builder<'a> {
     /// Closing braces still known to be missing.
     missing: usize,
     braces: Braces,
+    /// Unknown words so far.
+    unknown: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -449,7 +451,8 @@ impl Builder<'_> {
 
     fn unknown(&mut self, block: BlockId, word: &Word) {
         self.at += 1;
-        let mut diagnostic = unknown_keyword(block, word);
+        self.unknown += 1;
+        let mut diagnostic = unknown_keyword(block, word, self.unknown <= MAX_SUGGESTIONS);
         if matches!(self.peek(), Some(Line::Open(_))) && !self.literal() {
             self.at += 1;
             let end = self.skip_block();
@@ -465,7 +468,10 @@ impl Builder<'_> {
     }
 }
 
-fn unknown_keyword(block: BlockId, word: &Word) -> Diagnostic {
+/// Unknown words that are compared with the known ones; nobody reads thousands of suggestions.
+const MAX_SUGGESTIONS: usize = 1000;
+
+fn unknown_keyword(block: BlockId, word: &Word, suggest: bool) -> Diagnostic {
     let text = &word.text;
     let place = if block == BlockId::Root {
         "at the outermost level".to_owned()
@@ -476,7 +482,7 @@ fn unknown_keyword(block: BlockId, word: &Word) -> Diagnostic {
         Diagnostic::warning(codes::UNKNOWN_KEYWORD, word.span, format!("unknown keyword `{text}` {place}"))
             .compat(format!("Unknown keyword '{text}'"));
     let names = block.keywords().iter().map(|k| k.name);
-    if let Some(better) = suggest::nearest(text, names) {
+    if suggest && let Some(better) = suggest::nearest(text, names) {
         diagnostic = diagnostic.suggest(word.span, better, format!("did you mean `{better}`?"));
     }
     let homes: Vec<String> =

@@ -19,6 +19,8 @@ const MAX_BYTES: usize = 32 << 20;
 const MAX_LINE: usize = 64 << 10;
 const MAX_FILES: usize = 2_000;
 const MAX_DEPTH: usize = 32;
+/// How deeply definitions of several lines may stand in each other; one that refers to itself stops here.
+const MAX_NESTING: usize = 32;
 
 /// A line as the block structure sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,8 +74,9 @@ struct Reader<'a> {
 
 /// What is still to be turned into lines; the last is next.
 enum Work {
-    Text(Mapped),
-    Sequence(Sequence),
+    /// A line, and in how many definitions of several lines it stands.
+    Text(Mapped, usize),
+    Sequence(Sequence, usize),
 }
 
 impl<'a> Reader<'a> {
@@ -196,51 +199,53 @@ impl<'a> Reader<'a> {
 
     /// Turns one line into all the lines it stands for.
     fn unfold(&mut self, line: Mapped) {
-        let mut stack = vec![Work::Text(line)];
+        let mut stack = vec![Work::Text(line, 0)];
         while let Some(work) = stack.pop() {
             self.work += 1;
             if self.work > MAX_LINES * 2 || self.exhausted {
                 return self.exhaust(None);
             }
             match work {
-                Work::Text(text) => self.text(text, &mut stack),
-                Work::Sequence(mut sequence) => {
+                Work::Text(text, nesting) => self.text(text, nesting, &mut stack),
+                Work::Sequence(mut sequence, nesting) => {
                     let Some(bindings) = sequence.advance() else { continue };
                     for (name, value) in bindings {
                         self.definitions.set(&name, &value);
                     }
                     let body = sequence.body().clone();
-                    stack.push(Work::Sequence(sequence));
-                    stack.push(Work::Text(body));
+                    stack.push(Work::Sequence(sequence, nesting));
+                    stack.push(Work::Text(body, nesting));
                 }
             }
         }
     }
 
-    fn text(&mut self, text: Mapped, stack: &mut Vec<Work>) {
+    fn text(&mut self, text: Mapped, nesting: usize, stack: &mut Vec<Work>) {
         let Some(text) = self.condition(text) else { return };
         if text.text().is_empty() || self.definition(&text) {
             return;
         }
         if Sequence::starts(text.text()) {
             match Sequence::parse(&text, &mut self.definitions) {
-                Ok(sequence) => stack.push(Work::Sequence(sequence)),
+                Ok(sequence) => stack.push(Work::Sequence(sequence, nesting)),
                 Err(diagnostic) => self.diagnostics.push(*diagnostic),
             }
             return;
         }
         match self.definitions.expand(&text, self.env, MAX_LINE) {
-            Expansion::Unchanged => self.finished(text, stack),
+            Expansion::Unchanged => self.finished(text, nesting, stack),
             Expansion::Line(line) => {
                 let line = self.decomment(&line);
                 if line.text().starts_with(['@', '~']) {
-                    stack.push(Work::Text(line));
+                    stack.push(Work::Text(line, nesting));
                 } else {
-                    self.finished(line, stack);
+                    self.finished(line, nesting, stack);
                 }
             }
-            Expansion::Lines(lines) => stack.extend(lines.into_iter().rev().map(Work::Text)),
-            Expansion::TooLong => self.diagnostics.push(Diagnostic::warning(
+            Expansion::Lines(lines) if nesting < MAX_NESTING => {
+                stack.extend(lines.into_iter().rev().map(|line| Work::Text(line, nesting + 1)));
+            }
+            Expansion::Lines(_) | Expansion::TooLong => self.diagnostics.push(Diagnostic::warning(
                 codes::BAD_LINE,
                 text.whole(),
                 "the definitions on this line refer to each other without end, or grow too long; it is ignored",
@@ -268,7 +273,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A line on which nothing is left to replace: an include, or words and braces.
-    fn finished(&mut self, text: Mapped, stack: &mut Vec<Work>) {
+    fn finished(&mut self, text: Mapped, nesting: usize, stack: &mut Vec<Work>) {
         if let Some(directive) = include::Directive::parse(&text) {
             return self.include(&directive);
         }
@@ -281,7 +286,7 @@ impl<'a> Reader<'a> {
         self.emit(if text.text().as_bytes()[brace] == b'{' { Line::Open(span) } else { Line::Close(span) });
         let rest = text.slice(brace + 1..text.len()).trimmed();
         if rest.len() > 0 {
-            stack.push(Work::Text(rest));
+            stack.push(Work::Text(rest, nesting));
         }
     }
 

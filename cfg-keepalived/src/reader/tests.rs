@@ -126,3 +126,13 @@ fn a_byte_order_mark_and_a_nul_are_told() {
     assert_eq!(got, ["a", "c"]);
     assert_eq!(messages.len(), 2);
 }
+
+#[test]
+fn a_definition_of_several_lines_that_refers_to_itself_ends() {
+    let text = "$A= \\\nx y \\\nz $A\n$A\nafter\n";
+    let (lines, messages) = lines_with(text, &mut NoIncludes, &StaticEnv::new("dc1.example.org"));
+    assert_eq!(lines.iter().filter(|l| l.ends_with("x y")).count(), MAX_NESTING);
+    assert_eq!(lines.last().map(String::as_str), Some("after"));
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert!(messages[0].contains("without end"), "{messages:?}");
+}
