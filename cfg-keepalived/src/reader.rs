@@ -53,6 +53,10 @@ pub(crate) struct Read {
 pub(crate) fn read(name: &str, text: &str, sources: &mut dyn Sources, env: &dyn Env) -> Read {
     let mut reader = Reader::new(sources, env);
     reader.file(name, text);
+    if reader.exhausted {
+        // It is refused for its size; what it says is not worth hundreds of thousands of messages.
+        reader.lines.clear();
+    }
     Read { map: reader.map, lines: reader.lines, diagnostics: reader.diagnostics }
 }
 

@@ -136,3 +136,11 @@ fn a_definition_of_several_lines_that_refers_to_itself_ends() {
     assert_eq!(messages.len(), 1, "{messages:?}");
     assert!(messages[0].contains("without end"), "{messages:?}");
 }
+
+#[test]
+fn what_grows_beyond_all_bounds_is_refused_for_that_alone() {
+    let text = "~SEQ(x, 1, 9000000000) prioritee$x\n";
+    let (lines, messages) = lines_with(text, &mut NoIncludes, &StaticEnv::new("dc1.example.org"));
+    assert!(lines.is_empty());
+    assert_eq!(messages, ["the configuration grows beyond all bounds; the rest is not read"]);
+}
