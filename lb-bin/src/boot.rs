@@ -80,7 +80,7 @@ fn alone(
         Err(e) => return failed(&e),
     };
     in_runtime(async move {
-        let running = match proxy::set_up(loaded, args, world, &mut sockets) {
+        let running = match proxy::set_up(loaded, args, world, &mut sockets, None) {
             Ok(running) => running,
             Err(e) => return failed(&e),
         };
@@ -155,16 +155,15 @@ pub(crate) fn part(args: PartArgs) -> u8 {
 /// `lb reload` and `lb stop`.
 pub(crate) fn signal(args: &SignalArgs) -> u8 {
     let read = std::fs::read_to_string(&args.pidfile);
-    let pid = read.ok().and_then(|t| t.trim().parse().ok()).and_then(rustix::process::Pid::from_raw);
-    let Some(pid) = pid else {
+    let Some(pid) = read.ok().and_then(|t| t.trim().parse().ok()) else {
         return failed(&format!("{} holds no process number", args.pidfile.display()));
     };
-    let signal = match args.command {
-        Signal::Reload => rustix::process::Signal::HUP,
-        Signal::Stop => rustix::process::Signal::TERM,
+    let number = match args.command {
+        Signal::Reload => libc::SIGHUP,
+        Signal::Stop => libc::SIGTERM,
     };
-    match rustix::process::kill_process(pid, signal) {
+    match process::send_signal(pid, number) {
         Ok(()) => 0,
-        Err(e) => failed(&format!("cannot signal process {}: {e}", pid.as_raw_nonzero())),
+        Err(e) => failed(&format!("cannot signal process {pid}: {e}")),
     }
 }

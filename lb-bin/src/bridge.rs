@@ -50,6 +50,10 @@ pub(crate) enum ToPart {
     Health(Health),
     /// The other node stopped speaking: for the proxy part.
     PeerGone(IpAddr),
+    /// A question about the virtual routers: for the vrrp part.
+    Ask(String),
+    /// Question and answer: for the proxy part.
+    Told(String, String),
 }
 
 /// From a part to the supervisor.
@@ -67,6 +71,10 @@ pub(crate) enum FromPart {
     Memory(vrrp::Memory),
     /// The other node stopped speaking.
     PeerGone(IpAddr),
+    /// A question about the virtual routers.
+    Ask(String),
+    /// Question and answer.
+    Told(String, String),
 }
 
 /// How many servers of a backend are usable, or of one server: one or none.

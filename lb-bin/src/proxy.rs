@@ -7,18 +7,33 @@ use crate::load::{self, Haproxy, Rejected};
 use crate::registry;
 use crate::report::{self, failed};
 use crate::world::World;
-use lb_core::process::{Channel, Identity, PidFile, SupplementaryGroups, confine, raise_descriptor_limit};
-use lb_core::rt::{Event, Server, ServerError, Sockets, processors};
+use lb_core::companion::Companion;
+use lb_core::process::{
+    Channel, Identity, PidFile, SupplementaryGroups, confine, raise_descriptor_limit, send_signal,
+};
+use lb_core::rt::{Event, Questions, Remote, Server, ServerError, Signals, Sockets, processors};
 use lb_core::spec::ProcessSpec;
+use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Descriptors beside those of connections: listeners, checks, logs.
 const SPARE: u64 = 1024;
+
+/// What is asked about the virtual routers by whoever asks the proxy: see [`vrrp::linux::control`].
+const QUESTIONS: Questions = Questions {
+    command: ["show", "vrrp"],
+    options: &["stats", "metrics"],
+    usage: (
+        "show vrrp [stats|metrics]",
+        "the virtual routers, and what is wrong between this node and others",
+    ),
+    table: "table",
+    metrics: "metrics",
+};
 
 /// A server that is set up, and what must live as long.
 pub(crate) struct Running {
@@ -26,6 +41,7 @@ pub(crate) struct Running {
     args: RunArgs,
     process: ProcessSpec,
     confined: bool,
+    beside: Option<Arc<Remote>>,
 }
 
 /// Sets a server up: opens listeners, gives up privileges. Nothing is accepted yet.
@@ -34,6 +50,7 @@ pub(crate) fn set_up(
     args: &RunArgs,
     world: &World,
     sockets: &mut Sockets,
+    beside: Option<Arc<Remote>>,
 ) -> Result<Running, String> {
     let spec = std::mem::take(&mut loaded.spec);
     let process = spec.process.clone();
@@ -46,7 +63,8 @@ pub(crate) fn set_up(
     }
     let workers = process.threads.unwrap_or_else(processors);
     let identity = Identity::of(&process).map_err(|e| e.to_string())?;
-    let options = registry::options(workers, world, Arc::clone(&loaded.tree));
+    let mut options = registry::options(workers, world, Arc::clone(&loaded.tree));
+    options.companion = beside.clone().map(|beside| beside as Arc<dyn Companion>);
     let server = Server::new(spec, options, sockets).map_err(|e| explain(&loaded, &e))?;
     let chroot = process.chroot.as_deref().map(Path::new);
     let groups = confine(chroot, identity).map_err(|e| format!("[haproxy.main()] {e}"))?;
@@ -54,7 +72,7 @@ pub(crate) fn set_up(
         report::notice("[haproxy.main()] the supplementary groups cannot be given up here and are kept.");
     }
     let confined = chroot.is_some() || identity != Identity::default();
-    Ok(Running { server, args: args.clone(), process, confined })
+    Ok(Running { server, args: args.clone(), process, confined, beside })
 }
 
 /// The words for an error of the engine, with the place in the file it concerns.
@@ -79,26 +97,6 @@ pub(crate) fn explain(loaded: &Haproxy, error: &ServerError) -> String {
             Some(place) => format!("config : [{place}] : {other}"),
             None => other.to_string(),
         },
-    }
-}
-
-/// Signals to listen to.
-pub(crate) struct Signals(Vec<(i32, Signal)>);
-
-impl Signals {
-    /// From now on these numbers are told and have no other effect.
-    pub(crate) fn new(numbers: &[i32]) -> std::io::Result<Self> {
-        let listen = |&n| Ok((n, signal(SignalKind::from_raw(n))?));
-        numbers.iter().map(listen).collect::<std::io::Result<_>>().map(Self)
-    }
-
-    /// The next one. Cancel safe.
-    pub(crate) async fn next(&mut self) -> i32 {
-        let next = |cx: &mut std::task::Context<'_>| {
-            let came = self.0.iter_mut().find_map(|(n, s)| s.poll_recv(cx).is_ready().then_some(*n));
-            came.map_or(Poll::Pending, Poll::Ready)
-        };
-        std::future::poll_fn(next).await
     }
 }
 
@@ -174,7 +172,7 @@ impl Running {
     }
 
     /// Serves as a part until the supervisor says stop or is gone.
-    async fn run_as_part(self, mut link: Link) -> u8 {
+    async fn run_as_part(self, mut link: Link, mut questions: UnboundedReceiver<&str>) -> u8 {
         let mut events = self.server.events();
         if let Err(e) = self.server.start() {
             return failed(&e.to_string());
@@ -182,8 +180,17 @@ impl Running {
         // A supervisor that cannot be told anything is gone, which the next receive shows.
         let _ = link.send(&FromPart::Ready);
         loop {
-            let message = tokio::select! {
-                message = link.receive::<ToPart>() => message,
+            tokio::select! {
+                message = link.receive::<ToPart>() => {
+                    let Ok(Some(message)) = message else {
+                        self.stop(false).await;
+                        return 0;
+                    };
+                    if self.told(&link, message).await.is_break() {
+                        return 0;
+                    }
+                }
+                Some(question) = questions.recv() => drop(link.send(&FromPart::Ask(question.to_owned()))),
                 event = events.recv() => {
                     let (backend, server, usable) = match event {
                         Ok(Event::Backend { name, usable, .. }) => (name.to_string(), None, usable),
@@ -193,38 +200,47 @@ impl Running {
                         _ => continue,
                     };
                     let _ = link.send(&FromPart::Health(Health { backend, server, usable }));
-                    continue;
                 }
-            };
-            let Ok(Some(Message { value, bytes, descriptors })) = message else {
-                self.stop(false).await;
-                return 0;
-            };
-            match value {
-                ToPart::Ping(n) => {
-                    // The answer comes from a worker, so that it tells whether workers still turn.
-                    let alive = self.server.is_responsive(Duration::from_secs(1)).await;
-                    if alive {
-                        let _ = link.send(&FromPart::Pong(n));
-                    }
-                }
-                ToPart::Stop { graceful } => {
-                    self.stop(graceful).await;
-                    return 0;
-                }
-                ToPart::Reload { sockets, files } => {
-                    let world = World::remembered(unpack(files, &bytes));
-                    let mut sockets = distribute(sockets, descriptors);
-                    let result = match self.read_again(&world).await {
-                        Ok(loaded) => self.reload(loaded, &world, &mut sockets),
-                        Err(rejected) => Err(rejected.text),
-                    };
-                    let _ = link.send(&FromPart::Reloaded(result));
-                }
-                ToPart::PeerGone(ip) => self.server.suspect(ip),
-                ToPart::Init { .. } | ToPart::ProxyServes(_) | ToPart::Health(_) | ToPart::Dump(_) => {}
             }
         }
+    }
+
+    /// Carries out what the supervisor says; breaks when that was to stop.
+    async fn told(&self, link: &Link, message: Message<ToPart>) -> ControlFlow<()> {
+        match message.value {
+            ToPart::Ping(n) => {
+                // The answer comes from a worker, so that it tells whether workers still turn.
+                let alive = self.server.is_responsive(Duration::from_secs(1)).await;
+                if alive {
+                    let _ = link.send(&FromPart::Pong(n));
+                }
+            }
+            ToPart::Stop { graceful } => {
+                self.stop(graceful).await;
+                return ControlFlow::Break(());
+            }
+            ToPart::Reload { sockets, files } => {
+                let world = World::remembered(unpack(files, &message.bytes));
+                let mut sockets = distribute(sockets, message.descriptors);
+                let result = match self.read_again(&world).await {
+                    Ok(loaded) => self.reload(loaded, &world, &mut sockets),
+                    Err(rejected) => Err(rejected.text),
+                };
+                let _ = link.send(&FromPart::Reloaded(result));
+            }
+            ToPart::PeerGone(ip) => self.server.suspect(ip),
+            ToPart::Told(question, text) => {
+                if let Some(beside) = &self.beside {
+                    beside.told(&question, text);
+                }
+            }
+            ToPart::Init { .. }
+            | ToPart::ProxyServes(_)
+            | ToPart::Health(_)
+            | ToPart::Dump(_)
+            | ToPart::Ask(_) => {}
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -247,26 +263,25 @@ pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
                 return rejected.status;
             }
         };
-        match set_up(loaded, args, &world, &mut distribute(sockets, descriptors)) {
-            Ok(running) => running.run_as_part(link).await,
+        let (ask, questions) = unbounded_channel();
+        // The receiver lives as long as the process.
+        let remote = Remote::new(QUESTIONS, move |question| {
+            let _ = ask.send(question);
+        });
+        let beside = args.keepalived.is_some().then(|| Arc::new(remote));
+        match set_up(loaded, args, &world, &mut distribute(sockets, descriptors), beside) {
+            Ok(running) => running.run_as_part(link, questions).await,
             Err(e) => failed(&e),
         }
     })
 }
 
-/// Tells the predecessors that this process has taken over (`-sf`, `-st`).
+/// Tells the predecessors that this process has taken over (`-sf`, `-st`). One that has ended already needs no telling.
 pub(crate) fn dismiss(args: &RunArgs) {
     for pid in &args.finish {
-        tell(*pid, rustix::process::Signal::USR1);
+        let _ = send_signal(*pid, libc::SIGUSR1);
     }
     for pid in &args.terminate {
-        tell(*pid, rustix::process::Signal::TERM);
-    }
-}
-
-fn tell(pid: u32, signal: rustix::process::Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
-        // A predecessor that has ended already needs no telling.
-        let _ = rustix::process::kill_process(pid, signal);
+        let _ = send_signal(*pid, libc::SIGTERM);
     }
 }

@@ -16,8 +16,6 @@ use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream as Blocking;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use vrrp::event::{self, Admin, NotifyState, Track};
 use vrrp::linux::{Driver, Event, Handle, Options, control};
@@ -29,8 +27,6 @@ const PROXY: &str = "lb-proxy";
 const PROXY_WEIGHT: i32 = -253;
 /// The socket that answers about the virtual routers, unless the command line names another.
 const SOCKET: &str = "lb-vrrp";
-/// Pause after a client could not be taken.
-const RETRY: Duration = Duration::from_millis(200);
 /// syslog facility of Keepalived.
 const DAEMON: Facility = Facility(3);
 
@@ -114,7 +110,7 @@ impl Node<'_> {
                         return 0;
                     }
                 },
-                stream = asked(listener.as_ref()) => {
+                stream = control::next_client(listener.as_ref()) => {
                     let (handle, spec) = (self.handle.clone(), Arc::clone(&self.spec));
                     tokio::task::spawn_local(async move { control::answer(stream, &handle, &spec).await });
                 }
@@ -184,7 +180,11 @@ impl Node<'_> {
                     }
                 });
             }
-            ToPart::Init { .. } | ToPart::PeerGone(_) => {}
+            ToPart::Ask(question) => {
+                let text = control::reply(&question, &self.handle, &self.spec).await;
+                drop(self.link.send(&FromPart::Told(question, text)));
+            }
+            ToPart::Init { .. } | ToPart::PeerGone(_) | ToPart::Told(..) => {}
         }
     }
 
@@ -209,18 +209,6 @@ impl Node<'_> {
             if let Some(needed) = needed {
                 self.handle.track(Track::External(tracker.name.clone(), usable >= needed)).await;
             }
-        }
-    }
-}
-
-/// The next client of the socket, if there is a socket. Cancel safe.
-async fn asked(listener: Option<&UnixListener>) -> UnixStream {
-    let Some(listener) = listener else { return std::future::pending().await };
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            // Too many open files, most likely; that passes.
-            Err(_) => tokio::time::sleep(RETRY).await,
         }
     }
 }
@@ -255,20 +243,10 @@ fn logger(args: &RunArgs) -> impl FnMut(event::Log) + Send + 'static {
         if log.detail && !detail {
             return;
         }
-        let line = reporter.report(severity(log.severity), &log.text);
+        let line = reporter.report(Severity::of_number(log.severity.number()), &log.text);
         if console {
             report::error(&line);
         }
-    }
-}
-
-fn severity(severity: event::Severity) -> Severity {
-    match severity {
-        event::Severity::Error => Severity::Err,
-        event::Severity::Warning => Severity::Warning,
-        event::Severity::Notice => Severity::Notice,
-        event::Severity::Info => Severity::Info,
-        _ => Severity::Debug,
     }
 }
 

@@ -4,11 +4,11 @@
 use crate::args::RunArgs;
 use crate::bridge::{FromPart, Health, Link, Message, ToPart, pack};
 use crate::load::{self, Haproxy};
-use crate::proxy::{Signals, explain};
+use crate::proxy::explain;
 use crate::report;
 use crate::world::{World, variable};
 use lb_core::process::{Channel, Notifier, PidFile, give_back_memory, keep_over_exec};
-use lb_core::rt::{self, Sockets, processors};
+use lb_core::rt::{self, Signals, Sockets, processors};
 use lb_core::spec::Spec;
 use std::collections::HashMap;
 use std::io;
@@ -262,6 +262,8 @@ impl Supervisor {
             FromPart::Pong(_) => self.parts[at].asked = None,
             FromPart::Memory(memory) => self.memory = Some(memory),
             FromPart::PeerGone(ip) => self.tell(Kind::Proxy, &ToPart::PeerGone(ip)),
+            FromPart::Ask(question) => self.tell(Kind::Vrrp, &ToPart::Ask(question)),
+            FromPart::Told(question, text) => self.tell(Kind::Proxy, &ToPart::Told(question, text)),
             FromPart::Health(health) => {
                 self.tell(Kind::Vrrp, &ToPart::Health(health.clone()));
                 self.health.insert((health.backend.clone(), health.server.clone()), health);

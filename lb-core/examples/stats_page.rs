@@ -29,6 +29,7 @@ fn main() -> std::io::Result<()> {
         request: &PageRequest::parse(std::env::args().nth(1).unwrap_or_default().as_str()),
         info: &info,
         proxies: &[frontend(), backend()],
+        beside: None,
         admin: true,
     };
     std::io::stdout().write_all(page.render().as_bytes())

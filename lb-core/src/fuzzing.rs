@@ -34,6 +34,7 @@ pub fn stats_page(data: &[u8]) {
         request: &request,
         info: &info,
         proxies: &[],
+        beside: None,
         admin: true,
     };
     crate::stats::render::body(&page);

@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// An engine with the frontend fe1 (2) and the backend be1 (4) of the servers s1 to s3; it writes down what it is told.
@@ -194,9 +195,19 @@ impl Control for Fake {
         &[("show cert [cert]", "list certificates")]
     }
 
-    fn extra(&self, request: &Request, _: SocketLevel) -> Option<Reply> {
+    fn extra(&self, request: &Request, _: SocketLevel) -> Option<Poll<Reply>> {
         let text = request.payload.clone().unwrap_or_default();
-        (request.words.at(1) == "cert").then(|| Reply::dump(format!("{}|{text}", request.words.at(2))))
+        match request.words.at(1) {
+            "cert" => Some(Poll::Ready(Reply::dump(format!("{}|{text}", request.words.at(2))))),
+            // Somebody else answers this one, when it is asked for the third time, or never.
+            "far" => {
+                self.note("asked".to_owned());
+                let asked = self.log.borrow().iter().filter(|note| *note == "asked").count();
+                let answered = asked >= 3 && request.words.at(2) != "away";
+                Some(if answered { Poll::Ready(Reply::dump("from afar".to_owned())) } else { Poll::Pending })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -566,6 +577,35 @@ fn severities_are_shown_on_demand() {
         ask("expert-mode; expert-mode on; expert-mode; experimental-mode"),
         "expert-mode is OFF\n\n\nexpert-mode is ON\n\nexperimental-mode is OFF\n\n"
     );
+}
+
+#[test]
+fn a_command_that_somebody_else_answers_is_asked_again_until_it_is_answered() {
+    let (fake, now) = (Fake::default(), origin());
+    let mut session = session(SocketLevel::User);
+    session.handle_input(now, b"show far; show cert x\n", &fake);
+    assert!(session.poll_output().is_empty(), "there is no answer yet");
+    let mut dues = Vec::new();
+    while let Some(due) = session.poll_timeout() {
+        dues.push(due);
+        session.handle_timeout(due, &fake);
+    }
+    assert_eq!(dues.len(), 2, "asked a second and a third time");
+    assert!(now < dues[0] && dues[0] < dues[1], "and not without a pause");
+    assert_eq!(String::from_utf8(session.poll_output()).unwrap(), "from afar\n\nx|\n\n");
+}
+
+#[test]
+fn who_never_answers_is_not_waited_for_forever() {
+    let (fake, now) = (Fake::default(), origin());
+    let mut session = session(SocketLevel::User);
+    session.handle_input(now, b"show far away\n", &fake);
+    for _ in 0..1000 {
+        let Some(due) = session.poll_timeout() else { break };
+        session.handle_timeout(due, &fake);
+    }
+    assert_eq!(String::from_utf8(session.poll_output()).unwrap(), "Failed. There is no answer.\n\n");
+    assert!(session.is_closed());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The statistics against lines printed by HAProxy 3.4, see `stats/README.md`.
 
+use lb_core::companion::Table;
 use lb_core::health::Status;
 use lb_core::spec::{Capability, Mode};
 use lb_core::stats::counter::{BackendCounts, FrontendCounts, Level, ListenerCounts, ServerCounts};
@@ -319,8 +320,15 @@ fn page(request: &str, admin: bool, legends: bool) -> String {
     server.check = Some(check);
     evil.servers.push(server);
     let proxies = [frontend(), raw(), backend(), evil];
-    Page { options: &options, request: &PageRequest::parse(request), info: &info(), proxies: &proxies, admin }
-        .render()
+    Page {
+        options: &options,
+        request: &PageRequest::parse(request),
+        info: &info(),
+        proxies: &proxies,
+        beside: None,
+        admin,
+    }
+    .render()
 }
 
 #[test]
@@ -380,6 +388,7 @@ fn every_form_of_the_page_follows_the_request() {
             request: &request,
             info: &info,
             proxies: &proxies,
+            beside: None,
             admin: false,
         })
     };
@@ -433,4 +442,31 @@ fn options_change_what_is_shown_and_where_links_go() {
     ] {
         assert!(page.contains(link), "missing {link}");
     }
+}
+
+#[test]
+fn what_runs_beside_the_engine_is_a_section_of_its_own_and_escaped() {
+    let table =
+        Table::from_text("Things <x>\tname\tstate\t\na\t<script>\tup & \"well\"\t\nb\tother\tdown\t\n");
+    let page = |request: &str| {
+        let request = PageRequest::parse(request);
+        let (options, info) = (PageOptions::default(), info());
+        Page {
+            options: &options,
+            request: &request,
+            info: &info,
+            proxies: &[],
+            beside: Some(&table),
+            admin: false,
+        }
+        .render()
+    };
+    let shown = page("");
+    assert!(
+        shown.contains("<span>Things &lt;x&gt;</span>") && shown.contains("<th>name</th><th>state</th>"),
+        "{shown}"
+    );
+    assert!(shown.contains("<tr class=\"active_up\"><td class=\"mid\">&lt;script&gt;</td>"), "{shown}");
+    assert!(shown.contains("<tr class=\"active_down\"><td class=\"mid\">other</td>"), "{shown}");
+    assert!(!page("?scope=be1").contains("Things"), "whoever asks for certain proxies gets these");
 }

@@ -465,3 +465,16 @@ pub enum Severity {
     /// Normal.
     Info,
 }
+
+impl Severity {
+    /// The number syslog uses.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Error => 3,
+            Self::Warning => 4,
+            Self::Notice => 5,
+            Self::Info => 6,
+        }
+    }
+}

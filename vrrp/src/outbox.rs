@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use crate::event::{Log, Output, Severity};
 
+/// Room that is kept while there is nothing to be done.
+const KEPT: usize = 256;
+
 /// Collects outputs in the order they must happen.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox(VecDeque<Output>);
@@ -14,7 +17,12 @@ impl Outbox {
     }
 
     pub(crate) fn pop(&mut self) -> Option<Output> {
-        self.0.pop_front()
+        let output = self.0.pop_front();
+        if output.is_none() && self.0.capacity() > KEPT {
+            // The start of a thousand instances says more at once than anything that follows.
+            self.0 = VecDeque::new();
+        }
+        output
     }
 
     /// A line keepalived always logs.

@@ -50,7 +50,12 @@ pub struct Router {
     lookup: Lookup,
     /// When the timers were last served.
     served: Option<Instant>,
+    /// The instance to begin with when timers are served.
+    next_served: usize,
 }
+
+/// Instances whose timers are served in one call.
+const SERVED_AT_ONCE: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -85,6 +90,7 @@ impl Router {
             unknown: Unknown::default(),
             lookup: Lookup::default(),
             served: None,
+            next_served: 0,
             spec,
         };
         router.build();
@@ -158,15 +164,32 @@ impl Router {
             self.pacer.handle_timeout(now, &mut self.out);
         }
         if matches!(self.phase, Phase::Running | Phase::Stopping) {
-            for at in 0..self.instances.len() {
-                if reached(self.instances[at].poll_timeout(), now) {
-                    self.drive(now, at, Event::Timer);
-                }
-            }
+            self.serve_timers(now);
             self.finish_if_stopped();
         }
-        self.served = Some(now);
+        if self.next_served == 0 {
+            self.served = Some(now);
+        }
         self.check_invariants();
+    }
+
+    /// Serves the instances whose time has come, a few at a time: what the first of them want done is done before the
+    /// last are looked at. The rest is due at once, which [`poll_timeout`](Self::poll_timeout) says.
+    fn serve_timers(&mut self, now: Instant) {
+        let (count, first) = (self.instances.len(), self.next_served);
+        let mut served = 0;
+        for at in (first..count).chain(0..first.min(count)) {
+            if !reached(self.instances[at].poll_timeout(), now) {
+                continue;
+            }
+            if served == SERVED_AT_ONCE {
+                self.next_served = at;
+                return;
+            }
+            served += 1;
+            self.drive(now, at, Event::Timer);
+        }
+        self.next_served = 0;
     }
 
     /// The next thing to do outside; None when all is done. More may come after every `handle_*`,

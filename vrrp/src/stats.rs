@@ -37,6 +37,8 @@ pub struct Stats {
     pub step_downs: u64,
     /// Times another machine was heard to answer for an address held here.
     pub claims_heard: u64,
+    /// Farewells of routers that went on advertising as if nothing had happened: somebody else sent them.
+    pub false_farewells: u64,
     /// Rejected packets by reason, in the order of [`AdvertReject::ALL`].
     pub rejects: [u64; AdvertReject::ALL.len()],
 }
@@ -237,7 +239,7 @@ pub struct Finding {
     /// Whether two masters serve the same addresses now.
     pub split: bool,
     /// A word for the reason: one of [`AdvertReject::word`], or `unheard-rival`, `second-master`, `other-vrid`,
-    /// `address-list`.
+    /// `false-farewell`, `address-list`.
     pub reason: String,
     /// The whole of it, for people.
     pub text: String,

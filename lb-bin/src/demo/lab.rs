@@ -321,10 +321,8 @@ fn comm(pid: u32) -> String {
 }
 
 fn kill(pid: u32) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
-        // It may have ended by itself.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-    }
+    // It may have ended by itself.
+    let _ = lb_core::process::send_signal(pid, libc::SIGKILL);
 }
 
 impl Drop for Lab {

@@ -3,9 +3,11 @@
 use super::control::{Control, SocketLevel};
 use super::parse::{Request, Words};
 use super::reply::{Reply, Severity};
-use super::session::State;
+use super::session::{State, Until, Wait};
 use super::{backends, frontends, patterns, process, server, show, tables, variables};
+use crate::companion::PATIENCE;
 use std::fmt::Write;
+use std::task::Poll;
 use std::time::Instant;
 
 /// What a handler works with.
@@ -148,10 +150,14 @@ pub(super) fn run(exec: &mut Exec<'_>, request: &Request) -> Reply {
     match matching.max_by_key(|entry| entry.words.len()) {
         Some(entry) if exec.state.level < entry.level => denied(),
         Some(entry) => (entry.run)(exec, request).into(),
-        None => exec
-            .control
-            .extra(request, exec.state.level)
-            .unwrap_or_else(|| unknown(exec.control, &request.words)),
+        None => match exec.control.extra(request, exec.state.level) {
+            Some(Poll::Ready(reply)) => reply,
+            Some(Poll::Pending) => {
+                exec.state.wait = Some(Wait { limit: PATIENCE, until: Until::Answer(request.clone()) });
+                Reply::empty()
+            }
+            None => unknown(exec.control, &request.words),
+        },
     }
 }
 

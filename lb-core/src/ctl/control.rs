@@ -11,6 +11,7 @@ use crate::stats::snapshot::ProxySnapshot;
 use crate::stick::SharedTable;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -166,8 +167,9 @@ pub trait Control {
         &[]
     }
 
-    /// Runs a command that is not one of this module's; `None` if it is unknown.
-    fn extra(&self, request: &Request, level: SocketLevel) -> Option<Reply> {
+    /// Runs a command that is not one of this module's; `None` if it is unknown. A command whose answer is pending is
+    /// given again until it is answered or the patience of [`companion`](crate::companion) ends.
+    fn extra(&self, request: &Request, level: SocketLevel) -> Option<Poll<Reply>> {
         let _ = (request, level);
         None
     }

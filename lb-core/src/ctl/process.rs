@@ -5,7 +5,7 @@ use super::control::{GlobalChange, SocketLevel};
 use super::parse::Request;
 use super::reply::{Reply, Severity};
 use super::server::{find, refusal};
-use super::session::{Mode, SeverityOutput, Wait};
+use super::session::{Mode, SeverityOutput, Until, Wait};
 use std::time::Duration;
 
 pub(super) fn clear_counters(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Reply> {
@@ -184,15 +184,18 @@ pub(super) fn wait(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Repl
         "-h" => Ok(Reply::message(Severity::Notice, WAIT)),
         delay => {
             let delay = duration(delay, 1000).ok_or_else(|| Reply::error("Invalid duration."))?;
-            let removable = match (request.words.at(2), request.words.at(3)) {
-                ("", _) => None,
+            let until = match (request.words.at(2), request.words.at(3)) {
+                ("", _) => Until::Time,
                 ("srv-removable", "") => {
                     return Err(Reply::error("Missing server name (<backend>/<server>)."));
                 }
-                ("srv-removable", word) => Some(find(exec.control, word)?),
+                ("srv-removable", word) => {
+                    let (backend, server) = find(exec.control, word)?;
+                    Until::Removable(backend, server)
+                }
                 _ => return Err(Reply::error(WAIT)),
             };
-            exec.state.wait = Some(Wait { limit: delay, removable });
+            exec.state.wait = Some(Wait { limit: delay, until });
             Ok(Reply::empty())
         }
     }

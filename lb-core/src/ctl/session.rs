@@ -9,8 +9,10 @@ use super::catalogue::{self, Exec};
 use super::control::{Control, ControlError, SocketLevel};
 use super::parse::{self, Line, Request};
 use super::reply::Reply;
+use crate::companion::AGAIN;
 use crate::name::{ProxyName, ServerName};
 use std::collections::VecDeque;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// Bounds of what a connection may make the process keep.
@@ -51,15 +53,23 @@ pub(super) enum SeverityOutput {
     Word,
 }
 
-/// What `wait` waits for: time, or a server that can be removed.
+/// A command that is not answered at once.
 #[derive(Clone, Debug)]
 pub(super) struct Wait {
     pub(super) limit: Duration,
-    pub(super) removable: Option<(ProxyName, ServerName)>,
+    pub(super) until: Until,
 }
 
-/// How often a condition is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+/// What is waited for.
+#[derive(Clone, Debug)]
+pub(super) enum Until {
+    /// Time.
+    Time,
+    /// A server that can be removed.
+    Removable(ProxyName, ServerName),
+    /// The answer to a command that somebody else has to give.
+    Answer(Request),
+}
 
 /// What commands may change about their connection.
 #[derive(Debug)]
@@ -87,8 +97,8 @@ pub struct Session {
     /// A line whose payload is still coming.
     payload: Option<(Line, String)>,
     waiting_until: Option<Instant>,
-    /// The server that is waited for.
-    awaited: Option<(ProxyName, ServerName)>,
+    /// What is waited for.
+    awaited: Until,
     /// When to look at it next.
     look_at: Instant,
     idle_until: Instant,
@@ -117,7 +127,7 @@ impl Session {
             pending: VecDeque::new(),
             payload: None,
             waiting_until: None,
-            awaited: None,
+            awaited: Until::Time,
             look_at: now,
             idle_until: now + limits.idle,
             ended: false,
@@ -151,7 +161,7 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Instant, control: &dyn Control) {
         if let Some(reply) = self.waited(now, control) {
             self.waiting_until = None;
-            self.awaited = None;
+            self.awaited = Until::Time;
             self.idle_until = now + self.state.timeout.unwrap_or(self.limits.idle);
             self.answer(&reply);
             if self.pending.is_empty() {
@@ -166,12 +176,18 @@ impl Session {
     /// The answer to a wait that is over.
     fn waited(&mut self, now: Instant, control: &dyn Control) -> Option<Reply> {
         let over = self.waiting_until? <= now;
-        let Some((backend, server)) = &self.awaited else { return over.then(Reply::empty) };
-        self.look_at = now + LOOK;
-        match control.removable(backend, server) {
-            Ok(()) => Some(Reply::info("Done.")),
-            Err(ControlError::Busy) if !over => None,
-            Err(refused) => Some(Reply::error(format!("Failed. {refused}"))),
+        self.look_at = now + AGAIN;
+        match &self.awaited {
+            Until::Time => over.then(Reply::empty),
+            Until::Removable(backend, server) => match control.removable(backend, server) {
+                Ok(()) => Some(Reply::info("Done.")),
+                Err(ControlError::Busy) if !over => None,
+                Err(refused) => Some(Reply::error(format!("Failed. {refused}"))),
+            },
+            Until::Answer(request) => match control.extra(request, self.state.level) {
+                Some(Poll::Ready(reply)) => Some(reply),
+                _ => over.then(|| Reply::error("Failed. There is no answer.")),
+            },
         }
     }
 
@@ -183,8 +199,9 @@ impl Session {
     /// When [`handle_timeout`](Self::handle_timeout) is due. The answer changes after every `handle_*`.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = match (self.waiting_until, &self.awaited) {
-            (Some(until), Some(_)) => until.min(self.look_at),
-            (until, _) => until.unwrap_or(self.idle_until),
+            (Some(until), Until::Time) => until,
+            (Some(until), _) => until.min(self.look_at),
+            (None, _) => self.idle_until,
         };
         (!self.closed).then_some(due)
     }
@@ -269,8 +286,10 @@ impl Session {
             Some(wait) => {
                 // A wait beyond what the clock can express waits for as long as the peer stays.
                 self.waiting_until = now.checked_add(wait.limit).or(Some(now + self.limits.idle));
-                self.awaited = wait.removable;
-                self.look_at = now;
+                // Whoever has just been asked is given a moment.
+                let asked = matches!(wait.until, Until::Answer(_));
+                self.look_at = if asked { now + AGAIN } else { now };
+                self.awaited = wait.until;
             }
             None => self.answer(&reply),
         }

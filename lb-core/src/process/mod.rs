@@ -33,6 +33,19 @@ pub fn die_with_parent(parent: u32) -> bool {
     std::os::unix::process::parent_id() == parent
 }
 
+/// Sends a signal to a process.
+///
+/// # Errors
+/// If there is no such process, no such signal, or none that this process may send there.
+pub fn send_signal(pid: u32, number: i32) -> std::io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let signal = rustix::process::Signal::from_named_raw(number);
+    let (Some(pid), Some(signal)) = (pid, signal) else {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    };
+    Ok(rustix::process::kill_process(pid, signal)?)
+}
+
 /// The number of a user account.
 ///
 /// # Errors

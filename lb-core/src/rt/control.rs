@@ -11,9 +11,11 @@ use super::sessions::Entry;
 use super::snapshot;
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
+use crate::companion::Companion;
 use crate::ctl::{
-    AddServer, BackendChange, CliSocket, Control, ControlError, FrontendChange, GlobalChange, Proxy,
-    ServerChange, ServerConnections, ServerState, SessionFilter, SessionLine, WeightChange,
+    AddServer, BackendChange, CliSocket, Control, ControlError, FrontendChange, GlobalChange, Proxy, Reply,
+    Request, ServerChange, ServerConnections, ServerState, SessionFilter, SessionLine, SocketLevel,
+    WeightChange,
 };
 use crate::engine::state::Running;
 use crate::engine::{Clock, Engine, ProxyPlan, ServerPlan, assign};
@@ -31,6 +33,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Instant, SystemTime};
 
 /// What a server and those who operate it have in common.
@@ -42,6 +45,7 @@ pub(super) struct Shared {
     pub(super) limits: Arc<Limits>,
     pub(super) sockets: CtlSockets,
     pub(super) product: Product,
+    pub(super) companion: Option<Arc<dyn Companion>>,
     /// What the current generation was made with.
     pub(super) options: ArcSwap<ServerOptions>,
     /// The workers, for checks of servers that come later.
@@ -85,6 +89,11 @@ impl LiveControl {
     #[must_use]
     pub fn from_web(self) -> Self {
         Self { origin: Origin::Web, ..self }
+    }
+
+    /// What runs beside this server and is shown with it.
+    pub fn companion(&self) -> Option<&dyn Companion> {
+        self.shared.companion.as_deref()
     }
 
     pub(super) fn generation(&self) -> Arc<Generation> {
@@ -229,6 +238,14 @@ impl From<Refused> for ControlError {
 }
 
 impl Control for LiveControl {
+    fn extra_usages(&self) -> &[(&'static str, &'static str)] {
+        self.companion().map_or(&[], Companion::usages)
+    }
+
+    fn extra(&self, request: &Request, level: SocketLevel) -> Option<Poll<Reply>> {
+        self.companion()?.command(&request.words, level)
+    }
+
     fn info(&self) -> ProcessInfo {
         snapshot::info(&self.shared, &self.generation())
     }

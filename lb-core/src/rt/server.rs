@@ -8,6 +8,7 @@ use super::ctl_socket::CtlSockets;
 use super::dialect::Dialect;
 use super::generation::{Event, Generation, Hub, ServerKit};
 use super::{ListenError, Workers, listener};
+use crate::companion::Companion;
 use crate::engine::state::{ListenerState, Running};
 use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
 use crate::spec::{ListenerSpec, Origin, ProtocolSpec, Spec};
@@ -117,6 +118,8 @@ pub struct ServerOptions {
     pub factories: Vec<ProtocolFactory>,
     /// Who reads what commands say in words of the configuration; without one they are refused.
     pub dialect: Option<Arc<dyn Dialect>>,
+    /// What runs beside the server and is shown with it; that of the start is kept through reloads.
+    pub companion: Option<Arc<dyn Companion>>,
     /// Where certificates are read from.
     #[cfg(feature = "tls")]
     pub files: Box<dyn crate::tls::Files + Send + Sync>,
@@ -131,6 +134,7 @@ impl ServerOptions {
             in_place: false,
             factories: vec![super::tcp],
             dialect: None,
+            companion: None,
             #[cfg(feature = "tls")]
             files: Box::new(super::tls::Disk),
         }
@@ -208,6 +212,7 @@ impl Server {
             limits: Arc::new(limits),
             sockets: ctl,
             product: options.product,
+            companion: options.companion.clone(),
             options: ArcSwap::from_pointee(options),
             workers: workers.all().to_vec(),
             checks: Mutex::default(),

@@ -37,6 +37,20 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// The severity of a number in a priority value; what is beyond all is for debugging.
+    pub fn of_number(number: u8) -> Self {
+        match number {
+            0 => Self::Emerg,
+            1 => Self::Alert,
+            2 => Self::Crit,
+            3 => Self::Err,
+            4 => Self::Warning,
+            5 => Self::Notice,
+            6 => Self::Info,
+            _ => Self::Debug,
+        }
+    }
+
     /// The number in a priority value.
     pub fn number(self) -> u8 {
         self as u8

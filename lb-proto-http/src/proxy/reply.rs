@@ -208,7 +208,7 @@ async fn make(live: &mut Live<'_>, answer: &Answer) -> Made {
             answer::auth(live, realm.as_ref(), &name, pages, &mut text, &mut body)
         }
         Answer::Stats(plan) => super::stats::page(live, plan, &mut body).await,
-        Answer::Service(ServiceKind::Prometheus) => super::stats::prometheus(live, &mut body),
+        Answer::Service(ServiceKind::Prometheus) => super::stats::prometheus(live, &mut body).await,
     };
     live.txn.arena.reset();
     live.txn.text = text;

@@ -1,14 +1,16 @@
 //! The statistics page and the metrics as answers.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use lb_core::companion::{AGAIN, PATIENCE};
 use lb_core::ctl::{Control, ControlAdmin};
 use lb_core::engine::ProxyPlan;
 use lb_core::expr::Env;
 use lb_core::rt::LiveControl;
 use lb_core::stats::admin::{self, Outcome};
-use lb_core::stats::page::{PageOptions, PageRequest};
+use lb_core::stats::page::{Format, PageOptions, PageRequest};
 use lb_core::stats::render::{self, html::Page, prometheus::Selection};
 use lb_core::stats::snapshot::ProxySnapshot;
 
@@ -56,7 +58,18 @@ pub(super) async fn page(live: &mut Live<'_>, plan: &Arc<ProxyPlan>, body: &mut 
     let info = control.info();
     let mut proxies = control.proxies();
     proxies.retain(|proxy| in_scope(stats, plan, proxy));
-    let page = Page { options: &options, request: &request, info: &info, proxies: &proxies, admin };
+    let beside = match control.companion().filter(|_| request.format == Format::Html) {
+        Some(companion) if stats.scope.is_empty() => answered(|| companion.table()).await,
+        _ => None,
+    };
+    let page = Page {
+        options: &options,
+        request: &request,
+        info: &info,
+        proxies: &proxies,
+        beside: beside.as_ref(),
+        admin,
+    };
     body.clear();
     body.extend_from_slice(render::body(&page).as_bytes());
     let refresh = options.refresh_seconds(&request).map(|seconds| seconds.to_string());
@@ -143,8 +156,21 @@ async fn posted(
     }
 }
 
-/// The metrics of the process.
-pub(super) fn prometheus(live: &mut Live<'_>, body: &mut Vec<u8>) -> Made {
+/// What a companion answers in the end; `None` if it stays silent.
+async fn answered<T>(ask: impl Fn() -> Poll<T>) -> Option<T> {
+    let answer = async {
+        loop {
+            match ask() {
+                Poll::Ready(answer) => return answer,
+                Poll::Pending => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, answer).await.ok()
+}
+
+/// The metrics of the process, and those of what runs beside it.
+pub(super) async fn prometheus(live: &mut Live<'_>, body: &mut Vec<u8>) -> Made {
     live.txn.applet = Some("<PROMEX>");
     let Some(control) = live.client.session.generation().control() else {
         return answer::error_page(&mut live.txn.layer.response, 503, body);
@@ -157,6 +183,9 @@ pub(super) fn prometheus(live: &mut Live<'_>, body: &mut Vec<u8>) -> Made {
     let rows: Vec<_> = control.proxies().iter().flat_map(|proxy| proxy.rows_where(|_| true)).collect();
     let mut text = String::new();
     render::prometheus::render(&mut text, &control.info(), &rows, selection);
+    if let Some(companion) = control.companion().filter(|_| selection.process) {
+        text.push_str(&answered(|| companion.metrics()).await.unwrap_or_default());
+    }
     body.clear();
     body.extend_from_slice(text.as_bytes());
     let fields = [(&b"cache-control"[..], &b"no-cache"[..]), (b"content-type", b"text/plain; version=0.0.4")];

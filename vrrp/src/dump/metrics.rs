@@ -8,7 +8,7 @@ use crate::stats::{InstanceSnapshot, Snapshot};
 /// One metric: name, kind, help, and its value for an instance.
 type Metric = (&'static str, &'static str, &'static str, fn(&InstanceSnapshot) -> u64);
 
-const METRICS: [Metric; 14] = [
+const METRICS: [Metric; 15] = [
     ("state", "gauge", "0 init, 1 backup, 2 master, 3 fault", |i| i.state.number().into()),
     ("base_priority", "gauge", "Configured priority", |i| i.base_priority.into()),
     ("effective_priority", "gauge", "Priority after the trackers had their say", |i| {
@@ -35,6 +35,12 @@ const METRICS: [Metric; 14] = [
     ("claims_heard_total", "counter", "Times another machine answered for an address held here", |i| {
         i.stats.claims_heard
     }),
+    (
+        "false_farewells_total",
+        "counter",
+        "Adverts of priority zero sent in the name of a router that went on",
+        |i| i.stats.false_farewells,
+    ),
 ];
 
 /// All metrics of all instances in the text format of Prometheus.

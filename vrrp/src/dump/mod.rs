@@ -8,6 +8,7 @@ mod json;
 mod metrics;
 mod stats;
 mod status;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ pub use json::json;
 pub use metrics::metrics;
 pub use stats::stats;
 pub use status::status;
+pub use table::table;
 
 /// A moment as keepalived writes it: seconds and microseconds, and the date in words. The date is that of the zone `offset`
 /// seconds east of Greenwich.

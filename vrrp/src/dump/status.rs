@@ -24,11 +24,7 @@ pub fn status(spec: &Spec, snapshot: &Snapshot) -> String {
 }
 
 fn describe(out: &mut String, spec: &Spec, instance: &InstanceSnapshot) {
-    let state = match instance.state {
-        StateKind::Releasing => "MASTER, handing over",
-        state => state.word(),
-    };
-    let _ = write!(out, "{}: {state}", instance.name);
+    let _ = write!(out, "{}: {}", instance.name, state_word(instance.state));
     if let Some(since) = instance.since_transition {
         let _ = write!(out, " for {}", span(since));
     }
@@ -58,6 +54,14 @@ fn describe(out: &mut String, spec: &Spec, instance: &InstanceSnapshot) {
     );
 }
 
+/// The state in words.
+pub(super) const fn state_word(state: StateKind) -> &'static str {
+    match state {
+        StateKind::Releasing => "MASTER, handing over",
+        state => state.word(),
+    }
+}
+
 fn identity(out: &mut String, spec: &Spec, instance: &InstanceSnapshot) {
     let interface = instance.interface.as_ref().map_or("no interface", |name| name.as_str());
     let version = spec.instance(&instance.name).map_or(0, |of| of.version.number());
@@ -76,8 +80,15 @@ fn identity(out: &mut String, spec: &Spec, instance: &InstanceSnapshot) {
 }
 
 fn priority(out: &mut String, instance: &InstanceSnapshot) {
-    let _ =
-        write!(out, "  priority: {} = {} configured", instance.effective_priority, instance.base_priority);
+    let _ = writeln!(out, "  priority: {}", priority_sum(instance));
+    for part in &instance.contributions {
+        let _ = writeln!(out, "  tracks {}", contribution(part));
+    }
+}
+
+/// The priority and what it is made of.
+pub(super) fn priority_sum(instance: &InstanceSnapshot) -> String {
+    let mut out = format!("{} = {} configured", instance.effective_priority, instance.base_priority);
     let mut sum = i64::from(instance.base_priority);
     for part in instance.contributions.iter().filter(|part| part.adds != 0) {
         let _ = write!(out, " {:+} {} {}", part.adds, part.kind, part.name);
@@ -86,10 +97,7 @@ fn priority(out: &mut String, instance: &InstanceSnapshot) {
     if sum != i64::from(instance.effective_priority) {
         let _ = write!(out, " (of {sum}, kept within 1 to 254)");
     }
-    out.push('\n');
-    for part in &instance.contributions {
-        let _ = writeln!(out, "  tracks {}", contribution(part));
-    }
+    out
 }
 
 fn contribution(part: &Contribution) -> String {
@@ -127,7 +135,7 @@ fn heard(out: &mut String, instance: &InstanceSnapshot) {
 }
 
 /// `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`, `5 d 3 h`
-fn span(time: Duration) -> String {
+pub(super) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..=9 => format!("{} s", (time.as_millis() as f64 / 100.0).round() / 10.0),

@@ -122,6 +122,19 @@ fn metrics_have_a_line_per_instance_and_refusals_their_reason() {
 }
 
 #[test]
+fn the_table_has_a_line_per_instance_and_shows_the_split() {
+    let (_, snapshot) = master();
+    let text = table(&snapshot).replace('\t', "|");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "Virtual routers|Router|VRID|State|Since|Why|Priority|Addresses|Heard|Trouble|");
+    let start = "b|VI_1|51 on v0|MASTER|0.4 s|no other master was heard|101 = 101 configured|";
+    assert!(lines[1].starts_with(start), "{text}");
+    let end = "|10.77.0.200 10.77.0.201|0 adverts, 1 refused|SPLIT BRAIN (wrong-length): ";
+    assert!(lines[1].contains(end) && lines.len() == 2, "{text}");
+    assert_eq!(lines[0].matches('|').count(), lines[1].matches('|').count());
+}
+
+#[test]
 fn the_status_says_why_and_names_the_split() {
     let (spec, snapshot) = master();
     let text = status(&spec, &snapshot);

@@ -144,7 +144,13 @@ impl Backup {
             // RFC 9568 §6.4.2: the skew alone, whoever sent it.
             core.detail(cx, "Backup received priority 0 advertisement");
             core.stats.priority_zero_received += 1;
-            self.down_at = cx.now + core.skew(self.master_interval.duration());
+            let interval = self.master_interval.duration();
+            let skew = cx.now + core.skew(interval);
+            self.down_at = match core.wary(cx.now) {
+                // Others spoke in its name: it gets the time for one more advert.
+                Some(source) if source == advert.source => self.down_at.min(skew + interval),
+                _ => skew,
+            };
         } else if self.honours(core, cx, advert) {
             self.adopt(core, cx, advert);
         } else {

@@ -1,6 +1,6 @@
 //! What a running router tells: questions over a socket, and the data files of keepalived.
 //!
-//! A question is a line of words: `status`, `metrics`, `data`, `stats`, `json` (see [`dump`]), `hand-over NAME`,
+//! A question is a line of words: `status`, `metrics`, `table`, `data`, `stats`, `json` (see [`dump`]), `hand-over NAME`,
 //! `announce [NAME]`. The answer is text; one that begins with `! ` is a problem.
 //!
 //! The socket is an abstract one, so that every network namespace has its own and nothing stays behind in a file system.
@@ -23,6 +23,8 @@ use crate::stats::Snapshot;
 /// Longest question, and how long one may take.
 const QUESTION: u64 = 256;
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Pause after a client could not be taken.
+const RETRY: Duration = Duration::from_millis(200);
 /// Where keepalived writes its files.
 const DIRECTORY: &str = "/tmp";
 
@@ -79,7 +81,21 @@ fn may_ask(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
 }
 
-async fn reply(question: &str, handle: &Handle, spec: &Spec) -> String {
+/// The next client, if there is a socket. Cancel safe.
+pub async fn next_client(listener: Option<&UnixListener>) -> UnixStream {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            // Too many open files, most likely; that passes.
+            Err(_) => tokio::time::sleep(RETRY).await,
+        }
+    }
+}
+
+/// The answer to a question. One of those that only tell may come from anybody; who may ask the others is for the caller
+/// to know.
+pub async fn reply(question: &str, handle: &Handle, spec: &Spec) -> String {
     let mut words = question.split_whitespace();
     let (command, name) = (words.next().unwrap_or("status"), words.next());
     let known = |name: &str| spec.instance(name).is_some();
@@ -108,6 +124,7 @@ fn show(command: &str, spec: &Spec, snapshot: &Snapshot) -> String {
         "stats" => dump::stats(snapshot),
         "json" => dump::json(spec, snapshot, wall()),
         "metrics" => dump::metrics(snapshot),
+        "table" => dump::table(snapshot),
         other => format!("! unknown command `{other}`\n"),
     }
 }

@@ -101,6 +101,16 @@ impl Router {
         if master {
             unheard(now, instance, recent, &mut findings);
         }
+        if let Some(source) = instance.core.wary(now) {
+            findings.push(Finding {
+                split: false,
+                reason: "false-farewell".to_owned(),
+                text: format!(
+                    "another machine sent farewells (priority 0) in the name of {source}, which goes on; look for it on the \
+                     link, or use a password (version 2) or unicast"
+                ),
+            });
+        }
         if instance.core.stats.address_list_mismatches > 0 {
             findings.push(Finding {
                 split: false,

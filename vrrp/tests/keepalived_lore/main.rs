@@ -4,6 +4,7 @@
 mod common;
 
 mod election;
+mod farewells;
 mod groups;
 mod holding;
 mod receiving;

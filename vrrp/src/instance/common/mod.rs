@@ -27,6 +27,8 @@ const MAX_ADDRESSES: usize = 255;
 const DEFAULT_MTU: u32 = 1500;
 /// How many other routers are remembered.
 const MAX_RIVALS: usize = 16;
+/// How long farewells of a router are mistrusted after a false one.
+const WARINESS: Duration = Duration::from_secs(60);
 
 /// What an instance keeps over all its states.
 #[derive(Debug)]
@@ -69,6 +71,19 @@ pub(crate) struct Core {
     restores: (u32, Option<Instant>),
     /// Which address was last asked for.
     probed: usize,
+    /// The last farewell of a router that was heard before.
+    farewell: Option<Farewell>,
+    /// Who was last spoken for by somebody else, and when.
+    wary: Option<(IpAddr, Instant)>,
+}
+
+/// A router said that it stops.
+#[derive(Debug)]
+struct Farewell {
+    source: IpAddr,
+    /// Its priority until then.
+    before: u8,
+    at: Instant,
 }
 
 /// What has been told in this mastership: every kind of trouble is logged once, not once per packet.
@@ -129,6 +144,8 @@ impl Core {
             seen_sequence: 0,
             restores: (0, None),
             probed: 0,
+            farewell: None,
+            wary: None,
             spec,
         };
         core.lay_out(None);
@@ -262,6 +279,7 @@ impl Core {
             // A peer that starts counting anew must not be locked out by our own high number.
             self.sequence = self.sequence.max(sequence);
         }
+        self.judge_farewell(cx, advert);
         if advert.priority == PRIORITY_STOP {
             self.rivals.retain(|(address, _)| *address != advert.source);
         } else if let Some(known) = self.rivals.iter_mut().find(|(address, _)| *address == advert.source) {
@@ -272,6 +290,43 @@ impl Core {
             }
             self.rivals.push((advert.source, advert.priority));
         }
+    }
+
+    /// Nothing in a farewell proves that the master sent it. But a master that stops does not go on as if nothing had
+    /// happened: if it does, somebody else spoke in its name.
+    fn judge_farewell(&mut self, cx: &mut Cx<'_>, advert: &Advert) {
+        let Advert { source, priority, interval, .. } = *advert;
+        if priority == PRIORITY_STOP {
+            let known = self.rivals.iter().find(|(address, _)| *address == source);
+            // A second farewell says nothing new about what was before the first.
+            if let Some(&(_, before)) = known {
+                self.farewell = Some(Farewell { source, before, at: cx.now });
+            }
+            return;
+        }
+        let Some(farewell) = self.farewell.take_if(|farewell| farewell.source == source) else { return };
+        let age = cx.now.saturating_duration_since(farewell.at);
+        if farewell.before != priority || age > interval.duration() * 3 / 2 {
+            return;
+        }
+        self.stats.false_farewells += 1;
+        let news = self.wary(cx.now).is_none();
+        self.wary = Some((source, cx.now));
+        if news {
+            self.warn(
+                cx,
+                &format!(
+                    "{source} goes on after a farewell (priority 0) in its name: another machine sent it. For a minute its \
+                     farewells count only when its next advert fails to come"
+                ),
+            );
+        }
+    }
+
+    /// The router in whose name others sent farewells lately.
+    pub(crate) fn wary(&self, now: Instant) -> Option<IpAddr> {
+        let (source, at) = self.wary?;
+        (now.saturating_duration_since(at) < WARINESS).then_some(source)
     }
 
     pub(crate) fn owner_conflict(&mut self, cx: &mut Cx<'_>, advert: &Advert) {

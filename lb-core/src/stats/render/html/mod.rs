@@ -2,11 +2,13 @@
 //!
 //! The page needs nothing but itself: style and the few lines of script are part of it.
 
+mod beside;
 mod details;
 mod head;
 mod markup;
 mod proxy;
 
+use crate::companion::Table;
 use crate::stats::info::ProcessInfo;
 use crate::stats::page::{PageOptions, PageRequest};
 use crate::stats::snapshot::ProxySnapshot;
@@ -24,6 +26,8 @@ pub struct Page<'a> {
     pub info: &'a ProcessInfo,
     /// The proxies the page may show; the request's scope chooses among them.
     pub proxies: &'a [ProxySnapshot],
+    /// What runs beside the engine; not shown to those who asked for certain proxies.
+    pub beside: Option<&'a Table>,
     /// Whether whoever asks may act on servers.
     pub admin: bool,
 }
@@ -35,6 +39,9 @@ impl Page<'_> {
         head::start(&mut html, self);
         for proxy in self.proxies.iter().filter(|proxy| self.request.shows(proxy)) {
             proxy::table(&mut html, self, proxy);
+        }
+        if let Some(table) = self.beside.filter(|_| self.request.scope.is_none()) {
+            beside::table(&mut html, table);
         }
         html.raw("</body></html>\n");
         html.finish()
