@@ -275,14 +275,14 @@ fn fields(
             match fields.buffer().get(cursor.at..filled).and_then(<[u8]>::first) {
                 None => {
                     cursor.at = start;
-                    check_field(fields.buffer().get(at..end).unwrap_or_default(), limits)?;
+                    check_line(fields.buffer().get(at..end).unwrap_or_default(), limits)?;
                     return Ok(false);
                 }
                 Some(byte) if is_blank(*byte) => {
                     let next = cursor.at;
                     let Some(more) = line(fields.buffer(), cursor, filled)? else {
                         cursor.at = start;
-                        check_field(fields.buffer().get(at..end).unwrap_or_default(), limits)?;
+                        check_line(fields.buffer().get(at..end).unwrap_or_default(), limits)?;
                         return Ok(false);
                     };
                     fields.buffer_mut()[end..next].fill(b' ');
@@ -333,6 +333,14 @@ fn check_value(value: &[u8], limits: &Limits) -> Result<(), Reject> {
 /// Refuses the beginning of a field line as soon as it cannot become a valid one.
 fn check_partial_field(text: &[u8], limits: &Limits) -> Result<(), Reject> {
     if matches!(text, [] | [b'\r']) { Ok(()) } else { check_field(text, limits) }
+}
+
+/// Refuses a whole line that can only be continued: what follows it is no part of the name.
+fn check_line(text: &[u8], limits: &Limits) -> Result<(), Reject> {
+    if !limits.lenient && text.iter().all(|byte| is_token(*byte)) {
+        return Err(Reject::FieldName);
+    }
+    check_field(text, limits)
 }
 
 fn check_field(text: &[u8], limits: &Limits) -> Result<(), Reject> {

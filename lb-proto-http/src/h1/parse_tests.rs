@@ -65,6 +65,15 @@ fn liberties_that_deployed_clients_take_are_accepted() {
 }
 
 #[test]
+fn a_line_without_a_colon_is_refused_before_its_continuation_is_complete() {
+    for text in ["GET / HTTP/1.1\r\nC\r", "GET / HTTP/1.1\r\nC\r\n", "GET / HTTP/1.1\r\nC\r\n b"] {
+        assert_eq!(reject(text), Some(Reject::FieldName), "{text:?}");
+    }
+    assert_eq!(reject("GET / HTTP/1.1\r\nC"), None);
+    assert_eq!(reject("GET / HTTP/1.1\r\nC:\r\n b"), None);
+}
+
+#[test]
 fn a_folded_value_is_joined_with_blanks() {
     let parsed = request("GET / HTTP/1.1\r\nX: a\r\n b\r\n\tc\r\nY:\r\n  d\r\n\r\n").unwrap();
     assert_eq!(show(&parsed.fields), "x: a   b  \\tc\ny: d\n");
