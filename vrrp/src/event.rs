@@ -1,6 +1,6 @@
 //! What goes into the router and what comes out of it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,16 +126,29 @@ impl InterfaceAddress {
     }
 }
 
-/// A question to the other routers of a link, see [`wire::arp::probe`](crate::wire::arp::probe).
+/// A question to the other routers of a link, see [`wire::arp::probe`](crate::wire::arp::probe) and
+/// [`wire::ndisc::solicitation`](crate::wire::ndisc::solicitation).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Probe {
     /// The link.
     pub interface: Name,
     /// Who answers for this address?
-    pub address: Ipv4Addr,
-    /// The group the routers listen to.
-    pub group: Ipv4Addr,
+    pub address: IpAddr,
+    /// Who is asked.
+    pub of: Asked,
+}
+
+/// Who is asked who answers for an address. Never everybody: what clients know of the address is not touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Asked {
+    /// IPv4: the routers that listen to this group.
+    Group(Ipv4Addr),
+    /// IPv4: these routers, each at its own hardware address.
+    Peers(Vec<Ipv4Addr>),
+    /// IPv6: whoever has the address, by the group that only those listen to. The asker gives its own address.
+    Holders(Ipv6Addr),
 }
 
 /// Another machine answers for an address.

@@ -102,7 +102,7 @@ impl Effects {
         if self.links.is_own(heard.mac) {
             return None;
         }
-        Some(Input::Claim(Claim::new(interface.clone(), heard.address.into(), heard.mac)))
+        Some(Input::Claim(Claim::new(interface.clone(), heard.address, heard.mac)))
     }
 
     /// Opens the sockets whose interfaces are there.

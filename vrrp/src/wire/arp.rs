@@ -21,7 +21,12 @@ pub fn gratuitous(mac: [u8; 6], address: Ipv4Addr) -> [u8; FRAME_LEN] {
 pub fn probe(mac: [u8; 6], address: Ipv4Addr, group: Ipv4Addr) -> [u8; FRAME_LEN] {
     let [_, b, c, d] = group.octets();
     // RFC 1112 §6.4
-    let destination = [0x01, 0x00, 0x5e, b & 0x7f, c, d];
+    probe_one([0x01, 0x00, 0x5e, b & 0x7f, c, d], mac, address)
+}
+
+/// The same question to one machine alone.
+#[must_use]
+pub fn probe_one(destination: [u8; 6], mac: [u8; 6], address: Ipv4Addr) -> [u8; FRAME_LEN] {
     request(destination, mac, Ipv4Addr::UNSPECIFIED, ([0; 6], address))
 }
 

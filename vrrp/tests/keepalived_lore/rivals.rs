@@ -1,9 +1,10 @@
 //! Machines that answer for an address without being heard, and what an operator is told about two masters.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use vrrp::event::{Claim, Datagram};
-use vrrp::spec::{Prefix, VirtualAddress, Vmac};
+use vrrp::event::{Asked, Claim, Datagram, InterfaceAddress};
+use vrrp::spec::{Global, Peer, Prefix, Transport, VirtualAddress, Vmac};
 use vrrp::stats::InstanceSnapshot;
 use vrrp::{Input, Output};
 
@@ -12,7 +13,7 @@ use crate::common::*;
 const SECOND: Duration = Duration::from_secs(1);
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
 
-fn probes(node: &Node) -> Vec<(Duration, std::net::Ipv4Addr)> {
+fn probes(node: &Node) -> Vec<(Duration, IpAddr)> {
     let probe = |done: &Done| match &done.output {
         Output::Probe(probe) => Some((done.at, probe.address)),
         _ => None,
@@ -43,6 +44,37 @@ fn a_master_asks_before_each_advert_and_never_otherwise() {
         .map(|done| matches!(done.output, Output::Probe(_)))
         .collect();
     assert_eq!(order, [true, false, true, false, true, false]);
+}
+
+#[test]
+fn over_ipv6_those_are_asked_who_have_the_address_and_over_unicast_the_peers() {
+    let (vip, own) = (ip("fe80::3"), ip("fe80::12"));
+    let mut six = spec(|i| {
+        *i = i.clone().over_ipv6(&Global::default());
+        i.addresses = vec![VirtualAddress::new(Prefix::host(vip))];
+        i.excluded_addresses = vec![VirtualAddress::new(Prefix::host(VIP))];
+    });
+    six.global.probe_rivals = true;
+    let mut node = Node::idle(six);
+    node.surroundings();
+    node.input(Input::AddressAdded(InterfaceAddress::new("eth0", Prefix::new(own, 64))));
+    node.admin(vrrp::event::Admin::Start);
+    node.advance(SECOND * 6);
+    let asked = |node: &Node| {
+        let probes = node.done.iter().filter_map(|done| match &done.output {
+            Output::Probe(probe) => Some((probe.address, probe.of.clone())),
+            _ => None,
+        });
+        probes.collect::<Vec<_>>()
+    };
+    let IpAddr::V6(source) = own else { unreachable!() };
+    assert!(!asked(&node).is_empty());
+    assert!(asked(&node).iter().all(|probe| *probe == (vip, Asked::Holders(source))), "{:?}", asked(&node));
+    let peers = vec![Peer::new(HIGH), Peer::new(LOW)];
+    let mut node = Node::master(spec(|i| i.transport = Transport::unicast(peers)));
+    node.advance(SECOND);
+    let (IpAddr::V4(high), IpAddr::V4(low)) = (HIGH, LOW) else { unreachable!() };
+    assert_eq!(asked(&node), [(VIP, Asked::Peers(vec![high, low]))]);
 }
 
 #[test]

@@ -101,6 +101,17 @@ impl Lab {
         ip(&format!("netns exec {} {line}", self.names[side]))
     }
 
+    /// Does something in the namespace of a side.
+    pub(crate) fn inside(&self, side: usize, work: impl FnOnce() + Send + 'static) {
+        let namespace = File::open(format!("/run/netns/{}", self.names[side])).unwrap();
+        let thread = std::thread::spawn(move || {
+            use std::os::fd::AsFd as _;
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            work();
+        });
+        thread.join().unwrap();
+    }
+
     pub(crate) fn start(&self, side: usize, spec: Spec, memory: Option<Memory>) -> Node {
         let namespace = File::open(format!("/run/netns/{}", self.names[side])).unwrap();
         let (event_sender, events) = channel();

@@ -12,3 +12,4 @@ mod election;
 mod kernel;
 mod lab;
 mod programs;
+mod rivals;

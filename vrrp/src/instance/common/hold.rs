@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Core, Cx};
-use crate::event::{AddressChange, Announcement, Output, Probe};
-use crate::spec::{InstanceRef, Name, Transport};
+use crate::event::{AddressChange, Announcement, Asked, Output, Probe};
+use crate::spec::{InstanceRef, Name, Peer, Transport};
 
 /// Restorations of one address in a row until the router waits a while, lest two programs fight at full speed.
 const MAX_RESTORES: u32 = 10;
@@ -181,19 +181,35 @@ impl Core {
         if !cx.global.probe_rivals || self.spec.strict || self.spec.vmac.is_some() {
             return;
         }
-        let Transport::Multicast { group: IpAddr::V4(group) } = self.spec.transport else { return };
-        // Such an instance has at least one IPv4 address, and usually one only.
-        let ask = |change: &AddressChange| match change.address.address() {
-            IpAddr::V4(address) => Some(Probe { interface: change.interface.clone(), address, group }),
-            IpAddr::V6(_) => None,
+        let Some(of) = self.asked() else { return };
+        let ask = |change: &AddressChange| {
+            let address = change.address.address();
+            // Such an instance has at least one address of its own family, and usually one only.
+            (address.is_ipv6() == self.spec.ipv6).then(|| (change.interface.clone(), address))
         };
         let next = self.held().filter_map(ask).nth(self.probed);
         if next.is_none() {
             self.probed = 0;
         }
-        if let Some(probe) = next.or_else(|| self.held().find_map(ask)) {
+        if let Some((interface, address)) = next.or_else(|| self.held().find_map(ask)) {
             self.probed += 1;
-            cx.out.push(Output::Probe(probe));
+            cx.out.push(Output::Probe(Probe { interface, address, of }));
+        }
+    }
+
+    /// Who may have one of the addresses as well.
+    fn asked(&self) -> Option<Asked> {
+        match (&self.spec.transport, self.source) {
+            (_, Some(IpAddr::V6(source))) => Some(Asked::Holders(source)),
+            (Transport::Multicast { group: IpAddr::V4(group) }, _) => Some(Asked::Group(*group)),
+            (Transport::Unicast { peers, .. }, _) => {
+                let v4 = |peer: &Peer| match peer.address {
+                    IpAddr::V4(address) => Some(address),
+                    IpAddr::V6(_) => None,
+                };
+                Some(Asked::Peers(peers.iter().filter_map(v4).collect()))
+            }
+            _ => None,
         }
     }
 

@@ -1,0 +1,121 @@
+//! Machines that answer for the address, and machines that send what they should not.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use vrrp::advert::AdvertReject;
+use vrrp::event::NotifyState;
+use vrrp::spec::{Peer, Prefix, Spec, Transport, VirtualAddress};
+use vrrp::stats::{InstanceSnapshot, StateKind};
+use vrrp::wire::{ip::ipv4_header, v2, v3};
+
+use crate::lab::{Lab, Node, VIP, possible, spec, until};
+
+fn instance(node: &Node) -> InstanceSnapshot {
+    node.snapshot().instances.remove(0)
+}
+
+/// A machine that has the address and sends no adverts is found by the question before each advert.
+fn is_found(test: &str, spec: Spec, address: &str) {
+    if !possible(test) {
+        return;
+    }
+    let lab = Lab::new();
+    let node = lab.start(0, spec, None);
+    node.await_state(NotifyState::Master);
+    until("added", || lab.holds(0, address));
+    let before = instance(&node).stats;
+    assert_eq!(before.claims_heard, 0, "nobody else answers yet");
+    let nodad = if address.contains(':') { "nodad" } else { "" };
+    lab.ip(1, &format!("addr add {address} dev eth0 {nodad}"));
+    until("the rival is heard", || instance(&node).stats.claims_heard > 0);
+    assert!(node.said(&format!("{address} is also answered for by")));
+    assert_eq!(instance(&node).findings[0].reason, "unheard-rival");
+    until("clients are told again", || instance(&node).stats.announcements > before.announcements);
+    node.stop();
+}
+
+#[test]
+fn a_silent_rival_is_found_over_ipv4() {
+    is_found("a_silent_rival_is_found_over_ipv4", spec(150), VIP);
+}
+
+#[test]
+fn a_silent_rival_is_found_over_ipv6() {
+    let mut spec = spec(150);
+    let instance = spec.instances[0].clone().over_ipv6(&spec.global);
+    spec.instances[0] = instance;
+    spec.instances[0].addresses = vec![VirtualAddress::new(Prefix::host("fe80::200".parse().unwrap()))];
+    is_found("a_silent_rival_is_found_over_ipv6", spec, "fe80::200");
+}
+
+#[test]
+fn a_silent_rival_is_found_among_unicast_peers() {
+    let mut spec = spec(150);
+    spec.instances[0].transport = Transport::unicast(vec![Peer::new("10.98.0.12".parse().unwrap())]);
+    is_found("a_silent_rival_is_found_among_unicast_peers", spec, VIP);
+}
+
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+const FOREIGN: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 12);
+
+/// A valid advert of a higher priority, and with each entry one thing that makes it invalid.
+fn forgeries() -> Vec<(AdvertReject, u8, Vec<u8>)> {
+    let addresses: [IpAddr; 1] = [VIP.parse().unwrap()];
+    let mut good = Vec::new();
+    let pseudo = Some((IpAddr::from(FOREIGN), IpAddr::from(GROUP)));
+    v3::Repr { vrid: 51, priority: 250, interval: 10, addresses: &addresses }.emit(pseudo, &mut good);
+    let mut older = Vec::new();
+    v2::Repr { vrid: 51, priority: 250, auth_type: 0, interval: 1, addresses: &addresses, auth_data: [0; 8] }
+        .emit(None, &mut older);
+    let changed = |at: usize, value: u8| {
+        let mut packet = good.clone();
+        packet[at] = value;
+        packet
+    };
+    let mut silent = Vec::new();
+    v3::Repr { vrid: 51, priority: 250, interval: 0, addresses: &addresses }.emit(pseudo, &mut silent);
+    vec![
+        (AdvertReject::TtlNot255, 254, good.clone()),
+        (AdvertReject::BadChecksum, 255, changed(7, good[7] ^ 1)),
+        (AdvertReject::WrongVersion, 255, older),
+        (AdvertReject::NotAdvertisement, 255, changed(0, 0x32)),
+        (AdvertReject::WrongLength, 255, changed(3, 200)),
+        (AdvertReject::WrongLength, 255, good[..10].to_vec()),
+        (AdvertReject::Truncated, 255, good[..5].to_vec()),
+        (AdvertReject::IntervalZero, 255, silent),
+    ]
+}
+
+#[test]
+fn forged_packets_of_another_machine_are_counted_by_reason_and_change_nothing() {
+    let name = "forged_packets_of_another_machine_are_counted_by_reason_and_change_nothing";
+    if !possible(name) {
+        return;
+    }
+    let lab = Lab::new();
+    let node = lab.start(0, spec(150), None);
+    node.await_state(NotifyState::Master);
+    let sent = instance(&node).stats.adverts_sent;
+    lab.inside(1, || {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
+        socket.set_header_included_v4(true).unwrap();
+        socket.set_multicast_if_v4(&FOREIGN).unwrap();
+        for (_, ttl, payload) in forgeries().iter().cycle().take(forgeries().len() * 20) {
+            let packet =
+                [ipv4_header(FOREIGN, GROUP, (*ttl, 112, 1), payload.len()), payload.clone()].concat();
+            socket.send_to(&packet, &SocketAddrV4::new(GROUP, 0).into()).unwrap();
+        }
+    });
+    let wanted = forgeries().len() as u64 * 20;
+    until("all are counted", || instance(&node).stats.rejected_total() >= wanted);
+    let after = instance(&node);
+    for (reason, ..) in forgeries() {
+        let times = forgeries().iter().filter(|(other, ..)| *other == reason).count() as u64;
+        assert_eq!(after.stats.rejected(reason), times * 20, "{reason:?}");
+    }
+    assert_eq!((after.state, after.stats.released_master), (StateKind::Master, 0));
+    assert_eq!(after.stats.adverts_received, 0);
+    until("it goes on", || instance(&node).stats.adverts_sent > sent + 3);
+    node.stop();
+}
