@@ -3,7 +3,7 @@
 use cfg_keepalived::{NoIncludes, StaticEnv, load, services};
 use lb_core::balance::Algorithm;
 use lb_core::health::InitState;
-use lb_core::spec::ProxySpec;
+use lb_core::spec::{MarkedDown, ProxySpec};
 use std::time::Duration;
 
 fn lowered(text: &str) -> Vec<ProxySpec> {
@@ -132,8 +132,7 @@ fn what_is_not_served_is_named() {
     let unserved = "this virtual server is not served".to_owned();
     let real = "real_server 10.0.0.11 80 {\n }\n}\n";
     for head in [
-        "virtual_server 10.0.0.3 53 {\n protocol UDP\n",
-        "virtual_server 10.0.0.3 53 {\n",
+        "virtual_server 10.0.0.3 53 {\n protocol SCTP\n",
         "virtual_server 10.0.0.3 0 {\n protocol TCP\n persistence_timeout\n",
         "virtual_server fwmark 3 {\n",
     ] {
@@ -145,6 +144,60 @@ fn what_is_not_served_is_named() {
     assert_eq!(direct.iter().filter(|text| text.contains("this host's address")).count(), 1, "{direct:?}");
     let nat = advice(&server("lb_kind NAT", ""));
     assert!(!nat.iter().any(|text| text.contains("this host's address")), "{nat:?}");
+}
+
+#[test]
+fn datagrams_are_served_with_or_without_being_named() {
+    for protocol in ["protocol UDP\n", ""] {
+        let text =
+            format!("virtual_server 10.0.0.3 53 {{\n {protocol} real_server 10.0.0.11 53 {{\n }}\n}}\n");
+        let proxy = lowered(&text).remove(0);
+        let datagrams = proxy.listeners[0].datagrams.expect("it takes datagrams");
+        assert_eq!((datagrams.idle, datagrams.single), (Duration::from_secs(300), false));
+        assert_eq!(proxy.pool.servers[0].on_marked_down, MarkedDown::ShutdownSessions);
+        assert!(!advice(&text).iter().any(|text| text.contains("not served")));
+    }
+    let text = "global_defs {\n lvs_timeouts tcp 60 udp 7\n}\nvirtual_server 10.0.0.3 53 {\n ops\n inhibit_on_failure\n \
+                real_server 10.0.0.11 53 {\n }\n}\nvirtual_server 10.0.0.3 53 {\n protocol TCP\n \
+                real_server 10.0.0.11 53 {\n }\n}\n";
+    let proxies = lowered(text);
+    let datagrams = proxies[0].listeners[0].datagrams.expect("it takes datagrams");
+    assert_eq!((datagrams.idle, datagrams.single), (Duration::from_secs(7), true));
+    assert_eq!(proxies[0].pool.servers[0].on_marked_down, MarkedDown::Keep);
+    assert_eq!(proxies.len(), 2, "the same port over TCP is another service");
+    assert_eq!(proxies[1].timeouts.client, Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn the_sorry_server_waits_for_the_quorum() {
+    assert_eq!(lowered(&server("quorum 2", "")).remove(0).pool.quorum, None, "nobody else could serve");
+    let quorum = |lines: &str| {
+        let pool = lowered(&server(&format!("{lines}\n sorry_server 10.0.0.99"), "weight 2")).remove(0).pool;
+        assert_eq!(pool.servers.iter().map(|s| s.share).collect::<Vec<_>>(), [2, 3, 1]);
+        pool.quorum.map(|quorum| (quorum.need, quorum.hysteresis))
+    };
+    assert_eq!(quorum(""), Some((1, 0)));
+    assert_eq!(quorum("quorum 4\n hysteresis 2"), Some((4, 2)));
+    assert_eq!(quorum("quorum 9\n hysteresis 9"), Some((5, 4)), "no more than there is");
+}
+
+#[test]
+fn a_checker_runs_as_whom_it_names_and_connects_from_where_it_says() {
+    let probe = |text: &str| {
+        let check = lowered(text).remove(0).pool.servers.remove(0).check.expect("it is checked");
+        format!("{:?}", check.probe)
+    };
+    let misc = |user: &str| server_with(&format!("MISC_CHECK {{\n misc_path /bin/x\n {user}\n }}"));
+    assert!(probe(&misc("user adm www")).contains("user: \"adm\", group: Some(\"www\"), optional: false"));
+    let global = format!("global_defs {{\n script_user tom\n}}\n{}", misc(""));
+    assert!(probe(&global).contains("user: \"tom\", group: None, optional: false"));
+    assert!(probe(&misc("")).contains("user: \"keepalived_script\", group: None, optional: true"));
+    let tcp = server_with("TCP_CHECK {\n bindto 10.0.0.4\n bind_port 77\n bind_if eth7\n fwmark 5\n }");
+    let source = "Fixed { addr: 10.0.0.4:77, interface: Some(\"eth7\"), mark: Some(5) }";
+    assert!(probe(&tcp).contains(source), "{}", probe(&tcp));
+    let file = "track_file t {\n file /f\n weight 3\n}\n".to_owned()
+        + &server_with("weight 7\n FILE_CHECK {\n track_file t\n weight 2 reverse\n }");
+    assert!(probe(&file).contains("path: \"/f\", weight: 2, reverse: true, scale: Scale { own: 7"));
 }
 
 #[test]

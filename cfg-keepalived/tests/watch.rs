@@ -1,6 +1,7 @@
 //! What the coming and going of real servers sets off.
 
 use cfg_keepalived::{NoIncludes, StaticEnv, Watch, load};
+use lb_core::health::{LastCheck, ServerHealth, Status};
 use vrrp::event::{MailMessage, Outside};
 
 const SERVICE: &str = "[10.0.0.3]:tcp:80";
@@ -31,7 +32,7 @@ fn programs(all: &[Outside]) -> Vec<String> {
 #[test]
 fn a_server_that_goes_and_comes_runs_its_programs_once() {
     let mut watch = watch("smtp_alert on");
-    let down = watch.server(SERVICE, SERVERS[0], false);
+    let down = watch.heard(SERVICE, &ServerHealth::new(SERVERS[0], false));
     assert_eq!(programs(&down), ["/down 11"]);
     assert!(
         down.contains(&Outside::Log(
@@ -43,38 +44,135 @@ fn a_server_that_goes_and_comes_runs_its_programs_once() {
         "[node] Realserver [10.0.0.11]:tcp:80 of virtual server [10.0.0.3]:tcp:80 - DOWN",
         "=> TCP CHECK failed on service <="
     ))));
-    assert!(watch.server(SERVICE, SERVERS[0], false).is_empty(), "no news");
-    assert_eq!(programs(&watch.server(SERVICE, SERVERS[0], true)), ["/up 11"]);
-    assert!(watch.server("nobody", SERVERS[0], false).is_empty());
-    assert!(watch.server(SERVICE, "sorry_server", false).is_empty());
+    assert!(watch.heard(SERVICE, &ServerHealth::new(SERVERS[0], false)).is_empty(), "no news");
+    assert_eq!(programs(&watch.heard(SERVICE, &ServerHealth::new(SERVERS[0], true))), ["/up 11"]);
+    assert!(watch.heard("nobody", &ServerHealth::new(SERVERS[0], false)).is_empty());
+    assert!(watch.heard(SERVICE, &ServerHealth::new("sorry_server", false)).is_empty());
 }
 
 #[test]
 fn the_quorum_is_lost_below_and_gained_above_its_hysteresis() {
     let mut watch = watch("quorum 2\n hysteresis 1\n quorum_up \"/gained\"\n quorum_down \"/lost\"");
-    let ran = |watch: &mut Watch, at: usize, up: bool| programs(&watch.server(SERVICE, SERVERS[at], up));
+    let ran = |watch: &mut Watch, at: usize, up: bool| {
+        programs(&watch.heard(SERVICE, &ServerHealth::new(SERVERS[at], up)))
+    };
     assert_eq!(ran(&mut watch, 0, false), ["/down 11"], "two are enough");
     assert_eq!(ran(&mut watch, 1, false), ["/down 12"], "one is 2-1");
     assert_eq!(ran(&mut watch, 2, false), ["/down 13", "/lost"]);
     assert_eq!(ran(&mut watch, 0, true), ["/up 11"]);
     assert_eq!(ran(&mut watch, 1, true), ["/up 12"], "two are less than 2+1");
-    let gained = watch.server(SERVICE, SERVERS[2], true);
+    let gained = watch.heard(SERVICE, &ServerHealth::new(SERVERS[2], true));
     assert_eq!(programs(&gained), ["/up 13", "/gained"]);
     assert!(gained.contains(&Outside::Log("Gained quorum 2+1=3 <= 3 for VS [10.0.0.3]:tcp:80".to_owned())));
     assert!(gained.contains(&Outside::Line("VS [10.0.0.3]:tcp:80 UP\n".to_owned())));
 }
 
+/// The lines of the log among the consequences.
+fn lines(all: &[Outside]) -> Vec<&str> {
+    fn line(one: &Outside) -> Option<&str> {
+        match one {
+            Outside::Log(text) => Some(text),
+            _ => None,
+        }
+    }
+    all.iter().filter_map(line).collect()
+}
+
+#[test]
+fn the_log_is_written_as_the_original_writes_it() {
+    let mut watch = watch("sorry_server 10.0.0.99\n quorum 3\n retry 2");
+    let mut news = ServerHealth::new(SERVERS[0], false);
+    news.check = Some(LastCheck::new(Status::L4Timeout, 0, ""));
+    let down = watch.heard(SERVICE, &news);
+    assert_eq!(
+        lines(&down),
+        [
+            "TCP connection to [10.0.0.11]:tcp:80 timeout.",
+            "TCP_CHECK on service [10.0.0.11]:tcp:80 failed after 2 retries.",
+            "Removing service [10.0.0.11]:tcp:80 from VS [10.0.0.3]:tcp:80",
+            "Lost quorum 3-0=3 > 2 for VS [10.0.0.3]:tcp:80",
+            "Adding sorry server [10.0.0.99]:tcp:0 to VS [10.0.0.3]:tcp:80",
+            "Removing alive servers from the pool for VS [10.0.0.3]:tcp:80",
+        ]
+    );
+    let mut news = ServerHealth::new(SERVERS[1], true);
+    news.share = Some(2);
+    let heavier = watch.heard(SERVICE, &news);
+    assert_eq!(
+        lines(&heavier),
+        [
+            "Changing weight from 1 to 2 for active service [10.0.0.12]:tcp:80 of VS [10.0.0.3]:tcp:80",
+            "Gained quorum 3+0=3 <= 3 for VS [10.0.0.3]:tcp:80",
+            "Removing sorry server [10.0.0.99]:tcp:0 from VS [10.0.0.3]:tcp:80",
+            "Adding alive servers to the pool for VS [10.0.0.3]:tcp:80",
+        ]
+    );
+    let up = watch.heard(SERVICE, &ServerHealth::new(SERVERS[0], true));
+    assert_eq!(
+        lines(&up),
+        [
+            "TCP connection to [10.0.0.11]:tcp:80 success.",
+            "Adding service [10.0.0.11]:tcp:80 to VS [10.0.0.3]:tcp:80"
+        ]
+    );
+}
+
+#[test]
+fn every_checker_has_its_own_lines() {
+    let failed = |check: &str, status: Status, code: u32, info: &str| {
+        let text = format!(
+            "virtual_server 10.0.0.3 80 {{\n protocol TCP\n retry 1\n real_server 10.0.0.11 80 {{\n TCP_CHECK {{ }}\n \
+             {check}\n }}\n}}\n"
+        );
+        let env = StaticEnv::new("node");
+        let mut watch = Watch::new(&load("k.conf", &text, &mut NoIncludes, &env).config, &env);
+        let mut news = ServerHealth::new(SERVERS[0], false);
+        news.check = Some(LastCheck::new(status, code, format!("check 2: {info}")));
+        let down = watch.heard(SERVICE, &news);
+        lines(&down)[..lines(&down).len() - 2].join("|").replace("[10.0.0.11]:tcp:80", "RS")
+    };
+    let http = "HTTP_GET {\n url {\n path /\n }\n }";
+    assert_eq!(
+        failed(http, Status::L7Status, 503, ""),
+        "HTTP status code error to server RS.|HTTP_CHECK on service RS failed after 1 retries."
+    );
+    assert_eq!(
+        failed(&http.replace("HTTP", "SSL"), Status::L6Response, 0, ""),
+        "SSL handshake/communication error connecting to server RS.|SSL_CHECK on service RS failed after 1 retries."
+    );
+    let misc = "MISC_CHECK {\n misc_path /bin/x\n }";
+    let place = "Misc check for [RS VS [10.0.0.3]:tcp:80] by [/bin/x]";
+    assert_eq!(
+        failed(misc, Status::ProcessError, 3, ""),
+        format!("{place} failed after 1 retry (exited with status 3).")
+    );
+    assert_eq!(
+        failed(misc, Status::ProcessError, 0, "killed by signal 9"),
+        format!("{place} failed after 1 retry (due to signal 9).")
+    );
+    assert_eq!(failed(misc, Status::ProcessTimeout, 0, ""), format!("{place} timed out after 1 retry."));
+    assert_eq!(
+        failed("PING_CHECK { }", Status::L4Timeout, 0, ""),
+        "ICMP CHECK on service RS of [10.0.0.3]:tcp:80 failed after 1 retries."
+    );
+    assert_eq!(failed("SMTP_CHECK { }", Status::L7Timeout, 0, ""), "SMTP_CHECK Read timeout from server RS");
+    assert_eq!(
+        failed("UDP_CHECK { }", Status::L4Connection, 0, ""),
+        "UDP_CHECK on service RS failed after 1 retries."
+    );
+}
+
 #[test]
 fn a_service_in_alpha_mode_begins_without_its_quorum() {
     let mut watch = watch("alpha\n quorum_up \"/gained\"\n quorum_down \"/lost\"");
-    assert_eq!(programs(&watch.server(SERVICE, SERVERS[1], true)), ["/up 12", "/gained"]);
+    assert_eq!(programs(&watch.heard(SERVICE, &ServerHealth::new(SERVERS[1], true))), ["/up 12", "/gained"]);
 }
 
 #[test]
 fn a_stop_is_told_by_services_with_omega_alone() {
     assert!(watch("quorum_down \"/lost\"").stop().is_empty());
     let mut watch = watch("omega\n quorum_down \"/lost\"");
-    watch.server(SERVICE, SERVERS[0], false);
+    watch.heard(SERVICE, &ServerHealth::new(SERVERS[0], false));
     let mut ran = programs(&watch.stop());
     ran.sort();
     assert_eq!(ran, ["/down 12", "/down 13", "/lost"]);
@@ -85,9 +183,9 @@ fn a_reload_keeps_what_is_known() {
     let lines = "quorum_down \"/lost\"\n quorum_up \"/gained\"";
     let mut old = watch(lines);
     for server in SERVERS {
-        old.server(SERVICE, server, false);
+        old.heard(SERVICE, &ServerHealth::new(server, false));
     }
     let mut new = watch(lines).continuing(&old);
-    assert!(new.server(SERVICE, SERVERS[0], false).is_empty());
-    assert_eq!(programs(&new.server(SERVICE, SERVERS[0], true)), ["/up 11", "/gained"]);
+    assert!(new.heard(SERVICE, &ServerHealth::new(SERVERS[0], false)).is_empty());
+    assert_eq!(programs(&new.heard(SERVICE, &ServerHealth::new(SERVERS[0], true))), ["/up 11", "/gained"]);
 }

@@ -4,6 +4,7 @@
 //! servers it passes on to the other.
 
 use crate::world::{Bundle, Entry};
+use lb_core::health::Health;
 use lb_core::process::{Channel, Parcel};
 use lb_core::rt::AsyncChannel;
 use serde::{Deserialize, Serialize};
@@ -75,14 +76,6 @@ pub(crate) enum FromPart {
     Ask(String),
     /// Question and answer.
     Told(String, String),
-}
-
-/// How many servers of a backend are usable, or of one server: one or none.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Health {
-    pub backend: String,
-    pub server: Option<String>,
-    pub usable: u32,
 }
 
 /// A channel whose messages can be awaited.

@@ -2,7 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::boot::in_runtime;
-use crate::bridge::{FromPart, Health, Link, Message, ToPart, distribute, unpack};
+use crate::bridge::{FromPart, Link, Message, ToPart, distribute, unpack};
 use crate::load::{self, Haproxy, Rejected};
 use crate::registry;
 use crate::report::{self, failed};
@@ -191,16 +191,9 @@ impl Running {
                     }
                 }
                 Some(question) = questions.recv() => drop(link.send(&FromPart::Ask(question.to_owned()))),
-                event = events.recv() => {
-                    let (backend, server, usable) = match event {
-                        Ok(Event::Backend { name, usable, .. }) => (name.to_string(), None, usable),
-                        Ok(Event::Server { backend, server, up }) => {
-                            (backend.to_string(), Some(server.to_string()), up.into())
-                        }
-                        _ => continue,
-                    };
-                    let _ = link.send(&FromPart::Health(Health { backend, server, usable }));
-                }
+                event = events.recv() => if let Ok(Event::Health(health)) = event {
+                    drop(link.send(&FromPart::Health(health)));
+                },
             }
         }
     }

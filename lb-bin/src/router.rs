@@ -2,11 +2,12 @@
 
 use crate::args::{RunArgs, VrrpArgs};
 use crate::boot::in_runtime;
-use crate::bridge::{FromPart, Health, Link, Message, ToPart, unpack};
+use crate::bridge::{FromPart, Link, Message, ToPart, unpack};
 use crate::load;
 use crate::report::{self, failed};
 use crate::world::{World, hostname};
 use cfg_keepalived::Watch;
+use lb_core::health::Health;
 use lb_core::process::{Channel, give_back_memory};
 use lb_core::rt::Reporter;
 use lb_core::spec::{Facility, Severity};
@@ -17,7 +18,7 @@ use std::net::IpAddr;
 use std::os::unix::net::UnixStream as Blocking;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use vrrp::event::{self, Admin, NotifyState, Track};
+use vrrp::event::{Admin, NotifyState, Track};
 use vrrp::linux::{Driver, Event, Handle, Options, control};
 use vrrp::spec::{External, Name, Spec, TrackRef, Weight};
 
@@ -54,12 +55,15 @@ async fn run(args: &RunArgs, mut link: Link) -> u8 {
             return status;
         }
     };
-    let mut log = logger(args);
+    let (routers, services) = (logger(args, "Keepalived_vrrp"), logger(args, "Keepalived_healthcheckers"));
+    let detail = args.detail || args.daemon != Some(true);
     let mut options = Options::default();
     options.memory = memory;
     let (events_in, events) = mpsc::unbounded_channel();
     let started = Driver::new(spec, options, move |event| match event {
-        Event::Log(line) => log(line),
+        Event::Log(line) if line.detail && !detail => {}
+        Event::Log(line) => routers(Severity::of_number(line.severity.number()), &line.text),
+        Event::Outside(text) => services(Severity::Info, &text),
         other => drop(events_in.send(other)),
     });
     match started {
@@ -160,8 +164,8 @@ impl Node<'_> {
             }
             ToPart::ProxyServes(serves) => self.handle.track(Track::External(PROXY.into(), serves)).await,
             ToPart::Health(Health { backend, server: None, usable }) => self.backend(&backend, usable).await,
-            ToPart::Health(Health { backend, server: Some(name), usable }) => {
-                let consequences = self.watch.server(&backend, &name, usable > 0);
+            ToPart::Health(Health { backend, server: Some(server), .. }) => {
+                let consequences = self.watch.heard(&backend, &server);
                 self.handle.outside(backend.into(), consequences).await;
             }
             ToPart::Reload { files, .. } => {
@@ -234,16 +238,12 @@ fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<(Spec, Wat
     Ok((spec, loaded.watch))
 }
 
-/// Where log lines go: to syslog, as Keepalived's do, and to standard error when wanted.
-fn logger(args: &RunArgs) -> impl FnMut(event::Log) + Send + 'static {
+/// Where log lines go: to syslog, as those of Keepalived's process of this name, and to standard error when wanted.
+fn logger(args: &RunArgs, tag: &'static str) -> impl Fn(Severity, &str) + Send + use<> {
     let console = args.console_log || std::io::stderr().is_terminal() || args.daemon != Some(true);
-    let detail = args.detail || args.daemon != Some(true);
-    let reporter = Reporter::new("/dev/log", DAEMON, "Keepalived_vrrp", &hostname());
-    move |log| {
-        if log.detail && !detail {
-            return;
-        }
-        let line = reporter.report(Severity::of_number(log.severity.number()), &log.text);
+    let reporter = Reporter::new("/dev/log", DAEMON, tag, &hostname());
+    move |severity, text| {
+        let line = reporter.report(severity, text);
         if console {
             report::error(&line);
         }

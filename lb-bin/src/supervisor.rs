@@ -2,7 +2,7 @@
 //! between them what each knows.
 
 use crate::args::RunArgs;
-use crate::bridge::{FromPart, Health, Link, Message, ToPart, pack};
+use crate::bridge::{FromPart, Link, Message, ToPart, pack};
 use crate::load::{self, Haproxy};
 use crate::proxy::explain;
 use crate::report;
@@ -85,7 +85,7 @@ pub(crate) struct Supervisor {
     memory: Option<vrrp::Memory>,
     /// When the vrrp part ended.
     silent_since: Option<Instant>,
-    health: HashMap<(String, Option<String>), Health>,
+    health: HashMap<(String, Option<String>), lb_core::health::Health>,
     /// Since when the proxy does not serve.
     not_serving: Option<Instant>,
     told_not_serving: bool,
@@ -266,7 +266,8 @@ impl Supervisor {
             FromPart::Told(question, text) => self.tell(Kind::Proxy, &ToPart::Told(question, text)),
             FromPart::Health(health) => {
                 self.tell(Kind::Vrrp, &ToPart::Health(health.clone()));
-                self.health.insert((health.backend.clone(), health.server.clone()), health);
+                let server = health.server.as_ref().map(|server| server.name.clone());
+                self.health.insert((health.backend.clone(), server), health);
             }
             FromPart::Reloaded(Ok(())) => {
                 report::notice(&format!("part {}: new configuration loaded.", self.parts[at].kind.word()));

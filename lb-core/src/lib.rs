@@ -27,3 +27,4 @@ pub mod stats;
 pub mod stick;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod udp;

@@ -294,7 +294,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             Endpoint::Inet(addr) => addr,
             _ => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
         };
-        Some(SourceAddr::Fixed { addr, interface })
+        Some(SourceAddr::Fixed { addr, interface, mark: None })
     }
 }
 

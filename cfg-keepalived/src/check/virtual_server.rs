@@ -3,7 +3,7 @@
 use super::{advice, warn};
 use crate::codes;
 use crate::config::{CheckKind, Config, Forwarding, GroupEntry, RealServer, VirtualServer, VirtualServerKey};
-use crate::lower::{MAX_RANGE, has_effect, is_tcp, listeners, regex};
+use crate::lower::{MAX_RANGE, has_effect, listeners, regex, transport};
 use lb_core::diag::{Diagnostic, Diagnostics};
 use std::net::SocketAddr;
 
@@ -23,9 +23,10 @@ pub(super) fn check(config: &Config, out: &mut Diagnostics) {
 
 /// Once for the whole file: what relaying in user space makes different for servers that were to answer clients directly.
 fn forwarding(config: &Config, out: &mut Diagnostics) {
-    let methods = config.virtual_servers.iter().filter(|server| is_tcp(server)).flat_map(|server| {
-        std::iter::once(server.method).chain(server.real_servers.iter().map(|real| real.method))
-    });
+    let methods =
+        config.virtual_servers.iter().filter(|server| transport(server).is_some()).flat_map(|server| {
+            std::iter::once(server.method).chain(server.real_servers.iter().map(|real| real.method))
+        });
     let Some(direct) = methods.flatten().find(|method| method.value != Forwarding::Nat) else { return };
     out.push(
         Diagnostic::warning(
@@ -208,9 +209,10 @@ impl Check<'_> {
             _ if listeners(server, self.config).is_empty() => {
                 (server.span, "only addresses with a port can be listened on")
             }
-            Some(protocol) if !is_tcp(server) => (protocol.span, "only TCP is relayed"),
-            None => (server.span, "only TCP is relayed, and UDP is what counts without `protocol`"),
-            Some(_) => return self.large_ranges(out),
+            Some(protocol) if transport(server).is_none() => {
+                (protocol.span, "TCP and UDP are relayed, SCTP is not")
+            }
+            _ => return self.large_ranges(out),
         };
         out.push(Diagnostic::warning(codes::NO_EFFECT, span, "this virtual server is not served").note(why));
     }

@@ -4,9 +4,13 @@ use super::{Command, Reading, User};
 use crate::codes;
 use crate::tree::Statement;
 use crate::value::{self, Values};
+use crate::word::Word;
 use lb_core::diag::{Span, Spanned};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+
+/// Longest timeout the kernel's balancer takes, in seconds.
+const LONGEST_IPVS: i64 = 86_400 * 31;
 
 /// `garp_*` of an instance, `vrrp_garp_*` of `global_defs`
 #[derive(Debug, Clone, Default)]
@@ -119,6 +123,58 @@ pub struct ProcessSettings {
     pub cpu_affinity: Vec<u32>,
 }
 
+/// `lvs_timeouts`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(missing_docs, reason = "the fields are the words of the line")]
+pub struct LvsTimeouts {
+    pub tcp: Option<Duration>,
+    pub tcpfin: Option<Duration>,
+    pub udp: Option<Duration>,
+}
+
+impl LvsTimeouts {
+    /// Pairs of a word and seconds; 0 leaves the standard.
+    fn take(&mut self, words: &[Word], cx: &mut Reading<'_>) {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let name = word.text.as_str();
+            let slot = match name {
+                "tcp" => &mut self.tcp,
+                "tcpfin" => &mut self.tcpfin,
+                "udp" => &mut self.udp,
+                _ => {
+                    let compat = format!("Unknown option {name} specified for lvs_timeouts");
+                    cx.warn(codes::BAD_WORD, word.span, format!("`{name}` is no timeout"), compat)
+                        .note("known are tcp, tcpfin and udp, each followed by seconds");
+                    continue;
+                }
+            };
+            let Some(number) = words.next() else {
+                let compat = format!("No value specified for lvs_timeout {name} - ignoring");
+                cx.warn(
+                    codes::NOT_SET,
+                    word.span,
+                    format!("`{name}` lacks its seconds; it is ignored"),
+                    compat,
+                );
+                return;
+            };
+            match value::integer(&number.text, 0, LONGEST_IPVS, false) {
+                Ok(0) => *slot = None,
+                Ok(seconds) => *slot = Some(Duration::from_secs(seconds.unsigned_abs())),
+                Err(problem) => {
+                    let message = format!("`{}` are no seconds; it is ignored", number.text);
+                    let told = problem.compat();
+                    let compat = format!("{told}\nInvalid lvs_timeout {name} ({}) - ignoring", number.text);
+                    cx.warn(codes::BAD_NUMBER, number.span, message, compat);
+                }
+            }
+        }
+    }
+}
+
 /// `global_defs` and what else concerns the whole daemon.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -177,6 +233,7 @@ pub struct Global {
     pub rx_bufs_policy: Option<Spanned<ReceiveBuffers>>,
     pub rx_bufs_multiplier: Option<Spanned<u32>>,
     pub rs_init_notifies: Option<Spanned<bool>>,
+    pub lvs_timeouts: LvsTimeouts,
     pub reload_check_config: Option<Spanned<bool>>,
     /// `child_wait_time`, outside the block
     pub child_wait_time: Option<Spanned<Duration>>,
@@ -283,6 +340,7 @@ impl Global {
             "vrrp_down_timer_adverts" => self.vrrp_down_timer_adverts = values.number(),
             "vrrp_startup_delay" => self.vrrp_startup_delay = values.duration(),
             "vrrp_delay_after_boot" => self.vrrp_delay_after_boot = values.duration(),
+            "lvs_timeouts" => self.lvs_timeouts.take(statement.args(), cx),
             "default_interface" => self.default_interface = values.word(),
             "vmac_prefix" => self.vmac_prefix = values.word(),
             "vmac_addr_prefix" => self.vmac_addr_prefix = values.word(),

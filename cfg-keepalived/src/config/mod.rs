@@ -19,7 +19,7 @@ pub use checker::{
     UdpCheck,
 };
 pub use command::{Command, Notify, User};
-pub use global::{Fifo, GarpSettings, Global, MailRelay, ProcessSettings, ReceiveBuffers};
+pub use global::{Fifo, GarpSettings, Global, LvsTimeouts, MailRelay, ProcessSettings, ReceiveBuffers};
 pub use group::{GarpGroup, LinkDelay, StaticItems, SyncGroup, TrackGroup};
 pub use instance::{AuthType, ExtraGarp, Instance, Peer, State, Vmac};
 pub use route::Route;

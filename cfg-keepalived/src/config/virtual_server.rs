@@ -124,6 +124,8 @@ pub struct VirtualServer {
     pub scheduler: Option<Spanned<String>>,
     /// `sh-port`, `sh-fallback`, `mh-port`, `mh-fallback`
     pub scheduler_flags: Vec<Spanned<String>>,
+    /// `ops`
+    pub one_packet: Option<Spanned<bool>>,
     pub method: Option<Spanned<Forwarding>>,
     pub persistence_engine: Option<Spanned<String>>,
     pub persistence_timeout: Option<Spanned<Duration>>,
@@ -200,6 +202,7 @@ impl VirtualServer {
             span: statement.head_span(),
             scheduler: None,
             scheduler_flags: Vec::new(),
+            one_packet: None,
             method: None,
             persistence_engine: None,
             persistence_timeout: None,
@@ -249,6 +252,7 @@ impl VirtualServer {
             "sh-port" | "sh-fallback" | "mh-port" | "mh-fallback" => {
                 self.scheduler_flag(statement, cx);
             }
+            "ops" => self.one_packet = values.flag(),
             "lvs_method" | "lb_kind" => self.method = forwarding(values),
             "persistence_engine" => self.persistence_engine = values.word(),
             "persistence_timeout" => {

@@ -28,12 +28,12 @@ macro_rules! checker {
         checker![scheduling:
             Keyword::new("connect_ip", &[address()], "Where to connect").complain("Invalid connect_ip address {value} - ignoring"),
             Keyword::new("connect_port", PORT, "Port to connect to").complain("Invalid checker connect_port '{value}'"),
-            Keyword::new("bindto", &[address()], "Source address").complain("Invalid bindto address {value} - ignoring").idle("the system chooses the source of a check"),
-            Keyword::new("bind_port", PORT, "Source port").complain("Invalid checker bind_port '{value}'").idle("the system chooses the source of a check"),
-            Keyword::new("bind_if", &[word("INTERFACE")], "Interface to connect through").idle("the system chooses the source of a check"),
+            Keyword::new("bindto", &[address()], "Source address").complain("Invalid bindto address {value} - ignoring"),
+            Keyword::new("bind_port", PORT, "Source port").complain("Invalid checker bind_port '{value}'"),
+            Keyword::new("bind_if", &[word("INTERFACE")], "Interface to connect through"),
             Keyword::new("connect_timeout", &[seconds_arg(1, LONGEST)], "Patience")
                 .complain("connect_timeout {value} invalid - ignoring"),
-            Keyword::new("fwmark", &[unsigned("MARK")], "Mark of the packets").complain("Invalid fwmark connection value '{value}'").idle("checks carry no mark"),
+            Keyword::new("fwmark", &[unsigned("MARK")], "Mark of the packets").complain("Invalid fwmark connection value '{value}'"),
             $($more),*
         ]
     };
@@ -91,8 +91,8 @@ pub(super) const DNS_CHECK: &[Keyword] = checker![connecting:
 pub(super) const MISC_CHECK: &[Keyword] = checker![scheduling:
     Keyword::new("misc_path", OPTIONAL_COMMAND, "What to run"),
     Keyword::new("misc_timeout", &[int("SECONDS", 0, 4294)], "How long it may run").complain("Invalid misc_timeout value '{value}'"),
-    Keyword::new("misc_dynamic", &[], "The exit status sets the weight").partial("statuses from 2 on are a success, the weight stays"),
-    Keyword::new("user", &[word("USER"), word("GROUP").opt()], "User and group to run as").missing("No user specified for misc checker script").idle("the script runs as the checks do"),
+    Keyword::new("misc_dynamic", &[], "The exit status sets the weight"),
+    Keyword::new("user", &[word("USER"), word("GROUP").opt()], "User and group to run as").missing("No user specified for misc checker script"),
 ];
 
 pub(super) const PING_CHECK: &[Keyword] = checker![connecting:];

@@ -351,8 +351,8 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         "Synchronise connections",
     ).missing("lvs_sync_daemon requires interface")
     .no_effect(NO_IPVS),
-    Keyword::new("lvs_timeouts", &[word("tcp|tcpfin|udp SECONDS").many()], "Connection timeouts").missing("lvs_timeouts requires at least one option")
-        .no_effect(NO_IPVS),
+    Keyword::new("lvs_timeouts", &[word("tcp|tcpfin|udp SECONDS").many()], "Seconds after which an idle or half closed connection, or an exchange of datagrams, is forgotten")
+        .missing("lvs_timeouts requires at least one option"),
     Keyword::new("lvs_flush", &[], "Remove all IPVS services at the start").no_effect(NO_IPVS),
     Keyword::new("lvs_flush_on_stop", &[one_of(&["VS"]).opt()], "Remove IPVS services at the end")
         .no_effect(NO_IPVS),

@@ -21,7 +21,7 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
     Keyword::new("lvs_sched", SCHEDULER, "Balancing algorithm"),
     Keyword::new("lb_algo", SCHEDULER, "Balancing algorithm, by its old name"),
     Keyword::new("hashed", &[], "Use a hashed algorithm's flag").no_effect(NO_IPVS),
-    Keyword::new("ops", &[], "One packet per connection").no_effect(NO_IPVS),
+    Keyword::new("ops", &[], "One packet per connection: each datagram may go to another server"),
     Keyword::new("flag-1", &[], "First flag of the algorithm").no_effect(NO_IPVS),
     Keyword::new("flag-2", &[], "Second flag of the algorithm").no_effect(NO_IPVS),
     Keyword::new("flag-3", &[], "Third flag of the algorithm").no_effect(NO_IPVS),
@@ -47,8 +47,7 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
     .strict(),
     Keyword::new("persistence_granularity", &[word("NETMASK|LENGTH")], "Which clients count as one"),
     Keyword::new("protocol", &[one_of(&["TCP", "UDP", "SCTP"])], "Transport protocol")
-        .complain("Unknown protocol {value} - ignoring")
-        .partial("TCP is served; UDP and SCTP are not relayed"),
+        .complain("Unknown protocol {value} - ignoring"),
     Keyword::new("ha_suspend", &[], "No checks while this host does not hold the address")
         .idle("checks go on whoever holds the address"),
     Keyword::new("smtp_alert", OPT_BOOL, "Mail changes of servers")
@@ -62,8 +61,7 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
         .complain("Invalid virtual server alpha parameter {value}"),
     Keyword::new("omega", OPT_BOOL, "Notify on the stop, too").complain("Invalid omega parameter {value}"),
     Keyword::new("quorum", &[int("WEIGHT", 1, u32::MAX as i64)], "Live weight the service needs")
-        .complain("Quorum {value} must be in [1, 4294967295]. Setting to 1.")
-        .partial("the sorry server serves when no real server is left, whatever the quorum"),
+        .complain("Quorum {value} must be in [1, 4294967295]. Setting to 1."),
     Keyword::new("hysteresis", &[unsigned("WEIGHT")], "How far from the quorum before it counts")
         .complain("hysteresis {value} must be in [0, 4294967295] - ignoring"),
     Keyword::new("quorum_up", SCRIPT, "Run when the quorum is reached"),
@@ -137,7 +135,7 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
     Keyword::new("UDP_CHECK", &[], "Check by a datagram").block(BlockId::UdpCheck),
     Keyword::new("FILE_CHECK", &[], "Check by a number in a file")
         .block(BlockId::FileCheck)
-        .idle("the number of a file does not take servers out"),
+        .partial("the file is read every second"),
     Keyword::new("BFD_CHECK", &[], "Check by a BFD session")
         .block(BlockId::BfdCheck)
         .no_effect("BFD sessions are not run; they count as always up"),

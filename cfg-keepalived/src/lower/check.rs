@@ -1,22 +1,27 @@
 //! The checkers of a real server as one check.
 
 use crate::config::{
-    Check, CheckKind, Config, DnsCheck, HttpCheck, HttpUrl, RealServer, Scheduling, UdpCheck, VirtualServer,
+    Check, CheckKind, Config, Connection, DnsCheck, FileCheck, HttpCheck, HttpUrl, MiscCheck, RealServer,
+    Scheduling, UdpCheck, VirtualServer, Weight,
 };
-use crate::probe::{Elsewhere, Exchange, Judge, Program, Sequence};
+use crate::probe::{Elsewhere, Exchange, FileNumber, Judge, Member, Program, Scale, Sequence, Together};
 use lb_core::diag::Spanned;
 use lb_core::expr::Regex;
-use lb_core::health::{ConnectProbe, ProbeSpec, TlsChoice, TlsRequest, Transport};
-use lb_core::spec::CheckSpec;
+use lb_core::health::{Account, ConnectProbe, ProbeSpec, TlsChoice, TlsRequest, Transport};
+use lb_core::spec::{CheckSpec, SourceAddr};
 use lb_proto_http::check::{ConnectStep, Expect, HttpProbe, SendStep, Step, Subject, Text};
 use lb_proto_http::head::HeaderName;
 use lb_proto_smtp::check::SmtpProbe;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// `delay_loop` unless set.
 const DELAY_LOOP: Duration = Duration::from_secs(60);
+/// How often the number in a file is looked at.
+const FILES: Duration = Duration::from_secs(1);
+/// Who runs scripts unless the file says so, if there is such a user.
+const SCRIPT_USER: &str = "keepalived_script";
 /// `connect_timeout` unless set.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -25,38 +30,63 @@ pub(super) fn check(
     server: &VirtualServer,
     real: &RealServer,
     config: &Config,
-    address: SocketAddr,
+    (address, scale): (SocketAddr, Scale),
 ) -> Option<CheckSpec> {
-    let checks: Vec<&Check> = real.checks.iter().filter(|check| has_effect(&check.kind)).collect();
-    let mut probes: Vec<Arc<dyn ProbeSpec>> = Vec::new();
-    for check in &checks {
-        let (addr, port) = (check.connection.connect_ip, check.connection.connect_port);
-        for probe in probe(check, server, real, (config, address)) {
-            probes.push(match (addr, port) {
-                (None, None) => probe,
-                _ => Arc::new(Elsewhere { probe, addr: addr.map(|a| a.value), port: port.map(|p| p.value) }),
-            });
-        }
+    let mut members: Vec<Member> = Vec::new();
+    for (check, place) in real.checks.iter().zip(1..) {
+        let mut probes = probe(check, server, real, (config, address, scale));
+        let probe: Arc<dyn ProbeSpec> = match probes.len() {
+            0 => continue,
+            1 => probes.remove(0),
+            _ => Arc::new(Sequence { probes }),
+        };
+        let connection = &check.connection;
+        let source = source(connection, connection.connect_ip.map_or_else(|| address.ip(), |ip| ip.value))
+            .map(Arc::new);
+        let (addr, port) = (connection.connect_ip.map(|a| a.value), connection.connect_port.map(|p| p.value));
+        let probe = Arc::new(Elsewhere { probe, addr, port, source });
+        members.push(Timing::of(check, server, real).member(probe, place));
     }
-    let probe: Arc<dyn ProbeSpec> = match probes.len() {
+    let mut spec = match members.len() {
         0 => return None,
-        1 => probes.remove(0),
-        _ => Arc::new(Sequence { probes }),
+        1 => {
+            let only = members.remove(0);
+            let mut spec = CheckSpec::new(only.probe);
+            (spec.inter, spec.fastinter) = (only.every, Some(only.again));
+            spec.timeout = Some(only.patience);
+            spec.fall = only.tries;
+            spec
+        }
+        _ => {
+            let patience = members.iter().map(|member| member.patience).max();
+            let together = Together::new(members, scale);
+            let pace = together.pace();
+            let mut spec = CheckSpec::new(Arc::new(together));
+            (spec.inter, spec.timeout, spec.fall) = (pace, patience, 1);
+            spec
+        }
     };
-    let mut spec = CheckSpec::new(probe);
-    let timings: Vec<Timing> = checks.iter().map(|check| Timing::of(check, server, real)).collect();
-    spec.inter = timings.iter().map(|t| t.every).min().unwrap_or(DELAY_LOOP);
-    spec.fastinter = timings.iter().map(|t| t.again).min();
-    spec.timeout = timings.iter().map(|t| t.patience).max();
     spec.connect = spec.timeout;
     spec.rise = 1;
-    spec.fall = timings.iter().map(|t| t.tries).max().unwrap_or(1);
     Some(spec)
+}
+
+/// Where a checker connects from, if it says so.
+fn source(connection: &Connection, to: IpAddr) -> Option<SourceAddr> {
+    let any = if to.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
+    let (ip, port) = (connection.bindto.map(|ip| ip.value), connection.bind_port.map(|port| port.value));
+    let interface = connection.bind_if.as_ref().map(|name| name.value.as_str().into());
+    let mark = connection.fwmark.map(|mark| mark.value).filter(|mark| *mark != 0);
+    if ip.is_none() && port.is_none() && interface.is_none() && mark.is_none() {
+        return None;
+    }
+    let ip = ip.filter(|ip| ip.is_ipv4() == to.is_ipv4()).unwrap_or(any);
+    Some(SourceAddr::Fixed { addr: SocketAddr::new(ip, port.unwrap_or(0)), interface, mark })
 }
 
 /// Whether a check is carried out here.
 pub(crate) fn has_effect(kind: &CheckKind) -> bool {
-    !matches!(kind, CheckKind::File(_) | CheckKind::Bfd(_))
+    !matches!(kind, CheckKind::Bfd(_))
 }
 
 /// `alpha`: down until the first check has passed.
@@ -64,6 +94,11 @@ pub(crate) fn starts_down(server: &VirtualServer, real: &RealServer) -> bool {
     let checks = real.checks.iter().filter_map(|check| check.scheduling.alpha);
     let own = checks.chain(real.scheduling.alpha).chain(server.scheduling.alpha).next();
     own.is_some_and(|alpha| alpha.value)
+}
+
+/// How often a checker must fail in a row.
+pub(crate) fn tries(check: &Check, server: &VirtualServer, real: &RealServer) -> u32 {
+    Timing::of(check, server, real).tries
 }
 
 /// When a checker runs and how often it must fail.
@@ -83,6 +118,9 @@ impl Timing {
         ) -> Option<T> {
             all.into_iter().find_map(of).map(|found| found.value)
         }
+        if matches!(check.kind, CheckKind::File(_)) {
+            return Self { every: FILES, again: FILES, patience: CONNECT_TIMEOUT, tries: 1 };
+        }
         let every = first(all, |s| s.delay_loop).unwrap_or(DELAY_LOOP);
         let (retry, again) = match check.kind {
             CheckKind::Dns(_) => (3, every),
@@ -99,11 +137,24 @@ impl Timing {
     }
 }
 
+impl Timing {
+    fn member(self, probe: Arc<dyn ProbeSpec>, place: usize) -> Member {
+        Member {
+            probe,
+            place,
+            every: self.every,
+            again: self.again,
+            patience: self.patience,
+            tries: self.tries,
+        }
+    }
+}
+
 fn probe(
     check: &Check,
     server: &VirtualServer,
     real: &RealServer,
-    (config, address): (&Config, SocketAddr),
+    (config, address, scale): (&Config, SocketAddr, Scale),
 ) -> Vec<Arc<dyn ProbeSpec>> {
     match &check.kind {
         CheckKind::Tcp => vec![Arc::new(ConnectProbe::new())],
@@ -122,7 +173,8 @@ fn probe(
             }
             let hosts = smtp.hosts.iter().map(|host| {
                 let (addr, port) = (host.connect_ip.map(|a| a.value), host.connect_port.map(|p| p.value));
-                Arc::new(Elsewhere { probe: Arc::clone(&probe), addr, port }) as _
+                let source = source(host, addr.unwrap_or_else(|| address.ip())).map(Arc::new);
+                Arc::new(Elsewhere { probe: Arc::clone(&probe), addr, port, source }) as _
             });
             hosts.collect()
         }
@@ -130,11 +182,31 @@ fn probe(
         CheckKind::Misc(misc) => vec![Arc::new(Program {
             argv: misc.misc_path.argv.clone(),
             timeout: misc.misc_timeout.map(|timeout| timeout.value).filter(|timeout| !timeout.is_zero()),
-            dynamic: misc.misc_dynamic.is_some_and(|dynamic| dynamic.value),
+            dynamic: misc.misc_dynamic.filter(|dynamic| dynamic.value).map(|_| scale),
+            account: Some(account(misc, config)),
         })],
         CheckKind::Udp(udp) => vec![Arc::new(self::udp(udp))],
-        CheckKind::File(_) | CheckKind::Bfd(_) => Vec::new(),
+        CheckKind::File(file) => file_number(file, config, scale).into_iter().collect(),
+        CheckKind::Bfd(_) => Vec::new(),
     }
+}
+
+/// Who runs a script: whom it names, else whom all scripts run as, else the customary user if there is one.
+fn account(misc: &MiscCheck, config: &Config) -> Account {
+    let named = misc.user.as_ref().or(config.global.script_user.as_ref());
+    let mut account = Account::new(named.map_or(SCRIPT_USER, |named| named.user.value.as_str()));
+    let group = named.and_then(|named| named.group.as_ref());
+    account.group =
+        group.map(|group| group.value.trim_start_matches(':').to_owned()).filter(|g| !g.is_empty());
+    account.optional = named.is_none();
+    account
+}
+
+fn file_number(file: &FileCheck, config: &Config, scale: Scale) -> Option<Arc<dyn ProbeSpec>> {
+    let tracked = config.track_files.iter().find(|known| known.name.value == file.track_file.value)?;
+    let weight = file.weight.or(tracked.weight).map_or(Weight { value: 1, reverse: false }, |w| w.value);
+    let path = tracked.file.value.as_str().into();
+    Some(Arc::new(FileNumber { path, weight: weight.value, reverse: weight.reverse, scale }))
 }
 
 fn http(http: &HttpCheck, url: &HttpUrl, host: Option<&str>, address: SocketAddr) -> HttpProbe {

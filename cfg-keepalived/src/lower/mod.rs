@@ -9,9 +9,9 @@ mod instance;
 mod service;
 mod track;
 
-pub(crate) use check::{has_effect, regex, starts_down};
+pub(crate) use check::{has_effect, regex, starts_down, tries};
 pub use service::services;
-pub(crate) use service::{MAX_RANGE, is_tcp, listeners, real_name};
+pub(crate) use service::{MAX_RANGE, listeners, quorum, real_name, transport, weight};
 
 use crate::config::{Command, Config, Index, Notify, User};
 use crate::env::Env;

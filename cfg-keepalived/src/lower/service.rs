@@ -2,13 +2,15 @@
 
 use super::check;
 use crate::config::{Config, GroupEntry, PersistenceMask, RealServer, VirtualServer, VirtualServerKey};
+use crate::probe::Scale;
 use lb_core::addr::Endpoint;
 use lb_core::balance::{Algorithm, HashMethod, HashType};
 use lb_core::expr::{NoBuild, Registry, parse};
 use lb_core::health::InitState;
+use lb_core::pool::Quorum;
 use lb_core::spec::{
-    Capability, Facility, ListenerSpec, LogDestination, LogTarget, PoolSpec, ProxySpec, ServerAddr,
-    ServerSpec, Severity, StickKind, StickRule,
+    Capability, Datagrams, ListenerSpec, MarkedDown, PoolSpec, ProxySpec, ServerAddr, ServerSpec, StickKind,
+    StickRule,
 };
 use lb_core::stick::{DataType, KeyType, Store, TableSpec};
 use std::collections::HashSet;
@@ -18,10 +20,12 @@ use std::time::Duration;
 
 /// Numbers of these proxies in statistics begin here, behind those of any other file.
 const FIRST_ID: u32 = 20_000;
-/// Greatest weight of a server here; the kernel's go further.
-const MAX_WEIGHT: u64 = 256;
-/// The kernel forgets a connection that was idle for that long.
+/// The kernel forgets a connection that was idle for that long, unless `lvs_timeouts` says otherwise.
 const IDLE: Duration = Duration::from_secs(900);
+/// The same for what clients and servers exchange by datagrams.
+const IDLE_DATAGRAMS: Duration = Duration::from_secs(300);
+/// Clients that exchange datagrams with the servers of one listener at the same time, for each worker.
+const FLOWS: usize = 1 << 14;
 /// Patience with a server that is not checked.
 const CONNECT: Duration = Duration::from_secs(5);
 /// `persistence_timeout` unless set.
@@ -37,9 +41,10 @@ pub fn services(config: &Config) -> Vec<ProxySpec> {
     let mut taken = HashSet::new();
     let mut proxies: Vec<ProxySpec> = Vec::new();
     for server in &config.virtual_servers {
-        let listeners: Vec<SocketAddr> =
-            listeners(server, config).into_iter().filter(|address| taken.insert(*address)).collect();
-        if listeners.is_empty() || !is_tcp(server) {
+        let Some(transport) = transport(server) else { continue };
+        let mut listeners = listeners(server, config);
+        listeners.retain(|address| taken.insert((transport, *address)));
+        if listeners.is_empty() {
             continue;
         }
         let id = FIRST_ID + u32::try_from(proxies.len()).unwrap_or(0);
@@ -48,9 +53,21 @@ pub fn services(config: &Config) -> Vec<ProxySpec> {
     proxies
 }
 
-/// Whether connections are what it balances; datagrams are the default of the original.
-pub(crate) fn is_tcp(server: &VirtualServer) -> bool {
-    server.protocol.as_ref().is_some_and(|protocol| protocol.value.eq_ignore_ascii_case("tcp"))
+/// What is balanced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Transport {
+    Connections,
+    Datagrams,
+}
+
+/// What a virtual server balances; `None` for a protocol that is not relayed. Datagrams are the default of the original.
+pub(crate) fn transport(server: &VirtualServer) -> Option<Transport> {
+    match &server.protocol {
+        None => Some(Transport::Datagrams),
+        Some(word) if word.value.eq_ignore_ascii_case("tcp") => Some(Transport::Connections),
+        Some(word) if word.value.eq_ignore_ascii_case("udp") => Some(Transport::Datagrams),
+        Some(_) => None,
+    }
 }
 
 /// The addresses to listen on. A service for all ports, or for a mark of the firewall, has none.
@@ -86,24 +103,27 @@ fn range(entry: &GroupEntry) -> Vec<SocketAddr> {
 
 fn proxy(server: &VirtualServer, config: &Config, id: u32, listeners: &[SocketAddr]) -> ProxySpec {
     let mut proxy = ProxySpec::new(server.label().as_str(), id, Capability::Listen);
+    let limits = &config.global.lvs_timeouts;
+    let datagrams = (transport(server) == Some(Transport::Datagrams)).then(|| Datagrams {
+        idle: limits.udp.unwrap_or(IDLE_DATAGRAMS),
+        flows: FLOWS,
+        single: server.one_packet.is_some_and(|on| on.value),
+    });
     proxy.listeners = listeners
         .iter()
         .map(|address| {
             let mut listener = ListenerSpec::new(Endpoint::Inet(*address));
             listener.transparent = true;
+            listener.datagrams = datagrams;
             listener
         })
         .collect();
-    proxy.timeouts.client = Some(IDLE);
-    proxy.timeouts.server = Some(IDLE);
+    let idle = limits.tcp.unwrap_or(IDLE);
+    (proxy.timeouts.client, proxy.timeouts.server) = (Some(idle), Some(idle));
+    (proxy.timeouts.client_fin, proxy.timeouts.server_fin) = (limits.tcpfin, limits.tcpfin);
     let patience = server.scheduling.connect_timeout.map_or(CONNECT, |timeout| timeout.value);
     proxy.timeouts.connect = Some(patience);
-    // Changes of servers are logged where keepalived logs them; connections are not, as with the kernel's balancer.
-    let mut log = LogTarget::new(LogDestination::Syslog(Endpoint::Unix("/dev/log".into())), Facility(3));
-    log.max_level = Severity::Notice;
-    proxy.log.targets.push(log);
-    proxy.log.dontlog_normal = true;
-    proxy.log.tag = Some("Keepalived_healthcheckers".into());
+    // Nothing is logged here: what happens to servers is told by `Watch`, and connections are not, as with the kernel.
     if let Some((table, rule)) = persistence(server, proxy.name.as_str(), listeners) {
         proxy.table = Some(table);
         proxy.stick.push(rule);
@@ -151,16 +171,16 @@ fn pool(server: &VirtualServer, config: &Config, port: u16) -> PoolSpec {
         real.sort_by_key(|one| std::cmp::Reverse(weight(server, one)));
     }
     let heaviest = real.iter().map(|one| weight(server, one)).max().unwrap_or(1);
+    // What has no weights in the kernel has none here; a weight of zero still takes no clients.
+    let flat = matches!(scheduler, "rr" | "lc" | "fo" | "ovf");
     let mut servers: Vec<ServerSpec> = real
         .iter()
         .zip(1..)
         .map(|(one, id)| {
-            let mut spec = real_server(server, one, config, (id, port));
-            spec.weight = match scheduler {
-                // What has no weights in the kernel has none here; a weight of zero still takes no clients.
-                "rr" | "lc" | "fo" | "ovf" => weight(server, one).min(1) as u16,
-                _ => scaled(weight(server, one), heaviest),
-            };
+            let scale = Scale { own: weight(server, one), heaviest, flat };
+            let mut spec = real_server(server, one, config, (id, port, scale));
+            spec.weight = u16::try_from(scale.of(scale.own)).unwrap_or(u16::MAX);
+            spec.share = weight(server, one);
             if scheduler == "ovf" {
                 spec.maxconn = weight(server, one);
             }
@@ -176,10 +196,21 @@ fn pool(server: &VirtualServer, config: &Config, port: u16) -> PoolSpec {
     }
     let mut pool = PoolSpec::new(algorithm, servers);
     pool.hash = hash;
+    // Without somebody who serves instead, what is left goes on serving.
+    pool.quorum = server.sorry_server.as_ref().map(|_| quorum(server));
     // The check may not have noticed yet.
     pool.retry.redispatch = 1;
-    pool.log_health_checks = true;
     pool
+}
+
+/// The weight of living servers that a service needs. More than all weigh together cannot be asked for.
+pub(crate) fn quorum(server: &VirtualServer) -> Quorum {
+    let mut known = HashSet::new();
+    let real = server.real_servers.iter().filter(|real| known.insert(real.address.value));
+    let total: u64 = real.map(|real| u64::from(weight(server, real))).sum();
+    let need = server.quorum.map_or(1, |quorum| u64::from(quorum.value)).min(total);
+    let hysteresis = server.hysteresis.map_or(0, |hysteresis| u64::from(hysteresis.value));
+    Quorum { need, hysteresis: hysteresis.min(need.saturating_sub(1)) }
 }
 
 /// The nearest relative of a scheduler of the kernel.
@@ -196,28 +227,28 @@ fn algorithm(scheduler: &str) -> (Algorithm, HashType) {
     }
 }
 
-fn weight(server: &VirtualServer, real: &RealServer) -> u32 {
+/// The weight of a real server as configured.
+pub(crate) fn weight(server: &VirtualServer, real: &RealServer) -> u32 {
     real.weight.or(server.weight).map_or(1, |weight| weight.value)
-}
-
-fn scaled(weight: u32, heaviest: u32) -> u16 {
-    let weight = u64::from(weight);
-    let heaviest = u64::from(heaviest);
-    let fitted = if heaviest <= MAX_WEIGHT { weight } else { (weight * MAX_WEIGHT).div_ceil(heaviest) };
-    u16::try_from(fitted).unwrap_or(MAX_WEIGHT as u16)
 }
 
 fn real_server(
     server: &VirtualServer,
     real: &RealServer,
     config: &Config,
-    (id, port): (u32, u16),
+    (id, port, scale): (u32, u16, Scale),
 ) -> ServerSpec {
     let address = with_port(real.address.value, port);
     let mut spec =
         ServerSpec::new(address.to_string().as_str(), id, ServerAddr::fixed(Endpoint::Inet(address)));
     spec.maxconn = real.uthreshold.map_or(0, |most| most.value);
-    spec.check = check::check(server, real, config, address).map(Arc::new);
+    if transport(server) == Some(Transport::Datagrams) {
+        // A client that hears nothing of a dead server's datagrams goes on sending; its flow must end for it to have another.
+        let keeps = real.inhibit_on_failure.or(server.inhibit_on_failure).is_some_and(|on| on.value);
+        spec.on_marked_down = if keeps { MarkedDown::Keep } else { MarkedDown::ShutdownSessions };
+        spec.shutdown_backup_sessions = server.sorry_server.as_ref().is_some_and(|sorry| !sorry.inhibit);
+    }
+    spec.check = check::check(server, real, config, (address, scale)).map(Arc::new);
     spec.init_state = if check::starts_down(server, real) { InitState::Down } else { InitState::FullyUp };
     spec
 }

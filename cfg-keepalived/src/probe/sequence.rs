@@ -1,6 +1,7 @@
-//! All checks of a real server as one: the server is well when every one of them passes, one after the other.
+//! Several requests of one checker, one after the other: all must pass. And where a checker connects to and from.
 
-use lb_core::health::{Dialog, Input, Outcome, Output, ProbeSpec, Target, Verdict};
+use lb_core::health::{Dialog, Input, Outcome, Output, ProbeSpec, Target, TlsChoice, Verdict};
+use lb_core::spec::SourceAddr;
 use std::any::Any;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -80,22 +81,28 @@ impl Dialog for Running {
     }
 }
 
-/// A check that connects to another place than the server (`connect_ip`, `connect_port`).
+/// A check that connects to or from another place than the server's traffic (`connect_ip`, `bindto`, …), and speaks TLS only
+/// if it asks for that itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Elsewhere {
     pub(crate) probe: Arc<dyn ProbeSpec>,
     pub(crate) addr: Option<IpAddr>,
     pub(crate) port: Option<u16>,
+    pub(crate) source: Option<Arc<SourceAddr>>,
 }
 
 impl ProbeSpec for Elsewhere {
     fn start(&self, target: &Target, now: Instant) -> Box<dyn Dialog> {
-        Box::new(Diverted { dialog: self.probe.start(target, now), addr: self.addr, port: self.port })
+        let mut target = target.clone();
+        target.tls = false;
+        let dialog = self.probe.start(&target, now);
+        Box::new(Diverted { dialog, addr: self.addr, port: self.port, source: self.source.clone() })
     }
 
     fn same_as(&self, other: &dyn ProbeSpec) -> bool {
         other.as_any().downcast_ref::<Self>().is_some_and(|other| {
-            self.addr == other.addr && self.port == other.port && self.probe.same_as(&*other.probe)
+            (self.addr, self.port, &self.source) == (other.addr, other.port, &other.source)
+                && self.probe.same_as(&*other.probe)
         })
     }
 
@@ -108,6 +115,7 @@ struct Diverted {
     dialog: Box<dyn Dialog>,
     addr: Option<IpAddr>,
     port: Option<u16>,
+    source: Option<Arc<SourceAddr>>,
 }
 
 impl Dialog for Diverted {
@@ -125,6 +133,10 @@ impl Dialog for Diverted {
             Output::Connect(mut request) => {
                 request.addr = request.addr.or(self.addr);
                 request.port = request.port.or(self.port);
+                request.source = request.source.or_else(|| self.source.clone());
+                if request.tls == TlsChoice::Inherit {
+                    request.tls = TlsChoice::Off;
+                }
                 Output::Connect(request)
             }
             other => other,

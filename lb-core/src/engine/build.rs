@@ -325,6 +325,7 @@ fn pool(proxy: &ProxySpec, before: Option<&ProxyPlan>, fullconn: u32, workers: u
     def.redispatch = spec.retry.redispatch != 0;
     def.persist = spec.persist;
     def.log_health_checks = spec.log_health_checks;
+    def.quorum = spec.quorum;
     def.workers = workers;
     // Differs from proxy to proxy and from start to start; nothing secret depends on it.
     def.seed = now.date.as_nanos() as u64 ^ (u64::from(proxy.id) << 48);
@@ -351,6 +352,7 @@ fn server_def(server: &ServerSpec) -> ServerDef {
     };
     def.guid = server.guid.clone();
     def.weight = u32::from(server.weight);
+    def.share = server.share;
     def.backup = server.backup;
     def.maxconn = server.maxconn;
     def.minconn = server.minconn;

@@ -105,7 +105,7 @@ impl Dialog for AgentDialog {
             Input::Bytes(bytes) => self.receive(bytes),
             Input::Closed => self.incomplete(),
             Input::Failed(failure) => self.finish(failure.verdict()),
-            Input::Exited(_) => {}
+            Input::Exited(_) | Input::Content(_) => {}
         }
     }
 

@@ -66,7 +66,7 @@ impl Dialog for ConnectDialog {
             Input::Secured => self.finish(Verdict::new(Status::L6Ok)),
             Input::Failed(failure) => self.finish(failure.verdict()),
             // Some servers speak first, and some close at once; the connection was there all the same.
-            Input::Bytes(_) | Input::Closed | Input::Exited(_) => {}
+            Input::Bytes(_) | Input::Closed | Input::Exited(_) | Input::Content(_) => {}
         }
     }
 

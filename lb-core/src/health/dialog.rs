@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::{EngineHandle, Status, Verdict};
+use crate::spec::SourceAddr;
 
 /// The configured form of a check: immutable, shared by every check of the servers that use it.
 pub trait ProbeSpec: fmt::Debug + Send + Sync {
@@ -67,6 +68,8 @@ pub enum Input<'a> {
     Failed(ConnectFailure),
     /// The program started by [`Output::Run`] ended; the exit code, or the negated number of the signal that killed it.
     Exited(i32),
+    /// The beginning of the file that [`Output::Read`] asked for; nothing of one that cannot be read.
+    Content(&'a [u8]),
 }
 
 /// Which part of the conversation a failure belongs to.
@@ -130,6 +133,8 @@ pub enum Output {
     Close(Close),
     /// Run an external program and report [`Input::Exited`].
     Run(Command),
+    /// Read the beginning of the file at this path and report [`Input::Content`].
+    Read(Arc<str>),
 }
 
 /// How a connection ends.
@@ -153,6 +158,8 @@ pub struct ConnectRequest {
     pub addr: Option<IpAddr>,
     /// Port to use instead of the server's check port.
     pub port: Option<u16>,
+    /// Where to connect from, instead of as the server is configured.
+    pub source: Option<Arc<SourceAddr>>,
     /// Whether TLS is spoken.
     pub tls: TlsChoice,
     /// Whether a PROXY header precedes everything else.
@@ -236,6 +243,27 @@ pub struct Command {
     pub args: Vec<String>,
     /// Its complete environment.
     pub env: Vec<(String, String)>,
+    /// Who runs it; whoever runs the check if unset.
+    pub account: Option<Account>,
+}
+
+/// Whose rights a program gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Account {
+    /// The user, by name or number.
+    pub user: String,
+    /// The group, by name or number; that of the user if unset.
+    pub group: Option<String>,
+    /// Where there is no such user, whoever runs the check runs the program.
+    pub optional: bool,
+}
+
+impl Account {
+    /// A user with his own group, who must exist.
+    pub fn new(user: impl Into<String>) -> Self {
+        Self { user: user.into(), ..Self::default() }
+    }
 }
 
 /// The server being checked, as far as a check may know it.

@@ -57,6 +57,7 @@ impl ExternalProbe {
             program: self.program.to_string(),
             args: vec![own_addr.to_string(), own_port.to_string(), addr, port],
             env,
+            account: None,
         }
     }
 }

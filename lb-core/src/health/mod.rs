@@ -15,6 +15,7 @@ mod external;
 mod monitor;
 mod observe;
 mod program;
+mod report;
 mod scene;
 mod script;
 mod spread;
@@ -23,8 +24,8 @@ mod verdict;
 pub use agent::{AgentAdmin, AgentHealth, AgentProbe, AgentReport};
 pub use connect::ConnectProbe;
 pub use dialog::{
-    Close, Command, ConnectFailure, ConnectRequest, Dialog, Input, Layer, Output, ProbeSpec, ProxyHeader,
-    Schedule, ServerSnapshot, Target, TlsChoice, TlsRequest, Transport,
+    Account, Close, Command, ConnectFailure, ConnectRequest, Dialog, Input, Layer, Output, ProbeSpec,
+    ProxyHeader, Schedule, ServerSnapshot, Target, TlsChoice, TlsRequest, Transport,
 };
 pub use event::{
     Cause, Change, CheckResult, EventLevel, HealthEvent, Maintenance, Remains, ServerChange, ServerLabel,
@@ -33,7 +34,8 @@ pub use external::ExternalProbe;
 pub use monitor::{CheckKind, Effect, InitState, Intervals, LastCheck, Monitor};
 pub use observe::{Observation, Observe, Observer, OnError};
 pub use program::ProgramRun;
+pub use report::{Health, ServerHealth};
 pub use scene::{EngineHandle, Heard, Scene};
 pub use script::{Expect, Matcher, Pattern, Payload, Script, Step, Template};
 pub use spread::Spread;
-pub use verdict::{MAX_INFO, Outcome, Status, Verdict};
+pub use verdict::{MAX_INFO, Outcome, Status, Verdict, Weighing};

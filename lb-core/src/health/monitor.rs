@@ -98,6 +98,7 @@ pub struct Monitor {
 
 /// The last finished check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct LastCheck {
     /// Its verdict's status; [`Status::Initializing`] before the first.
@@ -108,6 +109,13 @@ pub struct LastCheck {
     pub info: String,
     /// How long it took; unknown for errors seen on live traffic.
     pub duration: Option<Duration>,
+}
+
+impl LastCheck {
+    /// The end of a check.
+    pub fn new(status: Status, code: u32, info: impl Into<String>) -> Self {
+        Self { status, code, info: info.into(), duration: None }
+    }
 }
 
 impl fmt::Display for LastCheck {

@@ -1,23 +1,29 @@
 //! One run of a program whose exit code is the verdict.
 
+use std::fmt;
 use std::time::Instant;
 
 use super::{Command, Dialog, Input, Output, Status, Verdict};
 
 /// Runs a program and judges how it ended.
-#[derive(Debug)]
 pub struct ProgramRun {
     output: Option<Output>,
     deadline: Instant,
-    judge: fn(i32) -> Verdict,
+    judge: Box<dyn Fn(i32) -> Verdict + Send>,
     verdict: Option<Verdict>,
 }
 
 impl ProgramRun {
     /// A run of `command` that may last until `deadline`; `judge` makes a verdict of the exit code, which is the negative
     /// signal number for a program that was killed. A program that cannot be started is an error of the process.
-    pub fn new(command: Command, deadline: Instant, judge: fn(i32) -> Verdict) -> Self {
-        Self { output: Some(Output::Run(command)), deadline, judge, verdict: None }
+    pub fn new(command: Command, deadline: Instant, judge: impl Fn(i32) -> Verdict + Send + 'static) -> Self {
+        Self { output: Some(Output::Run(command)), deadline, judge: Box::new(judge), verdict: None }
+    }
+}
+
+impl fmt::Debug for ProgramRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProgramRun").field("output", &self.output).finish_non_exhaustive()
     }
 }
 

@@ -27,6 +27,7 @@ pub enum Outcome {
 /// The order is the one `show stat` and comparisons such as "layer 5 to 7 data available" rely on.
 #[expect(clippy::exhaustive_enums, reason = "a closed vocabulary shared with logs and statistics")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Status {
     /// No check was ever configured or run.
     #[default]
@@ -202,12 +203,31 @@ pub struct Verdict {
     pub code: u32,
     /// Free text, shown as `info:` in logs and `last_chk` in the statistics; at most [`MAX_INFO`] bytes.
     pub info: String,
+    /// The weight that a server found well is to have from now on.
+    pub weight: Option<Weighing>,
+}
+
+/// A weight that a check gives a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Weighing {
+    /// Share of the traffic, 0 to 256.
+    pub weight: u32,
+    /// What it counts in the quorum of its pool.
+    pub share: u32,
 }
 
 impl Verdict {
     /// A verdict without code or text.
     pub const fn new(status: Status) -> Self {
-        Self { status, code: 0, info: String::new() }
+        Self { status, code: 0, info: String::new(), weight: None }
+    }
+
+    /// Adds the weight the server is to have.
+    #[must_use]
+    pub const fn with_weight(mut self, weight: Weighing) -> Self {
+        self.weight = Some(weight);
+        self
     }
 
     /// Adds the protocol's numeric code.

@@ -43,6 +43,8 @@ pub(super) struct Core {
     pub(super) rng: Rng,
     /// Some server's limit follows the load of the pool.
     pub(super) dynamic_limits: bool,
+    /// The quorum is there; without one it always is.
+    pub(super) quorate: bool,
     pub(super) last_change: Instant,
     pub(super) downtime: Duration,
 }
@@ -107,6 +109,9 @@ impl Core {
 
     /// Finds a slot for a request, or a place in a queue.
     pub(super) fn place(&mut self, totals: &Totals, request: &Request<'_>) -> Placed {
+        if let Some(server) = self.stand_in() {
+            return self.place_on(totals, server, request);
+        }
         if let Some(server) = request.direct
             && let Some(slot) = self.slots.get(server.index())
             && (request.force || slot.cell.accepts_persistent())
@@ -332,6 +337,7 @@ impl Core {
         cell.publish(state.op, state.admin);
         let weight = state.balanced_weight();
         self.balancer.on(ServerEvent::Weight { server, weight });
+        self.judge_quorum();
     }
 
     /// Takes the next step of every slow start that is due.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::quorum::Quorum;
 use crate::addr::Endpoint;
 use crate::balance::{Affinity, Algorithm, HashType};
 use crate::health::{InitState, Observe, OnError};
@@ -34,6 +35,8 @@ pub struct PoolDef {
     pub persist: bool,
     /// `option log-health-checks`.
     pub log_health_checks: bool,
+    /// Weight of living servers without which the backup servers serve.
+    pub quorum: Option<Quorum>,
     /// Number of workers that count apart.
     pub workers: usize,
     /// Seed of everything random.
@@ -57,6 +60,7 @@ impl PoolDef {
             redispatch: false,
             persist: false,
             log_health_checks: false,
+            quorum: None,
             workers: 1,
             seed: 0,
             servers,
@@ -80,6 +84,8 @@ pub struct ServerDef {
     pub guid: Option<Arc<str>>,
     /// Weight, 0 to 256; 0 takes only persistent traffic.
     pub weight: u32,
+    /// What it counts in the quorum of the pool.
+    pub share: u32,
     /// Serves only while no active server is usable.
     pub backup: bool,
     /// Requests at a time; 0 is unlimited.
@@ -124,6 +130,7 @@ impl ServerDef {
             hostname: None,
             guid: None,
             weight: 1,
+            share: 1,
             backup: false,
             maxconn: 0,
             minconn: 0,

@@ -24,6 +24,7 @@ mod def;
 mod lease;
 mod operate;
 mod queue;
+mod quorum;
 mod reconfigure;
 mod report;
 mod server;
@@ -39,6 +40,7 @@ pub use admin::{AdminFlags, AdminState, ForcedHealth, OpState, Origin, Refused, 
 pub use cell::{DurationMeters, ServerCell};
 pub use def::{CheckDef, HashKey, ObserveDef, PoolDef, ServerDef, TrackDef};
 pub use lease::{Acquired, Lease, Outcome, Ticket, Visit};
+pub use quorum::Quorum;
 pub use reconfigure::PoolError;
 pub use server::Lead;
 
@@ -327,6 +329,11 @@ impl Pool {
     /// The address a server is reached at.
     pub fn address(&self, server: ServerId) -> Option<Endpoint> {
         self.lock().slots.get(server.index())?.state.address.get().clone()
+    }
+
+    /// What a server counts in the quorum.
+    pub fn share(&self, server: ServerId) -> Option<u32> {
+        self.lock().slots.get(server.index()).map(|slot| *slot.state.share.get())
     }
 
     /// The state of a server for those who follow it.

@@ -200,7 +200,7 @@ impl Core {
         text: &str,
         effects: &mut Effects,
     ) -> Result<(), Refused> {
-        let state = &mut self.slots[server.index()].state;
+        let state = &self.slots[server.index()].state;
         let initial = *state.weight.configured();
         let new = parse_weight(text, initial)?;
         if new != 0 && new != initial && self.scale == 1 {
@@ -208,13 +208,25 @@ impl Core {
                 "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.",
             ));
         }
-        state.weight.set(new);
+        self.change_weight(totals, server, new, effects);
+        Ok(())
+    }
+
+    /// Gives a server another weight.
+    pub(super) fn change_weight(
+        &mut self,
+        totals: &Totals,
+        server: ServerId,
+        weight: u32,
+        effects: &mut Effects,
+    ) {
+        let state = &mut self.slots[server.index()].state;
+        state.weight.set(weight);
         state.weigh(self.scale, self.now);
         let before = self.balancer.census();
         self.propagate(server);
         self.note_census(before, totals, effects);
         self.serve_all(totals, server, effects);
-        Ok(())
     }
 
     /// Sets a limit as an operator or an agent writes it.

@@ -66,6 +66,7 @@ impl Pool {
             room: WaitingRoom::default(),
             rng,
             dynamic_limits: false,
+            quorate: false,
             last_change: now,
             downtime: Duration::ZERO,
         };
@@ -205,6 +206,7 @@ impl Core {
 impl ServerState {
     fn reconfigure(&mut self, def: ServerDef) {
         self.weight.reconfigure(def.weight.min(crate::balance::weight::MAX));
+        self.share.reconfigure(def.share);
         self.limits.reconfigure(def.limits());
         self.address.reconfigure(def.address.clone());
         let disabled = AdminFlags::FORCED_MAINT | AdminFlags::CONFIG_MAINT;

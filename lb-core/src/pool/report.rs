@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, Effects};
 use super::{AdminState, OpState, Pool, PoolEvent, Totals};
-use crate::balance::ServerId;
+use crate::balance::{ServerId, weight};
 use crate::health::{
     AgentAdmin, AgentHealth, AgentReport, Cause, CheckKind, CheckResult, HealthEvent, Intervals, LastCheck,
-    Monitor, Observation, Outcome, Status, Verdict,
+    Monitor, Observation, Outcome, Status, Verdict, Weighing,
 };
 use crate::rng::Rng;
 
@@ -122,6 +122,21 @@ impl Core {
         if effect.report {
             self.sync_followers(totals, server, effects);
         }
+        if let Some(weighing) = verdict.weight.filter(|_| outcome == Outcome::Passed) {
+            self.take_weight(totals, server, weighing, effects);
+        }
+    }
+
+    /// A check says what the server weighs.
+    fn take_weight(&mut self, totals: &Totals, server: ServerId, weighing: Weighing, effects: &mut Effects) {
+        let state = &mut self.slots[server.index()].state;
+        let weight = weighing.weight.min(weight::MAX);
+        if (*state.weight.get(), *state.share.get()) == (weight, weighing.share) {
+            return;
+        }
+        state.share.set(weighing.share);
+        self.change_weight(totals, server, weight, effects);
+        effects.events.push(PoolEvent::Changed { server });
     }
 
     /// Whether a successful check may bring its server up. The agent cannot end what the health check began with a

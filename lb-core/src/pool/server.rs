@@ -32,6 +32,8 @@ pub(super) struct ServerState {
     pub(super) op: OpState,
     pub(super) admin: AdminFlags,
     pub(super) weight: Setting<u32>,
+    /// What it counts in the quorum.
+    pub(super) share: Setting<u32>,
     /// Effective weight as last computed; a server that is not up keeps the one it had.
     pub(super) eweight: u32,
     /// `minconn` and `maxconn`.
@@ -52,6 +54,7 @@ impl ServerState {
             op: OpState::Running,
             admin: AdminFlags::NONE,
             weight: Setting::new(def.weight.min(weight::MAX)),
+            share: Setting::new(def.share),
             eweight: 0,
             limits: Setting::new(def.limits()),
             address: Setting::new(def.address.clone()),

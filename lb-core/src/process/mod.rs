@@ -54,6 +54,14 @@ pub fn user_id(name: &str) -> std::io::Result<Option<u32>> {
     sys::user(name).map(|found| found.map(|(uid, _)| uid))
 }
 
+/// The numbers of a user account and of its own group.
+///
+/// # Errors
+/// When the accounts cannot be read.
+pub fn user_and_group(name: &str) -> std::io::Result<Option<(u32, u32)>> {
+    sys::user(name)
+}
+
 /// The number of a group.
 ///
 /// # Errors

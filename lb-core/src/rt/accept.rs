@@ -97,6 +97,7 @@ impl ListenerRun {
 
     /// Starts accepting: each worker on its own socket, or one worker for all when there is only one.
     pub(crate) fn start(self: &Arc<Self>, workers: &[Worker], limits: &Arc<Limits>) -> io::Result<()> {
+        let datagrams = self.target.load().handle.spec.datagrams;
         let spread = self.sockets.len() == 1 && workers.len() > 1;
         for (i, socket) in self.sockets.iter().enumerate() {
             let worker = &workers[i % workers.len()];
@@ -108,8 +109,10 @@ impl ListenerRun {
             };
             let socket = listener::duplicate(socket)?;
             let _inside = worker.enter();
-            let socket = Socket::new(socket)?;
-            worker.spawn(acceptor.run(socket));
+            match datagrams {
+                Some(datagrams) => drop(worker.spawn(super::udp::run(acceptor, socket, datagrams)?)),
+                None => drop(worker.spawn(acceptor.run(Socket::new(socket)?))),
+            }
         }
         Ok(())
     }
@@ -118,6 +121,16 @@ impl ListenerRun {
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Relaxed);
         self.changed.notify_waiters();
+    }
+
+    /// Whether nothing is to be accepted any more.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Relaxed)
+    }
+
+    /// Told when it is stopped, or limits may have changed.
+    pub(super) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
     }
 
     /// Makes waiting acceptors look at their limits again.
@@ -153,10 +166,11 @@ impl Socket {
     }
 }
 
-struct Acceptor {
-    run: Weak<ListenerRun>,
-    limits: Arc<Limits>,
-    worker: Worker,
+/// Who takes what comes to one socket of a listener.
+pub(super) struct Acceptor {
+    pub(super) run: Weak<ListenerRun>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) worker: Worker,
     /// Workers to choose from when this socket is the only one.
     others: Vec<Worker>,
 }
@@ -164,14 +178,14 @@ struct Acceptor {
 impl Acceptor {
     async fn run(self, socket: Socket) {
         while let Some(run) = self.run.upgrade() {
-            if run.stopped.load(Relaxed) {
+            if run.is_stopped() {
                 break;
             }
             if !self.may_accept(&run) {
                 self.wait(&run).await;
                 continue;
             }
-            let changed = run.changed.notified();
+            let changed = run.changed();
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,
                 () = changed => continue,
@@ -185,7 +199,8 @@ impl Acceptor {
         }
     }
 
-    fn may_accept(&self, run: &ListenerRun) -> bool {
+    /// Whether limits and the operator let one more in.
+    pub(super) fn may_accept(&self, run: &ListenerRun) -> bool {
         let target = run.target.load();
         let proxy = target.proxy();
         let front = &proxy.state.front;
@@ -239,13 +254,7 @@ fn start(
     limits: &Arc<Limits>,
 ) {
     let proxy = target.proxy();
-    let now = Stamp::now();
-    let front = &proxy.state.front;
-    front.counters.of(worker.id()).connections.inc();
-    front.connection_rate.tick(millis(now));
-    front.session_rate.tick(millis(now));
-    limits.rate.tick(millis(now));
-    let guard = ConnectionGuard::new(worker, limits, target.clone(), peer, now);
+    let session = admit(&target, peer, worker, limits);
     let stream = match accepted {
         Accepted::Here(stream) => Ok(stream),
         Accepted::Tcp(s) => {
@@ -259,7 +268,23 @@ fn start(
     };
     let Ok(stream) = stream else { return };
     stream.configure(proxy.spec.client_keepalive, proxy.spec.nolinger);
-    super::handshake::start(Connection { stream, session: Session::new(peer, guard) });
+    super::handshake::start(Connection { stream, session });
+}
+
+/// Counts a client that was let in.
+pub(super) fn admit(
+    target: &Target,
+    peer: Option<SocketAddr>,
+    worker: &Worker,
+    limits: &Arc<Limits>,
+) -> Session {
+    let now = Stamp::now();
+    let front = &target.proxy().state.front;
+    front.counters.of(worker.id()).connections.inc();
+    front.connection_rate.tick(millis(now));
+    front.session_rate.tick(millis(now));
+    limits.rate.tick(millis(now));
+    Session::new(peer, ConnectionGuard::new(worker, limits, target.clone(), peer, now))
 }
 
 pub(crate) fn millis(stamp: Stamp) -> u64 {
@@ -267,6 +292,6 @@ pub(crate) fn millis(stamp: Stamp) -> u64 {
 }
 
 /// True if accepting failed for want of descriptors or memory.
-fn is_shortage(error: &io::Error) -> bool {
+pub(super) fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

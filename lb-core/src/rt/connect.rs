@@ -3,10 +3,11 @@
 use super::{Stream, sys};
 use crate::addr::Endpoint;
 use crate::spec::SourceAddr;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
-use tokio::net::{TcpSocket, UnixStream};
+use tokio::net::{TcpSocket, UdpSocket, UnixStream};
 
 /// Opens a connection to `endpoint`, from `source` if the server asks for one (`client` is the client's address, for
 /// servers that want to see it). `speaks` says that something will be sent as soon as the connection is there. The caller
@@ -26,10 +27,10 @@ pub async fn connect(
             socket.set_nodelay(true)?;
             if speaks {
                 // The last packet of the handshake then goes with the first data. It is an optimisation only.
-                let _ = socket2::SockRef::from(&socket).set_tcp_quickack(false);
+                let _ = SockRef::from(&socket).set_tcp_quickack(false);
             }
             if let Some(source) = source {
-                bind(&socket, source, *addr, client)?;
+                bind(&SockRef::from(&socket), source, *addr, client)?;
             }
             Ok(Stream::Tcp(socket.connect(*addr).await?))
         }
@@ -50,18 +51,40 @@ pub async fn connect(
     }
 }
 
+/// A socket for datagrams to `endpoint` and from there alone, from `source` if one is asked for.
+///
+/// # Errors
+/// What the system reports, or `AddrNotAvailable` for what is no address.
+pub(super) fn datagram(
+    endpoint: &Endpoint,
+    source: Option<&SourceAddr>,
+    client: Option<SocketAddr>,
+) -> io::Result<UdpSocket> {
+    let addr = endpoint.inet().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let kind = Type::DGRAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(addr), kind, Some(Protocol::UDP))?;
+    if let Some(source) = source {
+        bind(&SockRef::from(&socket), source, addr, client)?;
+    }
+    socket.connect(&addr.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
 fn bind(
-    socket: &TcpSocket,
+    socket: &SockRef<'_>,
     source: &SourceAddr,
     to: SocketAddr,
     client: Option<SocketAddr>,
 ) -> io::Result<()> {
-    let (addr, interface) = match source {
-        SourceAddr::Fixed { addr, interface } => (*addr, interface.as_deref()),
-        SourceAddr::Client => (client.unwrap_or_else(|| any(to)), None),
+    let (addr, interface, mark) = match source {
+        SourceAddr::Fixed { addr, interface, mark } => (*addr, interface.as_deref(), *mark),
+        SourceAddr::Client => (client.unwrap_or_else(|| any(to)), None, None),
     };
+    if let Some(mark) = mark {
+        socket.set_mark(mark)?;
+    }
     if let Some(interface) = interface {
-        socket2::SockRef::from(socket).bind_device(Some(interface.as_bytes()))?;
+        socket.bind_device(Some(interface.as_bytes()))?;
     }
     if matches!(source, SourceAddr::Client) {
         let (level, option) = if to.is_ipv4() {
@@ -75,9 +98,9 @@ fn bind(
         // Leaves the choice of the port to connect(), which needs it unique only together with the destination.
         let _ = sys::set_flag(socket.as_fd(), libc::SOL_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1);
     } else {
-        socket.set_reuseaddr(true)?;
+        socket.set_reuse_address(true)?;
     }
-    if addr.ip().is_unspecified() && addr.port() == 0 { Ok(()) } else { socket.bind(addr) }
+    if addr.ip().is_unspecified() && addr.port() == 0 { Ok(()) } else { socket.bind(&addr.into()) }
 }
 
 fn any(to: SocketAddr) -> SocketAddr {
@@ -93,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn a_fixed_source_is_what_the_server_sees() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let source = SourceAddr::Fixed { addr: "127.0.0.9:0".parse().unwrap(), interface: None };
+        let source = SourceAddr::Fixed { addr: "127.0.0.9:0".parse().unwrap(), interface: None, mark: None };
         let endpoint = listener.local_addr().unwrap().into();
         let _stream = connect(&endpoint, Some(&source), None, true).await.unwrap();
         let (_, peer) = listener.accept().await.unwrap();

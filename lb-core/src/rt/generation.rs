@@ -5,7 +5,7 @@ use super::control::{LiveControl, Shared};
 use super::logger::{LogHub, ProxyLogger};
 use crate::balance::ServerId;
 use crate::engine::{Plan, ProxyPlan, ServerPlan};
-use crate::health::HealthEvent;
+use crate::health::{CheckKind, Health, HealthEvent, ServerHealth};
 use crate::name::ServerName;
 use crate::pool::{OpState, PoolEvent};
 use std::collections::VecDeque;
@@ -18,24 +18,8 @@ use tokio::sync::{Notify, broadcast};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// The number of usable servers of a backend changed.
-    Backend {
-        /// Its name.
-        name: Arc<str>,
-        /// Usable servers, active ones first, then backups if no active one is usable.
-        usable: u32,
-        /// All servers.
-        total: u32,
-    },
-    /// A server came up or went down.
-    Server {
-        /// Name of its backend.
-        backend: Arc<str>,
-        /// Its name.
-        server: Arc<str>,
-        /// Whether it is up.
-        up: bool,
-    },
+    /// The number of usable servers of a backend changed, or the state or weight of a server.
+    Health(Health),
     /// A configuration was replaced.
     Reloaded {
         /// Number of the new generation.
@@ -313,8 +297,8 @@ impl Generation {
         match event {
             PoolEvent::Log(line) => self.log(backend, &line),
             PoolEvent::Changed { server } => {
-                self.announce(backend);
-                self.announce_server(backend, server);
+                self.announce(backend, None);
+                self.announce(backend, Some(server));
                 return self.tell_followers(backend, server);
             }
             PoolEvent::EndSessions { server } => self.end_sessions(backend, server),
@@ -339,7 +323,7 @@ impl Generation {
                     hooks.recheck.notify_one();
                 }
             }
-            PoolEvent::Emptied | PoolEvent::Recovered => self.announce(backend),
+            PoolEvent::Emptied | PoolEvent::Recovered => self.announce(backend, None),
         }
         Vec::new()
     }
@@ -348,24 +332,20 @@ impl Generation {
         self.logger(backend.index).health(line);
     }
 
-    /// Tells subscribers how many servers of a backend are usable.
-    fn announce(&self, backend: &ProxyPlan) {
+    /// Tells subscribers how many servers of a backend are usable, or how one of them is.
+    fn announce(&self, backend: &ProxyPlan, server: Option<ServerId>) {
         let census = backend.pool.census();
         let usable = if census.active > 0 { census.active } else { census.backup };
-        let total = backend.servers.len() as u32;
-        // Nobody may be listening; that is no fault.
-        let _ =
-            self.hub.events.send(Event::Backend { name: backend.spec.name.as_str().into(), usable, total });
-    }
-
-    /// Tells subscribers whether a server is up.
-    fn announce_server(&self, backend: &ProxyPlan, server: ServerId) {
-        let Some(cell) = backend.pool.server(server) else { return };
-        let _ = self.hub.events.send(Event::Server {
-            backend: backend.spec.name.as_str().into(),
-            server: cell.name().as_str().into(),
-            up: cell.op() != OpState::Stopped,
+        let server = server.and_then(|id| {
+            let cell = backend.pool.server(id)?;
+            let mut health = ServerHealth::new(cell.name().as_str(), cell.op() != OpState::Stopped);
+            health.share = backend.pool.share(id);
+            health.check = backend.pool.last_check(id, CheckKind::Health);
+            Some(health)
         });
+        // Nobody may be listening; that is no fault.
+        let backend = backend.spec.name.to_string();
+        let _ = self.hub.events.send(Event::Health(Health { backend, usable, server }));
     }
 
     fn tell_followers(&self, backend: &ProxyPlan, server: ServerId) -> Vec<(usize, PoolEvent)> {

@@ -1,6 +1,6 @@
 //! Opening and adopting listening sockets.
 
-use super::sys;
+use super::{account, sys};
 use crate::addr::Endpoint;
 use crate::spec::{Family, ListenerSpec};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -30,6 +30,8 @@ pub(super) fn reason(cause: &io::Error) -> String {
 
 /// Default length of the kernel's queue; the kernel cuts it to its own limit.
 const BACKLOG: u32 = 4096;
+/// Bytes that may wait in each direction of a socket for datagrams.
+const DATAGRAM_BUFFER: usize = 4 << 20;
 
 /// Opens the sockets of `listener`: `count` of them sharing the port where the kernel can spread connections over
 /// several, else one.
@@ -81,13 +83,21 @@ type Step<T> = Result<T, (&'static str, io::Error)>;
 
 fn inet(listener: &ListenerSpec, addr: SocketAddr, backlog: i32) -> Step<OwnedFd> {
     let create = |e| ("create listening socket", e);
-    let socket =
-        Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))
-            .map_err(create)?;
+    let datagrams = listener.datagrams.is_some();
+    let (kind, protocol) =
+        if datagrams { (Type::DGRAM, Protocol::UDP) } else { (Type::STREAM, Protocol::TCP) };
+    let socket = Socket::new(Domain::for_address(addr), kind.nonblocking().cloexec(), Some(protocol))
+        .map_err(create)?;
     socket.set_reuse_address(true).map_err(create)?;
     socket.set_reuse_port(true).map_err(create)?;
-    // Accepted sockets inherit this, which saves one system call per connection.
-    socket.set_tcp_nodelay(true).map_err(create)?;
+    if datagrams {
+        // One socket stands for many clients. The system cuts this to its own limit.
+        let _ = socket.set_recv_buffer_size(DATAGRAM_BUFFER);
+        let _ = socket.set_send_buffer_size(DATAGRAM_BUFFER);
+    } else {
+        // Accepted sockets inherit this, which saves one system call per connection.
+        socket.set_tcp_nodelay(true).map_err(create)?;
+    }
     if addr.is_ipv6() {
         let only = match (listener.family, addr.ip()) {
             (Family::Both, _) => false,
@@ -105,6 +115,9 @@ fn inet(listener: &ListenerSpec, addr: SocketAddr, backlog: i32) -> Step<OwnedFd
     }
     options(listener, &socket, addr)?;
     socket.bind(&addr.into()).map_err(|e| ("bind socket", e))?;
+    if datagrams {
+        return Ok(socket.into());
+    }
     socket.listen(backlog).map_err(|e| ("listen to socket", e))?;
     Ok(socket.into())
 }
@@ -158,8 +171,8 @@ fn permissions(listener: &ListenerSpec, path: &str) -> io::Result<()> {
     if let Some(mode) = unix.mode {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
-    let uid = owner(unix.uid, unix.user.as_deref(), lookup::user)?;
-    let gid = owner(unix.gid, unix.group.as_deref(), lookup::group)?;
+    let uid = owner(unix.uid, unix.user.as_deref(), account::user)?;
+    let gid = owner(unix.gid, unix.group.as_deref(), account::group)?;
     if uid.is_some() || gid.is_some() {
         std::os::unix::fs::chown(path, uid, gid)?;
     }
@@ -175,32 +188,6 @@ fn owner(
     let Some(name) = name else { return Ok(number) };
     let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("no account `{name}`"));
     find(name)?.map(Some).ok_or_else(unknown)
-}
-
-/// Accounts by name.
-#[cfg(feature = "process")]
-mod lookup {
-    use crate::process;
-    use std::io;
-
-    pub(super) fn user(name: &str) -> io::Result<Option<u32>> {
-        process::user_id(name)
-    }
-
-    pub(super) fn group(name: &str) -> io::Result<Option<u32>> {
-        process::group_id(name)
-    }
-}
-
-#[cfg(not(feature = "process"))]
-mod lookup {
-    use std::io;
-
-    pub(super) fn user(_name: &str) -> io::Result<Option<u32>> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) use user as group;
 }
 
 fn abstract_unix(name: &str, backlog: i32) -> io::Result<OwnedFd> {

@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "drivers read the clock and open sockets")]
 
 mod accept;
+mod account;
 mod buffer;
 #[cfg(feature = "process")]
 mod channel;
@@ -46,6 +47,7 @@ mod tcp_server;
 mod timer;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod udp;
 mod view;
 mod worker;
 mod zone;

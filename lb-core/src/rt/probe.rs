@@ -15,9 +15,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::{TcpSocket, UdpSocket};
 
+/// Bytes of a file that are looked at.
+const BEGINNING: u64 = 128;
 /// Bytes read at a time.
 const CHUNK: usize = 16 * 1024;
 
@@ -123,6 +126,10 @@ async fn drain(dialog: &mut dyn Dialog, link: &mut Link, settings: &ProbeSetting
                 }
             },
             Output::Close(how) => close(link, how).await,
+            Output::Read(path) => match within(deadline, beginning(path)).await {
+                None => dialog.handle_timeout(Instant::now()),
+                Some(content) => dialog.handle_input(Instant::now(), Input::Content(&content)),
+            },
             Output::Run(command) => match within(deadline, run(command)).await {
                 None => dialog.handle_timeout(Instant::now()),
                 Some(Ok(code)) => dialog.handle_input(Instant::now(), Input::Exited(code)),
@@ -143,9 +150,10 @@ async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> 
 
 async fn open(request: &ConnectRequest, settings: &ProbeSettings) -> Result<(Link, bool), ConnectFailure> {
     let endpoint = target(request, &settings.endpoint);
+    let source = request.source.as_deref().or(settings.source.as_ref());
     if request.transport == Transport::Datagram {
-        let socket =
-            datagram(&endpoint).await.map_err(|e| ConnectFailure::new(Layer::Connection, connecting(&e)))?;
+        let socket = super::connect::datagram(&endpoint, source, None);
+        let socket = socket.map_err(|e| ConnectFailure::new(Layer::Connection, connecting(&e)))?;
         return Ok((Link::Datagram(socket), false));
     }
     if request.transport == Transport::Echo {
@@ -154,8 +162,8 @@ async fn open(request: &ConnectRequest, settings: &ProbeSettings) -> Result<(Lin
         return echo.map(|echo| (Link::Echo(echo), false)).map_err(|e| ConnectFailure::local(reason(&e)));
     }
     let stream = match endpoint.inet() {
-        Some(addr) if settings.source.is_none() && !request.has_data => silent(addr).await,
-        _ => super::connect(&endpoint, settings.source.as_ref(), None, false).await,
+        Some(addr) if source.is_none() && !request.has_data => silent(addr).await,
+        _ => super::connect(&endpoint, source, None, false).await,
     };
     let mut stream = stream.map_err(|e| ConnectFailure::new(Layer::Connection, connecting(&e)))?;
     let header = match request.proxy_header {
@@ -240,13 +248,6 @@ async fn silent(addr: SocketAddr) -> io::Result<Stream> {
     Ok(stream)
 }
 
-async fn datagram(endpoint: &Endpoint) -> io::Result<UdpSocket> {
-    let addr = endpoint.inet().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let socket = UdpSocket::bind(if addr.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).await?;
-    socket.connect(addr).await?;
-    Ok(socket)
-}
-
 async fn send(link: &mut Link, bytes: &[u8]) -> io::Result<()> {
     match link {
         Link::None => Err(io::ErrorKind::NotConnected.into()),
@@ -278,18 +279,38 @@ async fn close(link: &mut Link, how: Close) {
 }
 
 async fn run(command: Command) -> io::Result<i32> {
-    let mut child = tokio::process::Command::new(&command.program)
+    let mut program = tokio::process::Command::new(&command.program);
+    program
         .args(&command.args)
         .env_clear()
         .envs(command.env)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    let status = child.wait().await?;
+        .kill_on_drop(true);
+    if let Some(account) = &command.account
+        && let Some((user, group)) = super::account::find(account)?
+    {
+        // Giving up the rights of root takes the other groups away, too.
+        program.uid(user).gid(group);
+    }
+    let status = program.spawn()?.wait().await?;
     use std::os::unix::process::ExitStatusExt;
     Ok(status.code().unwrap_or_else(|| -status.signal().unwrap_or(0)))
+}
+
+/// The first bytes of a file; none of what cannot be read.
+async fn beginning(path: Arc<str>) -> Vec<u8> {
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+    let read = move || {
+        // Opening a pipe must not wait for somebody who writes.
+        let file = std::fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&*path).ok()?;
+        let mut content = Vec::new();
+        file.take(BEGINNING).read_to_end(&mut content).ok()?;
+        Some(content)
+    };
+    tokio::task::spawn_blocking(read).await.ok().flatten().unwrap_or_default()
 }
 
 /// Why there is no connection, in the words people look for in logs.

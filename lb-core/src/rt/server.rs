@@ -423,7 +423,7 @@ pub fn open_all(spec: &Spec, workers: usize, sockets: &mut Sockets) -> Result<()
         served.flat_map(|p| p.listeners.iter().map(move |l| (p.name.as_str(), l, p.backlog, workers)));
     let control = spec.process.ctl.iter().map(|ctl| ("GLOBAL", &ctl.listener, None, 1));
     for (proxy, listener, backlog, count) in proxies.chain(control) {
-        if let Entry::Vacant(place) = sockets.entry(listener.endpoint.to_string()) {
+        if let Entry::Vacant(place) = sockets.entry(listener.place()) {
             let opened = listener::open(listener, backlog, count);
             place.insert(opened.map_err(|cause| ServerError::Listen {
                 origin: listener.origin,
@@ -563,7 +563,7 @@ impl Maker<'_> {
                     all.insert(key, Opened { run: Arc::clone(run), handle });
                     continue;
                 }
-                let fds = match sockets.remove(&spec.endpoint.to_string()) {
+                let fds = match sockets.remove(&spec.place()) {
                     Some(fds) if !fds.is_empty() => fds,
                     _ => listener::open(spec, proxy.spec.backlog, self.options.workers).map_err(|cause| {
                         ServerError::Listen { origin: spec.origin, proxy: proxy.spec.name.to_string(), cause }
@@ -636,5 +636,5 @@ fn retarget(generation: &Arc<Generation>, listeners: &HashMap<Key, Opened>) {
 }
 
 fn key(proxy: &str, listener: &ListenerSpec) -> Key {
-    (proxy.to_owned(), listener.endpoint.to_string())
+    (proxy.to_owned(), listener.place())
 }

@@ -3,6 +3,7 @@
 use super::{Origin, TlsServerSpec};
 use crate::addr::Endpoint;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A socket that accepts the clients of a proxy.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct ListenerSpec {
     pub unix: UnixPermissions,
     /// Which protocol the client speaks from its first byte on, if not the proxy's default (`h1`, `h2`).
     pub proto: Option<Arc<str>>,
+    /// Take datagrams in place of connections.
+    pub datagrams: Option<Datagrams>,
     /// Where it was configured.
     pub origin: Origin,
 }
@@ -61,9 +64,28 @@ impl ListenerSpec {
             mss: None,
             unix: UnixPermissions::default(),
             proto: None,
+            datagrams: None,
             origin: Origin::NONE,
         }
     }
+
+    /// What tells its sockets from those of other listeners: the endpoint, and that it takes datagrams if it does.
+    pub fn place(&self) -> String {
+        let sort = if self.datagrams.is_some() { "udp@" } else { "" };
+        format!("{sort}{}", self.endpoint)
+    }
+}
+
+/// How a listener treats datagrams: what one client sends to it and what a server answers is a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Datagrams {
+    /// A flow ends when so long no datagram passed in either direction.
+    pub idle: Duration,
+    /// Most flows of each socket; a new one displaces the one whose client was silent for longest.
+    pub flows: usize,
+    /// Each datagram is a flow of its own.
+    pub single: bool,
 }
 
 /// Which families a wildcard IPv6 listener takes.

@@ -20,7 +20,7 @@ mod timeouts;
 mod tls;
 
 pub use check::{AgentSpec, CheckSpec};
-pub use listener::{Family, ListenerSpec, UnixPermissions};
+pub use listener::{Datagrams, Family, ListenerSpec, UnixPermissions};
 pub use lists::PatternList;
 pub use log::{Facility, LogDestination, LogFormat, LogTarget, ProxyLog, SampleRange, Severity, Syslog};
 pub use pool::{PoolSpec, Retry};
@@ -69,7 +69,7 @@ impl Spec {
     pub fn listens_on(&self, endpoint: &str) -> bool {
         let control = self.process.ctl.iter().map(|ctl| &ctl.listener);
         let mut all = self.proxies.iter().flat_map(|p| &p.listeners).chain(control);
-        all.any(|listener| listener.endpoint.to_string() == endpoint)
+        all.any(|listener| listener.place() == endpoint)
     }
 
     /// The proxy called `name`; with `backend` the one of that name that has servers, else the one that listens.

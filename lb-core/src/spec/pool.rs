@@ -2,6 +2,7 @@
 
 use super::ServerSpec;
 use crate::balance::{Affinity, Algorithm, HashType};
+use crate::pool::Quorum;
 use std::time::Duration;
 
 /// Servers, balancing, retries.
@@ -30,6 +31,8 @@ pub struct PoolSpec {
     pub log_health_checks: bool,
     /// Spread of check intervals in percent.
     pub spread_checks: u32,
+    /// Weight of living servers without which the backup servers serve.
+    pub quorum: Option<Quorum>,
 }
 
 impl PoolSpec {
@@ -47,6 +50,7 @@ impl PoolSpec {
             persist: false,
             log_health_checks: false,
             spread_checks: 0,
+            quorum: None,
         }
     }
 }

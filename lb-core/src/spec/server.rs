@@ -23,6 +23,8 @@ pub struct ServerSpec {
     pub addr: ServerAddr,
     /// Share of the traffic, 0 to 256; 0 takes only persistent traffic.
     pub weight: u16,
+    /// What it counts in the quorum of the pool.
+    pub share: u32,
     /// Used only when no other server is usable.
     pub backup: bool,
     /// Starts in maintenance.
@@ -103,6 +105,7 @@ impl ServerSpec {
             id,
             addr,
             weight: 1,
+            share: 1,
             backup: false,
             disabled: false,
             dynamic: false,
@@ -219,6 +222,8 @@ pub enum SourceAddr {
         addr: SocketAddr,
         /// The interface to bind to.
         interface: Option<Arc<str>>,
+        /// The mark of its packets, for routing and firewalls.
+        mark: Option<u32>,
     },
     /// The client's own address (needs a transparent network).
     Client,

@@ -352,7 +352,7 @@ impl Effects {
             }
             Outside::Line(line) => self.notifier.line(&line),
             Outside::Mail(mail) => return self.tell(Event::Mail(mail)),
-            Outside::Log(text) => return self.log(Log { severity: Severity::Info, detail: false, text }),
+            Outside::Log(text) => return self.tell(Event::Outside(text)),
         };
         self.problems(problems);
     }

@@ -20,6 +20,8 @@ pub enum Event {
     Started,
     /// A line for the log.
     Log(Log),
+    /// A line for the log of the program around the router: what [`Outside::Log`] asked for.
+    Outside(String),
     /// A state changed. Its scripts and pipes have been taken care of.
     Notify(Notify),
     /// A mail is to be sent.

@@ -373,7 +373,7 @@ impl Dialog for ScriptDialog {
                 self.resume(now);
             }
             Input::Failed(failure) => self.fail(now, &failure),
-            Input::Exited(_) => {}
+            Input::Exited(_) | Input::Content(_) => {}
         }
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "any instant will do as the origin of virtual time")]
 
 mod queueing;
+mod quorum;
 mod states;
 
 use std::sync::atomic::{AtomicU32, Ordering};

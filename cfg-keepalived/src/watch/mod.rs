@@ -3,10 +3,16 @@
 //! Pure: the caller tells which server is up and does what comes back, in its order. Manual: keepalived.conf(5),
 //! "quorum", "hysteresis", "notify_up", "quorum_up", "omega", "smtp_alert".
 
-use crate::config::{Check, CheckKind, Config, RealServer, VirtualServer};
+mod checker;
+
+use crate::config::{Config, RealServer, VirtualServer};
 use crate::env::Env;
-use crate::lower::{Origins, real_name, starts_down};
+use crate::lower::{Origins, quorum, real_name, starts_down, weight};
+use checker::Checker;
+use lb_core::health::ServerHealth;
+use lb_core::pool::Quorum;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use vrrp::event::{MailMessage, Outside};
 use vrrp::spec::Command;
 
@@ -20,9 +26,10 @@ pub struct Watch {
 #[derive(Debug, Clone)]
 struct Service {
     servers: HashMap<String, Member>,
-    quorum: i64,
-    hysteresis: i64,
+    quorum: Quorum,
     reached: bool,
+    /// Who serves while the quorum is lost.
+    sorry: Option<Sorry>,
     mails: bool,
     /// Stopping is told like a failure.
     omega: bool,
@@ -31,16 +38,23 @@ struct Service {
 }
 
 #[derive(Debug, Clone)]
+struct Sorry {
+    label: String,
+    inhibit: bool,
+}
+
+#[derive(Debug, Clone)]
 struct Member {
     /// Its name in the log, `[10.0.0.1]:tcp:80`.
     label: String,
-    weight: i64,
+    weight: u64,
+    /// The weight of the file.
+    configured: u64,
     alive: bool,
     /// It keeps its place, with no weight, while it is down.
     inhibit: bool,
     mails: bool,
-    /// What its check is called in mails.
-    check: &'static str,
+    checkers: Vec<Checker>,
     up: Option<Command>,
     down: Option<Command>,
 }
@@ -62,6 +76,10 @@ impl Watch {
             for (name, member) in &mut service.servers {
                 if let Some(old) = old.servers.get(name) {
                     member.alive = old.alive;
+                    // What a check said counts until it says something else, unless the file changed the weight.
+                    if member.configured == old.configured {
+                        member.weight = old.weight;
+                    }
                 }
             }
             service.reached = old.reached;
@@ -69,11 +87,12 @@ impl Watch {
         self
     }
 
-    /// A server is up, or is not. Nothing comes of what was known already.
-    pub fn server(&mut self, service: &str, server: &str, up: bool) -> Vec<Outside> {
+    /// Something is heard of a server. Nothing comes of what was known already.
+    pub fn heard(&mut self, service: &str, news: &ServerHealth) -> Vec<Outside> {
         let mut out = Vec::new();
         if let Some(found) = self.services.get_mut(service) {
-            found.server(&self.router, service, server, up, &mut out);
+            found.weighed(service, news, &mut out);
+            found.server(&self.router, service, news, &mut out);
             found.judge(&self.router, service, &mut out);
         }
         out
@@ -85,6 +104,7 @@ impl Watch {
         for (name, service) in self.services.iter_mut().filter(|(_, service)| service.omega) {
             for member in service.servers.values_mut().filter(|member| member.alive) {
                 member.alive = false;
+                out.push(Outside::Log(format!("Shutting down service {} from VS {name}", member.label)));
                 member.tell(&self.router, name, "=> Shutting down <=", &mut out);
             }
             service.reached = false;
@@ -106,41 +126,63 @@ impl Service {
             let name = real_name(server, real, config);
             servers.entry(name).or_insert_with(|| Member {
                 label: member_label(server, real),
-                weight: real.weight.or(server.weight).map_or(1, |weight| i64::from(weight.value)),
+                weight: weight(server, real).into(),
+                configured: weight(server, real).into(),
                 alive: !starts_down(server, real),
                 inhibit: real.inhibit_on_failure.or(server.inhibit_on_failure).is_some_and(|on| on.value),
                 mails: real.smtp_alert.map(|on| on.value).or(global).unwrap_or(true),
-                check: real.checks.first().map_or("CHECK", check_name),
+                checkers: real.checks.iter().map(|check| Checker::new(check, server, real)).collect(),
                 up: command(&real.notify_up),
                 down: command(&real.notify_down),
             });
         }
-        let total: i64 = servers.values().map(|member| member.weight).sum();
-        let quorum = server.quorum.map_or(1, |quorum| i64::from(quorum.value)).min(total);
-        let hysteresis = server.hysteresis.map_or(0, |hysteresis| i64::from(hysteresis.value));
-        let hysteresis = hysteresis.min((quorum - 1).max(0));
+        let quorum = quorum(server);
+        let sorry = server.sorry_server.as_ref().map(|sorry| {
+            let label = address_label(server, sorry.address.value);
+            Sorry { label, inhibit: sorry.inhibit }
+        });
         let mut it = Self {
             servers,
             quorum,
-            hysteresis,
             reached: true,
+            sorry,
             mails: server.smtp_alert.map(|on| on.value).or(global).unwrap_or(false),
             omega: server.omega.is_some_and(|omega| omega.value),
             up: command(&server.quorum_up),
             down: command(&server.quorum_down),
         };
-        it.reached = it.weight() >= quorum + hysteresis;
+        it.reached = quorum.holds(it.weight(), false);
         it
     }
 
     /// The weight of what is alive.
-    fn weight(&self) -> i64 {
+    fn weight(&self) -> u64 {
         self.servers.values().filter(|member| member.alive).map(|member| member.weight).sum()
     }
 
-    fn server(&mut self, router: &str, service: &str, server: &str, up: bool, out: &mut Vec<Outside>) {
-        let Some(member) = self.servers.get_mut(server).filter(|member| member.alive != up) else { return };
+    /// A server has another weight.
+    fn weighed(&mut self, service: &str, news: &ServerHealth, out: &mut Vec<Outside>) {
+        let Some((member, new)) = self.servers.get_mut(&news.name).zip(news.share) else { return };
+        let old = std::mem::replace(&mut member.weight, new.into());
+        if old != member.weight {
+            let (label, state) = (&member.label, if member.alive { "" } else { "in" });
+            out.push(Outside::Log(format!(
+                "Changing weight from {old} to {new} for {state}active service {label} of VS {service}"
+            )));
+        }
+    }
+
+    fn server(&mut self, router: &str, service: &str, news: &ServerHealth, out: &mut Vec<Outside>) {
+        let up = news.up;
+        let Some(member) = self.servers.get_mut(&news.name).filter(|member| member.alive != up) else {
+            return;
+        };
         member.alive = up;
+        let place = news.check.as_ref().and_then(checker::place);
+        let named = place.and_then(|place| member.checkers.get(place.checked_sub(1)?));
+        let checker = named.or_else(|| member.checkers.first());
+        let lines = checker.map(|checker| checker.lines(&member.label, service, news));
+        out.extend(lines.into_iter().flatten().map(Outside::Log));
         let (verb, word) = match (up, member.inhibit) {
             (true, false) => ("Adding", "to"),
             (false, false) => ("Removing", "from"),
@@ -148,31 +190,46 @@ impl Service {
             (false, true) => ("Disabling", "of"),
         };
         out.push(Outside::Log(format!("{verb} service {} {word} VS {service}", member.label)));
-        let end = match (up, member.check) {
-            (true, "MISC CHECK") => "succeeded",
-            (true, _) => "succeed",
-            (false, _) => "failed",
-        };
-        let body = format!("=> {} {end} on service <=", member.check);
+        let body = checker.map_or_else(
+            || format!("=> CHECK {} on service <=", if up { "succeed" } else { "failed" }),
+            |checker| checker.mail(up),
+        );
         member.tell(router, service, &body, out);
     }
 
     /// Whether the quorum was reached or lost.
     fn judge(&mut self, router: &str, service: &str, out: &mut Vec<Outside>) {
         let weight = self.weight();
-        let (quorum, hysteresis) = (self.quorum, self.hysteresis);
-        let threshold = if self.reached { quorum - hysteresis } else { quorum + hysteresis };
-        if !self.reached && weight >= threshold {
-            self.reached = true;
-            let sum = format!("Gained quorum {quorum}+{hysteresis}={threshold} <= {weight}");
-            out.push(Outside::Log(format!("{sum} for VS {service}")));
-            self.tell(router, service, format!("=> {sum} <="), out);
-        } else if self.reached && (weight == 0 || weight < threshold) {
-            self.reached = false;
-            let sum = format!("Lost quorum {quorum}-{hysteresis}={threshold} > {weight}");
-            out.push(Outside::Log(format!("{sum} for VS {service}")));
-            self.tell(router, service, format!("=> {sum} <="), out);
+        let Quorum { need, hysteresis } = self.quorum;
+        let holds = self.quorum.holds(weight, self.reached);
+        if holds == self.reached {
+            return;
         }
+        self.reached = holds;
+        let (sum, verb, move_all) = if holds {
+            let threshold = need.saturating_add(hysteresis);
+            let verb = if self.sorry.as_ref().is_some_and(|s| s.inhibit) { "Disabling" } else { "Removing" };
+            (
+                format!("Gained quorum {need}+{hysteresis}={threshold} <= {weight}"),
+                verb,
+                "Adding alive servers to",
+            )
+        } else {
+            let threshold = need.saturating_sub(hysteresis);
+            let verb = if self.sorry.as_ref().is_some_and(|s| s.inhibit) { "Enabling" } else { "Adding" };
+            (
+                format!("Lost quorum {need}-{hysteresis}={threshold} > {weight}"),
+                verb,
+                "Removing alive servers from",
+            )
+        };
+        out.push(Outside::Log(format!("{sum} for VS {service}")));
+        if let Some(Sorry { label, .. }) = &self.sorry {
+            let word = if holds { "from" } else { "to" };
+            out.push(Outside::Log(format!("{verb} sorry server {label} {word} VS {service}")));
+            out.push(Outside::Log(format!("{move_all} the pool for VS {service}")));
+        }
+        self.tell(router, service, format!("=> {sum} <="), out);
     }
 
     fn tell(&self, router: &str, service: &str, body: String, out: &mut Vec<Outside>) {
@@ -209,18 +266,12 @@ const fn word(up: bool) -> &'static str {
 }
 
 fn member_label(server: &VirtualServer, real: &RealServer) -> String {
-    let protocol =
-        server.protocol.as_ref().map_or_else(|| "udp".to_owned(), |p| p.value.to_ascii_lowercase());
-    format!("[{}]:{protocol}:{}", real.address.value.ip(), real.address.value.port())
+    address_label(server, real.address.value)
 }
 
-fn check_name(check: &Check) -> &'static str {
-    match check.kind {
-        CheckKind::Tcp => "TCP CHECK",
-        CheckKind::Udp(_) => "UDP CHECK",
-        CheckKind::Dns(_) => "DNS_CHECK:",
-        CheckKind::Ping => "ICMP CHECK",
-        CheckKind::Misc(_) => "MISC CHECK",
-        _ => "CHECK",
-    }
+/// An address as the log names it, `[10.0.0.1]:tcp:80`.
+fn address_label(server: &VirtualServer, address: SocketAddr) -> String {
+    let protocol =
+        server.protocol.as_ref().map_or_else(|| "udp".to_owned(), |p| p.value.to_ascii_lowercase());
+    format!("[{}]:{protocol}:{}", address.ip(), address.port())
 }

@@ -1,0 +1,167 @@
+//! What checkers are called in the log and in mails, and what they write there.
+
+use crate::config::{Check, CheckKind, RealServer, VirtualServer};
+use crate::lower::tries;
+use lb_core::health::{LastCheck, ServerHealth, Status};
+
+/// A checker as its lines name it.
+#[derive(Debug, Clone)]
+pub(super) struct Checker {
+    kind: Kind,
+    retries: u32,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Tcp,
+    Udp,
+    Ping,
+    Dns,
+    Http,
+    Ssl,
+    Smtp,
+    /// The script.
+    Misc(String),
+    /// The name of the tracked file.
+    File(String),
+    Other,
+}
+
+impl Checker {
+    pub(super) fn new(check: &Check, server: &VirtualServer, real: &RealServer) -> Self {
+        let kind = match &check.kind {
+            CheckKind::Tcp => Kind::Tcp,
+            CheckKind::Udp(_) => Kind::Udp,
+            CheckKind::Ping => Kind::Ping,
+            CheckKind::Dns(_) => Kind::Dns,
+            CheckKind::Http(http) if http.tls => Kind::Ssl,
+            CheckKind::Http(_) => Kind::Http,
+            CheckKind::Smtp(_) => Kind::Smtp,
+            CheckKind::Misc(misc) => Kind::Misc(misc.misc_path.program().to_owned()),
+            CheckKind::File(file) => Kind::File(file.track_file.value.clone()),
+            CheckKind::Bfd(_) => Kind::Other,
+        };
+        Self { kind, retries: tries(check, server, real).saturating_sub(1) }
+    }
+
+    /// What a mail says.
+    pub(super) fn mail(&self, up: bool) -> String {
+        let (name, end) = match (&self.kind, up) {
+            (Kind::Misc(_), true) => ("MISC CHECK", "succeeded on service"),
+            (Kind::Misc(_), false) => ("MISC CHECK", "failed on service"),
+            (Kind::Http | Kind::Ssl, false) => ("CHECK", "failed on service : HTTP/SSL request failed"),
+            (Kind::Tcp, _) => ("TCP CHECK", plain(up)),
+            (Kind::Udp, _) => ("UDP CHECK", plain(up)),
+            (Kind::Dns, _) => ("DNS_CHECK:", plain(up)),
+            (Kind::Ping, _) => ("ICMP CHECK", plain(up)),
+            _ => ("CHECK", plain(up)),
+        };
+        format!("=> {name} {end} <=")
+    }
+
+    /// The lines that go before those about the server.
+    pub(super) fn lines(&self, label: &str, service: &str, news: &ServerHealth) -> Vec<String> {
+        if news.up {
+            self.success(label, service).into_iter().collect()
+        } else {
+            self.failure(label, service, news)
+        }
+    }
+
+    fn success(&self, label: &str, service: &str) -> Option<String> {
+        Some(match &self.kind {
+            Kind::Tcp => format!("TCP connection to {label} success."),
+            Kind::Udp => format!("UDP connection to {label} success."),
+            Kind::Ping => format!("ICMP connection to {label} success."),
+            Kind::Http | Kind::Ssl => format!("Remote Web server {label} succeed on service."),
+            Kind::Smtp => format!("Remote SMTP server {label} succeed on service."),
+            Kind::Misc(script) => format!("Misc check for [{label} VS {service}] by [{script}] succeeded."),
+            Kind::File(name) => format!("({label}): tracked file {name} leaving FAULT state"),
+            Kind::Dns | Kind::Other => return None,
+        })
+    }
+
+    fn failure(&self, label: &str, service: &str, news: &ServerHealth) -> Vec<String> {
+        let nothing = LastCheck::default();
+        let found = news.check.as_ref().unwrap_or(&nothing);
+        let after = match self.retries {
+            0 => ".".to_owned(),
+            retries => format!(" after {retries} retries."),
+        };
+        let detail = |text: &str| format!("{text} server {label}.");
+        let timeout = found.status == Status::L4Timeout;
+        match &self.kind {
+            Kind::Tcp => {
+                let how = if timeout { "timeout" } else { "failed" };
+                vec![
+                    format!("TCP connection to {label} {how}."),
+                    format!("TCP_CHECK on service {label} failed{after}"),
+                ]
+            }
+            Kind::Udp => vec![format!("UDP_CHECK on service {label} failed{after}")],
+            Kind::Ping if self.retries == 0 => vec![format!("ICMP CHECK on service {label} failed.")],
+            Kind::Ping => vec![format!("ICMP CHECK on service {label} of {service} failed{after}")],
+            Kind::Dns => {
+                let what = if timeout { "read timeout from socket" } else { "read error occurred." };
+                vec![format!("DNS_CHECK ({label}) {what}{}", after.trim_end_matches('.'))]
+            }
+            Kind::Http | Kind::Ssl => {
+                let name = if matches!(self.kind, Kind::Ssl) { "SSL" } else { "HTTP" };
+                vec![detail(web(found)), format!("{name}_CHECK on service {label} failed{after}")]
+            }
+            Kind::Smtp => vec![format!("SMTP_CHECK {} server {label}", mail_server(found))],
+            Kind::Misc(script) => vec![misc(label, service, script, (self.retries, found))],
+            Kind::File(name) => vec![format!("({label}): tracked file {name} now FAULT state")],
+            Kind::Other => Vec::new(),
+        }
+    }
+}
+
+const fn plain(up: bool) -> &'static str {
+    if up { "succeed on service" } else { "failed on service" }
+}
+
+/// How an HTTP check failed, in the words of the log.
+fn web(found: &LastCheck) -> &'static str {
+    match found.status {
+        Status::L4Timeout => "Timeout connecting",
+        Status::L6Response | Status::L6Timeout => "SSL handshake/communication error connecting to",
+        Status::L7Timeout => "Timeout WEB read",
+        Status::L7Status => "HTTP status code error to",
+        Status::L7Response => "Read error with",
+        _ => "Error connecting",
+    }
+}
+
+fn mail_server(found: &LastCheck) -> &'static str {
+    match found.status {
+        Status::L4Timeout => "Connection timeout to",
+        Status::L7Timeout => "Read timeout from",
+        Status::L7Status | Status::L7Response => "Bad HELO response from",
+        _ => "Error connecting to",
+    }
+}
+
+fn misc(label: &str, service: &str, script: &str, (retries, found): (u32, &LastCheck)) -> String {
+    let after = match retries {
+        0 => " with retry disabled".to_owned(),
+        1 => " after 1 retry".to_owned(),
+        more => format!(" after {more} retries"),
+    };
+    let (how, why) = match (found.status, signal(found)) {
+        (Status::ProcessTimeout, _) => ("timed out", String::new()),
+        (_, Some(signal)) => ("failed", format!(" (due to signal {signal})")),
+        _ => ("failed", format!(" (exited with status {})", found.code)),
+    };
+    format!("Misc check for [{label} VS {service}] by [{script}] {how}{after}{why}.")
+}
+
+/// Which of several checkers it was, from 1.
+pub(super) fn place(found: &LastCheck) -> Option<usize> {
+    found.info.strip_prefix("check ")?.split_once(':')?.0.parse().ok()
+}
+
+/// The signal that ended a program.
+fn signal(found: &LastCheck) -> Option<&str> {
+    Some(found.info.split_once("killed by signal ")?.1)
+}
