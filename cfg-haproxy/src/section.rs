@@ -44,6 +44,8 @@ pub enum SectionKind {
     Healthcheck,
     /// A helper process (removed in HAProxy 3.4).
     Program,
+    /// A set of rules that nothing ever used (removed in HAProxy 1.8).
+    Ruleset,
 }
 
 impl SectionKind {
@@ -69,6 +71,7 @@ impl SectionKind {
         Self::Traces,
         Self::Healthcheck,
         Self::Program,
+        Self::Ruleset,
     ];
 
     /// The keyword that starts such a section.
@@ -94,6 +97,7 @@ impl SectionKind {
             Self::Traces => "traces",
             Self::Healthcheck => "healthcheck",
             Self::Program => "program",
+            Self::Ruleset => "ruleset",
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Tree {
     pub(crate) translated: HashMap<u32, Vec<Range<u32>>>,
     /// Words that are written plainly and hold variables, with their values put in. Only addresses read them so.
     pub(crate) expanded: HashMap<(FileId, u32), String>,
+    /// Other names for proxies whose own is taken, by the place of the name.
+    pub(crate) second_names: HashMap<(FileId, u32), String>,
 }
 
 /// What a line is.

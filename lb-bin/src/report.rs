@@ -25,7 +25,7 @@ pub(crate) fn render(map: &SourceMap, diagnostics: &Diagnostics, format: Format,
     };
     let color = if terminal { Color::On } else { Color::Off };
     let mut out = String::new();
-    for diagnostic in diagnostics {
+    for diagnostic in &diagnostics.condensed(200) {
         match (format, dialect) {
             (Format::Json, _) => render::json(&mut out, map, diagnostic),
             (Format::Human | Format::Auto, _) => {

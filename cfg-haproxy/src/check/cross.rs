@@ -16,16 +16,18 @@ impl<'t> Checker<'t, '_> {
     /// The checks that need everything to have been read.
     pub(crate) fn finish(&mut self) {
         // What older versions took stays so in a file that is written in the words of one.
-        let gone = |d: &Diagnostic| {
-            d.code == codes::TRANSLATED
-                && d.compat.as_deref().is_none_or(|text| !text.contains("is deprecated"))
-        };
-        let old = !self.tree.translated.is_empty() || self.diagnostics.iter().any(gone);
+        let old = !self.tree.translated.is_empty() || self.diagnostics.iter().any(removed);
         let mut cross = Cross::new(&self.config, self.tree, old);
         cross.run();
         self.diagnostics.append(cross.out);
         self.diagnostics.append(super::lint::notices(&self.config, self.tree));
     }
+}
+
+/// Whether something was said that only older versions understood.
+pub(super) fn removed(diagnostic: &Diagnostic) -> bool {
+    let deprecated = |text: &str| text.contains("is deprecated");
+    diagnostic.code == codes::TRANSLATED && !diagnostic.compat.as_deref().is_some_and(deprecated)
 }
 
 struct Cross<'c, 't> {

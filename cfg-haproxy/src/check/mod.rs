@@ -23,6 +23,7 @@ mod timeouts;
 
 pub(crate) use cross::effective_lists;
 pub(crate) use files::join;
+pub(crate) use proxy::STATUSES;
 
 use crate::codes;
 use crate::config::{Config, Proxy};
@@ -51,6 +52,8 @@ pub fn check<'t>(tree: &'t Tree, host: Host<'_>) -> (Config<'t>, Diagnostics) {
         translated: false,
         store: ("", None, None),
         mentioned: HashSet::new(),
+        old: false,
+        looked: 0,
     };
     for section in tree.sections() {
         checker.section(section);
@@ -132,6 +135,9 @@ pub(crate) struct Checker<'t, 'h> {
     pub(crate) store: (&'t str, Option<Word<'t>>, Option<Word<'t>>),
     /// Keywords without effect that have been mentioned.
     pub(crate) mentioned: HashSet<(Place, &'static str)>,
+    /// Words that only older versions knew were found among the first `looked` diagnostics.
+    pub(crate) old: bool,
+    pub(crate) looked: usize,
 }
 
 impl<'t> Checker<'t, '_> {
@@ -145,6 +151,7 @@ impl<'t> Checker<'t, '_> {
                     words.extend(self.tree.words(line));
                     self.header(kind, &words);
                 }
+                Role::Keyword if kind == SectionKind::Ruleset => {}
                 Role::Keyword => {
                     let number = section.lines.start + index as u32;
                     self.keyword_line(kind, line, number, &mut words);

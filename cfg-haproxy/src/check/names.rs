@@ -44,7 +44,7 @@ impl<'t> Checker<'t, '_> {
         }
         let rest = &words[1 + usize::from(named.is_some())..];
         let base = self.base(kind, name, rest);
-        self.unique(kind, name, span);
+        let name = self.unique(kind, name, span);
         let proxy = Proxy {
             kind,
             name,
@@ -229,12 +229,13 @@ impl<'t> Checker<'t, '_> {
         false
     }
 
-    /// Reports a second proxy of the same name.
-    fn unique(&mut self, kind: SectionKind, name: &'t str, span: Span) {
+    /// Reports a second proxy of the same name; tells the name it gets.
+    fn unique(&mut self, kind: SectionKind, name: &'t str, span: Span) -> &'t str {
         use SectionKind::{Backend, Defaults, Frontend, Listen};
         if kind == Defaults {
-            return;
+            return name;
         }
+        let second = self.tree.second_names.get(&(span.file, span.start)).filter(|_| self.old_words());
         for other in [Frontend, Backend, Listen] {
             let Some(first) = self.names.get(&(other, name)).copied() else { continue };
             let place = self.tree.sources().locate(first);
@@ -248,18 +249,32 @@ impl<'t> Checker<'t, '_> {
             );
             // A frontend and a backend that share a name worked for two decades and still mean one thing.
             let harmless = matches!((kind, other), (Frontend, Backend) | (Backend, Frontend));
-            let diagnostic = if harmless {
-                Diagnostic::warning(codes::TRANSLATED, span, message)
-                    .note("accepted here; HAProxy 3.3 and later refuse it")
-            } else {
-                Diagnostic::error(codes::DUPLICATE, span, message)
+            let diagnostic = match second {
+                _ if harmless => Diagnostic::warning(codes::TRANSLATED, span, message)
+                    .note("accepted here; HAProxy 3.3 and later refuse it"),
+                Some(fresh) => {
+                    Diagnostic::warning(codes::TRANSLATED, span, format!("{message}; read as `{fresh}`"))
+                        .suggest(span, fresh, "give it a name of its own")
+                }
+                None => Diagnostic::error(codes::DUPLICATE, span, message),
             };
             self.push(diagnostic.compat(compat).label(first, "first declared here"));
             if !harmless {
-                return;
+                return second.map_or(name, String::as_str);
             }
         }
         self.names.entry((kind, name)).or_insert(span);
+        name
+    }
+
+    /// Whether what was read so far has words that only older versions knew.
+    fn old_words(&mut self) -> bool {
+        if !self.old && self.diagnostics.len() > self.looked {
+            let fresh = self.diagnostics.iter().skip(self.looked);
+            self.old = !self.tree.translated.is_empty() || fresh.into_iter().any(super::cross::removed);
+            self.looked = self.diagnostics.len();
+        }
+        self.old || !self.tree.translated.is_empty()
     }
 
     /// Reports a host name that does not resolve; only for addresses that must be known at start.

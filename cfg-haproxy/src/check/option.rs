@@ -123,7 +123,7 @@ impl<'t> Checker<'t, '_> {
         let span = stmt.span();
         let name = stmt.keyword.name;
         if let Status::Translated(to) = stmt.keyword.status {
-            return self.old_option(stmt, to);
+            return self.old_option(kind, stmt, to);
         }
         let on = stmt.prefix == Prefix::None;
         match name {
@@ -362,7 +362,7 @@ impl<'t> Checker<'t, '_> {
         );
     }
 
-    fn old_option(&mut self, stmt: Stmt<'t, '_>, to: &'static str) {
+    fn old_option(&mut self, kind: SectionKind, stmt: Stmt<'t, '_>, to: &'static str) {
         let name = stmt.keyword.name;
         let compat = match name {
             "forceclose" => "option 'forceclose' is not supported any more since HAProxy 2.0, please just remove it, or use 'option httpclose' if absolutely needed.".to_owned(),
@@ -380,6 +380,12 @@ impl<'t> Checker<'t, '_> {
             "accept-invalid-http-response" => "option accept-unsafe-violations-in-http-response",
             _ => "",
         };
+        // A backend has no use for what is about clients, and HAProxy refuses the present option there.
+        let fits = |name: &str| {
+            keyword::find(Place::Option, &[name]).is_some_and(|option| option.sides & side_of(kind) != 0)
+        };
+        let here = present.strip_prefix("option ").is_some_and(fits);
+        let present = if here { present } else { "" };
         let advice = if present.is_empty() { "remove the line" } else { "write it so" };
         self.push(
             Diagnostic::warning(
@@ -391,6 +397,7 @@ impl<'t> Checker<'t, '_> {
             .suggest(stmt.span(), present, advice),
         );
         match name {
+            _ if !here => {}
             "forceclose" => self.connection_option(&stmt, ConnectionOption::Close),
             "independant-streams" => self.switch("independent-streams", &stmt),
             "accept-invalid-http-request" => self.switch("accept-unsafe-violations-in-http-request", &stmt),

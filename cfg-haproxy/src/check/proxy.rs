@@ -13,6 +13,11 @@ use lb_core::diag::{Diagnostic, Span, Spanned};
 /// A number stored in a field of [`Settings`].
 type SetNumber<'t> = fn(&mut Settings<'t>, Spanned<u32>);
 
+/// Statuses that have an answer of their own.
+pub(crate) const STATUSES: &[u16] = &[
+    200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 414, 421, 422, 425, 429, 431, 500, 501, 502, 503, 504,
+];
+
 impl<'t> Checker<'t, '_> {
     pub(crate) fn proxy_line(&mut self, kind: SectionKind, stmt: Stmt<'t, '_>) {
         if !self.allowed(kind, stmt.keyword, stmt.head()) {
@@ -95,6 +100,8 @@ impl<'t> Checker<'t, '_> {
                 | "tcp-request content"
                 | "tcp-response content"
                 | "quic-initial"
+                | "tcp-request inspect-delay"
+                | "tcp-response inspect-delay"
         );
         let anonymous = kind == SectionKind::Defaults && self.proxy().is_some_and(|p| p.name.is_empty());
         if rules && anonymous && !self.translated {
@@ -242,10 +249,6 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn error_line(&mut self, line: ErrorLine<'t>, status: Word<'t>) -> bool {
-        const STATUSES: &[u16] = &[
-            200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 414, 421, 422, 425, 429, 431, 500, 501, 502,
-            503, 504,
-        ];
         if !STATUSES.contains(&line.status) {
             let known = STATUSES.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
             self.push(

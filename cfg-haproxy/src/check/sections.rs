@@ -17,10 +17,13 @@ use std::collections::BTreeMap;
 impl<'t> Checker<'t, '_> {
     /// The first line of such a section.
     pub(crate) fn other_header(&mut self, kind: SectionKind, words: &[Word<'t>]) {
-        if kind == SectionKind::Program {
-            self.program(words);
+        match kind {
+            SectionKind::Program => self.program(words),
+            SectionKind::Ruleset => self.ruleset(words),
+            _ => {}
         }
-        if matches!(kind, SectionKind::Global | SectionKind::Traces | SectionKind::Program) {
+        let nameless = [SectionKind::Global, SectionKind::Traces, SectionKind::Program, SectionKind::Ruleset];
+        if nameless.contains(&kind) {
             if let Some(extra) = words.get(1).copied().filter(|_| kind == SectionKind::Global) {
                 self.error(codes::TOO_MANY_ARGUMENTS, extra.span, "`global` takes no name");
             }
@@ -72,6 +75,18 @@ impl<'t> Checker<'t, '_> {
             Diagnostic::warning(codes::TRANSLATED, words[0].span, "`program` sections no longer exist; this one is left out")
                 .compat("unknown keyword 'program': the section was removed in HAProxy 3.3, start the program by its own service unit")
                 .note("start the program by a service unit of its own"),
+        );
+    }
+
+    fn ruleset(&mut self, words: &[Word<'t>]) {
+        self.push(
+            Diagnostic::warning(
+                codes::TRANSLATED,
+                words[0].span,
+                "`ruleset` sections no longer exist; this one, which nothing can refer to, is left out",
+            )
+            .compat("the 'ruleset' section is not supported anymore since HAProxy 1.8")
+            .note("write the rules into the proxies or into a named `defaults` section"),
         );
     }
 

@@ -25,10 +25,10 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[Any("expression"), Opt(&[OneOf(&["prefix"]), Any("text")])],
         "adds headers from binary data",
     )
-    .partial("checked, but not carried out yet; a warning says so"),
+    .partial("checked, but not carried out; a warning says so"),
     a(HQ | HR | HA, "allow", &[], "ends the evaluation"),
     a(TS, "attach-srv", &[Any("server"), Rest("name")], "gives the connection to a server")
-        .refused("reverse HTTP is not supported"),
+        .refused("connections that servers open are not used; let the servers listen"),
     a(HQ, "auth", &[Opt(&[OneOf(&["realm"]), Any("text")])], "asks for a user and password"),
     a(HR, "cache-store", &[Any("cache")], "stores the response").no_effect(CACHE),
     a(HQ, "cache-use", &[Any("cache")], "answers from a cache").no_effect(CACHE),
@@ -52,17 +52,17 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[Any("expression"), Opt(&[OneOf(&["-m"]), Any("method")])],
         "removes headers named by binary data",
     )
-    .partial("checked, but not carried out yet; a warning says so"),
+    .partial("checked, but not carried out; a warning says so"),
     a(HQ | HR | HA, "del-map", CALL1, "removes an entry of a map"),
     a(HQ | HR, "deny", &[Free("[deny_status <n>] [<response>]")], "refuses"),
     a(QI, "dgram-drop", &[], "drops a datagram").no_effect(QUIC_ONLY),
     a(HQ, "disable-l7-retry", &[], "no retry of this request"),
     a(QI | ALL, "do-log", &[Opt(&[OneOf(&["profile"]), Any("name")])], "logs now"),
     a(TQ | HQ, "do-resolve", CALL1, "resolves a name")
-        .partial("checked, but not carried out yet; a warning says so"),
+        .partial("checked, but not carried out; a warning says so"),
     a(HQ, "early-hint", &[Any("name"), Any("format")], "adds a header to a 103 response"),
     a(TC, "expect-netscaler-cip", &[OneOf(&["layer4"])], "expects NetScaler's header")
-        .refused("the NetScaler header is not supported"),
+        .refused("the NetScaler header is not supported; let the device send the PROXY header"),
     a(TC, "expect-proxy", &[OneOf(&["layer4"])], "expects a PROXY header"),
     a(HQ, "normalize-uri", &[Any("normalizer"), Rest("option")], "brings the URI to a normal form"),
     a(HQ | HR, "pause", &[Any("time")], "waits"),
@@ -92,7 +92,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(ALL, "sc-set-gpt0", CALL1, "sets the first tag"),
     a(QI, "send-retry", &[], "sends a Retry packet").no_effect(QUIC_ONLY),
     a(TQ | TR | HQ | HR, "send-spoe-group", &[Any("engine"), Any("group")], "asks an agent")
-        .refused("SPOE is not supported"),
+        .refused("SPOE is not supported; ask agents from the servers, or decide by rules, maps and tables"),
     a(TQ | TR | HQ | HR, "set-bandwidth-limit", &[Any("name"), Rest("option")], "limits the bandwidth")
         .no_effect(BWLIM),
     a(TQ | HQ, "set-bc-mark", &[Any("mark")], "marks packets to the server").no_effect(MARK),
@@ -110,7 +110,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[Any("expression"), Opt(&[OneOf(&["prefix"]), Any("text")])],
         "sets headers from binary data",
     )
-    .partial("checked, but not carried out yet; a warning says so"),
+    .partial("checked, but not carried out; a warning says so"),
     a(
         TQ | TR | HQ | HR | HA,
         "set-log-level",
@@ -154,7 +154,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ),
     a(HQ | HR | HA, "strict-mode", &[OneOf(&["on", "off"])], "whether failing rules refuse the message"),
     a(TQ, "switch-mode", &[OneOf(&["http"]), Opt(&[OneOf(&["proto"]), Any("name")])], "continues as HTTP")
-        .partial("checked, but not carried out yet; a warning says so"),
+        .partial("checked, but not carried out; a warning says so"),
     a(HQ, "tarpit", &[Free("[deny_status <n>] [<response>]")], "refuses after a delay"),
     a(
         TC | TS | TQ | HQ | HR,

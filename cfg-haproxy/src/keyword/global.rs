@@ -84,12 +84,12 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("expose-experimental-directives", &[], "allows experimental keywords"),
     g("external-check", &[Opt(&[OneOf(&["preserve-env"])])], "allows checks that run a program")
         .partial("`preserve-env` does not pass the environment on"),
-    g("fd-hard-limit", &[Int(1, MAX)], "most file descriptors the process may use").no_effect(super::LATER),
+    g("fd-hard-limit", &[Int(1, MAX)], "most file descriptors the process may use").no_effect("the limit of descriptors follows from `maxconn` or `ulimit-n`"),
     g("gid", COUNT, "group to run as, by number"),
-    g("grace", &[Time], "how long listeners stay open after the signal to stop").no_effect(super::LATER),
+    g("grace", &[Time], "how long listeners stay open after the signal to stop").no_effect("listeners are closed as soon as the process is told to stop"),
     g("group", &[Any("name")], "group to run as"),
     g("h1-accept-payload-with-any-method", &[], "accepts bodies of GET, HEAD and DELETE over HTTP/1.0")
-        .no_effect(super::LATER),
+        .no_effect("such requests of HTTP/1.0 are refused; HTTP/1.1 may have bodies with any method"),
     g("h1-do-not-close-on-insecure-transfer-encoding", &[], "keeps connections with suspicious framing open")
         .no_effect("such connections are always closed"),
     g(
@@ -99,22 +99,22 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ),
     g("h1-case-adjust-file", &[Any("file")], "file of header names with their case"),
     g("h2-workaround-bogus-websocket-clients", &[], "does not announce websockets over HTTP/2")
-        .no_effect(super::LATER),
+        .no_effect("HTTP/2 is not spoken"),
     g("hard-stop-after", &[Time], "longest time a stopping process waits for its connections"),
     g("harden.reject-privileged-ports.tcp", ON_OFF, "refuses clients with ports below 1024")
-        .no_effect(super::LATER),
+        .no_effect("clients are accepted from any port; `tcp-request connection reject if { src_port lt 1024 }` refuses these"),
     g("harden.reject-privileged-ports.quic", ON_OFF, "refuses QUIC clients with ports below 1024")
         .no_effect("QUIC is not supported"),
     g("http-err-codes", &[Rest("range")], "status codes counted as client errors"),
     g("http-fail-codes", &[Rest("range")], "status codes counted as server failures"),
     g("insecure-fork-wanted", &[], "allows the process to start programs").negatable(),
-    g("insecure-setuid-wanted", &[], "allows set-user-id programs to be run").no_effect(super::LATER),
-    g("issuers-chain-path", &[Any("dir")], "certificates that complete chains").no_effect(super::LATER),
+    g("insecure-setuid-wanted", &[], "allows set-user-id programs to be run").no_effect("set-user-id programs are not held back; set `NoNewPrivileges` in the service unit"),
+    g("issuers-chain-path", &[Any("dir")], "certificates that complete chains").no_effect("chains are sent as the file of the certificate holds them"),
     g("jwt.decrypt_alg_list", WORD, "algorithms accepted by JWT decryption")
         .no_effect("encrypted tokens are not decrypted"),
     g("jwt.decrypt_enc_list", WORD, "content algorithms accepted by JWT decryption")
         .no_effect("encrypted tokens are not decrypted"),
-    g("key-base", &[Any("dir")], "where relative private keys are").no_effect(super::LATER),
+    g("key-base", &[Any("dir")], "where relative private keys are").no_effect("a private key is looked for beside its certificate; `key-base` of a `crt-store` is used"),
     g("limited-quic", &[], "QUIC without the library's own support").no_effect("QUIC is not supported"),
     g("localpeer", &[Any("name")], "name of this process in peers sections"),
     g(
@@ -151,7 +151,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("ocsp-update.mode", ON_OFF, "default of the certificate option of this name").no_effect(OCSP),
     g("pidfile", &[Any("file")], "file that gets the process number"),
     g("pp2-never-send-local", &[], "sends real addresses instead of LOCAL in PROXY headers of checks")
-        .no_effect(super::LATER),
+        .no_effect("checks always say LOCAL in the binary header"),
     g("prealloc-fd", &[], "reserve the descriptor table at start")
         .no_effect("the kernel grows it when needed"),
     g("presetenv", &[Any("name"), Any("value")], "sets an environment variable unless it is set"),
@@ -160,10 +160,10 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("server-state-file", &[Any("file")], "file with the server state to load").partial(STATE),
     g("set-dumpable", &[Opt(&[OneOf(&["on", "off", "libs"])])], "allow core dumps after a change of user")
         .negatable()
-        .no_effect(super::LATER),
+        .no_effect("the system decides about core dumps; set `LimitCORE` in the service unit"),
     g("set-var", &[Any("name"), Rest("expression")], "sets a variable of the process"),
     g("set-var-fmt", &[Any("name"), Rest("format")], "sets a variable of the process from a format"),
-    g("setcap", WORD, "capabilities kept after a change of user").no_effect(super::LATER),
+    g("setcap", WORD, "capabilities kept after a change of user").no_effect("no capability is kept after a change of user; ports are bound before it"),
     g("setenv", &[Any("name"), Any("value")], "sets an environment variable"),
     g("shm-stats-file", WORD, "counters shared with the next process").no_effect(STATE),
     g("shm-stats-file-max-objects", COUNT, "room in the shared counters").no_effect(STATE),
@@ -184,8 +184,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("ssl-dh-param-file", &[Any("file")], "Diffie-Hellman parameters")
         .no_effect("the TLS library uses elliptic curves only"),
     g("ssl-load-extra-del-ext", &[], "replaces the extension when side files are searched")
-        .no_effect(super::LATER),
-    g("ssl-load-extra-files", &[Rest("kind")], "side files loaded with certificates").no_effect(super::LATER),
+        .no_effect("side files are looked for with and without the extension"),
+    g("ssl-load-extra-files", &[Rest("kind")], "side files loaded with certificates").no_effect("side files that are understood are always loaded"),
     g("ssl-passphrase-cmd", &[Rest("argument")], "program that prints the passphrase of keys")
         .refused("keys with a passphrase are not supported; store them decrypted"),
     g("ssl-propquery", WORD, "property query of the TLS library").no_effect(ENGINE),
@@ -194,7 +194,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("ssl-security-level", &[Int(0, 5)], "security level of the TLS library")
         .no_effect("the TLS library offers only what its level 2 allows"),
     g("ssl-server-verify", &[OneOf(&["none", "required"])], "default verification of servers"),
-    g("ssl-skip-self-issued-ca", &[], "leaves self-signed issuers out of chains").no_effect(super::LATER),
+    g("ssl-skip-self-issued-ca", &[], "leaves self-signed issuers out of chains").no_effect("chains are sent as the file of the certificate holds them"),
     g("stats calculate-max-counters", ON_OFF, "keep the highest values of counters")
         .no_effect("the highest values are always kept"),
     g("stats maxconn", &[Int(1, MAX)], "connections to the statistics sockets at most"),
@@ -204,11 +204,11 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .translated("dropped; there is one process"),
     g("stats-file", &[Any("file")], "counters loaded at start").no_effect(STATE),
     g("stress-level", COUNT, "a developer's switch").no_effect("only for tests of HAProxy itself"),
-    g("strict-limits", &[], "fail when limits cannot be set").negatable().no_effect(super::LATER),
+    g("strict-limits", &[], "fail when limits cannot be set").negatable().no_effect("a limit that cannot be set is reported and the start goes on"),
     g("thread-group", &[Int(1, 64), Rest("threads")], "threads of a group")
         .no_effect("threads form one group"),
     g("thread-groups", &[Int(1, 64)], "number of thread groups").no_effect("threads form one group"),
-    g("thread-hard-limit", &[Int(1, 1024)], "threads at most").no_effect(super::LATER),
+    g("thread-hard-limit", &[Int(1, 1024)], "threads at most").no_effect("`nbthread` and the number of processors decide"),
     g("uid", COUNT, "user to run as, by number"),
     g("ulimit-n", COUNT, "limit of file descriptors"),
     g(
@@ -225,16 +225,16 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("wurfl-information-list-separator", WORD, "device detection separator").refused(DEVICE),
     g("wurfl-patch-file", &[Rest("file")], "device detection patches").refused(DEVICE),
     p("busy-polling", &[], "never sleep").no_effect(POLLER).negatable(),
-    p("max-spread-checks", &[Time], "longest random delay between checks").no_effect(super::LATER),
+    p("max-spread-checks", &[Time], "longest random delay between checks").no_effect("the share of `spread-checks` alone bounds the delay"),
     p("maxcompcpuusage", &[Int(0, 100)], "processor use above which compression stops")
-        .no_effect(super::LATER),
-    p("maxcomprate", COUNT, "compressed kilobytes per second").no_effect(super::LATER),
+        .no_effect("compression does not depend on the load"),
+    p("maxcomprate", COUNT, "compressed kilobytes per second").no_effect("compression does not depend on the load"),
     p("maxconn", COUNT, "connections of the whole process"),
     p("maxconnrate", COUNT, "new connections per second of the whole process"),
-    p("maxpipes", COUNT, "pipes used for splicing").no_effect(super::LATER),
-    p("maxsessrate", COUNT, "new sessions per second of the whole process").no_effect(super::LATER),
-    p("maxsslconn", COUNT, "TLS connections of the whole process").no_effect(super::LATER),
-    p("maxsslrate", COUNT, "TLS handshakes per second of the whole process").no_effect(super::LATER),
+    p("maxpipes", COUNT, "pipes used for splicing").no_effect("`maxconn` bounds the pipes, too"),
+    p("maxsessrate", COUNT, "new sessions per second of the whole process").no_effect("`maxconnrate` bounds the process and `rate-limit sessions` a frontend"),
+    p("maxsslconn", COUNT, "TLS connections of the whole process").no_effect("`maxconn` of the process or of the `bind` line bounds TLS connections, too"),
+    p("maxsslrate", COUNT, "TLS handshakes per second of the whole process").no_effect("`maxconnrate` bounds handshakes, too"),
     p("maxzlibmem", COUNT, "memory for compression")
         .no_effect("compression uses bounded memory per connection"),
     p("no-memory-trimming", &[], "never give memory back").no_effect("memory is left to the allocator"),
@@ -244,8 +244,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     p("nokqueue", &[], "do not use kqueue").no_effect(POLLER),
     p("noktls", &[], "do not use TLS in the kernel").no_effect("TLS in the kernel is not used"),
     p("nopoll", &[], "do not use poll").no_effect(POLLER),
-    p("noreuseport", &[], "do not share ports between sockets").no_effect(super::LATER),
-    p("nosplice", &[], "do not splice").no_effect(super::LATER),
+    p("noreuseport", &[], "do not share ports between sockets").no_effect("each worker listens with a socket of its own, which needs shared ports"),
+    p("nosplice", &[], "do not splice").no_effect("splicing is chosen by this program itself"),
     p("profiling.memory", ON_OFF, "count allocations").no_effect("there is no memory profiler"),
     p("profiling.tasks", &[Rest("mode")], "measure tasks").no_effect("there is no task profiler"),
     p("spread-checks", &[Int(0, 50)], "random part of check intervals, in percent"),
@@ -270,6 +270,6 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     h("httpclient.timeout.connect", &[Time], "connection timeout of the HTTP client"),
     p("tune.ssl.ocsp-update.maxdelay", COUNT, "old name of ocsp-update.maxdelay").no_effect(OCSP),
     p("tune.ssl.ocsp-update.mindelay", COUNT, "old name of ocsp-update.mindelay").no_effect(OCSP),
-    p("tune.ssl.lifetime", &[Seconds], "how long TLS sessions can be resumed").no_effect(super::LATER),
+    p("tune.ssl.lifetime", &[Seconds], "how long TLS sessions can be resumed").no_effect("the TLS library chooses how long its tickets are good"),
     p("tune.bufsize", &[Size], "size of a buffer, which bounds the head of a message"),
 ];

@@ -23,9 +23,6 @@ use crate::section::SectionKind;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// Why a keyword has no effect although it could have one here.
-const LATER: &str = "this version does not carry it out";
-
 /// What becomes of HTTP/2.
 const HTTP_2: &str = "HTTP/2 is not spoken; in HTTP mode `h2` is left out and HTTP/1.1 used";
 

@@ -27,11 +27,12 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DFL, "accept-unsafe-violations-in-http-request", "relaxes request parsing"),
     n(DLB, "accept-unsafe-violations-in-http-response", "relaxes response parsing"),
     n(DLB, "allbackups", "uses all backup servers at once"),
-    n(DLB, "checkcache", "refuses cacheable responses with cookies").no_effect(super::LATER),
+    n(DLB, "checkcache", "refuses cacheable responses with cookies")
+        .no_effect("responses are not looked at for this; `http-response deny` rules can do it"),
     n(DFL, "clitcpka", "keepalive probes to clients"),
     n(DFL, "contstats", "count bytes while a session runs")
         .no_effect("bytes are always counted while a session runs"),
-    n(DFL, "disable-h2-upgrade", "no upgrade from HTTP/1 to HTTP/2").no_effect(super::LATER),
+    n(DFL, "disable-h2-upgrade", "no upgrade from HTTP/1 to HTTP/2").no_effect("HTTP/2 is not spoken"),
     n(DFL, "dontlog-normal", "log only what went wrong"),
     n(DFL, "dontlognull", "no log of connections without data"),
     o(DLB, "external-check", &[], "checks servers by a program"),
@@ -49,8 +50,9 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DFL, "h1-case-adjust-bogus-client", "adjusts the case of header names for clients"),
     n(DLB, "h1-case-adjust-bogus-server", "adjusts the case of header names for servers"),
     n(DFLB, "http-buffer-request", "waits for the body before choosing a server"),
-    n(D | B, "http-drop-request-trailers", "drops trailers of requests").no_effect(super::LATER),
-    n(D | L | F, "http-drop-response-trailers", "drops trailers of responses").no_effect(super::LATER),
+    n(D | B, "http-drop-request-trailers", "drops trailers of requests").no_effect("trailers are passed on"),
+    n(D | L | F, "http-drop-response-trailers", "drops trailers of responses")
+        .no_effect("trailers are passed on"),
     n(DFL, "http-ignore-probes", "no error for connections without a request"),
     n(DFLB, "http-keep-alive", "keeps connections on both sides"),
     n(DFLB, "http-no-delay", "sends every byte at once")
@@ -63,7 +65,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "header names with unusual characters",
     ),
     n(DFLB, "http-server-close", "closes the server side after a response"),
-    n(DFL, "http-use-proxy-header", "recognises Proxy-Connection").no_effect(super::LATER),
+    n(DFL, "http-use-proxy-header", "recognises Proxy-Connection")
+        .no_effect("`Proxy-Connection` is a header like any other"),
     o(
         DLB,
         "httpchk",
@@ -73,8 +76,10 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DFLB, "httpclose", "closes both sides after a response"),
     o(DFL, "httplog", &[Opt(&[OneOf(&["clf"])])], "logs requests"),
     o(DFL, "httpslog", &[], "logs requests with TLS details"),
-    n(DFL, "idle-close-on-response", "keeps idle connections while stopping").no_effect(super::LATER),
-    n(DFLB, "independent-streams", "counts silence of each direction alone").no_effect(super::LATER),
+    n(DFL, "idle-close-on-response", "keeps idle connections while stopping")
+        .no_effect("idle connections are closed at once when stopping"),
+    n(DFLB, "independent-streams", "counts silence of each direction alone")
+        .no_effect("silence counts when both directions are silent"),
     o(DLB, "ldap-check", &[], "checks servers by LDAP"),
     n(DLB, "log-health-checks", "logs changes of check results"),
     n(DFL, "log-separate-errors", "logs failures at a higher level"),
@@ -126,6 +131,10 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     old("forceclose", "closes both sides", "option httpclose"),
     old("http-tunnel", "no analysis after the first request", "dropped; use mode tcp if it is needed"),
     old("http-use-htx", "the present HTTP engine", "dropped; there is one engine"),
-    old("http_proxy", "forwards to the requested host", "dropped; use do-resolve and set-dst"),
+    old(
+        "http_proxy",
+        "forwards to the requested host",
+        "`http-request set-dst url_ip` and a server `0.0.0.0:0`",
+    ),
     old("independant-streams", "counts silence of each direction alone", "option independent-streams"),
 ];

@@ -43,7 +43,8 @@ const fn fcgi(name: &'static str, args: &'static [Arg], doc: &'static str) -> Ke
 }
 
 const fn ring(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
-    k(S::Ring, name, args, "12.5", doc).no_effect(super::LATER)
+    k(S::Ring, name, args, "12.5", doc)
+        .no_effect("messages are not kept in rings; `log` lines name the servers that get them")
 }
 
 const fn forward(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
@@ -98,15 +99,18 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "12.2",
         "a user",
     ),
-    k(S::Mailers, "mailer", &[Any("name"), Any("address")], "12.3", "a mail server").no_effect(super::LATER),
-    k(S::Mailers, "timeout mail", &[Time], "12.3", "time a mail may take").no_effect(super::LATER),
+    k(S::Mailers, "mailer", &[Any("name"), Any("address")], "12.3", "a mail server")
+        .no_effect("proxies send no mails; changes of servers are in the log and on the control socket"),
+    k(S::Mailers, "timeout mail", &[Time], "12.3", "time a mail may take")
+        .no_effect("proxies send no mails; changes of servers are in the log and on the control socket"),
     cache("max-age", COUNT, "how long objects are kept"),
     cache("max-object-size", COUNT, "largest object"),
     cache("max-secondary-entries", COUNT, "variants of an object"),
     cache("process-vary", ON_OFF, "keep variants"),
     cache("total-max-size", &[Int(1, 4095)], "memory in megabytes"),
     k(S::HttpErrors, "errorfile", &[Int(100, 599), Any("file")], "12.4", "a whole response for an error"),
-    ring("backing-file", WORD, "file that keeps the ring").no_effect("rings live in memory"),
+    ring("backing-file", WORD, "file that keeps the ring")
+        .no_effect("messages are not kept in rings; `log` lines name the servers that get them"),
     ring("description", &[Rest("text")], "text shown for the ring"),
     ring(
         "format",
@@ -131,7 +135,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[OneOf(&["replace", "fill", "keep", "append"])],
         "what becomes of the host field",
     ),
-    k(S::LogProfile, "log-tag", WORD, "8.3.5", "program name in messages").no_effect(super::LATER),
+    k(S::LogProfile, "log-tag", WORD, "8.3.5", "program name in messages")
+        .no_effect("messages bear the tag of their proxy"),
     k(
         S::LogProfile,
         "on",

@@ -24,18 +24,21 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("alpn", WORD, "protocols offered by ALPN").partial(super::HTTP_2),
     s("backup", &[], "used when no other server is left"),
     s("ca-file", WORD, "CAs the server is checked with"),
-    s("cc", WORD, "congestion control algorithm").no_effect(super::LATER),
+    s("cc", WORD, "congestion control algorithm")
+        .no_effect("the system's congestion control is used (`net.ipv4.tcp_congestion_control`)"),
     s("check", &[], "health checks"),
     s("check-alpn", WORD, "ALPN of checks"),
     s("check-pool-conn-name", WORD, "idle connection used by checks")
         .no_effect("checks open their own connections"),
-    s("check-proto", WORD, "protocol of checks").no_effect(super::LATER),
+    s("check-proto", WORD, "protocol of checks").no_effect("checks speak HTTP/1"),
     s("check-reuse-pool", &[], "checks use idle connections").no_effect("checks open their own connections"),
     s("check-send-proxy", &[], "PROXY header in checks"),
     s("check-sni", WORD, "name in the TLS handshake of checks"),
-    s("check-sni-auto", &[], "that name from the Host header").no_effect(super::LATER),
+    s("check-sni-auto", &[], "that name from the Host header")
+        .no_effect("`check-sni` names the host of a check"),
     s("check-ssl", &[], "checks over TLS"),
-    s("check-via-socks4", &[], "checks through the SOCKS proxy").refused("SOCKS is not supported"),
+    s("check-via-socks4", &[], "checks through the SOCKS proxy")
+        .refused("SOCKS is not supported; connect directly or through a tunnel"),
     s("ciphers", WORD, "ciphers up to TLS 1.2")
         .partial("names the TLS library does not have are dropped with one warning"),
     s("ciphersuites", WORD, "cipher suites of TLS 1.3"),
@@ -46,7 +49,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("curves", WORD, "key exchange groups"),
     s("disabled", &[], "in maintenance from the start"),
     s("downinter", &[Time], "time between checks of a server that is down"),
-    s("ech", WORD, "encrypted client hello").refused("encrypted client hello is not supported"),
+    s("ech", WORD, "encrypted client hello").refused("encrypted client hello is not supported; leave it out"),
     s("enabled", &[], "undoes disabled"),
     s("error-limit", &[Int(1, MAX)], "errors before on-error acts"),
     s("fall", &[Int(1, MAX)], "failed checks before a server is down"),
@@ -67,8 +70,10 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("inter", &[Time], "time between checks"),
     s("ktls", &[OneOf(&["on", "off"])], "TLS in the kernel").no_effect("TLS in the kernel is not used"),
     s("log-bufsize", &[Int(1, MAX)], "buffer of log servers").no_effect("rings size their own buffers"),
-    s("log-proto", &[OneOf(&["legacy", "octet-count"])], "framing of log messages").no_effect(super::LATER),
-    s("max-reuse", &[Int(-1, MAX)], "requests over one connection").no_effect(super::LATER),
+    s("log-proto", &[OneOf(&["legacy", "octet-count"])], "framing of log messages")
+        .no_effect("messages to servers end at line ends"),
+    s("max-reuse", &[Int(-1, MAX)], "requests over one connection")
+        .no_effect("a connection serves requests until a side closes it"),
     s("maxconn", &[Int(0, MAX)], "connections at most"),
     s("maxqueue", &[Int(0, MAX)], "queue length at most"),
     s("minconn", &[Int(0, MAX)], "connections at low load"),
@@ -88,7 +93,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("no-send-proxy-v2-ssl-cn", &[], "undoes send-proxy-v2-ssl-cn"),
     s("no-sni-auto", &[], "undoes sni-auto"),
     s("no-ssl", &[], "undoes ssl"),
-    s("no-ssl-reuse", &[], "no resumed sessions").no_effect(super::LATER),
+    s("no-ssl-reuse", &[], "no resumed sessions").no_effect("sessions are resumed when the server allows it"),
     s("no-sslv3", &[], "no SSLv3"),
     s("no-tfo", &[], "undoes tfo"),
     s("no-tls-tickets", &[], "no session tickets"),
@@ -135,16 +140,18 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("slowstart", &[Time], "how long the weight grows after a start"),
     s("sni", WORD, "name in the TLS handshake"),
     s("sni-auto", &[], "that name from the Host header"),
-    s("socks4", WORD, "SOCKS proxy").refused("SOCKS is not supported"),
+    s("socks4", WORD, "SOCKS proxy").refused("SOCKS is not supported; connect directly or through a tunnel"),
     s("source", &[Free("<address> [usesrc ...] [interface <name>]")], "address to connect from"),
     s("ssl", &[], "TLS"),
     s("ssl-max-ver", &[OneOf(VERSIONS)], "newest TLS version"),
     s("ssl-min-ver", &[OneOf(VERSIONS)], "oldest TLS version"),
     s("ssl-reuse", &[], "resumed sessions"),
     s("stick", &[], "undoes non-stick"),
-    s("strict-maxconn", &[], "never exceed maxconn").no_effect(super::LATER),
-    s("tcp-md5sig", WORD, "TCP signatures").refused("TCP signatures are not supported"),
-    s("tcp-ut", &[Time], "TCP user timeout").no_effect(super::LATER),
+    s("strict-maxconn", &[], "never exceed maxconn")
+        .no_effect("`maxconn` counts the connections that serve a request"),
+    s("tcp-md5sig", WORD, "TCP signatures").refused("TCP signatures are not supported; use TLS or IPsec"),
+    s("tcp-ut", &[Time], "TCP user timeout")
+        .no_effect("the system's limit of retransmissions applies (`net.ipv4.tcp_retries2`)"),
     s("tfo", &[], "TCP fast open").no_effect("connections to servers are opened plainly"),
     s("tls-tickets", &[], "session tickets"),
     s("track", WORD, "follows the state of another server"),
@@ -152,5 +159,6 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("verify", &[OneOf(&["none", "required"])], "whether the certificate is checked"),
     s("verifyhost", WORD, "name the certificate must have"),
     s("weight", &[Int(0, 256)], "share of the load"),
-    s("ws", &[OneOf(&["auto", "h1", "h2"])], "how websockets are carried").no_effect(super::LATER),
+    s("ws", &[OneOf(&["auto", "h1", "h2"])], "how websockets are carried")
+        .no_effect("websockets are carried over HTTP/1"),
 ];

@@ -34,7 +34,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     t("tune.bufsize.large", &[Size], "size of large buffers").no_effect(BUFFERS),
     t("tune.bufsize.small", &[Size], "size of small buffers").no_effect(BUFFERS),
     t("tune.chksize", &[Rest("number")], "buffer of health checks").translated("dropped; removed in 2.2"),
-    t("tune.cli.max-payload-size", &[Size], "longest payload of a control command").no_effect(super::LATER),
+    t("tune.cli.max-payload-size", &[Size], "longest payload of a control command")
+        .no_effect("payloads are bounded by the size of a command"),
     t("tune.comp.maxlevel", &[Int(1, 9)], "highest compression level"),
     t("tune.defaults.purge", &[], "forget defaults sections after parsing")
         .no_effect("they are not kept anyway"),
@@ -80,7 +81,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     t("tune.h2.max-concurrent-streams", COUNT, "HTTP/2 streams per connection").no_effect(H2),
     t("tune.h2.max-frame-size", COUNT, "largest HTTP/2 frame").no_effect(H2),
     t("tune.h2.zero-copy-fwd-send", ON_OFF, "zero-copy sends over HTTP/2").no_effect(ZERO_COPY),
-    t("tune.http.cookielen", COUNT, "longest captured cookie").no_effect(super::LATER),
+    t("tune.http.cookielen", COUNT, "longest captured cookie")
+        .no_effect("the length in `capture cookie` alone bounds what is captured"),
     t("tune.http.logurilen", COUNT, "longest logged URI"),
     t("tune.http.maxhdr", &[Int(1, 32767)], "most headers of a message"),
     t(
@@ -189,9 +191,9 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     t("tune.sndbuf.server", &[Size], "send buffer of server connections").no_effect(KERNEL),
     t("tune.ssl.cachesize", COUNT, "TLS sessions kept"),
     t("tune.ssl.capture-buffer-size", COUNT, "bytes of the client hello kept for fetches")
-        .no_effect(super::LATER),
+        .no_effect("the client's hello is not kept; `req.ssl_*` in `tcp-request content` sees it"),
     t("tune.ssl.capture-cipherlist-size", COUNT, "old name of tune.ssl.capture-buffer-size")
-        .no_effect(super::LATER),
+        .no_effect("the client's hello is not kept; `req.ssl_*` in `tcp-request content` sees it"),
     t("tune.ssl.certificate-compression", &[OneOf(&["auto", "off"])], "compressed certificates")
         .no_effect("certificates are not compressed"),
     t("tune.ssl.default-dh-param", &[Int(1024, MAX)], "size of Diffie-Hellman parameters")
@@ -215,13 +217,18 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "idle connections of other groups",
     )
     .no_effect(POOLS),
-    t("tune.vars.check-max-size", &[Size], "memory of check variables").no_effect(super::LATER),
-    t("tune.vars.global-max-size", &[Size], "memory of all variables").no_effect(super::LATER),
-    t("tune.vars.proc-max-size", &[Size], "memory of process variables").no_effect(super::LATER),
+    t("tune.vars.check-max-size", &[Size], "memory of check variables")
+        .no_effect("variables are bounded by the messages they are made from"),
+    t("tune.vars.global-max-size", &[Size], "memory of all variables")
+        .no_effect("variables are bounded by the messages they are made from"),
+    t("tune.vars.proc-max-size", &[Size], "memory of process variables")
+        .no_effect("variables are bounded by the messages they are made from"),
     t("tune.vars.reqres-max-size", &[Size], "memory of request and response variables")
-        .no_effect(super::LATER),
-    t("tune.vars.sess-max-size", &[Size], "memory of session variables").no_effect(super::LATER),
-    t("tune.vars.txn-max-size", &[Size], "memory of transaction variables").no_effect(super::LATER),
+        .no_effect("variables are bounded by the messages they are made from"),
+    t("tune.vars.sess-max-size", &[Size], "memory of session variables")
+        .no_effect("variables are bounded by the messages they are made from"),
+    t("tune.vars.txn-max-size", &[Size], "memory of transaction variables")
+        .no_effect("variables are bounded by the messages they are made from"),
     t("tune.zlib.memlevel", &[Int(1, 9)], "compression memory").no_effect(ZLIB),
     t("tune.zlib.windowsize", &[Int(8, 15)], "compression window").no_effect(ZLIB),
 ];

@@ -1,8 +1,9 @@
 //! The `req*` and `rsp*` family: one expression for the request line and all headers became rules for each part.
 
+use super::names::spelled;
 use super::pattern::{
-    HeaderLine, anchored, any_value, groups, header_line, is_name, request_line, shift_groups, target,
-    without_end,
+    HeaderLine, anchored, any_value, groups, header_line, is_name, plain_position, request_line,
+    shift_groups, target, without_end,
 };
 use super::{New, Outcome, new, words_of};
 
@@ -10,7 +11,37 @@ use super::{New, Outcome, new, words_of};
 type Condition = Vec<Vec<New>>;
 
 /// Present lines, and what they depend on.
-type Made = (Vec<Vec<New>>, Condition);
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    /// Lines that come first, under no condition.
+    pub(super) before: Vec<Vec<New>>,
+    pub(super) lines: Vec<Vec<New>>,
+    /// When `lines` apply.
+    pub(super) condition: Condition,
+    /// Lines under conditions of their own.
+    pub(super) more: Vec<(Vec<New>, Condition)>,
+    /// Lines that come last and have their condition.
+    pub(super) after: Vec<Vec<New>>,
+    /// Only the usual headers are looked at.
+    pub(super) near: bool,
+}
+
+impl Made {
+    fn when(lines: Vec<Vec<New>>, condition: Condition) -> Self {
+        Self { lines, condition, ..Self::default() }
+    }
+
+    /// All lines, with the condition of the old line added to those that have one.
+    fn lines(self, tail: &[New]) -> Option<Vec<Vec<New>>> {
+        let conditioned = self.lines.into_iter().map(|line| (line, self.condition.clone())).chain(self.more);
+        let mut out = self.before;
+        for (line, condition) in conditioned {
+            out.push(with_condition(line, &condition, tail)?);
+        }
+        out.extend(self.after);
+        Some(out)
+    }
+}
 
 /// The present form of a line of this family.
 pub(super) fn rule(words: &[&str]) -> Outcome {
@@ -29,34 +60,93 @@ pub(super) fn rule(words: &[&str]) -> Outcome {
     let takes = if matches!(verb, "rep" | "setbe") { 3 } else { 2 };
     let second = words.get(2).copied().unwrap_or("");
     let old = Old { set, pattern, fold, request };
-    let made = match verb {
-        "add" => old.add(),
-        "del" => old.delete(),
-        "rep" => old.replace(second),
-        "deny" | "allow" | "tarpit" => old.condition().map(|c| (vec![old.words(verb)], c)),
-        "setbe" if second.is_empty() => None,
-        "setbe" => old.condition().map(|c| (vec![vec![new("use_backend", 0), new(second, 2)]], c)),
-        _ => None,
-    };
     let tail: Vec<New> =
         words.get(takes..).unwrap_or_default().iter().enumerate().map(|(i, w)| new(*w, i + takes)).collect();
-    let conditioned = |(lines, own): Made| -> Option<Vec<Vec<New>>> {
-        lines.into_iter().map(|line| with_condition(line, &own, &tail)).collect()
+    if verb == "rep" && !request && old.only_version(second) {
+        return Outcome::Dropped("the version of a response is that of the connection");
+    }
+    let named = match verb {
+        "rep" if header_line(pattern).is_none() => spelled(pattern, second),
+        "del" if header_line(pattern).is_none() && !old.any_of_name() => spelled(pattern, second),
+        _ => None,
     };
-    made.and_then(conditioned).map_or(Outcome::Impossible(WRITE), Outcome::Lines)
+    let made: Option<Vec<Made>> = match &named {
+        Some(names) => {
+            let each = names.iter().map(|(pattern, second)| Old { pattern, ..old }.made(verb, second));
+            each.collect()
+        }
+        None => old.made(verb, second).map(|made| vec![made]),
+    };
+    let near = made.iter().flatten().any(|made| made.near);
+    let lines =
+        made.and_then(|all| all.into_iter().map(|made| made.lines(&tail)).collect::<Option<Vec<_>>>());
+    match lines {
+        Some(lines) if near => Outcome::Near(lines.concat()),
+        Some(lines) => Outcome::Lines(lines.concat()),
+        None => Outcome::Impossible(WRITE),
+    }
 }
 
 /// An old line without its verb.
-struct Old<'w> {
-    set: &'static str,
-    pattern: &'w str,
-    fold: bool,
-    request: bool,
+#[derive(Clone, Copy)]
+pub(super) struct Old<'w> {
+    pub(super) set: &'static str,
+    pub(super) pattern: &'w str,
+    pub(super) fold: bool,
+    pub(super) request: bool,
 }
 
 impl Old<'_> {
-    fn words(&self, action: &str) -> Vec<New> {
+    pub(super) fn words(&self, action: &str) -> Vec<New> {
         words_of(&format!("{} {action}", self.set), 0)
+    }
+
+    fn made(&self, verb: &str, second: &str) -> Option<Made> {
+        match verb {
+            "add" => self.add(),
+            "del" => self.delete(),
+            "rep" => self.replace(second),
+            "deny" | "allow" | "tarpit" => self.under_condition(self.words(verb)),
+            "setbe" if second.is_empty() => None,
+            "setbe" => self.under_condition(vec![new("use_backend", 0), new(second, 2)]),
+            _ => None,
+        }
+    }
+
+    /// `line` when the expression matches the first line or a header.
+    fn under_condition(&self, line: Vec<New>) -> Option<Made> {
+        if let Some(condition) = self.condition() {
+            return Some(Made::when(vec![line], condition));
+        }
+        if self.names_a_header() {
+            return Some(Made::when(vec![line], vec![self.any_header()]));
+        }
+        let status = !self.request && self.pattern.trim_start_matches('^').starts_with("HTTP");
+        let mut condition = vec![self.first_line()];
+        if !status {
+            condition.push(self.any_header());
+        }
+        Some(Made { before: vec![self.compose()], ..Made::when(vec![line], condition) })
+    }
+
+    /// Whether the expression begins with one for the name of a header: its colon stands before any blank.
+    pub(super) fn names_a_header(&self) -> bool {
+        let colon = plain_position(self.pattern, ':').next();
+        let blank = plain_position(self.pattern, ' ').next();
+        let first = colon.is_some_and(|colon| blank.is_none_or(|blank| colon < blank));
+        first && self.pattern.starts_with('^') && !self.pattern.starts_with("^HTTP")
+    }
+
+    /// Whether every value of the header is meant.
+    fn any_of_name(&self) -> bool {
+        self.pattern.split_once(':').is_some_and(|(_, value)| any_value(value.trim_start()))
+    }
+
+    /// `^HTTP/1.0 (.*)` with `HTTP/1.1 \1`: the status stays.
+    fn only_version(&self, template: &str) -> bool {
+        let status = template.strip_prefix("HTTP/").and_then(|t| t.split_once(' '));
+        self.pattern.trim_start_matches('^').starts_with("HTTP/")
+            && status.is_some_and(|(_, s)| s.starts_with('\\'))
     }
 
     fn add(&self) -> Option<Made> {
@@ -70,7 +160,7 @@ impl Old<'_> {
             value.trim_start().replace('%', "%%")
         };
         line.push(new(value, 1));
-        Some((vec![line], Vec::new()))
+        Some(Made::when(vec![line], Vec::new()))
     }
 
     fn delete(&self) -> Option<Made> {
@@ -78,19 +168,20 @@ impl Old<'_> {
         if let Some(HeaderLine { name, value, .. }) = header_line(self.pattern) {
             if any_value(&value) {
                 line.push(new(name, 1));
-                return Some((vec![line], Vec::new()));
+                return Some(Made::when(vec![line], Vec::new()));
             }
             // Only fields of that value are meant, the others must stay, and no rule deletes by value: emptied fields
             // are what comes nearest. An empty word would end the line; an expression may be empty.
             let mut line = self.words("replace-header");
             line.extend([new(name, 1), new(anchored(&value, self.fold), 1), new("%[str()]", 1)]);
-            return Some((vec![line], Vec::new()));
+            return Some(Made::when(vec![line], Vec::new()));
         }
-        let name = self.pattern.strip_prefix('^')?;
+        let name = self.pattern.strip_prefix('^').unwrap_or(self.pattern);
+        let from_start = name.len() < self.pattern.len();
         if is_name(name) {
             line.push(new(name, 1));
-            line.extend(words_of("-m beg", 0));
-            return Some((vec![line], Vec::new()));
+            line.extend(words_of(if from_start { "-m beg" } else { "-m sub" }, 0));
+            return Some(Made::when(vec![line], Vec::new()));
         }
         // An expression for the name, such as `^X-(A|B):`; a value behind it cannot be looked at.
         let (name, value) = name.split_once(':').unwrap_or((name, ""));
@@ -98,26 +189,31 @@ impl Old<'_> {
             return None;
         }
         let end = if self.pattern.contains(':') { "$" } else { "" };
-        line.push(new(format!("(?i)^{name}{end}"), 1));
+        let start = if from_start { "^" } else { "" };
+        line.push(new(format!("(?i){start}{name}{end}"), 1));
         line.extend(words_of("-m reg", 0));
-        Some((vec![line], Vec::new()))
+        Some(Made::when(vec![line], Vec::new()))
     }
 
     fn replace(&self, template: &str) -> Option<Made> {
         if let Some(header) = header_line(self.pattern) {
-            return self.replace_header(&header, template).or_else(|| self.rename_header(&header, template));
+            let made =
+                self.replace_header(&header, template).or_else(|| self.rename_header(&header, template));
+            return made.or_else(|| self.other_header(&header, template));
         }
-        match self.request {
+        let made = match self.request {
             true if template.starts_with("\\0\n") => self.add_to_request(&template[3..]),
             true => self.replace_target(template).or_else(|| self.set_method(template)),
             false => self.set_status(template),
-        }
+        };
+        made.or_else(|| self.replace_line(template))
     }
 
     fn replace_header(&self, header: &HeaderLine<'_>, template: &str) -> Option<Made> {
         let name = header.name;
         let text = match header.captured {
-            // The template names the header again.
+            // The template names the header again, or repeats all of it.
+            None if template.starts_with("\\0") => template.to_owned(),
             None => {
                 let (own, text) = template.split_once(':')?;
                 own.trim().eq_ignore_ascii_case(name).then(|| text.trim_start().to_owned())?
@@ -126,16 +222,15 @@ impl Old<'_> {
             Some(false) => shift_groups(template.strip_prefix("\\1")?.trim_start(), 1)?,
             Some(true) => template.starts_with("\\1").then(|| template.to_owned())?,
         };
-        if text.is_empty() {
-            return None;
-        }
+        // An empty word would end the line; an expression may be empty.
+        let text = if text.is_empty() { "%[str()]".to_owned() } else { text.replace('%', "%%") };
         let mut line = self.words("replace-header");
         let pattern = match header.value.as_str() {
             "" => "^.*".to_owned(),
             value => anchored(value, self.fold),
         };
-        line.extend([new(name, 1), new(pattern, 1), new(text.replace('%', "%%"), 2)]);
-        Some((vec![line], Vec::new()))
+        line.extend([new(name, 1), new(pattern, 1), new(text, 2)]);
+        Some(Made::when(vec![line], Vec::new()))
     }
 
     /// `^(Old:)(.*)` with `New:\2`: the field gets another name.
@@ -145,14 +240,51 @@ impl Old<'_> {
         if !any_value(&header.value) || value.trim() != group {
             return None;
         }
-        let fetch = format!("{}.hdr({})", if self.request { "req" } else { "res" }, header.name);
+        let fetch = self.header(header.name);
         let mut set = self.words("set-header");
         set.extend([new(name, 2), new(format!("%[{fetch}]"), 1)]);
         let mut delete = self.words("del-header");
         delete.push(new(header.name, 1));
         let mut term = vec![new("{", 0), new(fetch, 1)];
         term.extend(words_of("-m found }", 0));
-        Some((vec![set, delete], vec![term]))
+        Some(Made::when(vec![set, delete], vec![term]))
+    }
+
+    /// Another header by an expression for the value, or a template that is no header at all.
+    fn other_header(&self, header: &HeaderLine<'_>, template: &str) -> Option<Made> {
+        let fetch = self.header(header.name);
+        let found = match any_value(&header.value) || header.value.is_empty() {
+            true => [vec![new("{", 0), new(&fetch, 1)], words_of("-m found }", 0)].concat(),
+            false => self.matches(&fetch, anchored(&header.value, false)),
+        };
+        let mut delete = self.words("del-header");
+        delete.push(new(header.name, 1));
+        let Some((name, text)) = template.split_once(':').filter(|(name, _)| is_name(name)) else {
+            // Servers refused what was left; clients overlooked it.
+            let line = if self.request { self.words("deny deny_status 400") } else { delete };
+            return (!template.starts_with('\\')).then(|| Made::when(vec![line], vec![found]));
+        };
+        let text = shift_groups(text.trim_start(), u32::from(header.captured.is_some()))?;
+        let mut add = self.words("add-header");
+        let mut lines = Vec::new();
+        if text.contains('\\') {
+            let (pattern, text) = super::line::whole(&anchored(&header.value, false), &text)?;
+            let flags = if self.fold { ",i" } else { "" };
+            let mut keep = self.words("set-var(txn.new_line)");
+            keep.push(new(format!("{fetch},regsub('{pattern}','{text}'{flags})"), 1));
+            lines.push(keep);
+            add.extend([new(name, 2), new("%[var(txn.new_line)]", 2)]);
+        } else {
+            let text = if text.is_empty() { "%[str()]".to_owned() } else { text.replace('%', "%%") };
+            add.extend([new(name, 2), new(text, 2)]);
+        }
+        lines.extend([add, delete]);
+        Some(Made::when(lines, vec![found]))
+    }
+
+    /// The fetch for whole values of a header.
+    fn header(&self, name: &str) -> String {
+        format!("{}.fhdr({name})", if self.request { "req" } else { "res" })
     }
 
     /// `\0`, a line end and a header: the request line stays and a header comes behind it.
@@ -164,7 +296,7 @@ impl Old<'_> {
         }
         let mut line = self.words("add-header");
         line.extend([new(name, 2), new(value.replace('%', "%%"), 2)]);
-        self.condition().map(|c| (vec![line], c))
+        self.condition().map(|c| Made::when(vec![line], c))
     }
 
     /// `^([^ ]*) /a(.*)` with `\1 /b\2` works on the request line; the part after the method is the path with its query.
@@ -207,10 +339,12 @@ impl Old<'_> {
             pattern.push('$');
         }
         let pattern = if self.fold { format!("(?i){pattern}") } else { pattern };
-        let mut out = self.words("replace-pathq");
+        // A target with its scheme and host is more than a path.
+        let action = if rest.contains("://") { "replace-uri" } else { "replace-pathq" };
+        let mut out = self.words(action);
         out.extend([new(pattern, 1), new(text, 2)]);
         let condition = if line.methods.is_empty() { Vec::new() } else { vec![method_term(&line.methods)] };
-        Some((vec![out], condition))
+        Some(Made::when(vec![out], condition))
     }
 
     /// `^POST (.*)` with `GET \1`: only the method changes.
@@ -223,14 +357,17 @@ impl Old<'_> {
         }
         let mut out = self.words("set-method");
         out.push(new(new_method, 2));
-        Some((vec![out], vec![method_term(&line.methods)]))
+        Some(Made::when(vec![out], vec![method_term(&line.methods)]))
     }
 
     /// `^HTTP/1.1 404.*` with `HTTP/1.1 200 OK`: the status line.
     fn set_status(&self, template: &str) -> Option<Made> {
         let (version, rest) = self.pattern.strip_prefix('^').unwrap_or(self.pattern).split_once(' ')?;
         let code = |text: &str| text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit());
-        let old = rest.get(..3).filter(|c| version.starts_with("HTTP") && code(c))?;
+        if !version.starts_with("HTTP") {
+            return None;
+        }
+        let old = rest.get(..3).filter(|c| code(c));
         let mut words = template.splitn(3, ' ').skip(1);
         let status = words.next().filter(|c| code(c))?;
         let mut line = self.words("set-status");
@@ -238,16 +375,19 @@ impl Old<'_> {
         if let Some(reason) = words.next().filter(|r| !r.contains('\\')) {
             line.extend([new("reason", 0), new(reason, 2)]);
         }
+        let Some(old) = old else {
+            let condition = vec![self.first_line()];
+            return Some(Made { before: vec![self.compose()], ..Made::when(vec![line], condition) });
+        };
         let mut term = words_of("{ status", 0);
         term.extend([new(old, 1), new("}", 0)]);
-        Some((vec![line], vec![term]))
+        Some(Made::when(vec![line], vec![term]))
     }
 
     /// What holds when the expression matches the first line or a header.
     fn condition(&self) -> Option<Condition> {
-        let side = if self.request { "req" } else { "res" };
         if let Some(HeaderLine { name, value, .. }) = header_line(self.pattern) {
-            let fetch = format!("{side}.hdr({name})");
+            let fetch = self.header(name);
             return Some(vec![if any_value(&value) {
                 let mut term = vec![new("{", 0), new(fetch, 1)];
                 term.extend(words_of("-m found }", 0));
@@ -279,12 +419,17 @@ impl Old<'_> {
 
     /// A pattern without a beginning was looked for in the first line and in every header.
     fn anywhere(&self) -> Option<Condition> {
+        // What may be a method, a version or two parts of the line is not in the target alone.
+        let upper = self.pattern.as_bytes().windows(3).any(|w| w.iter().all(u8::is_ascii_uppercase));
+        if upper || self.pattern.contains([' ', '^']) {
+            return None;
+        }
         let places: &[&str] = if self.request { &["url", "req.hdrs"] } else { &["res.hdrs"] };
         Some(places.iter().map(|place| self.matches(place, self.pattern.to_owned())).collect())
     }
 
     /// `{ <fetch> -m reg <pattern> }`.
-    fn matches(&self, fetch: &str, pattern: String) -> Vec<New> {
+    pub(super) fn matches(&self, fetch: &str, pattern: String) -> Vec<New> {
         let mut term = vec![new("{", 0), new(fetch, 1)];
         term.extend(words_of(if self.fold { "-m reg -i" } else { "-m reg" }, 0));
         term.extend([new(pattern, 1), new("}", 0)]);

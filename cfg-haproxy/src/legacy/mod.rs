@@ -4,10 +4,14 @@
 //! faithful replacement is an error that says what to write.
 
 mod headers;
+mod line;
+mod names;
 mod pattern;
+mod twice;
 
 use crate::codes;
 use crate::lex::RawWord;
+use crate::section::SectionKind;
 use crate::tree::{Role, Tree};
 use lb_core::diag::{Diagnostic, Diagnostics, Span};
 
@@ -18,14 +22,21 @@ type New = (String, usize);
 enum Outcome {
     /// These lines instead.
     Lines(Vec<Vec<New>>),
+    /// These, which look at the usual headers only.
+    Near(Vec<Vec<New>>),
     /// Nothing; it had no effect worth keeping.
     Dropped(&'static str),
     /// Nobody can say what it should mean now.
     Impossible(&'static str),
 }
 
+/// What is said of a translation that is not the whole of it.
+const USUAL: &str = "an expression for any header is applied to the usual ones only; \
+    write a `replace-header` rule for each other one that is meant";
+
 /// Translates every old line of `tree`.
 pub(crate) fn translate(tree: &mut Tree, diagnostics: &mut Diagnostics) {
+    twice::find(tree);
     for section in tree.sections.clone() {
         if !section.kind.is_proxy() {
             continue;
@@ -38,7 +49,7 @@ pub(crate) fn translate(tree: &mut Tree, diagnostics: &mut Diagnostics) {
             let Some(first) = tree.words(line).next() else { continue };
             let second = tree.words(line).nth(1).map_or("", |w| w.text);
             if is_old(first.text, second) {
-                let diagnostic = line_to_present(tree, index);
+                let diagnostic = line_to_present(tree, index, section.kind);
                 diagnostics.push(diagnostic);
             }
         }
@@ -78,11 +89,12 @@ fn is_old(keyword: &str, argument: &str) -> bool {
         Some(b'm') => keyword == "monitor-net" || (keyword == "mode" && argument == "health"),
         Some(b'g') => keyword == "grace",
         Some(b't') => keyword == "timeout" && old_timeout(argument).is_some(),
+        Some(b'o') => keyword == "option" && argument == "http_proxy",
         _ => false,
     }
 }
 
-fn line_to_present(tree: &mut Tree, index: u32) -> Diagnostic {
+fn line_to_present(tree: &mut Tree, index: u32, kind: SectionKind) -> Diagnostic {
     let line = tree.lines[index as usize].clone();
     let words: Vec<(String, Span)> = tree.words(&line).map(|w| (w.text.to_owned(), w.span)).collect();
     let texts: Vec<&str> = words.iter().map(|(t, _)| t.as_str()).collect();
@@ -92,19 +104,22 @@ fn line_to_present(tree: &mut Tree, index: u32) -> Diagnostic {
         Some(side) if keyword == "timeout" => timeout_compat(texts[1], side),
         _ => compat(keyword, texts.get(1).copied().unwrap_or("")),
     };
-    match outcome(&texts) {
-        Outcome::Lines(lines) => {
+    let outcome = outcome(kind, &texts);
+    let near = matches!(outcome, Outcome::Near(_));
+    match outcome {
+        Outcome::Lines(lines) | Outcome::Near(lines) => {
             let written: Vec<&str> = words.iter().map(|(_, span)| tree.sources.text(*span)).collect();
             let shown = lines.iter().map(|l| show(l, &texts, &written)).collect::<Vec<_>>().join("\n");
             let ranges = lines.iter().map(|l| store(tree, l, &words)).collect();
             tree.translated.insert(index, ranges);
-            Diagnostic::warning(
+            let diagnostic = Diagnostic::warning(
                 codes::TRANSLATED,
                 head,
                 format!("`{keyword}` no longer exists; read as `{shown}`"),
             )
             .compat(compat)
-            .suggest(whole, shown, "write it so")
+            .suggest(whole, shown, "write it so");
+            if near { diagnostic.note(USUAL) } else { diagnostic }
         }
         Outcome::Dropped(why) => {
             tree.translated.insert(index, Vec::new());
@@ -140,6 +155,7 @@ fn compat(keyword: &str, argument: &str) -> String {
                 "keyword '{keyword}' directive is not supported anymore since HAProxy 2.1. Use 'option redispatch'."
             );
         }
+        "option" => return "option 'http_proxy' is not supported any more since HAProxy 2.5.".to_owned(),
         "appsession" => return "'appsession' is not supported anymore since HAProxy 1.6.".to_owned(),
         "bind-process" => return "'bind-process' is not supported anymore.".to_owned(),
         "mode" => {
@@ -208,8 +224,9 @@ fn words_of(text: &str, from: usize) -> Vec<New> {
     text.split(' ').map(|w| new(w, from)).collect()
 }
 
-fn outcome(words: &[&str]) -> Outcome {
+fn outcome(kind: SectionKind, words: &[&str]) -> Outcome {
     match words[0] {
+        "option" => open_proxy(kind),
         "clitimeout" | "contimeout" | "srvtimeout" | "timeout" => {
             let at = usize::from(words[0] == "timeout");
             let side = words.get(at).and_then(|w| old_timeout(w)).unwrap_or_default();
@@ -241,6 +258,32 @@ fn outcome(words: &[&str]) -> Outcome {
         "appsession" => appsession(words),
         _ => headers::rule(words),
     }
+}
+
+/// `option http_proxy`: requests go to the address in their target.
+fn open_proxy(kind: SectionKind) -> Outcome {
+    const SERVER: &[&str] = &[
+        "http-request deny deny_status 400 if !{ url_ip -m found }",
+        "http-request set-dst url_ip",
+        "http-request set-dst-port url_port",
+        "http-request set-uri %[pathq]",
+        "server http_proxy 0.0.0.0:0",
+    ];
+    // A frontend and its backend may both inherit these, and the target has no address the second time.
+    const DEFAULTS: &[&str] = &[
+        "option transparent",
+        "http-request deny deny_status 400 if !{ url_ip -m found } !{ var(txn.http_proxy) -m found }",
+        "http-request set-var(txn.http_proxy) bool(true)",
+        "http-request set-dst url_ip if { url_ip -m found }",
+        "http-request set-dst-port url_port if { url_ip -m found }",
+        "http-request set-uri %[pathq] if { url_ip -m found }",
+    ];
+    let lines = match kind {
+        SectionKind::Frontend => return Outcome::Dropped("only a backend connects to servers"),
+        SectionKind::Defaults => DEFAULTS,
+        _ => SERVER,
+    };
+    Outcome::Lines(lines.iter().map(|line| words_of(line, 0)).collect())
 }
 
 /// `appsession <cookie> len <n> timeout <t>` as a table of cookies.
@@ -279,8 +322,8 @@ pub(crate) fn quote(text: &str) -> String {
     if plain {
         return text.to_owned();
     }
-    if text.contains(['\r', '\n']) {
-        // Only weak quotes can hold line ends, as escapes.
+    if text.contains(['\r', '\n', '\'']) {
+        // Only weak quotes can hold line ends, as escapes, and strong ones.
         let mut out = String::from("\"");
         for c in text.chars() {
             match c {
@@ -293,7 +336,7 @@ pub(crate) fn quote(text: &str) -> String {
         out.push('"');
         return out;
     }
-    format!("'{}'", text.replace('\'', "'\\''"))
+    format!("'{text}'")
 }
 
 fn store(tree: &mut Tree, line: &[New], old: &[(String, Span)]) -> std::ops::Range<u32> {
@@ -314,7 +357,9 @@ mod tests {
 
     #[track_caller]
     fn check(old: &[&str], expected: &[&str]) {
-        let Outcome::Lines(lines) = outcome(old) else { panic!("{old:?} is not translated") };
+        let (Outcome::Lines(lines) | Outcome::Near(lines)) = outcome(SectionKind::Listen, old) else {
+            panic!("{old:?} is not translated")
+        };
         let quoted: Vec<String> = old.iter().map(|w| quote(w)).collect();
         let written: Vec<&str> = quoted.iter().map(String::as_str).collect();
         let shown: Vec<String> = lines.iter().map(|l| show(l, old, &written)).collect();
@@ -390,8 +435,8 @@ mod tests {
         check(
             &["reqirep", "^(X-Forwarded-For:)(.*)", r"X-Forwarded-For2:\2"],
             &[
-                "http-request set-header X-Forwarded-For2 %[req.hdr(X-Forwarded-For)] if { req.hdr(X-Forwarded-For) -m found }",
-                "http-request del-header X-Forwarded-For if { req.hdr(X-Forwarded-For) -m found }",
+                "http-request set-header X-Forwarded-For2 %[req.fhdr(X-Forwarded-For)] if { req.fhdr(X-Forwarded-For) -m found }",
+                "http-request del-header X-Forwarded-For if { req.fhdr(X-Forwarded-For) -m found }",
             ],
         );
         check(
@@ -407,14 +452,17 @@ mod tests {
         check(
             &["reqdeny", "^Host: evil", "if", "a", "b", "or", "{", "src", "::1", "}"],
             &[
-                "http-request deny if { req.hdr(Host) -m reg ^evil } a b or { req.hdr(Host) -m reg ^evil } { src ::1 }",
+                "http-request deny if { req.fhdr(Host) -m reg ^evil } a b or { req.fhdr(Host) -m reg ^evil } { src ::1 }",
             ],
         );
         check(
             &["reqisetbe", "^[^ ]* /img", "images", "unless", "a", "or", "!b"],
             &["use_backend images if { pathq -m reg -i ^/img } !a b"],
         );
-        assert!(matches!(outcome(&["reqdeny", "^Host: x", "unless", "a", "b"]), Outcome::Impossible(_)));
+        assert!(matches!(
+            outcome(SectionKind::Listen, &["reqdeny", "^Host: x", "unless", "a", "b"]),
+            Outcome::Impossible(_)
+        ));
     }
 
     #[test]
@@ -440,9 +488,110 @@ mod tests {
     }
 
     #[test]
+    fn names_of_few_headers_are_written_out() {
+        check(
+            &["reqirep", r"^X-(A|B): (.*)", r"X-\1: n\2"],
+            &[
+                r"http-request replace-header X-A (?i)^(.*) 'n\1'",
+                r"http-request replace-header X-B (?i)^(.*) 'n\1'",
+            ],
+        );
+        check(
+            &["rsprep", "^(Location|Link): http://(.*)", r"\1: https://\2", "if", "x"],
+            &[
+                r"http-response replace-header Location ^http://(.*) 'https://\1' if x",
+                r"http-response replace-header Link ^http://(.*) 'https://\1' if x",
+            ],
+        );
+    }
+
+    #[test]
+    fn lines_that_no_rule_knows_are_put_together_first() {
+        check(
+            &["reqrep", "^POST /a(.*)", r"GET /b\1"],
+            &[
+                "http-request set-var-fmt(txn.old_line) '%[method] %[pathq] HTTP/%[req.ver]'",
+                "http-request unset-var(txn.new_line)",
+                r#"http-request set-var(txn.new_line) "var(txn.old_line),regsub('^POST /a(.*)','GET /b\\1')" if { var(txn.old_line) -m reg '^POST /a(.*)' }"#,
+                "http-request set-method \"%[var(txn.new_line),word(1,' ')]\" if { var(txn.new_line) -m found }",
+                "http-request set-pathq \"%[var(txn.new_line),word(2,' ')]\" if { var(txn.new_line) -m found }",
+            ],
+        );
+        check(
+            &["reqdeny", "^[^: ]*: evil"],
+            &["http-request deny if { req.hdrs -m reg '(?m)^[^: ]*: evil' }"],
+        );
+        check(
+            &["rspdeny", "^HTTP/1.. 5"],
+            &[
+                "http-response set-var-fmt(txn.old_line) 'HTTP/%[res.ver] %[status]'",
+                "http-response deny if { var(txn.old_line) -m reg '^HTTP/1.. 5' }",
+            ],
+        );
+        check(
+            &["rsprep", "^HTTP/1.1 (4..).*", "HTTP/1.1 500 Broken"],
+            &[
+                "http-response set-var-fmt(txn.old_line) 'HTTP/%[res.ver] %[status]'",
+                "http-response set-status 500 reason Broken if { var(txn.old_line) -m reg '^HTTP/1.1 (4..).*' }",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_broke_messages_refuses_them() {
+        check(
+            &["reqrep", "foo", "bar"],
+            &[
+                "http-request set-var-fmt(txn.old_line) '%[method] %[pathq] HTTP/%[req.ver]'",
+                "http-request deny deny_status 400 if { var(txn.old_line) -m reg foo } or { req.hdrs -m reg foo }",
+            ],
+        );
+        check(
+            &["rsprep", "^X-A:.*", "junk"],
+            &["http-response del-header X-A if { res.fhdr(X-A) -m found }"],
+        );
+        check(&["reqrep", "^Host:.*", "Host:"], &["http-request replace-header Host ^.* %[str()]"]);
+    }
+
+    #[test]
+    fn headers_get_other_names_by_their_values() {
+        check(
+            &["reqirep", r"^Host: old\.(.*)", r"X-Old: \1"],
+            &[
+                r#"http-request set-var(txn.new_line) "req.fhdr(Host),regsub('^old\\.(.*)','\\1',i)" if { req.fhdr(Host) -m reg -i '^old\.(.*)' }"#,
+                r"http-request add-header X-Old %[var(txn.new_line)] if { req.fhdr(Host) -m reg -i '^old\.(.*)' }",
+                r"http-request del-header Host if { req.fhdr(Host) -m reg -i '^old\.(.*)' }",
+            ],
+        );
+    }
+
+    #[test]
+    fn expressions_for_any_header_are_applied_to_the_usual_ones() {
+        let old = ["rspirep", "^([^:]*): (.*)http://a(.*)", r"\1: \2https://b\3"];
+        let Outcome::Near(lines) = outcome(SectionKind::Listen, &old) else { panic!("not translated") };
+        let shown = show(&lines[0], &old, &old);
+        assert_eq!(shown, r"http-response replace-header Location (?i)^(.*)http://a(.*) '\1https://b\2'");
+        assert!(lines.len() > 5);
+    }
+
+    #[test]
+    fn open_proxies_go_where_the_target_says() {
+        check(
+            &["option", "http_proxy"],
+            &[
+                "http-request deny deny_status 400 if !{ url_ip -m found }",
+                "http-request set-dst url_ip",
+                "http-request set-dst-port url_port",
+                "http-request set-uri %[pathq]",
+                "server http_proxy 0.0.0.0:0",
+            ],
+        );
+    }
+
+    #[test]
     fn what_cannot_be_translated_is_said() {
-        assert!(matches!(outcome(&["reqrep", "foo", "bar"]), Outcome::Impossible(_)));
-        assert!(matches!(outcome(&["reqadd", "nocolon"]), Outcome::Impossible(_)));
-        assert!(matches!(outcome(&["bind-process", "1"]), Outcome::Dropped(_)));
+        assert!(matches!(outcome(SectionKind::Listen, &["reqdel", "foo bar"]), Outcome::Impossible(_)));
+        assert!(matches!(outcome(SectionKind::Listen, &["reqadd", "nocolon"]), Outcome::Impossible(_)));
+        assert!(matches!(outcome(SectionKind::Listen, &["bind-process", "1"]), Outcome::Dropped(_)));
     }
 }

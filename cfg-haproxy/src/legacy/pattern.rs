@@ -2,7 +2,7 @@
 //! into what the present rules look at separately: method, target, header name, header value.
 
 /// The `find`th character of an expression that is neither escaped nor in a class, from the left.
-fn plain_position(pattern: &str, wanted: char) -> impl Iterator<Item = usize> + '_ {
+pub(super) fn plain_position(pattern: &str, wanted: char) -> impl Iterator<Item = usize> + '_ {
     let mut escaped = false;
     let mut class = false;
     pattern.char_indices().filter_map(move |(at, c)| {

@@ -2,6 +2,7 @@
 
 use super::Lowerer;
 use super::proxy::Making;
+use crate::check::STATUSES;
 use crate::codes;
 use crate::config::ErrorLine;
 use crate::tree::Word;
@@ -63,7 +64,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         owner: &str,
     ) -> Option<Reply> {
         let mut reply = Reply::error(status);
-        if owner.ends_with("return") || owner == "http-error" {
+        // Whatever else is said of the answer, it is empty unless a body is given.
+        let said = words.first().is_some_and(|word| word.text != "deny_status");
+        if said || owner.ends_with("return") || owner == "http-error" {
             reply.body = ReplyBody::Empty;
         }
         let mut at = 0;
@@ -92,6 +95,25 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 _ => reply.body = self.reply_body(word, value, reply.status, phases, owner)?,
             }
             at += 2;
+        }
+        if matches!(reply.body, ReplyBody::ErrorPage) && !STATUSES.contains(&reply.status) {
+            let message = format!("status {} has no answer of its own; give one", reply.status);
+            let word = words
+                .iter()
+                .find(|w| w.text.parse() == Ok(reply.status))
+                .or_else(|| words.first())
+                .copied()?;
+            self.error(
+                codes::RULE,
+                word.span,
+                message,
+                format!(
+                    "error detected while parsing '{owner}' rule : status code '{}' not handled by default with \
+                     'default-errorfiles' argument.",
+                    reply.status
+                ),
+            );
+            return None;
         }
         Some(reply)
     }

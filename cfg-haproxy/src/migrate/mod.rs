@@ -3,7 +3,7 @@
 //!
 //! Most changes are the suggestions of [`codes::TRANSLATED`] diagnostics. Four need more than their own line:
 //! rules in anonymous `defaults` (moved to the proxies that inherit them), a frontend and a backend of one name (the
-//! frontend gets another one, because nothing routes to it), `program` sections (commented out), and `compat-version`
+//! frontend gets another one, because nothing routes to it), `program` and `ruleset` sections (commented out), and `compat-version`
 //! (replaced by the settings it stands for).
 
 mod edits;
@@ -152,7 +152,8 @@ impl<'t> Migrator<'_, 't> {
     }
 
     fn programs(&mut self) {
-        for section in self.tree.sections().iter().filter(|s| s.kind() == SectionKind::Program) {
+        let gone = |kind| matches!(kind, SectionKind::Program | SectionKind::Ruleset);
+        for section in self.tree.sections().iter().filter(|s| gone(s.kind())) {
             for line in section.lines.clone() {
                 if matches!(self.tree.lines()[line as usize].role(), Role::Header | Role::Keyword) {
                     self.edits.comment_out(line as usize);

@@ -8,6 +8,7 @@ mod source;
 
 pub use source::{FileId, Position, SourceFile, SourceMap, Span, Spanned};
 
+use std::collections::HashMap;
 use std::fmt;
 
 /// A stable identifier of one kind of diagnostic, for example `H0102`; each has a paragraph in the documentation.
@@ -207,6 +208,24 @@ impl Diagnostics {
         self.items.is_empty()
     }
 
+    /// These, but no more than `most` of one severity and code; what is left out of each kind is told by one more.
+    pub fn condensed(&self, most: usize) -> Self {
+        let mut seen: HashMap<(Severity, Code), usize> = HashMap::new();
+        let kept = self.items.iter().filter(|d| {
+            let count = seen.entry((d.severity, d.code)).or_default();
+            *count += 1;
+            *count <= most
+        });
+        let mut out = Self { items: kept.cloned().collect() };
+        let mut more: Vec<_> = seen.into_iter().filter(|(_, count)| *count > most).collect();
+        more.sort_by_key(|((severity, code), _)| (*severity, code.as_str()));
+        for ((severity, code), count) in more {
+            let text = format!("{} more of this kind ({code}) are not shown", count - most);
+            out.push(Diagnostic::new(severity, code, text));
+        }
+        out
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.items.len()
@@ -234,5 +253,25 @@ impl<'a> IntoIterator for &'a Diagnostics {
 impl Extend<Diagnostic> for Diagnostics {
     fn extend<T: IntoIterator<Item = Diagnostic>>(&mut self, iter: T) {
         self.items.extend(iter);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_of_one_kind_only_the_first_are_kept() {
+        let (many, few) = (Code::new("H1"), Code::new("H2"));
+        let mut all = Diagnostics::new();
+        all.extend((0..7).map(|n| Diagnostic::error(many, Span::default(), format!("{n}"))));
+        all.extend((0..3).map(|n| Diagnostic::warning(many, Span::default(), format!("w{n}"))));
+        all.push(Diagnostic::error(few, Span::default(), "other"));
+        let said = |d: &Diagnostics| d.iter().map(|d| d.message.clone()).collect::<Vec<_>>();
+        let condensed = all.condensed(3);
+        let expected = ["0", "1", "2", "w0", "w1", "w2", "other", "4 more of this kind (H1) are not shown"];
+        assert_eq!(said(&condensed), expected);
+        assert!(condensed.has_errors());
+        assert_eq!(said(&all.condensed(7)), said(&all));
     }
 }
