@@ -232,5 +232,4 @@ pub(super) const REMOVED: &[Keyword] = &[
     old("timeout clitimeout", "client silence", "timeout client"),
     old("timeout contimeout", "time to connect", "timeout connect"),
     old("timeout srvtimeout", "server silence", "timeout server"),
-    old("stats bind-process", "processes of the page", "dropped; there is one process"),
 ];

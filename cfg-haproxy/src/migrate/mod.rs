@@ -93,6 +93,9 @@ impl<'t> Migrator<'_, 't> {
                 }
                 _ => {}
             }
+            if let Some(span) = diagnostic.span.filter(|_| diagnostic.code == codes::IGNORED_HERE) {
+                self.ignored(span);
+            }
         }
         self.programs();
         for (span, name) in names::renamed(self.tree, self.config) {
@@ -118,6 +121,15 @@ impl<'t> Migrator<'_, 't> {
             return self.edits.comment_out(line);
         }
         self.edits.replace_lines(line, span, replacement);
+    }
+
+    /// A line that acts nowhere goes if it has words that HAProxy refuses even there.
+    fn ignored(&mut self, span: Span) {
+        let Some(line) = self.edits.line_at(span) else { return };
+        let mut words = self.tree.words(&self.tree.lines()[line]);
+        if words.any(|w| w.text == "avalanche" || w.text.contains(['\r', '\n'])) {
+            self.edits.comment_out(line);
+        }
     }
 
     /// Rules of a `defaults` section go to the proxies that inherit from it: anonymous ones may not have any.
