@@ -15,9 +15,11 @@ use crate::stats::StateKind;
 use crate::timer::{earliest, reached};
 use crate::wire::{PRIORITY_OWNER, PRIORITY_STOP};
 
-/// Shortest time between two sets of announcements that rivals can provoke. Without such a limit fifty adverts a
+/// Time between two sets of announcements that rivals can provoke, in the long run. Without such a limit fifty adverts a
 /// second of a lower priority would make a master send hundreds of broadcasts a second.
 const RIVAL_SET_SPACING: Duration = Duration::from_secs(1);
+/// How far one set may run ahead of that spacing.
+const RIVAL_SETS_AT_ONCE: Duration = Duration::from_secs(1);
 
 /// The pauses after which a master with a virtual hardware address shows itself again when it is new or has heard a rival.
 /// A last answer of the other one, on its way when this one spoke, leads the switches back to the old port, where nobody
@@ -50,7 +52,7 @@ pub(super) struct Master {
     answer_at: Instant,
     /// An answer to a priority zero that came too soon after our last advert.
     reassure_at: Option<Instant>,
-    /// When a rival may provoke a set of announcements again.
+    /// The sets that rivals provoked are spread over the time until then.
     announce_at: Instant,
     dispute: Dispute,
 }
@@ -375,16 +377,18 @@ impl Master {
         if core.spec.garp.lower_prio_repeat == 0 {
             return;
         }
-        if cx.now < self.announce_at {
+        // At the end of a split several signs of the rival come in one moment, and only after its last one are the clients
+        // to be had back for good.
+        if self.announce_at > cx.now + RIVAL_SETS_AT_ONCE {
             core.stats.answers_limited += 1;
-            self.rival_soon = Some(self.announce_at);
+            self.rival_soon = self.announce_at.checked_sub(RIVAL_SETS_AT_ONCE);
             return;
         }
         self.rival_burst(core, cx);
     }
 
     fn rival_burst(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
-        self.announce_at = cx.now + RIVAL_SET_SPACING;
+        self.announce_at = self.announce_at.max(cx.now) + RIVAL_SET_SPACING;
         self.settling = settling(core, cx.now);
         core.announce(cx, core.spec.garp.lower_prio_repeat);
         let delay = core.spec.garp.lower_prio_delay;

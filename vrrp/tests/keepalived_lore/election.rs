@@ -320,5 +320,5 @@ fn a_flood_of_priority_zero_is_no_amplifier() {
         node.advance(ms(1));
     }
     assert!(node.adverts().len() <= 34, "{} adverts in 1 s", node.adverts().len());
-    assert!(node.announcements().len() <= 10);
+    assert!(node.announcements().len() <= 15, "two sets at once, then one a second");
 }

@@ -135,6 +135,18 @@ fn a_machine_that_answers_for_the_address_is_announced_against() {
     assert_eq!(snapshot(&node).stats.claims_heard, 1);
 }
 
+/// At the end of a split both masters ask, both find the other and announce; then the false one hears the true one's advert and
+/// says its last one. The clients follow whoever announced last.
+#[test]
+fn the_last_sign_of_a_rival_is_announced_against_as_soon_as_the_first() {
+    let mut node = Node::master(spec(|_| {}));
+    claim(&mut node);
+    node.advance(ms(10));
+    let before = node.announcements().len();
+    node.hear(LOW, 50);
+    assert_eq!(node.announcements().len(), before + 5, "not a second later");
+}
+
 #[test]
 fn a_machine_that_insists_is_announced_against_ever_more_rarely() {
     let mut node = Node::master(spec(|_| {}));
