@@ -4,6 +4,7 @@ use crate::args::{PartArgs, RunArgs, Signal, SignalArgs};
 use crate::load::{self, Haproxy};
 use crate::report::{self, failed};
 use crate::supervisor::{Supervisor, open_sockets};
+use crate::sys::apart;
 use crate::world::World;
 use crate::{proxy, router};
 use lb_core::process::{self, Detached, Foreground, PidFile};
@@ -19,7 +20,7 @@ pub(crate) fn run(args: RunArgs) -> u8 {
         return failed(&format!("cannot change to directory {}: {e}", directory.display()));
     }
     let world = World::real();
-    let loaded = match load_all(&args, &world) {
+    let loaded = match apart(|| load_all(&args, &world)) {
         Ok(loaded) => loaded,
         Err(status) => return status,
     };
@@ -41,7 +42,11 @@ pub(crate) fn run(args: RunArgs) -> u8 {
     let supervised = args.keepalived.is_some() || args.master || process.master_worker;
     match loaded {
         Some(loaded) if !supervised => alone(loaded, &args, &world, pidfile, foreground),
-        loaded => supervise(loaded, args, pidfile, foreground),
+        loaded => {
+            // The parts read for themselves.
+            drop(world);
+            supervise(loaded, args, pidfile, foreground)
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 //! The supervisor stands between `proxy` and `vrrp`. It knows the life of both; what one part knows of the peer or of the
 //! servers it passes on to the other.
 
-use crate::world::{Bundle, Entry};
 use lb_core::health::Health;
+use lb_core::process::bundle::Listing;
 use lb_core::process::{Channel, Parcel};
 use lb_core::rt::AsyncChannel;
 use serde::{Deserialize, Serialize};
@@ -13,9 +13,6 @@ use std::net::IpAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 use vrrp::linux::control::Dump;
-
-/// Paths with the lengths of files, or the names in directories.
-pub(crate) type Listing = Vec<(String, Result<usize, Vec<String>>)>;
 
 /// From the supervisor to a part.
 #[derive(Debug, Serialize, Deserialize)]
@@ -132,42 +129,6 @@ impl<T: for<'de> Deserialize<'de>> Message<T> {
     }
 }
 
-/// Takes files apart for a message: their names and lengths, and all their bytes.
-pub(crate) fn pack(bundle: &Bundle) -> (Listing, Vec<u8>) {
-    let mut bytes = Vec::new();
-    let mut list = Vec::new();
-    for (path, entry) in bundle {
-        list.push((
-            path.clone(),
-            match entry {
-                Entry::File(content) => {
-                    bytes.extend_from_slice(content);
-                    Ok(content.len())
-                }
-                Entry::Directory(names) => Err(names.clone()),
-            },
-        ));
-    }
-    (list, bytes)
-}
-
-/// Puts them together again.
-pub(crate) fn unpack(list: Listing, mut bytes: &[u8]) -> Bundle {
-    let mut bundle = Bundle::new();
-    for (path, what) in list {
-        let entry = match what {
-            Ok(length) => {
-                let (content, rest) = bytes.split_at(length.min(bytes.len()));
-                bytes = rest;
-                Entry::File(content.to_vec())
-            }
-            Err(names) => Entry::Directory(names),
-        };
-        bundle.insert(path, entry);
-    }
-    bundle
-}
-
 /// Gives each address its descriptors.
 pub(crate) fn distribute(list: Vec<(String, usize)>, fds: Vec<OwnedFd>) -> lb_core::rt::Sockets {
     let mut fds = fds.into_iter();
@@ -177,17 +138,6 @@ pub(crate) fn distribute(list: Vec<(String, usize)>, fds: Vec<OwnedFd>) -> lb_co
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn files_travel_unchanged() {
-        let bundle = Bundle::from([
-            ("/a".to_owned(), Entry::File(vec![0, 1, 255])),
-            ("/d".to_owned(), Entry::Directory(vec!["x".to_owned()])),
-            ("/e".to_owned(), Entry::File(Vec::new())),
-        ]);
-        let (list, bytes) = pack(&bundle);
-        assert_eq!(unpack(list, &bytes), bundle);
-    }
 
     #[tokio::test]
     async fn messages_keep_their_order_and_their_bytes() {

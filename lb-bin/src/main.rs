@@ -13,6 +13,7 @@ mod registry;
 mod report;
 mod router;
 mod supervisor;
+mod sys;
 mod tools;
 mod version;
 mod world;

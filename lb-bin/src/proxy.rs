@@ -2,12 +2,13 @@
 
 use crate::args::RunArgs;
 use crate::boot::in_runtime;
-use crate::bridge::{FromPart, Link, Message, ToPart, distribute, unpack};
+use crate::bridge::{FromPart, Link, Message, ToPart, distribute};
 use crate::load::{self, Haproxy, Rejected};
 use crate::registry;
 use crate::report::{self, failed};
 use crate::world::World;
 use lb_core::companion::Companion;
+use lb_core::process::bundle::unpack;
 use lb_core::process::{
     Channel, Identity, PidFile, SupplementaryGroups, confine, raise_descriptor_limit, send_signal,
 };

@@ -2,13 +2,15 @@
 
 use crate::args::{RunArgs, VrrpArgs};
 use crate::boot::in_runtime;
-use crate::bridge::{FromPart, Link, Message, ToPart, unpack};
+use crate::bridge::{FromPart, Link, Message, ToPart};
 use crate::load;
 use crate::report::{self, failed};
+use crate::sys::{apart, give_back_memory};
 use crate::world::{World, hostname};
 use cfg_keepalived::Watch;
 use lb_core::health::Health;
-use lb_core::process::{Channel, give_back_memory};
+use lb_core::process::Channel;
+use lb_core::process::bundle::unpack;
 use lb_core::rt::Reporter;
 use lb_core::spec::{Facility, Severity};
 use lb_proto_smtp::proxy::Mailer;
@@ -47,8 +49,7 @@ async fn run(args: &RunArgs, mut link: Link) -> u8 {
     let Ok(Some(Message { value: ToPart::Init { memory, first, .. }, .. })) = link.receive().await else {
         return failed("the supervisor did not say how to begin");
     };
-    let world = World::real();
-    let (spec, watch) = match specification(args, &world, first) {
+    let (spec, watch) = match specification(args, &World::real(), first) {
         Ok(found) => found,
         Err((text, status)) => {
             report::error(&text);
@@ -220,11 +221,12 @@ impl Node<'_> {
 /// The specification of the file, with the life of the proxy among the trackers when there is one.
 fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<(Spec, Watch), (String, u8)> {
     let path = args.keepalived.as_deref().ok_or_else(|| ("no keepalived.conf\n".to_owned(), 1))?;
-    let loaded = load::keepalived(path, args.format, world).map_err(|r| (r.text, r.status))?;
+    let loaded = apart(|| load::keepalived(path, args.format, world)).map_err(|r| (r.text, r.status))?;
     if loud {
         report::error(&loaded.text);
     }
-    let mut spec = loaded.spec;
+    // What stays is copied to pages of its own.
+    let mut spec = loaded.spec.clone();
     if !args.haproxy.is_empty() || !loaded.services.is_empty() {
         let mut proxy = External::new(PROXY);
         proxy.weight = Weight::new(PROXY_WEIGHT);

@@ -2,12 +2,14 @@
 //! between them what each knows.
 
 use crate::args::RunArgs;
-use crate::bridge::{FromPart, Link, Message, ToPart, pack};
+use crate::bridge::{FromPart, Link, Message, ToPart};
 use crate::load::{self, Haproxy};
 use crate::proxy::explain;
 use crate::report;
+use crate::sys::give_back_memory;
 use crate::world::{World, variable};
-use lb_core::process::{Channel, Notifier, PidFile, give_back_memory, keep_over_exec};
+use lb_core::process::bundle::pack;
+use lb_core::process::{Channel, Notifier, PidFile, keep_over_exec};
 use lb_core::rt::{self, Signals, Sockets, processors};
 use lb_core::spec::Spec;
 use std::collections::HashMap;
@@ -193,6 +195,10 @@ impl Supervisor {
         let mut command = std::process::Command::new("/proc/self/exe");
         command.arg0(format!("lb-{}", kind.word())).arg("part").arg(kind.word());
         command.arg(theirs.as_fd().as_raw_fd().to_string()).args(self.args.words());
+        if kind == Kind::Vrrp {
+            // It reads its file and is quiet from then on: the allocator gives back at once what is freed.
+            command.env("MIMALLOC_PURGE_DELAY", "0");
+        }
         let child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
         drop(theirs);
         let link = Link::new(ours)?;

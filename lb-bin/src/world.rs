@@ -2,25 +2,13 @@
 //! no longer open them is given what the supervisor saw.
 
 use cfg_haproxy::FileKind;
+use lb_core::process::bundle::{Bundle, Entry};
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Content of files and directories by path.
-pub(crate) type Bundle = BTreeMap<String, Entry>;
-
-/// What is at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Entry {
-    /// A file and its content.
-    File(Vec<u8>),
-    /// A directory and the names in it.
-    Directory(Vec<String>),
-}
 
 /// The machine, or a remembered part of it.
 #[derive(Debug, Clone, Default)]

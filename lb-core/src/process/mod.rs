@@ -3,11 +3,11 @@
 //! The order of these steps is the program's business; each step is a function here.
 
 mod addresses;
+pub mod bundle;
 mod channel;
 mod daemon;
 pub mod handover;
 mod limits;
-mod memory;
 mod notify;
 mod pidfile;
 mod privileges;
@@ -17,7 +17,6 @@ pub use addresses::local_addresses;
 pub use channel::{Channel, MAX_DESCRIPTORS, Parcel};
 pub use daemon::{Detached, Foreground, detach};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
-pub use memory::give_back_memory;
 pub use notify::Notifier;
 pub use pidfile::PidFile;
 pub use privileges::{Identity, IdentityError, SupplementaryGroups, confine};

@@ -1,0 +1,19 @@
+//! Memory: what the allocator offers and no safe crate wraps, and how to use little of it.
+#![allow(unsafe_code, reason = "one call of the allocator, argued below")]
+
+unsafe extern "C" {
+    /// Of the allocator this program is linked with.
+    safe fn mi_collect(force: bool);
+}
+
+/// Gives back what reading a configuration needed, and what else this thread has freed. To be called now and then by a
+/// process that mostly waits: the allocator looks at what was freed only when more is asked of it.
+pub(crate) fn give_back_memory() {
+    mi_collect(true);
+}
+
+/// Does something on a thread of its own. Its heap goes with it, where what is forgotten and what stays would share pages
+/// otherwise, and the pages would stay for a few bytes each.
+pub(crate) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
+}
