@@ -4,6 +4,7 @@ use super::accept::millis;
 use super::connection::Stamp;
 use super::control::Shared;
 use super::generation::Generation;
+use super::worker::Worker;
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
 use crate::ctl::{ServerConnections, ServerState};
@@ -57,6 +58,7 @@ pub(super) fn info(shared: &Shared, generation: &Generation) -> ProcessInfo {
     info.listeners = number(shared.listeners().len() + shared.sockets.list().len());
     info.jobs = info.listeners + info.connections;
     info.unstoppable_jobs = number(shared.sockets.list().len());
+    info.tasks = number(shared.workers.iter().map(Worker::tasks).sum());
     info.idle_percent = 100;
     info
 }

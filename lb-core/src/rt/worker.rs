@@ -62,6 +62,11 @@ impl Worker {
         self.core.connections.load(Relaxed)
     }
 
+    /// Tasks this worker has begun and not yet finished.
+    pub fn tasks(&self) -> usize {
+        self.core.handle.metrics().num_alive_tasks()
+    }
+
     /// Enters the runtime, for making sockets of this worker outside its tasks.
     pub fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
         self.core.handle.enter()

@@ -109,7 +109,7 @@ pub fn parse_trailers(
     if self::fields(fields, &mut cursor, Kind::Response, filled, limits)? {
         return Ok(Some(cursor.at));
     }
-    if filled - at > limits.head { Err(Reject::HeadTooLarge) } else { Ok(None) }
+    if filled - at > limits.head { Err(Reject::TrailersTooLarge) } else { Ok(None) }
 }
 
 fn incomplete(filled: usize, limit: usize, reject: Reject) -> Result<bool, Reject> {

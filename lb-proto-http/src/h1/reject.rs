@@ -43,6 +43,9 @@ pub enum Reject {
     /// The head does not fit into the buffer.
     #[error("head too large")]
     HeadTooLarge,
+    /// The trailers do not fit into the buffer.
+    #[error("trailers too large")]
+    TrailersTooLarge,
     /// `Content-Length` that is not a number, or two that differ.
     #[error("invalid Content-Length")]
     ContentLength,

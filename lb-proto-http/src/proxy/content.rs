@@ -78,7 +78,7 @@ async fn sleep(live: &mut Live<'_>, until: Instant) -> bool {
     std::future::poll_fn(|cx| {
         if watch {
             match poll_presence(&client.stream, cx) {
-                Poll::Ready(Presence::Gone) => return Poll::Ready(false),
+                Poll::Ready(Presence::Gone | Presence::Broken) => return Poll::Ready(false),
                 Poll::Ready(Presence::Data) => watch = false,
                 Poll::Pending => {}
             }

@@ -223,8 +223,11 @@ impl Flow {
         if self.buffer.is_empty() {
             self.buffer = take_buffer();
         }
-        if self.full_reads >= BULK_AFTER && self.buffer.len() == BUFFER {
-            give_buffer(std::mem::replace(&mut self.buffer, take_bulk()));
+        if self.full_reads >= BULK_AFTER
+            && self.buffer.len() == BUFFER
+            && let Some(bulk) = take_bulk()
+        {
+            give_buffer(std::mem::replace(&mut self.buffer, bulk));
         }
         let n = match std::task::ready!(source.poll_read(cx, &mut self.buffer)) {
             Ok(0) => {
@@ -240,6 +243,7 @@ impl Flow {
         };
         self.received += n as u64;
         self.full_reads = if n == self.buffer.len() { self.full_reads.saturating_add(1) } else { 0 };
+        let before = self.transfer.bytes;
         match self.transfer.take(&self.buffer[..n], &mut self.out) {
             Ok(taken) => {
                 if taken.verbatim {
@@ -248,7 +252,11 @@ impl Flow {
                 self.extra.extend_from_slice(&self.buffer[taken.used..n]);
                 Poll::Ready(None)
             }
-            Err(reject) => Poll::Ready(Some(FlowEnd::Broken(reject))),
+            Err(reject) => {
+                // What came together with the fault does not count.
+                self.transfer.bytes = before;
+                Poll::Ready(Some(FlowEnd::Broken(reject)))
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Small helpers on streams and the buffers of this driver.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::task::{Context, Poll};
 
@@ -11,12 +11,15 @@ use tokio::io::ReadBuf;
 pub(super) const BUFFER: usize = 16_384;
 /// Size of a buffer for bulk data.
 pub(super) const BULK: usize = 262_144;
+/// Buffers for bulk data that are in use at once on a thread.
+const BULK_MOST: usize = 64;
 /// Buffers a thread keeps.
 const KEEP: usize = 128;
 
 thread_local! {
     static FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
     static BULK_FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static BULK_USED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// A buffer of [`BUFFER`] bytes; its contents are arbitrary.
@@ -36,14 +39,22 @@ pub(super) fn give_buffer(buffer: Vec<u8>) {
     }
 }
 
-/// A buffer of [`BULK`] bytes.
-pub(super) fn take_bulk() -> Vec<u8> {
-    BULK_FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BULK])
+/// A buffer of [`BULK`] bytes. There are none when many are in use: peers that take nothing would hold them for as long
+/// as they like.
+pub(super) fn take_bulk() -> Option<Vec<u8>> {
+    BULK_USED.with(|used| {
+        let now = used.get();
+        (now < BULK_MOST).then(|| {
+            used.set(now + 1);
+            BULK_FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BULK])
+        })
+    })
 }
 
 /// Gives a bulk buffer back.
 pub(super) fn give_bulk(buffer: Vec<u8>) {
     if buffer.len() == BULK {
+        let _ = BULK_USED.try_with(|used| used.set(used.get().saturating_sub(1)));
         keep(&BULK_FREE, 16, buffer);
     }
 }
@@ -75,8 +86,10 @@ pub(super) fn poll_ready(stream: &Stream, cx: &mut Context<'_>) -> Poll<io::Resu
 pub(super) enum Presence {
     /// Bytes are waiting.
     Data,
-    /// It has closed its side, or the connection is broken.
+    /// It has closed its side.
     Gone,
+    /// The connection is broken.
+    Broken,
 }
 
 /// Looks whether something happened on a connection that is not being read. Costs no system call while nothing did.
@@ -86,7 +99,8 @@ pub(super) fn poll_presence(stream: &Stream, cx: &mut Context<'_>) -> Poll<Prese
     let mut buf = ReadBuf::new(&mut byte);
     match tcp.poll_peek(cx, &mut buf) {
         Poll::Pending => Poll::Pending,
-        Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(Presence::Gone),
+        Poll::Ready(Ok(0)) => Poll::Ready(Presence::Gone),
+        Poll::Ready(Err(_)) => Poll::Ready(Presence::Broken),
         Poll::Ready(Ok(_)) => Poll::Ready(Presence::Data),
     }
 }
@@ -104,4 +118,17 @@ pub(super) async fn write_all(stream: &mut Stream, mut bytes: &[u8]) -> io::Resu
         std::future::poll_fn(|cx| stream.poll_flush(cx)).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_buffers_for_bulk_data_are_in_use_at_once() {
+        let mut taken: Vec<_> = std::iter::from_fn(take_bulk).collect();
+        assert_eq!(taken.len(), BULK_MOST);
+        give_bulk(taken.pop().unwrap());
+        assert!(take_bulk().is_some() && take_bulk().is_none());
+    }
 }

@@ -214,6 +214,26 @@ pub(super) fn abort(live: &Live<'_>, cause: Cause) {
     }
 }
 
+/// `capture response header` and `capture cookie`.
+pub(super) fn capture_response(live: &mut Live<'_>) {
+    let Live { client, txn } = live;
+    let Some(front) = client.frontend() else { return };
+    let layer = &mut txn.layer;
+    for (slot, spec) in layer.response_captures.iter_mut().zip(&front.captures.response) {
+        let Some(name) = &spec.header else { continue };
+        if let Some(index) = layer.response.fields.rfind(name.as_bytes(), usize::MAX) {
+            slot.set(layer.response.fields.value(index), spec.limit);
+        }
+    }
+    if let Some((name, limit)) = &front.captures.cookie {
+        let found = layer.response.fields.all(b"set-cookie").find(|value| value.starts_with(name));
+        if let Some(value) = found {
+            let end = memchr::memchr(b';', value).unwrap_or(value.len());
+            layer.response_cookie.set(&value[..end], *limit);
+        }
+    }
+}
+
 /// Counts what is not a request.
 pub(super) fn bad_request(live: &Live<'_>) {
     let session = &live.client.session;

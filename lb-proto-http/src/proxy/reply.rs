@@ -9,7 +9,7 @@ use lb_core::log::{Cause, Origin, Phase, Template};
 use lb_core::stick::Event;
 
 use super::exchange::{After, end};
-use super::io::write_all;
+use super::io::{Presence, poll_presence, write_all};
 use super::request::{body_is_buffered, configured_error};
 use super::response::is_head;
 use super::txn::Live;
@@ -159,9 +159,9 @@ async fn tarpit(live: &mut Live<'_>) -> Option<After> {
     let mut watch = true;
     let gone = std::future::poll_fn(|cx| {
         if watch {
-            match super::io::poll_presence(&client.stream, cx) {
-                Poll::Ready(super::io::Presence::Gone) => return Poll::Ready(true),
-                Poll::Ready(super::io::Presence::Data) => watch = false,
+            match poll_presence(&client.stream, cx) {
+                Poll::Ready(Presence::Gone | Presence::Broken) => return Poll::Ready(true),
+                Poll::Ready(Presence::Data) => watch = false,
                 Poll::Pending => {}
             }
         }

@@ -39,6 +39,10 @@ enum Arrival {
     ClientLate,
     /// The client went away.
     Gone,
+    /// The client's connection broke.
+    Broken,
+    /// The client's connection ended in the middle of its body.
+    Cut,
     /// The client's body is not what its framing says.
     BadBody,
     /// Sessions on the server are ended.
@@ -265,7 +269,7 @@ async fn receive(
                 // The server may have answered before it closed: what it said is read first.
                 Poll::Ready(FlowEnd::SinkFailed) => sending = false,
                 Poll::Ready(FlowEnd::SourceClosed | FlowEnd::SourceFailed) => {
-                    return Poll::Ready(Err(Arrival::Gone));
+                    return Poll::Ready(Err(Arrival::Cut));
                 }
                 Poll::Ready(FlowEnd::Broken(_)) => return Poll::Ready(Err(Arrival::BadBody)),
             }
@@ -283,6 +287,7 @@ async fn receive(
         if !sending && watch {
             match poll_presence(&client.stream, cx) {
                 Poll::Ready(Presence::Gone) => return Poll::Ready(Err(Arrival::Gone)),
+                Poll::Ready(Presence::Broken) => return Poll::Ready(Err(Arrival::Broken)),
                 Poll::Ready(Presence::Data) => watch = false,
                 Poll::Pending => {}
             }
@@ -366,6 +371,15 @@ fn unanswered(live: &mut Live<'_>) -> After {
     After::Close
 }
 
+/// Ends the connection without a word, but not without a line.
+fn untold(live: &mut Live<'_>, status: u16, cause: Cause, phase: Phase) -> After {
+    end(live, cause, phase);
+    log::abort(live, cause);
+    live.txn.layer.response.status = status;
+    log::write(live, Origin::Close);
+    unanswered(live)
+}
+
 /// There is no response.
 async fn failed(live: &mut Live<'_>, arrival: Arrival) -> After {
     let (status, cause, phase) = match arrival {
@@ -384,14 +398,15 @@ async fn failed(live: &mut Live<'_>, arrival: Arrival) -> After {
         Arrival::Bad => (502, Cause::Proxy, Phase::Headers),
         Arrival::Late => (504, Cause::ServerTimeout, Phase::Headers),
         Arrival::ClientLate => (400, Cause::ClientTimeout, Phase::Headers),
-        Arrival::BadBody => (400, Cause::Proxy, Phase::Data),
         Arrival::Gone => return client_aborted(live, Phase::Headers).await,
-        Arrival::Killed => {
-            end(live, Cause::Down, Phase::Connect);
-            live.txn.layer.response.status = 500;
-            log::write(live, Origin::Close);
-            return unanswered(live);
+        // Where the rest of a message would begin is not known, so there is no place for an answer.
+        Arrival::BadBody => {
+            log::bad_request(live);
+            return untold(live, 400, Cause::Proxy, Phase::Headers);
         }
+        Arrival::Cut => return untold(live, 400, Cause::ClientAbort, Phase::Headers),
+        Arrival::Broken => return untold(live, 400, Cause::ClientAbort, Phase::Data),
+        Arrival::Killed => return untold(live, 500, Cause::Down, Phase::Connect),
     };
     if matches!(cause, Cause::ServerAbort | Cause::Proxy | Cause::ServerTimeout) && status > 500 {
         count_response_error(live);
@@ -457,7 +472,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
         live.txn.counts.from_server += live.txn.layer.response.buffered_body().len() as u64;
         return reply::answer(live, answer).await;
     }
-    capture(live);
+    log::capture_response(live);
     if let Some(spec) = &back.cookie {
         let cookie = live.txn.server.as_ref().and_then(|server| server.spec.cookie.clone());
         let now = lb_core::expr::Facts::now(live).date;
@@ -559,26 +574,6 @@ async fn after_rules(live: &mut Live<'_>, back: &HttpProxy) -> Option<After> {
     None
 }
 
-/// `capture response header` and `capture cookie`.
-fn capture(live: &mut Live<'_>) {
-    let Live { client, txn } = live;
-    let Some(front) = client.frontend() else { return };
-    let layer = &mut txn.layer;
-    for (slot, spec) in layer.response_captures.iter_mut().zip(&front.captures.response) {
-        let Some(name) = &spec.header else { continue };
-        if let Some(index) = layer.response.fields.rfind(name.as_bytes(), usize::MAX) {
-            slot.set(layer.response.fields.value(index), spec.limit);
-        }
-    }
-    if let Some((name, limit)) = &front.captures.cookie {
-        let found = layer.response.fields.all(b"set-cookie").find(|value| value.starts_with(name));
-        if let Some(value) = found {
-            let end = memchr::memchr(b';', value).unwrap_or(value.len());
-            layer.response_cookie.set(&value[..end], *limit);
-        }
-    }
-}
-
 /// How the response is framed towards the client, and whether the connection lives on.
 struct Shape {
     sink: Sink,
@@ -659,6 +654,8 @@ enum Ended {
     Server(Phase),
     ClientLate(Phase),
     ServerLate(Phase),
+    /// The client's body is not what its framing says.
+    Broken(Phase),
     /// Sessions on the server are ended.
     Killed,
 }
@@ -693,7 +690,8 @@ async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow, kee
                     return Poll::Ready(Ended::Client(phase));
                 }
                 Poll::Ready(FlowEnd::SinkFailed) => upload.discard(),
-                Poll::Ready(FlowEnd::Done | FlowEnd::Broken(_)) => sending = false,
+                Poll::Ready(FlowEnd::Broken(_)) => return Poll::Ready(Ended::Broken(phase)),
+                Poll::Ready(FlowEnd::Done) => sending = false,
             }
         }
         if answered && !sending {
@@ -732,6 +730,7 @@ fn conclude(
         Ended::Server(phase) => (Cause::ServerAbort, phase),
         Ended::ClientLate(phase) => (Cause::ClientTimeout, phase),
         Ended::ServerLate(phase) => (Cause::ServerTimeout, phase),
+        Ended::Broken(phase) => (Cause::Proxy, phase),
         Ended::Killed => (Cause::Down, Phase::Data),
     };
     if cause != Cause::Normal {

@@ -468,7 +468,7 @@ async fn guarded<F: Future + Unpin>(
         }
         if watch {
             match poll_presence(&client.stream, cx) {
-                Poll::Ready(Presence::Gone) => return Poll::Ready(Err(Interrupt::Gone)),
+                Poll::Ready(Presence::Gone | Presence::Broken) => return Poll::Ready(Err(Interrupt::Gone)),
                 Poll::Ready(Presence::Data) => watch = false,
                 Poll::Pending => {}
             }
