@@ -156,17 +156,18 @@ enum State {
 
 impl Serve {
     pub(super) fn new(client: Client) -> Self {
-        Self { state: State::wait(Box::new(client)) }
+        let client = Box::new(client);
+        if client.stream.is_tls() {
+            // The handshake may have brought the request along, unseen by the socket.
+            return Self { state: State::Busy(Runner::start(client)) };
+        }
+        Self { state: State::wait(client) }
     }
 }
 
 impl State {
     /// What comes next for a client that nothing was received from.
     fn wait(client: Box<Client>) -> Self {
-        if client.requests == 0 && client.stream.is_tls() {
-            // The handshake may have brought the request along, unseen by the socket.
-            return Self::Busy(Runner::start(client));
-        }
         client.timer.set(client.patience().map(|patience| client.at(client.idle_since() + patience)));
         Self::Idle(client)
     }

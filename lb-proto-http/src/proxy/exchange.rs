@@ -17,6 +17,8 @@ use std::task::Poll;
 pub(super) enum After {
     /// It may carry another request. What was received beyond this one begins there in the request's buffer.
     Keep(usize),
+    /// There was none: nothing has come.
+    Wait,
     /// It ends.
     Close,
     /// It ends with a reset.
@@ -30,6 +32,7 @@ pub(super) async fn run(mut client: Box<Client>, mut txn: Box<Txn>) -> Ended {
         log::session_end(&mut client, &mut txn);
         let from = match after {
             After::Keep(from) => from,
+            After::Wait => return (Some(client), txn),
             After::Close => {
                 finish(client).await;
                 return (None, txn);
@@ -123,6 +126,7 @@ async fn no_request(live: &mut Live<'_>, none: &NoRequest) -> After {
     let ignore = live.client.frontend().is_some_and(|http| http.ignore_probes);
     let silent = live.txn.layer.request.filled == 0;
     let (status, cause) = match none {
+        NoRequest::Idle => return After::Wait,
         NoRequest::Nothing if !first || ignore => return After::Close,
         NoRequest::Nothing => (400, Cause::ClientAbort),
         NoRequest::Late if silent && ignore => return After::Close,

@@ -81,6 +81,11 @@ pub(super) fn poll_ready(stream: &Stream, cx: &mut Context<'_>) -> Poll<io::Resu
     }
 }
 
+/// Whether [`poll_ready`] tells when more is there.
+pub(super) fn can_wait(stream: &Stream) -> bool {
+    matches!(stream, Stream::Unix(_)) || stream.tcp().is_some()
+}
+
 /// What is known of the other side while nothing is read from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {

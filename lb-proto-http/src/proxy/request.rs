@@ -12,7 +12,7 @@ use lb_core::log::{Cause, Phase};
 use lb_core::rule::RuleSet;
 use lb_core::stick::Event;
 
-use super::io::{BUFFER, take_buffer, write_all};
+use super::io::{BUFFER, can_wait, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::{Live, Responding};
 use super::{content, http_of};
@@ -28,6 +28,8 @@ pub(super) enum NoRequest {
     Nothing,
     /// The client closed in the middle.
     Aborted,
+    /// There is none yet: the connection is idle.
+    Idle,
     /// The head did not arrive in time.
     Late,
     /// It is not a request.
@@ -58,8 +60,9 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
             let accepted = client.session.accepted().instant;
             let spare = &mut txn.layer.request.fields.buffer_mut()[filled..];
             let (stream, timer) = (&mut client.stream, &client.timer);
-            std::future::poll_fn(|cx| match stream.poll_read(cx, spare) {
-                Poll::Ready(got) => Poll::Ready(Some(got)),
+            let idle = filled == 0 && can_wait(stream);
+            let read = std::future::poll_fn(|cx| match stream.poll_read(cx, spare) {
+                Poll::Ready(got) => Poll::Ready(Some(Ok(got))),
                 Poll::Pending if !armed => {
                     armed = true;
                     // The head must be there some time after its first byte, the first one some time after the accept.
@@ -69,11 +72,15 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
                         None => (since, timeouts.effective_keep_alive()),
                     };
                     timer.set(limit.map(|limit| accepted + from + limit));
-                    timer.poll_expired(cx).map(|()| None)
+                    match timer.poll_expired(cx) {
+                        // Nobody is to hold a buffer before there is something to put into it.
+                        Poll::Pending if idle => Poll::Ready(Some(Err(NoRequest::Idle))),
+                        expired => expired.map(|()| None),
+                    }
                 }
                 Poll::Pending => timer.poll_expired(cx).map(|()| None),
-            })
-            .await
+            });
+            read.await.transpose()?
         };
         match got {
             Some(Ok(n)) if n > 0 => {
