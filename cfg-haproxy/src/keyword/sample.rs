@@ -7,7 +7,7 @@ use super::{Arg, B, F, Keyword, L, Place};
 
 const FLB: super::Sides = F | L | B;
 const PACKET: &str = "packets are not captured (`fc_saved_syn` has none), so there is nothing to take apart";
-const JWE: &str = "encrypted tokens are not decrypted; use `jwt_verify` with signed ones";
+const JWE: &str = "keys of certificates do not decrypt tokens; use `jwt_decrypt_jwk`";
 const CPU: &str = "tasks are not profiled";
 const SECRET: &str = "the TLS library gives its secrets to key logs only";
 const HELLO: &str =
@@ -231,14 +231,6 @@ pub(super) const CONVERTERS: &[Keyword] = &[
     c("ip.ttl", &[], "part of an IP packet", PACKET),
     c("ip.ver", &[], "part of an IP packet", PACKET),
     c("jwt_decrypt_cert", &[Free("(<cert>)")], "decrypts a token", JWE),
-    c("jwt_decrypt_jwk", &[Free("(<key>)")], "decrypts a token", JWE),
-    c("jwt_decrypt_secret", &[Free("(<secret>)")], "decrypts a token", JWE),
-    c(
-        "jwt_verify_cert",
-        &[Free("(<alg>,<cert>)")],
-        "verifies a token",
-        "use `jwt_verify` with the public key",
-    ),
     c("tcp.dst", &[], "part of a TCP header", PACKET),
     c("tcp.flags", &[], "part of a TCP header", PACKET),
     c("tcp.options.mss", &[], "part of a TCP header", PACKET),

@@ -26,6 +26,9 @@ pub(super) static CONVERTERS: &[ConvDef] = &[
     ConvDef::new("jwt_verify", BIN, SampleType::Int, verify)
         .args(2, &[ArgType::Str, ArgType::Str])
         .prepare(prepare_verify),
+    ConvDef::new("jwt_verify_cert", BIN, SampleType::Int, verify)
+        .args(2, &[ArgType::Str, ArgType::Str])
+        .prepare(prepare_verify_cert),
 ];
 
 fn hash<'a>(env: &Env<'a>, algorithm: &'static Algorithm, bytes: &[u8]) -> Option<Sample<'a>> {
@@ -146,7 +149,8 @@ impl Text {
 /// What `jwt_verify` compares with.
 struct Verifier {
     algorithm: Text,
-    secret: Text,
+    /// Without one, only signatures by a key pair are accepted.
+    secret: Option<Text>,
     /// The public key in the file the second argument names, if it is one.
     public: Option<Vec<u8>>,
 }
@@ -172,21 +176,59 @@ fn prepare_verify(args: &mut Args, build: &mut dyn Build) -> Result<(), String> 
     } else {
         None
     };
-    let verifier = Verifier { algorithm: Text::parse(algorithm), secret: Text::parse(key), public };
+    let secret = Some(Text::parse(key));
+    let verifier = Verifier { algorithm: Text::parse(algorithm), secret, public };
     args.set(0, Arg::Prepared(Arc::new(verifier)));
     Ok(())
 }
 
-/// The DER of the first public key in a PEM file.
-fn public_key(pem: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(pem).ok()?;
-    let label = if text.contains("-----BEGIN RSA PUBLIC KEY-----") { "RSA PUBLIC KEY" } else { "PUBLIC KEY" };
+/// Like `jwt_verify` with a file, which must hold a certificate. Secrets are no certificates.
+fn prepare_verify_cert(args: &mut Args, build: &mut dyn Build) -> Result<(), String> {
+    let (algorithm, file) = (args.str(0).unwrap_or(""), args.str(1).unwrap_or(""));
+    if VarName::parse(algorithm).is_err() && signature_of(algorithm.as_bytes()).is_none() {
+        return Err(format!("unknown algorithm '{algorithm}'"));
+    }
+    if VarName::parse(file).is_ok() {
+        return Err(format!("'{file}': a certificate is named here, not by a variable"));
+    }
+    let pem = build.file(file)?;
+    let public = certified_key(&pem).ok_or_else(|| format!("no certificate in '{file}'"))?;
+    let verifier = Verifier { algorithm: Text::parse(algorithm), secret: None, public: Some(public) };
+    args.set(0, Arg::Prepared(Arc::new(verifier)));
+    Ok(())
+}
+
+/// The public key of the first certificate in a PEM file.
+fn certified_key(pem: &[u8]) -> Option<Vec<u8>> {
+    let der = block(std::str::from_utf8(pem).ok()?, "CERTIFICATE")?;
+    let mut body = element(&mut element(&mut &der[..], 0x30)?, 0x30)?;
+    // RFC 5280 §4.1: version (if given), serial number, signature, issuer, validity, subject, key.
+    let _ = element(&mut body, 0xa0);
+    element(&mut body, 0x02)?;
+    for _ in 0..4 {
+        element(&mut body, 0x30)?;
+    }
+    let mut key = element(&mut body, 0x30)?;
+    element(&mut key, 0x30)?;
+    element(&mut key, 0x03)?.strip_prefix(&[0]).map(<[u8]>::to_vec)
+}
+
+/// The bytes of the first block with this label.
+fn block(text: &str, label: &str) -> Option<Vec<u8>> {
     let start = format!("-----BEGIN {label}-----");
     let body = &text[text.find(&start)? + start.len()..];
     let body = &body[..body.find("-----END")?];
     let digits: Vec<u8> = body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let mut der = Vec::new();
     base64::decode(&mut der, &digits, base64::STANDARD)?;
+    Some(der)
+}
+
+/// The DER of the first public key in a PEM file.
+fn public_key(pem: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(pem).ok()?;
+    let label = if text.contains("-----BEGIN RSA PUBLIC KEY-----") { "RSA PUBLIC KEY" } else { "PUBLIC KEY" };
+    let der = block(text, label)?;
     if label == "PUBLIC KEY" {
         Some(inner_key(&der).map_or_else(|| der.clone(), <[u8]>::to_vec))
     } else {
@@ -249,6 +291,10 @@ fn verify_token<'a>(env: &Env<'a>, verifier: &'a Verifier, algorithm: &[u8], tok
         Some((&token[..last], &token[last + 1..]))
     };
     let Some((signed, encoded)) = parts() else { return status::INVALID_TOKEN };
+    if verifier.secret.is_none() && signature_of(algorithm).is_none() {
+        // A token must not choose that anybody can sign it.
+        return status::UNKNOWN_ALGORITHM;
+    }
     if algorithm == b"none" {
         return i64::from(encoded.is_empty());
     }
@@ -267,7 +313,9 @@ fn verify_token<'a>(env: &Env<'a>, verifier: &'a Verifier, algorithm: &[u8], tok
         return status::INVALID_TOKEN;
     }
     if let Some(mac) = mac {
-        let Some(secret) = verifier.secret.get(env) else { return status::UNKNOWN_KEY };
+        let Some(secret) = verifier.secret.as_ref().and_then(|secret| secret.get(env)) else {
+            return status::UNKNOWN_KEY;
+        };
         let key = hmac::Key::new(mac, secret);
         return i64::from(hmac::verify(&key, signed, &signature).is_ok());
     }

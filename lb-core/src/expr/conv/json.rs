@@ -119,6 +119,17 @@ fn query<'a>(env: &Env<'a>, args: &Args, document: &'a [u8]) -> Option<Sample<'a
     }
 }
 
+/// The string at the end of a path of member names.
+#[cfg(feature = "crypto")]
+pub(super) fn text_at(document: &[u8], path: &[&str]) -> Option<Vec<u8>> {
+    let path: Vec<Step> = path.iter().map(|name| Step::Key(name.as_bytes().to_vec())).collect();
+    let value = find(document, &path)?;
+    let inner = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let mut text = Vec::new();
+    unescape(&mut text, inner)?;
+    Some(text)
+}
+
 /// The text of the value at a path.
 fn find<'d>(document: &'d [u8], path: &[Step]) -> Option<&'d [u8]> {
     let mut scanner = Scanner { text: document, at: 0 };

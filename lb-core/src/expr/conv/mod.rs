@@ -9,6 +9,8 @@ mod fix;
 mod forwarded;
 mod hash;
 mod json;
+#[cfg(feature = "crypto")]
+mod jwe;
 mod list;
 mod maps;
 mod mqtt;
@@ -48,6 +50,7 @@ pub(super) fn register(registry: &mut Registry) {
     {
         registry.add_converters(crypto::CONVERTERS);
         registry.add_converters(aes::CONVERTERS);
+        registry.add_converters(jwe::CONVERTERS);
     }
 }
 

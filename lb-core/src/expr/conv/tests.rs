@@ -20,6 +20,11 @@ impl Build for Maps {
         Ok(Reference::from_text(file, text, as_map))
     }
 
+    #[cfg(feature = "crypto")]
+    fn file(&mut self, name: &str) -> Result<Vec<u8>, String> {
+        if name == "cert" { Ok(CERTIFICATE.into()) } else { Err(format!("no file {name}")) }
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         (name == "HOME").then(|| "/root".to_owned())
     }
@@ -36,6 +41,7 @@ fn eval(text: &str) -> Option<String> {
     let (txn, arena) = (VarScope::new(), Arena::new());
     txn.set(&"a".into(), &Sample::Str(b"abc"));
     txn.set(&"n".into(), &Sample::Int(3));
+    txn.set(&"alg".into(), &Sample::Str(b"HS256"));
     let vars = Vars { transaction: Some(&txn), ..Vars::NONE };
     let env = Env::new(&facts, vars, &arena);
     let sample = program.eval(&env)?;
@@ -263,6 +269,37 @@ fn digests_equal_those_of_haproxy() {
     assert_eq!(eval(&format!("str({token}.),jwt_verify(none,foo)")).as_deref(), Some("1"));
     assert_eq!(eval("str(a.b),jwt_verify(HS256,foo)").as_deref(), Some("-3"));
 }
+
+#[cfg(feature = "crypto")]
+#[test]
+fn a_certificate_verifies_what_its_owner_signed_and_nothing_else() {
+    let (signed, signature) = SIGNED.rsplit_once('.').unwrap();
+    let verify =
+        |token: &str, algorithm: &str| eval(&format!("str({token}),jwt_verify_cert({algorithm},cert)"));
+    assert_eq!(verify(SIGNED, "ES256").as_deref(), Some("1"));
+    assert_eq!(verify(&format!("{signed}a.{signature}"), "ES256").as_deref(), Some("0"));
+    // A token cannot choose an algorithm for which there is no secret.
+    assert_eq!(verify(&format!("{signed}."), "txn.alg").as_deref(), Some("-1"));
+}
+
+/// A certificate with a key on the curve P-256, and a token its owner signed.
+#[cfg(feature = "crypto")]
+const CERTIFICATE: &str = "\
+    -----BEGIN CERTIFICATE-----\n\
+    MIIBbzCCARWgAwIBAgIUf9cGNHcy4ipAz3TTal7Zw6jIRq4wCgYIKoZIzj0EAwIw\n\
+    DDEKMAgGA1UEAwwBdDAgFw0yNjExMjMwMTI0NTBaGA8yMTI2MTAzMDAxMjQ1MFow\n\
+    DDEKMAgGA1UEAwwBdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABEUxli64/KI7\n\
+    yXfQj9Lc5djMLSUwOk+FrfEBICMEmlmvCQDEfX/L64o4ldSrhhxzp9HoxsTHSBtl\n\
+    lPawZTsGOSyjUzBRMB0GA1UdDgQWBBTV2/EMAhqsBH3OJjmlWzJvjSSRITAfBgNV\n\
+    HSMEGDAWgBTV2/EMAhqsBH3OJjmlWzJvjSSRITAPBgNVHRMBAf8EBTADAQH/MAoG\n\
+    CCqGSM49BAMCA0gAMEUCIQC31XLkViZzdYpVBslOQzOrnqkdOcP4nRQ9YumIn9Gt\n\
+    1AIgelCQw6j+30TYq79Ynq8PtNfYeSTJYfeX9IYRXvkGsg4=\n\
+    -----END CERTIFICATE-----\n\
+";
+#[cfg(feature = "crypto")]
+const SIGNED: &str = "eyJhbGciOiJFUzI1NiJ9.\
+    eyJzdWIiOiJhIn0.\
+    YjfJq-e3kPcvAPYLmsRfk7K1LHafowQw6A05FiglqDfH13YfQMUuwpJ2uppAyikglz34zXO1MgP5tlfH5XRc5g";
 
 #[test]
 fn forwarded_headers_are_taken_apart_and_built() {
