@@ -15,9 +15,9 @@ pub struct RelayLimits {
     pub client: Option<Duration>,
     /// Inactivity of the server.
     pub server: Option<Duration>,
-    /// Inactivity of the client after it has ended its direction.
+    /// Inactivity of the client once it was told that nothing more comes.
     pub client_fin: Option<Duration>,
-    /// Inactivity of the server after it has ended its direction.
+    /// Inactivity of the server once it was told that nothing more comes.
     pub server_fin: Option<Duration>,
     /// Size of the buffers.
     pub bufsize: usize,
@@ -212,12 +212,21 @@ impl Relay {
         (self.request.bytes, self.response.bytes, self.request.ended, self.response.ended)
     }
 
+    /// How long the client may be inactive: one that has ended its direction is waited for only while it is to take
+    /// something.
     fn client_limit(&self) -> Option<Duration> {
-        if self.request.ended { self.limits.client_fin.or(self.limits.client) } else { self.limits.client }
+        if self.response.ended {
+            return self.limits.client_fin.or(self.limits.client);
+        }
+        self.limits.client.filter(|_| !self.request.ended || self.response.is_blocked())
     }
 
+    /// How long the server may be inactive.
     fn server_limit(&self) -> Option<Duration> {
-        if self.response.ended { self.limits.server_fin.or(self.limits.server) } else { self.limits.server }
+        if self.request.ended {
+            return self.limits.server_fin.or(self.limits.server);
+        }
+        self.limits.server.filter(|_| !self.response.ended || self.request.is_blocked())
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -239,6 +248,11 @@ impl Relay {
 }
 
 impl Direction {
+    /// Whether something waits to be taken.
+    fn is_blocked(&self) -> bool {
+        self.buffer.is_some() || self.pipe.as_ref().is_some_and(|pipe| pipe.held() > 0)
+    }
+
     /// Moves what can be moved; pending when the streams must be waited for, ready when this direction has ended.
     fn poll(
         &mut self,
@@ -344,5 +358,25 @@ impl Direction {
             self.pipe = None;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_that_was_told_of_the_end_has_its_own_time() {
+        let secs = |n| Some(Duration::from_secs(n));
+        let (client, server, client_fin, server_fin) = (secs(1), secs(2), secs(3), secs(4));
+        let mut relay = Relay::new(RelayLimits { client, server, client_fin, server_fin, bufsize: 1 });
+        assert_eq!((relay.client_limit(), relay.server_limit()), (client, server));
+        relay.request.ended = true;
+        assert_eq!((relay.client_limit(), relay.server_limit()), (None, server_fin));
+        relay.response.buffer = Some(Buffer::take(1));
+        assert_eq!(relay.client_limit(), client, "it has something to take");
+        relay = Relay::new(RelayLimits { client_fin: None, ..relay.limits });
+        relay.response.ended = true;
+        assert_eq!((relay.client_limit(), relay.server_limit()), (client, None));
     }
 }

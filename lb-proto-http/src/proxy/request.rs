@@ -71,12 +71,13 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
                         None if first => (since, timeouts.effective_http_request()),
                         None => (since, timeouts.effective_keep_alive()),
                     };
-                    timer.set(limit.map(|limit| accepted + from + limit));
-                    match timer.poll_expired(cx) {
+                    let deadline = limit.map(|limit| accepted + from + limit);
+                    timer.set(deadline);
+                    if idle && deadline.is_none_or(|deadline| Instant::now() < deadline) {
                         // Nobody is to hold a buffer before there is something to put into it.
-                        Poll::Pending if idle => Poll::Ready(Some(Err(NoRequest::Idle))),
-                        expired => expired.map(|()| None),
+                        return Poll::Ready(Some(Err(NoRequest::Idle)));
                     }
+                    timer.poll_expired(cx).map(|()| None)
                 }
                 Poll::Pending => timer.poll_expired(cx).map(|()| None),
             });

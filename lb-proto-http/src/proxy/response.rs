@@ -201,6 +201,9 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arriv
                     let unasked = response.status == 101 && !agreed;
                     if unasked || super::body::check(response.body, response.buffered_body()).is_err() {
                         live.txn.times.response = None;
+                        // It was well-formed, which is when bytes are counted.
+                        let whole = response.logged_len() + response.buffered_body().len() as u64;
+                        live.txn.counts.from_server += if unasked { whole } else { 0 };
                         return Arrival::Bad;
                     }
                     live.txn.counts.from_server += response.logged_len();

@@ -59,6 +59,8 @@ async fn relay(live: &mut Live<'_>, server: &mut lb_core::rt::Stream) -> RelayEn
         back.server = Some(tunnel);
     }
     let size = client.session.generation().plan.process().tune.bufsize;
+    // The times of half-closed connections are those of TCP mode.
+    (front.client_fin, back.server_fin) = (None, None);
     let mut relay = Relay::new(RelayLimits::new(&front, &back, size));
     let ended = relay.run(&mut client.stream, server, &client.timer).await;
     let (from_client, from_server) = relay.bytes();

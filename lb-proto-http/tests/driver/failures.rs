@@ -113,6 +113,15 @@ fn a_request_head_must_arrive_in_time() {
 }
 
 #[test]
+fn a_client_that_says_nothing_is_told_so_in_time() {
+    let proxy = proxy(&[], |spec, _| spec.timeouts.http_request = Some(Duration::from_millis(50)));
+    let mut answer = String::new();
+    proxy.client().read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 Request Time-out\r\n"), "{answer}");
+    assert!(proxy.line().contains(" cR-- "));
+}
+
+#[test]
 fn a_failed_request_is_sent_again_when_that_is_asked_for() {
     let origin = origin(|number, _| match number {
         0 => Vec::new(),
