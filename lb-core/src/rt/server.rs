@@ -23,6 +23,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Connections of a process whose configuration sets no limit and whose system has none either.
 const DEFAULT_MAXCONN: usize = 1 << 20;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Why a server could not start or reload. A running server goes on unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -171,17 +172,33 @@ impl Protocol for Unused {
     }
 }
 
-/// Forgets expired entries of the stick tables, for as long as the server exists. An expired entry is not found any
-/// more anyway; this gives its memory back.
-async fn expire_tables(shared: Weak<Shared>) {
+/// Does what time asks for, for as long as the server exists: forgets expired entries of the stick tables, which gives
+/// their memory back, and takes the steps of slow starts.
+async fn keep_house(shared: Weak<Shared>) {
+    let mut pause = SECOND;
     loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(pause).await;
         let Some(shared) = shared.upgrade() else { return };
-        let now = Instant::now();
-        for table in shared.current.load().plan.tables() {
+        let (generation, now) = (shared.current.load(), Instant::now());
+        for table in generation.plan.tables() {
             table.expire(now);
         }
+        pause = step_slow_starts(&generation, now);
     }
+}
+
+/// Takes the steps of slow starts that are due; says when to look again.
+fn step_slow_starts(generation: &Generation, now: Instant) -> Duration {
+    let mut pause = SECOND;
+    for proxy in generation.plan.proxies() {
+        let mut next = proxy.pool.poll_timeout();
+        if next.is_some_and(|at| at <= now) {
+            generation.report(proxy, proxy.pool.handle_timeout(now));
+            next = proxy.pool.poll_timeout();
+        }
+        pause = next.map_or(pause, |at| pause.min(at.saturating_duration_since(now)));
+    }
+    pause.max(Duration::from_millis(10))
 }
 
 impl Server {
@@ -234,7 +251,7 @@ impl Server {
         self.shared.sockets.start(&self.workers.all()[0], &self.control())?;
         self.hub.logs.start(self.workers.all());
         self.restart_checks(&self.generation());
-        self.workers.all()[0].spawn(expire_tables(Arc::downgrade(&self.shared)));
+        self.workers.all()[0].spawn(keep_house(Arc::downgrade(&self.shared)));
         Ok(())
     }
 
@@ -637,4 +654,39 @@ fn retarget(generation: &Arc<Generation>, listeners: &HashMap<Key, Opened>) {
 
 fn key(proxy: &str, listener: &ListenerSpec) -> Key {
     (proxy.to_owned(), listener.place())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::balance::ServerId;
+    use crate::pool::AdminState;
+    use crate::spec::{Capability, PoolSpec, ProxySpec, ServerAddr, ServerSpec};
+
+    #[test]
+    fn a_slow_start_goes_on_without_traffic() {
+        let addr = ServerAddr::fixed(crate::addr::Endpoint::Inet(([127, 0, 0, 1], 1).into()));
+        let mut slow = ServerSpec::new("s1", 1, addr);
+        (slow.slowstart, slow.weight) = (Duration::from_secs(4), 4);
+        let mut proxy = ProxySpec::new("web", 2, Capability::Backend);
+        proxy.pool = PoolSpec::new(crate::balance::Algorithm::RoundRobin, vec![slow]);
+        let mut spec = Spec::new();
+        spec.proxies.push(proxy);
+        let server = Server::new(spec, ServerOptions::new(1), &mut Sockets::new()).unwrap();
+        let generation = server.shared.current.load_full();
+        let (pool, only, start) = (&generation.plan.proxy(0).pool, ServerId(0), Instant::now());
+        for state in [AdminState::Maint, AdminState::Ready] {
+            pool.set_state(only, state, start).unwrap();
+        }
+        let weight = |now| pool.server_snapshots(now)[0].weight;
+        let first = weight(start);
+        assert_eq!(step_slow_starts(&generation, start), SECOND);
+        let middle = start + 2 * SECOND;
+        step_slow_starts(&generation, middle);
+        let end = start + 5 * SECOND;
+        let half = weight(middle);
+        assert_eq!(step_slow_starts(&generation, end), SECOND);
+        assert!(first < half && half < weight(end), "{first} {half} {}", weight(end));
+        assert_eq!((weight(end), pool.poll_timeout()), (4, None));
+    }
 }

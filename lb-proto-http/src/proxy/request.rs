@@ -56,8 +56,7 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
         }
         let got = {
             let Live { client, txn } = live;
-            let since = client.idle_since();
-            let accepted = client.session.accepted().instant;
+            let (since, accepted) = (client.idle_since(), client.session.accepted().instant);
             let spare = &mut txn.layer.request.fields.buffer_mut()[filled..];
             let (stream, timer) = (&mut client.stream, &client.timer);
             let idle = filled == 0 && can_wait(stream);
