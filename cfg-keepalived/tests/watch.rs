@@ -118,6 +118,27 @@ fn the_log_is_written_as_the_original_writes_it() {
 }
 
 #[test]
+fn a_start_without_the_quorum_begins_with_the_sorry_server() {
+    let begun = watch("alpha\n sorry_server 10.0.0.99\n quorum_down \"/lost\"").begin();
+    assert_eq!(programs(&begun), ["/lost"]);
+    assert_eq!(
+        lines(&begun),
+        [
+            "Starting with quorum down 1-0=1 > 0 for VS [10.0.0.3]:tcp:80",
+            "Adding sorry server [10.0.0.99]:tcp:0 to VS [10.0.0.3]:tcp:80",
+            "Removing alive servers from the pool for VS [10.0.0.3]:tcp:80",
+        ]
+    );
+    assert!(watch("quorum_down \"/lost\"").begin().is_empty());
+    let text = "global_defs {\n rs_init_notifies\n}\nvirtual_server 10.0.0.3 80 {\n protocol TCP\n \
+                real_server 10.0.0.11 80 {\n notify_up /up\n }\n}\n";
+    let env = StaticEnv::new("node");
+    let begun = Watch::new(&load("k.conf", text, &mut NoIncludes, &env).config, &env).begin();
+    assert_eq!(programs(&begun), ["/up"]);
+    assert!(begun.contains(&Outside::Line("RS [10.0.0.11]:tcp:80 [10.0.0.3]:tcp:80 UP\n".to_owned())));
+}
+
+#[test]
 fn every_checker_has_its_own_lines() {
     let failed = |check: &str, status: Status, code: u32, info: &str| {
         let text = format!(

@@ -52,6 +52,7 @@ pub(crate) fn run(args: RunArgs) -> u8 {
 
 /// Reads both files; everything that is wrong with either is told. None if there is nothing for a balancer to do.
 fn load_all(args: &RunArgs, world: &World) -> Result<Option<Haproxy>, u8> {
+    load::enter_namespace(args, world).map_err(|e| failed(&e))?;
     match load::haproxy(args, world) {
         Ok(loaded) => {
             if !args.quiet {

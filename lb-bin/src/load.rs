@@ -176,6 +176,15 @@ fn read_keepalived(path: &Path, world: &World) -> Result<cfg_keepalived::Loaded,
     Ok(cfg_keepalived::load(&name, &text, &mut includes, &ProcessEnv))
 }
 
+/// Moves to the network namespace that the command line or the keepalived.conf names.
+pub(crate) fn enter_namespace(args: &RunArgs, world: &World) -> Result<(), String> {
+    let named =
+        || Some(read_keepalived(args.keepalived.as_deref()?, world).ok()?.config.global.net_namespace?.value);
+    let Some(name) = args.namespace.clone().or_else(named) else { return Ok(()) };
+    let entered = lb_core::process::enter_network(&name);
+    entered.map_err(|e| format!("Unable to set network namespace {name} - exiting ({e})"))
+}
+
 /// Reads, checks and lowers a keepalived.conf.
 pub(crate) fn keepalived(path: &Path, format: Format, world: &World) -> Result<Keepalived, Rejected> {
     let loaded = read_keepalived(path, world)?;

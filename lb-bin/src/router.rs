@@ -94,6 +94,7 @@ struct Node<'a> {
 impl Node<'_> {
     async fn serve(mut self, driver: Driver, mut events: mpsc::UnboundedReceiver<Event>) -> u8 {
         let mut driver = tokio::task::spawn_local(driver.run());
+        self.handle.outside(Name::default(), self.watch.begin()).await;
         let name = self.args.vrrp_socket.as_deref().unwrap_or(SOCKET);
         let listener = control::listen(name)
             .inspect_err(|e| report::notice(&format!("`lb vrrp` cannot ask this process ({name}: {e})")))

@@ -152,7 +152,7 @@ impl cfg_keepalived::Env for ProcessEnv {
     }
 
     fn interface_exists(&self, name: &str) -> Option<bool> {
-        Some(Path::new("/sys/class/net").join(name).exists())
+        lb_core::process::has_interface(name)
     }
 
     fn program(&self, name: &str) -> Option<cfg_keepalived::Program> {

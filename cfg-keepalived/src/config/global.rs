@@ -235,6 +235,8 @@ pub struct Global {
     pub rs_init_notifies: Option<Spanned<bool>>,
     pub lvs_timeouts: LvsTimeouts,
     pub reload_check_config: Option<Spanned<bool>>,
+    /// `net_namespace`, outside the block
+    pub net_namespace: Option<Spanned<String>>,
     /// `child_wait_time`, outside the block
     pub child_wait_time: Option<Spanned<Duration>>,
 }

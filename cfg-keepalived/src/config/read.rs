@@ -260,6 +260,7 @@ impl Config {
                 self.virtual_servers.extend(server);
             }
             "SSL" => self.ssl = Some(Ssl::read(statement, cx)),
+            "net_namespace" => self.take_namespace(values.word(), cx),
             "child_wait_time" => self.global.child_wait_time = values.seconds(),
             _ => debug_assert!(
                 !matches!(statement.keyword.status, Status::Full)
@@ -268,6 +269,20 @@ impl Config {
                 statement.name()
             ),
         }
+    }
+}
+
+impl Config {
+    fn take_namespace(&mut self, name: Option<Spanned<String>>, cx: &mut Reading<'_>) {
+        let Some(name) = name else { return };
+        if let Some(first) = &self.global.net_namespace {
+            let first = first.span;
+            let compat = format!("Duplicate net_namespace definition {} - ignoring", name.value);
+            cx.warn(codes::DUPLICATE, name.span, "the network namespace is already named", compat)
+                .label(first, "this one counts");
+            return;
+        }
+        self.global.net_namespace = Some(name);
     }
 }
 

@@ -17,10 +17,10 @@ macro_rules! checker {
             Keyword::new("delay_before_retry", &[seconds_arg(0, u64::MAX)], "Time between tries")
                 .complain("Invalid delay_before_retry connection value '{value}'"),
             Keyword::new("warmup", &[seconds_arg(0, u64::MAX)], "Random delay of the first check")
-                .complain("Invalid warmup connection value '{value}'").partial("first checks are spread over their interval"),
+                .complain("Invalid warmup connection value '{value}'"),
             Keyword::new("delay_loop", &[seconds_arg(1, u64::MAX)], "Time between checks")
                 .complain("delay_loop '{value}' is invalid - ignoring"),
-            Keyword::new("log_all_failures", OPT_BOOL, "Log every failure").complain("Invalid log_all_failures parameter {value}").idle("what changes a server is logged"),
+            Keyword::new("log_all_failures", OPT_BOOL, "Log every failure").complain("Invalid log_all_failures parameter {value}").idle("what changes a server is logged, with the reason"),
             $($more),*
         ]
     };

@@ -56,8 +56,10 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     Keyword::new("smtp_alert_checker", OPT_BOOL, "The same for real servers")
         .complain("Invalid value '{value}' for global smtp_alert_checker specified"),
     Keyword::new("no_email_faults", &[], "No mails about FAULT"),
-    Keyword::new("no_checker_emails", OPT_BOOL, "No mails about single checkers"),
-    Keyword::new("checker_log_all_failures", OPT_BOOL, "Log every failed check"),
+    Keyword::new("no_checker_emails", OPT_BOOL, "No mails about single checkers")
+        .partial("mails tell changes of servers, never of one checker among several"),
+    Keyword::new("checker_log_all_failures", OPT_BOOL, "Log every failed check")
+        .idle("what changes a server is logged, with the reason"),
     // Scripts
     Keyword::new("script_user", &[word("USER"), word("GROUP").opt()], "User of scripts that name none")
         .missing("No script username specified"),

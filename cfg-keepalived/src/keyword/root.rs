@@ -4,7 +4,6 @@ use super::arg::{unsigned, word};
 use super::{BlockId, Keyword, Values};
 
 const NAME: &[super::Arg] = &[word("NAME")];
-const OPERATOR: &str = "the service manager places the process";
 
 pub(super) const ROOT: &[Keyword] = &[
     Keyword::new("global_defs", &[], "Settings of the whole daemon; may appear several times")
@@ -55,7 +54,6 @@ pub(super) const ROOT: &[Keyword] = &[
         .partial("addresses and ranges only; a firewall mark cannot be listened on"),
     Keyword::new("SSL", &[], "Certificates of SSL_GET checks").block(BlockId::Ssl),
     Keyword::new("net_namespace", NAME, "Network namespace to run in")
-        .no_effect(OPERATOR)
         .missing("net_namespace name missing - ignoring"),
     Keyword::new("net_namespace_ipvs", &[word("NAME").opt()], "Network namespace of IPVS")
         .no_effect("IPVS is not used"),

@@ -83,8 +83,7 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
     Keyword::new("delay_before_retry", TIMER, "Time between tries")
         .complain("virtual server delay before retry '{value}' invalid - ignoring"),
     Keyword::new("warmup", TIMER, "Random delay of the first check")
-        .complain("virtual server warmup '{value}' invalid - ignoring")
-        .partial("first checks are spread over their interval"),
+        .complain("virtual server warmup '{value}' invalid - ignoring"),
     Keyword::new("delay_loop", POSITIVE_TIMER, "Time between checks")
         .complain("virtual server delay loop '{value}' invalid - ignoring"),
     Keyword::new("inhibit_on_failure", OPT_BOOL, "A failed server keeps its connections, at weight 0"),
@@ -113,8 +112,7 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
     Keyword::new("delay_before_retry", TIMER, "Time between tries")
         .complain("real server delay before retry '{value}' invalid - ignoring"),
     Keyword::new("warmup", TIMER, "Random delay of the first check")
-        .complain("real server warmup '{value}' invalid - ignoring")
-        .partial("first checks are spread over their interval"),
+        .complain("real server warmup '{value}' invalid - ignoring"),
     Keyword::new("connect_timeout", CONNECT, "Patience of checks")
         .complain("real server connect_timeout {value} invalid - ignoring"),
     Keyword::new("delay_loop", POSITIVE_TIMER, "Time between checks")

@@ -68,6 +68,11 @@ pub(super) fn check(
     };
     spec.connect = spec.timeout;
     spec.rise = 1;
+    let warmups = real.checks.iter().filter_map(|check| {
+        let all = [&check.scheduling, &real.scheduling, &server.scheduling];
+        all.into_iter().find_map(|scheduling| scheduling.warmup)
+    });
+    spec.warmup = warmups.map(|warmup| warmup.value).min();
     Some(spec)
 }
 

@@ -20,6 +20,7 @@ use vrrp::spec::Command;
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
     router: String,
+    init_notifies: bool,
     services: HashMap<String, Service>,
 }
 
@@ -65,7 +66,27 @@ impl Watch {
         let named = config.global.router_id.as_ref().map(|id| id.value.clone());
         let services =
             config.virtual_servers.iter().map(|server| (server.label(), Service::new(server, config)));
-        Self { router: named.unwrap_or_else(|| env.hostname()), services: services.collect() }
+        Self {
+            router: named.unwrap_or_else(|| env.hostname()),
+            init_notifies: config.global.rs_init_notifies.is_some_and(|on| on.value),
+            services: services.collect(),
+        }
+    }
+
+    /// What the program does when it starts: servers that are up are told of where `rs_init_notifies` asks for it, and sorry
+    /// servers begin where the quorum is not there.
+    pub fn begin(&mut self) -> Vec<Outside> {
+        let mut out = Vec::new();
+        for (name, service) in &mut self.services {
+            for member in service.servers.values().filter(|member| member.alive && self.init_notifies) {
+                run(&member.up, &mut out);
+                out.push(Outside::Line(format!("RS {} {name} UP\n", member.label)));
+            }
+            if !service.reached && service.sorry.is_some() {
+                service.turn(&self.router, name, "Starting with quorum down", &mut out);
+            }
+        }
+        out
     }
 
     /// Takes over from the watch of an earlier configuration what has not changed: servers keep their state.
@@ -199,29 +220,25 @@ impl Service {
 
     /// Whether the quorum was reached or lost.
     fn judge(&mut self, router: &str, service: &str, out: &mut Vec<Outside>) {
-        let weight = self.weight();
-        let Quorum { need, hysteresis } = self.quorum;
-        let holds = self.quorum.holds(weight, self.reached);
+        let holds = self.quorum.holds(self.weight(), self.reached);
         if holds == self.reached {
             return;
         }
         self.reached = holds;
+        self.turn(router, service, if holds { "Gained quorum" } else { "Lost quorum" }, out);
+    }
+
+    /// Tells that the quorum is there, or is not, and who serves therefore.
+    fn turn(&self, router: &str, service: &str, how: &str, out: &mut Vec<Outside>) {
+        let (holds, weight, Quorum { need, hysteresis }) = (self.reached, self.weight(), self.quorum);
         let (sum, verb, move_all) = if holds {
             let threshold = need.saturating_add(hysteresis);
             let verb = if self.sorry.as_ref().is_some_and(|s| s.inhibit) { "Disabling" } else { "Removing" };
-            (
-                format!("Gained quorum {need}+{hysteresis}={threshold} <= {weight}"),
-                verb,
-                "Adding alive servers to",
-            )
+            (format!("{how} {need}+{hysteresis}={threshold} <= {weight}"), verb, "Adding alive servers to")
         } else {
             let threshold = need.saturating_sub(hysteresis);
             let verb = if self.sorry.as_ref().is_some_and(|s| s.inhibit) { "Enabling" } else { "Adding" };
-            (
-                format!("Lost quorum {need}-{hysteresis}={threshold} > {weight}"),
-                verb,
-                "Removing alive servers from",
-            )
+            (format!("{how} {need}-{hysteresis}={threshold} > {weight}"), verb, "Removing alive servers from")
         };
         out.push(Outside::Log(format!("{sum} for VS {service}")));
         if let Some(Sorry { label, .. }) = &self.sorry {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 const DEFAULT: &str = "/etc/keepalived/keepalived.conf";
 
 /// Options with a value that concern parts or files this program does not have.
-const VALUES: &str = "-r --vrrp_pid -c --checkers_pid -T --genhash -b --bfd_pid -S --log-facility -s --namespace -i \
+const VALUES: &str = "-r --vrrp_pid -c --checkers_pid -T --genhash -b --bfd_pid -S --log-facility -i \
     --config-id -g --log-file --core-dump-pattern";
 
 /// Options without a value that change nothing here: which parts to run, dumps, memory checks.
@@ -26,6 +26,7 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
             "-h" | "--help" => return Ok(Invocation::Print(Text::Help)),
             "-f" | "--use-file" => run.keepalived = Some(words.value(word)?.into()),
             "-p" | "--pid" => run.pidfile = Some(words.value(word)?.into()),
+            "-s" | "--namespace" => run.namespace = Some(words.value(word)?.to_owned()),
             "-n" | "--dont-fork" => run.daemon = Some(false),
             "--signum" => {
                 let name = words.value(word)?;
@@ -97,7 +98,7 @@ fn separate(words: &[String]) -> Vec<String> {
 fn cluster(out: &mut Vec<String>, letters: &str) {
     for (i, letter) in letters.char_indices() {
         let option = format!("-{letter}");
-        let takes = is_in(VALUES, &option) || matches!(letter, 'f' | 'p' | 't');
+        let takes = is_in(VALUES, &option) || matches!(letter, 'f' | 'p' | 's' | 't');
         let rest = &letters[i + letter.len_utf8()..];
         out.push(option);
         if takes && !rest.is_empty() {

@@ -103,6 +103,8 @@ pub(crate) struct RunArgs {
     pub console_log: bool,
     /// Socket that answers about the virtual routers.
     pub vrrp_socket: Option<String>,
+    /// The network namespace to run in (Keepalived's `-s`).
+    pub namespace: Option<String>,
     /// Log details (Keepalived's `-D`).
     pub detail: bool,
     /// How diagnostics are printed.

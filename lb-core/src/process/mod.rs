@@ -45,6 +45,23 @@ pub fn send_signal(pid: u32, number: i32) -> std::io::Result<()> {
     Ok(rustix::process::kill_process(pid, signal)?)
 }
 
+/// Moves this thread, and what it starts from now on, to the network namespace of this name.
+///
+/// # Errors
+/// When there is none, or it may not be entered.
+pub fn enter_network(name: &str) -> std::io::Result<()> {
+    let file = std::fs::File::open(std::path::Path::new("/run/netns").join(name))?;
+    let kind = rustix::thread::LinkNameSpaceType::Network;
+    Ok(rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&file), Some(kind))?)
+}
+
+/// Whether the network namespace of this thread has an interface of this name; nothing where that cannot be found out.
+pub fn has_interface(name: &str) -> Option<bool> {
+    // The mounted /sys may be that of another network namespace.
+    let all = std::fs::read_to_string("/proc/thread-self/net/dev").ok()?;
+    Some(all.lines().any(|line| line.split_once(':').is_some_and(|(own, _)| own.trim() == name)))
+}
+
 /// The number of a user account.
 ///
 /// # Errors

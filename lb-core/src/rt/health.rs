@@ -28,6 +28,7 @@ struct Check {
     settings: ProbeSettings,
     schedule: Schedule,
     intervals: Intervals,
+    warmup: Option<Duration>,
     node: Arc<str>,
 }
 
@@ -74,7 +75,10 @@ impl Checks {
         let mut rng = Rng::new(seed);
         let mut spread = Spread::new(checks.iter().map(|(c, _)| c.intervals.inter));
         for (i, (check, percent)) in checks.into_iter().enumerate() {
-            let delay = spread.first_delay(check.intervals.inter, percent, &mut rng);
+            let delay = match check.warmup {
+                Some(most) => Duration::from_micros(rng.below(most.as_micros() as u64 + 1)),
+                None => spread.first_delay(check.intervals.inter, percent, &mut rng),
+            };
             let worker = &workers[(self.0.len() + i) % workers.len()];
             let timer = worker.timers().timer();
             let rng = Rng::new(seed.wrapping_add(i as u64));
@@ -128,6 +132,7 @@ fn health(
         settings,
         schedule,
         intervals: Intervals { inter: spec.inter, fast: spec.fastinter, down: spec.downinter },
+        warmup: spec.warmup,
         node: generation.plan.process().node.clone().unwrap_or_else(|| "lb".into()),
     }
 }
@@ -149,6 +154,7 @@ fn agent(
         settings: ProbeSettings::new(spec.endpoint.clone()),
         schedule,
         intervals: Intervals { inter: spec.inter, fast: None, down: None },
+        warmup: None,
         node: "lb".into(),
     }
 }

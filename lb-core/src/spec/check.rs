@@ -35,6 +35,8 @@ pub struct CheckSpec {
     pub timeout: Option<Duration>,
     /// Time to connect.
     pub connect: Option<Duration>,
+    /// Longest, random wait before the first check; when unset, first checks are spread over their interval.
+    pub warmup: Option<Duration>,
 }
 
 impl CheckSpec {
@@ -53,6 +55,7 @@ impl CheckSpec {
             send_proxy: false,
             timeout: None,
             connect: None,
+            warmup: None,
         }
     }
 }
