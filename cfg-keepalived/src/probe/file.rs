@@ -1,7 +1,7 @@
 //! `FILE_CHECK`: a number in a file.
 
 use super::weigh::Scale;
-use lb_core::health::{Dialog, Input, Output, ProbeSpec, Status, Target, Verdict};
+use lb_core::health::{Dialog, OneShot, ProbeSpec, Status, Target, Verdict};
 use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,8 +53,8 @@ fn number(content: &[u8]) -> i64 {
 
 impl ProbeSpec for FileNumber {
     fn start(&self, _target: &Target, now: Instant) -> Box<dyn Dialog> {
-        let output = Some(Output::Read(Arc::clone(&self.path)));
-        Box::new(Reading { spec: self.clone(), output, deadline: now + PATIENCE, verdict: None })
+        let spec = self.clone();
+        Box::new(OneShot::read(Arc::clone(&self.path), now + PATIENCE, move |content| spec.judge(content)))
     }
 
     fn same_as(&self, other: &dyn ProbeSpec) -> bool {
@@ -63,40 +63,5 @@ impl ProbeSpec for FileNumber {
 
     fn as_any(&self) -> &dyn Any {
         self
-    }
-}
-
-struct Reading {
-    spec: FileNumber,
-    output: Option<Output>,
-    deadline: Instant,
-    verdict: Option<Verdict>,
-}
-
-impl Dialog for Reading {
-    fn handle_input(&mut self, _now: Instant, input: Input<'_>) {
-        if let Input::Content(content) = input
-            && self.verdict.is_none()
-        {
-            self.verdict = Some(self.spec.judge(content));
-        }
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        if self.verdict.is_none() && now >= self.deadline {
-            self.verdict = Some(Verdict::new(Status::L7Timeout));
-        }
-    }
-
-    fn poll_output(&mut self) -> Option<Output> {
-        self.output.take()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.verdict.is_none().then_some(self.deadline)
-    }
-
-    fn verdict(&self) -> Option<&Verdict> {
-        self.verdict.as_ref()
     }
 }

@@ -1,7 +1,7 @@
 //! `MISC_CHECK`: a program whose exit status is the verdict.
 
 use super::weigh::Scale;
-use lb_core::health::{Account, Command, Dialog, ProbeSpec, ProgramRun, Status, Target, Verdict};
+use lb_core::health::{Account, Command, Dialog, OneShot, ProbeSpec, Status, Target, Verdict};
 use std::any::Any;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ impl ProbeSpec for Program {
         command.account.clone_from(&self.account);
         let deadline = now + self.timeout.unwrap_or(target.schedule.inter);
         let dynamic = self.dynamic;
-        Box::new(ProgramRun::new(command, deadline, move |status| judge(status, dynamic)))
+        Box::new(OneShot::run(command, deadline, move |status| judge(status, dynamic)))
     }
 
     fn same_as(&self, other: &dyn ProbeSpec) -> bool {

@@ -7,7 +7,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Command, Dialog, ProbeSpec, ProgramRun, Status, Target, Verdict};
+use super::{Command, Dialog, OneShot, ProbeSpec, Status, Target, Verdict};
 
 /// Runs a program for each check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl ExternalProbe {
 impl ProbeSpec for ExternalProbe {
     fn start(&self, target: &Target, now: Instant) -> Box<dyn Dialog> {
         let limit = target.schedule.check.unwrap_or(target.schedule.inter);
-        Box::new(ProgramRun::new(self.command(target), now + limit, judge))
+        Box::new(OneShot::run(self.command(target), now + limit, judge))
     }
 
     fn same_as(&self, other: &dyn ProbeSpec) -> bool {
