@@ -94,7 +94,8 @@ impl<'t> Checker<'t, '_> {
                         .compat(
                             "'cookie' supports 'rewrite', 'insert', 'prefix', 'indirect', 'nocache', 'postonly', 'domain', \
                              'maxidle', 'dynamic', 'maxlife' and 'attr' options.",
-                        ),
+                        )
+                        .note("see: configuration manual 4.2, \"cookie\""),
                 );
                 return None;
             }

@@ -78,10 +78,12 @@ impl<'t> Checker<'t, '_> {
             }
             n => format!("'{n}' {verb} because {type_word} '{id}' has no {missing} capability.{hint}"),
         };
-        let message = format!("`{name}` has no effect in a {} section", kind.keyword());
         let diagnostic = if fatal {
+            let message = format!("`{name}` does not belong into a {} section", kind.keyword());
             Diagnostic::error(codes::NOT_HERE, span, message)
+                .note(format!("it stands in: {}", keyword::doc::places(keyword.sides)))
         } else {
+            let message = format!("`{name}` has no effect in a {} section", kind.keyword());
             Diagnostic::warning(codes::IGNORED_HERE, span, message)
         };
         self.push(diagnostic.compat(compat).note(keyword.reference()));
@@ -461,7 +463,8 @@ impl<'t> Checker<'t, '_> {
                 .compat(format!(
                     "unexpected keyword '{}' after switching rule, only 'if' and 'unless' are allowed.",
                     extra.text
-                )),
+                ))
+                .note("write `if` or `unless` before the condition, and a test written in place in braces"),
             );
         }
         self.rule_order(name, stmt);

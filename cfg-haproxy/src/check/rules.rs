@@ -284,12 +284,12 @@ impl<'t> Checker<'t, '_> {
                         "expects 'code', 'prefix', 'location', 'scheme', 'set-cookie', 'clear-cookie', 'drop-query', \
                          'ignore-empty' or 'append-slash' (was '{other}')."
                     );
-                    return fail(
-                        self,
-                        word.span,
-                        format!("`{other}` is not an argument of `redirect`"),
-                        compat,
-                    );
+                    let hint = match other.contains('/') {
+                        true => format!("; a whole target is written `location {other}`"),
+                        false => String::new(),
+                    };
+                    let message = format!("`{other}` is not an argument of `redirect`{hint}");
+                    return fail(self, word.span, message, compat);
                 }
             }
             at += 1;

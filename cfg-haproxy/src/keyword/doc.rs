@@ -253,7 +253,7 @@ fn sides(sides: super::Sides) -> String {
 }
 
 /// The sections or rule sets of `sides` by their full names.
-pub(super) fn places(sides: super::Sides) -> String {
+pub(crate) fn places(sides: super::Sides) -> String {
     let sections = [(D, "defaults"), (F, "frontend"), (L, "listen"), (B, "backend")];
     let named = sections.iter().chain(RULE_SETS).filter(|(bit, _)| sides & bit != 0).map(|(_, name)| *name);
     named.collect::<Vec<_>>().join(", ")

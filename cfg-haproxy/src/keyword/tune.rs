@@ -3,6 +3,7 @@
 use super::Arg::{Any, Int, OneOf, Rest, Size, Time};
 use super::{Arg, Keyword, Place};
 
+const VARIABLES: &str = "variables are bounded by the messages they are made from";
 const ON_OFF: &[Arg] = &[OneOf(&["on", "off"])];
 const MAX: i64 = i32::MAX as i64;
 const COUNT: &[Arg] = &[Int(0, MAX)];
@@ -217,18 +218,12 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "idle connections of other groups",
     )
     .no_effect(POOLS),
-    t("tune.vars.check-max-size", &[Size], "memory of check variables")
-        .no_effect("variables are bounded by the messages they are made from"),
-    t("tune.vars.global-max-size", &[Size], "memory of all variables")
-        .no_effect("variables are bounded by the messages they are made from"),
-    t("tune.vars.proc-max-size", &[Size], "memory of process variables")
-        .no_effect("variables are bounded by the messages they are made from"),
-    t("tune.vars.reqres-max-size", &[Size], "memory of request and response variables")
-        .no_effect("variables are bounded by the messages they are made from"),
-    t("tune.vars.sess-max-size", &[Size], "memory of session variables")
-        .no_effect("variables are bounded by the messages they are made from"),
-    t("tune.vars.txn-max-size", &[Size], "memory of transaction variables")
-        .no_effect("variables are bounded by the messages they are made from"),
+    t("tune.vars.check-max-size", &[Size], "memory of check variables").no_effect(VARIABLES),
+    t("tune.vars.global-max-size", &[Size], "memory of all variables").no_effect(VARIABLES),
+    t("tune.vars.proc-max-size", &[Size], "memory of process variables").no_effect(VARIABLES),
+    t("tune.vars.reqres-max-size", &[Size], "memory of request and response variables").no_effect(VARIABLES),
+    t("tune.vars.sess-max-size", &[Size], "memory of session variables").no_effect(VARIABLES),
+    t("tune.vars.txn-max-size", &[Size], "memory of transaction variables").no_effect(VARIABLES),
     t("tune.zlib.memlevel", &[Int(1, 9)], "compression memory").no_effect(ZLIB),
     t("tune.zlib.windowsize", &[Int(8, 15)], "compression window").no_effect(ZLIB),
 ];

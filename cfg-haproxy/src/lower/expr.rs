@@ -304,9 +304,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             Err(error) => {
                 let compat = format!("error detected while parsing an '{owner}' rule : {error}.");
                 let mut diagnostic = self.diagnose(&error, &cond.words, codes::ACL).compat(compat);
-                if let ErrorKind::Other(text) = &error.kind {
-                    diagnostic = unknown_acl(diagnostic, text, &cond.words, error.word, acls);
-                }
+                diagnostic = match &error.kind {
+                    ErrorKind::Other(text) => unknown_acl(diagnostic, text, &cond.words, error.word, acls),
+                    _ => self.nearest(&error, diagnostic),
+                };
                 self.out.push(diagnostic);
                 Err(())
             }
@@ -403,22 +404,30 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         code: lb_core::diag::Code,
         compat: String,
     ) {
-        let mut diagnostic = self.diagnose(error, words, code).compat(compat);
+        let diagnostic = self.diagnose(error, words, code).compat(compat);
+        let diagnostic = self.nearest(error, diagnostic);
+        if self.out.iter().any(|d| d.span == diagnostic.span && d.message == diagnostic.message) {
+            return;
+        }
+        self.out.push(diagnostic);
+    }
+
+    /// Adds the known name that looks like an unknown one.
+    fn nearest(&self, error: &ParseError, diagnostic: Diagnostic) -> Diagnostic {
         let near = match &error.kind {
-            ErrorKind::UnknownFetch(name) => suggest::nearest(name, self.registry.fetches().map(|f| f.name)),
+            ErrorKind::UnknownFetch(name) => {
+                let fetches = self.registry.fetches().map(|f| f.name);
+                suggest::nearest(name, fetches.chain(self.registry.acls().map(|a| a.name)))
+            }
             ErrorKind::UnknownConverter(name) => {
                 suggest::nearest(name, self.registry.converters().map(|c| c.name))
             }
             _ => None,
         };
-        let near = near.filter(|_| diagnostic.code != codes::REFUSED);
-        if let (Some(near), Some(span)) = (near, diagnostic.span) {
-            diagnostic = diagnostic.suggest(span, near, format!("did you mean `{near}`?"));
+        match (near.filter(|_| diagnostic.code != codes::REFUSED), diagnostic.span) {
+            (Some(near), Some(span)) => diagnostic.suggest(span, near, format!("did you mean `{near}`?")),
+            _ => diagnostic,
         }
-        if self.out.iter().any(|d| d.span == diagnostic.span && d.message == diagnostic.message) {
-            return;
-        }
-        self.out.push(diagnostic);
     }
 
     fn diagnose(&self, error: &ParseError, words: &[Word<'t>], code: lb_core::diag::Code) -> Diagnostic {
@@ -436,7 +445,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 let message = format!("`{}` is not supported: {why}", keyword.name);
                 Diagnostic::error(codes::REFUSED, span, message).note(keyword.reference())
             }
-            _ => Diagnostic::error(code, span, error.to_string().replace('\'', "`")),
+            _ => {
+                let diagnostic = Diagnostic::error(code, span, error.to_string().replace('\'', "`"));
+                match super::advice::of(error, self.registry) {
+                    Some(advice) => diagnostic.note(advice),
+                    None => diagnostic,
+                }
+            }
         }
     }
 }
@@ -459,8 +474,6 @@ fn unknown_acl(
     let known = acls.keys().copied().chain(cond::PREDEFINED.iter().map(|(name, _)| *name));
     match suggest::nearest(name, known) {
         Some(near) => diagnostic.suggest(word.span, near, format!("did you mean `{near}`?")),
-        None => diagnostic.note(
-            "an ACL is declared by an `acl` line above; a test written in place needs braces: `{ ... }`",
-        ),
+        None => diagnostic.note(super::advice::of_acl(name)),
     }
 }

@@ -5,6 +5,7 @@
 //! [`Origins`] turns back into a place.
 
 mod action;
+mod advice;
 mod expr;
 mod http;
 mod listener;

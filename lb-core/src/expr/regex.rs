@@ -146,7 +146,13 @@ mod enabled {
             .configure(meta::Config::new().utf8_empty(false).nfa_size_limit(Some(SIZE_LIMIT)))
             .build(pattern)
             .map(Engine::Linear)
-            .map_err(|e| e.syntax_error().map_or_else(|| e.to_string(), ToString::to_string))
+            .map_err(|e| e.syntax_error().map_or_else(|| e.to_string(), |e| last_line(&e.to_string())))
+    }
+
+    /// What is wrong, without the drawing of the place before it: messages stand on one line.
+    fn last_line(text: &str) -> String {
+        let last = text.lines().last().unwrap_or(text);
+        last.strip_prefix("error: ").unwrap_or(last).to_owned()
     }
 
     fn backtrack(regex: &fancy_regex::Regex, text: &[u8], start: usize, groups: &mut Vec<Group>) -> bool {
@@ -198,6 +204,12 @@ mod enabled {
         fn groups(pattern: &str, text: &[u8]) -> Option<Vec<Group>> {
             let mut groups = Vec::new();
             Regex::new(pattern, false).unwrap().captures_at(text, 0, &mut groups).then_some(groups)
+        }
+
+        #[test]
+        fn what_is_wrong_is_told_on_one_line() {
+            let error = Regex::new("^/(a", false).unwrap_err();
+            assert_eq!(error.to_string(), "regex '^/(a' is invalid: unclosed group");
         }
 
         #[test]
