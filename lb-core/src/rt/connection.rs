@@ -1,10 +1,10 @@
 //! An accepted connection and the seam through which protocols serve it.
 
 use super::accept::{Limits, Target};
-use super::generation::Generation;
+use super::generation::{Generation, ServerHooks};
 use super::sessions::Entry;
 use super::{Stream, Timers, Worker};
-use crate::engine::{ProxyPlan, state::ListenerState};
+use crate::engine::{ProxyPlan, ServerPlan, state::ListenerState};
 use crate::expr::{Now, VarScope};
 use crate::rule::Place;
 use crate::spec::{ListenerSpec, ProtocolSpec};
@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A boxed future that can move between threads.
@@ -268,6 +269,17 @@ impl Session {
         self.guard.entry.bound_for(backend, server);
     }
 
+    /// Says what wakes the session's task, for whoever ends sessions. Once is enough: a task keeps its waker.
+    pub fn woken_by(&self, waker: &Waker) {
+        self.guard.entry.woken_by(waker);
+    }
+
+    /// Begins to look whether sessions on `server` are to end.
+    pub fn ending(&self, backend: &ProxyPlan, server: &ServerPlan) -> Ending {
+        let hooks = self.generation().hooks(backend, server);
+        Ending { since: hooks.as_ref().map_or(0, |hooks| hooks.ends()), hooks }
+    }
+
     /// Its place in the list of sessions.
     pub(super) fn entry(&self) -> Arc<Entry> {
         Arc::clone(&self.guard.entry)
@@ -279,6 +291,26 @@ impl Session {
             Some(addr) if !addr.ip().is_unspecified() => Some(addr),
             _ => stream.local_addr(),
         })
+    }
+}
+
+/// Whether the sessions on a server are to end. A session that said by [`Session::woken_by`] what wakes it is polled when
+/// that changes.
+#[derive(Debug, Default)]
+pub struct Ending {
+    hooks: Option<Arc<ServerHooks>>,
+    since: u64,
+}
+
+impl Ending {
+    /// True once they are to end.
+    pub fn is_due(&self) -> bool {
+        self.hooks.as_ref().is_some_and(|hooks| hooks.ends() != self.since)
+    }
+
+    /// See [`ServerHooks::idle_epoch`]; 0 without a server.
+    pub fn idle_epoch(&self) -> u64 {
+        self.hooks.as_ref().map_or(0, |hooks| hooks.idle_epoch())
     }
 }
 

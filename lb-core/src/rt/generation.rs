@@ -9,7 +9,8 @@ use crate::health::{CheckKind, Health, HealthEvent, ServerHealth};
 use crate::name::ServerName;
 use crate::pool::{OpState, PoolEvent};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 use tokio::sync::{Notify, broadcast};
@@ -30,8 +31,8 @@ pub enum Event {
 /// What a server's sessions, checks and idle connections are woken by. Lives through reloads.
 #[derive(Debug, Default)]
 pub struct ServerHooks {
-    /// Sessions on the server are to end.
-    end: Notify,
+    /// How often all sessions on the server were to end.
+    ends: AtomicU64,
     /// The next check may be due earlier.
     pub(super) recheck: Notify,
     /// The next check is due now.
@@ -80,6 +81,12 @@ impl ServerHooks {
     /// Idle connections are only good while this number stays the same.
     pub fn idle_epoch(&self) -> u64 {
         self.idle_epoch.load(Relaxed)
+    }
+
+    /// How often all sessions on the server were to end. A session that finds another number than when it came is one of
+    /// those.
+    pub fn ends(&self) -> u64 {
+        self.ends.load(Acquire)
     }
 }
 
@@ -249,18 +256,14 @@ impl Generation {
         backend.pool.by_name(suspect.name.as_str())
     }
 
-    /// Waits until sessions on `server` are to be ended.
-    pub async fn ended(&self, backend: &ProxyPlan, server: &ServerPlan) {
-        match self.hooks(backend, server) {
-            Some(hooks) => hooks.end.notified().await,
-            None => std::future::pending().await,
-        }
-    }
-
     /// Ends all sessions on a server.
     pub fn end_sessions(&self, backend: &ProxyPlan, server: ServerId) {
         if let Some(hooks) = self.hooks_of(backend, server) {
-            hooks.end.notify_waiters();
+            hooks.ends.fetch_add(1, Release);
+            // Those concerned see it when they are polled; where a session goes may change at any moment, so all are woken.
+            if let Some(shared) = self.hub.shared.get().and_then(Weak::upgrade) {
+                shared.limits.sessions.wake();
+            }
         }
     }
 

@@ -56,7 +56,7 @@ pub use buffer::Buffer;
 #[cfg(feature = "process")]
 pub use channel::AsyncChannel;
 pub use connect::connect;
-pub use connection::{
+pub use connection::{Ending, 
     BoxFuture, Connection, ListenerHandle, Notes, Protocol, ProtocolFactory, ProxyInfo, Session, Stamp,
 };
 pub use control::LiveControl;

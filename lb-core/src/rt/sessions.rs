@@ -7,6 +7,7 @@ use super::connection::Stamp;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 use tokio::task::AbortHandle;
 
 /// No backend or server chosen.
@@ -40,6 +41,7 @@ pub(crate) struct Entry {
     backend: AtomicU32,
     server: AtomicU32,
     task: OnceLock<AbortHandle>,
+    waker: OnceLock<Waker>,
 }
 
 impl Sessions {
@@ -65,6 +67,7 @@ impl Sessions {
             backend: AtomicU32::new(NONE),
             server: AtomicU32::new(NONE),
             task: OnceLock::new(),
+            waker: OnceLock::new(),
         });
         let worker = worker % self.shelves.len();
         let mut shelf = lock(&self.shelves[worker]);
@@ -106,6 +109,15 @@ impl Sessions {
         all
     }
 
+    /// Wakes all sessions, so that they look whether something concerns them.
+    pub(crate) fn wake(&self) {
+        for entry in self.all() {
+            if let Some(waker) = entry.waker.get() {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
     /// Ends a session; false if there is none of this number.
     pub(crate) fn end(&self, id: u64) -> bool {
         let found = self.all().into_iter().find(|entry| entry.id == id);
@@ -124,6 +136,12 @@ impl Entry {
     pub(crate) fn served_by(&self, task: AbortHandle) {
         // A session is served by one task from its beginning to its end.
         let _ = self.task.set(task);
+    }
+
+    /// Takes note of what wakes the session's task.
+    pub(crate) fn woken_by(&self, waker: &Waker) {
+        // A session is served by one task from its beginning to its end.
+        self.waker.get_or_init(|| waker.clone());
     }
 
     /// Takes note of where the session goes, by places in its plan.

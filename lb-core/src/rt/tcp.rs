@@ -15,6 +15,7 @@ use crate::proxyproto;
 use crate::spec::{ProtocolSpec, ServerSpec, TcpProxy};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// The driver of [`TcpProxy`], for [`super::Server::new`].
@@ -269,10 +270,14 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
     if let Some(bytes) = live.inbox.take() {
         relay.preload(bytes);
     }
-    let generation = Arc::clone(live.session.generation());
+    std::future::poll_fn(|cx| {
+        live.session.woken_by(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let ending = live.session.ending(backend, &server);
     let finished = {
-        let killed = generation.ended(backend, &server);
-        let moved = async {
+        let mut moved = std::pin::pin!(async {
             let answer = match &mut live.passage {
                 Some(passage) if first_answer::matters(backend) => {
                     let streams = (&mut *live.client, &mut upstream);
@@ -291,11 +296,12 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
                     Err((Cause::Normal, Phase::Done))
                 }
             }
-        };
-        tokio::select! {
-            moved = moved => Some(moved),
-            () = killed => None,
-        }
+        });
+        std::future::poll_fn(|cx| match moved.as_mut().poll(cx) {
+            Poll::Pending if ending.is_due() => Poll::Ready(None),
+            other => other.map(Some),
+        })
+        .await
     };
     end.bytes = relay.bytes();
     (end.cause, end.phase) = match finished {

@@ -91,6 +91,12 @@ impl Fields {
         std::mem::take(&mut self.received)
     }
 
+    /// Exchanges the buffer for one that begins with the same bytes; the fields and all spans remain.
+    pub(crate) fn move_to(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        debug_assert!(self.received.starts_with(&buffer));
+        std::mem::replace(&mut self.received, buffer)
+    }
+
     /// The whole buffer, beyond what is filled.
     pub fn buffer_mut(&mut self) -> &mut Vec<u8> {
         &mut self.received

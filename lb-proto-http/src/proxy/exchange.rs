@@ -42,12 +42,15 @@ pub(super) async fn run(mut client: Box<Client>, mut txn: Box<Txn>) -> Ended {
                 return (None, txn);
             }
         };
-        let (buffer, filled) = request::leftover(&mut txn.layer.request, from);
+        let rest = txn.leftover(from);
         super::io::give_buffer(txn.layer.response.fields.take_buffer());
         let end = txn.times.end.unwrap_or_else(|| client.age());
         txn.reset();
-        txn.layer.request.fields.set_buffer(buffer);
-        txn.layer.request.filled = filled;
+        let filled = rest.as_ref().map_or(0, |(_, filled)| *filled);
+        if let Some((buffer, filled)) = rest {
+            txn.layer.request.fields.set_buffer(buffer);
+            txn.layer.request.filled = filled;
+        }
         client.turn_idle(end);
         if filled == 0 && !client.stream.is_tls() {
             return (Some(client), txn);

@@ -595,15 +595,3 @@ pub(super) fn configured_error(live: &Live<'_>, status: u16) -> Option<Arc<Error
 pub(super) fn turn(live: &mut Live<'_>) {
     live.txn.direction = Responding::Response;
 }
-
-/// Gives back what is left of the buffer as the beginning of the next request.
-pub(super) fn leftover(request: &mut Request, from: usize) -> (Vec<u8>, usize) {
-    let filled = request.filled;
-    let mut buffer = request.fields.take_buffer();
-    let from = from.min(filled);
-    if buffer.len() < BUFFER {
-        return (take_buffer(), 0);
-    }
-    buffer.copy_within(from..filled, 0);
-    (buffer, filled - from)
-}

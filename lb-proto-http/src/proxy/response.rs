@@ -75,17 +75,15 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
             Err(Failure::Gone(phase)) => return client_aborted(live, phase).await,
         }
         let mut upload = begin(live, back);
-        let killed = upstream::killer(live);
-        let arrival = tokio::select! {
-            biased;
-            arrival = wait(live, back, &mut upload) => arrival,
-            () = killed => Arrival::Killed,
-        };
+        if upload.transfer.is_done() {
+            live.txn.shelter();
+        }
+        let arrival = wait(live, back, &mut upload).await;
         live.txn.counts.from_client += upload.transfer.bytes;
         live.txn.counts.to_server += upload.moved;
         live.txn.uploaded = Some(upload.transfer.is_done() && upload.extra.is_empty());
         match arrival {
-            Arrival::Head if !retries_status(live, back) => return pass_on(live, back, upload).await,
+            Arrival::Head if !retries_status(live, back) => return pass_on(live, back, &mut upload).await,
             other => {
                 if let Some(id) = retry(live, back, &upload, &other) {
                     avoid = id;
@@ -260,6 +258,7 @@ async fn receive(
     let started = live.instant();
     let Live { client, txn } = live;
     let Some(server) = txn.upstream.stream.as_mut() else { return Err(Arrival::Closed) };
+    let ending = &txn.upstream.ending;
     let fields = &mut txn.layer.response.fields;
     let mut sending = !upload.transfer.is_done() || upload.is_blocked();
     let mut watch = back.abort_on_close;
@@ -286,6 +285,9 @@ async fn receive(
             Poll::Ready(_) => return Poll::Ready(Err(Arrival::Closed)),
             Poll::Pending if filled == 0 => give_buffer(fields.take_buffer()),
             Poll::Pending => {}
+        }
+        if ending.is_due() {
+            return Poll::Ready(Err(Arrival::Killed));
         }
         if !sending && watch {
             match poll_presence(&client.stream, cx) {
@@ -446,7 +448,7 @@ async fn client_aborted(live: &mut Live<'_>, phase: Phase) -> After {
 }
 
 /// Runs the response's rules and sends it.
-async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: Flow) -> After {
+async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> After {
     request::turn(live);
     let layer = &mut live.txn.layer;
     layer.has_response = true;
@@ -601,7 +603,7 @@ fn shape(live: &mut Live<'_>) -> Shape {
 }
 
 /// Sends the response while the rest of the request may still be on its way.
-async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After {
+async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> After {
     let Shape { sink, keep } = shape(live);
     let mut out = std::mem::take(&mut upload.out);
     out.clear();
@@ -629,14 +631,7 @@ async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After 
     let mut download = Flow::new(transfer, out);
     let before = (upload.transfer.bytes, upload.moved);
     let ended = match taken {
-        Ok(_) => {
-            let killed = upstream::killer(live);
-            tokio::select! {
-                biased;
-                ended = stream(live, &mut upload, &mut download, keep) => ended,
-                () = killed => Ended::Killed,
-            }
-        }
+        Ok(_) => stream(live, upload, &mut download, keep).await,
         Err(_) => Ended::Server(Phase::Data),
     };
     // What was there before the answer is counted.
@@ -646,7 +641,7 @@ async fn send(live: &mut Live<'_>, back: &HttpProxy, mut upload: Flow) -> After 
     live.txn.counts.to_client += download.moved;
     coding::count(live, &download.transfer);
     live.txn.out = std::mem::take(&mut download.out);
-    conclude(live, back, ended, keep, &upload, &download, surplus)
+    conclude(live, back, ended, keep, upload, &download, surplus)
 }
 
 /// How the transfer of a response ended.
@@ -671,6 +666,7 @@ async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow, kee
     let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
     let Live { client, txn } = live;
     let Some(server) = txn.upstream.stream.as_mut() else { return Ended::Server(Phase::Data) };
+    let ending = &txn.upstream.ending;
     let mut sending = !upload.transfer.is_done() || upload.is_blocked();
     let (mut armed, mut answered) = (None, false);
     let ended = std::future::poll_fn(|cx| {
@@ -699,6 +695,9 @@ async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow, kee
         }
         if answered && !sending {
             return Poll::Ready(Ended::Done);
+        }
+        if ending.is_due() {
+            return Poll::Ready(Ended::Killed);
         }
         let on_client = if answered { !upload.is_blocked() } else { download.is_blocked() };
         let progress = (download.moved, upload.moved, upload.received);
@@ -767,9 +766,11 @@ fn conclude(
 /// Puts what was received behind the body of the request where the next request is looked for.
 fn with_extra(live: &mut Live<'_>, extra: &[u8]) -> After {
     let request = &mut live.txn.layer.request;
-    let buffer = request.fields.buffer_mut();
+    give_buffer(request.fields.take_buffer());
+    let mut buffer = take_buffer();
     let Some(room) = buffer.get_mut(..extra.len()) else { return After::Close };
     room.copy_from_slice(extra);
+    request.fields.set_buffer(buffer);
     request.filled = extra.len();
     After::Keep(0)
 }

@@ -12,7 +12,7 @@ use super::exchange;
 use super::txn::Txn;
 
 /// Boxes a thread keeps; a burst beyond that gives its memory back.
-const KEEP: usize = 256;
+const KEEP: usize = 1024;
 
 thread_local! {
     static FREE: RefCell<Vec<Spare>> = const { RefCell::new(Vec::new()) };

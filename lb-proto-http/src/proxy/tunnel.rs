@@ -10,7 +10,7 @@ use super::txn::Live;
 use super::{log, reply, upstream};
 
 /// Sends the response's head and relays until both sides are done.
-pub(super) async fn run(live: &mut Live<'_>, upload: Flow) -> After {
+pub(super) async fn run(live: &mut Live<'_>, upload: &mut Flow) -> After {
     let mut out = std::mem::take(&mut live.txn.out);
     out.clear();
     reply::write_head(live, true, &mut out);

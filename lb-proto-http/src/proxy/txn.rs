@@ -13,7 +13,7 @@ use lb_core::expr::{
 };
 use lb_core::log::{Record, Termination};
 use lb_core::pool::{Lease, ServerCell, Visit};
-use lb_core::rt::{Stream, connection_fact};
+use lb_core::rt::{Ending, Stream, connection_fact};
 use lb_core::rule::Place;
 use lb_core::spec::Severity;
 use lb_core::stick::{Event, Key, Pending, SharedTable, Slots, Tracked};
@@ -29,6 +29,8 @@ use crate::spec::{CompressionAlgorithm, HttpProxy, TimeoutKind, TrackSlot};
 
 /// Scratch areas above this size are given back after an exchange.
 const KEEP_SCRATCH: usize = 65_536;
+/// Requests up to this size leave their buffer while their response is waited for.
+const SHELTER: usize = 2_048;
 
 /// Everything one exchange needs. Reused by the next one.
 #[derive(Default)]
@@ -44,6 +46,8 @@ pub(super) struct Txn {
     pub(super) text: Vec<u8>,
     /// Body of an answer made here.
     pub(super) body: Vec<u8>,
+    /// Where a short request stands while its response is waited for.
+    shelter: Vec<u8>,
     pub(super) unique_id: Vec<u8>,
     pub(super) direction: Responding,
     pub(super) backend: Option<Arc<ProxyPlan>>,
@@ -127,6 +131,8 @@ pub(super) struct Upstream {
     pub(super) cell: Option<Arc<ServerCell>>,
     /// What the connection must be like.
     pub(super) identity: Identity,
+    /// Whether sessions on the server are to end.
+    pub(super) ending: Ending,
 }
 
 /// Moments of one exchange, as times since the connection was accepted. The clock is read when the exchange has waited
@@ -208,6 +214,38 @@ impl Txn {
         self.early = false;
         self.uploaded = None;
         self.logged = false;
+    }
+
+    /// Moves a short request out of its buffer: exchanges that wait hold little, and those that come share the buffer
+    /// that is warm.
+    pub(super) fn shelter(&mut self) {
+        let request = &mut self.layer.request;
+        if request.filled > SHELTER || request.fields.buffer().len() < io::BUFFER {
+            return;
+        }
+        let mut shelter = std::mem::take(&mut self.shelter);
+        shelter.clear();
+        shelter.extend_from_slice(&request.fields.buffer()[..request.filled]);
+        io::give_buffer(request.fields.move_to(shelter));
+    }
+
+    /// The buffer of the request with what is left of it, from a place on, at its front; `None` if there is nothing left
+    /// and no buffer that could be used again.
+    pub(super) fn leftover(&mut self, from: usize) -> Option<(Vec<u8>, usize)> {
+        let filled = self.layer.request.filled;
+        let from = from.min(filled);
+        let mut buffer = self.layer.request.fields.take_buffer();
+        if buffer.len() == io::BUFFER {
+            buffer.copy_within(from..filled, 0);
+            return Some((buffer, filled - from));
+        }
+        let rest = (from < filled && filled <= buffer.len()).then(|| {
+            let mut whole = io::take_buffer();
+            whole[..filled - from].copy_from_slice(&buffer[from..filled]);
+            (whole, filled - from)
+        });
+        self.shelter = buffer;
+        rest
     }
 
     /// Gives the buffers back and forgets the exchange.

@@ -65,6 +65,11 @@ pub(super) async fn attach(
 ) -> Result<(), Failure> {
     let mut policy = policy(live, backend);
     let mut avoid = avoid;
+    std::future::poll_fn(|cx| {
+        live.client.session.woken_by(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
     loop {
         let lease = slot(live, back, backend, avoid).await?;
         let generation = Arc::clone(live.client.session.generation());
@@ -72,6 +77,7 @@ pub(super) async fn attach(
             return Err(failure(503, Cause::ServerAbort, Phase::Connect));
         };
         live.client.session.bound_for(backend.index, Some(server.index));
+        live.txn.upstream.ending = live.client.session.ending(backend, &server);
         let redirection = server.spec.redirect.clone();
         live.txn.server = Some(server);
         if let Some(prefix) = redirection.filter(|_| is_redirectable(live)) {
@@ -83,18 +89,6 @@ pub(super) async fn attach(
         match on_server(live, back, backend, &mut policy).await? {
             Some(elsewhere) => avoid = Some(elsewhere),
             None => return Ok(()),
-        }
-    }
-}
-
-/// Ends when sessions on the server of the exchange are to end.
-pub(super) fn killer(live: &Live<'_>) -> impl Future<Output = ()> + use<> {
-    let generation = Arc::clone(live.client.session.generation());
-    let place = live.txn.backend.clone().zip(live.txn.server.clone());
-    async move {
-        match place {
-            Some((backend, server)) => generation.ended(&backend, &server).await,
-            None => std::future::pending().await,
         }
     }
 }
@@ -248,7 +242,7 @@ async fn on_server(
         return Err(failure(503, Cause::ServerAbort, Phase::Connect));
     };
     live.txn.upstream.identity = identity::of(live, backend, &server);
-    let mark = mark(live, backend);
+    let mark = mark(live);
     let Live { client, txn } = &mut *live;
     let Some(cell) = &txn.upstream.cell else {
         return Err(failure(503, Cause::ServerAbort, Phase::Connect));
@@ -376,11 +370,9 @@ fn wanted(client: &Client, back: &HttpProxy) -> Option<Wanted> {
 }
 
 /// What idle connections for this request are marked with.
-fn mark(live: &Live<'_>, backend: &Arc<ProxyPlan>) -> Mark {
-    let hooks = live.txn.server.as_ref().and_then(|server| {
-        live.client.session.generation().hooks(backend, server).map(|hooks| hooks.idle_epoch())
-    });
-    Mark { epoch: hooks.unwrap_or_default(), key: live.txn.upstream.identity.key }
+fn mark(live: &Live<'_>) -> Mark {
+    let upstream = &live.txn.upstream;
+    Mark { epoch: upstream.ending.idle_epoch(), key: upstream.identity.key }
 }
 
 /// What becomes of a server connection after an exchange.
@@ -409,14 +401,14 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
     if bound || live.txn.backend_http().is_some_and(|back| back.prefer_last_server) {
         live.client.extras().last = Some(Arc::clone(lease.server()));
     }
-    let mark = live.txn.backend.as_ref().map(|backend| mark(live, backend));
-    match (stream, mark) {
-        (Some(stream), Some(mark)) if kept != Kept::No && alone => {
+    let mark = mark(live);
+    match stream {
+        Some(stream) if kept != Kept::No && alone => {
             let cell = Arc::clone(lease.server());
             idle::end(&cell);
             live.client.extras().keep(Private { cell, stream, mark });
         }
-        (Some(stream), Some(mark)) if kept == Kept::ByAll => {
+        Some(stream) if kept == Kept::ByAll => {
             let server = live.txn.server.as_ref().map(|server| &server.spec);
             let room = idle::Room {
                 most: server.and_then(|spec| spec.pool_max_conn),
@@ -425,7 +417,7 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
             let proven = live.txn.upstream.reused;
             idle::keep(lease.server(), stream, mark, proven, room, &live.client.session.worker);
         }
-        (stream, _) => {
+        stream => {
             idle::end(lease.server());
             if let Some(stream) = stream {
                 idle::close(&stream);
