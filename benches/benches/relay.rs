@@ -33,7 +33,7 @@ async fn relayed() -> (TcpStream, TcpStream) {
         let timers = Timers::new();
         let timer = timers.timer();
         let limits = RelayLimits::new(&Timeouts::default(), &Timeouts::default(), 16_384);
-        let (mut front, mut back) = (Stream::Tcp(front), Stream::Tcp(back));
+        let (mut front, mut back) = (Stream::Tcp(front.into()), Stream::Tcp(back.into()));
         Relay::new(limits).run(&mut front, &mut back, &timer).await
     });
     (client, server)

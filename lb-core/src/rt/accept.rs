@@ -3,17 +3,19 @@
 use super::connection::{Connection, ConnectionGuard, ListenerHandle, Session, Stamp};
 use super::generation::Generation;
 use super::sessions::Sessions;
-use super::{Stream, Worker, listener};
+use super::{Stream, Tcp, Worker, listener, sys};
 use crate::engine::{ProxyPlan, state::Running};
 use crate::stats::counter::RateMeter;
 use arc_swap::ArcSwap;
+use rustix::net::{SocketFlags, acceptfrom_with};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::io::{Interest, unix::AsyncFd};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
 /// How long accepting pauses when the process has no descriptor left.
@@ -140,14 +142,15 @@ impl ListenerRun {
 }
 
 enum Socket {
-    Tcp(TcpListener),
+    Tcp(AsyncFd<OwnedFd>),
     Unix(UnixListener),
 }
 
 enum Accepted {
     Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
-    Here(Stream),
+    Unix(UnixStream),
+    /// Of another worker.
+    Foreign(std::os::unix::net::UnixStream),
 }
 
 impl Socket {
@@ -155,13 +158,18 @@ impl Socket {
         if listener::is_unix(&fd) {
             return UnixListener::from_std(fd.into()).map(Self::Unix);
         }
-        TcpListener::from_std(fd.into()).map(Self::Tcp)
+        sys::watch_listener(fd).map(Self::Tcp)
     }
 
-    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+    async fn accept(&self) -> io::Result<(Accepted, Option<SocketAddr>)> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         match self {
-            Self::Tcp(socket) => socket.accept().await.map(|(s, peer)| (Stream::Tcp(s), Some(peer))),
-            Self::Unix(socket) => socket.accept().await.map(|(s, _)| (Stream::Unix(s), None)),
+            Self::Tcp(socket) => {
+                let accept = |fd: &OwnedFd| Ok(acceptfrom_with(fd, flags)?);
+                let (fd, peer) = socket.async_io(Interest::READABLE, accept).await?;
+                Ok((Accepted::Tcp(fd.into()), peer.and_then(|peer| SocketAddr::try_from(peer).ok())))
+            }
+            Self::Unix(socket) => socket.accept().await.map(|(s, _)| (Accepted::Unix(s), None)),
         }
     }
 }
@@ -187,11 +195,12 @@ impl Acceptor {
             }
             let changed = run.changed();
             let accepted = tokio::select! {
+                biased;
                 accepted = socket.accept() => accepted,
                 () = changed => continue,
             };
             match accepted {
-                Ok((stream, peer)) => self.deliver(&run, stream, peer),
+                Ok((accepted, peer)) => self.deliver(&run, accepted, peer),
                 Err(e) if is_shortage(&e) => tokio::time::sleep(PAUSE).await,
                 // The client went away before it was accepted; the next one is not concerned.
                 Err(_) => {}
@@ -225,24 +234,18 @@ impl Acceptor {
         }
     }
 
-    fn deliver(&self, run: &ListenerRun, stream: Stream, peer: Option<SocketAddr>) {
+    fn deliver(&self, run: &ListenerRun, accepted: Accepted, peer: Option<SocketAddr>) {
         let target = Target::clone(&run.target.load());
-        let Some(other) = self.others.iter().min_by_key(|w| w.connections()) else {
-            return start(Accepted::Here(stream), peer, target, &self.worker, &self.limits);
+        let worker = self.others.iter().min_by_key(|w| w.connections()).unwrap_or(&self.worker);
+        let accepted = match accepted {
+            // The stream is bound to this worker's event loop; another one takes the bare socket.
+            Accepted::Unix(stream) if worker.id() != self.worker.id() => {
+                let Ok(bare) = stream.into_std() else { return };
+                Accepted::Foreign(bare)
+            }
+            accepted => accepted,
         };
-        if other.id() == self.worker.id() {
-            return start(Accepted::Here(stream), peer, target, &self.worker, &self.limits);
-        }
-        // The stream is bound to this worker's event loop; the other one takes the bare socket.
-        let bare = match stream {
-            Stream::Tcp(s) => s.into_std().map(Accepted::Tcp),
-            Stream::Unix(s) => s.into_std().map(Accepted::Unix),
-            #[cfg(feature = "tls")]
-            other => Ok(Accepted::Here(other)),
-        };
-        if let Ok(bare) = bare {
-            start(bare, peer, target, other, &self.limits);
-        }
+        start(accepted, peer, target, worker, &self.limits);
     }
 }
 
@@ -256,12 +259,9 @@ fn start(
     let proxy = target.proxy();
     let session = admit(&target, peer, worker, limits);
     let stream = match accepted {
-        Accepted::Here(stream) => Ok(stream),
-        Accepted::Tcp(s) => {
-            let _inside = worker.enter();
-            TcpStream::from_std(s).map(Stream::Tcp)
-        }
-        Accepted::Unix(s) => {
+        Accepted::Tcp(s) => Ok(Stream::Tcp(Tcp::bare(s))),
+        Accepted::Unix(s) => Ok(Stream::Unix(s)),
+        Accepted::Foreign(s) => {
             let _inside = worker.enter();
             UnixStream::from_std(s).map(Stream::Unix)
         }

@@ -32,7 +32,7 @@ pub async fn connect(
             if let Some(source) = source {
                 bind(&SockRef::from(&socket), source, *addr, client)?;
             }
-            Ok(Stream::Tcp(socket.connect(*addr).await?))
+            Ok(Stream::Tcp(socket.connect(*addr).await?.into()))
         }
         Endpoint::Unix(path) => Ok(Stream::Unix(UnixStream::connect(&**path).await?)),
         Endpoint::Abstract(name) => {

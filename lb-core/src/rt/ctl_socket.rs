@@ -199,7 +199,7 @@ impl Socket {
 
     async fn accept(&self) -> io::Result<Stream> {
         match self {
-            Self::Tcp(socket) => socket.accept().await.map(|(stream, _)| Stream::Tcp(stream)),
+            Self::Tcp(socket) => socket.accept().await.map(|(stream, _)| Stream::Tcp(stream.into())),
             Self::Unix(socket) => socket.accept().await.map(|(stream, _)| Stream::Unix(stream)),
         }
     }

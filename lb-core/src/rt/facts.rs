@@ -237,8 +237,8 @@ pub fn connection_fact<'a>(
 ) -> Option<Sample<'a>> {
     let field = |kind| proxied.and_then(|info| info.field(kind));
     let tcp = |side| {
-        let tcp = stream(side)?.tcp()?;
-        sys::tcp_info(std::os::fd::AsFd::as_fd(tcp)).ok()
+        let socket = stream(side)?.socket()?;
+        sys::tcp_info(std::os::fd::AsFd::as_fd(&*socket)).ok()
     };
     let number = |number: u32| Some(Sample::Int(i64::from(number)));
     match fact {

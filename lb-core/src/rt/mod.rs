@@ -31,6 +31,7 @@ mod outlet;
 mod passage;
 mod probe;
 mod relay;
+mod reminder;
 mod remote;
 mod reporter;
 mod rules;
@@ -44,6 +45,7 @@ mod sys;
 mod tcp;
 mod tcp_log;
 mod tcp_server;
+mod tcp_stream;
 mod timer;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -56,8 +58,9 @@ pub use buffer::Buffer;
 #[cfg(feature = "process")]
 pub use channel::AsyncChannel;
 pub use connect::connect;
-pub use connection::{Ending, 
-    BoxFuture, Connection, ListenerHandle, Notes, Protocol, ProtocolFactory, ProxyInfo, Session, Stamp,
+pub use connection::{
+    BoxFuture, Connection, Ending, ListenerHandle, Notes, Protocol, ProtocolFactory, ProxyInfo, Session,
+    Stamp,
 };
 pub use control::LiveControl;
 pub use dial::{Dial, DialError, Dialed, Ends, Tell, Told, Trace, open_server, server_endpoint, server_of};
@@ -79,5 +82,6 @@ pub use stream::Stream;
 pub use stream::Transport;
 pub use tcp::tcp;
 pub use tcp_server::remembered_server;
+pub use tcp_stream::Tcp;
 pub use timer::{Timer, Timers};
 pub use worker::{Worker, Workers, processors};

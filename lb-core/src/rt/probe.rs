@@ -243,7 +243,7 @@ fn target(request: &ConnectRequest, default: &Endpoint) -> Endpoint {
 async fn silent(addr: SocketAddr) -> io::Result<Stream> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     let _ = sys::set_flag(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_QUICKACK, 0);
-    let stream = Stream::Tcp(socket.connect(addr).await?);
+    let stream = Stream::Tcp(socket.connect(addr).await?.into());
     stream.reset_on_close();
     Ok(stream)
 }

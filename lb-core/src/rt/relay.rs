@@ -334,8 +334,13 @@ impl Direction {
     }
 
     /// One step through the pipe; leaves it when the flow pauses or ends.
-    fn splice(&mut self, cx: &mut Context<'_>, from: &Stream, to: &Stream) -> Poll<Result<(), Fault>> {
-        let (Some(pipe), Some(from), Some(to)) = (&mut self.pipe, from.tcp(), to.tcp()) else {
+    fn splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Stream,
+        to: &mut Stream,
+    ) -> Poll<Result<(), Fault>> {
+        let (Some(pipe), Some(from), Some(to)) = (&mut self.pipe, from.tcp_mut(), to.tcp_mut()) else {
             self.pipe = None;
             return Poll::Ready(Ok(()));
         };

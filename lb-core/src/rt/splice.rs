@@ -3,13 +3,13 @@
 //! A pipe of 1 MiB makes this several times cheaper than copying; small messages are cheaper to copy, so a relay starts to
 //! splice only when a flow has proved to be bulk. Each thread keeps the pipes it is given back.
 
+use super::Tcp;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 /// Wanted size of a pipe.
 const SIZE: usize = 1 << 20;
@@ -63,9 +63,10 @@ impl Pipe {
     pub fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
-        socket: &TcpStream,
+        socket: &mut Tcp,
         most: usize,
     ) -> Poll<io::Result<usize>> {
+        let socket = &*socket.watched()?;
         loop {
             ready!(socket.poll_read_ready(cx))?;
             let moved = socket.try_io(Interest::READABLE, || {
@@ -91,7 +92,8 @@ impl Pipe {
     }
 
     /// Moves bytes from the pipe to `socket`.
-    pub fn poll_drain(&mut self, cx: &mut Context<'_>, socket: &TcpStream) -> Poll<io::Result<usize>> {
+    pub fn poll_drain(&mut self, cx: &mut Context<'_>, socket: &mut Tcp) -> Poll<io::Result<usize>> {
+        let socket = &*socket.watched()?;
         loop {
             ready!(socket.poll_write_ready(cx))?;
             let moved = socket.try_io(Interest::WRITABLE, || {

@@ -1,21 +1,23 @@
 //! A connection to a client or a server: TCP or unix, with or without TLS.
 
+use super::Tcp;
 use crate::expr::{Sample, TlsFact};
+use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 
 /// A byte stream.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Stream {
     /// TCP.
-    Tcp(TcpStream),
+    Tcp(Tcp),
     /// A unix socket.
     Unix(UnixStream),
     /// TLS with a client.
@@ -36,7 +38,7 @@ pub struct Transport {
 #[cfg(feature = "tls")]
 #[derive(Debug)]
 enum Plain {
-    Tcp(TcpStream),
+    Tcp(Tcp),
     Unix(UnixStream),
 }
 
@@ -120,9 +122,9 @@ impl Stream {
 
     /// Sets what `option clitcpka`, `srvtcpka` and `nolinger` ask for.
     pub(crate) fn configure(&self, keepalive: bool, nolinger: bool) {
-        if keepalive && let Some(tcp) = self.tcp() {
+        if keepalive && let Some(socket) = self.socket() {
             // Failing to set it only means that a dead peer is found by its timeout.
-            let _ = socket2::SockRef::from(tcp).set_keepalive(true);
+            let _ = socket.set_keepalive(true);
         }
         if nolinger {
             self.reset_on_close();
@@ -131,14 +133,14 @@ impl Stream {
 
     /// Makes closing send a reset, so that nothing lingers in either direction.
     pub fn reset_on_close(&self) {
-        if let Some(tcp) = self.tcp() {
+        if let Some(socket) = self.socket() {
             // Failing to set it only means a normal close.
-            let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+            let _ = socket.set_linger(Some(Duration::ZERO));
         }
     }
 
-    /// The TCP socket below, if there is one.
-    pub fn tcp(&self) -> Option<&TcpStream> {
+    /// The TCP connection below, if there is one.
+    pub fn tcp(&self) -> Option<&Tcp> {
         match self {
             Self::Tcp(s) => Some(s),
             Self::Unix(_) => None,
@@ -147,6 +149,28 @@ impl Stream {
             #[cfg(feature = "tls")]
             Self::TlsClient(s) => s.get_ref().0.tcp(),
         }
+    }
+
+    /// The TCP connection below, if there is one.
+    pub fn tcp_mut(&mut self) -> Option<&mut Tcp> {
+        match self {
+            Self::Tcp(s) => Some(s),
+            Self::Unix(_) => None,
+            #[cfg(feature = "tls")]
+            Self::TlsServer(s) => s.get_mut().0.tcp_mut(),
+            #[cfg(feature = "tls")]
+            Self::TlsClient(s) => s.get_mut().0.tcp_mut(),
+        }
+    }
+
+    /// The TCP socket below, if there is one, for its options.
+    pub fn socket(&self) -> Option<SockRef<'_>> {
+        self.tcp()?.socket()
+    }
+
+    /// True as long as the event loop knows nothing of the connection; see [`Tcp`].
+    pub fn is_bare(&self) -> bool {
+        matches!(self, Self::Tcp(tcp) if tcp.is_bare())
     }
 
     /// True if bytes are encrypted on the way.
@@ -166,9 +190,10 @@ impl Stream {
     /// if one is given.
     pub fn silence_on_close(&self, ttl: Option<u8>) {
         self.reset_on_close();
-        let Some(tcp) = self.tcp() else { return };
+        let Some(socket) = self.socket() else { return };
         // A socket under repair is torn down without a segment; that takes a privilege which is often missing.
-        if ttl.is_none() && super::sys::set_flag(tcp.as_fd(), libc::IPPROTO_TCP, libc::TCP_REPAIR, 1).is_ok()
+        if ttl.is_none()
+            && super::sys::set_flag(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_REPAIR, 1).is_ok()
         {
             return;
         }
@@ -178,30 +203,17 @@ impl Stream {
             _ => (libc::IPPROTO_IP, libc::IP_TTL),
         };
         // Failing to set it only means a reset that goes further.
-        let _ = super::sys::set_flag(tcp.as_fd(), level, option, ttl);
+        let _ = super::sys::set_flag(socket.as_fd(), level, option, ttl);
     }
 
     /// Our address.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.tcp().and_then(|s| s.local_addr().ok())
+        self.tcp()?.local_addr()
     }
 
     /// The other side's address.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.tcp().and_then(|s| s.peer_addr().ok())
-    }
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(s) => s.as_fd(),
-            Self::Unix(s) => s.as_fd(),
-            #[cfg(feature = "tls")]
-            Self::TlsServer(s) => s.get_ref().0.as_fd(),
-            #[cfg(feature = "tls")]
-            Self::TlsClient(s) => s.get_ref().0.as_fd(),
-        }
+        self.tcp()?.peer_addr()
     }
 }
 
@@ -255,20 +267,17 @@ impl Transport {
         }
     }
 
-    fn tcp(&self) -> Option<&TcpStream> {
+    fn tcp(&self) -> Option<&Tcp> {
         match &self.inner {
             Plain::Tcp(s) => Some(s),
             Plain::Unix(_) => None,
         }
     }
-}
 
-#[cfg(feature = "tls")]
-impl AsFd for Transport {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.inner {
-            Plain::Tcp(s) => s.as_fd(),
-            Plain::Unix(s) => s.as_fd(),
+    fn tcp_mut(&mut self) -> Option<&mut Tcp> {
+        match &mut self.inner {
+            Plain::Tcp(s) => Some(s),
+            Plain::Unix(_) => None,
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use tokio::io::{Interest, unix::AsyncFd};
 
 /// Takes over an inherited descriptor.
 ///
@@ -22,6 +23,15 @@ pub(crate) fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
     }
     // SAFETY: `copy` was just made, nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// A listening socket that the event loop tells of connections, and that leaves it to the caller to take them.
+///
+/// # Errors
+/// When the event loop has no room for it.
+pub(crate) fn watch_listener(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open as long as it lives and always tells the same number, and nothing takes it out.
+    unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }.map_err(io::Error::from)
 }
 
 /// Sends `messages` as datagrams on a connected socket with one system call; says how many left.

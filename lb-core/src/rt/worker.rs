@@ -2,10 +2,12 @@
 //! own, unless there is only one and the thread that starts it is to be that worker.
 
 use super::Timers;
+use super::reminder::Reminders;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::Waker;
 use std::thread::JoinHandle;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -21,6 +23,7 @@ struct Core {
     id: usize,
     handle: Handle,
     timers: Timers,
+    reminders: Reminders,
     connections: AtomicUsize,
     stop: Notify,
 }
@@ -33,12 +36,19 @@ impl Worker {
     pub fn current() -> Self {
         let worker = Self::on(0, Handle::current());
         worker.core.handle.spawn(worker.core.timers.clone().drive());
+        worker.core.handle.spawn(worker.core.reminders.clone().drive());
         worker
     }
 
     fn on(id: usize, handle: Handle) -> Self {
-        let core =
-            Core { id, handle, timers: Timers::new(), connections: AtomicUsize::new(0), stop: Notify::new() };
+        let core = Core {
+            id,
+            handle,
+            timers: Timers::new(),
+            reminders: Reminders::default(),
+            connections: AtomicUsize::new(0),
+            stop: Notify::new(),
+        };
         Self { core: Arc::new(core) }
     }
 
@@ -55,6 +65,11 @@ impl Worker {
     /// The timers of this worker.
     pub fn timers(&self) -> &Timers {
         &self.core.timers
+    }
+
+    /// Wakes a task in 10 to 20 ms, for a second look at what nobody tells it.
+    pub fn remind(&self, waker: &Waker) {
+        self.core.reminders.add(waker);
     }
 
     /// Connections this worker has taken and not yet finished.
@@ -103,6 +118,7 @@ impl Workers {
             let thread = std::thread::Builder::new().name(format!("lb-worker-{id}")).spawn(move || {
                 runtime.block_on(async {
                     tokio::spawn(own.core.timers.clone().drive());
+                    tokio::spawn(own.core.reminders.clone().drive());
                     own.core.stop.notified().await;
                 });
                 // Dropping the runtime ends what its tasks still do, without waiting for blocking calls.

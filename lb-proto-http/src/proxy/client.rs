@@ -12,7 +12,7 @@ use lb_core::rt::{Connection, Session, Stream, Timer};
 
 use super::http_of;
 use super::idle::Mark;
-use super::io::poll_ready;
+use super::io::{give_buffer, poll_ready, take_buffer};
 use super::runner::Runner;
 use crate::spec::HttpProxy;
 
@@ -147,6 +147,8 @@ pub(super) struct Serve {
 }
 
 enum State {
+    /// Nothing was tried yet.
+    Fresh(Box<Client>),
     /// Waiting for a request.
     Idle(Box<Client>),
     /// In the middle of exchanges.
@@ -156,16 +158,31 @@ enum State {
 
 impl Serve {
     pub(super) fn new(client: Client) -> Self {
-        let client = Box::new(client);
-        if client.stream.is_tls() {
-            // The handshake may have brought the request along, unseen by the socket.
-            return Self { state: State::Busy(Runner::start(client)) };
-        }
-        Self { state: State::wait(client) }
+        Self { state: State::Fresh(Box::new(client)) }
     }
 }
 
 impl State {
+    /// What comes first. A request that came along with the connection is served at once, and the event loop need not
+    /// know of either.
+    fn begin(mut client: Box<Client>) -> Self {
+        if client.stream.is_tls() {
+            // The handshake may have brought the request along, unseen by the socket.
+            return Self::Busy(Runner::start(client, None));
+        }
+        if client.stream.is_bare() {
+            let mut buffer = take_buffer();
+            let read = client.stream.tcp_mut().and_then(|tcp| tcp.read_at_once(&mut buffer));
+            match read {
+                Some(Ok(filled)) if filled > 0 => {
+                    return Self::Busy(Runner::start(client, Some((buffer, filled))));
+                }
+                _ => give_buffer(buffer),
+            }
+        }
+        Self::wait(client)
+    }
+
     /// What comes next for a client that nothing was received from.
     fn wait(client: Box<Client>) -> Self {
         client.timer.set(client.patience().map(|patience| client.at(client.idle_since() + patience)));
@@ -180,8 +197,9 @@ impl Future for Serve {
         let state = &mut self.get_mut().state;
         loop {
             *state = match std::mem::replace(state, State::Over) {
-                State::Idle(client) => {
-                    let ready = poll_ready(&client.stream, cx).is_ready();
+                State::Fresh(client) => State::begin(client),
+                State::Idle(mut client) => {
+                    let ready = poll_ready(&mut client.stream, cx).is_ready();
                     if !ready && client.timer.poll_expired(cx).is_pending() {
                         *state = State::Idle(client);
                         return Poll::Pending;
@@ -190,7 +208,7 @@ impl Future for Serve {
                         // Between two requests nobody is owed an explanation.
                         return Poll::Ready(());
                     }
-                    State::Busy(Runner::start(client))
+                    State::Busy(Runner::start(client, None))
                 }
                 State::Busy(mut runner) => match runner.poll(cx) {
                     Poll::Pending => {

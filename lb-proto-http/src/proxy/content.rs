@@ -13,7 +13,7 @@ use lb_core::rule::tcp::{Outcome, TcpAction};
 use lb_core::spec::Severity;
 use lb_core::stick::{Key, SharedTable, StoredServer};
 
-use super::io::{Presence, poll_presence};
+use super::io::Watch;
 use super::request::Fate;
 use super::txn::Live;
 use crate::rule::{Effect, Session};
@@ -72,16 +72,12 @@ async fn inspect(live: &mut Live<'_>, owner: &Arc<ProxyPlan>) -> Option<Fate> {
 
 /// Waits; false when the client goes away.
 async fn sleep(live: &mut Live<'_>, until: Instant) -> bool {
-    let client = &*live.client;
+    let client = &mut *live.client;
     client.timer.set(Some(until));
-    let mut watch = true;
+    let mut watch = Watch::new(true);
     std::future::poll_fn(|cx| {
-        if watch {
-            match poll_presence(&client.stream, cx) {
-                Poll::Ready(Presence::Gone | Presence::Broken) => return Poll::Ready(false),
-                Poll::Ready(Presence::Data) => watch = false,
-                Poll::Pending => {}
-            }
+        if watch.poll_gone(&mut client.stream, &client.session.worker, cx).is_ready() {
+            return Poll::Ready(false);
         }
         client.timer.poll_expired(cx).map(|()| true)
     })

@@ -62,7 +62,11 @@ pub(super) async fn run(mut client: Box<Client>, mut txn: Box<Txn>) -> Ended {
 /// for a short while, because closing with unread bytes would reset the connection.
 async fn finish(mut client: Box<Client>) {
     const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
-    let waiting = std::future::poll_fn(|cx| Poll::Ready(poll_presence(&client.stream, cx))).await;
+    if client.stream.is_bare() {
+        // Its request came in one piece, and no more was seen.
+        return;
+    }
+    let waiting = std::future::poll_fn(|cx| Poll::Ready(poll_presence(&mut client.stream, cx))).await;
     let data = waiting == Poll::Ready(super::io::Presence::Data);
     if !data && !client.stream.is_tls() {
         // Closing says the same.

@@ -147,7 +147,7 @@ impl Flow {
         if self.pipe.is_none() {
             self.pipe = Pipe::take().ok();
         }
-        let (Some(pipe), Some(tcp)) = (&mut self.pipe, source.tcp()) else {
+        let (Some(pipe), Some(tcp)) = (&mut self.pipe, source.tcp_mut()) else {
             // There is no descriptor left for a pipe.
             return self.poll_receive(cx, source);
         };
@@ -206,7 +206,7 @@ impl Flow {
         self.from = 0;
         self.to = 0;
         while let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
-            let Some(tcp) = sink.tcp() else { return Poll::Ready(false) };
+            let Some(tcp) = sink.tcp_mut() else { return Poll::Ready(false) };
             match std::task::ready!(pipe.poll_drain(cx, tcp)) {
                 Ok(n) if n > 0 => self.moved += n as u64,
                 _ => return Poll::Ready(false),

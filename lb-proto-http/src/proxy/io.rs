@@ -4,8 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::task::{Context, Poll};
 
-use lb_core::rt::Stream;
-use tokio::io::ReadBuf;
+use lb_core::rt::{Stream, Worker};
 
 /// Size of a buffer.
 pub(super) const BUFFER: usize = 16_384;
@@ -71,10 +70,10 @@ fn keep(list: &'static std::thread::LocalKey<RefCell<Vec<Vec<u8>>>>, most: usize
 }
 
 /// Ready when a read would not wait. With TLS that may only mean that a part of a record is there.
-pub(super) fn poll_ready(stream: &Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+pub(super) fn poll_ready(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     match stream {
         Stream::Unix(unix) => unix.poll_read_ready(cx),
-        other => match other.tcp() {
+        other => match other.tcp_mut() {
             Some(tcp) => tcp.poll_read_ready(cx),
             None => Poll::Ready(Ok(())),
         },
@@ -98,15 +97,52 @@ pub(super) enum Presence {
 }
 
 /// Looks whether something happened on a connection that is not being read. Costs no system call while nothing did.
-pub(super) fn poll_presence(stream: &Stream, cx: &mut Context<'_>) -> Poll<Presence> {
-    let Some(tcp) = stream.tcp() else { return Poll::Pending };
+pub(super) fn poll_presence(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Presence> {
+    let Some(tcp) = stream.tcp_mut() else { return Poll::Pending };
     let mut byte = [0u8; 1];
-    let mut buf = ReadBuf::new(&mut byte);
-    match tcp.poll_peek(cx, &mut buf) {
+    match tcp.poll_peek(cx, &mut byte) {
         Poll::Pending => Poll::Pending,
         Poll::Ready(Ok(0)) => Poll::Ready(Presence::Gone),
         Poll::Ready(Err(_)) => Poll::Ready(Presence::Broken),
         Poll::Ready(Ok(_)) => Poll::Ready(Presence::Data),
+    }
+}
+
+/// Looks, while something else is waited for, whether the client is still there.
+pub(super) struct Watch {
+    wanted: bool,
+    /// The second look was asked for.
+    reminded: bool,
+}
+
+impl Watch {
+    /// A watch that looks if that is `wanted`.
+    pub(super) const fn new(wanted: bool) -> Self {
+        Self { wanted, reminded: false }
+    }
+
+    /// Ready with how it went when the client is gone. As long as the event loop knows nothing of the connection it is not bothered for a
+    /// wait that is over in a moment.
+    pub(super) fn poll_gone(
+        &mut self,
+        stream: &mut Stream,
+        worker: &Worker,
+        cx: &mut Context<'_>,
+    ) -> Poll<Presence> {
+        if !self.wanted {
+            return Poll::Pending;
+        }
+        if stream.is_bare() && !std::mem::replace(&mut self.reminded, true) {
+            worker.remind(cx.waker());
+            return Poll::Pending;
+        }
+        match poll_presence(stream, cx) {
+            Poll::Ready(Presence::Data) => {
+                self.wanted = false;
+                Poll::Pending
+            }
+            other => other,
+        }
     }
 }
 

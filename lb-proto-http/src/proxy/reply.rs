@@ -9,7 +9,7 @@ use lb_core::log::{Cause, Origin, Phase, Template};
 use lb_core::stick::Event;
 
 use super::exchange::{After, end};
-use super::io::{Presence, poll_presence, write_all};
+use super::io::{Watch, write_all};
 use super::request::{body_is_buffered, configured_error};
 use super::response::is_head;
 use super::txn::Live;
@@ -155,15 +155,11 @@ async fn tarpit(live: &mut Live<'_>) -> Option<After> {
     };
     let time = live.txn.settings.tarpit.or(timeouts.tarpit).or(timeouts.connect).unwrap_or(Duration::ZERO);
     live.client.timer.set_after(Some(time));
-    let client = &*live.client;
-    let mut watch = true;
+    let client = &mut *live.client;
+    let mut watch = Watch::new(true);
     let gone = std::future::poll_fn(|cx| {
-        if watch {
-            match poll_presence(&client.stream, cx) {
-                Poll::Ready(Presence::Gone | Presence::Broken) => return Poll::Ready(true),
-                Poll::Ready(Presence::Data) => watch = false,
-                Poll::Pending => {}
-            }
+        if watch.poll_gone(&mut client.stream, &client.session.worker, cx).is_ready() {
+            return Poll::Ready(true);
         }
         client.timer.poll_expired(cx).map(|()| false)
     })

@@ -12,7 +12,7 @@ use lb_core::stick::Event;
 use super::body::Sink;
 use super::exchange::{After, end, fail, gone};
 use super::flow::{Flow, FlowEnd};
-use super::io::{BUFFER, Presence, give_buffer, poll_presence, take_buffer, write_all};
+use super::io::{BUFFER, Presence, Watch, give_buffer, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::Live;
 use super::upstream::{self, Failure, Kept};
@@ -261,7 +261,7 @@ async fn receive(
     let ending = &txn.upstream.ending;
     let fields = &mut txn.layer.response.fields;
     let mut sending = !upload.transfer.is_done() || upload.is_blocked();
-    let mut watch = back.abort_on_close;
+    let mut watch = Watch::new(back.abort_on_close);
     let mut armed = None;
     std::future::poll_fn(|cx| {
         if sending {
@@ -289,13 +289,10 @@ async fn receive(
         if ending.is_due() {
             return Poll::Ready(Err(Arrival::Killed));
         }
-        if !sending && watch {
-            match poll_presence(&client.stream, cx) {
-                Poll::Ready(Presence::Gone) => return Poll::Ready(Err(Arrival::Gone)),
-                Poll::Ready(Presence::Broken) => return Poll::Ready(Err(Arrival::Broken)),
-                Poll::Ready(Presence::Data) => watch = false,
-                Poll::Pending => {}
-            }
+        if !sending && let Poll::Ready(end) = watch.poll_gone(&mut client.stream, &client.session.worker, cx)
+        {
+            let broken = end == Presence::Broken;
+            return Poll::Ready(Err(if broken { Arrival::Broken } else { Arrival::Gone }));
         }
         // The side that is waited for has its time; progress of the upload gives a new one.
         let on_client = sending && !upload.is_blocked();

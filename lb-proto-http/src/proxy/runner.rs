@@ -67,13 +67,18 @@ struct Spare {
 }
 
 impl Runner {
-    /// Begins exchanges of `client`; they go on until its connection is idle or done.
-    pub(super) fn start(client: Box<Client>) -> Self {
+    /// Begins exchanges of `client`, of whom a first piece may be there, with its length in a buffer; they go on until its
+    /// connection is idle or done.
+    pub(super) fn start(client: Box<Client>, first: Option<(Vec<u8>, usize)>) -> Self {
         let spare = FREE.with_borrow_mut(Vec::pop);
-        let Spare { mut slot, txn } = spare.unwrap_or_else(|| {
+        let Spare { mut slot, mut txn } = spare.unwrap_or_else(|| {
             let slot: Pin<Box<dyn Slot>> = Box::pin(Place { make: exchange::run, future: None });
             Spare { slot, txn: Box::default() }
         });
+        if let Some((buffer, filled)) = first {
+            txn.layer.request.fields.set_buffer(buffer);
+            txn.layer.request.filled = filled;
+        }
         slot.as_mut().start(client, txn);
         Self { slot }
     }

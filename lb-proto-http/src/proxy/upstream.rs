@@ -17,7 +17,7 @@ use lb_core::stats::counter::{BackendCounters, Counter, ServerCounters};
 use super::client::{Client, Private};
 use super::identity;
 use super::idle::{self, Mark, Wanted};
-use super::io::{Presence, poll_presence};
+use super::io::Watch;
 use super::reply::Answer;
 use super::txn::Live;
 use crate::exchange::{Attempt, RetryPolicy};
@@ -448,8 +448,8 @@ async fn guarded<F: Future + Unpin>(
     work: &mut F,
 ) -> Result<F::Output, Interrupt> {
     let mut armed = false;
-    let mut watch = back.abort_on_close;
-    let client = &*live.client;
+    let mut watch = Watch::new(back.abort_on_close);
+    let client = &mut *live.client;
     std::future::poll_fn(|cx| {
         if let Poll::Ready(done) = std::pin::Pin::new(&mut *work).poll(cx) {
             return Poll::Ready(Ok(done));
@@ -458,12 +458,8 @@ async fn guarded<F: Future + Unpin>(
             armed = true;
             client.timer.set(deadline);
         }
-        if watch {
-            match poll_presence(&client.stream, cx) {
-                Poll::Ready(Presence::Gone | Presence::Broken) => return Poll::Ready(Err(Interrupt::Gone)),
-                Poll::Ready(Presence::Data) => watch = false,
-                Poll::Pending => {}
-            }
+        if watch.poll_gone(&mut client.stream, &client.session.worker, cx).is_ready() {
+            return Poll::Ready(Err(Interrupt::Gone));
         }
         client.timer.poll_expired(cx).map(|()| Err(Interrupt::Expired))
     })

@@ -1,0 +1,256 @@
+//! A TCP connection that the event loop is told of only when something has to be waited for.
+//!
+//! Telling it, and taking it back, is two system calls and an entry in its list. A client that brings its request along
+//! and gets its answer at once needs none of that.
+
+use socket2::SockRef;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A TCP connection.
+#[derive(Debug)]
+pub struct Tcp {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The event loop knows nothing of it.
+    Bare(std::net::TcpStream),
+    /// The event loop says when there is something to do.
+    Watched(TcpStream),
+    /// The event loop refused it, which closed it.
+    Lost,
+}
+
+impl From<TcpStream> for Tcp {
+    fn from(stream: TcpStream) -> Self {
+        Self { state: State::Watched(stream) }
+    }
+}
+
+impl Tcp {
+    /// A connection that the event loop does not know yet. The socket must not block.
+    pub fn bare(socket: std::net::TcpStream) -> Self {
+        Self { state: State::Bare(socket) }
+    }
+
+    /// True as long as the event loop knows nothing of the connection: nobody is woken by what happens to it.
+    pub fn is_bare(&self) -> bool {
+        matches!(self.state, State::Bare(_))
+    }
+
+    /// The connection as the event loop has it.
+    ///
+    /// # Errors
+    /// When the event loop has no room for it, which ends the connection.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn watched(&mut self) -> io::Result<&mut TcpStream> {
+        if let State::Bare(_) = self.state
+            && let State::Bare(bare) = std::mem::replace(&mut self.state, State::Lost)
+        {
+            self.state = State::Watched(TcpStream::from_std(bare)?);
+        }
+        match &mut self.state {
+            State::Watched(stream) => Ok(stream),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Reads what is there, as long as the event loop knows nothing of the connection; `None` when nothing is.
+    pub fn read_at_once(&mut self, buf: &mut [u8]) -> Option<io::Result<usize>> {
+        self.at_once(|mut socket| socket.read(buf))
+    }
+
+    /// The socket, for its options.
+    pub fn socket(&self) -> Option<SockRef<'_>> {
+        match &self.state {
+            State::Bare(socket) => Some(SockRef::from(socket)),
+            State::Watched(stream) => Some(SockRef::from(stream)),
+            State::Lost => None,
+        }
+    }
+
+    /// Our address.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.state {
+            State::Bare(socket) => socket.local_addr().ok(),
+            State::Watched(stream) => stream.local_addr().ok(),
+            State::Lost => None,
+        }
+    }
+
+    /// The other side's address.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        match &self.state {
+            State::Bare(socket) => socket.peer_addr().ok(),
+            State::Watched(stream) => stream.peer_addr().ok(),
+            State::Lost => None,
+        }
+    }
+
+    /// Ready when a read would not wait.
+    ///
+    /// # Errors
+    /// What the socket reports.
+    pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.watched()?.poll_read_ready(cx)
+    }
+
+    /// Looks at the first bytes without taking them; ready with 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// What the socket reports.
+    pub fn poll_peek(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.watched()?.poll_peek(cx, &mut ReadBuf::new(buf))
+    }
+
+    /// Does something with a socket of which the event loop knows nothing; `None` when that would wait.
+    fn at_once<T>(
+        &self,
+        mut work: impl FnMut(&std::net::TcpStream) -> io::Result<T>,
+    ) -> Option<io::Result<T>> {
+        let State::Bare(socket) = &self.state else { return None };
+        loop {
+            match work(socket) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                done => return Some(done),
+            }
+        }
+    }
+}
+
+impl AsyncRead for Tcp {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let State::Watched(stream) = &mut self.state {
+            return Pin::new(stream).poll_read(cx, buf);
+        }
+        match self.at_once(|mut socket| socket.read(buf.initialize_unfilled())) {
+            Some(done) => Poll::Ready(done.map(|n| buf.advance(n))),
+            None => Pin::new(self.watched()?).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Tcp {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if let State::Watched(stream) = &mut self.state {
+            return Pin::new(stream).poll_write(cx, buf);
+        }
+        match self.at_once(|mut socket| socket.write(buf)) {
+            Some(done) => Poll::Ready(done),
+            None => Pin::new(self.watched()?).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.state {
+            State::Bare(socket) => Poll::Ready(socket.shutdown(Shutdown::Write)),
+            State::Watched(stream) => Pin::new(stream).poll_shutdown(cx),
+            State::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let State::Watched(stream) = &mut self.state {
+            return Pin::new(stream).poll_write_vectored(cx, bufs);
+        }
+        match self.at_once(|mut socket| socket.write_vectored(bufs)) {
+            Some(done) => Poll::Ready(done),
+            None => Pin::new(self.watched()?).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Both ends of a connection; the first is not known to the event loop.
+    fn pair() -> (Tcp, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let far = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (near, _) = listener.accept().unwrap();
+        near.set_nonblocking(true).unwrap();
+        (Tcp::bare(near), far)
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_read_and_answered_without_the_event_loop() {
+        let (mut near, mut far) = pair();
+        far.write_all(b"question").unwrap();
+        let mut buf = [0; 16];
+        // The bytes pass through the loopback interface before `write_all` returns.
+        assert_eq!(near.read(&mut buf).await.unwrap(), 8);
+        near.write_all(b"answer").await.unwrap();
+        assert!(near.is_bare());
+        assert_eq!(far.read(&mut buf).unwrap(), 6);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_waited_for() {
+        let (mut near, mut far) = pair();
+        let mut buf = [0; 16];
+        assert!(near.read_at_once(&mut buf).is_none());
+        assert!(near.is_bare(), "looking is not waiting");
+        let late = std::thread::spawn(move || {
+            far.write_all(b"late").unwrap();
+            far
+        });
+        let mut read = 0;
+        while read < 4 {
+            read += near.read(&mut buf[read..]).await.unwrap();
+        }
+        assert_eq!(&buf[..4], b"late");
+        drop(late.join().unwrap());
+        assert_eq!(near.read(&mut buf).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_does_not_read_is_waited_for() {
+        let (mut near, mut far) = pair();
+        let big = vec![b'x'; 16 << 20];
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            far.read_to_end(&mut all).unwrap();
+            all.len()
+        });
+        near.write_all(&big).await.unwrap();
+        near.shutdown().await.unwrap();
+        assert_eq!(reader.join().unwrap(), big.len());
+    }
+
+    #[tokio::test]
+    async fn the_end_is_seen_by_whoever_waits() {
+        let (mut near, far) = pair();
+        drop(far);
+        let mut byte = [0];
+        let seen = std::future::poll_fn(|cx| near.poll_peek(cx, &mut byte)).await.unwrap();
+        assert_eq!(seen, 0);
+        std::future::poll_fn(|cx| near.poll_read_ready(cx)).await.unwrap();
+    }
+}
