@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Waker;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A boxed future that can move between threads.
@@ -269,15 +269,21 @@ impl Session {
         self.guard.entry.bound_for(backend, server);
     }
 
-    /// Says what wakes the session's task, for whoever ends sessions. Once is enough: a task keeps its waker.
-    pub fn woken_by(&self, waker: &Waker) {
-        self.guard.entry.woken_by(waker);
-    }
-
-    /// Begins to look whether sessions on `server` are to end.
-    pub fn ending(&self, backend: &ProxyPlan, server: &ServerPlan) -> Ending {
+    /// Begins to look whether sessions on `server` are to end; the task that asks is woken when that changes, and a session
+    /// has one task. Does not wait.
+    pub async fn ending(&self, backend: &ProxyPlan, server: &ServerPlan) -> Ending {
+        std::future::poll_fn(|cx| {
+            self.guard.entry.woken_by(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
         let hooks = self.generation().hooks(backend, server);
         Ending { since: hooks.as_ref().map_or(0, |hooks| hooks.ends()), hooks }
+    }
+
+    /// Waits until sessions on a server are to end. Cancel safe.
+    pub async fn ended(&self, ending: &Ending) {
+        std::future::poll_fn(|_| if ending.is_due() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// Its place in the list of sessions.
@@ -294,8 +300,7 @@ impl Session {
     }
 }
 
-/// Whether the sessions on a server are to end. A session that said by [`Session::woken_by`] what wakes it is polled when
-/// that changes.
+/// Whether the sessions on a server are to end. The task that got it from [`Session::ending`] is woken when that changes.
 #[derive(Debug, Default)]
 pub struct Ending {
     hooks: Option<Arc<ServerHooks>>,

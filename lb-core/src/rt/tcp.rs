@@ -254,6 +254,17 @@ async fn through(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>) 
     }
 }
 
+/// How the end of a relay is told.
+fn outcome(ended: RelayEnd) -> (Cause, Phase) {
+    match ended {
+        RelayEnd::Finished => (Cause::Normal, Phase::Done),
+        RelayEnd::ClientTimeout => (Cause::ClientTimeout, Phase::Data),
+        RelayEnd::ServerTimeout => (Cause::ServerTimeout, Phase::Data),
+        RelayEnd::Client(_) => (Cause::ClientAbort, Phase::Data),
+        RelayEnd::Server(_) => (Cause::ServerAbort, Phase::Data),
+    }
+}
+
 /// Moves the bytes of a session whose server is connected.
 async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, dialed: Dialed) {
     let Dialed { lease, server, stream: mut upstream, trace } = dialed;
@@ -270,12 +281,7 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
     if let Some(bytes) = live.inbox.take() {
         relay.preload(bytes);
     }
-    std::future::poll_fn(|cx| {
-        live.session.woken_by(cx.waker());
-        Poll::Ready(())
-    })
-    .await;
-    let ending = live.session.ending(backend, &server);
+    let ending = live.session.ending(backend, &server).await;
     let finished = {
         let mut moved = std::pin::pin!(async {
             let answer = match &mut live.passage {
@@ -310,11 +316,7 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
             end.leave = Leave::Close;
             how
         }
-        Some(Ok(RelayEnd::Finished)) => (Cause::Normal, Phase::Done),
-        Some(Ok(RelayEnd::ClientTimeout)) => (Cause::ClientTimeout, Phase::Data),
-        Some(Ok(RelayEnd::ServerTimeout)) => (Cause::ServerTimeout, Phase::Data),
-        Some(Ok(RelayEnd::Client(_))) => (Cause::ClientAbort, Phase::Data),
-        Some(Ok(RelayEnd::Server(_))) => (Cause::ServerAbort, Phase::Data),
+        Some(Ok(ended)) => outcome(ended),
     };
     let cell = Arc::clone(lease.server());
     drop(lease);

@@ -301,9 +301,8 @@ impl Life {
     }
 
     async fn relay(&self) -> (Cause, Phase) {
-        let generation = Arc::clone(self.session.generation());
         let timer = self.session.timers().timer();
-        let mut ended = std::pin::pin!(generation.ended(&self.backend, &self.server));
+        let ending = self.session.ending(&self.backend, &self.server).await;
         loop {
             let deadline = self.hall.deadline(&self.flow);
             timer.set(Some(deadline));
@@ -325,7 +324,7 @@ impl Life {
                     self.observe(false);
                     return (Cause::ServerAbort, Phase::Data);
                 }
-                () = &mut ended => return (Cause::Down, Phase::Data),
+                () = self.session.ended(&ending) => return (Cause::Down, Phase::Data),
             }
         }
     }

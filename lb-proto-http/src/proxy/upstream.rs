@@ -65,11 +65,6 @@ pub(super) async fn attach(
 ) -> Result<(), Failure> {
     let mut policy = policy(live, backend);
     let mut avoid = avoid;
-    std::future::poll_fn(|cx| {
-        live.client.session.woken_by(cx.waker());
-        Poll::Ready(())
-    })
-    .await;
     loop {
         let lease = slot(live, back, backend, avoid).await?;
         let generation = Arc::clone(live.client.session.generation());
@@ -77,7 +72,7 @@ pub(super) async fn attach(
             return Err(failure(503, Cause::ServerAbort, Phase::Connect));
         };
         live.client.session.bound_for(backend.index, Some(server.index));
-        live.txn.upstream.ending = live.client.session.ending(backend, &server);
+        live.txn.upstream.ending = live.client.session.ending(backend, &server).await;
         let redirection = server.spec.redirect.clone();
         live.txn.server = Some(server);
         if let Some(prefix) = redirection.filter(|_| is_redirectable(live)) {
