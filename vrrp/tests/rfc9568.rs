@@ -8,8 +8,11 @@ use std::time::Duration;
 use common::*;
 use vrrp::advert::AdvertReject;
 use vrrp::event::{Admin, Datagram, InterfaceAddress, Link};
-use vrrp::spec::{AdvertInterval, Global, Instance, Preempt, Prefix, Version, VirtualAddress};
+use vrrp::spec::{
+    AdvertInterval, Global, Instance, Peer, Preempt, Prefix, Transport, Version, VirtualAddress,
+};
 use vrrp::stats::StateKind;
+use vrrp::wire::checksum::Sum;
 use vrrp::wire::v3;
 use vrrp::{Input, Output};
 
@@ -157,4 +160,36 @@ fn the_interval_is_sent_in_centiseconds() {
     let sent = node.transmits().remove(0).1;
     assert_eq!(sent.payload()[4..6], [0, 25]);
     assert_eq!(sent.payload().len(), 12, "there is no authentication data");
+}
+
+/// Not of the RFC: version 3 by unicast was once summed up as if it went to the group.
+#[test]
+fn unicast_checksums_over_the_group_are_sent_on_demand_and_understood_always() {
+    let unicast = |old: bool| {
+        spec(|i| {
+            i.version = Version::V3;
+            i.transport = Transport::unicast(vec![Peer::new(HIGH)]);
+            if let Transport::Unicast { old_checksum, .. } = &mut i.transport {
+                *old_checksum = old;
+            }
+        })
+    };
+    let mut packets = Vec::new();
+    for (old, to) in [(false, HIGH), (true, GROUP)] {
+        let mut node = Node::master(unicast(old));
+        node.advance(Duration::from_secs(1));
+        let sent = node.transmits().remove(0).1;
+        assert_eq!(sent.destination, HIGH);
+        let sum = Sum::new().bytes(sent.payload()).pseudo(OWN, to, sent.payload().len());
+        assert_eq!(sum.finish(), 0, "old: {old}");
+        packets.push(sent.payload().to_vec());
+    }
+    let mut other = unicast(false);
+    other.instances[0].transport = Transport::unicast(vec![Peer::new(OWN)]);
+    let mut listener = Node::start(other);
+    for packet in packets {
+        listener.input(Input::Datagram(Datagram::new("eth0", OWN, HIGH, Some(255), packet)));
+    }
+    let stats = listener.snapshot().stats;
+    assert_eq!((stats.adverts_received, stats.rejected_total()), (2, 0));
 }

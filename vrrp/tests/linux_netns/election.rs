@@ -5,6 +5,7 @@ use std::process::Command as Process;
 use vrrp::event::{Admin, Notify, NotifyState};
 use vrrp::linux::Event;
 use vrrp::spec::{Prefix, Spec, VirtualAddress};
+use vrrp::stats::StateKind;
 
 use crate::lab::{Lab, VIP, ip, possible, spec, until};
 
@@ -72,6 +73,43 @@ fn an_address_left_behind_by_nobody_we_know_is_removed_at_the_start() {
     backup.stop();
     assert!(!lab.holds(0, VIP));
     master.stop();
+}
+
+#[test]
+fn a_refused_reload_changes_nothing() {
+    if !possible("a_refused_reload_changes_nothing") {
+        return;
+    }
+    let lab = Lab::new();
+    let node = lab.start(0, spec(150), None);
+    node.await_state(NotifyState::Master);
+    until("added", || lab.holds(0, VIP));
+    let before = node.snapshot();
+    let mut broken = spec(150);
+    broken.instances[0].addresses.push(VirtualAddress::new(Prefix::host([10, 98, 0, 201].into())));
+    broken.instances.push(broken.instances[0].clone());
+    assert!(node.block_on(node.handle.reload(broken)).is_err(), "the same router twice");
+    let after = node.snapshot();
+    assert_eq!(after.instance("VI_1").unwrap().addresses, before.instance("VI_1").unwrap().addresses);
+    assert_eq!(after.instance("VI_1").unwrap().stats.released_master, 0);
+    assert!(lab.holds(0, VIP) && !lab.holds(0, "10.98.0.201"));
+    node.stop();
+}
+
+#[test]
+fn an_address_that_is_there_already_is_no_obstacle() {
+    if !possible("an_address_that_is_there_already_is_no_obstacle") {
+        return;
+    }
+    let lab = Lab::new();
+    let node = lab.start(0, spec(150), None);
+    // After the start, so that it is not taken for a left-over.
+    until("started", || node.snapshot().instance("VI_1").unwrap().state != StateKind::Init);
+    lab.ip(0, &format!("addr replace {VIP}/32 dev eth0"));
+    node.await_state(NotifyState::Master);
+    assert!(lab.holds(0, VIP) && !node.said("cannot add"));
+    node.stop();
+    assert!(!lab.holds(0, VIP));
 }
 
 #[test]

@@ -163,3 +163,23 @@ fn an_ipv6_vmac_speaks_before_it_has_an_address() {
     b.stop();
     a.stop();
 }
+
+/// The kernel makes the second address of a subnet a secondary one, and removes it together with the first.
+#[test]
+fn addresses_that_the_kernel_takes_along_with_another_come_back_too() {
+    if !possible("addresses_that_the_kernel_takes_along_with_another_come_back_too") {
+        return;
+    }
+    let lab = Lab::new();
+    let mut spec = spec(150);
+    spec.instances[0].addresses =
+        ["10.77.0.1", "10.77.0.2"].map(|text| VirtualAddress::new(prefix(text, 24))).to_vec();
+    let node = lab.start(0, spec, None);
+    node.await_state(NotifyState::Master);
+    until("both are there", || lab.holds(0, "10.77.0.1") && lab.holds(0, "10.77.0.2"));
+    lab.ip(0, "addr del 10.77.0.1/24 dev eth0");
+    until("noticed", || node.snapshot().instance("VI_1").unwrap().stats.addresses_restored > 0);
+    until("both are back", || lab.holds(0, "10.77.0.1") && lab.holds(0, "10.77.0.2"));
+    assert_eq!(node.snapshot().instance("VI_1").unwrap().stats.released_master, 0);
+    node.stop();
+}

@@ -106,6 +106,38 @@ fn a_check_that_hangs_is_ended_with_all_its_children() {
     until("none left", || read(&pids).lines().all(gone));
 }
 
+/// It fills no pipe, and whoever it leaves behind holds nothing of ours.
+#[test]
+fn a_check_that_prints_without_measure_and_leaves_a_daemon_succeeds_like_any_other() {
+    if !possible("a_check_that_prints_without_measure_and_leaves_a_daemon_succeeds_like_any_other") {
+        return;
+    }
+    let (lab, scratch) = (Lab::new(), Scratch::new("print"));
+    let runs = scratch.path("runs");
+    let text = format!(
+        "#!/bin/sh\nhead -c 300000 /dev/zero\nhead -c 300000 /dev/zero >&2\n(setsid sleep 3 &)\necho x >> {runs}\n"
+    );
+    let node = lab.start(0, with_script(&[&scratch.script("check", &text)], 0), None);
+    node.await_state(NotifyState::Master);
+    until("it runs again and again", || read(&runs).lines().count() > 3);
+    let now = node.snapshot();
+    assert_eq!(now.instance("VI_1").unwrap().state, StateKind::Master);
+    assert_eq!(now.instance("VI_1").unwrap().stats.released_master, 0);
+    node.stop();
+}
+
+#[test]
+fn a_check_that_is_killed_has_failed() {
+    if !possible("a_check_that_is_killed_has_failed") {
+        return;
+    }
+    let (lab, scratch) = (Lab::new(), Scratch::new("killed"));
+    let node =
+        lab.start(0, with_script(&[&scratch.script("check", "#!/bin/sh\nkill -SEGV $$\n")], -50), None);
+    until("failed", || node.snapshot().instance("VI_1").unwrap().effective_priority == 100);
+    node.stop();
+}
+
 #[test]
 fn a_check_that_does_not_exist_is_left_out() {
     if !possible("a_check_that_does_not_exist_is_left_out") {
