@@ -49,14 +49,15 @@ fn a_virtual_server_listens_also_where_the_address_is_not_held_yet() {
 fn schedulers_become_their_nearest_relatives() {
     let algorithm = |word: &str| lowered(&server(&format!("lvs_sched {word}"), "")).remove(0).pool.algorithm;
     assert_eq!(algorithm("rr"), Algorithm::RoundRobin);
-    assert_eq!(algorithm("wlc"), Algorithm::LeastConn);
-    assert_eq!(algorithm("sed"), Algorithm::LeastConn);
+    assert_eq!(algorithm("wlc"), Algorithm::Fewest);
+    assert_eq!(algorithm("lc"), Algorithm::Fewest);
+    assert_eq!(algorithm("sed"), Algorithm::ShortestDelay);
     assert_eq!(algorithm("nq"), Algorithm::LeastConn);
     assert_eq!(algorithm("sh"), Algorithm::Source);
     assert_eq!(algorithm("mh"), Algorithm::Source);
     assert_eq!(algorithm("dh"), Algorithm::Sticky);
     assert_eq!(algorithm("fo"), Algorithm::First);
-    assert_eq!(lowered(&server("", "")).remove(0).pool.algorithm, Algorithm::LeastConn);
+    assert_eq!(lowered(&server("", "")).remove(0).pool.algorithm, Algorithm::Fewest);
     let weights = |word: &str| -> Vec<u16> {
         let proxy = lowered(&server(&format!("lvs_sched {word}"), "weight 0")).remove(0);
         proxy.pool.servers.iter().map(|s| s.weight).collect()

@@ -18,7 +18,11 @@ const RELAYED: &str =
 const NO_SNMP: &str = "there is no SNMP agent";
 
 pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
-    Keyword::new("lvs_sched", SCHEDULER, "Balancing algorithm"),
+    Keyword::new(
+        "lvs_sched",
+        SCHEDULER,
+        "Balancing algorithm; lblc and lblcr are wlc, as one service has one destination",
+    ),
     Keyword::new("lb_algo", SCHEDULER, "Balancing algorithm, by its old name"),
     Keyword::new("hashed", &[], "Use a hashed algorithm's flag").no_effect(NO_IPVS),
     Keyword::new("ops", &[], "One packet per connection: each datagram may go to another server"),

@@ -223,7 +223,9 @@ fn algorithm(scheduler: &str) -> (Algorithm, HashType) {
         "dh" => (Algorithm::Sticky, HashType::default()),
         "fo" | "ovf" => (Algorithm::First, HashType::default()),
         "twos" => (Algorithm::Random { draws: 2 }, HashType::default()),
-        _ => (Algorithm::LeastConn, HashType::default()),
+        "nq" => (Algorithm::LeastConn, HashType::default()),
+        "sed" => (Algorithm::ShortestDelay, HashType::default()),
+        _ => (Algorithm::Fewest, HashType::default()),
     }
 }
 

@@ -12,6 +12,10 @@ pub enum Algorithm {
     StaticRr,
     /// The server with the fewest connections for its weight.
     LeastConn,
+    /// The server where the next request makes the least load for its weight, idle or not (`sed` of IPVS).
+    ShortestDelay,
+    /// The server with the least load for its weight (`wlc` of IPVS).
+    Fewest,
     /// The usable server with the lowest id that has a free slot.
     First,
     /// Hash of the client's address.
@@ -77,7 +81,9 @@ impl Algorithm {
     /// Whether a change of weight at run time takes effect. With the others only 0 % and 100 % are accepted.
     pub const fn is_dynamic(&self, hash: &HashType) -> bool {
         match self {
-            Self::RoundRobin | Self::LeastConn | Self::Random { .. } => true,
+            Self::RoundRobin | Self::LeastConn | Self::ShortestDelay | Self::Fewest | Self::Random { .. } => {
+                true
+            }
             Self::StaticRr | Self::First | Self::Sticky => false,
             Self::Source
             | Self::Uri { .. }
@@ -101,7 +107,7 @@ impl Algorithm {
         match self {
             Self::RoundRobin => "roundrobin",
             Self::StaticRr => "static-rr",
-            Self::LeastConn => "leastconn",
+            Self::LeastConn | Self::ShortestDelay | Self::Fewest => "leastconn",
             Self::First => "first",
             Self::Source => "source",
             Self::Uri { .. } => "uri",

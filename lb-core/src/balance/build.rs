@@ -3,7 +3,7 @@
 use super::farm::Farm;
 use super::first::First;
 use super::hash::{self, Hashed, Hasher, Ring, RingIdentity};
-use super::least_conn::LeastConn;
+use super::least_conn::{LeastConn, Rank};
 use super::random::Random;
 use super::round_robin::RoundRobin;
 use super::static_rr::Map;
@@ -113,7 +113,9 @@ impl Definition {
         let balancer: Box<dyn Balancer> = match &self.algorithm {
             Algorithm::RoundRobin => self.farm(|| RoundRobin::new(count)),
             Algorithm::StaticRr => self.farm(|| Map::new(self.weights(), None)),
-            Algorithm::LeastConn => self.farm(|| LeastConn::new(count)),
+            Algorithm::LeastConn => self.farm(|| LeastConn::new(count, Rank::IdleFirst)),
+            Algorithm::ShortestDelay => self.farm(|| LeastConn::new(count, Rank::ShortestDelay)),
+            Algorithm::Fewest => self.farm(|| LeastConn::new(count, Rank::Fewest)),
             Algorithm::First => {
                 let ids: Vec<_> = self.members.iter().map(|member| member.id).collect();
                 self.farm(|| First::new(&ids))

@@ -216,7 +216,8 @@ impl Core {
 
     /// Whether the balancer must hear of every request that comes or goes.
     pub(super) fn follows_load(&self) -> bool {
-        matches!(self.def.algorithm, Algorithm::LeastConn | Algorithm::First)
+        use Algorithm::{Fewest, First, LeastConn, ShortestDelay};
+        matches!(self.def.algorithm, LeastConn | ShortestDelay | Fewest | First)
     }
 
     /// Gives a free slot of a server to the request that is next in line, if there is both. Returns who is to be woken:
