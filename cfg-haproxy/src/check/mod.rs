@@ -13,6 +13,7 @@ mod log;
 mod names;
 mod option;
 mod probe;
+pub(crate) use probe::match_words;
 mod proxy;
 mod rules;
 mod sections;

@@ -6,7 +6,7 @@ use crate::suggest;
 use crate::tree::Word;
 use lb_core::diag::Diagnostic;
 
-/// Options with a value before the pattern of `expect`.
+/// Options with a value around the pattern of `expect`.
 const EXPECT_OPTIONS: &[&str] = &[
     "min-recv",
     "comment",
@@ -17,6 +17,18 @@ const EXPECT_OPTIONS: &[&str] = &[
     "on-error",
     "status-code",
 ];
+/// How many words behind the name of a match belong to it; options may stand behind them.
+pub(crate) fn match_words(kind: &str, rest: &[Word<'_>]) -> usize {
+    match kind {
+        "custom" => 0,
+        "hdr" | "fhdr" => {
+            let option = |word: &Word<'_>| EXPECT_OPTIONS.contains(&word.text);
+            rest.iter().skip(1).position(option).map_or(rest.len(), |behind| behind + 1)
+        }
+        _ => rest.len().min(1),
+    }
+}
+
 const HTTP_MATCHES: &[&str] = &["status", "rstatus", "string", "rstring", "string-lf", "hdr", "fhdr"];
 const TCP_MATCHES: &[&str] = &["string", "rstring", "string-lf", "binary", "rbinary", "binary-lf", "custom"];
 
@@ -68,7 +80,7 @@ impl<'t> Checker<'t, '_> {
     fn expect_step(&mut self, owner: &str, words: &[Word<'t>]) {
         let http = owner == "http-check";
         let matches = if http { HTTP_MATCHES } else { TCP_MATCHES };
-        let mut at = 1;
+        let (mut at, mut found) = (1, false);
         while let Some(word) = words.get(at).copied() {
             // The exclamation mark may touch what it negates.
             let text = if word.text == "!" { "!" } else { word.text.trim_start_matches('!') };
@@ -80,7 +92,7 @@ impl<'t> Checker<'t, '_> {
                     }
                     at += 2;
                 }
-                name if matches.contains(&name) => {
+                name if matches.contains(&name) && !found => {
                     if name != "custom" && words.get(at + 1).is_none() {
                         self.push(
                             Diagnostic::error(
@@ -91,7 +103,19 @@ impl<'t> Checker<'t, '_> {
                             .compat(format!("'{owner} expect {name}' expects a pattern as an argument.")),
                         );
                     }
-                    return;
+                    found = true;
+                    at += 1 + match_words(name, &words[at + 1..]);
+                }
+                other if found => {
+                    return self.push(
+                        Diagnostic::error(
+                            codes::WORD,
+                            word.span,
+                            format!("`{other}` is not an option of `expect`"),
+                        )
+                        .compat(format!("'{owner} expect' : only one pattern expected (got '{other}')."))
+                        .note(format!("options are: {}", EXPECT_OPTIONS.join(", "))),
+                    );
                 }
                 other => {
                     let listed = matches.join("', '");
@@ -108,6 +132,9 @@ impl<'t> Checker<'t, '_> {
                     return self.push(diagnostic);
                 }
             }
+        }
+        if found {
+            return;
         }
         self.push(
             Diagnostic::error(

@@ -3,7 +3,7 @@
 use super::Lowerer;
 use super::proxy::Making;
 use super::script::Variable;
-use crate::check::effective_lists;
+use crate::check::{effective_lists, match_words};
 use crate::codes;
 use crate::config::CheckKind;
 use crate::tree::Word;
@@ -237,7 +237,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     fn expect_step(&mut self, words: &[Word<'t>]) -> Option<Expect> {
         let mut expect = Expect::default();
-        let mut at = 0;
+        let (mut at, mut found) = (0, false);
         while let Some(word) = words.get(at).copied() {
             let value = words.get(at + 1).copied();
             expect.inverse |= word.text.starts_with('!');
@@ -257,13 +257,17 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                     expect.status_code = self.program(&[value?], "http-check expect status-code");
                 }
                 kind => {
-                    expect.subject = self.subject(kind, &words[at + 1..])?;
-                    return Some(expect);
+                    let rest = &words[at + 1..];
+                    let length = match_words(kind, rest);
+                    expect.subject = self.subject(kind, &rest[..length])?;
+                    found = true;
+                    at += 1 + length;
+                    continue;
                 }
             }
             at += 2;
         }
-        None
+        found.then_some(expect)
     }
 
     fn subject(&mut self, kind: &str, words: &[Word<'t>]) -> Option<Subject> {

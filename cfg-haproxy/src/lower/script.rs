@@ -286,7 +286,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     fn tcp_expect(&mut self, words: &[Word<'t>]) -> Option<Expect> {
         let mut expect = Expect::new(Pattern::Text(Vec::new().into()));
-        let mut at = 0;
+        let (mut at, mut found) = (0, false);
         while let Some(word) = words.get(at).copied() {
             let value = words.get(at + 1).copied();
             expect.inverse |= word.text.starts_with('!');
@@ -308,12 +308,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 }
                 kind => {
                     expect.pattern = self.tcp_pattern(kind, value)?;
-                    return Some(expect);
+                    found = true;
                 }
             }
             at += 2;
         }
-        None
+        found.then_some(expect)
     }
 
     fn tcp_pattern(&mut self, kind: &str, value: Option<Word<'t>>) -> Option<Pattern> {
@@ -380,7 +380,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut steps = vec![send(hello)];
         steps.extend(self.expect_hex("^1[56]", false, 5, Status::L6Response, "", None));
         if let Some(Step::Expect(expect)) = steps.last_mut() {
-            expect.on_error = None;
+            (expect.on_error, expect.on_success) = (said(""), said(""));
             expect.ok_status = Status::L6Ok;
             expect.timeout_status = Status::L6Timeout;
         }

@@ -37,10 +37,7 @@ impl ProbeSpec for AgentProbe {
             layer: Layer::Connection,
             deadline,
             line: Vec::new(),
-            output: Some(Output::Connect(ConnectRequest {
-                has_data: !self.send.is_empty(),
-                ..Default::default()
-            })),
+            output: Some(Output::Connect(ConnectRequest { has_data: true, ..Default::default() })),
             verdict: None,
         })
     }

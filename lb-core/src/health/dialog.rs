@@ -168,8 +168,8 @@ pub struct ConnectRequest {
     pub via_socks4: bool,
     /// Accept an idle connection of the server's pool.
     pub reuse: bool,
-    /// The dialog sends as soon as it is connected. A plain connection check leaves this off, so that the driver can
-    /// avoid completing the three-way handshake where the system permits it.
+    /// Something is sent, or waited for, once it is connected. A plain connection check leaves this off, so that the driver
+    /// can avoid completing the three-way handshake where the system permits it: the server would not speak before.
     pub has_data: bool,
 }
 

@@ -243,12 +243,14 @@ fn inherit(
     Some(text)
 }
 
-/// Lets every connection know whether data follows at once.
+/// Lets every connection know whether anything passes over it.
 fn announce_data(steps: &mut [Numbered]) {
-    for at in 0..steps.len() {
-        let sends_next = steps.get(at + 1).is_some_and(|next| matches!(next.action, Action::Send(_)));
-        if let Action::Connect { request, .. } = &mut steps[at].action {
-            request.has_data |= sends_next;
+    let mut follows = false;
+    for step in steps.iter_mut().rev() {
+        match &mut step.action {
+            Action::Send(_) | Action::Expect(_) => follows = true,
+            Action::Connect { request, .. } => request.has_data |= std::mem::take(&mut follows),
+            Action::SetVar(..) | Action::SetVarFmt(..) | Action::UnsetVar(_) => {}
         }
     }
 }

@@ -281,6 +281,18 @@ fn a_check_closes_with_a_reset_unless_it_is_to_linger() {
 }
 
 #[test]
+fn a_connection_is_completed_when_something_passes_over_it() {
+    let asked =
+        |steps: Vec<Step>| match Script::new(steps).start(&Target::default(), Instant::now()).poll_output() {
+            Some(Output::Connect(request)) => request.has_data,
+            other => panic!("{other:?}"),
+        };
+    assert!(asked(vec![expect(string("220"))]) && asked(vec![connect(), expect(string("220"))]));
+    assert!(asked(vec![connect(), send(b"x")]));
+    assert!(!asked(vec![connect()]) && !asked(vec![connect(), connect(), send(b"x")]));
+}
+
+#[test]
 fn a_secured_connection_is_waited_for() {
     let now = Instant::now();
     let request = ConnectRequest { tls: TlsChoice::On(TlsRequest::default()), ..ConnectRequest::default() };
