@@ -106,17 +106,7 @@ impl<'t> Checker<'t, '_> {
                     found = true;
                     at += 1 + match_words(name, &words[at + 1..]);
                 }
-                other if found => {
-                    return self.push(
-                        Diagnostic::error(
-                            codes::WORD,
-                            word.span,
-                            format!("`{other}` is not an option of `expect`"),
-                        )
-                        .compat(format!("'{owner} expect' : only one pattern expected (got '{other}')."))
-                        .note(format!("options are: {}", EXPECT_OPTIONS.join(", "))),
-                    );
-                }
+                _ if found => return self.second_pattern(owner, word),
                 other => {
                     let listed = matches.join("', '");
                     let mut diagnostic = Diagnostic::error(
@@ -143,6 +133,16 @@ impl<'t> Checker<'t, '_> {
                 "`expect` needs something to expect",
             )
             .compat(format!("'{owner} expect' expects a pattern.")),
+        );
+    }
+
+    /// Something behind the pattern that is no option.
+    fn second_pattern(&mut self, owner: &str, word: Word<'t>) {
+        let message = format!("`{}` is not an option of `expect`", word.text);
+        self.push(
+            Diagnostic::error(codes::WORD, word.span, message)
+                .compat(format!("'{owner} expect' : only one pattern expected (got '{}').", word.text))
+                .note(format!("options are: {}", EXPECT_OPTIONS.join(", "))),
         );
     }
 
