@@ -253,12 +253,9 @@ impl HttpCheck {
             return Judgement::Wait;
         }
         let number = self.number(index);
-        if state == State::Broken {
-            return Judgement::Failed(Verdict::new(Status::SocketError));
-        }
-        if state == State::Head {
+        if matches!(state, State::Head | State::Broken) {
             let info = expect.commented(format!("TCPCHK got an empty response at step {number}"));
-            let status = if self.received.is_empty() {
+            let status = if self.received.is_empty() || state == State::Broken {
                 Status::L7Response
             } else {
                 expect.error_status.unwrap_or(Status::L7Response)
