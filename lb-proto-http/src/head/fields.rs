@@ -91,8 +91,8 @@ impl Fields {
         std::mem::take(&mut self.received)
     }
 
-    /// Exchanges the buffer for one that begins with the same bytes; the fields and all spans remain.
-    pub(crate) fn move_to(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+    /// Exchanges the buffer for one with the same received bytes at its front; the fields and all spans remain.
+    pub fn move_to(&mut self, buffer: Vec<u8>) -> Vec<u8> {
         debug_assert!(self.received.starts_with(&buffer));
         std::mem::replace(&mut self.received, buffer)
     }

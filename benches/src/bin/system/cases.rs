@@ -32,8 +32,28 @@ pub(crate) enum Kind {
     Idle,
     /// Start with 1,000 backends of 20 servers.
     Start,
+    /// A new TLS connection per request.
+    Tls(Tls),
+    /// Half of the clients keep their connections, and the configuration is loaded anew several times.
+    Reload,
     /// A new server connection per request, chosen among so many.
     Choose { servers: usize, algorithm: &'static str },
+}
+
+/// How a connection is encrypted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// The server's certificate with its key.
+    pub(crate) certificate: &'static str,
+    /// Sessions are resumed.
+    pub(crate) resumed: bool,
+}
+
+const RSA: &str = include_str!("../../../certs/rsa.pem");
+const ECDSA: &str = include_str!("../../../certs/ecdsa.pem");
+
+const fn tls(name: &'static str, about: &'static str, certificate: &'static str, resumed: bool) -> Case {
+    case(name, about, Kind::Tls(Tls { certificate, resumed }), 16)
 }
 
 const fn case(name: &'static str, about: &'static str, kind: Kind, connections: usize) -> Case {
@@ -57,6 +77,10 @@ pub(crate) const CASES: &[Case] = &[
     case("http_close_reuse", "the same with `http-reuse always`", Kind::CloseReuse, 64),
     case("tcp_ping", "mode tcp, 1 KiB there and back", Kind::Ping, 64),
     Case { answer: 1 << 20, ..case("tcp_bulk", "mode tcp, answers of 1 MiB", Kind::Bulk, 8) },
+    tls("tls_full_rsa", "a new TLS 1.3 connection per request, RSA-2048", RSA, false),
+    tls("tls_full_ecdsa", "the same with ECDSA P-256", ECDSA, false),
+    tls("tls_res_rsa", "the same with RSA-2048 and resumed sessions", RSA, true),
+    case("reload", "five reloads while 64 clients ask, half of them on kept connections", Kind::Reload, 64),
     case("mem_idle", "memory per idle connection, after one request on each", Kind::Idle, 9000),
     case("start", "start with 1,000 backends of 20 servers", Kind::Start, 0),
     choose("roundrobin_2", "roundrobin", 2),

@@ -72,6 +72,9 @@ impl Place {
         std::fs::create_dir_all(&dir)?;
         let place = Self { front: ports[0], http: ports[1], echo: ports[2], log, dir };
         std::fs::write(place.file(), place.text(case))?;
+        if let Kind::Tls(tls) = case.kind {
+            std::fs::write(place.certificate(), tls.certificate)?;
+        }
         Ok(place)
     }
 
@@ -80,12 +83,21 @@ impl Place {
         self.dir.join("haproxy.cfg")
     }
 
+    fn certificate(&self) -> PathBuf {
+        self.dir.join("certificate.pem")
+    }
+
     fn text(&self, case: &Case) -> String {
         let mut text = HEAD.to_owned();
         let tcp = matches!(case.kind, Kind::Ping | Kind::Bulk);
         let mode = if tcp { "    mode tcp\n" } else { "" };
         // Writing to a string cannot fail.
-        let _ = write!(text, "frontend front\n    bind 127.0.0.1:{}\n{mode}", self.front);
+        let secure = if let Kind::Tls(_) = case.kind {
+            format!(" ssl crt {}", self.certificate().display())
+        } else {
+            String::new()
+        };
+        let _ = write!(text, "frontend front\n    bind 127.0.0.1:{}{secure}\n{mode}", self.front);
         match case.kind {
             Kind::Real => text.push_str(&RULES.replace("{log}", &self.log.to_string())),
             Kind::Start => {

@@ -4,18 +4,21 @@ use crate::cases::{Case, Kind};
 use crate::config::Place;
 use crate::program::{Cpu, Program};
 use crate::report::Run;
-use crate::servers;
+use crate::{servers, tls};
 use std::cell::RefCell;
 use std::io::{self, Error, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local};
+use tokio_rustls::TlsConnector;
 
 /// Before anything is counted.
 const WARM_UP: Duration = Duration::from_millis(700);
+/// How often the configuration is loaded anew.
+const RELOADS: u32 = 5;
 
 /// What the clients saw while it counted.
 #[derive(Default)]
@@ -41,6 +44,7 @@ struct Plan {
     addr: SocketAddr,
     request: Vec<u8>,
     kind: Kind,
+    tls: Option<TlsConnector>,
     seen: RefCell<Seen>,
 }
 
@@ -60,18 +64,34 @@ async fn load(case: &Case, place: &Place, program: &Program, time: Duration) -> 
         addr: (Ipv4Addr::LOCALHOST, place.front).into(),
         request: request(case),
         kind: case.kind,
+        tls: match case.kind {
+            Kind::Tls(tls) => Some(tls::connector(tls)?),
+            _ => None,
+        },
         seen: RefCell::default(),
     });
     if case.kind == Kind::Idle {
         return idle(case, program, &plan).await;
     }
-    for _ in 0..case.connections {
-        spawn_local(client(Rc::clone(&plan)));
+    for at in 0..case.connections {
+        let once = match case.kind {
+            Kind::Close | Kind::CloseReuse | Kind::Tls(_) => true,
+            Kind::Reload => at % 2 == 1,
+            _ => false,
+        };
+        spawn_local(client(Rc::clone(&plan), once));
     }
     tokio::time::sleep(WARM_UP).await;
     let (begin, before, logged) = (Instant::now(), program.cpu()?, lines.get());
     plan.seen.borrow_mut().counting = true;
-    tokio::time::sleep(time).await;
+    if case.kind == Kind::Reload {
+        for _ in 0..RELOADS {
+            program.reload()?;
+            tokio::time::sleep(time / RELOADS).await;
+        }
+    } else {
+        tokio::time::sleep(time).await;
+    }
     let mut seen = plan.seen.take();
     let (took, after) = (begin.elapsed(), program.cpu()?);
     seen.latencies.sort_unstable();
@@ -136,10 +156,9 @@ fn request(case: &Case) -> Vec<u8> {
     bytes
 }
 
-async fn client(plan: Rc<Plan>) {
+async fn client(plan: Rc<Plan>, once: bool) {
     let mut buffer = vec![0; 65_536];
     let mut stream = None;
-    let once = matches!(plan.kind, Kind::Close | Kind::CloseReuse);
     loop {
         let begin = Instant::now();
         let done = one(&plan, &mut stream, &mut buffer).await;
@@ -155,19 +174,27 @@ async fn client(plan: Rc<Plan>) {
 }
 
 async fn one(plan: &Plan, stream: &mut Option<TcpStream>, buffer: &mut [u8]) -> io::Result<()> {
-    let stream = match stream {
-        Some(stream) => stream,
-        None => {
-            let new = TcpStream::connect(plan.addr).await?;
-            new.set_nodelay(true)?;
-            stream.insert(new)
+    if stream.is_none() {
+        let new = TcpStream::connect(plan.addr).await?;
+        new.set_nodelay(true)?;
+        *stream = Some(new);
+    }
+    match &plan.tls {
+        None => exchange(stream.as_mut().ok_or(ErrorKind::NotConnected)?, plan, buffer).await,
+        Some(connector) => {
+            let socket = stream.take().ok_or(ErrorKind::NotConnected)?;
+            exchange(&mut tls::connect(connector, socket).await?, plan, buffer).await
         }
-    };
-    exchange(stream, plan, buffer).await
+    }
 }
 
-async fn exchange(stream: &mut TcpStream, plan: &Plan, buffer: &mut [u8]) -> io::Result<()> {
+async fn exchange(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    plan: &Plan,
+    buffer: &mut [u8],
+) -> io::Result<()> {
     stream.write_all(&plan.request).await?;
+    stream.flush().await?;
     let mut length = if plan.kind == Kind::Ping { Some(plan.request.len()) } else { None };
     let mut received = 0;
     while length.is_none_or(|length| received < length) {

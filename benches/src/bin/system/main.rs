@@ -13,8 +13,9 @@ mod load;
 mod program;
 mod report;
 mod servers;
+mod tls;
 
-use cases::{CASES, Case};
+use cases::{CASES, Case, Kind};
 use program::Program;
 use report::Run;
 use std::path::PathBuf;
@@ -106,7 +107,7 @@ fn measure(case: &Case, args: &Args) -> std::io::Result<Vec<(&'static str, Vec<R
     for _ in 0..args.reps {
         for ((name, path), (_, runs)) in args.programs.iter().zip(&mut all) {
             let place = config::Place::new(case)?;
-            let program = Program::start(name, path, &place)?;
+            let program = Program::start(name, path, &place, case.kind == Kind::Reload)?;
             runs.push(load::run(case, &place, &program, args.time)?);
         }
     }

@@ -35,10 +35,13 @@ pub(crate) struct Cpu {
 
 impl Program {
     /// Starts a program and waits until it accepts.
-    pub(crate) fn start(name: &str, path: &Path, place: &Place) -> io::Result<Self> {
+    pub(crate) fn start(name: &str, path: &Path, place: &Place, master: bool) -> io::Result<Self> {
         let mut command = Command::new(path);
         if name == "haproxy" {
             command.arg("-db");
+            if master {
+                command.arg("-W");
+            }
         }
         command.arg("-f").arg(place.file()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // A child inherits the processor of its parent.
@@ -59,6 +62,12 @@ impl Program {
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(Self { child, start: begin.elapsed() })
+    }
+
+    /// Makes it load its configuration anew.
+    pub(crate) fn reload(&self) -> io::Result<()> {
+        use rustix::process::{Pid, Signal, kill_process};
+        Ok(kill_process(Pid::from_child(&self.child), Signal::USR2)?)
     }
 
     /// What it has used.
@@ -92,7 +101,10 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        use rustix::process::{Pid, Signal, kill_process};
+        // A master takes its workers along if it is asked to end. Either may have ended by itself.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        std::thread::sleep(Duration::from_millis(50));
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
