@@ -3,18 +3,20 @@
 /// The candidate nearest to `word`, if one is near enough to be worth saying.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = 1 + word.chars().count() / 4;
-    let mut best: Option<(usize, &str)> = None;
+    // Of words equally near the shortest is taken, and of those the first in the alphabet: candidates come in any order.
+    let mut best: Option<(usize, usize, &str)> = None;
     for candidate in candidates {
         // Lengths that differ by more than the limit cannot be near; this keeps the search cheap.
         if candidate.len().abs_diff(word.len()) > limit {
             continue;
         }
         let distance = distance(word, candidate);
-        if distance <= limit && best.is_none_or(|(d, _)| distance < d) {
-            best = Some((distance, candidate));
+        let this = (distance, candidate.len(), candidate);
+        if distance <= limit && best.is_none_or(|known| this < known) {
+            best = Some(this);
         }
     }
-    best.map(|(_, candidate)| candidate)
+    best.map(|(_, _, candidate)| candidate)
 }
 
 /// Optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours count one each.
@@ -50,5 +52,7 @@ mod tests {
         assert_eq!(nearest("bnid", words), Some("bind"));
         assert_eq!(nearest("tiemout", words), Some("timeout"));
         assert_eq!(nearest("frobnicate", words), None);
+        assert_eq!(nearest("pathh", ["pathq", "path"]), Some("path"));
+        assert_eq!(nearest("aac", ["aab", "aaa"]), Some("aaa"));
     }
 }

@@ -25,7 +25,7 @@ impl<'t> Checker<'t, '_> {
 }
 
 /// Whether something was said that only older versions understood.
-pub(super) fn removed(diagnostic: &Diagnostic) -> bool {
+fn removed(diagnostic: &Diagnostic) -> bool {
     let deprecated = |text: &str| text.contains("is deprecated");
     diagnostic.code == codes::TRANSLATED && !diagnostic.compat.as_deref().is_some_and(deprecated)
 }

@@ -53,8 +53,6 @@ pub fn check<'t>(tree: &'t Tree, host: Host<'_>) -> (Config<'t>, Diagnostics) {
         translated: false,
         store: ("", None, None),
         mentioned: HashSet::new(),
-        old: false,
-        looked: 0,
     };
     for section in tree.sections() {
         checker.section(section);
@@ -136,9 +134,6 @@ pub(crate) struct Checker<'t, 'h> {
     pub(crate) store: (&'t str, Option<Word<'t>>, Option<Word<'t>>),
     /// Keywords without effect that have been mentioned.
     pub(crate) mentioned: HashSet<(Place, &'static str)>,
-    /// Words that only older versions knew were found among the first `looked` diagnostics.
-    pub(crate) old: bool,
-    pub(crate) looked: usize,
 }
 
 impl<'t> Checker<'t, '_> {

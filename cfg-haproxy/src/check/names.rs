@@ -44,7 +44,9 @@ impl<'t> Checker<'t, '_> {
         }
         let rest = &words[1 + usize::from(named.is_some())..];
         let base = self.base(kind, name, rest);
-        let name = self.unique(kind, name, span);
+        // Versions that took an address here let two proxies have one name.
+        let old = rest.first().is_some_and(|word| word.text != "from");
+        let name = self.unique(kind, name, span, old);
         let proxy = Proxy {
             kind,
             name,
@@ -230,12 +232,12 @@ impl<'t> Checker<'t, '_> {
     }
 
     /// Reports a second proxy of the same name; tells the name it gets.
-    fn unique(&mut self, kind: SectionKind, name: &'t str, span: Span) -> &'t str {
+    fn unique(&mut self, kind: SectionKind, name: &'t str, span: Span, old: bool) -> &'t str {
         use SectionKind::{Backend, Defaults, Frontend, Listen};
         if kind == Defaults {
             return name;
         }
-        let second = self.tree.second_names.get(&(span.file, span.start)).filter(|_| self.old_words());
+        let second = self.tree.second_names.get(&(span.file, span.start)).filter(|_| old);
         for other in [Frontend, Backend, Listen] {
             let Some(first) = self.names.get(&(other, name)).copied() else { continue };
             let place = self.tree.sources().locate(first);
@@ -265,16 +267,6 @@ impl<'t> Checker<'t, '_> {
         }
         self.names.entry((kind, name)).or_insert(span);
         name
-    }
-
-    /// Whether what was read so far has words that only older versions knew.
-    fn old_words(&mut self) -> bool {
-        if !self.old && self.diagnostics.len() > self.looked {
-            let fresh = self.diagnostics.iter().skip(self.looked);
-            self.old = !self.tree.translated.is_empty() || fresh.into_iter().any(super::cross::removed);
-            self.looked = self.diagnostics.len();
-        }
-        self.old || !self.tree.translated.is_empty()
     }
 
     /// Reports a host name that does not resolve; only for addresses that must be known at start.
