@@ -20,7 +20,8 @@ pub(crate) fn run(args: RunArgs) -> u8 {
         return failed(&format!("cannot change to directory {}: {e}", directory.display()));
     }
     let world = World::real();
-    let loaded = match apart(|| load_all(&args, &world)) {
+    let entered = load::enter_namespace(&args, &world).map_err(|e| failed(&e));
+    let loaded = match entered.and_then(|()| apart(|| load_all(&args, &world))) {
         Ok(loaded) => loaded,
         Err(status) => return status,
     };
@@ -52,7 +53,6 @@ pub(crate) fn run(args: RunArgs) -> u8 {
 
 /// Reads both files; everything that is wrong with either is told. None if there is nothing for a balancer to do.
 fn load_all(args: &RunArgs, world: &World) -> Result<Option<Haproxy>, u8> {
-    load::enter_namespace(args, world).map_err(|e| failed(&e))?;
     match load::haproxy(args, world) {
         Ok(loaded) => {
             if !args.quiet {
