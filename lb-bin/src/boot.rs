@@ -21,7 +21,10 @@ pub(crate) fn run(args: RunArgs) -> u8 {
     }
     let world = World::real();
     let entered = load::enter_namespace(&args, &world).map_err(|e| failed(&e));
-    let loaded = match entered.and_then(|()| apart(|| load_all(&args, &world))) {
+    // What a supervisor reads it forgets, a balancer keeps.
+    let read = || load_all(&args, &world);
+    let forgets = args.keepalived.is_some() || args.master;
+    let loaded = match entered.and_then(|()| if forgets { apart(read) } else { read() }) {
         Ok(loaded) => loaded,
         Err(status) => return status,
     };
