@@ -44,7 +44,6 @@ struct Plan {
     addr: SocketAddr,
     request: Vec<u8>,
     kind: Kind,
-    tls: Option<TlsConnector>,
     seen: RefCell<Seen>,
 }
 
@@ -64,10 +63,6 @@ async fn load(case: &Case, place: &Place, program: &Program, time: Duration) -> 
         addr: (Ipv4Addr::LOCALHOST, place.front).into(),
         request: request(case),
         kind: case.kind,
-        tls: match case.kind {
-            Kind::Tls(tls) => Some(tls::connector(tls)?),
-            _ => None,
-        },
         seen: RefCell::default(),
     });
     if case.kind == Kind::Idle {
@@ -79,7 +74,12 @@ async fn load(case: &Case, place: &Place, program: &Program, time: Duration) -> 
             Kind::Reload => at % 2 == 1,
             _ => false,
         };
-        spawn_local(client(Rc::clone(&plan), once));
+        // Each client keeps sessions of its own.
+        let tls = match case.kind {
+            Kind::Tls(tls) => Some(tls::connector(tls)?),
+            _ => None,
+        };
+        spawn_local(client(Rc::clone(&plan), once, tls));
     }
     tokio::time::sleep(WARM_UP).await;
     let (begin, before, logged) = (Instant::now(), program.cpu()?, lines.get());
@@ -156,12 +156,12 @@ fn request(case: &Case) -> Vec<u8> {
     bytes
 }
 
-async fn client(plan: Rc<Plan>, once: bool) {
+async fn client(plan: Rc<Plan>, once: bool, tls: Option<TlsConnector>) {
     let mut buffer = vec![0; 65_536];
     let mut stream = None;
     loop {
         let begin = Instant::now();
-        let done = one(&plan, &mut stream, &mut buffer).await;
+        let done = one(&plan, tls.as_ref(), &mut stream, &mut buffer).await;
         let micros = u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX);
         if once || done.is_err() {
             stream = None;
@@ -173,13 +173,18 @@ async fn client(plan: Rc<Plan>, once: bool) {
     }
 }
 
-async fn one(plan: &Plan, stream: &mut Option<TcpStream>, buffer: &mut [u8]) -> io::Result<()> {
+async fn one(
+    plan: &Plan,
+    tls: Option<&TlsConnector>,
+    stream: &mut Option<TcpStream>,
+    buffer: &mut [u8],
+) -> io::Result<()> {
     if stream.is_none() {
         let new = TcpStream::connect(plan.addr).await?;
         new.set_nodelay(true)?;
         *stream = Some(new);
     }
-    match &plan.tls {
+    match tls {
         None => exchange(stream.as_mut().ok_or(ErrorKind::NotConnected)?, plan, buffer).await,
         Some(connector) => {
             let socket = stream.take().ok_or(ErrorKind::NotConnected)?;
