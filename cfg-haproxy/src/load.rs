@@ -30,9 +30,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// The exit status with which the files are refused: 1 for errors, or warnings if `strict`; 2 if nothing listens.
+    /// The exit status with which the files are refused: 1 for errors, or warnings if `strict` or `zero-warning` says so; 2
+    /// if nothing listens.
     pub fn refusal(&self, strict: bool) -> Option<u8> {
         let wrong = |d: &Diagnostic| d.severity == Severity::Error && d.code != crate::codes::NO_LISTENER;
+        let strict = strict || self.zero_warning;
         if self.diagnostics.iter().any(wrong) || (strict && self.diagnostics.count(Severity::Warning) > 0) {
             return Some(1);
         }
@@ -96,5 +98,26 @@ fn with_advice(diagnostic: Diagnostic) -> Diagnostic {
             diagnostic.note(first.into_iter().chain(rest).collect::<String>())
         }
         None => diagnostic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NoEnv;
+
+    /// A frontend without timeouts, which is worth a warning.
+    fn loaded(global: &str) -> Loaded {
+        let text = format!("global\n{global}\nfrontend web\n mode http\n bind :8080\n");
+        let facts = Facts::default();
+        load(&[Source::new("haproxy.cfg", &text)], &NoEnv, &facts, Host::ANY, &Registry::default())
+    }
+
+    #[test]
+    fn the_file_itself_may_ask_that_warnings_refuse_it() {
+        let lenient = loaded("");
+        assert!(lenient.diagnostics.count(Severity::Warning) > 0);
+        assert_eq!((lenient.refusal(false), lenient.refusal(true)), (None, Some(1)));
+        assert_eq!(loaded(" zero-warning").refusal(false), Some(1));
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(args: RunArgs) -> u8 {
 fn load_all(args: &RunArgs, world: &World) -> Result<Option<Haproxy>, u8> {
     match load::haproxy(args, world) {
         Ok(loaded) => {
-            if !args.quiet {
+            if !(args.quiet || loaded.quiet) {
                 report::error(&loaded.text);
             }
             let serves = !args.haproxy.is_empty() || !loaded.spec.proxies.is_empty();

@@ -25,6 +25,8 @@ pub(crate) struct Haproxy {
     pub spec: Spec,
     /// Warnings, rendered.
     pub text: String,
+    /// They are not told at start (`quiet`).
+    pub quiet: bool,
     /// The text that it comes from.
     pub tree: Arc<Tree>,
     origins: cfg_haproxy::Origins,
@@ -34,7 +36,7 @@ impl Haproxy {
     /// Nothing to run yet.
     fn nothing() -> Self {
         let (origins, tree) = (cfg_haproxy::Origins::default(), Arc::default());
-        Self { spec: Spec::default(), text: String::new(), tree, origins }
+        Self { spec: Spec::default(), text: String::new(), quiet: false, tree, origins }
     }
 
     /// The place an object of the specification came from, as `FILE:LINE`.
@@ -78,8 +80,8 @@ fn haproxy_files(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
     if let Some(status) = loaded.refusal(args.strict) {
         return Err(Rejected { text, status });
     }
-    let cfg_haproxy::Loaded { spec, tree, origins, .. } = loaded;
-    Ok(Haproxy { spec, text, tree: Arc::new(tree), origins })
+    let cfg_haproxy::Loaded { spec, tree, origins, quiet, .. } = loaded;
+    Ok(Haproxy { spec, text, quiet, tree: Arc::new(tree), origins })
 }
 
 /// What the haproxy.cfg files come to, and what there is to say about them, rendered.
