@@ -9,9 +9,12 @@
 use lb_core::addr::Endpoint;
 use lb_core::balance::Algorithm;
 use lb_core::rt::{Server, ServerOptions, Sockets};
-use lb_core::spec::{Capability, ListenerSpec, PoolSpec, ProxySpec, ServerAddr, ServerSpec, Spec, Timeouts};
+use lb_core::spec::{
+    Capability, Facility, ListenerSpec, LogDestination, LogFormat, LogTarget, PoolSpec, ProxySpec,
+    ServerAddr, ServerSpec, Spec, Timeouts,
+};
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 /// A server that says its name and then returns what it is told.
@@ -81,6 +84,28 @@ fn sessions_take_the_servers_in_turn() {
     let (_server, addr) = start(spec("127.0.0.1:0", &[("a", echo("a")), ("b", echo("b"))]));
     let names: String = (0..4).map(|_| greeting(&mut client(addr))).collect();
     assert!(names == "abab" || names == "baba", "{names}");
+}
+
+#[test]
+fn lines_without_a_host_name_of_their_own_carry_that_of_the_machine() {
+    let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    for (configured, sent) in [("", own.trim_end()), ("edge", "edge")] {
+        let log = UdpSocket::bind("127.0.0.1:0").unwrap();
+        log.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut spec = spec("127.0.0.1:0", &[("a", echo("a"))]);
+        let mut target =
+            LogTarget::new(LogDestination::Syslog(log.local_addr().unwrap().into()), Facility::LOCAL0);
+        target.format = LogFormat::Rfc3164;
+        spec.proxies[0].log.targets.push(target);
+        spec.process.syslog.hostname = Some(configured.into());
+        let (_server, addr) = start(spec);
+        greeting(&mut client(addr));
+        let mut line = [0; 1024];
+        let length = log.recv(&mut line).unwrap();
+        let line = String::from_utf8_lossy(&line[..length]);
+        // After the priority and three words of a date, of which the day may be padded.
+        assert_eq!(line.split_ascii_whitespace().nth(3), Some(sent), "{line}");
+    }
 }
 
 #[test]

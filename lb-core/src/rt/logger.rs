@@ -1,5 +1,6 @@
 //! The loggers of proxies: lines are made once, framed for each target, and given to its outlet.
 
+use super::view::host;
 use super::{Outlet, Stamp, Worker};
 use crate::engine::{Plan, ProxyPlan};
 use crate::expr::{Arena, Env, Facts, Vars};
@@ -78,6 +79,11 @@ struct Target {
     seen: AtomicU32,
 }
 
+/// The name to send in place of one that was left empty is that of this machine.
+fn named(name: Arc<str>) -> Arc<str> {
+    if name.is_empty() { host().into() } else { name }
+}
+
 impl ProxyLogger {
     pub(super) fn new(plan: &Plan, proxy: &ProxyPlan, hub: &LogHub) -> Self {
         let process = plan.process();
@@ -90,7 +96,7 @@ impl ProxyLogger {
         Self {
             targets: proxy.log.targets.iter().map(|t| target(&t.spec)).collect(),
             tag: tag.to_owned(),
-            hostname: process.syslog.hostname.clone(),
+            hostname: process.syslog.hostname.clone().map(named),
             pid: std::process::id(),
             template: proxy.spec.log.format.clone(),
             error_template: proxy.spec.log.error_format.clone(),

@@ -4,6 +4,7 @@ use super::accept::millis;
 use super::connection::Stamp;
 use super::control::Shared;
 use super::generation::Generation;
+use super::view::host;
 use super::worker::Worker;
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
@@ -30,7 +31,7 @@ pub(super) fn info(shared: &Shared, generation: &Generation) -> ProcessInfo {
     info.product = shared.product.name.to_owned();
     info.version = shared.product.version.to_owned();
     info.release_date = shared.product.date.to_owned();
-    info.node = process.node.as_deref().map_or_else(host, str::to_owned);
+    info.node = process.node.as_deref().map_or_else(|| host().to_owned(), str::to_owned);
     info.description = process.description.as_deref().unwrap_or_default().to_owned();
     info.pid = std::process::id();
     info.threads = number(shared.engine.workers());
@@ -61,12 +62,6 @@ pub(super) fn info(shared: &Shared, generation: &Generation) -> ProcessInfo {
     info.tasks = number(shared.workers.iter().map(Worker::tasks).sum());
     info.idle_percent = 100;
     info
-}
-
-/// The name of this machine.
-fn host() -> String {
-    let read = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    read.trim().to_owned()
 }
 
 /// All proxies in the order of the configuration.

@@ -102,16 +102,21 @@ impl EngineView for Generation {
     }
 
     fn hostname(&self) -> &str {
-        static NAME: OnceLock<String> = OnceLock::new();
-        NAME.get_or_init(|| {
-            let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-            name.trim_end().to_owned()
-        })
+        host()
     }
 
     fn node(&self) -> &str {
         self.plan.process().node.as_deref().unwrap_or_else(|| self.hostname())
     }
+}
+
+/// The name of this machine, read once.
+pub(super) fn host() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        name.trim_end().to_owned()
+    })
 }
 
 /// Connections that the usable servers could still take; with `queues` also those that could still wait. Servers

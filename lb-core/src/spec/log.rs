@@ -147,7 +147,7 @@ pub struct SampleRange {
 pub struct Syslog {
     /// The tag; the program's name when unset.
     pub tag: Option<Arc<str>>,
-    /// Host name in the header: unset sends none in RFC 3164 lines.
+    /// Host name in the header: unset sends none in RFC 3164 lines, an empty one stands for the name of the machine.
     pub hostname: Option<Arc<str>>,
 }
 
