@@ -466,17 +466,12 @@ fn finish(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
         let (request, _) = live.txn.persistence.letters();
         live.txn.termination.cookie_request = request;
     }
-    if let Some(format) = &front.unique_id {
-        if live.txn.unique_id.is_empty() {
-            let mut text = std::mem::take(&mut live.txn.unique_id);
-            rule::format(live, format, &mut text);
-            live.reset_arena();
-            live.txn.unique_id = text;
-        }
-        if let Some(name) = &front.unique_id_header {
-            let Live { txn, .. } = live;
-            txn.layer.request.fields.push(name.as_bytes(), &txn.unique_id);
-        }
+    if let Some(name) = &front.unique_id_header
+        && front.unique_id.is_some()
+    {
+        let id = live.unique_id().unwrap_or_default().to_vec();
+        live.reset_arena();
+        live.txn.layer.request.fields.push(name.as_bytes(), &id);
     }
     forwarded(live, back);
     forward_for(live, front, back);

@@ -2,7 +2,8 @@
 
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use lb_core::balance::ServerId;
@@ -24,7 +25,7 @@ use super::{http_of, io, log};
 use crate::h1::Cursor;
 use crate::layer::HttpLayer;
 use crate::persist;
-use crate::rule::{Effect, Session};
+use crate::rule::{self, Effect, Session};
 use crate::spec::{CompressionAlgorithm, HttpProxy, TimeoutKind, TrackSlot};
 
 /// Scratch areas above this size are given back after an exchange.
@@ -48,7 +49,7 @@ pub(super) struct Txn {
     pub(super) body: Vec<u8>,
     /// Where a short request stands while its response is waited for.
     shelter: Vec<u8>,
-    pub(super) unique_id: Vec<u8>,
+    unique_id: UniqueId,
     pub(super) direction: Responding,
     pub(super) backend: Option<Arc<ProxyPlan>>,
     pub(super) server: Option<Arc<ServerPlan>>,
@@ -192,7 +193,7 @@ impl Txn {
         self.out.clear();
         self.text.clear();
         self.body.clear();
-        self.unique_id.clear();
+        self.unique_id = UniqueId::default();
         self.direction = Responding::Request;
         self.backend = None;
         self.server = None;
@@ -263,6 +264,26 @@ impl Txn {
     /// What the backend is configured to do.
     pub(super) fn backend_http(&self) -> Option<&HttpProxy> {
         self.backend.as_ref().and_then(|backend| http_of(&*backend.spec.protocol))
+    }
+}
+
+/// The id of a request (`unique-id-format`), made when a rule, a header or a log asks for it first.
+#[derive(Default)]
+struct UniqueId {
+    text: OnceLock<Vec<u8>>,
+    /// It is being made: a format that names the id itself finds none.
+    making: AtomicBool,
+}
+
+impl UniqueId {
+    fn made(&self, make: impl FnOnce(&mut Vec<u8>)) -> Option<&[u8]> {
+        if self.text.get().is_none() && !self.making.swap(true, Ordering::Relaxed) {
+            let mut text = Vec::new();
+            make(&mut text);
+            // Only the one that set the mark comes here.
+            let _ = self.text.set(text);
+        }
+        self.text.get().map(Vec::as_slice)
     }
 }
 
@@ -413,7 +434,8 @@ impl Facts for Live<'_> {
     }
 
     fn unique_id(&self) -> Option<&[u8]> {
-        Some(&self.txn.unique_id[..]).filter(|id| !id.is_empty())
+        let format = http_of(&*self.client.session.frontend().spec.protocol)?.unique_id.as_ref()?;
+        self.txn.unique_id.made(|text| rule::format(self, format, text)).filter(|id| !id.is_empty())
     }
 
     fn record(&self) -> Option<Record<'_>> {

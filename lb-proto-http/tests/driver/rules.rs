@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use lb_core::rule::Rule;
 use lb_core::stick::{DataType, KeyType, Store, TableSpec};
+use lb_proto_http::head::HeaderName;
 use lb_proto_http::spec::{
     Action, CookieMode, CookieSpec, ForwardFor, Reply, ReplyBody, ServiceKind, StatsPage, TrackSlot,
 };
@@ -169,6 +170,31 @@ fn requests_are_counted_under_their_key() {
     assert_eq!(["a", "a", "a", "b", "a"].map(ask), ["200", "200", "429", "200", "429"]);
     // Nothing to count under: nothing counted.
     assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
+}
+
+#[test]
+fn the_id_of_a_request_is_made_when_it_is_first_asked_for_and_only_once() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |spec, http| {
+        // A format that names the id itself must end, too.
+        http.unique_id = Some(template("%ID%[rand]-%[uuid]", Style::Header));
+        http.unique_id_header = Some(HeaderName::new("Late"));
+        http.request.push(Rule::new(header("Early", "%[unique-id]"), None));
+        let denied = Some(when("{ path /no }"));
+        http.request.push(Rule::new(Action::Deny(Reply::error(403)), denied));
+        spec.log.format = Some(Arc::new(template("web - 0 %ST %ID", Style::Log)));
+    });
+    assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
+    let seen = origin.requests.lock().unwrap()[0].clone();
+    let value = |name: &str| seen.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    assert!(value("early: ").len() > 36, "{seen}");
+    assert_eq!(value("early: "), value("late: "));
+    let first = proxy.line();
+    assert_eq!(first, format!("web - 200 {}", value("late: ")));
+    // Each request has its own, also one that goes nowhere.
+    exchange(&mut proxy.client(), "GET /no HTTP/1.1\r\n\r\n");
+    let second = proxy.line();
+    assert!(second.starts_with("web - 403 ") && second.len() > 44 && second[10..] != first[10..], "{second}");
 }
 
 #[test]
