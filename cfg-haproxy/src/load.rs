@@ -120,4 +120,20 @@ mod tests {
         assert_eq!((lenient.refusal(false), lenient.refusal(true)), (None, Some(1)));
         assert_eq!(loaded(" zero-warning").refusal(false), Some(1));
     }
+
+    #[test]
+    fn connections_are_not_tried_again_where_other_failures_alone_are() {
+        for (mode, on, retries) in [
+            ("tcp", "none", 0),
+            ("tcp", "empty-response", 0),
+            ("tcp", "conn-failure 503", 3),
+            ("tcp", "all-retryable-errors", 3),
+            // There the number also bounds how often requests are sent again.
+            ("http", "empty-response", 3),
+        ] {
+            let loaded = loaded(&format!("backend b\n mode {mode}\n retry-on {on}\n server s 127.0.0.1:1"));
+            let backend = loaded.spec.proxies.iter().find(|proxy| proxy.name.as_str() == "b").unwrap();
+            assert_eq!(backend.pool.retry.retries, retries, "{mode} {on}");
+        }
+    }
 }

@@ -312,3 +312,8 @@ fn cookie(cookie: &Cookie<'_>) -> CookieSpec {
     out.attributes = cookie.attributes.iter().map(|a| Arc::from(*a)).collect();
     out
 }
+
+/// Whether `retry-on` with these words has failed connections tried again.
+pub(super) fn reconnects(on: &[Word<'_>]) -> bool {
+    on.iter().any(|word| matches!(word.text, "conn-failure" | "all-retryable-errors"))
+}

@@ -294,6 +294,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         pool.all_backups = making.on("allbackups");
         pool.retry = Retry::default();
         pool.retry.retries = settings.retries.map_or(3, |n| n.value);
+        if making.mode != ProxyMode::Http
+            && settings.retry_on.as_ref().is_some_and(|on| !super::http::reconnects(&on.value))
+        {
+            // Nothing but a connection is ever tried again.
+            pool.retry.retries = 0;
+        }
         pool.retry.redispatch = settings.redispatch.map_or(0, |n| n.value);
         pool.fullconn = settings.fullconn.map(|n| n.value);
         pool.persist = making.on("persist");

@@ -265,7 +265,7 @@ async fn on_server(
             }
         };
         observe(live, backend, Observation::NotConnected);
-        match policy.failed(backend.pool.census().active) {
+        match after_failure(back, backend, policy) {
             Attempt::Last => {
                 count(live, |own| &own.connection_errors, |own| &own.connection_errors);
                 abandon(live);
@@ -290,6 +290,11 @@ async fn on_server(
             }
         }
     }
+}
+
+/// What a connection that failed leads to (`retry-on`).
+fn after_failure(back: &HttpProxy, backend: &ProxyPlan, policy: &mut RetryPolicy) -> Attempt {
+    if back.retry_on.connect { policy.failed(backend.pool.census().active) } else { Attempt::Last }
 }
 
 /// Opens a connection to the server of the transaction. Without a cause the client went away.

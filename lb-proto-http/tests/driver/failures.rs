@@ -6,6 +6,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lb_core::balance::Algorithm;
 use lb_core::log::Style;
 use lb_core::rule::{Place, Rule};
 use lb_proto_http::spec::{Action, Reply, RetryOn};
@@ -42,6 +43,18 @@ fn a_dead_server_is_retried_and_left() {
     assert_eq!(answers, [HELLO, HELLO]);
     let lines = [proxy.line(), proxy.line()];
     assert!(lines.iter().any(|line| line.contains("/+1 0/0")), "{lines:?}");
+}
+
+#[test]
+fn a_failed_connection_is_the_last_one_when_other_failures_alone_are_retried() {
+    let proxy = proxy(&[nowhere(), hello().addr], |spec, http| {
+        spec.pool.algorithm = Algorithm::First;
+        spec.pool.retry.redispatch = 1;
+        http.retry_on = RetryOn::default();
+        (http.retry_on.connect, http.retry_on.empty) = (false, true);
+    });
+    assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 503 "));
+    assert_eq!(proxy.line(), "web web/s1 503 0 - - SC-- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"");
 }
 
 #[test]
