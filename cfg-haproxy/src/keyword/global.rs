@@ -49,7 +49,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("ca-base", &[Any("dir")], "where relative CA and CRL files are"),
     g("chroot", &[Any("dir")], "directory the process confines itself to"),
     g("close-spread-time", &[Time], "spreads the closing of idle connections while stopping")
-        .partial("idle connections are closed at once when stopping"),
+        .no_effect("idle connections are closed at once when stopping"),
     g("cluster-secret", WORD, "secret shared by a cluster, for QUIC tokens and stable identifiers")
         .no_effect("only QUIC uses it"),
     g("cpu-map", &[Any("threads"), Rest("cpus")], "binds threads to processors").no_effect(CPU),
@@ -79,9 +79,10 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("deviceatlas-properties-cookie", WORD, "device detection cookie").refused(DEVICE),
     g("deviceatlas-separator", WORD, "device detection separator").refused(DEVICE),
     g("dns-accept-family", WORD, "address families taken from DNS answers")
-        .partial("applies to resolvers sections only"),
+        .no_effect(super::SYSTEM_NAMES),
     g("expose-deprecated-directives", &[], "allows deprecated keywords without a warning"),
-    g("expose-experimental-directives", &[], "allows experimental keywords"),
+    g("expose-experimental-directives", &[], "allows experimental keywords")
+        .no_effect("experimental keywords are always allowed"),
     g("external-check", &[Opt(&[OneOf(&["preserve-env"])])], "allows checks that run a program")
         .partial("`preserve-env` does not pass the environment on"),
     g("fd-hard-limit", &[Int(1, MAX)], "most file descriptors the process may use").no_effect("the limit of descriptors follows from `maxconn` or `ulimit-n`"),
@@ -100,14 +101,17 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("h1-case-adjust-file", &[Any("file")], "file of header names with their case"),
     g("h2-workaround-bogus-websocket-clients", &[], "does not announce websockets over HTTP/2")
         .no_effect("HTTP/2 is not spoken"),
-    g("hard-stop-after", &[Time], "longest time a stopping process waits for its connections"),
+    g("hard-stop-after", &[Time], "longest time a stopping process waits for its connections")
+        .partial("bounds a stop; sessions from before a reload go on until they end"),
     g("harden.reject-privileged-ports.tcp", ON_OFF, "refuses clients with ports below 1024")
         .no_effect("clients are accepted from any port; `tcp-request connection reject if { src_port lt 1024 }` refuses these"),
     g("harden.reject-privileged-ports.quic", ON_OFF, "refuses QUIC clients with ports below 1024")
         .no_effect("QUIC is not supported"),
     g("http-err-codes", &[Rest("range")], "status codes counted as client errors"),
     g("http-fail-codes", &[Rest("range")], "status codes counted as server failures"),
-    g("insecure-fork-wanted", &[], "allows the process to start programs").negatable(),
+    g("insecure-fork-wanted", &[], "allows the process to start programs")
+        .negatable()
+        .no_effect("checks may start programs whenever `external-check` allows them"),
     g("insecure-setuid-wanted", &[], "allows set-user-id programs to be run").no_effect("set-user-id programs are not held back; set `NoNewPrivileges` in the service unit"),
     g("issuers-chain-path", &[Any("dir")], "certificates that complete chains").no_effect("chains are sent as the file of the certificate holds them"),
     g("jwt.decrypt_alg_list", WORD, "algorithms accepted by JWT decryption")
@@ -116,7 +120,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("all algorithms are accepted"),
     g("key-base", &[Any("dir")], "where relative private keys are").no_effect("a private key is looked for beside its certificate; `key-base` of a `crt-store` is used"),
     g("limited-quic", &[], "QUIC without the library's own support").no_effect("QUIC is not supported"),
-    g("localpeer", &[Any("name")], "name of this process in peers sections"),
+    g("localpeer", &[Any("name")], "name of this process in peers sections")
+        .no_effect("each node keeps tables of its own; a reload keeps them"),
     g(
         "log",
         &[Free(
@@ -124,7 +129,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         )],
         "where messages are sent",
     )
-    .negatable(),
+    .negatable()
+    .partial(super::LOG_TARGETS),
     g("log-send-hostname", &[Opt(&[Any("name")])], "puts a host name into messages"),
     g("log-tag", WORD, "program name in messages"),
     g("lua-load", &[Any("file"), Rest("argument")], "loads a Lua program").refused(LUA),
@@ -139,7 +145,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ),
     g("max-threads-per-group", &[Int(1, 1024)], "threads in one group").no_effect("threads form one group"),
     g("mworker-max-reloads", COUNT, "reloads an old worker survives")
-        .no_effect("a reload starts no process; `hard-stop-after` bounds old sessions"),
+        .no_effect("a reload starts no process; sessions from before it go on until they end"),
     g("nbthread", &[Int(1, 1024)], "number of worker threads"),
     g("nbproc", &[Rest("number")], "number of processes")
         .translated("dropped; `nbthread` sets the number of threads"),
@@ -156,8 +162,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("the kernel grows it when needed"),
     g("presetenv", &[Any("name"), Any("value")], "sets an environment variable unless it is set"),
     g("resetenv", &[Rest("name")], "removes all environment variables but these"),
-    g("server-state-base", &[Any("dir")], "where relative state files are").partial(STATE),
-    g("server-state-file", &[Any("file")], "file with the server state to load").partial(STATE),
+    g("server-state-base", &[Any("dir")], "where relative state files are").no_effect(STATE),
+    g("server-state-file", &[Any("file")], "file with the server state to load").no_effect(STATE),
     g("set-dumpable", &[Opt(&[OneOf(&["on", "off", "libs"])])], "allow core dumps after a change of user")
         .negatable()
         .no_effect("the system decides about core dumps; set `LimitCORE` in the service unit"),
@@ -179,7 +185,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("ssl-default-server-ciphersuites", WORD, "cipher suites of all server lines for TLS 1.3"),
     g("ssl-default-server-client-sigalgs", WORD, "signatures offered to servers").no_effect(SIGALGS),
     g("ssl-default-server-curves", WORD, "key exchange groups of all server lines"),
-    g("ssl-default-server-options", &[Rest("option")], "TLS options of all server lines"),
+    g("ssl-default-server-options", &[Rest("option")], "TLS options of all server lines")
+        .partial("TLS versions only"),
     g("ssl-default-server-sigalgs", WORD, "signatures of all server lines").no_effect(SIGALGS),
     g("ssl-dh-param-file", &[Any("file")], "Diffie-Hellman parameters")
         .no_effect("the TLS library uses elliptic curves only"),

@@ -30,6 +30,9 @@ const HTTP_2: &str = "HTTP/2 is not spoken; in HTTP mode `h2` is left out and HT
 const SYSTEM_NAMES: &str =
     "the system's resolver is asked when the files are read, and again at every reload";
 
+/// Targets of messages that are missing.
+const LOG_TARGETS: &str = "`backend@` is refused; lines to `ring@` are lost";
+
 /// What this program does with a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -23,7 +23,7 @@ const fn old(name: &'static str, doc: &'static str, to: &'static str) -> Keyword
 }
 
 pub(super) const KEYWORDS: &[Keyword] = &[
-    n(DFLB, "abortonclose", "abort queued requests of clients that left"),
+    n(DFLB, "abortonclose", "abort queued requests of clients that left").partial("HTTP mode only"),
     n(DFL, "accept-unsafe-violations-in-http-request", "relaxes request parsing"),
     n(DLB, "accept-unsafe-violations-in-http-response", "relaxes response parsing"),
     n(DLB, "allbackups", "uses all backup servers at once"),
@@ -83,7 +83,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     o(DLB, "ldap-check", &[], "checks servers by LDAP"),
     n(DLB, "log-health-checks", "logs changes of check results"),
     n(DFL, "log-separate-errors", "logs failures at a higher level"),
-    n(DFL, "logasap", "logs before the response is complete"),
+    n(DFL, "logasap", "logs before the response is complete").partial("HTTP mode only"),
     o(DLB, "mysql-check", &[Free("[user <name> [post-41 | pre-41]]")], "checks servers by MySQL"),
     n(DFLB, "nolinger", "closes with a reset"),
     o(DFLB, "originalto", &[Free("[except <network>] [header <name>]")], "adds X-Original-To"),

@@ -26,7 +26,8 @@ const fn old(name: &'static str, doc: &'static str, to: &'static str) -> Keyword
 pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFLB, "acl", &[Any("name"), Free("<criterion> [flags] [operator] <value>...")], "declares or extends an access list"),
     k(DFL, "backlog", COUNT, "connections the kernel queues before they are accepted"),
-    k(DLB, "balance", &[Free("<algorithm> [<argument>...]")], "how servers are chosen"),
+    k(DLB, "balance", &[Free("<algorithm> [<argument>...]")], "how servers are chosen")
+        .partial("`url_param` does not look at bodies (`check_post`); log-hash is refused"),
     k(FL, "bind", &[Any("address"), Free("[<option>...]")], "an address to listen on"),
     k(FL, "capture cookie", &[Any("name"), OneOf(&["len"]), Int(0, 65535)], "a cookie to log"),
     k(FL, "capture request header", &[Any("name"), OneOf(&["len"]), Int(0, 65535)], "a request header to log"),
@@ -67,7 +68,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFL, "error-log-format", &[Any("format")], "log format of failed connections"),
     k(DLB, "external-check command", &[Any("file")], "program that checks servers"),
     k(DLB, "external-check path", &[Any("path")], "PATH of that program"),
-    k(LB, "force-persist", &[COND], "keep persistence even to servers that are down"),
+    k(LB, "force-persist", &[COND], "keep persistence even to servers that are down")
+        .partial("cookies and `use-server` in HTTP mode only"),
     k(FL, "force-be-switch", &[COND], "switch to backends that were unpublished"),
     k(FLB, "filter", &[Any("name"), Rest("argument")], "a stream filter")
         .partial("compression only; cache and bandwidth limits are not implemented, SPOE is refused"),
@@ -80,7 +82,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "how hashes map to servers"),
     k(DFLB, "http-after-response", &[Free("<action> [<argument>...] [{ if | unless } <condition>]")],
         "rules on every response, also those made here"),
-    k(DLB, "http-check comment", &[Any("text")], "text shown when the next check step fails"),
+    k(DLB, "http-check comment", &[Any("text")], "text shown when the next check step fails")
+        .no_effect("only the comment of an expect step is shown"),
     k(DLB, "http-check connect", &[Free("[default] [port <e>] [addr <a>] [send-proxy] [via-socks4] [ssl] [sni <s>] \
         [alpn <a>] [linger] [proto <p>] [comment <m>]")], "opens a connection of a check"),
     k(DLB, "http-check disable-on-404", &[], "404 puts a server into drain mode"),
@@ -99,11 +102,11 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DLB, "http-reuse", &[OneOf(&["never", "safe", "aggressive", "always"])], "when server connections are shared"),
     k(DLB, "http-send-name-header", &[Any("header")], "tells a server its name"),
     k(FLB, "id", &[Int(1, MAX)], "number of this proxy"),
-    k(LB, "ignore-persist", &[COND], "ignore persistence for some requests"),
+    k(LB, "ignore-persist", &[COND], "ignore persistence for some requests").partial("cookies in HTTP mode only"),
     k(DLB, "load-server-state-from-file", &[OneOf(&["global", "local", "none"])], "where the last server state is")
-        .partial("server state is kept in the process across reloads"),
+        .no_effect("server state is kept in the process across reloads"),
     k(DFLB, "log", &[Free("global | <target> [len <n>] [format <f>] [sample <ranges>:<n>] [profile <p>] <facility> [<max> [<min>]]")],
-        "where messages are sent").negatable(),
+        "where messages are sent").negatable().partial(super::LOG_TARGETS),
     k(DFL, "log-format", &[Any("format")], "what is logged"),
     k(DFL, "log-format-sd", &[Any("format")], "structured data of RFC 5424 messages"),
     k(DFLB, "log-tag", &[Any("tag")], "program name in messages"),
@@ -112,23 +115,23 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFL, "max-session-srv-conns", COUNT, "idle server connections kept for a client").no_effect("the pools of the servers alone bound idle connections (`pool-max-conn`)"),
     k(DFL, "maxconn", COUNT, "connections of this proxy"),
     k(DFLB, "mode", &[OneOf(&["tcp", "http", "log", "spop", "haterm", "health", "smtp"])], "protocol of this proxy")
-        .partial("spop and haterm are refused; smtp is an addition of this program"),
+        .partial("spop and haterm are refused; health is translated to `http-request return status 200`; smtp is an addition of this program"),
     k(FL, "monitor fail", &[COND], "when the monitor URI answers 503"),
     k(DFL, "monitor-uri", &[Any("uri")], "a path answered here"),
-    k(DLB, "persist rdp-cookie", &[], "persistence by RDP cookie").no_effect("RDP cookies do not name servers here; `balance rdp-cookie` or `stick on rdp_cookie(...)` persists by them"),
+    k(DLB, "persist rdp-cookie", &[], "persistence by RDP cookie"),
     k(DFL, "quic-initial", &[Free("<action> [{ if | unless } <condition>]")], "rules on QUIC packets")
         .no_effect("QUIC is not supported"),
     k(DFL, "rate-limit sessions", COUNT, "new sessions per second"),
     k(FLB, "redirect", &[Free("{ location | prefix | scheme } <to> [code <n>] [<option>] [{ if | unless } <condition>]")],
-        "redirects clients"),
+        "redirects clients").partial("the value of `set-cookie-fmt` is sent as it is written"),
     k(DLB, "retries", COUNT, "connection attempts after the first"),
     k(DLB, "retry-on", &[Any("event"), Rest("event")], "which failures are retried"),
     k(LB, "server", &[Any("name"), Any("address"), Free("[<option>...]")], "a server"),
     k(DLB, "server-state-file-name", &[Opt(&[Any("file")])], "file with this backend's server state")
-        .partial("server state is kept in the process across reloads"),
+        .no_effect("server state is kept in the process across reloads"),
     k(LB, "server-template", &[Any("prefix"), Any("count"), Any("address"), Free("[<option>...]")], "many servers at once"),
     k(DLB, "source", &[Any("address"), Free("[usesrc { <address> | client | clientip | hdr_ip(<header>) }] [interface <name>]")],
-        "address to connect from"),
+        "address to connect from").partial("`usesrc` takes client and clientip only"),
     k(DLB, "srvtcpka-cnt", COUNT, "keepalive probes before a server is given up").no_effect("the system's settings apply (`net.ipv4.tcp_keepalive_*`)"),
     k(DLB, "srvtcpka-idle", &[Time], "silence before keepalive probes to servers").no_effect("the system's settings apply (`net.ipv4.tcp_keepalive_*`)"),
     k(DLB, "srvtcpka-intvl", &[Time], "time between keepalive probes to servers").no_effect("the system's settings apply (`net.ipv4.tcp_keepalive_*`)"),
@@ -188,7 +191,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFL, "unique-id-header", &[Any("header")], "header that carries the unique identifier"),
     k(FL, "use_backend", &[Any("backend"), COND], "chooses a backend"),
     k(LB, "use-fcgi-app", &[Any("name")], "speaks FastCGI to the servers").refused("FastCGI is not supported; put an HTTP server before the application"),
-    k(LB, "use-server", &[Any("server"), COND], "chooses a server"),
+    k(LB, "use-server", &[Any("server"), COND], "chooses a server").partial("the name of the server cannot be a format"),
 ];
 
 const LEVELS: &[&str] = &["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];

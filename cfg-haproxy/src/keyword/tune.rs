@@ -115,7 +115,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     t("tune.max-rules-at-once", COUNT, "rules evaluated in one round").no_effect(SCHEDULER),
     t("tune.maxaccept", &[Int(-1, MAX)], "connections accepted in one round").no_effect(SCHEDULER),
     t("tune.maxpollevents", COUNT, "events taken in one round").no_effect(SCHEDULER),
-    t("tune.maxrewrite", &[Size], "room kept for added headers").no_effect(BUFFERS),
+    t("tune.maxrewrite", &[Size], "room kept for added headers"),
     t("tune.memory.hot-size", COUNT, "memory cache per thread").no_effect(BUFFERS),
     t("tune.notsent-lowat.client", &[Size], "unsent bytes kept in the kernel towards clients")
         .no_effect(KERNEL),
