@@ -8,6 +8,7 @@
 
 use lb_core::addr::Endpoint;
 use lb_core::balance::Algorithm;
+use lb_core::expr::{EngineView, ServerFact};
 use lb_core::rt::{Server, ServerOptions, Sockets};
 use lb_core::spec::{
     Capability, Facility, ListenerSpec, LogDestination, LogFormat, LogTarget, PoolSpec, ProxySpec,
@@ -241,4 +242,19 @@ fn a_full_server_makes_the_next_session_wait() {
     drop(first);
     second.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     assert_eq!(greeting(&mut second), "a");
+}
+
+#[test]
+fn expressions_see_the_process_and_servers_without_a_limit() {
+    let (server, addr) = start(spec("127.0.0.1:0", &[("a", echo("a"))]));
+    let mut stream = client(addr);
+    assert_eq!(greeting(&mut stream), "a");
+    let engine = server.generation();
+    let engine: &dyn EngineView = &*engine;
+    assert_eq!(engine.connections(), 1);
+    assert_eq!(engine.server("mail", "a", ServerFact::ConnFree), Some(-1));
+    assert!(engine.uptime().is_some_and(|seconds| seconds < 600));
+    assert!(!engine.is_stopping());
+    server.close_listeners();
+    assert!(engine.is_stopping());
 }

@@ -103,7 +103,8 @@ fn fetches(out: &mut String, registry: &Registry) {
         .fetches()
         .map(|def| {
             let section = super::fetch_section(def.name).unwrap_or("");
-            (def.name, format!("| `{}` | {} | {section} | full |", fetch_syntax(def), type_name(def.out)))
+            let status = status(super::fetch_status(def.name));
+            (def.name, format!("| `{}` | {} | {section} | {status} |", fetch_syntax(def), type_name(def.out)))
         })
         .collect();
     rows.extend(absent(Place::Fetch, |name| registry.fetch(name).is_some()));
@@ -116,7 +117,8 @@ fn converters(out: &mut String, registry: &Registry) {
         .converters()
         .map(|def| {
             let types = format!("{} → {}", type_name(def.input), type_name(def.out));
-            (def.name, format!("| `{}` | {types} | 7.3.1 | full |", converter_syntax(def)))
+            let status = status(super::converter_status(def.name));
+            (def.name, format!("| `{}` | {types} | 7.3.1 | {status} |", converter_syntax(def)))
         })
         .collect();
     rows.extend(absent(Place::Converter, |name| registry.converter(name).is_some()));
@@ -156,7 +158,8 @@ fn acls(out: &mut String, registry: &Registry) {
 const HEAD: &str = "# haproxy.cfg compatibility\n\n\
     Generated from the keyword table of `cfg-haproxy`; a test fails when it differs (`UPDATE_GOLDEN=1` rewrites it).\n\
     Manual: section of HAProxy 3.4's configuration manual. Status: **full**; **partial** with what is missing;\n\
-    **no effect**, accepted because doing nothing is harmless; **refused**, an error that says what to use instead;\n\
+    **no effect**, accepted because doing nothing is harmless; **no value**, a sample fetch that is accepted with a\n\
+    warning and never has a value; **refused**, an error that says what to use instead;\n\
     **translated**, removed from HAProxy and still read here with one warning.\n\
     Sections: D defaults, F frontend, L listen, B backend; rule sets by name. `(*)`: `no` and `default` may precede it.\n";
 
@@ -232,6 +235,7 @@ pub(super) fn status(status: Status) -> String {
         Status::Full => "full".to_owned(),
         Status::Partial(note) => format!("partial: {note}"),
         Status::NoEffect(why) => format!("no effect: {why}"),
+        Status::NoValue(why) => format!("no value: {why}"),
         Status::Refused(why) => format!("refused: {why}"),
         Status::Translated(to) => format!("translated: {to}"),
     }

@@ -23,26 +23,30 @@ pub fn explain(name: &str, registry: &Registry) -> Option<String> {
         let section = super::fetch_section(def.name).unwrap_or("7.3");
         let _ = write!(
             out,
-            "{}\n  sample fetch, {}\n  status: full\n  manual: {section}\n\n",
+            "{}\n  sample fetch, {}\n  status: {}\n  manual: {section}\n\n",
             fetch_syntax(def),
-            type_name(def.out)
+            type_name(def.out),
+            status(super::fetch_status(def.name))
         );
     }
     if let Some(def) = registry.converter(word) {
         let _ = write!(
             out,
-            "{}\n  converter, {} to {}\n  status: full\n  manual: 7.3.1\n\n",
+            "{}\n  converter, {} to {}\n  status: {}\n  manual: 7.3.1\n\n",
             converter_syntax(def),
             type_name(def.input),
-            type_name(def.out)
+            type_name(def.out),
+            status(super::converter_status(def.name))
         );
     }
     if let Some(def) = registry.acl(word).filter(|def| def.name != def.fetch) {
         let method = format!("{:?}", def.method).to_lowercase();
         let _ = write!(
             out,
-            "{}\n  ACL keyword, stands for `{} -m {method}`\n  status: full\n\n",
-            def.name, def.fetch
+            "{}\n  ACL keyword, stands for `{} -m {method}`\n  status: {}\n\n",
+            def.name,
+            def.fetch,
+            status(super::fetch_status(def.fetch))
         );
     }
     if let Some((name, words)) = PREDEFINED.iter().find(|(name, _)| *name == word) {
@@ -170,6 +174,8 @@ mod tests {
         assert!(text("TRUE").contains("always_true"));
         assert!(text("%ST").contains("status"));
         assert!(text("ip.ttl").contains("refused"));
+        assert!(text("src_is_local").contains("status: no value: "), "{}", text("src_is_local"));
+        assert!(text("digest").contains("status: partial: "), "{}", text("digest"));
     }
 
     #[test]

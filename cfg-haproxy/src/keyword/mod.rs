@@ -1,7 +1,7 @@
 //! The one table of every keyword: where it may stand, what it takes, where the manual explains it, what becomes of it.
 //!
 //! Parsing, did-you-mean and `docs/compat/haproxy.md` all read this table, so they cannot disagree. Of sample fetches and
-//! converters only those are here that the expression registry lacks; what it has, it can carry out.
+//! converters only those are here that the expression registry lacks, and those it has that do less than the manual says.
 
 mod action;
 mod alias;
@@ -10,6 +10,7 @@ pub mod doc;
 pub mod explain;
 mod fetches;
 mod global;
+mod known;
 mod option;
 mod other;
 mod proxy;
@@ -18,6 +19,7 @@ mod server;
 mod tune;
 
 pub use fetches::section as fetch_section;
+pub use known::{converter_status, fetch_status};
 
 use crate::section::SectionKind;
 use std::collections::HashMap;
@@ -43,6 +45,8 @@ pub enum Status {
     Partial(&'static str),
     /// Accepted without effect; the note says why that is harmless.
     NoEffect(&'static str),
+    /// A sample that never has a value, accepted with a warning; the note says why or what to use instead.
+    NoValue(&'static str),
     /// An error; the note says why and what to use instead.
     Refused(&'static str),
     /// No longer in HAProxy; translated with a warning to what the note says.

@@ -11,7 +11,7 @@ use crate::tree::{Tree, Word};
 use lb_core::diag::{Diagnostic, Span};
 use lb_core::expr::map::Reference;
 use lb_core::expr::parse::{self, ErrorKind, ParseError};
-use lb_core::expr::{ArgType, Build, NoBuild, Phases, Program, Regex, Registry};
+use lb_core::expr::{ArgType, Build, ConvDef, FetchDef, NoBuild, Phases, Program, Regex, Registry};
 use lb_core::log::{Style, Template};
 use lb_core::rule::cond::{self, Acl, AclLookup, Condition, Polarity};
 use lb_core::spec::PatternList;
@@ -52,6 +52,8 @@ pub(super) struct Context<'h> {
     registry: &'h Registry,
     /// ACLs of the present proxy declared so far.
     acls: HashMap<String, Arc<Acl>>,
+    /// Fetches and converters met that do nothing, to be told once what they stand in is built.
+    idle: Vec<(&'static str, Status)>,
 }
 
 /// Names that expressions may refer to.
@@ -112,6 +114,13 @@ impl<'h> Context<'h> {
             names: Known::new(config),
             registry,
             acls: HashMap::new(),
+            idle: Vec::new(),
+        }
+    }
+
+    fn meets(&mut self, name: &'static str, status: Status) {
+        if matches!(status, Status::NoValue(_) | Status::NoEffect(_)) {
+            self.idle.push((name, status));
         }
     }
 
@@ -210,6 +219,14 @@ impl Build for Context<'_> {
         self.tree.environment().var(self.env, name).map(std::borrow::Cow::into_owned)
     }
 
+    fn uses_fetch(&mut self, fetch: &'static FetchDef) {
+        self.meets(fetch.name, keyword::fetch_status(fetch.name));
+    }
+
+    fn uses_converter(&mut self, converter: &'static ConvDef) {
+        self.meets(converter.name, keyword::converter_status(converter.name));
+    }
+
     fn refers(&mut self, kind: ArgType, name: &str) -> Result<(), String> {
         let names = &self.names;
         let (known, what) = match kind {
@@ -277,7 +294,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn acl_test(&mut self, line: &AclLine<'t>) -> Option<cond::Test> {
         let words: Vec<&str> = line.words.iter().map(|w| w.text).collect();
         self.context.at = line.name.span;
-        match cond::parse_test(&words, line.name.text, self.registry, &mut self.context) {
+        let parsed = cond::parse_test(&words, line.name.text, self.registry, &mut self.context);
+        self.tell_idle(&line.words);
+        match parsed {
             Ok((test, _)) => Some(test),
             Err(error) => {
                 let compat = format!("error detected while parsing ACL '{}' : {error}.", line.name.text);
@@ -299,7 +318,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let words: Vec<&str> = cond.words.iter().map(|w| w.text).collect();
         let visible = Visible { acls, span: cond.keyword.span };
         self.context.at = cond.keyword.span;
-        match cond::parse(&words, polarity, &visible, self.registry, &mut self.context) {
+        let parsed = cond::parse(&words, polarity, &visible, self.registry, &mut self.context);
+        self.tell_idle(&cond.words);
+        match parsed {
             Ok((condition, _)) => Ok(Some(condition)),
             Err(error) => {
                 let compat = format!("error detected while parsing an '{owner}' rule : {error}.");
@@ -336,7 +357,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     pub(super) fn program_prefix(&mut self, words: &[Word<'t>], owner: &str) -> Option<(Program, usize)> {
         let texts: Vec<&str> = words.iter().map(|w| w.text).collect();
         self.context.at = words.first().map_or_else(Span::default, |w| w.span);
-        match parse::parse_words(&texts, self.registry, &mut self.context) {
+        let parsed = parse::parse_words(&texts, self.registry, &mut self.context);
+        self.tell_idle(words);
+        match parsed {
             Ok(found) => Some(found),
             Err(error) => {
                 let shown = texts.join(" ");
@@ -358,7 +381,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         owner: &str,
     ) -> Option<Template> {
         self.context.at = word.span;
-        match Template::parse(word.text, style, phases, self.registry, &mut self.context) {
+        let parsed = Template::parse(word.text, style, phases, self.registry, &mut self.context);
+        self.tell_idle(&[word]);
+        match parsed {
             Ok(template) => Some(template),
             Err(error) => {
                 let compat = format!(
@@ -394,6 +419,28 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 );
                 None
             }
+        }
+    }
+
+    /// Says of the fetches and converters in `words`, just parsed, which have no value or do nothing.
+    pub(super) fn tell_idle(&mut self, words: &[Word<'t>]) {
+        for (name, status) in std::mem::take(&mut self.context.idle) {
+            let span = place_of(name, words);
+            let told = |d: &Diagnostic| d.span == Some(span) && d.code == codes::NO_EFFECT;
+            if self.out.iter().any(told) {
+                continue;
+            }
+            self.out.push(match status {
+                Status::NoValue(why) => {
+                    Diagnostic::warning(codes::NO_EFFECT, span, format!("`{name}` never has a value: {why}"))
+                        .compat(format!("sample fetch '{name}' never has a value: {why}."))
+                }
+                Status::NoEffect(why) => {
+                    Diagnostic::notice(codes::NO_EFFECT, span, format!("`{name}` has no effect here: {why}"))
+                        .compat(format!("converter '{name}' has no effect here: {why}."))
+                }
+                _ => continue,
+            });
         }
     }
 
@@ -454,6 +501,21 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             }
         }
     }
+}
+
+/// Where `name` stands in `words` as a word of its own; else where they begin.
+fn place_of(name: &str, words: &[Word<'_>]) -> Span {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+".contains(&byte);
+    let found = words.iter().find_map(|word| {
+        let bytes = word.text.as_bytes();
+        let alone = |at: usize| {
+            !at.checked_sub(1).is_some_and(|before| inside(bytes[before]))
+                && !bytes.get(at + name.len()).is_some_and(|&after| inside(after))
+        };
+        let at = word.text.match_indices(name).map(|(at, _)| at).find(|&at| alone(at))?;
+        Some(word.part(at..at + name.len()))
+    });
+    found.or_else(|| words.first().map(|word| word.span)).unwrap_or_default()
 }
 
 fn unknown_acl(

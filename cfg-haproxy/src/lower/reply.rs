@@ -150,6 +150,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                     self.registry,
                     &mut self.context,
                 );
+                self.tell_idle(&[value]);
                 match parsed {
                     Ok(template) => ReplyBody::Format(template),
                     Err(error) => {

@@ -291,10 +291,6 @@ pub enum StreamFact {
     WaitingEntity,
     /// Str: default backend of the frontend.
     DefaultBackend,
-    /// Bool: the process is stopping.
-    Stopping,
-    /// Int: seconds since the process started.
-    Uptime,
     /// Int: number of the worker thread.
     Thread,
     /// Int: bytes received and not yet passed on, where they cannot be looked at.
@@ -414,6 +410,14 @@ pub trait EngineView {
     /// Connections of the whole process (`%ac`).
     fn connections(&self) -> u64 {
         0
+    }
+    /// Seconds since the start; `None` where nothing runs.
+    fn uptime(&self) -> Option<u64> {
+        None
+    }
+    /// Whether the process no longer accepts connections and ends with the last one.
+    fn is_stopping(&self) -> bool {
+        false
     }
 }
 

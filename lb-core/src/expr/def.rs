@@ -170,6 +170,10 @@ pub trait Build {
     }
     /// Told of every regular expression that needs backtracking.
     fn backtracking_regex(&mut self, _pattern: &str) {}
+    /// Told of the fetch of every expression.
+    fn uses_fetch(&mut self, _fetch: &'static FetchDef) {}
+    /// Told of every converter of an expression.
+    fn uses_converter(&mut self, _converter: &'static ConvDef) {}
     /// Told of every stick table an expression names.
     fn uses_table(&mut self, _table: &str) {}
     /// Told of every frontend, backend, table, user list and `backend/server` an expression names; an error refuses a

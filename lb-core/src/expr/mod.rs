@@ -49,6 +49,7 @@ pub use conv::VarConditions;
 pub(crate) use conv::crc32c;
 pub use def::{AclDef, Build, ConvDef, ConvFn, EachFn, FetchDef, FetchFn, Needs, NoBuild, Phases, Prepare};
 pub(crate) use fetch::common_name;
+pub use fetch::is_http;
 #[cfg(feature = "tokio")]
 #[cfg(feature = "tokio")]
 pub(crate) use fetch::rdp_cookie;

@@ -159,6 +159,7 @@ pub(crate) fn fetch_args(
 ) -> Result<(Args, usize), ParseError> {
     let what = || format!("fetch method '{}'", fetch.name);
     let list = ArgList { types: fetch.args, required: fetch.required, prepare: fetch.prepare, what: &what };
+    build.uses_fetch(fetch);
     list.parse(text, at, build)
 }
 
@@ -212,6 +213,7 @@ fn conv_args(
 ) -> Result<(Args, usize), ParseError> {
     let what = || format!("converter '{}'", conv.name);
     let list = ArgList { types: conv.args, required: conv.required, prepare: conv.prepare, what: &what };
+    build.uses_converter(conv);
     list.parse(text, at, build)
 }
 

@@ -164,6 +164,11 @@ impl Generation {
         self.hub.stopping.load(Relaxed)
     }
 
+    /// The server this belongs to; `None` while it starts or once it is gone.
+    pub(super) fn shared(&self) -> Option<Arc<Shared>> {
+        self.hub.shared.get()?.upgrade()
+    }
+
     /// How many workers the server has.
     pub(super) fn workers(&self) -> usize {
         self.hub.workers

@@ -11,6 +11,7 @@ use crate::stick::{Event, Slots};
 #[cfg(feature = "tls")]
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Longest header that is accepted; the text form is far shorter, the binary one may carry fields.
 const MAX_HEADER: usize = 16 + 4096;
@@ -146,6 +147,7 @@ fn log(session: &Session, failure: Failure) {
     });
     let arena = Arena::new();
     logger.failure(session.worker.id(), &Env::new(&facts, facts.vars(), &arena));
+    session.frontend().state.front.log_lines.fetch_add(1, Relaxed);
 }
 
 async fn steps(mut stream: Stream, session: &mut Session) -> Result<Stream, Failure> {

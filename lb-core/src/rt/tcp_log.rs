@@ -8,6 +8,7 @@ use super::tcp::End;
 use crate::expr::{Arena, Env, ProxyRef, ServerRef};
 use crate::log::{Cause, HttpRecord, Origin, Phase, Record, Termination, Timers};
 use crate::stick::{Event, Slots};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Adds the session to the counters of everybody concerned.
@@ -86,6 +87,7 @@ pub(super) fn write(session: &Session, client: &Stream, passage: Option<&Passage
     facts.record = Some(record);
     let arena = Arena::new();
     logger.traffic_in(session.worker.id(), severity, &Env::new(&facts, facts.vars(), &arena));
+    front.state.front.log_lines.fetch_add(1, Relaxed);
 }
 
 /// What is known of every connection, from its beginning on.
@@ -101,6 +103,7 @@ pub(super) fn begun(session: &Session) -> Record<'_> {
         request_date: session.accepted().date,
         process_connections: session.process_connections() as u64,
         frontend_connections: front.state.front.sessions.level().cur,
+        log_counter: front.state.front.log_lines.load(Relaxed),
         ..Record::EMPTY
     }
 }

@@ -6,6 +6,7 @@ use crate::balance::ServerId;
 use crate::engine::ProxyPlan;
 use crate::expr::{BackendFact, EngineView, FrontendFact, ServerFact};
 use crate::stick::SharedTable;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -67,7 +68,8 @@ impl EngineView for Generation {
             ServerFact::Sessions => i64::try_from(cell.served().cur).ok(),
             ServerFact::ConnFree => {
                 let snapshot = snapshot()?;
-                let limit = i64::from(snapshot.limit?);
+                // A server without a limit takes any number.
+                let Some(limit) = snapshot.limit.map(i64::from) else { return Some(-1) };
                 Some((limit - i64::try_from(snapshot.sessions.cur).ok()?).max(0))
             }
             ServerFact::SessionRate => i64::try_from(snapshot()?.session_rate.cur).ok(),
@@ -99,6 +101,19 @@ impl EngineView for Generation {
 
     fn threads(&self) -> u32 {
         u32::try_from(self.workers()).unwrap_or(u32::MAX)
+    }
+
+    fn connections(&self) -> u64 {
+        self.shared().map_or(0, |shared| shared.limits.total.load(Relaxed) as u64)
+    }
+
+    fn uptime(&self) -> Option<u64> {
+        let started = self.shared()?.engine.started().instant;
+        Some(Stamp::now().instant.saturating_duration_since(started).as_secs())
+    }
+
+    fn is_stopping(&self) -> bool {
+        Self::is_stopping(self)
     }
 
     fn hostname(&self) -> &str {

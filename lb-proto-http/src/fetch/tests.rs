@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lb_core::expr::{Arena, Facts, NoBuild, Now, OwnedSample, Registry, Vars, parse};
+use lb_core::expr::{Arena, Facts, NoBuild, Now, OwnedSample, Peek, Registry, Vars, parse};
 
 use super::*;
 use crate::auth::{Password, User, UserList, UserLists};
@@ -189,4 +189,34 @@ fn empty_elements_count_also_at_the_end_of_a_value() {
     assert_eq!(count("a,"), (Some(2), text("")));
     assert_eq!(count(",a"), (Some(2), text("a")));
     assert_eq!(count("a,,b"), (Some(3), text("b")));
+}
+
+/// A connection whose messages are not parsed.
+struct Bytes(&'static str);
+
+impl Facts for Bytes {
+    #[expect(clippy::disallowed_methods, reason = "nothing here depends on the time")]
+    fn now(&self) -> Now {
+        Now { date: Duration::ZERO, instant: Instant::now() }
+    }
+    fn buffer(&self, _: Direction) -> Option<Peek<'_>> {
+        Some(Peek { bytes: self.0.as_bytes(), complete: false })
+    }
+}
+
+#[test]
+fn requests_are_recognised_by_their_bytes_where_they_are_not_parsed() {
+    let mut registry = Registry::builtin();
+    register(&mut registry);
+    let program = parse::parse("req.proto_http", &registry, &mut NoBuild).unwrap();
+    let cases = [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Some(true)),
+        ("GET / HTTP/1.1\r\nHost:", None),
+        ("SSH-2.0-OpenSSH_9.6\r\n", Some(false)),
+    ];
+    for (bytes, expected) in cases {
+        let (facts, arena) = (Bytes(bytes), Arena::new());
+        let env = Env::new(&facts, Vars::NONE, &arena);
+        assert_eq!(program.eval(&env).and_then(|sample| sample.to_bool()), expected, "{bytes}");
+    }
 }

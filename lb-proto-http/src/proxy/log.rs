@@ -1,6 +1,7 @@
 //! Log lines and counters of exchanges.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use lb_core::expr::{Env, Facts, ProxyRef};
@@ -49,6 +50,7 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
         termination: termination(client, txn),
         process_connections: session.process_connections() as u64,
         frontend_connections: front.state.front.sessions.level().cur,
+        log_counter: front.state.front.log_lines.load(Relaxed),
         backend_connections: txn.backend.as_ref().map_or(0, |backend| u64::from(backend.pool.sessions())),
         server_connections: txn.upstream.cell.as_ref().map_or(0, |cell| cell.served().cur),
         retries: txn.upstream.retries,
@@ -142,6 +144,7 @@ pub(super) fn write(live: &mut Live<'_>, origin: Origin) {
         let env = Env::new(facts, live.vars(), live.arena());
         logger.traffic_in(worker, level, &env);
     }
+    live.client.session.frontend().state.front.log_lines.fetch_add(1, Relaxed);
     live.txn.arena.reset();
 }
 

@@ -313,6 +313,20 @@ fn a_rule_that_ends_a_ruleset_is_told_in_the_line() {
 }
 
 #[test]
+fn the_lines_of_a_frontend_are_numbered() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |spec, _| {
+        spec.log.format = Some(Arc::new(template("line %lc of %[act_conn]", Style::Log)));
+    });
+    let mut client = proxy.client();
+    for number in 0..3 {
+        assert_eq!(exchange(&mut client, GET), HELLO);
+        let line = proxy.raw_line();
+        assert!(line.ends_with(&format!(": line {number} of 1")), "{line}");
+    }
+}
+
+#[test]
 fn what_went_well_is_left_out_and_what_a_server_got_wrong_is_not() {
     let origin = origin(|_, request| {
         let status = if request.starts_with("GET /bad") { "500 No" } else { "200 OK" };

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::expr::Env;
 use crate::expr::arg::{Arg, ArgType, Args};
 use crate::expr::def::{Build, ConvDef};
 use crate::expr::sample::{Sample, SampleType};
-use crate::expr::{Env, StreamFact};
 use crate::log::{Cause, Record};
 use crate::rule::cond::{Acl, Answer};
 
@@ -76,9 +76,7 @@ fn when<'a>(env: &Env<'a>, args: &Args, sample: Sample<'a>) -> Option<Sample<'a>
         Condition::Forwarded => record().is_some_and(|record| forwarded(&record)),
         Condition::ToApplet => record().is_some_and(|record| applet(&record)),
         Condition::Processed => record().is_some_and(|record| forwarded(&record) || applet(&record)),
-        Condition::Stopping => {
-            env.facts.stream(StreamFact::Stopping).and_then(|stopping| stopping.to_bool()) == Some(true)
-        }
+        Condition::Stopping => env.facts.engine().is_stopping(),
         Condition::Acl(acl) => acl.eval(env) == Answer::Yes,
     };
     (holds != *negated).then_some(sample)

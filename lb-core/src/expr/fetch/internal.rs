@@ -46,9 +46,9 @@ pub(super) static FETCHES: &[FetchDef] = &[
     int("pid", |env, _| Some(Sample::Int(env.facts.engine().pid().into()))),
     int("thread", |env, _| env.facts.stream(StreamFact::Thread)),
     int("tgroup", |_, _| Some(Sample::Int(0))),
-    int("uptime", |env, _| env.facts.stream(StreamFact::Uptime)),
+    int("uptime", |env, _| env.facts.engine().uptime().map(|seconds| Sample::Int(seconds as i64))),
     FetchDef::new("stopping", SampleType::Bool, Needs::INTERNAL, |env, _| {
-        env.facts.stream(StreamFact::Stopping)
+        Some(Sample::Bool(env.facts.engine().is_stopping()))
     }),
     FetchDef::new("quic_enabled", SampleType::Bool, Needs::INTERNAL, |_, _| Some(Sample::Bool(false))),
     int("prio_class", |env, _| env.facts.stream(StreamFact::PriorityClass)),

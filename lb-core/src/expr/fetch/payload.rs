@@ -54,8 +54,8 @@ pub(super) static FETCHES: &[FetchDef] = &[
     bin("req.ssl_sigalgs", REQ, |env, _| client_hello(env)?.list(13).map(Sample::Bin)),
     bin("req.ssl_supported_groups", REQ, |env, _| client_hello(env)?.list(10).map(Sample::Bin)),
     bin("req.ssl_keyshare_groups", REQ, key_shares),
-    FetchDef::new("req.proto_http", SampleType::Bool, REQ, proto_http),
-    FetchDef::new("req_proto_http", SampleType::Bool, REQ, proto_http),
+    FetchDef::new("req.proto_http", SampleType::Bool, REQ, |env, _| is_http(env)),
+    FetchDef::new("req_proto_http", SampleType::Bool, REQ, |env, _| is_http(env)),
     text("req.rdp_cookie", REQ, rdp_cookie).args(0, NAME),
     text("rdp_cookie", REQ, rdp_cookie).args(0, NAME),
     int("req.rdp_cookie_cnt", REQ, rdp_cookie_count).args(0, NAME),
@@ -235,8 +235,8 @@ fn key_shares<'a>(env: &Env<'a>, _: &Args) -> Option<Sample<'a>> {
     Some(Sample::Bin(groups))
 }
 
-/// Whether the buffer begins with a complete HTTP/1 request head.
-fn proto_http<'a>(env: &Env<'a>, _: &Args) -> Option<Sample<'a>> {
+/// Whether the buffer begins with a complete HTTP/1 request head: `req.proto_http` where messages are not parsed.
+pub fn is_http<'a>(env: &Env<'a>) -> Option<Sample<'a>> {
     let Some(peek) = env.facts.buffer(Direction::Request) else {
         // Where messages are parsed, what is there is one.
         return env.facts.stream(StreamFact::HttpMajor(Side::Client)).map(|_| Sample::Bool(true));
