@@ -7,6 +7,7 @@ mod cipher;
 pub mod codes;
 pub mod cond;
 pub mod config;
+mod crt_list;
 pub mod dump;
 pub mod env;
 pub mod formats;

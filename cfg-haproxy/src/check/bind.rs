@@ -3,7 +3,7 @@
 use super::{Checker, Stmt};
 use crate::address::{self, Address, Place as Where, Rules, Transport};
 use crate::codes;
-use crate::config::{Bind, BindOptions};
+use crate::config::{Bind, BindCertificate, BindOptions};
 use crate::keyword::{self, Keyword, Place, Status};
 use crate::suggest;
 use crate::tree::Word;
@@ -211,13 +211,15 @@ impl<'t> Checker<'t, '_> {
             "crt" | "default-crt" => {
                 if let Some(value) = value {
                     self.certificate("bind", value);
-                    o.certificates.push(value);
+                    let default = keyword.name == "default-crt";
+                    let kind = if default { BindCertificate::Default } else { BindCertificate::File };
+                    o.certificates.push(kind(value));
                 }
             }
             "crt-list" => {
                 if let Some(value) = value {
                     self.certificate_list(value);
-                    o.lists.push(value);
+                    o.certificates.push(BindCertificate::List(value));
                 }
             }
             "ca-file" => o.ca_file = self.ca_file("bind", value),

@@ -461,9 +461,7 @@ impl<'c, 't> Cross<'c, 't> {
                     format!("Proxy '{}': unable to set SSL cipher list for bind '{text}'", proxy.name)
                 });
             }
-            let certificates = !o.certificates.is_empty()
-                || !o.lists.is_empty()
-                || !proxy.lists.frontend_certificates.is_empty();
+            let certificates = !o.certificates.is_empty() || !proxy.lists.frontend_certificates.is_empty();
             let strict = o.strict_sni.unwrap_or(self.config.global.bind_tls.strict_sni);
             if certificates {
                 continue;

@@ -3,6 +3,7 @@
 use super::Checker;
 use crate::cipher;
 use crate::codes;
+use crate::crt_list;
 use crate::host::FileKind;
 use crate::tree::Word;
 use lb_core::diag::Diagnostic;
@@ -38,11 +39,7 @@ impl<'t> Checker<'t, '_> {
             Some(FileKind::Directory) => {}
             Some(FileKind::File) => self.pem(owner, word, &path),
             None => {
-                // `name` may stand for name.rsa, name.ecdsa or name.dsa.
-                let bundled = ["rsa", "ecdsa", "dsa"]
-                    .iter()
-                    .any(|k| self.host.files.kind(&format!("{path}.{k}")).is_some());
-                if !bundled {
+                if !self.certificate_exists(&path) {
                     self.push(
                         Diagnostic::error(codes::FILE, word.span, format!("there is no certificate file `{path}`"))
                             .compat(format!("'{owner}' : unable to stat SSL certificate from file '{path}' : No such file or directory.")),
@@ -126,25 +123,57 @@ impl<'t> Checker<'t, '_> {
     pub(crate) fn certificate_list(&mut self, word: Word<'t>) {
         let Some(content) = self.readable("crt-list", word, None) else { return };
         let text = String::from_utf8_lossy(&content);
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let name = line.split([' ', '\t', '[']).next().unwrap_or("");
-            let stored = name.starts_with('@') || self.in_store(name);
-            let path = join(self.config.global.crt_base, name);
-            if !stored && self.host.files.kind(&path).is_none() {
-                self.push(
-                    Diagnostic::error(
-                        codes::FILE,
-                        word.span,
-                        format!("line {} of `{}` names `{path}`, which does not exist", index + 1, word.text),
-                    )
-                    .compat(format!("'bind' : 'crt-list' : error processing line {} in file '{}' : unable to stat SSL certificate from file '{path}'.", index + 1, word.text)),
-                );
+        let mut ignored = Vec::new();
+        for entry in crt_list::entries(&text) {
+            let found = entry.and_then(|entry| {
+                self.listed_certificate(word, &entry);
+                overruled(&entry)
+            });
+            match found {
+                Ok(left_out) => ignored.extend(left_out),
+                Err(wrong) => self.wrong_list(word, wrong),
             }
         }
+        if !ignored.is_empty() {
+            // Once for each list, however long it is.
+            ignored.truncate(10);
+            let ignored = ignored.join(", ");
+            let message = format!("options of single certificates in `{}` are left out", word.text);
+            self.push(
+                Diagnostic::warning(codes::TLS, word.span, message)
+                    .compat(format!("'bind' : 'crt-list' : options in file '{}' are left out ({ignored}).", word.text))
+                    .note(format!("left out: {ignored}; those of the `bind` line count for all its certificates")),
+            );
+        }
+    }
+
+    fn listed_certificate(&mut self, list: Word<'t>, entry: &crt_list::Entry<'_>) {
+        let crt_list::Entry { line, certificate, .. } = *entry;
+        let path = join(self.config.global.crt_base, certificate);
+        if certificate.starts_with('@') || self.in_store(certificate) || self.certificate_exists(&path) {
+            return;
+        }
+        let name = list.text;
+        let message = format!("line {line} of `{name}` names `{path}`, which does not exist");
+        self.push(Diagnostic::error(codes::FILE, list.span, message).compat(format!(
+            "'bind' : 'crt-list' : error processing line {line} in file '{name}' : \
+             unable to stat SSL certificate from file '{path}'."
+        )));
+    }
+
+    fn wrong_list(&mut self, list: Word<'t>, wrong: crt_list::Wrong) {
+        let crt_list::Wrong { line, reason } = wrong;
+        let name = list.text;
+        self.push(
+            Diagnostic::error(codes::TLS, list.span, format!("line {line} of `{name}`: {reason}"))
+                .compat(format!("'bind' : 'crt-list' : parsing [{name}:{line}]: {reason}.")),
+        );
+    }
+
+    /// Whether there is `path`, or a file for each kind of key: `name` may stand for name.rsa, name.ecdsa or name.dsa.
+    fn certificate_exists(&self, path: &str) -> bool {
+        let bundled = |kind: &str| self.host.files.kind(&format!("{path}.{kind}")).is_some();
+        self.host.files.kind(path).is_some() || ["rsa", "ecdsa", "dsa"].into_iter().any(bundled)
     }
 
     /// An OpenSSL cipher string; one that selects nothing is an error, dropped names are one warning.
@@ -172,6 +201,20 @@ impl<'t> Checker<'t, '_> {
         }
         Some(word)
     }
+}
+
+/// The options of an entry that those of the `bind` line overrule. Whom to trust is not among them: it must not be lost.
+fn overruled(entry: &crt_list::Entry<'_>) -> Result<Vec<String>, crt_list::Wrong> {
+    let line = entry.line;
+    let options = entry.options()?;
+    let trusts = |(name, value): &&(&str, Option<&str>)| {
+        matches!(*name, "ca-file" | "crl-file") || (*name == "verify" && *value != Some("none"))
+    };
+    if let Some((name, _)) = options.iter().find(trusts) {
+        let reason = format!("`{name}` cannot differ between certificates; put it on the `bind` line");
+        return Err(crt_list::Wrong { line, reason });
+    }
+    Ok(options.iter().map(|(name, _)| format!("{name} (line {line})")).collect())
 }
 
 /// `name` below `base`, unless it is absolute.

@@ -23,6 +23,18 @@ pub struct Bind<'t> {
     pub span: Span,
 }
 
+/// Where certificates of a `bind` line are.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_enums, reason = "the three words of the configuration")]
+pub enum BindCertificate<'t> {
+    /// `crt`: a file or directory.
+    File(Word<'t>),
+    /// `default-crt`: likewise.
+    Default(Word<'t>),
+    /// `crt-list`: a file that names files.
+    List(Word<'t>),
+}
+
 /// Options of a `bind` line.
 #[derive(Debug, Clone, Default)]
 pub struct BindOptions<'t> {
@@ -32,10 +44,8 @@ pub struct BindOptions<'t> {
     pub id: Option<u32>,
     /// `ssl`.
     pub ssl: Option<Span>,
-    /// `crt` and `default-crt`.
-    pub certificates: Vec<Word<'t>>,
-    /// `crt-list`.
-    pub lists: Vec<Word<'t>>,
+    /// `crt`, `default-crt` and `crt-list`, in their order.
+    pub certificates: Vec<BindCertificate<'t>>,
     /// `strict-sni`.
     pub strict_sni: Option<bool>,
     /// `alpn`; an empty list for `no-alpn`.

@@ -15,7 +15,8 @@ use crate::tree::{Line, Role, Tree, Word};
 use json::Json;
 use lb_core::balance::Algorithm;
 use lb_core::spec::{
-    Capability, ListenerSpec, LogDestination, LogTarget, Mode, ProcessSpec, ProxyLog, ProxySpec, Timeouts,
+    Capability, CertificateSpec, ListenerSpec, LogDestination, LogTarget, Mode, ProcessSpec, ProxyLog,
+    ProxySpec, Timeouts,
 };
 use lb_proto_http::spec::HttpProxy;
 
@@ -117,8 +118,7 @@ fn listener(json: &mut Json, l: &ListenerSpec) {
     json.flag("transparent", l.transparent);
     if let Some(tls) = &l.tls {
         json.member("ssl", |json| {
-            json.texts("crt", &tls.certificates);
-            json.texts("crt-list", &tls.lists);
+            json.texts("crt", tls.certificates.iter().map(certificate));
             json.texts("alpn", &tls.alpn);
             json.text("verify", &format!("{:?}", tls.verify).to_lowercase());
             json.some("ca-file", tls.ca_file.as_deref());
@@ -132,6 +132,19 @@ fn listener(json: &mut Json, l: &ListenerSpec) {
             json.flag("tls-tickets", !tls.no_tickets);
         });
     }
+}
+
+/// A certificate as a line of a `crt-list`.
+fn certificate(certificate: &CertificateSpec) -> String {
+    let mut text = certificate.path.to_string();
+    if certificate.default {
+        text.push_str(" (default)");
+    }
+    for filter in &certificate.filters {
+        text.push(' ');
+        text.push_str(filter);
+    }
+    text
 }
 
 fn timeouts(json: &mut Json, t: &Timeouts) {

@@ -37,7 +37,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     b("crt", WORD, "certificate and key, or a directory of them"),
     b("crt-ignore-err", WORD, "errors of client certificates to ignore")
         .partial("`all` and the common codes only"),
-    b("crt-list", WORD, "list of certificates with options"),
+    b("crt-list", WORD, "list of certificates with options")
+        .partial("options of single certificates are left out with one warning; `verify`, `ca-file` and `crl-file` there are errors"),
     b("curves", WORD, "key exchange groups"),
     b("default-crt", WORD, "certificate without matching name"),
     b("defer-accept", &[], "accept when data has arrived"),

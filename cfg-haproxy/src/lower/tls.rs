@@ -3,9 +3,10 @@
 use super::Lowerer;
 use crate::check::join;
 use crate::cipher;
-use crate::config::{BindOptions, ServerOptions};
+use crate::config::{BindCertificate, BindOptions, ServerOptions};
+use crate::crt_list;
 use crate::tree::Word;
-use lb_core::spec::{TlsClientSpec, TlsServerSpec, Verify};
+use lb_core::spec::{CertificateSpec, TlsClientSpec, TlsServerSpec, Verify};
 use std::sync::Arc;
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
@@ -13,8 +14,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let global = &self.config.global;
         let defaults = &global.bind_tls;
         let mut tls = TlsServerSpec::default();
-        tls.certificates = o.certificates.iter().map(|c| self.certificate(*c)).collect();
-        tls.lists = o.lists.iter().map(|l| Arc::from(self.absolute(l.text))).collect();
+        tls.certificates = o.certificates.iter().flat_map(|c| self.certificates(c)).collect();
         tls.strict_sni = o.strict_sni.unwrap_or(defaults.strict_sni);
         tls.alpn = match &o.alpn {
             Some(names) => spoken(names.iter().map(String::as_str), http),
@@ -44,7 +44,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         tls.verify = o.verify.unwrap_or(required);
         tls.ca_file = o.ca_file.map(|f| self.ca(f));
         tls.crl_file = o.crl_file.map(|f| self.ca(f));
-        tls.certificate = o.certificate.map(|c| self.certificate(c));
+        tls.certificate = o.certificate.map(|c| self.certificate(c.text));
         tls.sni = if check { o.check_sni.map(Arc::from) } else { o.sni.and_then(fixed_sni) };
         tls.verify_host = o.verify_host.map(Arc::from);
         tls.alpn = match (check, o.check_alpn, &o.alpn) {
@@ -72,10 +72,31 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
     }
 
-    fn certificate(&self, file: Word<'t>) -> Arc<str> {
-        let stored =
-            self.config.certificates.iter().find(|c| c.alias == Some(file.text) || in_store(c, file.text));
-        let path = stored.map_or_else(|| join(self.config.global.crt_base, file.text), |c| c.path.clone());
+    /// What a word of a `bind` line stands for; a list that cannot be read has been reported.
+    fn certificates(&self, word: &BindCertificate<'t>) -> Vec<CertificateSpec> {
+        match word {
+            BindCertificate::File(file) => vec![CertificateSpec::from(&*self.certificate(file.text))],
+            BindCertificate::Default(file) => {
+                let mut certificate = CertificateSpec::from(&*self.certificate(file.text));
+                certificate.default = true;
+                vec![certificate]
+            }
+            BindCertificate::List(list) => {
+                let content = self.context.read(list.text).unwrap_or_default();
+                let text = String::from_utf8_lossy(&content);
+                let of = |entry: crt_list::Entry<'_>| {
+                    let mut certificate = CertificateSpec::from(&*self.certificate(entry.certificate));
+                    certificate.filters = entry.filters.into_iter().map(Arc::from).collect();
+                    certificate
+                };
+                crt_list::entries(&text).flatten().map(of).collect()
+            }
+        }
+    }
+
+    fn certificate(&self, file: &str) -> Arc<str> {
+        let stored = self.config.certificates.iter().find(|c| c.alias == Some(file) || in_store(c, file));
+        let path = stored.map_or_else(|| join(self.config.global.crt_base, file), |c| c.path.clone());
         Arc::from(self.absolute(&path))
     }
 }
@@ -102,4 +123,74 @@ fn suites(word: Option<Word<'_>>) -> Vec<Arc<str>> {
 
 fn list(word: Option<Word<'_>>) -> Vec<Arc<str>> {
     word.map_or_else(Vec::new, |w| w.text.split(':').filter(|n| !n.is_empty()).map(Arc::from).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::{FileKind, Files};
+    use crate::{Facts, Host, Loaded, NoEnv, Source};
+    use lb_core::expr::Registry;
+    use lb_core::spec::TlsServerSpec;
+    use std::io;
+    use std::sync::Arc;
+
+    /// A list, and files of any other name.
+    struct Listed(&'static str);
+
+    impl Files for Listed {
+        fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+            Ok(if path == "/etc/list" { self.0.into() } else { Vec::new() })
+        }
+
+        fn kind(&self, path: &str) -> Option<FileKind> {
+            (!path.contains("missing")).then_some(FileKind::File)
+        }
+    }
+
+    fn load(list: &'static str, words: &str) -> Loaded {
+        let text = format!(
+            "global\n crt-base /certs\nlisten a\n mode tcp\n timeout connect 1s\n timeout client 1s\n \
+             timeout server 1s\n bind :443 ssl {words}\n server s 192.0.2.1:80\n"
+        );
+        let host = Host { files: &Listed(list), ..Host::ANY };
+        let sources = [Source::new("a.cfg", &text)];
+        crate::load(&sources, &NoEnv, &Facts::default(), host, &Registry::builtin())
+    }
+
+    fn tls(loaded: &Loaded) -> Arc<TlsServerSpec> {
+        loaded.spec.proxies[0].listeners[0].tls.clone().unwrap()
+    }
+
+    #[test]
+    fn a_list_becomes_certificates_with_filters_in_the_order_of_the_line() {
+        let list = "# names\na.pem *.x.org !y.x.org\n\n/b.pem [alpn h2]\n";
+        let loaded = load(list, "crt first.pem crt-list /etc/list default-crt last.pem");
+        let found: Vec<_> = tls(&loaded)
+            .certificates
+            .iter()
+            .map(|c| (c.path.to_string(), c.filters.join(" "), c.default))
+            .collect();
+        let plain = |path: &str, default| (path.to_owned(), String::new(), default);
+        assert_eq!(
+            found,
+            [
+                plain("/certs/first.pem", false),
+                ("/certs/a.pem".to_owned(), "*.x.org !y.x.org".to_owned(), false),
+                plain("/b.pem", false),
+                plain("/certs/last.pem", true),
+            ]
+        );
+        let texts: Vec<_> = loaded.diagnostics.iter().map(|d| format!("{} {:?}", d.message, d.notes)).collect();
+        assert!(!loaded.diagnostics.has_errors(), "{texts:?}");
+        assert!(texts.iter().any(|t| t.contains("/etc/list") && t.contains("alpn (line 4)")), "{texts:?}");
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_meant_is_an_error() {
+        for list in ["a.pem [", "missing.pem", "a.pem [nosuch]", "a.pem [verify required]", "a.pem [ca-file c]"] {
+            let loaded = load(list, "crt-list /etc/list");
+            let told = loaded.diagnostics.iter().any(|d| d.message.contains("line 1 of `/etc/list`"));
+            assert!(told && loaded.diagnostics.has_errors(), "{list}");
+        }
+    }
 }

@@ -25,14 +25,30 @@ pub enum Verify {
     Required,
 }
 
+/// A certificate of a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CertificateSpec {
+    /// A file with certificate and key, or a directory of such files.
+    pub path: Arc<str>,
+    /// Names it is shown for instead of those in it: `name`, `*.domain`, `!name` (not for this one), `*` (if no other fits).
+    pub filters: Vec<Arc<str>>,
+    /// Shown if no other fits; without any such certificate it is the first one.
+    pub default: bool,
+}
+
+impl From<&str> for CertificateSpec {
+    fn from(path: &str) -> Self {
+        Self { path: Arc::from(path), ..Self::default() }
+    }
+}
+
 /// TLS on a listener.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TlsServerSpec {
-    /// Files or directories with certificates and keys, in order; the first certificate is the default one.
-    pub certificates: Vec<Arc<str>>,
-    /// Lists of certificates with rules (`crt-list`).
-    pub lists: Vec<Arc<str>>,
+    /// The certificates, in order.
+    pub certificates: Vec<CertificateSpec>,
     /// Refuse names no certificate has.
     pub strict_sni: bool,
     /// Application protocols, most wanted first.

@@ -45,8 +45,8 @@ pub fn server(spec: &TlsServerSpec, tune: &Tune, files: &dyn Files) -> Result<Ar
         }
     };
     let mut store = CertStore::new(spec.strict_sni);
-    for path in &spec.certificates {
-        store.load(path, files, &crypto)?;
+    for certificate in &spec.certificates {
+        store.load(certificate, files, &crypto)?;
     }
     if store.is_empty() {
         return Err(TlsError::Settings("no certificate for this listener".to_owned()));

@@ -1,6 +1,7 @@
 //! Certificates by the names they are for.
 
 use super::{Files, TlsError};
+use crate::spec::CertificateSpec;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,15 +18,24 @@ const COMPANIONS: [&str; 6] = [".key", ".ocsp", ".sctl", ".issuer", ".crl", ".dh
 /// The certificates of a listener.
 ///
 /// A client is answered with the certificate of its exact name, else with the one of a wildcard that covers it, else (unless
-/// the listener is strict) with the first one. Among certificates for one name the first is taken whose key the client can
+/// the listener is strict) with the default one. Among certificates for one name the first is taken whose key the client can
 /// verify, so RSA and ECDSA may stand side by side.
 #[derive(Default)]
 pub struct CertStore {
     exact: HashMap<String, Vec<Arc<CertifiedKey>>>,
     /// By the name without its `*`, for example `.example.org`.
-    wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
+    wildcard: HashMap<String, Vec<Covering>>,
     default: Vec<Arc<CertifiedKey>>,
+    /// The names of the first default certificate; nothing if defaults were named as such.
+    default_names: Option<Vec<String>>,
     strict: bool,
+}
+
+/// A certificate for a wildcard.
+struct Covering {
+    key: Arc<CertifiedKey>,
+    /// Names it is not for all the same.
+    except: Arc<[String]>,
 }
 
 impl CertStore {
@@ -38,35 +48,48 @@ impl CertStore {
     ///
     /// # Errors
     /// When a file cannot be read or used, or a directory holds none.
-    pub fn load(&mut self, path: &str, files: &dyn Files, crypto: &CryptoProvider) -> Result<(), TlsError> {
-        let Ok(mut names) = files.list(path) else { return self.load_file(path, files, crypto) };
+    pub fn load(
+        &mut self,
+        spec: &CertificateSpec,
+        files: &dyn Files,
+        crypto: &CryptoProvider,
+    ) -> Result<(), TlsError> {
+        let path = &*spec.path;
+        let Ok(mut names) = files.list(path) else { return self.load_file(path, spec, files, crypto) };
         names.sort();
         names.retain(|name| !name.starts_with('.') && !COMPANIONS.iter().any(|end| name.ends_with(end)));
         if names.is_empty() {
             return Err(TlsError::Empty(path.to_owned()));
         }
         for name in names {
-            self.load_file(&format!("{}/{name}", path.trim_end_matches('/')), files, crypto)?;
+            self.load_file(&format!("{}/{name}", path.trim_end_matches('/')), spec, files, crypto)?;
         }
         Ok(())
     }
 
-    fn load_file(&mut self, path: &str, files: &dyn Files, crypto: &CryptoProvider) -> Result<(), TlsError> {
+    fn load_file(
+        &mut self,
+        path: &str,
+        spec: &CertificateSpec,
+        files: &dyn Files,
+        crypto: &CryptoProvider,
+    ) -> Result<(), TlsError> {
         let pem = match files.read(path) {
             Ok(pem) => pem,
-            Err(cause) => return self.load_bundle(path, cause, files, crypto),
+            Err(cause) => return self.load_bundle(path, spec, cause, files, crypto),
         };
         let key = key_of(path, &pem, files)?;
         let content = |reason: String| TlsError::Content { path: path.to_owned(), reason };
         let chain = certificates(path, &pem)?;
         let certified = CertifiedKey::from_der(chain, key, crypto).map_err(|e| content(e.to_string()))?;
-        self.add(Arc::new(certified)).map_err(content)
+        self.add(Arc::new(certified), spec).map_err(content)
     }
 
     /// A name that is no file may stand for one file per kind of key.
     fn load_bundle(
         &mut self,
         path: &str,
+        spec: &CertificateSpec,
         cause: std::io::Error,
         files: &dyn Files,
         crypto: &CryptoProvider,
@@ -76,30 +99,48 @@ impl CertStore {
         if present.is_empty() {
             return Err(TlsError::Read { path: path.to_owned(), cause });
         }
-        present.into_iter().try_for_each(|part| self.load_file(part, files, crypto))
+        present.into_iter().try_for_each(|part| self.load_file(part, spec, files, crypto))
     }
 
-    /// Adds a certificate with its key for every name in it.
+    /// Adds a certificate with its key for the names `spec` gives it, or for every name in it.
     ///
     /// # Errors
     /// When the certificate cannot be understood.
-    pub fn add(&mut self, key: Arc<CertifiedKey>) -> Result<(), String> {
-        let leaf = key.cert.first().ok_or("no certificate")?;
-        for name in names(leaf)? {
+    fn add(&mut self, key: Arc<CertifiedKey>, spec: &CertificateSpec) -> Result<(), String> {
+        let mut names = names(key.cert.first().ok_or("no certificate")?)?;
+        let mut except = Vec::new();
+        if !spec.filters.is_empty() {
+            let given: Vec<String> = spec.filters.iter().map(|f| f.to_ascii_lowercase()).collect();
+            except.extend(given.iter().filter_map(|f| f.strip_prefix('!')).map(str::to_owned));
+            names = given.into_iter().filter(|f| !f.starts_with('!')).collect();
+        }
+        self.add_default(&key, &names, spec.default || names.iter().any(|name| name == "*"));
+        let except: Arc<[String]> = except.into();
+        for name in names {
             match name.strip_prefix('*') {
-                Some(rest) => self.wildcard.entry(rest.to_owned()).or_default().push(Arc::clone(&key)),
+                Some("") => {}
+                Some(rest) => {
+                    let covering = Covering { key: Arc::clone(&key), except: Arc::clone(&except) };
+                    self.wildcard.entry(rest.to_owned()).or_default().push(covering);
+                }
                 None => self.exact.entry(name).or_default().push(Arc::clone(&key)),
             }
         }
-        // Certificates for the same names as the first one serve as defaults beside it.
-        let same = |a: &CertifiedKey, b: &CertifiedKey| {
-            let of = |k: &CertifiedKey| k.cert.first().and_then(|c| names(c).ok());
-            of(a) == of(b)
-        };
-        if self.default.first().is_none_or(|first| same(first, &key)) {
-            self.default.push(key);
-        }
         Ok(())
+    }
+
+    /// Makes `key` a default: because it is `named` as one, or because it is the first or serves beside the first.
+    fn add_default(&mut self, key: &Arc<CertifiedKey>, names: &[String], named: bool) {
+        let first = self.default.is_empty();
+        if named && self.default_names.take().is_some() {
+            self.default.clear();
+        }
+        if first && !named {
+            self.default_names = Some(names.to_vec());
+        }
+        if named || self.default_names.as_deref() == Some(names) {
+            self.default.push(Arc::clone(key));
+        }
     }
 
     /// True if there is no certificate.
@@ -107,16 +148,18 @@ impl CertStore {
         self.default.is_empty()
     }
 
-    fn find(&self, name: Option<&str>) -> &[Arc<CertifiedKey>] {
-        let Some(name) = name.map(str::to_ascii_lowercase) else {
-            return if self.strict { &[] } else { &self.default };
-        };
-        let wildcard = || name.find('.').and_then(|dot| self.wildcard.get(&name[dot..]));
-        match self.exact.get(&name).or_else(wildcard) {
-            Some(found) => found,
-            None if self.strict => &[],
-            None => &self.default,
+    fn find(&self, name: Option<&str>) -> Vec<&Arc<CertifiedKey>> {
+        let named = name.map_or_else(Vec::new, |name| self.of_name(&name.to_ascii_lowercase()));
+        if named.is_empty() && !self.strict { self.default.iter().collect() } else { named }
+    }
+
+    fn of_name(&self, name: &str) -> Vec<&Arc<CertifiedKey>> {
+        if let Some(found) = self.exact.get(name) {
+            return found.iter().collect();
         }
+        let covering = name.find('.').and_then(|dot| self.wildcard.get(&name[dot..]));
+        let meant = covering.into_iter().flatten().filter(|c| c.except.iter().all(|other| other != name));
+        meant.map(|c| &c.key).collect()
     }
 }
 
@@ -124,7 +167,7 @@ impl ResolvesServerCert for CertStore {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let found = self.find(hello.server_name());
         let usable = found.iter().find(|k| k.key.choose_scheme(hello.signature_schemes()).is_some());
-        usable.or_else(|| found.first()).cloned()
+        usable.or_else(|| found.first()).copied().cloned()
     }
 }
 
@@ -178,4 +221,90 @@ fn names(certificate: &CertificateDer<'_>) -> Result<Vec<String>, String> {
     names.sort();
     names.dedup();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    /// Three certificates for `www.example.com`, each with a key of its own.
+    struct Three;
+
+    impl Files for Three {
+        fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+            Ok(match path {
+                "a.pem" => include_bytes!("../../../benches/certs/rsa.pem").to_vec(),
+                "b.pem" => include_bytes!("../../../benches/certs/ecdsa.pem").to_vec(),
+                "c.pem" => include_bytes!("../../../lb-bin/demo/demo.pem").to_vec(),
+                _ => return Err(io::ErrorKind::NotFound.into()),
+            })
+        }
+
+        fn list(&self, _path: &str) -> io::Result<Vec<String>> {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
+    }
+
+    fn certificate(path: &str, filters: &[&str]) -> CertificateSpec {
+        let filters = filters.iter().map(|f| Arc::from(*f)).collect();
+        CertificateSpec { filters, ..CertificateSpec::from(path) }
+    }
+
+    fn store(strict: bool, all: &[CertificateSpec]) -> CertStore {
+        let crypto = rustls::crypto::aws_lc_rs::default_provider();
+        let mut store = CertStore::new(strict);
+        for certificate in all {
+            store.load(certificate, &Three, &crypto).unwrap();
+        }
+        store
+    }
+
+    /// The file whose certificate a client that asks for `name` gets first.
+    fn shown(store: &CertStore, name: &str) -> Option<&'static str> {
+        let found = store.find(Some(name).filter(|n| !n.is_empty()));
+        let leaf = found.first()?.cert.first()?;
+        let is = |path: &&str| certificates(path, &Three.read(path).unwrap()).unwrap()[0] == *leaf;
+        ["a.pem", "b.pem", "c.pem"].into_iter().find(is)
+    }
+
+    #[test]
+    fn filters_count_instead_of_the_names_in_a_certificate() {
+        let store = store(
+            false,
+            &[
+                certificate("a.pem", &["a.example"]),
+                certificate("b.pem", &["*.Example.org", "!not.example.org"]),
+                certificate("c.pem", &["not.example.net"]),
+            ],
+        );
+        assert_eq!(shown(&store, "A.example"), Some("a.pem"));
+        assert_eq!(shown(&store, "x.example.org"), Some("b.pem"));
+        assert_eq!(shown(&store, "not.example.org"), Some("a.pem"), "excluded: the default, which is the first");
+        assert_eq!(shown(&store, "y.x.example.org"), Some("a.pem"), "an asterisk stands for one label");
+        assert_eq!(shown(&store, "not.example.net"), Some("c.pem"));
+        assert_eq!(shown(&store, "www.example.com"), Some("a.pem"), "the names inside do not count");
+        assert_eq!(shown(&store, ""), Some("a.pem"));
+    }
+
+    #[test]
+    fn an_exact_name_goes_before_a_wildcard_and_its_exclusion() {
+        let all = [certificate("a.pem", &["*.x.org", "!b.x.org"]), certificate("b.pem", &["b.x.org"])];
+        let store = store(true, &all);
+        assert_eq!(shown(&store, "b.x.org"), Some("b.pem"));
+        assert_eq!(shown(&store, "a.x.org"), Some("a.pem"));
+        assert_eq!(shown(&store, "x.org"), None, "strict: no default");
+    }
+
+    #[test]
+    fn a_named_default_replaces_the_first() {
+        let named = CertificateSpec { default: true, ..certificate("b.pem", &[]) };
+        for second in [certificate("b.pem", &["*"]), named] {
+            let store = store(false, &[certificate("a.pem", &["a.example"]), second]);
+            assert_eq!(shown(&store, "elsewhere.example"), Some("b.pem"));
+            assert_eq!(shown(&store, "a.example"), Some("a.pem"));
+        }
+        let store = store(false, &[certificate("a.pem", &["*"]), certificate("b.pem", &["*"])]);
+        assert_eq!(store.find(None).len(), 2, "several defaults stand side by side");
+    }
 }
