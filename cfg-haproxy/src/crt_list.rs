@@ -81,7 +81,8 @@ impl<'l> Entry<'l> {
         while let Some(name) = words.next() {
             let known = OPTIONS.iter().find(|(option, _)| *option == name).map(|(_, value)| *value);
             let stored = || keyword::find(Place::Load, &[name]).map(|_| true);
-            let with_value = known.or_else(stored).ok_or_else(|| wrong(format!("unknown option `{name}`")))?;
+            let with_value =
+                known.or_else(stored).ok_or_else(|| wrong(format!("unknown option `{name}`")))?;
             let value = if with_value {
                 Some(words.next().ok_or_else(|| wrong(format!("`{name}` needs a value")))?)
             } else {
@@ -99,7 +100,8 @@ mod tests {
 
     #[test]
     fn lines_have_a_certificate_options_and_names() {
-        let text = "# comment\n\na.pem\n b.pem [alpn h2 no-ca-names] *.x.org !y.x.org\nc.pem[]z.org\nd.pem e.org";
+        let text =
+            "# comment\n\na.pem\n b.pem [alpn h2 no-ca-names] *.x.org !y.x.org\nc.pem[]z.org\nd.pem e.org";
         let all: Vec<_> = entries(text).map(Result::unwrap).collect();
         let names: Vec<_> = all.iter().map(|e| (e.line, e.certificate, e.filters.join(" "))).collect();
         assert_eq!(
@@ -116,7 +118,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_told_with_its_line() {
-        for line in ["a.pem [alpn h2", "a.pem alpn]", "[alpn h2] a.pem", "a.pem [x] [y]", "a.pem x.org [alpn h2]"] {
+        for line in
+            ["a.pem [alpn h2", "a.pem alpn]", "[alpn h2] a.pem", "a.pem [x] [y]", "a.pem x.org [alpn h2]"]
+        {
             let text = format!("ok.pem\n{line}");
             assert_eq!(entries(&text).nth(1).unwrap().unwrap_err().line, 2, "{line}");
         }

@@ -141,8 +141,13 @@ impl<'t> Checker<'t, '_> {
             let message = format!("options of single certificates in `{}` are left out", word.text);
             self.push(
                 Diagnostic::warning(codes::TLS, word.span, message)
-                    .compat(format!("'bind' : 'crt-list' : options in file '{}' are left out ({ignored}).", word.text))
-                    .note(format!("left out: {ignored}; those of the `bind` line count for all its certificates")),
+                    .compat(format!(
+                        "'bind' : 'crt-list' : options in file '{}' are left out ({ignored}).",
+                        word.text
+                    ))
+                    .note(format!(
+                        "left out: {ignored}; those of the `bind` line count for all its certificates"
+                    )),
             );
         }
     }

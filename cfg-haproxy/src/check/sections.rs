@@ -426,6 +426,7 @@ impl<'t> Checker<'t, '_> {
                 );
             };
             let Some(value) = self.follow(&args, at, "load") else { return };
+            self.option_status(keyword, word, Some(value));
             match keyword.name {
                 "crt" => crt = Some(value),
                 "alias" => alias = Some(value.text),

@@ -57,7 +57,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(HQ | HR, "deny", &[Free("[deny_status <n>] [<response>]")], "refuses"),
     a(QI, "dgram-drop", &[], "drops a datagram").no_effect(QUIC_ONLY),
     a(HQ, "disable-l7-retry", &[], "no retry of this request"),
-    a(QI | ALL, "do-log", &[Opt(&[OneOf(&["profile"]), Any("name")])], "logs now"),
+    a(QI | ALL, "do-log", &[Opt(&[OneOf(&["profile"]), Any("name")])], "logs now")
+        .partial("requests and responses of HTTP proxies only; without profile"),
     a(TQ | HQ, "do-resolve", CALL1, "resolves a name")
         .partial("checked, but not carried out; a warning says so"),
     a(HQ, "early-hint", &[Any("name"), Any("format")], "adds a header to a 103 response"),
@@ -66,7 +67,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(TC, "expect-proxy", &[OneOf(&["layer4"])], "expects a PROXY header"),
     a(HQ, "normalize-uri", &[Any("normalizer"), Rest("option")], "brings the URI to a normal form"),
     a(HQ | HR, "pause", &[Any("time")], "waits"),
-    a(HQ | HR, "redirect", &[Free("{ location | prefix | scheme } <to> [code <n>] [<option>]")], "redirects"),
+    a(HQ | HR, "redirect", &[Free("{ location | prefix | scheme } <to> [code <n>] [<option>]")], "redirects")
+        .partial("`set-cookie-fmt` sends its text as it is written"),
     a(QI | TC | TS | TQ | TR | HQ, "reject", &[], "closes the connection"),
     a(
         HQ | HR | HA,
@@ -127,7 +129,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(TQ | HQ, "set-priority-class", &[Any("expression")], "class in the queue"),
     a(TQ | HQ, "set-priority-offset", &[Any("expression")], "place in the queue"),
     a(HQ, "set-query", &[Any("format")], "replaces the query"),
-    a(TQ | HQ, "set-retries", &[Any("expression")], "number of retries"),
+    a(TQ | HQ, "set-retries", &[Any("expression")], "number of retries").partial("http-request only"),
     a(TC | TS | TQ | HQ, "set-src", &[Any("expression")], "replaces the source address"),
     a(TC | TS | TQ | HQ, "set-src-port", &[Any("expression")], "replaces the source port"),
     a(
@@ -152,7 +154,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[Free("[rst-ttl <n>]")],
         "forgets the connection without telling the client",
     ),
-    a(HQ | HR | HA, "strict-mode", &[OneOf(&["on", "off"])], "whether failing rules refuse the message"),
+    a(HQ | HR | HA, "strict-mode", &[OneOf(&["on", "off"])], "whether failing rules refuse the message")
+        .partial("in http-after-response a failing rule ends the rules; the response is sent"),
     a(TQ, "switch-mode", &[OneOf(&["http"]), Opt(&[OneOf(&["proto"]), Any("name")])], "continues as HTTP")
         .partial("checked, but not carried out; a warning says so"),
     a(HQ, "tarpit", &[Free("[deny_status <n>] [<response>]")], "refuses after a delay"),
@@ -181,13 +184,15 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "tracks a key in any counter",
     ),
     a(ALL, "unset-var", CALL, "removes a variable"),
-    a(TQ | HQ, "use-service", &[Any("service")], "answers by a service").partial("prometheus-exporter only"),
+    a(TQ | HQ, "use-service", &[Any("service")], "answers by a service")
+        .partial("prometheus-exporter in http-request only"),
     a(
         HQ | HR,
         "wait-for-body",
         &[OneOf(&["time"]), Any("time"), Free("[at-least <n>] [use-large-buffer]")],
         "waits for the body",
-    ),
+    )
+    .partial("use-large-buffer changes nothing"),
     a(HQ, "wait-for-handshake", &[], "waits for the TLS handshake")
         .no_effect("early data is not accepted, so the handshake is always complete"),
 ];

@@ -9,6 +9,8 @@ const SIGALGS: &str = "signature algorithms are those of the TLS library";
 const OLD_TLS: &str = "the TLS library offers TLS 1.2 and 1.3 only";
 const GENERATE: &str = "certificates are not generated on the fly";
 
+const IGNORED: &str = "client certificates are verified without exceptions";
+
 const fn b(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
     Keyword::new(Place::Bind, name, args, "5.1", doc)
 }
@@ -21,8 +23,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     b("alpn", WORD, "protocols offered by ALPN").partial(super::HTTP_2),
     b("backlog", &[Int(0, MAX)], "connections the kernel queues"),
     b("ca-file", WORD, "CAs that client certificates are checked with"),
-    b("ca-ignore-err", WORD, "errors of CA certificates to ignore")
-        .partial("`all` and the common codes only"),
+    b("ca-ignore-err", WORD, "errors of CA certificates to ignore").no_effect(IGNORED),
     b("ca-sign-file", WORD, "CA that signs generated certificates").no_effect(GENERATE),
     b("ca-sign-pass", WORD, "passphrase of that CA").no_effect(GENERATE),
     b("ca-verify-file", WORD, "CAs not announced to clients")
@@ -31,18 +32,17 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("the system's congestion control is used (`net.ipv4.tcp_congestion_control`)"),
     b("ciphers", WORD, "ciphers up to TLS 1.2")
         .partial("names the TLS library does not have are dropped with one warning"),
-    b("ciphersuites", WORD, "cipher suites of TLS 1.3"),
+    b("ciphersuites", WORD, "cipher suites of TLS 1.3").partial(super::SUITES),
     b("client-sigalgs", WORD, "signatures accepted from clients").no_effect(SIGALGS),
     b("crl-file", WORD, "revoked client certificates"),
     b("crt", WORD, "certificate and key, or a directory of them"),
-    b("crt-ignore-err", WORD, "errors of client certificates to ignore")
-        .partial("`all` and the common codes only"),
+    b("crt-ignore-err", WORD, "errors of client certificates to ignore").no_effect(IGNORED),
     b("crt-list", WORD, "list of certificates with options")
         .partial("options of single certificates are left out with one warning; `verify`, `ca-file` and `crl-file` there are errors"),
-    b("curves", WORD, "key exchange groups"),
+    b("curves", WORD, "key exchange groups").partial(super::CURVES),
     b("default-crt", WORD, "certificate without matching name"),
     b("defer-accept", &[], "accept when data has arrived"),
-    b("ecdhe", WORD, "key exchange group (old name of curves)"),
+    b("ecdhe", WORD, "key exchange group (old name of curves)").partial(super::CURVES),
     b("ech", WORD, "encrypted client hello")
         .refused("encrypted client hello is not supported; leave it out, clients fall back"),
     b("expose-fd", &[OneOf(&["listeners"])], "passes listeners to another process"),
@@ -87,7 +87,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("OCSP responses are not fetched"),
     b("prefer-client-ciphers", &[], "the client's order of ciphers counts"),
     b("process", WORD, "processes of this listener").translated("dropped; there is one process"),
-    b("proto", WORD, "protocol without negotiation").partial(super::HTTP_2),
+    b("proto", WORD, "protocol without negotiation").no_effect("the mode of the proxy decides which protocol is spoken"),
     b("quic-cc-algo", WORD, "QUIC congestion control").no_effect("QUIC is not supported"),
     b("quic-force-retry", &[], "QUIC retry").no_effect("QUIC is not supported"),
     b("quic-socket", &[OneOf(&["connection", "listener"])], "QUIC sockets")

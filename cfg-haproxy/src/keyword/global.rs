@@ -175,16 +175,20 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("shm-stats-file-max-objects", COUNT, "room in the shared counters").no_effect(STATE),
     g("ssl-default-bind-ciphers", WORD, "ciphers of all bind lines up to TLS 1.2")
         .partial("names the TLS library does not have are dropped with one warning"),
-    g("ssl-default-bind-ciphersuites", WORD, "cipher suites of all bind lines for TLS 1.3"),
+    g("ssl-default-bind-ciphersuites", WORD, "cipher suites of all bind lines for TLS 1.3")
+        .partial(super::SUITES),
     g("ssl-default-bind-client-sigalgs", WORD, "signatures accepted from clients").no_effect(SIGALGS),
-    g("ssl-default-bind-curves", WORD, "key exchange groups of all bind lines"),
+    g("ssl-default-bind-curves", WORD, "key exchange groups of all bind lines")
+        .partial(super::CURVES),
     g("ssl-default-bind-options", &[Rest("option")], "TLS options of all bind lines"),
     g("ssl-default-bind-sigalgs", WORD, "signatures of all bind lines").no_effect(SIGALGS),
     g("ssl-default-server-ciphers", WORD, "ciphers of all server lines up to TLS 1.2")
         .partial("names the TLS library does not have are dropped with one warning"),
-    g("ssl-default-server-ciphersuites", WORD, "cipher suites of all server lines for TLS 1.3"),
+    g("ssl-default-server-ciphersuites", WORD, "cipher suites of all server lines for TLS 1.3")
+        .partial(super::SUITES),
     g("ssl-default-server-client-sigalgs", WORD, "signatures offered to servers").no_effect(SIGALGS),
-    g("ssl-default-server-curves", WORD, "key exchange groups of all server lines"),
+    g("ssl-default-server-curves", WORD, "key exchange groups of all server lines")
+        .no_effect(super::SERVER_CURVES),
     g("ssl-default-server-options", &[Rest("option")], "TLS options of all server lines")
         .partial("TLS versions only"),
     g("ssl-default-server-sigalgs", WORD, "signatures of all server lines").no_effect(SIGALGS),

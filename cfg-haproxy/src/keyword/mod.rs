@@ -28,12 +28,21 @@ use std::sync::LazyLock;
 /// What becomes of HTTP/2.
 const HTTP_2: &str = "HTTP/2 is not spoken; in HTTP mode `h2` is left out and HTTP/1.1 used";
 
+/// Which key exchange groups there are.
+const CURVES: &str = "X25519, P-256, P-384 and X25519MLKEM768 only; other names are dropped";
+
+/// Which cipher suites of TLS 1.3 there are.
+const SUITES: &str = "names the TLS library does not have are dropped";
+
+/// What becomes of key exchange groups towards servers.
+const SERVER_CURVES: &str = "key exchange groups are those of the TLS library";
+
 /// Why what is said about name servers has no effect.
 const SYSTEM_NAMES: &str =
     "the system's resolver is asked when the files are read, and again at every reload";
 
 /// Targets of messages that are missing.
-const LOG_TARGETS: &str = "`backend@` is refused; lines to `ring@` are lost";
+const LOG_TARGETS: &str = "`backend@` is refused; lines to `ring@` are lost; `profile` changes nothing";
 
 /// What this program does with a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -11,6 +11,7 @@ const ON_OFF: &[Arg] = &[OneOf(&["on", "off"])];
 const LOG: &[Arg] =
     &[Free("global | <target> [len <n>] [format <f>] [sample <ranges>:<n>] <facility> [<max> [<min>]]")];
 
+const KEY: &str = "the key is looked for in the certificate file and beside it";
 const FCGI: &str = "FastCGI is not supported";
 const CACHE: &str = "there is no response cache";
 const ACME: &str = "certificates are not requested by ACME";
@@ -98,7 +99,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[Any("name"), Free("[password <hash> | insecure-password <text>] [groups <group>,...]")],
         "12.2",
         "a user",
-    ),
+    )
+    .partial("hashes of SHA-256 ($5$) and SHA-512 ($6$) only"),
     k(S::Mailers, "mailer", &[Any("name"), Any("address")], "12.3", "a mail server")
         .no_effect("proxies send no mails; changes of servers are in the log and on the control socket"),
     k(S::Mailers, "timeout mail", &[Time], "12.3", "time a mail may take")
@@ -143,7 +145,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[Any("step"), Free("[drop] [format <f>] [sd <f>]")],
         "8.3.5",
         "what is logged at a step",
-    ),
+    )
+    .no_effect("log profiles are not applied; lines follow the proxy's log-format"),
     fcgi("acl", &[Any("name"), Rest("word")], "an access list"),
     fcgi("docroot", WORD, "directory of the scripts"),
     fcgi("hide-header", WORD, "a header that is dropped"),
@@ -155,8 +158,9 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     fcgi("set-param", &[Any("name"), Any("format"), Rest("word")], "a parameter"),
     fcgi("unset-param", &[Any("name"), Rest("word")], "removes a parameter"),
     k(S::CrtStore, "crt-base", WORD, "12.7", "where relative certificate files are"),
-    k(S::CrtStore, "key-base", WORD, "12.7", "where relative private keys are"),
-    k(S::CrtStore, "load", &[Free("[crt <file>] [<option>...]")], "12.7", "a certificate"),
+    k(S::CrtStore, "key-base", WORD, "12.7", "where relative private keys are").no_effect(KEY),
+    k(S::CrtStore, "load", &[Free("[crt <file>] [<option>...]")], "12.7", "a certificate")
+        .partial("`crt` and `alias` only"),
     load("acme", WORD, "ACME account of the certificate").no_effect(ACME),
     load("alias", WORD, "another name of the certificate"),
     load("bits", COUNT, "size of generated keys").no_effect(ACME),
@@ -165,13 +169,14 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     load("domains", WORD, "names of the requested certificate").no_effect(ACME),
     load("generate-dummy", ON_OFF, "a temporary certificate").no_effect(ACME),
     load("ips", WORD, "addresses of the requested certificate").no_effect(ACME),
-    load("issuer", WORD, "file of the issuer"),
-    load("jwt", ON_OFF, "use for tokens"),
-    load("key", WORD, "file of the private key"),
+    load("issuer", WORD, "file of the issuer").no_effect("the chain is the one in the certificate file"),
+    load("jwt", ON_OFF, "use for tokens")
+        .no_effect("tokens are verified with the key that the expression names"),
+    load("key", WORD, "file of the private key").no_effect(KEY),
     load("keytype", &[OneOf(&["RSA", "ECDSA"])], "type of generated keys").no_effect(ACME),
-    load("ocsp", WORD, "file of the OCSP response"),
+    load("ocsp", WORD, "file of the OCSP response").no_effect("OCSP responses are not sent"),
     load("ocsp-update", ON_OFF, "fetches OCSP responses").no_effect("OCSP responses are not fetched"),
-    load("sctl", WORD, "file of certificate timestamps"),
+    load("sctl", WORD, "file of certificate timestamps").no_effect("certificate timestamps are not sent"),
     acme("account-key", WORD, "file of the account's key"),
     acme("acme-vars", WORD, "values for the challenge program"),
     acme("bits", COUNT, "size of keys"),
@@ -200,7 +205,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         ssl-hello-chk | spop-check | external-check } [<argument>...]",
         )],
         "kind of check",
-    ),
+    )
+    .partial("external-check only connects"),
     k(S::Program, "command", &[Rest("word")], "3.1", "program to run")
         .translated("dropped; start it by its own service unit"),
     k(S::Program, "group", WORD, "3.1", "group of the program").translated("dropped"),

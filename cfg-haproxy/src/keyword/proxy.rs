@@ -5,6 +5,7 @@ use super::{Arg, B, D, F, Keyword, L, Place, Sides};
 
 const MAX: i64 = i32::MAX as i64;
 const COUNT: &[Arg] = &[Int(0, MAX)];
+const CONNECT: &str = "takes the server's TLS and PROXY settings; ports are numbers";
 const COND: Arg = Free("[{ if | unless } <condition>]");
 
 const DFLB: Sides = D | F | L | B;
@@ -85,7 +86,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DLB, "http-check comment", &[Any("text")], "text shown when the next check step fails")
         .no_effect("only the comment of an expect step is shown"),
     k(DLB, "http-check connect", &[Free("[default] [port <e>] [addr <a>] [send-proxy] [via-socks4] [ssl] [sni <s>] \
-        [alpn <a>] [linger] [proto <p>] [comment <m>]")], "opens a connection of a check"),
+        [alpn <a>] [linger] [proto <p>] [comment <m>]")], "opens a connection of a check").partial(CONNECT),
     k(DLB, "http-check disable-on-404", &[], "404 puts a server into drain mode"),
     k(DLB, "http-check expect", &[Free("[min-recv <n>] [comment <m>] [ok-status <s>] [error-status <s>] \
         [tout-status <s>] [on-success <f>] [on-error <f>] [status-code <e>] [!] <match> <pattern>")], "what a check expects"),
@@ -131,7 +132,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("server state is kept in the process across reloads"),
     k(LB, "server-template", &[Any("prefix"), Any("count"), Any("address"), Free("[<option>...]")], "many servers at once"),
     k(DLB, "source", &[Any("address"), Free("[usesrc { <address> | client | clientip | hdr_ip(<header>) }] [interface <name>]")],
-        "address to connect from").partial("`usesrc` takes client and clientip only"),
+        "address to connect from").partial("without port ranges; `usesrc` knows `client` and `clientip` only, and both use the client's port as well"),
     k(DLB, "srvtcpka-cnt", COUNT, "keepalive probes before a server is given up").no_effect("the system's settings apply (`net.ipv4.tcp_keepalive_*`)"),
     k(DLB, "srvtcpka-idle", &[Time], "silence before keepalive probes to servers").no_effect("the system's settings apply (`net.ipv4.tcp_keepalive_*`)"),
     k(DLB, "srvtcpka-intvl", &[Time], "time between keepalive probes to servers").no_effect("the system's settings apply (`net.ipv4.tcp_keepalive_*`)"),
@@ -158,7 +159,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "a table of keys seen").partial("write-to is refused; peers and recv-only have no effect"),
     k(DLB, "tcp-check comment", &[Any("text")], "text shown when the next check step fails"),
     k(DLB, "tcp-check connect", &[Free("[default] [port <e>] [addr <a>] [send-proxy] [via-socks4] [ssl] [sni <s>] [alpn <a>] \
-        [linger] [proto <p>] [comment <m>]")], "opens a connection of a check"),
+        [linger] [proto <p>] [comment <m>]")], "opens a connection of a check").partial(CONNECT),
     k(DLB, "tcp-check expect", &[Free("[min-recv <n>] [comment <m>] [<option>...] [!] <match> <pattern>")], "what a check expects"),
     k(DLB, "tcp-check send", &[Any("data"), Opt(&[OneOf(&["comment"]), Any("text")])], "what a check sends"),
     k(DLB, "tcp-check send-lf", &[Any("format"), Opt(&[OneOf(&["comment"]), Any("text")])], "what a check sends, from a format"),

@@ -266,7 +266,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             }
             "wait-for-body" => {
                 let time = units::time(at.arg(1)?.text, Unit::Milli).ok()?;
-                let at_least = at.arg(3).and_then(|w| units::size(w.text).ok()).unwrap_or(0);
+                let mut words = at.rest().iter().skip_while(|w| w.text != "at-least").skip(1);
+                let at_least = words.next().and_then(|w| units::size(w.text).ok()).unwrap_or(0);
                 Action::WaitForBody { time, at_least: at_least as usize }
             }
             "use-service" => self.service(at)?,

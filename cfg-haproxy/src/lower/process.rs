@@ -3,17 +3,20 @@
 use super::Lowerer;
 use crate::codes;
 use crate::config::{Bind, LogLine};
+use crate::tree::Word;
+use lb_core::diag::Diagnostic;
 use lb_core::expr::{Phases, VarName};
 use lb_core::log::Style;
 use lb_core::spec::{AccessLevel, CtlSocket, LogTarget, ProcessSpec, Syslog, Tune, VariableValue};
 use lb_proto_http::auth::{Password, User, UserList, UserLists};
+use lb_proto_http::crypt;
 use std::sync::Arc;
 use std::time::Duration;
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
     pub(super) fn process(&mut self) -> ProcessSpec {
         let global = &self.config.global;
-        let text = |word: Option<crate::tree::Word<'t>>| word.map(|w| Arc::<str>::from(w.text));
+        let text = |word: Option<Word<'t>>| word.map(|w| Arc::<str>::from(w.text));
         let mut process = ProcessSpec::default();
         process.user = text(global.user);
         process.group = text(global.group);
@@ -127,12 +130,15 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     /// All `userlist` sections.
-    pub(super) fn user_lists(&self) -> UserLists {
+    pub(super) fn user_lists(&mut self) -> UserLists {
         let mut lists = UserLists::new();
         for section in &self.config.userlists {
             let mut list = UserList::default();
             for user in &section.users {
                 let Some((password, hashed)) = user.password else { continue };
+                if hashed && !crypt::supported(password) {
+                    self.unknown_hash(user.name);
+                }
                 let password: Arc<str> = Arc::from(password);
                 let mut groups: Vec<Arc<str>> = user.groups.iter().map(|g| Arc::from(*g)).collect();
                 let named = section.groups.iter().filter(|(_, users)| users.contains(&user.name.text));
@@ -147,5 +153,36 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             lists.insert(name, list);
         }
         lists
+    }
+
+    fn unknown_hash(&mut self, user: Word<'_>) {
+        let name = user.text;
+        let message = format!(
+            "`{name}` can never log in: the password is no hash of SHA-256 (`$5$`) or SHA-512 (`$6$`)"
+        );
+        let compat = format!("user '{name}': the password hash is of an unknown method.");
+        self.out.push(
+            Diagnostic::warning(codes::WORD, user.span, message)
+                .compat(compat)
+                .note("`openssl passwd -6` or `mkpasswd -m sha-512` makes a hash that is understood"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Facts, Host, NoEnv, Source};
+    use lb_core::expr::Registry;
+
+    #[test]
+    fn a_hash_that_nobody_can_log_in_with_is_told() {
+        let text = "userlist u\n user good password $6$s$x\n user old password $1$s$x\n user y password $y$j9T$s$x\n \
+                    user plain insecure-password $1$\n";
+        let sources = [Source::new("a.cfg", text)];
+        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        let told: Vec<_> = loaded.diagnostics.iter().filter(|d| d.message.contains("never log in")).collect();
+        let names: Vec<_> = told.iter().map(|d| d.message.split('`').nth(1).unwrap_or_default()).collect();
+        assert_eq!(names, ["old", "y"]);
+        assert!(told.iter().all(|d| d.span.is_some() && !d.notes.is_empty()));
     }
 }

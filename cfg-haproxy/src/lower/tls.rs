@@ -180,14 +180,17 @@ mod tests {
                 plain("/certs/last.pem", true),
             ]
         );
-        let texts: Vec<_> = loaded.diagnostics.iter().map(|d| format!("{} {:?}", d.message, d.notes)).collect();
+        let texts: Vec<_> =
+            loaded.diagnostics.iter().map(|d| format!("{} {:?}", d.message, d.notes)).collect();
         assert!(!loaded.diagnostics.has_errors(), "{texts:?}");
         assert!(texts.iter().any(|t| t.contains("/etc/list") && t.contains("alpn (line 4)")), "{texts:?}");
     }
 
     #[test]
     fn a_list_that_cannot_be_meant_is_an_error() {
-        for list in ["a.pem [", "missing.pem", "a.pem [nosuch]", "a.pem [verify required]", "a.pem [ca-file c]"] {
+        for list in
+            ["a.pem [", "missing.pem", "a.pem [nosuch]", "a.pem [verify required]", "a.pem [ca-file c]"]
+        {
             let loaded = load(list, "crt-list /etc/list");
             let told = loaded.diagnostics.iter().any(|d| d.message.contains("line 1 of `/etc/list`"));
             assert!(told && loaded.diagnostics.has_errors(), "{list}");

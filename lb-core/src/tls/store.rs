@@ -280,7 +280,11 @@ mod tests {
         );
         assert_eq!(shown(&store, "A.example"), Some("a.pem"));
         assert_eq!(shown(&store, "x.example.org"), Some("b.pem"));
-        assert_eq!(shown(&store, "not.example.org"), Some("a.pem"), "excluded: the default, which is the first");
+        assert_eq!(
+            shown(&store, "not.example.org"),
+            Some("a.pem"),
+            "excluded: the default, which is the first"
+        );
         assert_eq!(shown(&store, "y.x.example.org"), Some("a.pem"), "an asterisk stands for one label");
         assert_eq!(shown(&store, "not.example.net"), Some("c.pem"));
         assert_eq!(shown(&store, "www.example.com"), Some("a.pem"), "the names inside do not count");
