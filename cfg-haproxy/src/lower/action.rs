@@ -540,3 +540,24 @@ fn tcp_phases(making: &Making<'_, '_>, set: Sides) -> Phases {
         _ => Phases::BE_RESPONSE_CONTENT,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Facts, Host, NoEnv, Source};
+    use lb_core::expr::Registry;
+    use lb_proto_http::spec::HttpProxy;
+
+    #[test]
+    fn the_size_of_a_body_to_wait_for_may_stand_behind_other_words() {
+        for words in ["at-least 2k use-large-buffer", "use-large-buffer at-least 2k"] {
+            let text = format!(
+                "listen a\n mode http\n bind :80\n http-request wait-for-body time 1s {words}\n server s 192.0.2.1:80\n"
+            );
+            let sources = [Source::new("a.cfg", &text)];
+            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+            let http = loaded.spec.proxies[0].protocol.as_any().downcast_ref::<HttpProxy>().unwrap();
+            let rules = format!("{:?}", http.request);
+            assert!(rules.contains("at_least: 2048"), "{words}: {rules}");
+        }
+    }
+}
