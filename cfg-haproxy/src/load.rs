@@ -136,4 +136,12 @@ mod tests {
             assert_eq!(backend.pool.retry.retries, retries, "{mode} {on}");
         }
     }
+
+    #[test]
+    fn nothing_to_retry_on_is_said_alone() {
+        let on = |words: &str| {
+            loaded(&format!("backend b\n mode http\n retry-on {words}\n server s 127.0.0.1:1")).refusal(false)
+        };
+        assert_eq!((on("none"), on("none 503"), on("503 none")), (None, Some(1), Some(1)));
+    }
 }

@@ -241,7 +241,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         retry.connect = false;
         for word in words {
             match word.text {
-                "none" => {}
+                "none" if words.len() == 1 => {}
+                "none" => self.error(
+                    codes::WORD,
+                    word.span,
+                    "`none` of `retry-on` stands alone",
+                    "'retry-on' 'none' keyword only usable alone.".to_owned(),
+                ),
                 "all-retryable-errors" => {
                     (retry.connect, retry.empty, retry.junk, retry.timeout, retry.early_data) =
                         (true, true, true, true, true);
