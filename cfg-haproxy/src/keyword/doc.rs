@@ -176,11 +176,21 @@ fn counts(out: &mut String, registry: &Registry) {
         count(|s| matches!(s, Status::Refused(_))),
         count(|s| matches!(s, Status::Translated(_))),
     );
+    let fetches =
+        |f: fn(&Status) -> bool| registry.fetches().filter(|d| f(&super::fetch_status(d.name))).count();
+    let converters = |f: fn(&Status) -> bool| {
+        registry.converters().filter(|d| f(&super::converter_status(d.name))).count()
+    };
     let _ = writeln!(
         out,
-        "\n{} sample fetches and {} converters; {} and {} more of HAProxy's are refused.",
+        "\n{} sample fetches, of which {} are partial and {} have no value, and {} converters, of which {} are partial \
+         and {} without effect; {} and {} more of HAProxy's are refused.",
         registry.fetches().count(),
+        fetches(|s| matches!(s, Status::Partial(_))),
+        fetches(|s| matches!(s, Status::NoValue(_))),
         registry.converters().count(),
+        converters(|s| matches!(s, Status::Partial(_))),
+        converters(|s| matches!(s, Status::NoEffect(_))),
         absent(Place::Fetch, |name| registry.fetch(name).is_some()).len(),
         absent(Place::Converter, |name| registry.converter(name).is_some()).len(),
     );

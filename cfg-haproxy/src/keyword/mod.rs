@@ -1,7 +1,8 @@
 //! The one table of every keyword: where it may stand, what it takes, where the manual explains it, what becomes of it.
 //!
 //! Parsing, did-you-mean and `docs/compat/haproxy.md` all read this table, so they cannot disagree. Of sample fetches and
-//! converters only those are here that the expression registry lacks, and those it has that do less than the manual says.
+//! converters only those are here that the expression registry lacks; which of those it has do less than the manual says is
+//! told by [`fetch_status`] and [`converter_status`].
 
 mod action;
 mod alias;
