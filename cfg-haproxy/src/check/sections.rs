@@ -446,20 +446,22 @@ impl<'t> Checker<'t, '_> {
                     .compat(format!("cannot open the file '{path}'.")),
             );
         }
-        if let Some(word) = key {
-            let path = super::join(key_base, word.text);
-            if self.host.files.kind(&path).is_none() {
-                self.push(
-                    Diagnostic::error(
-                        codes::FILE,
-                        word.span,
-                        format!("there is no private key file `{path}`"),
-                    )
+        let key = key.map(|word| (word, super::join(key_base, word.text)));
+        if let Some((word, path)) = &key
+            && self.host.files.kind(path).is_none()
+        {
+            self.push(
+                Diagnostic::error(codes::FILE, word.span, format!("there is no private key file `{path}`"))
                     .compat(format!("'{path}' cannot be read or parsed.")),
-                );
-            }
+            );
         }
-        self.config.certificates.push(Certificate { store, crt, path, alias, key });
+        self.config.certificates.push(Certificate {
+            store,
+            crt,
+            path,
+            alias,
+            key: key.map(|(_, path)| path),
+        });
     }
 
     fn healthcheck_line(&mut self, stmt: &Stmt<'t, '_>) {

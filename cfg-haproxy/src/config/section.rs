@@ -188,6 +188,6 @@ pub struct Certificate<'t> {
     pub path: String,
     /// `alias`.
     pub alias: Option<&'t str>,
-    /// `key`.
-    pub key: Option<Word<'t>>,
+    /// `key` below the `key-base` that applies to it.
+    pub key: Option<String>,
 }

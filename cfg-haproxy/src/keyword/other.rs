@@ -11,7 +11,8 @@ const ON_OFF: &[Arg] = &[OneOf(&["on", "off"])];
 const LOG: &[Arg] =
     &[Free("global | <target> [len <n>] [format <f>] [sample <ranges>:<n>] <facility> [<max> [<min>]]")];
 
-const KEY: &str = "the key is looked for in the certificate file and beside it";
+const KEY: &str =
+    "on `bind` lines; for `crt` of a server the key is looked for in the certificate file and beside it";
 const FCGI: &str = "FastCGI is not supported";
 const CACHE: &str = "there is no response cache";
 const ACME: &str = "certificates are not requested by ACME";
@@ -158,9 +159,9 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     fcgi("set-param", &[Any("name"), Any("format"), Rest("word")], "a parameter"),
     fcgi("unset-param", &[Any("name"), Rest("word")], "removes a parameter"),
     k(S::CrtStore, "crt-base", WORD, "12.7", "where relative certificate files are"),
-    k(S::CrtStore, "key-base", WORD, "12.7", "where relative private keys are").no_effect(KEY),
+    k(S::CrtStore, "key-base", WORD, "12.7", "where relative private keys are").partial(KEY),
     k(S::CrtStore, "load", &[Free("[crt <file>] [<option>...]")], "12.7", "a certificate")
-        .partial("`crt` and `alias` only"),
+        .partial("`crt`, `alias` and `key` only"),
     load("acme", WORD, "ACME account of the certificate").no_effect(ACME),
     load("alias", WORD, "another name of the certificate"),
     load("bits", COUNT, "size of generated keys").no_effect(ACME),
@@ -172,7 +173,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     load("issuer", WORD, "file of the issuer").no_effect("the chain is the one in the certificate file"),
     load("jwt", ON_OFF, "use for tokens")
         .no_effect("tokens are verified with the key that the expression names"),
-    load("key", WORD, "file of the private key").no_effect(KEY),
+    load("key", WORD, "file of the private key").partial(KEY),
     load("keytype", &[OneOf(&["RSA", "ECDSA"])], "type of generated keys").no_effect(ACME),
     load("ocsp", WORD, "file of the OCSP response").no_effect("OCSP responses are not sent"),
     load("ocsp-update", ON_OFF, "fetches OCSP responses").no_effect("OCSP responses are not fetched"),

@@ -3,7 +3,7 @@
 use super::Lowerer;
 use crate::check::join;
 use crate::cipher;
-use crate::config::{BindCertificate, BindOptions, ServerOptions};
+use crate::config::{BindCertificate, BindOptions, Certificate, ServerOptions};
 use crate::crt_list;
 use crate::tree::Word;
 use lb_core::spec::{CertificateSpec, TlsClientSpec, TlsServerSpec, Verify};
@@ -44,7 +44,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         tls.verify = o.verify.unwrap_or(required);
         tls.ca_file = o.ca_file.map(|f| self.ca(f));
         tls.crl_file = o.crl_file.map(|f| self.ca(f));
-        tls.certificate = o.certificate.map(|c| self.certificate(c.text));
+        tls.certificate = o.certificate.map(|c| self.certificate(c.text).path);
         tls.sni = if check { o.check_sni.map(Arc::from) } else { o.sni.and_then(fixed_sni) };
         tls.verify_host = o.verify_host.map(Arc::from);
         tls.alpn = match (check, o.check_alpn, &o.alpn) {
@@ -75,9 +75,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     /// What a word of a `bind` line stands for; a list that cannot be read has been reported.
     fn certificates(&self, word: &BindCertificate<'t>) -> Vec<CertificateSpec> {
         match word {
-            BindCertificate::File(file) => vec![CertificateSpec::from(&*self.certificate(file.text))],
+            BindCertificate::File(file) => vec![self.certificate(file.text)],
             BindCertificate::Default(file) => {
-                let mut certificate = CertificateSpec::from(&*self.certificate(file.text));
+                let mut certificate = self.certificate(file.text);
                 certificate.default = true;
                 vec![certificate]
             }
@@ -85,7 +85,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 let content = self.context.read(list.text).unwrap_or_default();
                 let text = String::from_utf8_lossy(&content);
                 let of = |entry: crt_list::Entry<'_>| {
-                    let mut certificate = CertificateSpec::from(&*self.certificate(entry.certificate));
+                    let mut certificate = self.certificate(entry.certificate);
                     certificate.filters = entry.filters.into_iter().map(Arc::from).collect();
                     certificate
                 };
@@ -94,14 +94,21 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
     }
 
-    fn certificate(&self, file: &str) -> Arc<str> {
-        let stored = self.config.certificates.iter().find(|c| c.alias == Some(file) || in_store(c, file));
-        let path = stored.map_or_else(|| join(self.config.global.crt_base, file), |c| c.path.clone());
-        Arc::from(self.absolute(&path))
+    fn certificate(&self, file: &str) -> CertificateSpec {
+        let full = join(self.config.global.crt_base, file);
+        let named = |c: &&Certificate<'_>| {
+            c.alias == Some(file) || in_store(c, file) || (c.store.is_empty() && c.path == full)
+        };
+        let stored = self.config.certificates.iter().find(named);
+        let path = stored.map_or(&full, |c| &c.path);
+        let mut certificate = CertificateSpec::from(self.absolute(path).as_str());
+        let key = stored.and_then(|c| c.key.as_ref());
+        certificate.key = key.map(|key| Arc::from(self.absolute(key)));
+        certificate
     }
 }
 
-fn in_store(certificate: &crate::config::Certificate<'_>, name: &str) -> bool {
+fn in_store(certificate: &Certificate<'_>, name: &str) -> bool {
     let Some((store, name)) = name.strip_prefix('@').and_then(|r| r.split_once('/')) else { return false };
     certificate.store == store && (certificate.crt.text == name || certificate.alias == Some(name))
 }
@@ -184,6 +191,16 @@ mod tests {
             loaded.diagnostics.iter().map(|d| format!("{} {:?}", d.message, d.notes)).collect();
         assert!(!loaded.diagnostics.has_errors(), "{texts:?}");
         assert!(texts.iter().any(|t| t.contains("/etc/list") && t.contains("alpn (line 4)")), "{texts:?}");
+    }
+
+    #[test]
+    fn a_certificate_of_a_store_brings_its_key() {
+        let text = "crt-store s\n crt-base /c\n key-base /k\n load crt a.pem key a.key alias one\nlisten a\n \
+                    bind :443 ssl crt @s/one\n";
+        let sources = [Source::new("a.cfg", text)];
+        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        let certificate = &tls(&loaded).certificates[0];
+        assert_eq!((&*certificate.path, certificate.key.as_deref()), ("/c/a.pem", Some("/k/a.key")));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum Verify {
 pub struct CertificateSpec {
     /// A file with certificate and key, or a directory of such files.
     pub path: Arc<str>,
+    /// A file with the private key, if it is in none of the usual places.
+    pub key: Option<Arc<str>>,
     /// Names it is shown for instead of those in it: `name`, `*.domain`, `!name` (not for this one), `*` (if no other fits).
     pub filters: Vec<Arc<str>>,
     /// Shown if no other fits; without any such certificate it is the first one.

@@ -78,7 +78,10 @@ impl CertStore {
             Ok(pem) => pem,
             Err(cause) => return self.load_bundle(path, spec, cause, files, crypto),
         };
-        let key = key_of(path, &pem, files)?;
+        let key = match spec.key.as_deref() {
+            Some(file) => key_in(file, files)?,
+            None => key_of(path, &pem, files)?,
+        };
         let content = |reason: String| TlsError::Content { path: path.to_owned(), reason };
         let chain = certificates(path, &pem)?;
         let certified = CertifiedKey::from_der(chain, key, crypto).map_err(|e| content(e.to_string()))?;
@@ -184,6 +187,14 @@ pub(super) fn certificates(path: &str, pem: &[u8]) -> Result<Vec<CertificateDer<
     let all: Vec<_> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|e| content(e.to_string()))?;
     if all.is_empty() { Err(content("no certificate in this file".to_owned())) } else { Ok(all) }
+}
+
+/// The private key in a file that was named for it.
+fn key_in(path: &str, files: &dyn Files) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let pem = files.read(path).map_err(|cause| TlsError::Read { path: path.to_owned(), cause })?;
+    let reason =
+        |_| TlsError::Content { path: path.to_owned(), reason: "no private key in this file".to_owned() };
+    PrivateKeyDer::from_pem_slice(&pem).map_err(reason)
 }
 
 /// The private key in `pem`, or in the file beside it that ends in `.key`.
@@ -298,6 +309,15 @@ mod tests {
         assert_eq!(shown(&store, "b.x.org"), Some("b.pem"));
         assert_eq!(shown(&store, "a.x.org"), Some("a.pem"));
         assert_eq!(shown(&store, "x.org"), None, "strict: no default");
+    }
+
+    #[test]
+    fn a_key_may_be_in_a_file_of_its_own() {
+        let crypto = rustls::crypto::aws_lc_rs::default_provider();
+        for (key, fits) in [("a.pem", true), ("b.pem", false), ("nosuch.pem", false)] {
+            let spec = CertificateSpec { key: Some(Arc::from(key)), ..certificate("a.pem", &[]) };
+            assert_eq!(CertStore::new(false).load(&spec, &Three, &crypto).is_ok(), fits, "{key}");
+        }
     }
 
     #[test]
