@@ -52,6 +52,8 @@ pub struct Router {
     served: Option<Instant>,
     /// The instance to begin with when timers are served.
     next_served: usize,
+    /// Some are due that were left for the next call, since then.
+    behind: Option<Instant>,
 }
 
 /// Instances whose timers are served in one call.
@@ -91,6 +93,7 @@ impl Router {
             lookup: Lookup::default(),
             served: None,
             next_served: 0,
+            behind: None,
             spec,
         };
         router.build();
@@ -184,12 +187,14 @@ impl Router {
             }
             if served == SERVED_AT_ONCE {
                 self.next_served = at;
+                self.behind = Some(now);
                 return;
             }
             served += 1;
             self.drive(now, at, Event::Timer);
         }
         self.next_served = 0;
+        self.behind = None;
     }
 
     /// The next thing to do outside; None when all is done. More may come after every `handle_*`,
@@ -206,6 +211,8 @@ impl Router {
             Phase::Delayed(until) => {
                 earliest([Some(until), self.trackers.poll_timeout(), self.links.poll_timeout()])
             }
+            // Looking at each of a thousand instances again for every few of them would cost more than serving them.
+            Phase::Running | Phase::Stopping if self.behind.is_some() => self.behind,
             Phase::Running | Phase::Stopping => {
                 let common =
                     [self.trackers.poll_timeout(), self.links.poll_timeout(), self.pacer.poll_timeout()];
