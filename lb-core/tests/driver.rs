@@ -228,6 +228,61 @@ fn a_reload_whose_certificate_is_missing_changes_nothing() {
     assert_eq!(greeting(&mut client(addr)), "a");
 }
 
+/// The only server of a proxy gets a check over TLS that announces a name of its own. The first comes `within`
+/// this time; a server that does not pass it is down.
+#[cfg(feature = "tls")]
+fn checked_by_tls(spec: &mut Spec, within: Duration) -> &mut ServerSpec {
+    let mut tls = lb_core::spec::TlsClientSpec::default();
+    tls.verify = lb_core::spec::Verify::None;
+    tls.sni = Some("check.example".into());
+    let probe = lb_core::health::ConnectProbe::default();
+    let mut check = lb_core::spec::CheckSpec::new(std::sync::Arc::new(probe));
+    check.warmup = Some(within);
+    check.tls = Some(std::sync::Arc::new(tls));
+    let server = &mut spec.proxies[0].pool.servers[0];
+    server.check = Some(std::sync::Arc::new(check));
+    server
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn traffic_is_plain_where_only_checks_speak_tls() {
+    let mut spec = spec("127.0.0.1:0", &[("a", echo("a"))]);
+    checked_by_tls(&mut spec, Duration::from_secs(1_000_000));
+    let (_server, addr) = start(spec);
+    let mut client = client(addr);
+    assert_eq!(greeting(&mut client), "a");
+    client.write_all(b"x").unwrap();
+    assert_eq!(greeting(&mut client), "x");
+}
+
+/// Whether the first connection that a server gets announces `name`; a session makes it, or else a check.
+#[cfg(feature = "tls")]
+fn announces(name: &str, session: bool) -> bool {
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut spec = spec("127.0.0.1:0", &[("a", origin.local_addr().unwrap())]);
+    let server = checked_by_tls(&mut spec, Duration::from_millis(10));
+    let check = server.check.as_ref().and_then(|check| check.tls.clone()).unwrap();
+    let mut traffic = lb_core::spec::TlsClientSpec::clone(&check);
+    traffic.sni = Some("traffic.example".into());
+    server.tls = Some(std::sync::Arc::new(traffic));
+    server.check.take_if(|_| session);
+    let (_server, addr) = start(spec);
+    let _client = session.then(|| client(addr));
+    let (mut stream, _) = origin.accept().unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut hello = [0; 4096];
+    let n = stream.read(&mut hello).unwrap();
+    hello[..n].windows(name.len()).any(|part| part == name.as_bytes())
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn checks_announce_another_name_than_traffic() {
+    assert!(announces("traffic.example", true));
+    assert!(announces("check.example", false));
+}
+
 #[test]
 fn a_full_server_makes_the_next_session_wait() {
     let mut spec = spec("127.0.0.1:0", &[("a", echo("a"))]);

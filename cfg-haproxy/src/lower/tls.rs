@@ -35,7 +35,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         tls
     }
 
-    /// TLS of a server; checks may use another name.
+    /// TLS of a server; checks may use another name and other protocols.
     pub(super) fn client_tls(&self, o: &ServerOptions<'t>, check: bool, http: bool) -> TlsClientSpec {
         let global = &self.config.global;
         let defaults = &global.server_tls;
@@ -45,11 +45,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         tls.ca_file = o.ca_file.map(|f| self.ca(f));
         tls.crl_file = o.crl_file.map(|f| self.ca(f));
         tls.certificate = o.certificate.map(|c| self.certificate(c.text).path);
-        tls.sni = if check { o.check_sni.map(Arc::from) } else { o.sni.and_then(fixed_sni) };
+        tls.sni = o.check_sni.filter(|_| check).map(Arc::from).or_else(|| o.sni.and_then(fixed_sni));
         tls.verify_host = o.verify_host.map(Arc::from);
         tls.alpn = match (check, o.check_alpn, &o.alpn) {
             (true, Some(names), _) => spoken(names.split(','), http),
-            (false, _, Some(names)) => spoken(names.iter().map(String::as_str), http),
+            (_, _, Some(names)) => spoken(names.iter().map(String::as_str), http),
             _ => Vec::new(),
         };
         tls.ciphers = suites(o.ciphers.or(defaults.ciphers));

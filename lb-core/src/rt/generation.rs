@@ -143,7 +143,15 @@ pub(super) struct ServerKit {
     pub(super) name: ServerName,
     pub(super) hooks: Arc<ServerHooks>,
     #[cfg(feature = "tls")]
-    pub(super) connector: Option<super::tls::Connector>,
+    pub(super) connectors: Connectors,
+}
+
+/// What speaks TLS to a server.
+#[cfg(feature = "tls")]
+#[derive(Clone)]
+pub(super) struct Connectors {
+    pub(super) traffic: Option<super::tls::Connector>,
+    pub(super) check: Option<super::tls::Connector>,
 }
 
 impl std::fmt::Debug for Generation {
@@ -185,7 +193,17 @@ impl Generation {
     /// How TLS is spoken to a server, if it is.
     #[cfg(feature = "tls")]
     pub fn connector(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Option<super::tls::Connector> {
-        self.kit(proxy, server.spec.name.as_str(), server.index, |kit| kit.connector.clone())?
+        self.kit(proxy, server.spec.name.as_str(), server.index, |kit| kit.connectors.traffic.clone())?
+    }
+
+    /// How the checks of a server speak TLS, if they do.
+    #[cfg(feature = "tls")]
+    pub(super) fn check_connector(
+        &self,
+        proxy: &ProxyPlan,
+        server: &ServerPlan,
+    ) -> Option<super::tls::Connector> {
+        self.kit(proxy, server.spec.name.as_str(), server.index, |kit| kit.connectors.check.clone())?
     }
 
     /// Looks at what belongs to a server. A session of an older generation may know its servers by other places, and a

@@ -115,8 +115,8 @@ fn health(
         None
     };
     #[cfg(feature = "tls")]
-    if spec.tls.is_some() {
-        settings.tls = generation.connector(proxy, server);
+    {
+        settings.tls = generation.check_connector(proxy, server);
     }
     let schedule = Schedule {
         inter: spec.inter,

@@ -6,11 +6,15 @@ use super::connection::{BoxFuture, ListenerHandle, Protocol, ProtocolFactory};
 use super::control::{LiveControl, Shared};
 use super::ctl_socket::CtlSockets;
 use super::dialect::Dialect;
+#[cfg(feature = "tls")]
+use super::generation::Connectors;
 use super::generation::{Event, Generation, Hub, ServerKit};
 use super::{ListenError, Workers, listener};
 use crate::companion::Companion;
 use crate::engine::state::{ListenerState, Running};
 use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
+#[cfg(feature = "tls")]
+use crate::spec::TlsClientSpec;
 use crate::spec::{ListenerSpec, Origin, ProtocolSpec, Spec};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -516,7 +520,7 @@ impl Maker<'_> {
     /// Finds out whether everything a server needs can be made.
     pub(super) fn try_server(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Result<(), ServerError> {
         #[cfg(feature = "tls")]
-        self.connector(proxy, server)?;
+        self.connectors(proxy, server)?;
         #[cfg(not(feature = "tls"))]
         let _ = (proxy, server, self.options.workers);
         Ok(())
@@ -539,26 +543,27 @@ impl Maker<'_> {
                 name: name.clone(),
                 hooks: same.map(|kit| Arc::clone(&kit.hooks)).unwrap_or_default(),
                 #[cfg(feature = "tls")]
-                connector: self.connector(proxy, server)?,
+                connectors: self.connectors(proxy, server)?,
             })
         };
         proxy.servers.iter().map(kit).collect()
     }
 
+    /// What speaks TLS to a server: a check may where the traffic does not, and with other names.
     #[cfg(feature = "tls")]
-    fn connector(
-        &self,
-        proxy: &ProxyPlan,
-        server: &ServerPlan,
-    ) -> Result<Option<super::tls::Connector>, ServerError> {
-        // A check may speak TLS where the traffic does not; both use the same settings then.
-        let check = server.spec.check.as_ref().and_then(|c| c.tls.as_ref());
-        let spec = server.spec.tls.as_ref().or(check);
-        let made = spec.map(|spec| super::tls::Connector::new(spec, &*self.options.files)).transpose();
-        made.map_err(|cause| ServerError::Tls {
-            proxy: proxy.spec.name.to_string(),
-            cause,
-            origin: server.spec.origin,
+    fn connectors(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Result<Connectors, ServerError> {
+        let connector = |spec: &Arc<TlsClientSpec>| {
+            super::tls::Connector::new(spec, &*self.options.files).map_err(|cause| ServerError::Tls {
+                proxy: proxy.spec.name.to_string(),
+                cause,
+                origin: server.spec.origin,
+            })
+        };
+        let traffic = server.spec.tls.as_ref();
+        let check = server.spec.check.as_ref().and_then(|check| check.tls.as_ref());
+        Ok(Connectors {
+            traffic: traffic.map(connector).transpose()?,
+            check: check.map(connector).transpose()?,
         })
     }
 
