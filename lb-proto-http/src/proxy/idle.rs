@@ -37,6 +37,21 @@ struct Row {
     used: usize,
     peak: usize,
     previous_peak: usize,
+    /// So many connections are kept beyond the need, see [`Room`].
+    spare: usize,
+}
+
+impl Row {
+    /// Begins the next period; how many idle connections nobody is expected to need.
+    fn turn(&mut self) -> usize {
+        self.previous_peak = std::mem::replace(&mut self.peak, self.used);
+        surplus(self.idle.len(), self.used, self.previous_peak.max(self.used) + self.spare)
+    }
+}
+
+/// How many of so many idle connections are more than the need.
+fn surplus(idle: usize, used: usize, need: usize) -> usize {
+    (idle + used).saturating_sub(need).min(idle)
 }
 
 struct Entry {
@@ -101,6 +116,7 @@ impl Shelf {
             used: 0,
             peak: 0,
             previous_peak: 0,
+            spare: 0,
         })
     }
 }
@@ -148,7 +164,8 @@ pub(super) fn keep(
     let _closed = SHELF.with_borrow_mut(|shelf| {
         let row = shelf.row(cell);
         row.used = row.used.saturating_sub(1);
-        let need = row.peak.max(row.previous_peak) + room.spare;
+        row.spare = room.spare;
+        let need = row.peak.max(row.previous_peak) + row.spare;
         let most = room.most.map_or(usize::MAX, |most| most as usize);
         let is_full = |row: &Row| row.idle.len() + row.used >= need || row.idle.len() >= most;
         let mut closed = Vec::new();
@@ -194,11 +211,9 @@ async fn sweep() {
         let closed = SHELF.with_borrow_mut(|shelf| {
             let mut closed = Vec::new();
             shelf.rows.retain(|_, row| {
-                row.previous_peak = std::mem::replace(&mut row.peak, row.used);
-                let need = row.previous_peak.max(row.used);
                 closed.extend(row.idle.extract_if(.., |entry| !is_quiet(&mut entry.stream)));
-                let surplus = (row.idle.len() + row.used).saturating_sub(need);
-                closed.extend(row.idle.drain(..surplus.min(row.idle.len())));
+                let surplus = row.turn();
+                closed.extend(row.idle.drain(..surplus));
                 if row.idle.is_empty() {
                     row.idle.shrink_to(8);
                 }
@@ -211,5 +226,16 @@ async fn sweep() {
             closed
         });
         closed.iter().for_each(|entry: &Entry| close(&entry.stream));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::surplus;
+
+    #[test]
+    fn what_exceeds_the_need_is_surplus_if_it_is_idle() {
+        assert_eq!([surplus(3, 0, 0), surplus(3, 0, 2), surplus(3, 2, 2)], [3, 1, 3]);
+        assert_eq!([surplus(3, 0, 3), surplus(0, 5, 2)], [0, 0]);
     }
 }
