@@ -14,6 +14,7 @@ use super::exchange::{After, end, fail, gone};
 use super::flow::{Flow, FlowEnd};
 use super::io::{BUFFER, Presence, Watch, give_buffer, take_buffer, write_all};
 use super::reply::{self, Answer};
+use super::request::Fate;
 use super::txn::Live;
 use super::upstream::{self, Failure, Kept};
 use super::{coding, content, http_of, log, request, tunnel};
@@ -469,10 +470,15 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Af
         return After::Close;
     }
     content::store(live);
-    if let Some(answer) = rules(live, back).await {
-        upstream::detach(live, Kept::No);
-        live.txn.counts.from_server += live.txn.layer.response.buffered_body().len() as u64;
-        return reply::answer(live, answer).await;
+    match rules(live, back).await {
+        Fate::Forward => {}
+        Fate::Answer(answer) => {
+            upstream::detach(live, Kept::No);
+            live.txn.counts.from_server += live.txn.layer.response.buffered_body().len() as u64;
+            return reply::answer(live, answer).await;
+        }
+        Fate::Drop { silent } => return refused(live, silent),
+        Fate::Gone => return unanswered(live),
     }
     log::capture_response(live);
     if let Some(spec) = &back.cookie {
@@ -494,31 +500,50 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Af
     send(live, back, upload).await
 }
 
-/// `http-response` rules of the backend, then of the frontend.
-async fn rules(live: &mut Live<'_>, back: &HttpProxy) -> Option<Answer> {
-    let none = |http: &HttpProxy| http.response.is_empty();
-    if none(back) && live.client.frontend().is_none_or(none) {
-        return None;
+/// A rule ends the connection without a word; it is logged, and counted as requests are.
+fn refused(live: &mut Live<'_>, silent: bool) -> After {
+    let session = &live.client.session;
+    let worker = session.worker.id();
+    session.frontend().state.front.counters.of(worker).denied_requests.inc();
+    if let Some(backend) = &live.txn.backend {
+        backend.pool.counters().of(worker).denied_requests.inc();
     }
-    if let Some(answer) = run(live, &back.response, !back.lax_rewrite).await {
-        return Some(answer);
-    }
-    let plan = Arc::clone(live.client.session.frontend());
-    let front = http_of(&*plan.spec.protocol).filter(|front| !std::ptr::eq(*front, back))?;
-    run(live, &front.response, !front.lax_rewrite).await
+    end(live, Cause::Proxy, Phase::Request);
+    upstream::detach(live, Kept::No);
+    log::write(live, Origin::Close);
+    if silent { After::Reset } else { After::Close }
 }
 
-async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Option<Answer> {
+/// `http-response` rules of the backend, then of the frontend.
+async fn rules(live: &mut Live<'_>, back: &HttpProxy) -> Fate {
+    let none = |http: &HttpProxy| http.response.is_empty();
+    if none(back) && live.client.frontend().is_none_or(none) {
+        return Fate::Forward;
+    }
+    let fate = run(live, &back.response, !back.lax_rewrite).await;
+    if !matches!(fate, Fate::Forward) {
+        return fate;
+    }
+    let plan = Arc::clone(live.client.session.frontend());
+    match http_of(&*plan.spec.protocol).filter(|front| !std::ptr::eq(*front, back)) {
+        Some(front) => run(live, &front.response, !front.lax_rewrite).await,
+        None => Fate::Forward,
+    }
+}
+
+async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Fate {
     if rules.is_empty() {
-        return None;
+        return Fate::Forward;
     }
     let mut cursor = Cursor::new(strict);
     loop {
         let mut text = std::mem::take(&mut live.txn.text);
         let outcome = rule::run(rules, Subject::Response, live, &mut cursor, &mut text);
         live.txn.text = text;
-        return Some(match outcome {
-            Outcome::Done | Outcome::Wait | Outcome::Reject | Outcome::SilentDrop => return None,
+        return Fate::Answer(match outcome {
+            Outcome::Done | Outcome::Wait => return Fate::Forward,
+            Outcome::Reject => return Fate::Drop { silent: false },
+            Outcome::SilentDrop => return Fate::Drop { silent: true },
             Outcome::Deny(reply) | Outcome::Tarpit(reply) => Answer::DenyResponse(reply.clone()),
             Outcome::Return(reply) => Answer::Return(reply.clone()),
             Outcome::Redirect(redirect) => Answer::Redirect(redirect.clone()),

@@ -204,3 +204,16 @@ fn rules_see_the_running_backend() {
     });
     assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 404 "));
 }
+
+#[test]
+fn a_silently_dropped_response_never_reaches_the_client() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| http.response.push(Rule::new(Action::SilentDrop, None)));
+    let mut client = proxy.client();
+    client.set_read_timeout(Some(std::time::Duration::from_millis(100))).unwrap();
+    std::io::Write::write_all(&mut client, GET.as_bytes()).unwrap();
+    let line = proxy.line();
+    assert!(line.starts_with("web web/s1 200 ") && line.contains(" PR-- "), "{line}");
+    let mut byte = [0];
+    assert!(std::io::Read::read(&mut client, &mut byte).is_err(), "no byte and no end");
+}
