@@ -432,7 +432,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             }
             self.out.push(match status {
                 Status::NoValue(why) => {
-                    Diagnostic::warning(codes::NO_EFFECT, span, format!("`{name}` never has a value: {why}"))
+                    Diagnostic::notice(codes::NO_EFFECT, span, format!("`{name}` never has a value: {why}"))
                         .compat(format!("sample fetch '{name}' never has a value: {why}."))
                 }
                 Status::NoEffect(why) => {
