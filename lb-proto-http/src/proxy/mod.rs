@@ -11,6 +11,7 @@ mod body;
 mod client;
 mod coding;
 mod content;
+mod deliver;
 mod exchange;
 mod flow;
 mod identity;

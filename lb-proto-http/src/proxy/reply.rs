@@ -8,10 +8,10 @@ use lb_core::engine::ProxyPlan;
 use lb_core::log::{Cause, Origin, Phase, Template};
 use lb_core::stick::Event;
 
+use super::deliver::is_head;
 use super::exchange::{After, end};
 use super::io::{Watch, write_all};
 use super::request::{body_is_buffered, configured_error};
-use super::response::is_head;
 use super::txn::Live;
 use super::{body, http_of, log, upstream};
 use crate::answer::{self, Made};

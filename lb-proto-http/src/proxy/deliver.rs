@@ -1,0 +1,229 @@
+//! Sending a response, while the rest of the request may still be on its way.
+
+use std::task::Poll;
+
+use lb_core::log::{Cause, Origin, Phase};
+
+use super::body::Sink;
+use super::exchange::{After, end};
+use super::flow::{Flow, FlowEnd};
+use super::io::{give_buffer, take_buffer};
+use super::response::closes_server;
+use super::txn::Live;
+use super::upstream::{self, Kept};
+use super::{coding, log, reply};
+use crate::h1::BodyLength;
+use crate::head::{Method, Version};
+use crate::spec::{ConnectionMode, HttpProxy};
+
+/// How the response is framed towards the client, and whether the connection lives on.
+struct Shape {
+    sink: Sink,
+    keep: bool,
+}
+
+fn shape(live: &mut Live<'_>) -> Shape {
+    let http10 = live.txn.layer.request.version == Version::Http10;
+    let (sink, framed) = match live.txn.layer.response.body {
+        _ if is_head(live) => (Sink::Nothing, true),
+        // A client of 1.0 gets chunks as they are and the end of the connection behind them.
+        BodyLength::Chunked => (Sink::Chunks, !http10),
+        BodyLength::UntilClose => (Sink::Plain, false),
+        _ => (Sink::Plain, true),
+    };
+    let front = live.client.frontend().map_or(ConnectionMode::KeepAlive, |http| http.connection);
+    let keep = framed
+        && live.txn.layer.request.wants_keep_alive()
+        && front != ConnectionMode::Close
+        && !live.client.session.generation().is_stopping();
+    Shape { sink, keep }
+}
+
+/// Sends the response while the rest of the request may still be on its way.
+pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> After {
+    let Shape { sink, keep } = shape(live);
+    let mut out = std::mem::take(&mut upload.out);
+    out.clear();
+    reply::write_head(live, keep, &mut out);
+    let response = &live.txn.layer.response;
+    let coding = live.txn.coding;
+    let mut transfer = coding::transfer(response.body, coding.response, coding.level, sink);
+    let there = response.buffered_body();
+    let taken = transfer.take(there, &mut out);
+    let mut surplus = false;
+    if let Ok(taken) = &taken {
+        if taken.verbatim {
+            out.extend_from_slice(&there[..taken.used]);
+        }
+        surplus = taken.used < there.len();
+    }
+    let asap = live.client.session.frontend().spec.log.asap;
+    if asap {
+        // The line tells of what has come so far, and that there may be more.
+        let body = there.len() as u64;
+        live.txn.counts.from_server += body;
+        log::write(live, Origin::Response);
+        live.txn.counts.from_server -= body;
+    }
+    let mut download = Flow::new(transfer, out);
+    let before = (upload.transfer.bytes, upload.moved);
+    let ended = match taken {
+        Ok(_) => stream(live, upload, &mut download, keep).await,
+        Err(_) => Ended::Server(Phase::Data),
+    };
+    // What was there before the answer is counted.
+    live.txn.counts.from_client += upload.transfer.bytes - before.0;
+    live.txn.counts.to_server += upload.moved - before.1;
+    live.txn.counts.from_server += download.transfer.bytes;
+    live.txn.counts.to_client += download.moved;
+    coding::count(live, &download.transfer);
+    live.txn.out = std::mem::take(&mut download.out);
+    conclude(live, back, ended, keep, upload, &download, surplus)
+}
+
+/// How the transfer of a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Done,
+    Client(Phase),
+    Server(Phase),
+    ClientLate(Phase),
+    ServerLate(Phase),
+    /// The client's body is not what its framing says.
+    Broken(Phase),
+    /// Sessions on the server are ended.
+    Killed,
+}
+
+/// Moves both bodies until they are complete. A response may be over before its request is: then the rest of the
+/// request still goes where it was to go, and a client that does not listen any more is told so at once.
+async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow, keep: bool) -> Ended {
+    let timeouts = live.txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
+    let server_limit = live.txn.settings.server.or(timeouts.server);
+    let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
+    let Live { client, txn } = live;
+    let Some(server) = txn.upstream.stream.as_mut() else { return Ended::Server(Phase::Data) };
+    let ending = &txn.upstream.ending;
+    let mut sending = !upload.transfer.is_done() || upload.is_blocked();
+    let (mut armed, mut answered) = (None, false);
+    let ended = std::future::poll_fn(|cx| {
+        if !answered {
+            match download.poll(cx, server, &mut client.stream) {
+                Poll::Pending => {}
+                Poll::Ready(FlowEnd::Done) => answered = true,
+                Poll::Ready(FlowEnd::SinkFailed) => return Poll::Ready(Ended::Client(Phase::Data)),
+                Poll::Ready(_) => return Poll::Ready(Ended::Server(Phase::Data)),
+            }
+            if answered && sending && !keep {
+                let _ = client.stream.poll_shutdown(cx);
+            }
+        }
+        let phase = if answered && keep { Phase::Last } else { Phase::Data };
+        while sending {
+            match upload.poll(cx, &mut client.stream, server) {
+                Poll::Pending => break,
+                Poll::Ready(FlowEnd::SourceClosed | FlowEnd::SourceFailed) => {
+                    return Poll::Ready(Ended::Client(phase));
+                }
+                Poll::Ready(FlowEnd::SinkFailed) => upload.discard(),
+                Poll::Ready(FlowEnd::Broken(_)) => return Poll::Ready(Ended::Broken(phase)),
+                Poll::Ready(FlowEnd::Done) => sending = false,
+            }
+        }
+        if answered && !sending {
+            return Poll::Ready(Ended::Done);
+        }
+        if ending.is_due() {
+            return Poll::Ready(Ended::Killed);
+        }
+        let on_client = if answered { !upload.is_blocked() } else { download.is_blocked() };
+        let progress = (download.moved, upload.moved, upload.received);
+        if armed != Some((on_client, progress)) {
+            armed = Some((on_client, progress));
+            client.timer.set_after(if on_client { client_limit } else { server_limit });
+        }
+        client
+            .timer
+            .poll_expired(cx)
+            .map(|()| if on_client { Ended::ClientLate(phase) } else { Ended::ServerLate(phase) })
+    })
+    .await;
+    // Nearly always everything is sent at once.
+    txn.times.end = if armed.is_some() { Some(client.age()) } else { txn.times.now };
+    ended
+}
+
+/// Counts, logs, and parts with both connections.
+fn conclude(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    ended: Ended,
+    keep: bool,
+    upload: &Flow,
+    download: &Flow,
+    surplus: bool,
+) -> After {
+    let (cause, phase) = match ended {
+        Ended::Done => (Cause::Normal, Phase::Done),
+        Ended::Client(phase) => (Cause::ClientAbort, phase),
+        Ended::Server(phase) => (Cause::ServerAbort, phase),
+        Ended::ClientLate(phase) => (Cause::ClientTimeout, phase),
+        Ended::ServerLate(phase) => (Cause::ServerTimeout, phase),
+        Ended::Broken(phase) => (Cause::Proxy, phase),
+        Ended::Killed => (Cause::Down, Phase::Data),
+    };
+    if cause != Cause::Normal {
+        end(live, cause, phase);
+        log::abort(live, cause);
+    }
+    let sent = upload.transfer.is_done() && !upload.is_blocked();
+    let clean = ended == Ended::Done && sent && !upload.discards && !surplus && download.extra.is_empty();
+    let response = &live.txn.layer.response;
+    let reusable = clean
+        && response.body != BodyLength::UntilClose
+        && response.keeps_alive()
+        && !closes_server(live, back);
+    log::account(live);
+    let kept = match reusable {
+        true if is_connection_bound(live) => Kept::ByClient,
+        true => Kept::ByAll,
+        false => Kept::No,
+    };
+    upstream::detach(live, kept);
+    log::write(live, Origin::Close);
+    if ended != Ended::Done || !keep || !sent {
+        return After::Close;
+    }
+    if !upload.extra.is_empty() {
+        return with_extra(live, &upload.extra);
+    }
+    After::Keep(live.txn.layer.request.body_at)
+}
+
+/// Puts what was received behind the body of the request where the next request is looked for.
+fn with_extra(live: &mut Live<'_>, extra: &[u8]) -> After {
+    let request = &mut live.txn.layer.request;
+    give_buffer(request.fields.take_buffer());
+    let mut buffer = take_buffer();
+    let Some(room) = buffer.get_mut(..extra.len()) else { return After::Close };
+    room.copy_from_slice(extra);
+    request.fields.set_buffer(buffer);
+    request.filled = extra.len();
+    After::Keep(0)
+}
+
+/// Authentication schemes that bind to the connection make it unfit for others.
+fn is_connection_bound(live: &Live<'_>) -> bool {
+    let response = &live.txn.layer.response;
+    live.txn.layer.server_status == 401
+        && response.fields.all(b"www-authenticate").any(|value| {
+            let begins =
+                |word: &[u8]| value.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+            begins(b"ntlm") || begins(b"negotiate") || begins(b"nego2")
+        })
+}
+
+/// Whether the client asked for the head of the response only, whatever rules made of its request.
+pub(super) fn is_head(live: &Live<'_>) -> bool {
+    Method::of(live.txn.layer.request.received_method()) == Method::Head
+}
