@@ -380,7 +380,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut steps = vec![send(hello)];
         steps.extend(self.expect_hex("^1[56]", false, 5, Status::L6Response, "", None));
         if let Some(Step::Expect(expect)) = steps.last_mut() {
-            (expect.on_error, expect.on_success) = (said(""), said(""));
+            (expect.on_error, expect.on_success) = (None, said(""));
             expect.ok_status = Status::L6Ok;
             expect.timeout_status = Status::L6Timeout;
         }
