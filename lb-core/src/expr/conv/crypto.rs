@@ -208,9 +208,7 @@ fn certified_key(pem: &[u8]) -> Option<Vec<u8>> {
     for _ in 0..4 {
         element(&mut body, 0x30)?;
     }
-    let mut key = element(&mut body, 0x30)?;
-    element(&mut key, 0x30)?;
-    element(&mut key, 0x03)?.strip_prefix(&[0]).map(<[u8]>::to_vec)
+    inner_key(body).map(<[u8]>::to_vec)
 }
 
 /// The bytes of the first block with this label.
@@ -291,7 +289,8 @@ fn verify_token<'a>(env: &Env<'a>, verifier: &'a Verifier, algorithm: &[u8], tok
         Some((&token[..last], &token[last + 1..]))
     };
     let Some((signed, encoded)) = parts() else { return status::INVALID_TOKEN };
-    if verifier.secret.is_none() && signature_of(algorithm).is_none() {
+    let public = signature_of(algorithm);
+    if verifier.secret.is_none() && public.is_none() {
         // A token must not choose that anybody can sign it.
         return status::UNKNOWN_ALGORITHM;
     }
@@ -304,7 +303,6 @@ fn verify_token<'a>(env: &Env<'a>, verifier: &'a Verifier, algorithm: &[u8], tok
         b"HS512" => Some(hmac::HMAC_SHA512),
         _ => None,
     };
-    let public = signature_of(algorithm);
     if mac.is_none() && public.is_none() {
         return status::UNKNOWN_ALGORITHM;
     }

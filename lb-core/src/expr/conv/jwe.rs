@@ -26,35 +26,37 @@ pub(super) static CONVERTERS: &[ConvDef] = &[
     ConvDef::new("jwt_decrypt_jwk", BIN, BIN, with_jwk).args(1, &[ArgType::Str]).prepare(prepare_jwk),
 ];
 
-/// A key: in place or by a variable.
+/// A key: in place, where it is understood once, or by a variable.
 enum Given {
-    Fixed(Vec<u8>),
+    /// Nothing if no token can be opened with it.
+    Fixed(Option<Key>),
     Variable(VarName),
 }
 
-impl Given {
-    fn get<'a>(&'a self, env: &Env<'a>) -> Option<&'a [u8]> {
-        match self {
-            Self::Fixed(bytes) => Some(bytes),
-            Self::Variable(name) => env.vars.get(name, env.arena)?.to_bin(env.arena),
-        }
-    }
+/// What the key in a token is opened with.
+enum Key {
+    Secret(Vec<u8>),
+    Rsa(rsa::OaepPrivateDecryptingKey),
+    Agreement { curve: Curve, own: agreement::PrivateKey },
 }
 
-/// What the key in a token is opened with.
-enum Key<'k> {
-    Secret(&'k [u8]),
-    Jwk(&'k [u8]),
+/// A curve that keys are agreed on by.
+#[derive(Clone, Copy)]
+struct Curve {
+    name: &'static [u8],
+    method: &'static agreement::Algorithm,
+    /// Bytes of a coordinate.
+    size: usize,
 }
 
 fn prepare_secret(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
     let text = args.str(0).unwrap_or("");
     let given = match VarName::parse(text) {
         Ok(name) => Given::Variable(name),
-        Err(_) => Given::Fixed(
-            decoded(text.as_bytes(), base64::STANDARD)
-                .ok_or_else(|| format!("failed to parse secret: '{text}' is not base 64"))?,
-        ),
+        Err(_) => match Key::of_secret(text.as_bytes()) {
+            Some(key) => Given::Fixed(Some(key)),
+            None => return Err(format!("failed to parse secret: '{text}' is not base 64")),
+        },
     };
     args.set(0, Arg::Prepared(Arc::new(given)));
     Ok(())
@@ -67,27 +69,76 @@ fn prepare_jwk(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
         Err(_) if json::text_at(text.as_bytes(), &["kty"]).is_none() => {
             return Err(format!("failed to parse key: '{text}' is not a JSON web key"));
         }
-        Err(_) => Given::Fixed(text.into()),
+        Err(_) => Given::Fixed(Key::of_jwk(text.as_bytes())),
     };
     args.set(0, Arg::Prepared(Arc::new(given)));
     Ok(())
 }
 
 fn with_secret<'a>(env: &Env<'a>, args: &'a Args, sample: Sample<'a>) -> Option<Sample<'a>> {
-    let given = args.prepared::<Given>(0)?;
-    let text = given.get(env)?;
-    let plain = match given {
-        Given::Fixed(secret) => decrypt(sample.bytes()?, &Key::Secret(secret)),
-        // A variable holds the secret as it would stand in the configuration.
-        Given::Variable(_) => decrypt(sample.bytes()?, &Key::Secret(&decoded(text, base64::STANDARD)?)),
-    };
-    env.arena.copy(&plain?).map(Sample::Bin)
+    opened(env, args, sample, Key::of_secret)
 }
 
 fn with_jwk<'a>(env: &Env<'a>, args: &'a Args, sample: Sample<'a>) -> Option<Sample<'a>> {
-    let jwk = args.prepared::<Given>(0)?.get(env)?;
-    let plain = decrypt(sample.bytes()?, &Key::Jwk(jwk))?;
+    opened(env, args, sample, Key::of_jwk)
+}
+
+/// The contents of a token; a variable holds the key as it would stand in the configuration.
+fn opened<'a>(
+    env: &Env<'a>,
+    args: &'a Args,
+    sample: Sample<'a>,
+    understood: fn(&[u8]) -> Option<Key>,
+) -> Option<Sample<'a>> {
+    let token = sample.bytes()?;
+    let plain = match args.prepared::<Given>(0)? {
+        Given::Fixed(key) => decrypt(token, key.as_ref()?)?,
+        Given::Variable(name) => {
+            decrypt(token, &understood(env.vars.get(name, env.arena)?.to_bin(env.arena)?)?)?
+        }
+    };
     env.arena.copy(&plain).map(Sample::Bin)
+}
+
+impl Key {
+    fn of_secret(text: &[u8]) -> Option<Self> {
+        decoded(text, base64::STANDARD).map(Self::Secret)
+    }
+
+    /// A JSON web key (RFC 7517).
+    fn of_jwk(jwk: &[u8]) -> Option<Self> {
+        match &json::text_at(jwk, &["kty"])?[..] {
+            b"oct" => member(jwk, &["k"]).map(Self::Secret),
+            b"RSA" => rsa_key(jwk).map(Self::Rsa),
+            b"EC" => {
+                let curve = Curve::of(&json::text_at(jwk, &["crv"])?)?;
+                let own = curve.coordinate(jwk, &["d"])?;
+                let own = agreement::PrivateKey::from_private_key(curve.method, &own).ok()?;
+                Some(Self::Agreement { curve, own })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Curve {
+    fn of(name: &[u8]) -> Option<Self> {
+        let (name, method, size): (&[u8], _, _) = match name {
+            b"P-256" => (b"P-256", &agreement::ECDH_P256, 32),
+            b"P-384" => (b"P-384", &agreement::ECDH_P384, 48),
+            b"P-521" => (b"P-521", &agreement::ECDH_P521, 66),
+            _ => return None,
+        };
+        Some(Self { name, method, size })
+    }
+
+    /// A number of a document, as long as those of the curve are.
+    fn coordinate(self, document: &[u8], path: &[&str]) -> Option<Vec<u8>> {
+        let number = member(document, path)?;
+        let mut out = vec![0; usize::checked_sub(self.size, number.len())?];
+        out.extend(number);
+        Some(out)
+    }
 }
 
 fn decoded(text: &[u8], alphabet: &[u8; 64]) -> Option<Vec<u8>> {
@@ -102,7 +153,7 @@ fn member(document: &[u8], path: &[&str]) -> Option<Vec<u8>> {
 }
 
 /// The contents of a token.
-fn decrypt(token: &[u8], key: &Key<'_>) -> Option<Vec<u8>> {
+fn decrypt(token: &[u8], key: &Key) -> Option<Vec<u8>> {
     let mut parts = token.split(|byte| *byte == b'.');
     let protected = parts.next()?;
     let mut next = || decoded(parts.next()?, base64::URL);
@@ -123,17 +174,12 @@ fn content_key(
     algorithm: &[u8],
     contents: Contents,
     wrapped: Vec<u8>,
-    key: &Key<'_>,
+    key: &Key,
 ) -> Option<Vec<u8>> {
-    let jwk = match key {
-        Key::Secret(secret) => return by_secret(header, algorithm, wrapped, secret),
-        Key::Jwk(jwk) => *jwk,
-    };
-    match &json::text_at(jwk, &["kty"])?[..] {
-        b"oct" => by_secret(header, algorithm, wrapped, &member(jwk, &["k"])?),
-        b"RSA" => by_rsa(algorithm, &wrapped, jwk),
-        b"EC" => by_agreement(header, algorithm, contents, &wrapped, jwk),
-        _ => None,
+    match key {
+        Key::Secret(secret) => by_secret(header, algorithm, wrapped, secret),
+        Key::Rsa(own) => by_rsa(algorithm, &wrapped, own),
+        Key::Agreement { curve, own } => by_agreement(header, algorithm, contents, &wrapped, (*curve, own)),
     }
 }
 
@@ -203,13 +249,19 @@ fn open_gcm(secret: &[u8], nonce: &[u8], aad: &[u8], data: &mut Vec<u8>, tag: &[
 }
 
 /// The key inside, for the owner of an RSA key.
-fn by_rsa(algorithm: &[u8], wrapped: &[u8], jwk: &[u8]) -> Option<Vec<u8>> {
+fn by_rsa(algorithm: &[u8], wrapped: &[u8], own: &rsa::OaepPrivateDecryptingKey) -> Option<Vec<u8>> {
     let padding = match algorithm {
         b"RSA-OAEP" => &rsa::OAEP_SHA1_MGF1SHA1,
         b"RSA-OAEP-256" => &rsa::OAEP_SHA256_MGF1SHA256,
         // RSA1_5 is not accepted unless asked for (RFC 8725 §3.2).
         _ => return None,
     };
+    let mut out = vec![0; own.min_output_size()];
+    own.decrypt(padding, wrapped, &mut out, None).ok().map(|plain| plain.to_vec())
+}
+
+/// The private key that a JSON web key describes.
+fn rsa_key(jwk: &[u8]) -> Option<rsa::OaepPrivateDecryptingKey> {
     let mut numbers = element(0x02, &[0]);
     for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
         let mut number = member(jwk, &[name])?;
@@ -223,9 +275,7 @@ fn by_rsa(algorithm: &[u8], wrapped: &[u8], jwk: &[u8]) -> Option<Vec<u8>> {
     info.extend([0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0]);
     info.extend(element(0x04, &element(0x30, &numbers)));
     let key = rsa::PrivateDecryptingKey::from_pkcs8(&element(0x30, &info)).ok()?;
-    let key = rsa::OaepPrivateDecryptingKey::new(key).ok()?;
-    let mut out = vec![0; key.min_output_size()];
-    key.decrypt(padding, wrapped, &mut out, None).ok().map(|plain| plain.to_vec())
+    rsa::OaepPrivateDecryptingKey::new(key).ok()
 }
 
 /// One DER element.
@@ -247,7 +297,7 @@ fn by_agreement(
     algorithm: &[u8],
     contents: Contents,
     wrapped: &[u8],
-    jwk: &[u8],
+    (curve, own): (Curve, &agreement::PrivateKey),
 ) -> Option<Vec<u8>> {
     let (name, length) = match algorithm {
         b"ECDH-ES" => (json::text_at(header, &["enc"])?, contents.key_length()),
@@ -256,25 +306,11 @@ fn by_agreement(
         b"ECDH-ES+A256KW" => (algorithm.to_vec(), 32),
         _ => return None,
     };
-    let curve = json::text_at(jwk, &["crv"])?;
-    let (method, size) = match &curve[..] {
-        b"P-256" => (&agreement::ECDH_P256, 32),
-        b"P-384" => (&agreement::ECDH_P384, 48),
-        b"P-521" => (&agreement::ECDH_P521, 66),
-        _ => return None,
-    };
-    (json::text_at(header, &["epk", "crv"])? == curve).then_some(())?;
-    let coordinate = |document: &[u8], path: &[&str]| {
-        let number = member(document, path)?;
-        let mut out = vec![0; usize::checked_sub(size, number.len())?];
-        out.extend(number);
-        Some(out)
-    };
+    (json::text_at(header, &["epk", "crv"])? == curve.name).then_some(())?;
     let mut point = vec![4];
-    point.extend(coordinate(header, &["epk", "x"])?);
-    point.extend(coordinate(header, &["epk", "y"])?);
-    let own = agreement::PrivateKey::from_private_key(method, &coordinate(jwk, &["d"])?).ok()?;
-    let peer = agreement::UnparsedPublicKey::new(method, &point);
+    point.extend(curve.coordinate(header, &["epk", "x"])?);
+    point.extend(curve.coordinate(header, &["epk", "y"])?);
+    let peer = agreement::UnparsedPublicKey::new(curve.method, &point);
     let party = |name| match json::text_at(header, &[name]) {
         Some(text) => decoded(&text, base64::URL),
         None => Some(Vec::new()),
@@ -285,7 +321,7 @@ fn by_agreement(
         other.extend(text);
     }
     other.extend((length as u32 * 8).to_be_bytes());
-    let derived = agreement::agree(&own, peer, (), |shared| Ok(derive(shared, &other, length))).ok()?;
+    let derived = agreement::agree(own, peer, (), |shared| Ok(derive(shared, &other, length))).ok()?;
     if algorithm == b"ECDH-ES" { wrapped.is_empty().then_some(derived) } else { unwrap(&derived, wrapped) }
 }
 
@@ -372,25 +408,30 @@ mod tests {
     #[test]
     fn the_token_of_the_standard_is_opened() {
         let jwk = br#"{"kty":"oct","k":"GawgguFyGrWKav7AX4VKUg"}"#;
-        assert_eq!(decrypt(WRAPPED.as_bytes(), &Key::Jwk(jwk)).unwrap(), b"Live long and prosper.");
-        let secret = decoded(b"GawgguFyGrWKav7AX4VKUg", base64::URL).unwrap();
-        assert!(decrypt(WRAPPED.as_bytes(), &Key::Secret(&secret)).is_some());
+        assert_eq!(
+            decrypt(WRAPPED.as_bytes(), &Key::of_jwk(jwk).unwrap()).unwrap(),
+            b"Live long and prosper."
+        );
+        let secret = Key::Secret(decoded(b"GawgguFyGrWKav7AX4VKUg", base64::URL).unwrap());
+        assert!(decrypt(WRAPPED.as_bytes(), &secret).is_some());
     }
 
     #[test]
     fn what_was_changed_on_its_way_is_not_opened() {
-        let secret = decoded(b"GawgguFyGrWKav7AX4VKUg", base64::URL).unwrap();
+        let bytes = decoded(b"GawgguFyGrWKav7AX4VKUg", base64::URL).unwrap();
+        let short = Key::Secret(bytes[..15].to_vec());
+        let secret = Key::Secret(bytes);
         for at in 0..WRAPPED.len() {
             let mut token = WRAPPED.as_bytes().to_vec();
             token[at] = if token[at] == b'A' { b'B' } else { b'A' };
             // The last digit of a part may hold bits that mean nothing.
-            let plain = decrypt(&token, &Key::Secret(&secret));
+            let plain = decrypt(&token, &secret);
             assert!(plain.is_none_or(|plain| plain == b"Live long and prosper."), "{at}");
         }
         for cut in 0..WRAPPED.len() - 1 {
-            assert!(decrypt(&WRAPPED.as_bytes()[..cut], &Key::Secret(&secret)).is_none());
+            assert!(decrypt(&WRAPPED.as_bytes()[..cut], &secret).is_none());
         }
-        assert!(decrypt(WRAPPED.as_bytes(), &Key::Secret(&secret[..15])).is_none());
+        assert!(decrypt(WRAPPED.as_bytes(), &short).is_none());
     }
 
     #[test]
@@ -400,7 +441,8 @@ mod tests {
             "crv":"P-256","x":"gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0",
             "y":"SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps"}}"#;
         let bob = br#"{"kty":"EC","crv":"P-256","d":"VEmDZpDXXK8p8N0Cndsxs924q6nS1RXFASRl6BfUqdw"}"#;
-        let key = by_agreement(header, b"ECDH-ES", Contents::Gcm(16), &[], bob).unwrap();
+        let bob = Key::of_jwk(bob).unwrap();
+        let key = content_key(header, b"ECDH-ES", Contents::Gcm(16), Vec::new(), &bob).unwrap();
         assert_eq!(key, decoded(b"VqqN6vgjbSBcIijNcacQGg", base64::URL).unwrap());
     }
 }
