@@ -218,8 +218,7 @@ impl<'t> Checker<'t, '_> {
             }
             "crt-list" => {
                 if let Some(value) = value {
-                    self.certificate_list(value);
-                    o.certificates.push(BindCertificate::List(value));
+                    o.certificates.push(BindCertificate::List(self.certificate_list(value)));
                 }
             }
             "ca-file" => o.ca_file = self.ca_file("bind", value),

@@ -3,6 +3,7 @@
 use super::Checker;
 use crate::cipher;
 use crate::codes;
+use crate::config::ListedCertificate;
 use crate::crt_list;
 use crate::host::FileKind;
 use crate::tree::Word;
@@ -120,13 +121,17 @@ impl<'t> Checker<'t, '_> {
     }
 
     /// `crt-list`: one certificate a line, with options in brackets and names.
-    pub(crate) fn certificate_list(&mut self, word: Word<'t>) {
-        let Some(content) = self.readable("crt-list", word, None) else { return };
+    pub(crate) fn certificate_list(&mut self, word: Word<'t>) -> Vec<ListedCertificate> {
+        let Some(content) = self.readable("crt-list", word, None) else { return Vec::new() };
         let text = String::from_utf8_lossy(&content);
-        let mut ignored = Vec::new();
+        let (mut listed, mut ignored) = (Vec::new(), Vec::new());
         for entry in crt_list::entries(&text) {
             let found = entry.and_then(|entry| {
                 self.listed_certificate(word, &entry);
+                listed.push(ListedCertificate {
+                    name: entry.certificate.to_owned(),
+                    filters: entry.filters.iter().map(|filter| (*filter).to_owned()).collect(),
+                });
                 overruled(&entry)
             });
             match found {
@@ -150,6 +155,7 @@ impl<'t> Checker<'t, '_> {
                     )),
             );
         }
+        listed
     }
 
     fn listed_certificate(&mut self, list: Word<'t>, entry: &crt_list::Entry<'_>) {

@@ -24,15 +24,25 @@ pub struct Bind<'t> {
 }
 
 /// Where certificates of a `bind` line are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "the three words of the configuration")]
 pub enum BindCertificate<'t> {
     /// `crt`: a file or directory.
     File(Word<'t>),
     /// `default-crt`: likewise.
     Default(Word<'t>),
-    /// `crt-list`: a file that names files.
-    List(Word<'t>),
+    /// `crt-list`: what a file names.
+    List(Vec<ListedCertificate>),
+}
+
+/// A certificate of a `crt-list`.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "what a line of the list holds")]
+pub struct ListedCertificate {
+    /// A file, directory or name in a store.
+    pub name: String,
+    /// Names it is shown for.
+    pub filters: Vec<String>,
 }
 
 /// Options of a `bind` line.

@@ -3,8 +3,7 @@
 use super::Lowerer;
 use crate::check::join;
 use crate::cipher;
-use crate::config::{BindCertificate, BindOptions, Certificate, ServerOptions};
-use crate::crt_list;
+use crate::config::{BindCertificate, BindOptions, Certificate, ListedCertificate, ServerOptions};
 use crate::tree::Word;
 use lb_core::spec::{CertificateSpec, TlsClientSpec, TlsServerSpec, Verify};
 use std::sync::Arc;
@@ -72,7 +71,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
     }
 
-    /// What a word of a `bind` line stands for; a list that cannot be read has been reported.
+    /// What a word of a `bind` line stands for.
     fn certificates(&self, word: &BindCertificate<'t>) -> Vec<CertificateSpec> {
         match word {
             BindCertificate::File(file) => vec![self.certificate(file.text)],
@@ -82,14 +81,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 vec![certificate]
             }
             BindCertificate::List(list) => {
-                let content = self.context.read(list.text).unwrap_or_default();
-                let text = String::from_utf8_lossy(&content);
-                let of = |entry: crt_list::Entry<'_>| {
-                    let mut certificate = self.certificate(entry.certificate);
-                    certificate.filters = entry.filters.into_iter().map(Arc::from).collect();
+                let of = |listed: &ListedCertificate| {
+                    let mut certificate = self.certificate(&listed.name);
+                    certificate.filters = listed.filters.iter().map(|name| Arc::from(&**name)).collect();
                     certificate
                 };
-                crt_list::entries(&text).flatten().map(of).collect()
+                list.iter().map(of).collect()
             }
         }
     }
