@@ -112,8 +112,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     cache("process-vary", ON_OFF, "keep variants"),
     cache("total-max-size", &[Int(1, 4095)], "memory in megabytes"),
     k(S::HttpErrors, "errorfile", &[Int(100, 599), Any("file")], "12.4", "a whole response for an error"),
-    ring("backing-file", WORD, "file that keeps the ring")
-        .no_effect("messages are not kept in rings; `log` lines name the servers that get them"),
+    ring("backing-file", WORD, "file that keeps the ring"),
     ring("description", &[Rest("text")], "text shown for the ring"),
     ring(
         "format",

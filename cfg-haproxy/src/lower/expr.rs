@@ -293,9 +293,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     fn acl_test(&mut self, line: &AclLine<'t>) -> Option<cond::Test> {
         let words: Vec<&str> = line.words.iter().map(|w| w.text).collect();
-        self.context.at = line.name.span;
-        let parsed = cond::parse_test(&words, line.name.text, self.registry, &mut self.context);
-        self.tell_idle(&line.words);
+        let parsed = self.build(line.name.span, &line.words, |registry, context| {
+            cond::parse_test(&words, line.name.text, registry, context)
+        });
         match parsed {
             Ok((test, _)) => Some(test),
             Err(error) => {
@@ -317,9 +317,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let polarity = if cond.keyword.text == "unless" { Polarity::Unless } else { Polarity::If };
         let words: Vec<&str> = cond.words.iter().map(|w| w.text).collect();
         let visible = Visible { acls, span: cond.keyword.span };
-        self.context.at = cond.keyword.span;
-        let parsed = cond::parse(&words, polarity, &visible, self.registry, &mut self.context);
-        self.tell_idle(&cond.words);
+        let parsed = self.build(cond.keyword.span, &cond.words, |registry, context| {
+            cond::parse(&words, polarity, &visible, registry, context)
+        });
         match parsed {
             Ok((condition, _)) => Ok(Some(condition)),
             Err(error) => {
@@ -356,9 +356,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     /// An expression at the beginning of `words`; also how many words it took.
     pub(super) fn program_prefix(&mut self, words: &[Word<'t>], owner: &str) -> Option<(Program, usize)> {
         let texts: Vec<&str> = words.iter().map(|w| w.text).collect();
-        self.context.at = words.first().map_or_else(Span::default, |w| w.span);
-        let parsed = parse::parse_words(&texts, self.registry, &mut self.context);
-        self.tell_idle(words);
+        let at = words.first().map_or_else(Span::default, |w| w.span);
+        let parsed = self.build(at, words, |registry, context| parse::parse_words(&texts, registry, context));
         match parsed {
             Ok(found) => Some(found),
             Err(error) => {
@@ -380,9 +379,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         phases: Phases,
         owner: &str,
     ) -> Option<Template> {
-        self.context.at = word.span;
-        let parsed = Template::parse(word.text, style, phases, self.registry, &mut self.context);
-        self.tell_idle(&[word]);
+        let parsed = self.build(word.span, &[word], |registry, context| {
+            Template::parse(word.text, style, phases, registry, context)
+        });
         match parsed {
             Ok(template) => Some(template),
             Err(error) => {
@@ -422,8 +421,21 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
     }
 
+    /// Builds what `words` at `at` say, and tells what of it has no value or does nothing.
+    pub(super) fn build<T>(
+        &mut self,
+        at: Span,
+        words: &[Word<'t>],
+        parse: impl FnOnce(&Registry, &mut Context<'_>) -> T,
+    ) -> T {
+        self.context.at = at;
+        let built = parse(self.registry, &mut self.context);
+        self.tell_idle(words);
+        built
+    }
+
     /// Says of the fetches and converters in `words`, just parsed, which have no value or do nothing.
-    pub(super) fn tell_idle(&mut self, words: &[Word<'t>]) {
+    fn tell_idle(&mut self, words: &[Word<'t>]) {
         for (name, status) in std::mem::take(&mut self.context.idle) {
             let span = place_of(name, words);
             let told = |d: &Diagnostic| d.span == Some(span) && d.code == codes::NO_EFFECT;

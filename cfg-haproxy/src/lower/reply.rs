@@ -143,14 +143,15 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "lf-file" => {
                 let bytes = self.body_file(value, owner)?;
                 let text = String::from_utf8_lossy(&bytes).into_owned();
-                let parsed = lb_core::log::Template::parse(
-                    &text,
-                    lb_core::log::Style::Plain,
-                    phases,
-                    self.registry,
-                    &mut self.context,
-                );
-                self.tell_idle(&[value]);
+                let parsed = self.build(value.span, &[value], |registry, context| {
+                    lb_core::log::Template::parse(
+                        &text,
+                        lb_core::log::Style::Plain,
+                        phases,
+                        registry,
+                        context,
+                    )
+                });
                 match parsed {
                     Ok(template) => ReplyBody::Format(template),
                     Err(error) => {
