@@ -6,7 +6,6 @@ use super::rules::{Scene, Verdict};
 use super::{Relay, RelayEnd, Stream, Timer};
 use crate::engine::{ProxyPlan, ServerPlan};
 use crate::expr::{Arena, Direction, Env, Peek, ServerRef};
-use crate::stick::StoredServer;
 use std::time::Instant;
 
 /// What comes of the first answer.
@@ -115,8 +114,6 @@ fn store(
         let env = Env::new(&facts, facts.vars(), &arena);
         pending.on_response(&backend.spec.stick, backend.spec.name.as_str(), &env);
     }
-    let address = server.spec.addr.endpoint.to_string();
-    let stored = StoredServer { id: server.spec.id, name: server.spec.name.as_str(), address: &address };
-    pending.store(Some(stored).filter(|_| !server.spec.non_stick), Instant::now());
+    pending.store(Some(&server.spec), Instant::now());
     passage.pending = pending;
 }

@@ -17,7 +17,7 @@ use crate::health::Observation;
 use crate::log::{Cause, Phase};
 use crate::pool::{Acquired, Lease};
 use crate::spec::Datagrams;
-use crate::stick::{Pending, StoredServer};
+use crate::stick::Pending;
 use crate::udp::{FlowKey, Flows};
 use socket2::SockRef;
 use std::future::Future;
@@ -73,8 +73,6 @@ struct Hall {
 struct Flow {
     /// Towards the server.
     socket: UdpSocket,
-    /// Tells it from others of the same client.
-    number: u64,
     idle: Duration,
     /// Milliseconds since the epoch of the hall.
     last: AtomicU64,
@@ -162,7 +160,6 @@ impl Receiver {
         };
         let flow = Arc::new(Flow {
             socket,
-            number: self.hall.begun.fetch_add(1, Relaxed) + 1,
             idle: if datagrams.single { datagrams.idle.min(SINGLE) } else { datagrams.idle },
             last: AtomicU64::new(self.hall.millis()),
             from_client: AtomicU64::new(0),
@@ -206,9 +203,7 @@ fn place(session: &Session, backend: &ProxyPlan) -> Option<(Lease, Arc<ServerPla
     session.bound_for(backend.index, Some(server.index));
     let endpoint = server_endpoint(backend, &server, lease.server().id(), choice.destination);
     let opened = connect::datagram(&endpoint, server.spec.source.as_deref(), choice.source);
-    let address = server.spec.addr.endpoint.to_string();
-    let stored = StoredServer { id: server.spec.id, name: server.spec.name.as_str(), address: &address };
-    pending.store(Some(stored).filter(|_| !server.spec.non_stick && opened.is_ok()), Instant::now());
+    pending.store(opened.is_ok().then_some(&server.spec), Instant::now());
     Some((lease, server, opened))
 }
 
@@ -281,8 +276,7 @@ impl Life {
     async fn run(mut self) {
         let _visit = self.backend.pool.visit(Instant::now());
         let (cause, phase) = self.relay().await;
-        let number = self.flow.number;
-        self.hall.flows().remove(&self.key, |flow| flow.number == number);
+        self.hall.flows().remove(&self.key, |flow| Arc::ptr_eq(flow, &self.flow));
         let trace = Trace { server: Some(Arc::clone(&self.server)), ..Trace::default() };
         let end = End {
             backend: Some(&self.backend),

@@ -16,6 +16,6 @@ mod track;
 pub use shared::SharedTable;
 pub use slots::Slots;
 pub use spec::{DataType, Key, KeyType, Store, TableSpec};
-pub use sticky::{Pending, Remembered, StoredServer};
+pub use sticky::{Pending, Remembered};
 pub use table::{EntryId, EntryView, Table};
 pub use track::{Event, Tracked};

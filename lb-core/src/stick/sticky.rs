@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::shared::SharedTable;
 use super::spec::{DataType, Key};
 use crate::expr::Env;
-use crate::spec::{StickKind, StickRule};
+use crate::spec::{ServerSpec, StickKind, StickRule};
 
 /// Most keys one request is stored under.
 const MOST: usize = 8;
@@ -24,18 +24,6 @@ pub struct Remembered {
     pub by_address: bool,
     /// Its number; 0 if none was stored.
     pub id: u32,
-}
-
-/// The server to be stored.
-#[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "plain data")]
-pub struct StoredServer<'a> {
-    /// Its number.
-    pub id: u32,
-    /// Its name.
-    pub name: &'a str,
-    /// Its address.
-    pub address: &'a str,
 }
 
 /// Keys under which the server of a request is to be stored.
@@ -97,10 +85,12 @@ impl Pending {
     }
 
     /// Stores the server under every key noted, and forgets them. Without a server they are only forgotten.
-    pub fn store(&mut self, server: Option<StoredServer<'_>>, now: Instant) {
+    pub fn store(&mut self, server: Option<&ServerSpec>, now: Instant) {
+        let server = server.filter(|server| !server.non_stick);
         for (table, key) in self.entries.drain(..) {
-            let Some(server) = &server else { continue };
-            let name = if table.spec().server_by_address { server.address } else { server.name };
+            let Some(server) = server else { continue };
+            let address = table.spec().server_by_address.then(|| server.addr.endpoint.to_string());
+            let name = address.as_deref().unwrap_or(server.name.as_str());
             table.update(&key, now, |entries, id, now| entries.set_server(id, server.id, name, now));
         }
     }
@@ -148,6 +138,7 @@ fn recall(table: &SharedTable, key: &Key, now: Instant) -> Option<Remembered> {
 mod tests {
     use super::*;
     use crate::expr::{Arena, EngineView, Facts, NoBuild, Now, Program, Registry, Vars, parse};
+    use crate::spec::ServerAddr;
     use crate::stick::{KeyType, Store, TableSpec};
     use std::time::Duration;
 
@@ -187,7 +178,10 @@ mod tests {
         StickRule::new(kind, program)
     }
 
-    const SERVER: StoredServer<'_> = StoredServer { id: 7, name: "s7", address: "192.0.2.7:80" };
+    fn server() -> ServerSpec {
+        let addr = "192.0.2.7:80".parse::<std::net::SocketAddr>().unwrap();
+        ServerSpec::new("s7", 7, ServerAddr::fixed(addr.into()))
+    }
 
     #[test]
     fn a_key_leads_to_the_server_that_was_stored() {
@@ -197,7 +191,7 @@ mod tests {
         let rules = [rule(StickKind::On, "str(a)"), rule(StickKind::On, "str(b)")];
         let mut find = |server: &Remembered| Some((server.id, server.key.clone()));
         assert_eq!(pending.on_request(&rules, "own", &env, &mut find), None);
-        pending.store(Some(SERVER), world.now);
+        pending.store(Some(&server()), world.now);
         assert!(pending.is_empty());
         assert_eq!(world.tables[0].len(), 1, "the second rule of the same table is a fall-back");
         let found = pending.on_request(&rules, "own", &env, &mut find);
@@ -223,7 +217,7 @@ mod tests {
         let found = pending.on_request(&rules, "own", &env, &mut |_| Some(()));
         assert_eq!(found, None, "nothing is stored before the server is known");
         pending.on_response(&rules, "own", &env);
-        pending.store(Some(SERVER), world.now);
+        pending.store(Some(&server()), world.now);
         assert_eq!((world.tables[0].len(), world.tables[1].len()), (2, 1));
         assert_eq!(pending.on_request(&rules, "own", &env, &mut |_| Some(())), Some(()));
     }

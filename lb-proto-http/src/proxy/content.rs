@@ -11,7 +11,7 @@ use lb_core::rt::remembered_server;
 use lb_core::rule::Next;
 use lb_core::rule::tcp::{Outcome, TcpAction};
 use lb_core::spec::Severity;
-use lb_core::stick::{Key, SharedTable, StoredServer};
+use lb_core::stick::{Key, SharedTable};
 
 use super::io::Watch;
 use super::request::Fate;
@@ -239,12 +239,6 @@ pub(super) fn store(live: &mut Live<'_>) {
         pending.on_response(&backend.spec.stick, backend.spec.name.as_str(), &env);
     }
     live.reset_arena();
-    if !pending.is_empty() {
-        let server = live.txn.server.as_ref().map(|server| &server.spec).filter(|spec| !spec.non_stick);
-        let address = server.map(|spec| spec.addr.endpoint.to_string()).unwrap_or_default();
-        let stored =
-            server.map(|spec| StoredServer { id: spec.id, name: spec.name.as_str(), address: &address });
-        pending.store(stored, live.instant());
-    }
+    pending.store(live.txn.server.as_ref().map(|server| &server.spec), live.instant());
     live.txn.pending = pending;
 }
