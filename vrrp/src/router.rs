@@ -50,10 +50,8 @@ pub struct Router {
     lookup: Lookup,
     /// When the timers were last served.
     served: Option<Instant>,
-    /// The instance to begin with when timers are served.
-    next_served: usize,
-    /// Some are due that were left for the next call, since then.
-    behind: Option<Instant>,
+    /// Since when some are due that were left for the next call, and the instance to begin with then.
+    behind: Option<(Instant, usize)>,
 }
 
 /// Instances whose timers are served in one call.
@@ -92,7 +90,6 @@ impl Router {
             unknown: Unknown::default(),
             lookup: Lookup::default(),
             served: None,
-            next_served: 0,
             behind: None,
             spec,
         };
@@ -170,7 +167,7 @@ impl Router {
             self.serve_timers(now);
             self.finish_if_stopped();
         }
-        if self.next_served == 0 {
+        if self.behind.is_none() {
             self.served = Some(now);
         }
         self.check_invariants();
@@ -179,21 +176,19 @@ impl Router {
     /// Serves the instances whose time has come, a few at a time: what the first of them want done is done before the
     /// last are looked at. The rest is due at once, which [`poll_timeout`](Self::poll_timeout) says.
     fn serve_timers(&mut self, now: Instant) {
-        let (count, first) = (self.instances.len(), self.next_served);
+        let (count, first) = (self.instances.len(), self.behind.map_or(0, |(_, at)| at));
         let mut served = 0;
         for at in (first..count).chain(0..first.min(count)) {
             if !reached(self.instances[at].poll_timeout(), now) {
                 continue;
             }
             if served == SERVED_AT_ONCE {
-                self.next_served = at;
-                self.behind = Some(now);
+                self.behind = Some((now, at));
                 return;
             }
             served += 1;
             self.drive(now, at, Event::Timer);
         }
-        self.next_served = 0;
         self.behind = None;
     }
 
@@ -212,7 +207,7 @@ impl Router {
                 earliest([Some(until), self.trackers.poll_timeout(), self.links.poll_timeout()])
             }
             // Looking at each of a thousand instances again for every few of them would cost more than serving them.
-            Phase::Running | Phase::Stopping if self.behind.is_some() => self.behind,
+            Phase::Running | Phase::Stopping if self.behind.is_some() => self.behind.map(|(since, _)| since),
             Phase::Running | Phase::Stopping => {
                 let common =
                     [self.trackers.poll_timeout(), self.links.poll_timeout(), self.pacer.poll_timeout()];

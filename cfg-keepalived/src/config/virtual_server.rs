@@ -182,12 +182,17 @@ impl fmt::Display for VirtualServerKey {
 impl VirtualServer {
     /// The server as the original's messages name it, `[10.0.0.1]:tcp:80`.
     pub fn label(&self) -> String {
-        let protocol =
-            self.protocol.as_ref().map_or_else(|| "udp".to_owned(), |p| p.value.to_ascii_lowercase());
         match &self.key.value {
-            VirtualServerKey::Address(address) => format!("[{}]:{protocol}:{}", address.ip(), address.port()),
+            VirtualServerKey::Address(address) => self.label_of(*address),
             other => other.to_string(),
         }
+    }
+
+    /// An address of the service, likewise.
+    pub(crate) fn label_of(&self, address: SocketAddr) -> String {
+        let protocol =
+            self.protocol.as_ref().map_or_else(|| "udp".to_owned(), |p| p.value.to_ascii_lowercase());
+        format!("[{}]:{protocol}:{}", address.ip(), address.port())
     }
 
     pub(super) fn read(

@@ -5,14 +5,13 @@
 
 mod checker;
 
-use crate::config::{Config, RealServer, VirtualServer};
+use crate::config::{Config, VirtualServer};
 use crate::env::Env;
 use crate::lower::{Origins, quorum, real_name, starts_down, weight};
 use checker::Checker;
 use lb_core::health::ServerHealth;
 use lb_core::pool::Quorum;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use vrrp::event::{MailMessage, Outside};
 use vrrp::spec::Command;
 
@@ -146,7 +145,7 @@ impl Service {
             // Of a server that is there twice the second is dropped.
             let name = real_name(server, real, config);
             servers.entry(name).or_insert_with(|| Member {
-                label: member_label(server, real),
+                label: server.label_of(real.address.value),
                 weight: weight(server, real).into(),
                 configured: weight(server, real).into(),
                 alive: !starts_down(server, real),
@@ -159,7 +158,7 @@ impl Service {
         }
         let quorum = quorum(server);
         let sorry = server.sorry_server.as_ref().map(|sorry| {
-            let label = address_label(server, sorry.address.value);
+            let label = server.label_of(sorry.address.value);
             Sorry { label, inhibit: sorry.inhibit }
         });
         let mut it = Self {
@@ -280,15 +279,4 @@ fn run(command: &Option<Command>, out: &mut Vec<Outside>) {
 
 const fn word(up: bool) -> &'static str {
     if up { "UP" } else { "DOWN" }
-}
-
-fn member_label(server: &VirtualServer, real: &RealServer) -> String {
-    address_label(server, real.address.value)
-}
-
-/// An address as the log names it, `[10.0.0.1]:tcp:80`.
-fn address_label(server: &VirtualServer, address: SocketAddr) -> String {
-    let protocol =
-        server.protocol.as_ref().map_or_else(|| "udp".to_owned(), |p| p.value.to_ascii_lowercase());
-    format!("[{}]:{protocol}:{}", address.ip(), address.port())
 }

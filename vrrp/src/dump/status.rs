@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::spec::Spec;
-use crate::stats::{Contribution, InstanceSnapshot, Snapshot, StateKind};
+use crate::stats::{Contribution, Finding, InstanceSnapshot, Snapshot, StateKind};
 
 /// Every instance: its state, since when and why, its priority with each part of it, whom it hears, and what is wrong.
 #[must_use]
@@ -23,6 +23,17 @@ pub fn status(spec: &Spec, snapshot: &Snapshot) -> String {
     out
 }
 
+/// A finding in one line.
+pub(super) fn finding(finding: &Finding) -> String {
+    let title = if finding.split { "SPLIT BRAIN" } else { "warning" };
+    format!("{title} ({}): {}", finding.reason, finding.text)
+}
+
+/// What keeps an instance from taking part, in one line.
+pub(super) fn fault(fault: &String) -> String {
+    format!("fault: {fault}")
+}
+
 fn describe(out: &mut String, spec: &Spec, instance: &InstanceSnapshot) {
     let _ = write!(out, "{}: {}", instance.name, state_word(instance.state));
     if let Some(since) = instance.since_transition {
@@ -32,12 +43,8 @@ fn describe(out: &mut String, spec: &Spec, instance: &InstanceSnapshot) {
         let _ = write!(out, ", since: {why}");
     }
     out.push('\n');
-    for finding in &instance.findings {
-        let title = if finding.split { "SPLIT BRAIN" } else { "warning" };
-        let _ = writeln!(out, "  {title} ({}): {}", finding.reason, finding.text);
-    }
-    for fault in &instance.faults {
-        let _ = writeln!(out, "  fault: {fault}");
+    for trouble in instance.findings.iter().map(finding).chain(instance.faults.iter().map(fault)) {
+        let _ = writeln!(out, "  {trouble}");
     }
     identity(out, spec, instance);
     priority(out, instance);

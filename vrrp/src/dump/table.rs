@@ -1,6 +1,6 @@
 //! What is going on, one line per virtual router, for pages that show many things.
 
-use super::status::{priority_sum, span, state_word};
+use super::status::{fault, finding, priority_sum, span, state_word};
 use crate::stats::{InstanceSnapshot, Snapshot, StateKind};
 
 /// The heads of the columns.
@@ -42,12 +42,8 @@ fn letter(instance: &InstanceSnapshot) -> &'static str {
 
 fn cells(instance: &InstanceSnapshot) -> [String; COLUMNS.len()] {
     let addresses: Vec<String> = instance.addresses.iter().map(ToString::to_string).collect();
-    let findings = instance.findings.iter().map(|finding| {
-        let title = if finding.split { "SPLIT BRAIN" } else { "warning" };
-        format!("{title} ({}): {}", finding.reason, finding.text)
-    });
     let trouble: Vec<String> =
-        instance.faults.iter().map(|fault| format!("fault: {fault}")).chain(findings).collect();
+        instance.faults.iter().map(fault).chain(instance.findings.iter().map(finding)).collect();
     let interface = instance.interface.as_ref().map_or("-", |name| name.as_str());
     [
         instance.name.to_string(),

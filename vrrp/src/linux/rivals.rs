@@ -128,13 +128,16 @@ impl Rivals {
     }
 }
 
+/// Machines of the kernel's table: interfaces and hardware addresses by address.
+type Table = HashMap<Ipv4Addr, Vec<(String, [u8; 6])>>;
+
 /// The hardware addresses of unicast peers.
 #[derive(Default)]
 struct Neighbours {
     /// By interface and address. One that the kernel has forgotten, as it does in a partition, is kept.
     known: HashMap<(u32, Ipv4Addr), [u8; 6]>,
     /// The kernel's table as it was last read, and when.
-    table: String,
+    table: Table,
     read: Option<Instant>,
 }
 
@@ -144,7 +147,7 @@ impl Neighbours {
         if self.read.is_none_or(|at| now.saturating_duration_since(at) >= NEIGHBOURS_KNOWN) {
             self.read = Some(now);
             // Where it cannot be read nobody is asked.
-            self.table = fs::read_to_string(NEIGHBOURS).unwrap_or_default();
+            self.table = neighbours(&fs::read_to_string(NEIGHBOURS).unwrap_or_default());
         }
         if let Some(mac) = neighbour(&self.table, &target.interface, peer) {
             self.known.insert((target.index, peer), mac);
@@ -153,22 +156,28 @@ impl Neighbours {
     }
 }
 
-/// Finds a machine in the kernel's table: address, type, flags, hardware address, mask, interface.
-fn neighbour(table: &str, interface: &str, peer: Ipv4Addr) -> Option<[u8; 6]> {
-    table.lines().skip(1).find_map(|line| {
+/// Reads the kernel's table: address, type, flags, hardware address, mask, interface.
+fn neighbours(text: &str) -> Table {
+    let machine = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let &[address, _, _, mac, _, device] = fields.as_slice() else { return None };
-        if device != interface || address.parse() != Ok(peer) {
-            return None;
-        }
         let mut bytes = [0; 6];
         let mut parts = mac.split(':');
         for byte in &mut bytes {
             *byte = u8::from_str_radix(parts.next()?, 16).ok()?;
         }
         // An entry that is not resolved has zeros.
-        (bytes != [0; 6]).then_some(bytes)
-    })
+        (bytes != [0; 6]).then_some((address.parse().ok()?, device.to_owned(), bytes))
+    };
+    let mut table = Table::new();
+    for (address, device, mac) in text.lines().skip(1).filter_map(machine) {
+        table.entry(address).or_default().push((device, mac));
+    }
+    table
+}
+
+fn neighbour(table: &Table, interface: &str, peer: Ipv4Addr) -> Option<[u8; 6]> {
+    table.get(&peer)?.iter().find(|(device, _)| device == interface).map(|(_, mac)| *mac)
 }
 
 fn open(ethertype: u16, asked: &Questions, claims: &mpsc::Sender<Heard>) -> io::Result<Open> {
@@ -257,7 +266,8 @@ mod tests {
                      10.0.0.3         0x1         0x0         00:00:00:00:00:00     *        eth0\n\
                      10.0.0.2         0x1         0x2         02:00:00:00:00:02     *        eth1\n\
                      garbage\n10.0.0.4 0x1 0x2 02:zz:00:00:00:02 * eth0\n";
-        let find = |interface, last| neighbour(table, interface, Ipv4Addr::new(10, 0, 0, last));
+        let table = neighbours(table);
+        let find = |interface, last| neighbour(&table, interface, Ipv4Addr::new(10, 0, 0, last));
         assert_eq!(find("eth0", 2), Some([2, 0, 0, 0, 10, 255]));
         assert_eq!(find("eth1", 2), Some([2, 0, 0, 0, 0, 2]));
         assert_eq!(
