@@ -43,7 +43,7 @@ pub(super) struct Core {
     pub(super) rng: Rng,
     /// Some server's limit follows the load of the pool.
     pub(super) dynamic_limits: bool,
-    /// The quorum is there; without one it always is.
+    /// The quorum is there; says nothing where none is asked for.
     pub(super) quorate: bool,
     pub(super) last_change: Instant,
     pub(super) downtime: Duration,

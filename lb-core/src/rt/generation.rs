@@ -243,7 +243,7 @@ impl Generation {
 
     /// The running server as commands see it; `None` while it starts or once it is gone.
     pub fn control(&self) -> Option<LiveControl> {
-        self.hub.shared.get()?.upgrade().map(LiveControl::new)
+        self.shared().map(LiveControl::new)
     }
 
     /// What wakes those who use a server of this plan.
@@ -284,7 +284,7 @@ impl Generation {
         if let Some(hooks) = self.hooks_of(backend, server) {
             hooks.ends.fetch_add(1, Release);
             // Those concerned see it when they are polled; where a session goes may change at any moment, so all are woken.
-            if let Some(shared) = self.hub.shared.get().and_then(Weak::upgrade) {
+            if let Some(shared) = self.shared() {
                 shared.limits.sessions.wake();
             }
         }

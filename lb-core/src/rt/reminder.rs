@@ -28,16 +28,17 @@ struct Lists {
     fresh: Vec<Waker>,
     /// For the next tick.
     due: Vec<Waker>,
-    running: bool,
 }
 
 impl Reminders {
     /// Wakes a task in one to two ticks.
     pub(crate) fn add(&self, waker: &Waker) {
         let mut lists = self.lists();
+        let first = lists.fresh.is_empty() && lists.due.is_empty();
         lists.fresh.push(waker.clone());
-        if !std::mem::replace(&mut lists.running, true) {
-            drop(lists);
+        drop(lists);
+        if first {
+            // Nobody was left, so the driver rests.
             self.shared.wanted.notify_one();
         }
     }
@@ -59,10 +60,9 @@ impl Reminders {
     /// Wakes those who are due; true when nobody is left. `spare` is an empty list, before and after.
     fn tick(&self, spare: &mut Vec<Waker>) -> bool {
         let mut lists = self.lists();
-        std::mem::swap(&mut lists.due, spare);
-        let Lists { fresh, due, running } = &mut *lists;
+        let Lists { fresh, due } = &mut *lists;
+        std::mem::swap(due, spare);
         std::mem::swap(fresh, due);
-        *running = !due.is_empty();
         let over = due.is_empty();
         drop(lists);
         // Waking may run code of others: not under the lock.

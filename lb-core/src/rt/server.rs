@@ -559,12 +559,14 @@ impl Maker<'_> {
                 origin: server.spec.origin,
             })
         };
-        let traffic = server.spec.tls.as_ref();
-        let check = server.spec.check.as_ref().and_then(|check| check.tls.as_ref());
-        Ok(Connectors {
-            traffic: traffic.map(connector).transpose()?,
-            check: check.map(connector).transpose()?,
-        })
+        let spec = server.spec.tls.as_ref();
+        let traffic = spec.map(connector).transpose()?;
+        // Nearly always they are alike, and making one reads files.
+        let check = match server.spec.check.as_ref().and_then(|check| check.tls.as_ref()) {
+            own if own == spec => traffic.clone(),
+            own => own.map(connector).transpose()?,
+        };
+        Ok(Connectors { traffic, check })
     }
 
     /// The listeners of a generation: those already running, those found in `sockets`, and new ones, each with what it

@@ -46,11 +46,11 @@ pub(super) async fn run(mut client: Box<Client>, mut txn: Box<Txn>) -> Ended {
         super::io::give_buffer(txn.layer.response.fields.take_buffer());
         let end = txn.times.end.unwrap_or_else(|| client.age());
         txn.reset();
-        let filled = rest.as_ref().map_or(0, |(_, filled)| *filled);
-        if let Some((buffer, filled)) = rest {
+        let filled = rest.map_or(0, |(buffer, filled)| {
             txn.layer.request.fields.set_buffer(buffer);
             txn.layer.request.filled = filled;
-        }
+            filled
+        });
         client.turn_idle(end);
         if filled == 0 && !client.stream.is_tls() {
             return (Some(client), txn);

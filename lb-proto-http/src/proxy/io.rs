@@ -121,8 +121,8 @@ impl Watch {
         Self { wanted, reminded: false }
     }
 
-    /// Ready with how it went when the client is gone. As long as the event loop knows nothing of the connection it is not bothered for a
-    /// wait that is over in a moment.
+    /// Ready with how it went when the client is gone. As long as the event loop knows nothing of the connection it is not
+    /// bothered for a wait that is over in a moment.
     pub(super) fn poll_gone(
         &mut self,
         stream: &mut Stream,

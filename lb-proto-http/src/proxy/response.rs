@@ -490,9 +490,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Af
         crate::persist::write_response(spec, &mut txn.persistence, response, method, cookie.as_deref(), now);
         txn.termination.cookie_response = txn.persistence.letters().1;
     }
-    if let Some(after) = after_rules(live, back).await {
-        return after;
-    }
+    reply::run_after(live, Some(back)).await;
     coding::announce_response(live);
     if live.txn.layer.response.body == BodyLength::Tunnel {
         return tunnel::run(live, upload).await;
@@ -593,10 +591,4 @@ async fn buffer_body(live: &mut Live<'_>, time: Duration, at_least: usize) -> bo
             None => return false,
         }
     }
-}
-
-/// `http-after-response` rules; they have no final actions that answer.
-async fn after_rules(live: &mut Live<'_>, back: &HttpProxy) -> Option<After> {
-    reply::run_after(live, Some(back)).await;
-    None
 }

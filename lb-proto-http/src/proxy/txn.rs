@@ -231,7 +231,7 @@ impl Txn {
     }
 
     /// The buffer of the request with what is left of it, from a place on, at its front; `None` if there is nothing left
-    /// and no buffer that could be used again.
+    /// and no buffer that could be used again. A shelter is kept for the next request.
     pub(super) fn leftover(&mut self, from: usize) -> Option<(Vec<u8>, usize)> {
         let filled = self.layer.request.filled;
         let from = from.min(filled);
@@ -245,13 +245,17 @@ impl Txn {
             whole[..filled - from].copy_from_slice(&buffer[from..filled]);
             (whole, filled - from)
         });
-        self.shelter = buffer;
+        if !buffer.is_empty() {
+            self.shelter = buffer;
+        }
         rest
     }
 
     /// Gives the buffers back and forgets the exchange.
     pub(super) fn recycle(&mut self) {
-        io::give_buffer(self.layer.request.fields.take_buffer());
+        if let Some((buffer, _)) = self.leftover(usize::MAX) {
+            io::give_buffer(buffer);
+        }
         io::give_buffer(self.layer.response.fields.take_buffer());
         self.reset();
         for scratch in [&mut self.out, &mut self.text, &mut self.body] {
