@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{Phase, Router};
 use crate::instance::{Cx, Event, Instance};
 use crate::stats::StateKind;
+use crate::timer::earliest;
 use crate::track::{Assessment, Fault};
 
 impl Router {
@@ -74,7 +75,9 @@ impl Router {
             others_ready,
             announce_group: false,
         };
-        action(&mut self.instances[at], &mut cx)
+        let result = action(&mut self.instances[at], &mut cx);
+        self.due = earliest([self.due, self.instances[at].poll_timeout()]);
+        result
     }
 
     /// Makes the other members of a group follow one that changed its state.
