@@ -184,6 +184,8 @@ pub enum Track {
     Process(Name, u32),
     /// Whether an external condition holds.
     External(Name, bool),
+    /// Whether a session with a neighbour is up.
+    Bfd(Name, bool),
 }
 
 /// How a run of a check script ended.

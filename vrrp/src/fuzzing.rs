@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use crate::advert;
+use crate::bfd::{self, Sessions};
 use crate::event::{Admin, Datagram, InterfaceAddress, Link, ScriptResult, Track};
 use crate::spec::{
-    AdvertInterval, Auth, Command, External, Global, Instance, Password, Peer, Preempt, Prefix, Script,
+    AdvertInterval, Auth, Bfd, Command, External, Global, Instance, Password, Peer, Preempt, Prefix, Script,
     SyncGroup, TrackRef, Transport, Version, VirtualAddress, Weight,
 };
 use crate::{Input, Output, Router, Spec};
@@ -69,6 +70,46 @@ pub fn router_ops(bytes: &[u8]) {
         run.drain();
     }
     assert!(run.router.is_finished(), "a shutdown comes to an end");
+}
+
+/// Reads bytes as packets and pauses of a neighbour, and watches what a session makes of them.
+pub fn bfd(bytes: &[u8]) {
+    let (mut now, mut bytes) = (an_instant(), Bytes(bytes));
+    let mut spec = Bfd::new("b", OWN);
+    (spec.passive, spec.min_ttl) = (bytes.byte() & 1 == 1, None);
+    let (mut sessions, mut number, mut told) = (Sessions::new(bytes.byte().into()), 0_u32, None);
+    sessions.configure(now, &[spec], &[]);
+    while let Some(pause) = bytes.next() {
+        now += Duration::from_millis(u64::from(pause) * 4);
+        sessions.handle_timeout(now);
+        let mut payload: Vec<u8> = (0..24).map(|_| bytes.byte()).collect();
+        // Mostly whole packets for this session, which random octets hardly ever are.
+        let whole = payload[20] & 3 != 0;
+        if whole {
+            (payload[0], payload[1], payload[3]) = (0x20 | payload[0] & 0x1f, payload[1] & 0xfa, 24);
+            payload[8..12].copy_from_slice(&number.to_be_bytes());
+        }
+        let _ = sessions.handle_packet(now, &bfd::Packet::new(OWN, VIP, payload));
+        for _ in 0..MAX_OUTPUTS_PER_STEP {
+            match sessions.poll_output() {
+                None => break,
+                Some(bfd::Output::Transmit(transmit)) => {
+                    let sent =
+                        bfd::wire::Control::parse(&transmit.payload).expect("what is sent is accepted");
+                    number = sent.mine;
+                }
+                Some(bfd::Output::State(_, up)) => {
+                    assert_ne!(told, Some(up), "only changes are told");
+                    told = Some(up);
+                }
+                Some(_) => {}
+            }
+        }
+        assert!(sessions.poll_output().is_none(), "what a session wants comes to an end");
+        let session = &sessions.snapshot()[0];
+        assert_eq!(told, Some(session.told));
+        assert!(session.told || session.state != bfd::wire::State::Up, "a session that is up is told to be");
+    }
 }
 
 struct Bytes<'a>(&'a [u8]);

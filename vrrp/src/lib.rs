@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod advert;
+pub mod bfd;
 pub mod dump;
 pub mod event;
 #[doc(hidden)]

@@ -24,6 +24,11 @@ fn packets() {
 }
 
 #[test]
+fn bfd_packets() {
+    replay("vrrp_bfd", vrrp::fuzzing::bfd);
+}
+
+#[test]
 fn router_operations() {
     replay("vrrp_router", vrrp::fuzzing::router_ops);
 }

@@ -111,6 +111,7 @@ fn uses(track: &Track, index: &Index<'_>) -> Vec<Use> {
     };
     named("script", &track.scripts, &|n| index.scripts.get(n).and_then(|s| s.weight));
     named("process", &track.processes, &|n| index.processes.get(n).and_then(|p| p.weight));
+    named("bfd", &track.bfds, &|n| index.bfds.get(n).and_then(|b| b.weight));
     for backend in &track.backends {
         uses.push(one("backend", &backend.name, backend.weight.map(|w| w.value)));
     }

@@ -66,6 +66,16 @@ fn weights(instance: &Instance, index: &Index<'_>, in_group: bool, out: &mut Dia
             say(tracked.name.span, "a script with a weight is not tracked here", compat);
         }
     }
+    for tracked in &instance.track.bfds {
+        let own = index.bfds.get(tracked.name.value.as_str()).and_then(|b| b.weight);
+        let weight = effective(tracked.weight, own);
+        if weight != 0 {
+            let session = &tracked.name.value;
+            let compat =
+                format!("({name}) ignoring tracked bfd {session} with weight {weight} due to {because}");
+            say(tracked.name.span, "a session with a weight is not tracked here", compat);
+        }
+    }
     for tracked in &instance.track.files {
         let own = index.files.get(tracked.name.value.as_str()).and_then(|f| f.weight);
         let file = &tracked.name.value;

@@ -218,7 +218,9 @@ impl Check {
                     }
                 });
                 let name: Option<Spanned<String>> = name;
-                let known = |n: &Spanned<String>| config.bfd_instances.iter().any(|b| b.value == n.value);
+                let known = |n: &Spanned<String>| {
+                    config.bfds.iter().any(|b| b.for_checker() && b.name.value == n.value)
+                };
                 if let Some(name) = name.as_ref().filter(|n| !known(n)) {
                     let message = format!("there is no bfd_instance `{}` above this", name.value);
                     let compat = format!("BFD_CHECK - BFD {} not configured", name.value);

@@ -1,6 +1,6 @@
 //! Names to what they name, so that large generated configurations stay cheap to check.
 
-use super::{Config, Instance, Script, SyncGroup, TrackFile, TrackProcess};
+use super::{Bfd, Config, Instance, Script, SyncGroup, TrackFile, TrackProcess};
 use lb_core::diag::Span;
 use std::collections::HashMap;
 
@@ -10,6 +10,7 @@ pub(crate) struct Index<'a> {
     pub(crate) scripts: HashMap<&'a str, &'a Script>,
     pub(crate) files: HashMap<&'a str, &'a TrackFile>,
     pub(crate) processes: HashMap<&'a str, &'a TrackProcess>,
+    pub(crate) bfds: HashMap<&'a str, &'a Bfd>,
     /// The first group that names the instance.
     pub(crate) group_of: HashMap<&'a str, &'a SyncGroup>,
     /// The instance that first uses the name of a VMAC interface.
@@ -23,6 +24,7 @@ impl<'a> Index<'a> {
             scripts: HashMap::new(),
             files: HashMap::new(),
             processes: HashMap::new(),
+            bfds: HashMap::new(),
             group_of: HashMap::new(),
             vmacs: HashMap::new(),
         };
@@ -40,6 +42,9 @@ impl<'a> Index<'a> {
         }
         for process in &config.track_processes {
             index.processes.entry(&process.name.value).or_insert(process);
+        }
+        for session in &config.bfds {
+            index.bfds.entry(&session.name.value).or_insert(session);
         }
         for group in &config.sync_groups {
             for member in &group.members {

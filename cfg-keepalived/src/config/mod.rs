@@ -1,6 +1,7 @@
 //! The typed configuration: what was written, with places, defaults not yet applied.
 
 mod address;
+mod bfd;
 mod checker;
 mod command;
 mod global;
@@ -14,6 +15,7 @@ mod track;
 mod virtual_server;
 
 pub use address::Address;
+pub use bfd::Bfd;
 pub use checker::{
     Check, CheckKind, Connection, DnsCheck, FileCheck, HttpCheck, HttpUrl, MiscCheck, Scheduling, SmtpCheck,
     UdpCheck,
@@ -36,7 +38,7 @@ pub(crate) use read::Reading;
 use crate::env::Env;
 use crate::keyword::Keyword;
 use crate::tree::{Statement, Tree};
-use lb_core::diag::{Diagnostics, Span, Spanned};
+use lb_core::diag::{Diagnostics, Span};
 
 /// Everything a configuration says.
 #[derive(Debug, Clone, Default)]
@@ -63,8 +65,8 @@ pub struct Config {
     pub fixed: StaticItems,
     /// `interface_up_down_delays`
     pub link_delays: Vec<LinkDelay>,
-    /// Names of `bfd_instance` blocks; the sessions are not run.
-    pub bfd_instances: Vec<Spanned<String>>,
+    /// `bfd_instance`
+    pub bfds: Vec<Bfd>,
     /// `virtual_server_group`
     pub virtual_server_groups: Vec<VirtualServerGroup>,
     /// `virtual_server`

@@ -1,7 +1,8 @@
 //! Walking the tree: what is common to all blocks, and the outermost level.
 
 use super::{
-    Config, GarpGroup, Global, Instance, LinkDelay, Script, Setting, Ssl, SyncGroup, TrackFile, TrackGroup,
+    Bfd, Config, GarpGroup, Global, Instance, LinkDelay, Script, Setting, Ssl, SyncGroup, TrackFile,
+    TrackGroup,
 };
 use super::{TrackProcess, VirtualServer, VirtualServerGroup};
 use crate::codes;
@@ -249,8 +250,8 @@ impl Config {
             "static_ipaddress" | "static_routes" | "static_rules" => self.fixed.read(statement, cx),
             "interface_up_down_delays" => LinkDelay::read(statement, &mut self.link_delays, cx),
             "bfd_instance" => {
-                cx.each(statement.statements(), "");
-                self.bfd_instances.extend(values.word());
+                let session = Bfd::read(values.word(), statement, &self.bfds, cx);
+                self.bfds.extend(session);
             }
             "virtual_server_group" => {
                 self.virtual_server_groups.extend(VirtualServerGroup::read(values.word(), statement, cx));

@@ -109,7 +109,7 @@ fn positive(values: &Values, what: &str, name: &str, cx: &mut Reading<'_>) -> Op
 }
 
 /// `weight N [reverse|noreverse]` of a tracker's own block.
-fn weight(values: &Values) -> Option<Spanned<Weight>> {
+pub(super) fn weight(values: &Values) -> Option<Spanned<Weight>> {
     let number = values.number::<i32>()?;
     let reverse = values.word_at(1).is_some_and(|w| w.value == "reverse");
     Some(number.map(|value| Weight { value, reverse }))
@@ -354,7 +354,8 @@ impl Track {
                 read_named(&mut self.processes, statement.values(), owner, &target, cx);
             }
             "track_bfd" => {
-                let names = config.bfd_instances.iter().map(|b| (b.value.as_str(), false));
+                let sessions = config.bfds.iter().filter(|b| b.for_vrrp());
+                let names = sessions.map(|b| (b.name.value.as_str(), reversed(b.weight)));
                 let target = Target { what: "bfd", names: names.collect(), low: -253, high: 253 };
                 read_named(&mut self.bfds, statement.values(), owner, &target, cx);
             }
@@ -452,6 +453,7 @@ fn line_weight(
             "interface" => {
                 format!("({owner}) unknown track_interface {name} option {} - ignoring", option.text)
             }
+            "bfd" => format!("({owner}) unknown track bfd {name} option {} - ignoring", option.text),
             _ => format!("({owner}) unknown track {what} option {} - ignoring", option.text),
         };
         cx.warn(
@@ -480,9 +482,14 @@ fn line_weight(
             Some(Some(Spanned::new(Weight { value, reverse }, number.span)))
         }
         Err(problem) => {
-            let second = format!(
-                "({owner}) track {what} {name}: weight must be between [-253..253] inclusive, ignoring..."
-            );
+            let second = match what {
+                "bfd" => format!(
+                    "({owner}) weight for track bfd {name} must be in [-253..253] inclusive. Ignoring..."
+                ),
+                _ => format!(
+                    "({owner}) track {what} {name}: weight must be between [-253..253] inclusive, ignoring..."
+                ),
+            };
             let message = format!("`{}` is no weight; the tracker's own counts", number.text);
             cx.warn(codes::BAD_NUMBER, number.span, message, format!("{}\n{second}", problem.compat()))
                 .note(problem.expected().to_owned());

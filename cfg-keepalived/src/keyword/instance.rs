@@ -50,8 +50,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     Keyword::new("track_file", &[], "Numbers in files").values(Values::TrackFiles),
     Keyword::new("track_process", &[], "Processes that must run").values(Values::TrackProcesses),
     Keyword::new("track_bfd", &[], "BFD sessions that must be up")
-        .values(Values::TrackBfds)
-        .no_effect("BFD sessions are not run; they count as always up"),
+        .values(Values::TrackBfds),
     Keyword::new("track_backend", &[word("NAME")], "A pool of the balancer that must have live servers: `min-up N`, `weight W`")
         .optional_values(Values::TrackBackend)
         .extension(),

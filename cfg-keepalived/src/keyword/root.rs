@@ -39,9 +39,7 @@ pub(super) const ROOT: &[Keyword] = &[
         .no_effect("link state comes from netlink notifications"),
     Keyword::new("interface_up_down_delays", &[], "How long a link change must last before it counts")
         .values(Values::UpDownDelays),
-    Keyword::new("bfd_instance", NAME, "A BFD session")
-        .block(BlockId::BfdInstance)
-        .no_effect("BFD sessions are not run; `track_bfd` counts as always up"),
+    Keyword::new("bfd_instance", NAME, "A BFD session").block(BlockId::BfdInstance),
     Keyword::new(
         "virtual_server",
         &[word("ADDRESS|fwmark|group"), word("PORT|MARK|NAME").opt()],

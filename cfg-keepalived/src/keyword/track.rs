@@ -33,9 +33,7 @@ pub(super) const SYNC_GROUP: &[Keyword] = &[
     Keyword::new("track_script", &[], "Scripts that must succeed").values(Values::TrackScripts),
     Keyword::new("track_file", &[], "Numbers in files").values(Values::TrackFiles),
     Keyword::new("track_process", &[], "Processes that must run").values(Values::TrackProcesses),
-    Keyword::new("track_bfd", &[], "BFD sessions that must be up")
-        .values(Values::TrackBfds)
-        .no_effect("BFD sessions are not run; they count as always up"),
+    Keyword::new("track_bfd", &[], "BFD sessions that must be up").values(Values::TrackBfds),
     Keyword::new(
         "track_backend",
         &[word("NAME")],

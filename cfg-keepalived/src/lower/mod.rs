@@ -3,6 +3,7 @@
 //! What a default becomes is said where it is applied; the settings of instances come from the same resolution that the
 //! checks report about.
 
+mod bfd;
 mod check;
 mod global;
 mod instance;
@@ -44,6 +45,7 @@ pub fn lower(config: &Config, env: &dyn Env) -> Lowered {
     let mut spec = Spec::new();
     spec.global = global::lower(config, env, &mut origins);
     track::lower(config, &mut spec, &mut origins);
+    bfd::lower(config, &mut spec, &mut origins);
     let index = Index::new(config);
     for instance in &config.instances {
         spec.instances.extend(instance::lower(instance, config, &index, &spec.global, &mut origins));

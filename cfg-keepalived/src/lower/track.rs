@@ -52,7 +52,7 @@ pub(super) fn lower(config: &Config, spec: &mut Spec, origins: &mut Origins) {
     externals(config, spec, origins);
 }
 
-fn weight(from: Spanned<Weight>) -> spec::Weight {
+pub(super) fn weight(from: Spanned<Weight>) -> spec::Weight {
     if from.value.reverse {
         spec::Weight::reversed(from.value.value)
     } else {
@@ -112,6 +112,9 @@ pub(super) fn list(
     list.processes = named(&from.processes, &|n| {
         index.processes.get(n).and_then(|p| p.weight).map_or(0, |w| w.value.value)
     });
+    list.bfds = named(&from.bfds, &|n| index.bfds.get(n).and_then(|b| b.weight).map_or(0, |w| w.value.value));
+    // A session with a mistake is not run.
+    list.bfds.retain(|b| index.bfds.get(b.name.as_str()).is_some_and(|b| b.neighbor.is_some()));
     list.files = files(&from.files, owner, index, origins);
     for backend in &from.backends {
         let id = external_name(&backend.name.value, backend.min_up.map_or(1, |n| n.value));

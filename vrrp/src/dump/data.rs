@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::address::{address, route};
 use super::moment;
-use crate::spec::{Auth, Global, Instance, Preempt, Script, Spec, SyncGroup, Transport, Version};
+use super::status::is_session;
+use crate::spec::{Auth, Bfd, Global, Instance, Preempt, Script, Spec, SyncGroup, Transport, Version};
 use crate::stats::{InstanceSnapshot, Snapshot, StateKind};
 
 /// Settings and states in the layout of keepalived's data file: the same headings and the same words, line by line, as far
@@ -23,6 +24,10 @@ pub fn data(spec: &Spec, snapshot: &Snapshot, wall: Duration, offset: i32) -> St
     if !spec.groups.is_empty() {
         out.push_str("------< VRRP Sync groups >------\n");
         spec.groups.iter().for_each(|of| group(&mut out, of, snapshot));
+    }
+    if !spec.bfds.is_empty() {
+        out.push_str("------< VRRP Track BFDs >------\n");
+        spec.bfds.iter().for_each(|of| session(&mut out, of, spec, snapshot));
     }
     if !spec.scripts.is_empty() {
         out.push_str("------< VRRP Scripts >------\n");
@@ -200,6 +205,7 @@ fn tracks(out: &mut String, of: &Instance, spec: &Spec) {
         ("Tracked scripts", &of.track.scripts),
         ("Tracked files", &of.track.files),
         ("Tracked processes", &of.track.processes),
+        ("Tracked BFDs", &of.track.bfds),
     ];
     for (title, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
         let _ = writeln!(out, "   {title} :");
@@ -273,6 +279,22 @@ fn script(out: &mut String, of: &Script, spec: &Spec, snapshot: &Snapshot) {
     out.push_str("   Tracking instances :\n");
     for instance in &spec.instances {
         for used in instance.track.scripts.iter().filter(|used| used.name == of.name) {
+            let weight = used.weight.unwrap_or(of.weight).value;
+            let _ = writeln!(out, "     {}, weight {weight}", instance.name);
+        }
+    }
+}
+
+fn session(out: &mut String, of: &Bfd, spec: &Spec, snapshot: &Snapshot) {
+    let state = snapshot.trackers.iter().find(|tracker| is_session(tracker, of));
+    line(out, 1, "VRRP Track BFD", &of.name);
+    let reverse = if of.weight.reverse { " reverse" } else { "" };
+    line(out, 3, "Weight", format_args!("{}{reverse}", of.weight.value));
+    let up = state.is_some_and(|state| state.up == Some(true));
+    let _ = writeln!(out, "   Bfd is {}", if up { "up" } else { "down" });
+    out.push_str("   Tracking VRRP instances :\n");
+    for instance in &spec.instances {
+        for used in instance.track.bfds.iter().filter(|used| used.name == of.name) {
             let weight = used.weight.unwrap_or(of.weight).value;
             let _ = writeln!(out, "     {}, weight {weight}", instance.name);
         }

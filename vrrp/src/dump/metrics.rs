@@ -65,10 +65,22 @@ pub fn metrics(snapshot: &Snapshot) -> String {
             }
         }
     }
+    let sessions = || snapshot.trackers.iter().filter(|tracker| tracker.kind == "bfd");
+    if sessions().next().is_some() {
+        out.push_str("# HELP lb_vrrp_bfd_up Whether the BFD session is up\n# TYPE lb_vrrp_bfd_up gauge\n");
+        for session in sessions() {
+            let (name, up) = (escaped(&session.name), u8::from(session.up == Some(true)));
+            let _ = writeln!(out, "lb_vrrp_bfd_up{{session=\"{name}\"}} {up}");
+        }
+    }
     out
 }
 
 fn labels(instance: &InstanceSnapshot) -> String {
-    let name = instance.name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let name = escaped(&instance.name);
     format!("instance=\"{name}\",vrid=\"{}\"", instance.vrid)
+}
+
+fn escaped(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

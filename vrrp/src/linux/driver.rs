@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tokio::sync::mpsc;
 
+use super::bfd::{News, Runner};
 use super::clock::{Clock, boot_clock};
 use super::effects::{Effects, Senders};
 use super::files::Files;
@@ -45,6 +46,7 @@ pub struct Driver {
     timer: Timer,
     files: Files,
     processes: Option<Processes>,
+    bfd: Runner,
     auto_priority: AutoPriority,
     clock: Clock,
     retry_at: Option<Instant>,
@@ -61,6 +63,7 @@ struct Inbox {
     scripts: mpsc::UnboundedReceiver<(Name, ScriptResult)>,
     ended: mpsc::UnboundedReceiver<Ended>,
     claims: mpsc::Receiver<Heard>,
+    bfd: mpsc::Receiver<News>,
     tracks: mpsc::UnboundedReceiver<Track>,
     track_sender: mpsc::UnboundedSender<Track>,
     commands: mpsc::Receiver<Command>,
@@ -81,9 +84,11 @@ impl Driver {
         let logs = prepare(&mut spec);
         let spec = Arc::new(spec);
         let mut router = Router::new(Arc::clone(&spec))?;
+        let were_up = options.memory.as_ref().map_or_else(Vec::new, |(memory, _)| memory.sessions.clone());
         if let Some((memory, age)) = options.memory {
             router.resume(memory, age);
         }
+        let (bfd, bfd_news) = Runner::new(were_up);
         let (datagram_sender, datagrams) = mpsc::channel(DATAGRAM_QUEUE);
         let (problem_sender, problems) = mpsc::unbounded_channel();
         let (script_sender, scripts) = mpsc::unbounded_channel();
@@ -108,6 +113,7 @@ impl Driver {
             scripts,
             ended,
             claims,
+            bfd: bfd_news,
             tracks,
             track_sender,
             commands,
@@ -121,6 +127,7 @@ impl Driver {
             timer: Timer::new()?,
             files: Files::new()?,
             processes: None,
+            bfd,
             auto_priority: AutoPriority::new(&spec.global.process),
             clock: Clock::new(now),
             retry_at: None,
@@ -191,6 +198,10 @@ impl Driver {
                     self.input(claim);
                 }
             }
+            Some(news) = self.inbox.bfd.recv() => match news {
+                News::Track(track) => self.input(Input::Track(track)),
+                News::Log(log) => self.effects.log(log),
+            },
             Some(problem) = self.inbox.problems.recv() => self.effects.problem(problem),
             Some(ended) = self.inbox.ended.recv() => self.effects.notify_ended(ended, Instant::now()),
             command = self.inbox.commands.recv(), if self.inbox.commands_open => match command {
@@ -312,6 +323,9 @@ impl Driver {
         match Processes::start(self.spec.processes.clone(), self.inbox.track_sender.clone()) {
             Ok(processes) => self.processes = Some(processes),
             Err(error) => self.effects.problem(format!("cannot watch processes: {error}")),
+        }
+        if let Err(error) = self.bfd.configure(&self.spec.bfds) {
+            self.effects.problem(format!("cannot run BFD sessions: {error}"));
         }
         self.read_files();
     }

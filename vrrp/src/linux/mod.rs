@@ -32,6 +32,8 @@
 //! CAP_SETGID and CAP_KILL, and for real-time scheduling and locked memory CAP_SYS_NICE and CAP_IPC_LOCK.
 
 #![expect(clippy::disallowed_methods, reason = "drivers read the clock")]
+mod ancillary;
+mod bfd;
 mod clock;
 pub mod control;
 mod credentials;

@@ -314,11 +314,11 @@ fn receive(socket: &Socket, key: &Key, interface: &Name, buffer: &mut [u8]) -> i
         let len = read_v4(socket, buffer)?;
         return Ok(parse_v4(interface, &buffer[..len]));
     }
-    let message = sys::receive_v6(socket.as_fd(), buffer)?;
-    let destination = message.destination.map_or(key.local, IpAddr::V6);
+    let message = sys::receive(socket.as_fd(), buffer)?;
+    let destination = message.path.destination.unwrap_or(key.local);
     let payload = buffer[..message.len].to_vec();
     let mut datagram =
-        Datagram::new(interface.clone(), IpAddr::V6(message.source), destination, message.hop_limit, payload);
+        Datagram::new(interface.clone(), message.source, destination, message.path.hop_limit, payload);
     datagram.protocol = key.protocol;
     Ok(Some(datagram))
 }

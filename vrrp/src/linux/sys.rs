@@ -5,7 +5,7 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
-use std::net::Ipv6Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -13,6 +13,8 @@ use std::process::Command;
 use socket2::{SockAddr, SockAddrStorage};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use super::ancillary::Path;
 
 /// Turns the `-1` convention into a `Result`.
 fn check(code: libc::c_int) -> io::Result<libc::c_int> {
@@ -78,17 +80,15 @@ pub(super) fn set_int_option(
     check(code).map(drop)
 }
 
-/// What came with a datagram of an IPv6 raw socket.
+/// What came with a datagram of an IPv6 raw socket or a UDP socket.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ReceivedV6 {
+pub(super) struct Received {
     /// Octets written to the buffer.
     pub(super) len: usize,
     /// Sender.
-    pub(super) source: Ipv6Addr,
-    /// Destination, from `IPV6_PKTINFO`.
-    pub(super) destination: Option<Ipv6Addr>,
-    /// Hop limit, from `IPV6_HOPLIMIT`.
-    pub(super) hop_limit: Option<u8>,
+    pub(super) source: IpAddr,
+    /// What the control messages said.
+    pub(super) path: Path,
 }
 
 /// Room for the two control messages asked for, aligned as the kernel writes them.
@@ -96,7 +96,7 @@ pub(super) struct ReceivedV6 {
 struct Control([u8; 128]);
 
 /// Receives one datagram together with its hop limit and its destination.
-pub(super) fn receive_v6(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<ReceivedV6> {
+pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
     let mut control = Control([0; 128]);
     let mut name = MaybeUninit::<libc::sockaddr_in6>::zeroed();
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
@@ -111,39 +111,15 @@ pub(super) fn receive_v6(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Re
     // SAFETY: every pointer of `message` refers to a live, exclusively borrowed buffer of the stated length.
     let len = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
     let len = usize::try_from(len).map_err(|_| io::Error::last_os_error())?;
-    // SAFETY: the storage was zeroed and the kernel wrote nothing but a `sockaddr_in6` into it.
+    // SAFETY: the storage was zeroed and the kernel wrote nothing but a socket address into it, which is all integers.
     let name = unsafe { name.assume_init() };
     let used = (message.msg_controllen as usize).min(control.0.len());
-    let (destination, hop_limit) = parse_control_v6(&control.0[..used]);
-    Ok(ReceivedV6 { len, source: Ipv6Addr::from(name.sin6_addr.s6_addr), destination, hop_limit })
-}
-
-/// Walks control messages as octets: length, level, type, payload, each padded to the size of a long.
-fn parse_control_v6(mut control: &[u8]) -> (Option<Ipv6Addr>, Option<u8>) {
-    const WORD: usize = size_of::<usize>();
-    const HEADER: usize = WORD + 8;
-    let (mut destination, mut hop_limit) = (None, None);
-    while let (Some(len), Some(level), Some(kind)) =
-        (control.first_chunk::<WORD>(), int_at(control, WORD), int_at(control, WORD + 4))
-    {
-        let len = usize::from_ne_bytes(*len);
-        let Some(payload) = control.get(HEADER..len) else { break };
-        match (level, kind) {
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                destination = payload.first_chunk::<16>().map(|octets| Ipv6Addr::from(*octets));
-            }
-            (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
-                hop_limit = int_at(payload, 0).and_then(|value| u8::try_from(value).ok());
-            }
-            _ => {}
-        }
-        control = control.get(len.next_multiple_of(WORD)..).unwrap_or(&[]);
-    }
-    (destination, hop_limit)
-}
-
-fn int_at(octets: &[u8], at: usize) -> Option<libc::c_int> {
-    octets.get(at..)?.first_chunk::<4>().map(|value| libc::c_int::from_ne_bytes(*value))
+    // An IPv4 address stands where an IPv6 one has its flow label.
+    let source = match i32::from(name.sin6_family) {
+        libc::AF_INET => IpAddr::from(name.sin6_flowinfo.to_ne_bytes()),
+        _ => IpAddr::from(name.sin6_addr.s6_addr),
+    };
+    Ok(Received { len, source, path: Path::parse(&control.0[..used]) })
 }
 
 /// A user of the system's user database.
@@ -260,35 +236,6 @@ fn set_scheduler(class: libc::c_int, priority: i32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn control(parts: &[(i32, i32, &[u8])]) -> Vec<u8> {
-        let mut out = Vec::new();
-        for (level, kind, payload) in parts {
-            out.extend((size_of::<usize>() + 8 + payload.len()).to_ne_bytes());
-            out.extend(level.to_ne_bytes());
-            out.extend(kind.to_ne_bytes());
-            out.extend(*payload);
-            out.resize(out.len().next_multiple_of(size_of::<usize>()), 0);
-        }
-        out
-    }
-
-    #[test]
-    fn control_messages_give_destination_and_hop_limit() {
-        let group: Ipv6Addr = "ff02::12".parse().unwrap();
-        let mut info = group.octets().to_vec();
-        info.extend(7_u32.to_ne_bytes());
-        let octets = control(&[
-            (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, &255_i32.to_ne_bytes()),
-            (libc::SOL_SOCKET, 99, &[1, 2, 3]),
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info),
-        ]);
-        assert_eq!(parse_control_v6(&octets), (Some(group), Some(255)));
-        for cut in 0..octets.len() {
-            parse_control_v6(&octets[..cut]);
-        }
-        assert_eq!(parse_control_v6(&[0; 64]), (None, None));
-    }
 
     #[test]
     fn root_is_in_every_user_database() {

@@ -21,6 +21,9 @@ pub struct Memory {
     pub masters: Vec<RememberedInstance>,
     /// What was known about the scripts.
     scripts: Vec<Remembered>,
+    /// The sessions with neighbours that were up.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub sessions: Vec<Name>,
 }
 
 /// An instance that was master.
@@ -64,6 +67,7 @@ impl Router {
         Memory {
             masters: masters.map(|instance| RememberedInstance::of(&instance.core)).collect(),
             scripts: self.trackers.remember(),
+            sessions: self.trackers.sessions_up(),
         }
     }
 
@@ -75,7 +79,7 @@ impl Router {
     /// taking part.
     pub fn resume(&mut self, memory: Memory, age: Duration) {
         if self.spec.global.resume {
-            self.trackers.recall(&memory.scripts);
+            self.trackers.recall(&memory.scripts, &memory.sessions);
             self.memory = Some((memory, age));
         }
     }

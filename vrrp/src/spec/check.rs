@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{AdvertInterval, Auth, Instance, Name, Origin, Spec, TrackList, Transport, Version, Weight};
+use super::{AdvertInterval, Auth, Bfd, Instance, Name, Origin, Spec, TrackList, Transport, Version, Weight};
 
 /// Why a specification was refused. Nothing has been changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +76,9 @@ pub enum Problem {
     /// A script that never runs, or never counts.
     #[error("interval, rise and fall must not be zero")]
     BadScript,
+    /// Times or a multiplier of a BFD session that cannot be told in its packets, or never count.
+    #[error("intervals and multiplier must not be zero, nor intervals longer than 4294 s")]
+    BadSession,
     /// A command without a program.
     #[error("no program to run")]
     NoProgram,
@@ -135,7 +138,22 @@ fn trackers(spec: &Spec) -> Result<(), SpecError> {
     }
     unique("track file", spec.files.iter().map(|file| (file.origin, &file.name)))?;
     unique("process", spec.processes.iter().map(|process| (process.origin, &process.name)))?;
-    unique("backend", spec.externals.iter().map(|external| (external.origin, &external.name)))
+    unique("backend", spec.externals.iter().map(|external| (external.origin, &external.name)))?;
+    unique("BFD session", spec.bfds.iter().map(|session| (session.origin, &session.name)))?;
+    spec.bfds.iter().try_for_each(|bfd| {
+        session(bfd).or_else(|problem| fail(bfd.origin, "BFD session", &bfd.name, problem))
+    })
+}
+
+fn session(bfd: &Bfd) -> Result<(), Problem> {
+    let possible = |time: &Duration| !time.is_zero() && u32::try_from(time.as_micros()).is_ok();
+    if ![bfd.min_rx, bfd.min_tx, bfd.idle_tx].iter().all(possible) || bfd.multiplier == 0 {
+        return Err(Problem::BadSession);
+    }
+    if let Some(source) = bfd.source.filter(|source| source.is_ipv6() != bfd.neighbor.is_ipv6()) {
+        return Err(Problem::WrongFamily(source));
+    }
+    weight(bfd.weight)
 }
 
 fn unique<'a>(kind: &str, items: impl Iterator<Item = (Origin, &'a Name)>) -> Result<(), SpecError> {
@@ -203,6 +221,7 @@ fn tracked(spec: &Spec, list: &TrackList) -> Result<(), Problem> {
         ("track file", &list.files, spec.files.iter().map(|f| &f.name).collect()),
         ("process", &list.processes, spec.processes.iter().map(|p| &p.name).collect()),
         ("backend", &list.externals, spec.externals.iter().map(|e| &e.name).collect()),
+        ("BFD session", &list.bfds, spec.bfds.iter().map(|b| &b.name).collect()),
     ];
     for (kind, references, known) in kinds {
         for reference in references {

@@ -6,6 +6,7 @@
 //! answer with a [`SpecError`] that carries the [`Origin`] of the offending item.
 
 mod address;
+mod bfd;
 pub(crate) mod check;
 mod global;
 mod instance;
@@ -18,6 +19,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 pub use address::{Broadcast, Lifetime, NextHop, Prefix, Route, RouteKind, Rule, RuleAction, VirtualAddress};
+pub use bfd::Bfd;
 pub use check::{Problem, SpecError};
 pub use global::{
     Fifo, FifoContent, GarpGroup, Global, LinkDelay, Mail, MailServer, ProcessTuning, ReceiveBuffer,
@@ -48,6 +50,8 @@ pub struct Spec {
     pub processes: Vec<TrackProcess>,
     /// Conditions reported by the program around the router, such as the health of a pool (`track_backend`).
     pub externals: Vec<External>,
+    /// Sessions that watch the path to a neighbour (`bfd_instance`).
+    pub bfds: Vec<Bfd>,
     /// Instances that change state together (`vrrp_sync_group`).
     pub groups: Vec<SyncGroup>,
     /// The virtual routers (`vrrp_instance`).

@@ -271,6 +271,8 @@ pub struct TrackList {
     pub processes: Vec<TrackRef>,
     /// `track_backend`.
     pub externals: Vec<TrackRef>,
+    /// `track_bfd`.
+    pub bfds: Vec<TrackRef>,
 }
 
 /// Instances that change state together (`vrrp_sync_group`).

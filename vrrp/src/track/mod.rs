@@ -13,7 +13,9 @@ use std::time::Instant;
 use crate::event::{ScriptResult, Track};
 use crate::link::Links;
 use crate::outbox::Outbox;
-use crate::spec::{External, Instance, InterfaceRef, Name, Spec, SyncGroup, TrackFile, TrackRef, Weight};
+use crate::spec::{
+    Bfd, External, Instance, InterfaceRef, Name, Spec, SyncGroup, TrackFile, TrackRef, Weight,
+};
 use crate::stats::{Contribution, TrackerSnapshot};
 use crate::timer::earliest;
 
@@ -31,6 +33,7 @@ pub(crate) struct Trackers {
     files: Vec<(TrackFile, Option<i32>)>,
     processes: Vec<Process>,
     externals: Vec<(External, Option<bool>)>,
+    bfds: Vec<(Bfd, bool)>,
 }
 
 /// Why an instance cannot take part.
@@ -41,6 +44,7 @@ pub(crate) enum Fault {
     File(Name, i64),
     Process(Name),
     External(Name),
+    Bfd(Name),
     NoSource { ipv6: bool },
     SourceGone,
     NoPeer,
@@ -59,6 +63,7 @@ impl fmt::Display for Fault {
                 write!(f, "entering FAULT state (tracked process {name} quorum not achieved)")
             }
             Self::External(name) => write!(f, "entering FAULT state (tracked backend {name} down)"),
+            Self::Bfd(name) => write!(f, "entering FAULT state (tracked BFD instance {name} down)"),
             Self::NoSource { ipv6 } => {
                 let version = if *ipv6 { 6 } else { 4 };
                 write!(f, "entering FAULT state (no IPv{version} address for interface)")
@@ -148,6 +153,11 @@ impl Trackers {
             let assumed = spec.assume_up.then_some(true);
             self.externals.push((spec.clone(), known.and_then(|(_, up)| *up).or(assumed)));
         }
+        for spec in &spec.bfds {
+            // A session is down until it is up, as keepalived has it.
+            let up = old.bfds.iter().any(|(bfd, up)| bfd.name == spec.name && *up);
+            self.bfds.push((spec.clone(), up));
+        }
     }
 
     /// Starts the scripts that have not been started.
@@ -191,6 +201,17 @@ impl Trackers {
                 *known = Some(up);
                 changed
             }
+            Track::Bfd(name, up) => {
+                let Some((_, known)) = self.bfds.iter_mut().find(|(bfd, _)| bfd.name == name) else {
+                    return false;
+                };
+                let changed = *known != up;
+                if changed {
+                    out.info(format!("Tracked BFD instance {name} is {}", if up { "UP" } else { "DOWN" }));
+                }
+                *known = up;
+                changed
+            }
         }
     }
 
@@ -222,10 +243,18 @@ impl Trackers {
     }
 
     /// Takes over what a predecessor knew.
-    pub(crate) fn recall(&mut self, memory: &[Remembered]) {
+    pub(crate) fn recall(&mut self, memory: &[Remembered], sessions: &[Name]) {
         for script in &mut self.scripts {
             script.recall(memory);
         }
+        for (bfd, up) in &mut self.bfds {
+            *up |= sessions.contains(&bfd.name);
+        }
+    }
+
+    /// The sessions a successor may take to be up.
+    pub(crate) fn sessions_up(&self) -> Vec<Name> {
+        self.bfds.iter().filter(|(_, up)| *up).map(|(bfd, _)| bfd.name.clone()).collect()
     }
 
     /// The verdict on an instance and the group it is in, if any.
@@ -313,6 +342,12 @@ impl Trackers {
                 named(Kind::External, reference, weight, Says::Up(*up));
             }
         }
+        for reference in &list.bfds {
+            if let Some((bfd, up)) = self.bfds.iter().find(|(bfd, _)| bfd.name == reference.name) {
+                let weight = rule.other(weight_of(reference, bfd.weight));
+                named(Kind::Bfd, reference, weight, Says::Up(Some(*up)));
+            }
+        }
     }
 
     pub(crate) fn snapshot(&self) -> Vec<TrackerSnapshot> {
@@ -327,7 +362,8 @@ impl Trackers {
         let processes =
             self.processes.iter().map(|p| entry("process", &p.spec.name, p.up(), p.count().map(i64::from)));
         let externals = self.externals.iter().map(|(e, up)| entry("backend", &e.name, *up, None));
-        scripts.chain(files).chain(processes).chain(externals).collect()
+        let bfds = self.bfds.iter().map(|(b, up)| entry("bfd", &b.name, Some(*up), None));
+        scripts.chain(files).chain(processes).chain(externals).chain(bfds).collect()
     }
 }
 
@@ -347,6 +383,7 @@ enum Kind {
     File,
     Process,
     External,
+    Bfd,
 }
 
 /// What is known of a tracker; None if nothing is yet.
@@ -369,6 +406,7 @@ impl<'a> Tracked<'a> {
                 Kind::Interface => Fault::Interface(name.clone()),
                 Kind::Script => Fault::Script(name.clone()),
                 Kind::Process => Fault::Process(name.clone()),
+                Kind::Bfd => Fault::Bfd(name.clone()),
                 Kind::File | Kind::External => Fault::External(name.clone()),
             }),
         }
@@ -383,6 +421,7 @@ impl<'a> Tracked<'a> {
             Kind::File => "file",
             Kind::Process => "process",
             Kind::External => "backend",
+            Kind::Bfd => "bfd",
         };
         Contribution {
             kind: kind.to_owned(),

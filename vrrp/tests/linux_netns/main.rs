@@ -8,6 +8,7 @@
     reason = "helpers of tests, which may fail, say why they skip, and wait for the kernel"
 )]
 
+mod bfd;
 mod election;
 mod kernel;
 mod lab;
