@@ -60,4 +60,17 @@ mod tests {
         assert!(path.exists());
         fs::remove_file(&path).unwrap();
     }
+
+    #[test]
+    fn a_file_left_by_a_dead_process_is_no_obstacle_even_if_its_number_lives_again() {
+        let path = std::env::temp_dir().join(format!("lb-pidfile-test3-{}", std::process::id()));
+        // The first process lives on every machine; the other number is beyond what the kernel gives out.
+        for left in ["1\n", "999999999\n", "not a number"] {
+            fs::write(&path, left).unwrap();
+            let file = PidFile::write(&path).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+            drop(file);
+            assert!(!path.exists());
+        }
+    }
 }

@@ -398,4 +398,33 @@ mod tests {
         assert_eq!(control[..size_of::<usize>()], (size_of::<usize>() + 28).to_ne_bytes());
         assert_eq!(control[size_of::<usize>() + 24..][..4], 7_u32.to_ne_bytes());
     }
+
+    #[test]
+    fn instances_share_a_socket_where_family_interface_protocol_and_address_agree() {
+        let global = Global::default();
+        let instance = |name: &str, vrid: u8, interface: &str| {
+            let mut instance = Instance::new(name, vrid, &global);
+            instance.interface = Some(interface.into());
+            instance
+        };
+        let mut spec = Spec::new();
+        spec.instances = (1..=200).map(|vrid| instance(&vrid.to_string(), vrid, "eth0")).collect();
+        let (received, _) = mpsc::channel(1);
+        let mut sockets = Sockets::new(received);
+        sockets.configure(&spec);
+        assert_eq!((sockets.slots.len(), sockets.by_instance.len()), (1, 200));
+        spec.instances.push(instance("elsewhere", 1, "eth1"));
+        spec.instances.push(instance("ipv6", 1, "eth0").over_ipv6(&global));
+        let mut signed = instance("signed", 201, "eth0");
+        signed.auth = Auth::Ah(crate::spec::Password::new(b"secret"));
+        spec.instances.push(signed);
+        let mut unicast = instance("unicast", 202, "eth0");
+        unicast.transport = Transport::unicast(vec![crate::spec::Peer::new("10.0.0.2".parse().unwrap())]);
+        spec.instances.push(unicast);
+        sockets.configure(&spec);
+        assert_eq!(sockets.slots.len(), 5);
+        spec.instances.truncate(200);
+        sockets.prune(&spec);
+        assert_eq!(sockets.slots.len(), 1);
+    }
 }

@@ -85,3 +85,29 @@ fn unicast_speaks_to_every_peer() {
     let to: Vec<IpAddr> = node.transmits().iter().map(|(_, transmit)| transmit.destination).collect();
     assert_eq!(to, [HIGH, LOW]);
 }
+
+#[test]
+fn routers_that_share_a_socket_hear_each_its_own_identifier() {
+    let mut both = spec(|_| ());
+    let mut second = both.instances[0].clone();
+    (second.name, second.vrid) = ("j".into(), 51);
+    second.addresses = vec![VirtualAddress::new(Prefix::host(ip("10.0.10.4")))];
+    both.instances.push(second.clone());
+    let mut node = Node::start(both);
+    node.hear(HIGH, 150);
+    let heard = |node: &Node| {
+        let snapshot = node.router.snapshot(node.now);
+        snapshot.instances.iter().map(|instance| instance.stats.adverts_received).collect::<Vec<_>>()
+    };
+    assert_eq!(heard(&node), [1, 0]);
+    // However many adverts for one are read at once, those for the other count as well.
+    for _ in 0..3 {
+        for _ in 0..500 {
+            node.hear(HIGH, 150);
+        }
+        node.input(Input::Datagram(advert_for(&second, HIGH, 150)));
+        node.advance(3 * SECOND);
+    }
+    assert_eq!(heard(&node), [1501, 3]);
+    assert!(node.adverts().is_empty(), "both stay backups");
+}

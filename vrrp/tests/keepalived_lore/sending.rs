@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vrrp::advert::AdvertReject;
 use vrrp::event::{Admin, InterfaceAddress, Link, NotifyState};
-use vrrp::spec::{Prefix, VirtualAddress};
+use vrrp::spec::{Peer, Prefix, Transport, Version, VirtualAddress};
 use vrrp::stats::StateKind;
 use vrrp::{Input, Output};
 
@@ -112,4 +112,36 @@ fn a_fault_of_a_master_is_told_twice() {
     assert!(node.has_log("(i) Entering FAULT STATE"));
     assert!(node.has_log("(i) sent 0 priority"));
     assert_eq!(node.notifications(), [NotifyState::Fault]);
+}
+
+#[test]
+fn every_advert_is_marked_as_network_control_and_has_the_full_hop_limit() {
+    for version in [Version::V2, Version::V3] {
+        let mut node = Node::master(spec(|i| i.version = version));
+        node.advance(SECOND);
+        let (_, transmit) = node.transmits().remove(0);
+        assert_eq!((transmit.ttl, transmit.tos), (255, 0xc0));
+        // The header is written here: no options, TOS, TTL, protocol.
+        let header = &transmit.packet[..transmit.payload_offset];
+        assert_eq!((header.len(), header[0], header[1], header[8], header[9]), (20, 0x45, 0xc0, 255, 112));
+    }
+}
+
+#[test]
+fn a_hop_limit_for_unicast_never_becomes_zero() {
+    for (ttl, expected) in [(None, 255), (Some(64), 64)] {
+        let mut node = Node::master(spec(|i| {
+            i.transport = Transport::unicast(vec![Peer::new(HIGH)]);
+            if let Transport::Unicast { ttl: own, .. } = &mut i.transport {
+                *own = ttl;
+            }
+        }));
+        node.advance(SECOND);
+        let (_, transmit) = node.transmits().remove(0);
+        assert_eq!((transmit.ttl, transmit.packet[8]), (expected, expected));
+    }
+    // keepalived sends multicast with TTL 0 where `unicast_ttl` stands without peers; here there is no place for it.
+    let mut node = Node::master(spec(|_| ()));
+    node.advance(SECOND);
+    assert_eq!(node.transmits()[0].1.ttl, 255);
 }
