@@ -66,6 +66,18 @@ pub fn after_unit(text: &str) -> Option<char> {
     rest.or_else(|| suffix.strip_prefix(['s', 'm', 'h', 'd']))?.chars().next()
 }
 
+/// A 32-bit number: decimal, hexadecimal behind `0x`, octal behind `0`.
+pub fn any_base(text: &str) -> Option<u64> {
+    let (digits, base) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => (digits, 16),
+        None if text.len() > 1 && text.starts_with('0') => (&text[1..], 8),
+        None => (text, 10),
+    };
+    // A sign in front of digits would be taken, too.
+    let number = digits.starts_with(|c: char| c.is_ascii_hexdigit());
+    number.then(|| u32::from_str_radix(digits, base).ok().map(u64::from))?
+}
+
 /// A size such as `16k`, in bytes.
 pub fn size(text: &str) -> Result<u64, UnitError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -102,6 +114,12 @@ pub fn integer(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_may_be_written_in_three_bases() {
+        assert_eq!(["12", "0x1F", "017", "0"].map(any_base), [Some(12), Some(31), Some(15), Some(0)]);
+        assert_eq!(["", "0x", "08", "1k", "+1", "4294967296"].map(any_base), [None; 6]);
+    }
 
     #[test]
     fn times_take_every_unit_and_no_fraction() {

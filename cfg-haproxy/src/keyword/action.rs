@@ -4,7 +4,7 @@ use super::Arg::{Any, Free, Int, OneOf, Opt, Rest};
 use super::{Arg, HA, HQ, HR, Keyword, Place, QI, Sides, TC, TQ, TR, TS};
 
 const QUIC_ONLY: &str = "QUIC is not supported";
-const MARK: &str = "packets are not marked; use firewall rules";
+const MARK: &str = "needs CAP_NET_ADMIN, which a change of user (`user`, `uid`) gives up";
 const BWLIM: &str = "bandwidth limits are not implemented";
 const CACHE: &str = "there is no response cache";
 const ALL: Sides = TC | TS | TQ | TR | HQ | HR | HA;
@@ -97,14 +97,13 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .refused("SPOE is not supported; ask agents from the servers, or decide by rules, maps and tables"),
     a(TQ | TR | HQ | HR, "set-bandwidth-limit", &[Any("name"), Rest("option")], "limits the bandwidth")
         .no_effect(BWLIM),
-    a(TQ | HQ, "set-bc-mark", &[Any("mark")], "marks packets to the server").no_effect(MARK),
-    a(TQ | HQ, "set-bc-tos", &[Any("tos")], "marks packets to the server").no_effect(MARK),
+    a(TQ | HQ, "set-bc-mark", &[Any("mark")], "marks packets to the server").partial(MARK),
+    a(TQ | HQ, "set-bc-tos", &[Any("tos")], "type of service of packets to the server"),
     a(TC | TS | TQ | HQ, "set-dst", &[Any("expression")], "replaces the destination address"),
     a(TC | TS | TQ | HQ, "set-dst-port", &[Any("expression")], "replaces the destination port"),
     a(TC | TS | TQ | TR | HQ | HR, "set-fc-mark", &[Any("mark")], "marks packets to the client")
-        .no_effect(MARK),
-    a(TC | TS | TQ | TR | HQ | HR, "set-fc-tos", &[Any("tos")], "marks packets to the client")
-        .no_effect(MARK),
+        .partial(MARK),
+    a(TC | TS | TQ | TR | HQ | HR, "set-fc-tos", &[Any("tos")], "type of service of packets to the client"),
     a(HQ | HR | HA, "set-header", &[Any("name"), Any("format")], "replaces a header"),
     a(
         HQ | HR | HA,
@@ -120,7 +119,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "level of this session's log",
     ),
     a(HQ | HR | HA, "set-map", &[Free("(<map>) <key> <value>")], "sets an entry of a map"),
-    a(TC | TS | TQ | TR | HQ | HR, "set-mark", &[Any("mark")], "marks packets (deprecated)").no_effect(MARK),
+    a(TC | TS | TQ | TR | HQ | HR, "set-mark", &[Any("mark")], "marks packets (deprecated)").partial(MARK),
     a(HQ, "set-method", &[Any("format")], "replaces the method"),
     a(TQ | TR | HQ | HR, "set-nice", &[Int(-1024, 1024)], "priority of this session")
         .no_effect("sessions are scheduled alike"),
@@ -144,7 +143,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[OneOf(&["server", "tunnel", "client", "connect", "queue", "tarpit"]), Any("value")],
         "replaces a timeout",
     ),
-    a(TC | TS | TQ | TR | HQ | HR, "set-tos", &[Any("tos")], "marks packets (deprecated)").no_effect(MARK),
+    a(TC | TS | TQ | TR | HQ | HR, "set-tos", &[Any("tos")], "type of service of packets (deprecated)"),
     a(HQ, "set-uri", &[Any("format")], "replaces the URI"),
     a(ALL, "set-var", CALL1, "sets a variable"),
     a(ALL, "set-var-fmt", CALL1, "sets a variable from a format"),

@@ -10,6 +10,7 @@ use crate::units::{self, Unit};
 use lb_core::expr::{Build, Phases, Program, VarConditions, VarName};
 use lb_core::log::{Style, Template};
 use lb_core::rule::counter::{Amount, CounterAction, GpcIndex};
+use lb_core::rule::marks::{ConnectionSide, MarkKind, SetMark};
 use lb_core::rule::tcp::{TcpAction, Track};
 use lb_proto_http::head::HeaderName;
 use lb_proto_http::normalize::Normalizer;
@@ -249,6 +250,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "set-src-port" => Action::SetSrcPort(self.program(at.rest(), &at.owner)?),
             "set-dst" => Action::SetDst(self.program(at.rest(), &at.owner)?),
             "set-dst-port" => Action::SetDstPort(self.program(at.rest(), &at.owner)?),
+            _ if is_mark(name) => Action::SetMark(self.packet_mark(name, at)?),
             "set-priority-class" => Action::SetPriorityClass(self.program(at.rest(), &at.owner)?),
             "set-priority-offset" => Action::SetPriorityOffset(self.program(at.rest(), &at.owner)?),
             "set-retries" => Action::SetRetries(self.number(at)?),
@@ -391,6 +393,17 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         self.program(words, &at.owner)
     }
 
+    /// `set-mark`, `set-tos` and their `fc` and `bc` forms: a number in any usual base, or an expression.
+    fn packet_mark(&mut self, name: &str, at: &At<'_, 't>) -> Option<SetMark> {
+        let value = match units::any_base(at.arg(0)?.text) {
+            Some(number) => self.constant(number)?,
+            None => self.program(at.rest(), &at.owner)?,
+        };
+        let side = if name.starts_with("set-bc") { ConnectionSide::Back } else { ConnectionSide::Front };
+        let kind = if name.ends_with("mark") { MarkKind::Mark } else { MarkKind::TypeOfService };
+        Some(SetMark { side, kind, value })
+    }
+
     /// A number, or an expression.
     fn number(&mut self, at: &At<'_, 't>) -> Option<Program> {
         match at.arg(0)?.text.parse() {
@@ -495,6 +508,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "set-src-port" => TcpAction::SetSrcPort(self.program(at.rest(), &at.owner)?),
             "set-dst" => TcpAction::SetDst(self.program(at.rest(), &at.owner)?),
             "set-dst-port" => TcpAction::SetDstPort(self.program(at.rest(), &at.owner)?),
+            _ if is_mark(name) => TcpAction::SetMark(self.packet_mark(name, &at)?),
             "set-priority-class" => TcpAction::SetPriorityClass(self.program(at.rest(), &at.owner)?),
             "set-priority-offset" => TcpAction::SetPriorityOffset(self.program(at.rest(), &at.owner)?),
             "set-log-level" => TcpAction::SetLogLevel(lb_core::log::syslog::level(at.arg(0)?.text)),
@@ -524,6 +538,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 }
 
+/// Whether an action marks packets.
+fn is_mark(name: &str) -> bool {
+    name.starts_with("set-") && (name.ends_with("mark") || name.ends_with("tos"))
+}
+
 /// Whose slots a `capture` rule fills.
 fn capture_kind(rule: &Rule<'_>) -> CaptureKind {
     if rule.set & (HR | HA) != 0 { CaptureKind::Response } else { CaptureKind::Request }
@@ -543,9 +562,45 @@ fn tcp_phases(making: &Making<'_, '_>, set: Sides) -> Phases {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::{Facts, Host, NoEnv, Source};
-    use lb_core::expr::Registry;
+    use lb_core::expr::{Arena, Env, NoFacts, Now, Registry, Vars};
+    use lb_core::rule::marks::PacketMarks;
     use lb_proto_http::spec::HttpProxy;
+
+    #[test]
+    fn packets_are_marked_with_numbers_of_any_base_and_with_expressions() {
+        let rules =
+            ["set-bc-mark 0x10", "set-tos 010", "set-fc-tos int(7)"].map(|r| format!(" http-request {r}\n"));
+        let text = format!(
+            "listen a\n mode http\n bind :80\n tcp-request connection set-mark 3\n{}",
+            rules.concat()
+        );
+        let sources = [Source::new("a.cfg", &text)];
+        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        let http = loaded.spec.proxies[0].protocol.as_any().downcast_ref::<HttpProxy>().unwrap();
+        let facts = NoFacts(Now { date: std::time::Duration::ZERO, instant: std::time::Instant::now() });
+        let arena = Arena::new();
+        let env = Env::new(&facts, Vars::NONE, &arena);
+        let seen: Vec<_> = http
+            .request
+            .rules()
+            .iter()
+            .map(|rule| match &rule.action {
+                Action::SetMark(set) => (set.side, set.eval(&env)),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (ConnectionSide::Back, PacketMarks { mark: Some(16), tos: None }),
+                (ConnectionSide::Front, PacketMarks { mark: None, tos: Some(8) }),
+                (ConnectionSide::Front, PacketMarks { mark: None, tos: Some(7) }),
+            ]
+        );
+        assert_eq!(loaded.spec.proxies[0].tcp_rules.connection.rules().len(), 1);
+    }
 
     #[test]
     fn the_size_of_a_body_to_wait_for_may_stand_behind_other_words() {

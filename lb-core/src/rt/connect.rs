@@ -2,6 +2,7 @@
 
 use super::{Stream, sys};
 use crate::addr::Endpoint;
+use crate::rule::marks::PacketMarks;
 use crate::spec::SourceAddr;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
@@ -10,8 +11,8 @@ use std::os::fd::AsFd;
 use tokio::net::{TcpSocket, UdpSocket, UnixStream};
 
 /// Opens a connection to `endpoint`, from `source` if the server asks for one (`client` is the client's address, for
-/// servers that want to see it). `speaks` says that something will be sent as soon as the connection is there. The caller
-/// bounds the time.
+/// servers that want to see it). `speaks` says that something will be sent as soon as the connection is there; `marks`
+/// are on all its packets. The caller bounds the time.
 ///
 /// # Errors
 /// What the system reports, or `AddrNotAvailable` for a name without an address.
@@ -20,6 +21,7 @@ pub async fn connect(
     source: Option<&SourceAddr>,
     client: Option<SocketAddr>,
     speaks: bool,
+    marks: PacketMarks,
 ) -> io::Result<Stream> {
     match endpoint {
         Endpoint::Inet(addr) => {
@@ -29,6 +31,7 @@ pub async fn connect(
                 // The last packet of the handshake then goes with the first data. It is an optimisation only.
                 let _ = SockRef::from(&socket).set_tcp_quickack(false);
             }
+            super::stream::mark_packets(&SockRef::from(&socket), *addr, marks);
             if let Some(source) = source {
                 bind(&SockRef::from(&socket), source, *addr, client)?;
             }
@@ -118,15 +121,35 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let source = SourceAddr::Fixed { addr: "127.0.0.9:0".parse().unwrap(), interface: None, mark: None };
         let endpoint = listener.local_addr().unwrap().into();
-        let _stream = connect(&endpoint, Some(&source), None, true).await.unwrap();
+        let _stream = connect(&endpoint, Some(&source), None, true, PacketMarks::default()).await.unwrap();
         let (_, peer) = listener.accept().await.unwrap();
         assert_eq!(peer.ip().to_string(), "127.0.0.9");
     }
 
     #[tokio::test]
+    async fn packets_tell_what_they_are_marked_with() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            // Machines without IPv6 have nothing to show here.
+            let Ok(listener) = TcpListener::bind(address).await else { continue };
+            let endpoint = listener.local_addr().unwrap().into();
+            let marks = PacketMarks { mark: None, tos: Some(32) };
+            let stream = connect(&endpoint, None, None, false, marks).await.unwrap();
+            let told = |stream: &Stream| {
+                let socket = stream.socket().unwrap();
+                if address.starts_with('[') { socket.tclass_v6().unwrap() } else { socket.tos_v4().unwrap() }
+            };
+            assert_eq!(told(&stream), 32);
+            stream.mark_packets(PacketMarks::default());
+            assert_eq!(told(&stream), 32);
+            stream.mark_packets(PacketMarks { mark: None, tos: Some(64) });
+            assert_eq!(told(&stream), 64);
+        }
+    }
+
+    #[tokio::test]
     async fn a_name_without_an_address_is_an_error() {
         let endpoint = Endpoint::Host { name: "mx".into(), port: 25 };
-        let error = connect(&endpoint, None, None, false).await.unwrap_err();
+        let error = connect(&endpoint, None, None, false, PacketMarks::default()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
     }
 }

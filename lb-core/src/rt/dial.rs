@@ -7,6 +7,7 @@ use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
 use crate::health::Observation;
 use crate::pool::{Acquired, Lease, Outcome, Request};
+use crate::rule::marks::PacketMarks;
 use crate::spec::ServerSpec;
 use std::future::Future;
 use std::io;
@@ -54,6 +55,8 @@ pub struct Told {
     pub sni: Option<String>,
     /// Additional fields for a PROXY header of the binary form.
     pub fields: Vec<(u8, Vec<u8>)>,
+    /// What its packets tell.
+    pub marks: PacketMarks,
 }
 
 /// A connection to a server, and how it came about.
@@ -242,6 +245,7 @@ impl Dial<'_> {
         let told = (self.tell.0)(&server.spec);
         let mut ends = Ends::new(self.client, self.destination);
         ends.sni = told.sni.as_deref();
+        ends.marks = told.marks;
         ends.fields = told.fields.iter().map(|(kind, value)| (*kind, &value[..])).collect();
         open_server(self.generation, self.backend, server, id, &ends).await
     }
@@ -286,6 +290,8 @@ pub struct Ends<'a> {
     pub sni: Option<&'a str>,
     /// Additional fields for a PROXY header of the binary form.
     pub fields: Vec<(u8, &'a [u8])>,
+    /// What its packets tell.
+    pub marks: PacketMarks,
     /// Something will be sent as soon as the connection is there.
     pub speaks: bool,
 }
@@ -344,7 +350,8 @@ pub async fn open_server(
 ) -> io::Result<Stream> {
     let endpoint = server_endpoint(backend, server, id, ends.destination);
     let speaks = ends.speaks || server.spec.send_proxy.is_some();
-    let mut stream = super::connect(&endpoint, server.spec.source.as_deref(), ends.client, speaks).await?;
+    let source = server.spec.source.as_deref();
+    let mut stream = super::connect(&endpoint, source, ends.client, speaks, ends.marks).await?;
     stream.configure(backend.spec.server_keepalive, backend.spec.nolinger);
     if let Some(header) = proxy_header(server, ends) {
         stream.write_all(&header).await?;

@@ -3,6 +3,7 @@
 use crate::expr::VarScope;
 use crate::log::Capture;
 use crate::rule::Place;
+use crate::rule::marks::PacketMarks;
 use crate::spec::Severity;
 use crate::stick::{Pending, Slots};
 use std::net::SocketAddr;
@@ -29,6 +30,8 @@ pub(super) struct Passage {
     pub(super) class: i16,
     /// Place in queues within the class, in milliseconds.
     pub(super) offset: i32,
+    /// What packets to the server tell.
+    pub(super) marks: PacketMarks,
     /// The last rule that ended a ruleset.
     pub(super) last_rule: Option<Arc<Place>>,
     /// Captured values.

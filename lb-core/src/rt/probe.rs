@@ -9,6 +9,7 @@ use crate::health::{
     Transport,
 };
 use crate::health::{Status, Verdict};
+use crate::rule::marks::PacketMarks;
 use crate::spec::{ProxyHeaderVersion, SourceAddr};
 use std::future::Future;
 use std::io;
@@ -163,7 +164,7 @@ async fn open(request: &ConnectRequest, settings: &ProbeSettings) -> Result<(Lin
     }
     let stream = match endpoint.inet() {
         Some(addr) if source.is_none() && !request.has_data => silent(addr).await,
-        _ => super::connect(&endpoint, source, None, false).await,
+        _ => super::connect(&endpoint, source, None, false, PacketMarks::default()).await,
     };
     let mut stream = stream.map_err(|e| ConnectFailure::new(Layer::Connection, connecting(&e)))?;
     let header = match request.proxy_header {

@@ -10,6 +10,7 @@ use super::passage::Passage;
 use crate::engine::ProxyPlan;
 use crate::expr::{Arena, Direction, Env, Facts, Peek, ProxyRef, ServerRef};
 use crate::log::Capture;
+use crate::rule::marks::{ConnectionSide, PacketMarks};
 use crate::rule::tcp::{Outcome, TcpAction};
 use crate::rule::{Next, Place, RuleSet};
 use crate::spec::Severity;
@@ -67,6 +68,7 @@ enum Step {
     Class(i64),
     Offset(i64),
     ExpectProxy,
+    Mark(ConnectionSide, PacketMarks),
     Pause(Duration),
 }
 
@@ -159,6 +161,7 @@ impl<'a> Scene<'a> {
                 slots.start(slot, &table, key, now);
             }
             Step::ExpectProxy => self.session.notes_mut().expects_proxy = true,
+            Step::Mark(ConnectionSide::Front, marks) => self.client.mark_packets(marks),
             step => self.take_on_stream(step),
         }
     }
@@ -176,6 +179,7 @@ impl<'a> Scene<'a> {
             Step::LogLevel(level) => passage.log_level = Some(level),
             Step::Class(class) => passage.class = i16::try_from(class).unwrap_or_default(),
             Step::Offset(offset) => passage.offset = i32::try_from(offset).unwrap_or_default(),
+            Step::Mark(_, marks) => passage.marks = passage.marks.updated(marks),
             _ => {}
         }
     }
@@ -235,7 +239,8 @@ fn step<'e>(action: &'e TcpAction, env: &mut Env<'e>, owner: &ProxyPlan) -> Step
         Outcome::SetLogLevel(level) => Step::LogLevel(level),
         Outcome::SetPriorityClass(class) => Step::Class(class),
         Outcome::SetPriorityOffset(offset) => Step::Offset(offset),
+        Outcome::Mark(side, marks) => Step::Mark(side, marks),
         Outcome::Pause(millis) => Step::Pause(Duration::from_millis(millis)),
-        Outcome::Next | Outcome::DoLog | Outcome::SetMark(..) | Outcome::SetTos(..) => Step::Next,
+        Outcome::Next | Outcome::DoLog => Step::Next,
     }
 }

@@ -2,9 +2,10 @@
 
 use super::Tcp;
 use crate::expr::{Sample, TlsFact};
+use crate::rule::marks::PacketMarks;
 use socket2::SockRef;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -139,6 +140,13 @@ impl Stream {
         }
     }
 
+    /// Makes its packets tell something from here on. What the system refuses is left out.
+    pub fn mark_packets(&self, marks: PacketMarks) {
+        if let (Some(socket), Some(peer)) = (self.socket(), self.peer_addr()) {
+            mark_packets(&socket, peer, marks);
+        }
+    }
+
     /// The TCP connection below, if there is one.
     pub fn tcp(&self) -> Option<&Tcp> {
         match self {
@@ -214,6 +222,20 @@ impl Stream {
     /// The other side's address.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.tcp()?.peer_addr()
+    }
+}
+
+/// Makes the packets that `socket` sends to `peer` tell something. What the system refuses is left out.
+pub(super) fn mark_packets(socket: &SockRef<'_>, peer: SocketAddr, marks: PacketMarks) {
+    if let Some(mark) = marks.mark {
+        let _ = socket.set_mark(mark);
+    }
+    if let Some(tos) = marks.tos {
+        // IPv4 in an IPv6 socket has the field of IPv4.
+        let _ = match peer.ip().to_canonical() {
+            IpAddr::V4(_) => socket.set_tos_v4(tos.into()),
+            IpAddr::V6(_) => socket.set_tclass_v6(tos.into()),
+        };
     }
 }
 

@@ -178,6 +178,7 @@ impl Tcping<'_> {
     /// What a connection to a server tells of the client's.
     fn tell(&self, backend: &ProxyPlan, server: &ServerSpec) -> Told {
         let mut told = Told::default();
+        told.marks = self.passage.as_ref().map(|passage| passage.marks).unwrap_or_default();
         if server.send_proxy.is_none() && server.sni.is_none() {
             return told;
         }

@@ -5,6 +5,7 @@
 
 pub mod cond;
 pub mod counter;
+pub mod marks;
 pub mod tcp;
 
 use cond::{Answer, Condition};

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::counter::CounterAction;
+use super::marks::{ConnectionSide, PacketMarks, SetMark};
 use crate::expr::{Env, Program, Sample, SampleType, VarConditions, VarName};
 use crate::log::Template;
 use crate::spec::Severity;
@@ -39,10 +40,8 @@ pub enum TcpAction {
     SetDst(Program),
     /// `set-dst-port`.
     SetDstPort(Program),
-    /// `set-mark` and its `fc`/`bc` forms.
-    SetMark(ConnectionSide, Program),
-    /// `set-tos` and its `fc`/`bc` forms.
-    SetTos(ConnectionSide, Program),
+    /// `set-mark`, `set-tos` and their `fc` and `bc` forms.
+    SetMark(SetMark),
     /// `track-sc`.
     Track(Track),
     /// `sc-inc-gpc`, `sc-add-gpc`, `sc-set-gpt`.
@@ -61,16 +60,6 @@ pub enum TcpAction {
     Pause(Program),
     /// `do-log`.
     DoLog,
-}
-
-/// Which connection a socket option goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a session has two connections")]
-pub enum ConnectionSide {
-    /// The client's.
-    Front,
-    /// The server's.
-    Back,
 }
 
 /// `track-sc<slot> <key> [table <table>]`.
@@ -109,10 +98,8 @@ pub enum Outcome<'a> {
     SetDst(IpAddr),
     /// Replace the destination port.
     SetDstPort(u16),
-    /// Set the packet mark.
-    SetMark(ConnectionSide, u32),
-    /// Set the type of service.
-    SetTos(ConnectionSide, u8),
+    /// Mark the packets of a connection.
+    Mark(ConnectionSide, PacketMarks),
     /// Track this key unless the slot is in use.
     Track {
         /// Which counter.
@@ -167,8 +154,7 @@ impl TcpAction {
             Self::SetSrcPort(value) => Outcome::SetSrcPort(number(value, env)?.try_into().ok()?),
             Self::SetDst(value) => Outcome::SetDst(address(value, env)?),
             Self::SetDstPort(value) => Outcome::SetDstPort(number(value, env)?.try_into().ok()?),
-            Self::SetMark(side, value) => Outcome::SetMark(*side, number(value, env)? as u32),
-            Self::SetTos(side, value) => Outcome::SetTos(*side, number(value, env)? as u8),
+            Self::SetMark(set) => Outcome::Mark(set.side, set.eval(env)),
             Self::Track(track) => {
                 Outcome::Track { slot: track.slot, key: track.key.eval(env)?, table: track.table.as_deref() }
             }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use lb_core::pool::ServerCell;
 use lb_core::rt::{Connection, Session, Stream, Timer};
+use lb_core::rule::marks::PacketMarks;
 
 use super::http_of;
 use super::idle::Mark;
@@ -40,6 +41,8 @@ pub(super) struct Extras {
     pub(super) source: Option<SocketAddr>,
     /// The address the client connected to, if it was changed for this request.
     pub(super) destination: Option<SocketAddr>,
+    /// What packets to the server of this request tell.
+    pub(super) marks: PacketMarks,
 }
 
 /// A server connection that serves one client.
@@ -77,6 +80,11 @@ impl Client {
     /// The address the client connected to, if a rule changed it.
     pub(super) fn destination(&self) -> Option<SocketAddr> {
         self.extras.as_ref().and_then(|extras| extras.destination)
+    }
+
+    /// What packets to the server of this request tell.
+    pub(super) fn marks(&self) -> PacketMarks {
+        self.extras.as_ref().map(|extras| extras.marks).unwrap_or_default()
     }
 
     /// A good connection to a server that was kept for this client.
@@ -124,6 +132,7 @@ impl Client {
         if let Some(extras) = &mut self.extras {
             extras.source = None;
             extras.destination = None;
+            extras.marks = PacketMarks::default();
         }
     }
 

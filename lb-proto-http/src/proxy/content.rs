@@ -9,6 +9,7 @@ use lb_core::engine::ProxyPlan;
 use lb_core::expr::Env;
 use lb_core::rt::remembered_server;
 use lb_core::rule::Next;
+use lb_core::rule::marks::{ConnectionSide, PacketMarks};
 use lb_core::rule::tcp::{Outcome, TcpAction};
 use lb_core::spec::Severity;
 use lb_core::stick::{Key, SharedTable};
@@ -32,6 +33,7 @@ enum Step {
     SourcePort(u16),
     Destination(IpAddr),
     DestinationPort(u16),
+    Mark(ConnectionSide, PacketMarks),
     Class(i32),
     Offset(i32),
     Log,
@@ -120,6 +122,7 @@ fn run(live: &mut Live<'_>, owner: &Arc<ProxyPlan>, from: &mut usize, partial: b
             | Step::SourcePort(_)
             | Step::Destination(_)
             | Step::DestinationPort(_)
+            | Step::Mark(..)
             | Step::Class(_)
             | Step::Offset(_)
             | Step::Log => take(live, step),
@@ -180,6 +183,7 @@ fn compute<'e>(live: &'e Live<'_>, action: &'e TcpAction, env: &mut Env<'e>) -> 
         },
         Outcome::Capture(slot, bytes) => Step::Capture(slot, bytes.to_vec()),
         Outcome::SetLogLevel(level) => Step::LogLevel(level),
+        Outcome::Mark(side, marks) => Step::Mark(side, marks),
         Outcome::SetPriorityClass(class) => Step::Class(i32::try_from(class).unwrap_or_default()),
         Outcome::SetPriorityOffset(offset) => Step::Offset(i32::try_from(offset).unwrap_or_default()),
         Outcome::Pause(millis) => Step::Pause(Duration::from_millis(millis)),
@@ -205,6 +209,7 @@ fn take(live: &mut Live<'_>, step: Step) {
         Step::SourcePort(port) => live.effect(Effect::SourcePort(port)),
         Step::Destination(ip) => live.effect(Effect::Destination(ip)),
         Step::DestinationPort(port) => live.effect(Effect::DestinationPort(port)),
+        Step::Mark(side, marks) => live.effect(Effect::Mark(side, marks)),
         Step::Class(class) => live.effect(Effect::PriorityClass(class)),
         Step::Offset(offset) => live.effect(Effect::PriorityOffset(offset)),
         Step::Log => live.effect(Effect::Log),

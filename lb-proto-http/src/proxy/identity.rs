@@ -2,7 +2,8 @@
 //! alike.
 //!
 //! The address may follow the client's, a PROXY header tells of one client, a name in the TLS handshake chooses what the
-//! server shows (manual: `sni`, `pool-conn-name`, `send-proxy`, `source ... usesrc`).
+//! server shows, packets may bear marks (manual: `sni`, `pool-conn-name`, `send-proxy`, `source ... usesrc`,
+//! `set-bc-mark`).
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::OnceLock;
@@ -33,7 +34,14 @@ pub(super) fn of(live: &mut Live<'_>, backend: &ProxyPlan, server: &ServerPlan) 
     let moves = spec.addr.port_offset.is_some()
         || spec.addr.endpoint.inet().is_some_and(|addr| addr.ip().is_unspecified());
     let follows = matches!(spec.source.as_deref(), Some(SourceAddr::Client));
-    if !moves && !follows && spec.send_proxy.is_none() && spec.sni.is_none() && spec.pool_name.is_none() {
+    let marks = live.client.marks();
+    if !moves
+        && !follows
+        && marks.is_none()
+        && spec.send_proxy.is_none()
+        && spec.sni.is_none()
+        && spec.pool_name.is_none()
+    {
         return Identity::default();
     }
     let sni = spec.sni.as_ref().and_then(|program| text(live, program));
@@ -45,6 +53,7 @@ pub(super) fn of(live: &mut Live<'_>, backend: &ProxyPlan, server: &ServerPlan) 
         let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
         server_endpoint(backend, server, id, live.dst()).hash(&mut hasher);
     }
+    marks.hash(&mut hasher);
     if follows {
         live.src().hash(&mut hasher);
     }

@@ -16,6 +16,7 @@ use lb_core::log::{Record, Termination};
 use lb_core::pool::{Lease, ServerCell, Visit};
 use lb_core::rt::{Ending, Stream, connection_fact};
 use lb_core::rule::Place;
+use lb_core::rule::marks::ConnectionSide;
 use lb_core::spec::Severity;
 use lb_core::stick::{Event, Key, Pending, SharedTable, Slots, Tracked};
 
@@ -548,6 +549,11 @@ impl Session for Live<'_> {
             Effect::DestinationPort(port) => {
                 let new = self.dst().map(|addr| with_port(addr, port));
                 self.client.extras().destination = new;
+            }
+            Effect::Mark(ConnectionSide::Front, marks) => self.client.stream.mark_packets(marks),
+            Effect::Mark(ConnectionSide::Back, marks) => {
+                let extras = self.client.extras();
+                extras.marks = extras.marks.updated(marks);
             }
             Effect::Timeout(kind, time) => {
                 let slot = match kind {

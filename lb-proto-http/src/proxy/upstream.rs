@@ -311,6 +311,7 @@ async fn open(
     let mut ends = Ends::new(live.src(), live.dst());
     ends.sni = identity.sni.as_deref();
     ends.speaks = true;
+    ends.marks = live.client.marks();
     ends.fields = identity.fields.iter().map(|(kind, value)| (*kind, &value[..])).collect();
     let mut attempt = Box::pin(open_server(&generation, backend, &server, id, &ends));
     let done = guarded(live, back, deadline, &mut attempt).await;

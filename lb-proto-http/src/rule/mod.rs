@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use lb_core::expr::{Arena, Env, Facts, Sample, SampleType, Vars};
 use lb_core::log::Template;
+use lb_core::rule::marks::{ConnectionSide, PacketMarks};
 use lb_core::rule::{Next, Place, RuleSet};
 use lb_core::spec::Severity;
 
@@ -57,6 +58,8 @@ pub enum Effect<'a> {
     Destination(IpAddr),
     /// The port the client connected to.
     DestinationPort(u16),
+    /// Mark the packets of a connection.
+    Mark(ConnectionSide, PacketMarks),
     /// Another timeout for this exchange.
     Timeout(TimeoutKind, Duration),
     /// Another number of retries for this exchange.
@@ -320,6 +323,7 @@ fn effect(action: &Action, session: &mut dyn Session) {
         Action::SetDst(program) => address(session, program).map(Effect::Destination),
         Action::SetSrcPort(program) => port(session, program).map(Effect::SourcePort),
         Action::SetDstPort(program) => port(session, program).map(Effect::DestinationPort),
+        Action::SetMark(set) => Some(Effect::Mark(set.side, set.eval(&env(session)))),
         Action::SetTimeout(kind, program) => {
             number(session, program).map(|ms| Effect::Timeout(*kind, Duration::from_millis(ms)))
         }

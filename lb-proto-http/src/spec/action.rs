@@ -7,6 +7,7 @@ use lb_core::expr::map::Reference;
 use lb_core::expr::{Program, Regex, VarConditions, VarName};
 use lb_core::log::Template;
 use lb_core::rule::counter::CounterAction;
+use lb_core::rule::marks::SetMark;
 use lb_core::spec::Severity;
 
 use super::reply::{Redirect, Reply};
@@ -119,6 +120,8 @@ pub enum Action {
     SetDst(Program),
     /// `set-dst-port`.
     SetDstPort(Program),
+    /// `set-mark`, `set-tos` and their `fc` and `bc` forms.
+    SetMark(SetMark),
     /// `set-map`: key and value.
     SetMap(Arc<Reference>, Template, Template),
     /// `del-map` and `del-acl`.
