@@ -534,7 +534,7 @@ impl<'c, 't> Cross<'c, 't> {
     }
 
     fn needs_http(&mut self, proxy: &Proxy<'t>, settings: &Settings<'t>, mode: ProxyMode) {
-        if mode == ProxyMode::Http {
+        if mode == ProxyMode::Http || (mode == ProxyMode::Tcp && self.config.goes_to_http(proxy)) {
             return;
         }
         let mut warn = |span: Span, what: &str, plural: bool| {

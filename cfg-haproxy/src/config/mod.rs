@@ -198,6 +198,32 @@ impl<'t> Config<'t> {
         self.global.compat.is_some_and(|c| c.value < version)
     }
 
+    /// Whether sessions of a frontend in TCP mode may go on with HTTP: a rule takes them there, or a backend is in that
+    /// mode.
+    pub fn goes_to_http(&self, proxy: &Proxy<'t>) -> bool {
+        if !proxy.has_frontend() {
+            return false;
+        }
+        let sections = || std::iter::once(proxy).chain(self.bases(proxy));
+        let switches = sections().flat_map(|p| &p.lists.rules).any(|rule| rule.action.name == "switch-mode");
+        let speaks = |backend: &Proxy<'t>| {
+            let mode = self.effective(backend).mode;
+            backend.has_backend() && mode.is_some_and(|mode| mode.value == ProxyMode::Http)
+        };
+        let leads = |name: &str| match name.contains('%') {
+            true => self.proxies.iter().any(speaks),
+            false => self.proxies.iter().any(|backend| backend.name == name && speaks(backend)),
+        };
+        switches
+            || proxy
+                .lists
+                .use_backends
+                .iter()
+                .filter_map(|clause| clause.words.first())
+                .any(|w| leads(w.text))
+            || self.effective(proxy).default_backend.is_some_and(|backend| leads(backend.value))
+    }
+
     /// The sections `proxy` inherits from, nearest first.
     pub fn bases<'c>(&'c self, proxy: &'c Proxy<'t>) -> impl Iterator<Item = &'c Proxy<'t>> {
         std::iter::successors(proxy.base.and_then(|i| self.defaults.get(i)), |d| {

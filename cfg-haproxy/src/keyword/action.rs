@@ -156,7 +156,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(HQ | HR | HA, "strict-mode", &[OneOf(&["on", "off"])], "whether failing rules refuse the message")
         .partial("in http-after-response a failing rule ends the rules; the response is sent"),
     a(TQ, "switch-mode", &[OneOf(&["http"]), Opt(&[OneOf(&["proto"]), Any("name")])], "continues as HTTP")
-        .partial("checked, but not carried out; a warning says so"),
+        .partial("HTTP/1.1, whatever `proto` says"),
     a(HQ, "tarpit", &[Free("[deny_status <n>] [<response>]")], "refuses after a delay"),
     a(
         TC | TS | TQ | HQ | HR,

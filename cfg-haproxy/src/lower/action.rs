@@ -516,6 +516,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 let (value, slot, limit) = self.capture(making, &at, rule)?;
                 TcpAction::Capture(value, slot, limit)
             }
+            "switch-mode" => {
+                if !making.proxy.has_frontend() {
+                    self.action_error(at.head(), &at.owner, "needs a section with a frontend");
+                    return None;
+                }
+                TcpAction::SwitchMode
+            }
             // A line in the middle of a session needs a request to tell of.
             "do-log" if making.mode == ProxyMode::Http && set & (TQ | TR) != 0 => TcpAction::DoLog,
             _ if name.starts_with("track-sc") => {
@@ -566,9 +573,11 @@ mod tests {
     use crate::{Facts, Host, NoEnv, Source};
     use lb_core::expr::{Arena, Env, NoFacts, Now, Registry, Vars};
     use lb_core::rule::marks::PacketMarks;
+    use lb_core::spec::TcpProxy;
     use lb_proto_http::spec::HttpProxy;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "expressions need a time, whatever it is")]
     fn packets_are_marked_with_numbers_of_any_base_and_with_expressions() {
         let rules =
             ["set-bc-mark 0x10", "set-tos 010", "set-fc-tos int(7)"].map(|r| format!(" http-request {r}\n"));
@@ -600,6 +609,37 @@ mod tests {
             ]
         );
         assert_eq!(loaded.spec.proxies[0].tcp_rules.connection.rules().len(), 1);
+    }
+
+    #[test]
+    fn a_frontend_in_tcp_mode_knows_http_where_its_sessions_may_go_on_with_it() {
+        let backends = "backend h\n mode http\nbackend t\n mode tcp\n";
+        for (lines, expected) in [
+            ("", false),
+            (" default_backend t\n", false),
+            (" default_backend h\n", true),
+            (" use_backend h if { src 192.0.2.1 }\n default_backend t\n", true),
+            (" use_backend %[src]\n default_backend t\n", true),
+            (" tcp-request content switch-mode http proto h1\n default_backend t\n", true),
+        ] {
+            let text = format!("{backends}frontend f\n mode tcp\n bind :80\n http-request deny\n{lines}");
+            let sources = [Source::new("a.cfg", &text)];
+            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+            let front = loaded.spec.proxies.last().unwrap();
+            let tcp = front.protocol.as_any().downcast_ref::<TcpProxy>().unwrap();
+            assert_eq!(tcp.upgrade.is_some(), expected, "{lines}");
+            let useless = loaded.diagnostics.iter().any(|d| d.code == codes::MODE);
+            assert_eq!(useless, !expected, "{lines}");
+        }
+        let text = "backend b\n tcp-request content switch-mode http\n";
+        let loaded = crate::load(
+            &[Source::new("a.cfg", text)],
+            &NoEnv,
+            &Facts::default(),
+            Host::ANY,
+            &Registry::builtin(),
+        );
+        assert!(loaded.diagnostics.has_errors());
     }
 
     #[test]

@@ -263,10 +263,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn tcp(&mut self, making: &Making<'_, 't>) -> TcpProxy {
         let http = self.http(making);
         let mut tcp = TcpProxy::default();
-        tcp.servers = http.servers;
-        tcp.hash_key = http.hash_key;
+        tcp.servers = http.servers.clone();
+        tcp.hash_key = http.hash_key.clone();
         tcp.captures = http.captures.request.len();
         tcp.persist_rdp = making.settings.persist_rdp.map(|name| Arc::from(name.value));
+        tcp.upgrade = self.config.goes_to_http(making.proxy).then(|| Arc::new(http) as _);
         tcp
     }
 

@@ -268,7 +268,7 @@ fn start(
     };
     let Ok(stream) = stream else { return };
     stream.configure(proxy.spec.client_keepalive, proxy.spec.nolinger);
-    super::handshake::start(Connection { stream, session });
+    super::handshake::start(Connection::new(stream, session));
 }
 
 /// Counts a client that was let in.

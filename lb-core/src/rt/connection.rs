@@ -2,6 +2,7 @@
 
 use super::accept::{Limits, Target};
 use super::generation::{Generation, ServerHooks};
+use super::passage::Handover;
 use super::sessions::Entry;
 use super::{Stream, Timers, Worker};
 use crate::engine::{ProxyPlan, ServerPlan, state::ListenerState};
@@ -95,9 +96,16 @@ pub struct Connection {
     pub stream: Stream,
     /// Everything else.
     pub session: Session,
+    /// What another protocol did before.
+    pub handover: Option<Box<Handover>>,
 }
 
 impl Connection {
+    /// A connection of which no protocol has seen anything.
+    pub(super) fn new(stream: Stream, session: Session) -> Self {
+        Self { stream, session, handover: None }
+    }
+
     /// Parts with the stream, for a session that outlives or replaces it.
     pub fn split(self) -> (Stream, Session) {
         (self.stream, self.session)

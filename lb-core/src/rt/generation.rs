@@ -96,6 +96,8 @@ pub struct Generation {
     pub plan: Arc<Plan>,
     /// By proxy index.
     pub(super) protocols: Vec<Arc<dyn Protocol>>,
+    /// What sessions of a proxy in TCP mode go on with, by proxy index.
+    pub(super) upgrades: Vec<Option<Arc<dyn Protocol>>>,
     /// By proxy index.
     pub(super) loggers: Vec<Arc<ProxyLogger>>,
     /// By proxy and server index.
@@ -164,6 +166,11 @@ impl Generation {
     /// The driver of the proxy with this index in the plan.
     pub fn protocol(&self, proxy: usize) -> Option<&Arc<dyn Protocol>> {
         self.protocols.get(proxy)
+    }
+
+    /// What sessions of the proxy with this index go on with when they leave TCP mode.
+    pub(super) fn upgrade(&self, proxy: usize) -> Option<&Arc<dyn Protocol>> {
+        self.upgrades.get(proxy)?.as_ref()
     }
 
     /// Whether the server no longer accepts connections and waits for the last to end: none should be kept for more

@@ -47,7 +47,7 @@ fn refused(connection: &Connection, verdict: Verdict) -> bool {
     match verdict {
         Verdict::Reject | Verdict::Close => connection.stream.reset_on_close(),
         Verdict::SilentDrop(ttl) => connection.stream.silence_on_close(ttl),
-        Verdict::Accept | Verdict::Wait | Verdict::Pause(..) => return false,
+        Verdict::Accept | Verdict::Wait | Verdict::Pause(..) | Verdict::Switch => return false,
     }
     true
 }
@@ -114,7 +114,7 @@ async fn shake(connection: Connection) -> Option<Connection> {
         None => Some(steps(stream, &mut session).await),
     };
     let failure = match done {
-        Some(Ok(stream)) => return Some(Connection { stream, session }),
+        Some(Ok(stream)) => return Some(Connection::new(stream, session)),
         Some(Err(failure)) => failure,
         None if expects_proxy(&session) && session.notes().is_none_or(|notes| notes.proxied.is_none()) => {
             Failure::new(13, "PRX_TIMEOUT", "Timeout while waiting for PROXY protocol header")

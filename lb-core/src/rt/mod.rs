@@ -70,6 +70,7 @@ pub use generation::{Event, Generation, ServerHooks};
 pub use listener::{ListenError, adopt_all, open};
 pub use logger::ProxyLogger;
 pub use outlet::Outlet;
+pub use passage::{HANDOVER, Handover, Passage};
 pub use probe::{ProbeSettings, probe};
 pub use relay::{Relay, RelayEnd, RelayLimits};
 pub use remote::{Questions, Remote};

@@ -1,4 +1,4 @@
-//! What rules did with one stream in TCP mode.
+//! What rules did with one stream in TCP mode, also for a protocol that takes it over.
 
 use crate::expr::VarScope;
 use crate::log::Capture;
@@ -11,31 +11,47 @@ use std::sync::Arc;
 
 /// Everything that the content rules of a session leave behind. Sessions of proxies without such rules have none.
 #[derive(Debug, Default)]
-pub(super) struct Passage {
+#[non_exhaustive]
+pub struct Passage {
     /// `txn.` variables.
-    pub(super) transaction: VarScope,
+    pub transaction: VarScope,
     /// `req.` variables.
-    pub(super) request: VarScope,
+    pub request: VarScope,
     /// `res.` variables.
-    pub(super) response: VarScope,
+    pub response: VarScope,
     /// Entries of stick tables the stream is counted in.
-    pub(super) tracked: Slots,
+    pub tracked: Slots,
     /// The client's address, if it was changed.
-    pub(super) source: Option<SocketAddr>,
+    pub source: Option<SocketAddr>,
     /// The address the client connected to, if it was changed.
-    pub(super) destination: Option<SocketAddr>,
+    pub destination: Option<SocketAddr>,
     /// Level of the log line; `None` inside writes none.
-    pub(super) log_level: Option<Option<Severity>>,
+    pub log_level: Option<Option<Severity>>,
     /// Class in queues.
-    pub(super) class: i16,
+    pub class: i16,
     /// Place in queues within the class, in milliseconds.
-    pub(super) offset: i32,
+    pub offset: i32,
     /// What packets to the server tell.
-    pub(super) marks: PacketMarks,
+    pub marks: PacketMarks,
     /// The last rule that ended a ruleset.
-    pub(super) last_rule: Option<Arc<Place>>,
+    pub last_rule: Option<Arc<Place>>,
     /// Captured values.
-    pub(super) captures: Vec<Capture>,
+    pub captures: Vec<Capture>,
     /// Keys under which the server is to be remembered.
-    pub(super) pending: Pending,
+    pub pending: Pending,
+}
+
+/// Most bytes of a session that are received before another protocol takes it over.
+pub const HANDOVER: usize = 16_384;
+
+/// A session in TCP mode as another protocol takes it over: its rules on contents have run.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Handover {
+    /// What was received, at most [`HANDOVER`] bytes.
+    pub received: Vec<u8>,
+    /// What the rules left behind.
+    pub passage: Passage,
+    /// The backend, by its index in the plan, if its mode is why the session is handed over.
+    pub backend: Option<usize>,
 }

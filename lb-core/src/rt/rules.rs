@@ -24,6 +24,8 @@ use std::time::Duration;
 pub(super) enum Verdict {
     /// The session goes on.
     Accept,
+    /// It goes on with another protocol.
+    Switch,
     /// It ends.
     Reject,
     /// The connection to the server ends.
@@ -215,7 +217,8 @@ fn step<'e>(action: &'e TcpAction, env: &mut Env<'e>, owner: &ProxyPlan) -> Step
         return Step::End(Verdict::Wait);
     }
     match outcome {
-        Outcome::Accept | Outcome::SwitchMode(_) => Step::End(Verdict::Accept),
+        Outcome::Accept => Step::End(Verdict::Accept),
+        Outcome::SwitchMode => Step::End(Verdict::Switch),
         Outcome::Reject => Step::End(Verdict::Reject),
         Outcome::Close => Step::End(Verdict::Close),
         Outcome::SilentDrop(ttl) => Step::End(Verdict::SilentDrop(ttl)),

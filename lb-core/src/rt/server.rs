@@ -15,7 +15,7 @@ use crate::engine::state::{ListenerState, Running};
 use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
 #[cfg(feature = "tls")]
 use crate::spec::TlsClientSpec;
-use crate::spec::{ListenerSpec, Origin, ProtocolSpec, Spec};
+use crate::spec::{ListenerSpec, Origin, ProtocolSpec, Spec, TcpProxy};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -493,10 +493,15 @@ impl Maker<'_> {
                 origin: proxy.spec.origin,
             })?);
         }
+        let upgrade = |p: &Arc<ProxyPlan>| {
+            let tcp = p.spec.protocol.as_any().downcast_ref::<TcpProxy>();
+            tcp.and_then(|tcp| driver(tcp.upgrade.as_deref()?))
+        };
+        let upgrades = plan.proxies().iter().map(upgrade).collect();
         let logger = |p: &Arc<ProxyPlan>| Arc::new(ProxyLogger::new(&plan, p, &self.hub.logs));
         let loggers = plan.proxies().iter().map(logger).collect();
         let kits = plan.proxies().iter().map(|p| self.kits(p, old)).collect::<Result<_, _>>()?;
-        Ok(Generation { protocols, loggers, kits, hub: Arc::clone(self.hub), plan })
+        Ok(Generation { protocols, upgrades, loggers, kits, hub: Arc::clone(self.hub), plan })
     }
 
     /// What `before` becomes when one of its proxies has other servers.
@@ -510,6 +515,7 @@ impl Maker<'_> {
         kits[index] = self.kits(plan.proxy(index), Some(before))?;
         Ok(Generation {
             protocols: before.protocols.clone(),
+            upgrades: before.upgrades.clone(),
             loggers: before.loggers.clone(),
             kits,
             hub: Arc::clone(self.hub),

@@ -5,14 +5,14 @@ use super::dial::{Dial, DialError, Dialed, Tell, Told, Trace};
 use super::facts::SessionFacts;
 use super::first_answer::{self, Answer};
 use super::inspect::{self, Inbox};
-use super::passage::Passage;
+use super::passage::{HANDOVER, Handover, Passage};
 use super::rules::Verdict;
 use super::{Relay, RelayEnd, RelayLimits, Stream, Timer, tcp_log, tcp_server};
 use crate::engine::ProxyPlan;
 use crate::expr::{Arena, Env};
 use crate::log::{Cause, Phase};
 use crate::proxyproto;
-use crate::spec::{ProtocolSpec, ServerSpec, TcpProxy};
+use crate::spec::{Mode, ProtocolSpec, ServerSpec, TcpProxy};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
@@ -31,7 +31,9 @@ impl Protocol for Tcp {
     fn serve(self: Arc<Self>, connection: Connection) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             let (stream, session) = connection.split();
-            serve(stream, session).await;
+            if let Some((protocol, connection)) = serve(stream, session).await {
+                protocol.serve(connection).await;
+            }
         })
     }
 }
@@ -64,6 +66,16 @@ pub(super) enum Leave {
     Silent(Option<u8>),
 }
 
+/// What content rules came to.
+enum Inspected {
+    /// The session goes on.
+    GoOn,
+    /// It goes on with another protocol.
+    Switch,
+    /// It ends.
+    End,
+}
+
 /// One session in progress.
 struct Tcping<'a> {
     client: &'a mut Stream,
@@ -74,7 +86,18 @@ struct Tcping<'a> {
     passage: Option<Box<Passage>>,
 }
 
-async fn serve(mut client: Stream, mut session: Session) {
+/// Where a session goes once the frontend's rules have run.
+enum Entered {
+    /// To this backend.
+    Backend(usize),
+    /// On with another protocol, to this backend if that is what it takes the other protocol for.
+    Upgrade(Option<usize>),
+    /// Nowhere.
+    End,
+}
+
+/// Serves a session; what is returned goes on with another protocol.
+async fn serve(mut client: Stream, mut session: Session) -> Option<(Arc<dyn Protocol>, Connection)> {
     let local = session.local(&client);
     let plan = Arc::clone(&session.generation().plan);
     let timer = session.timers().timer();
@@ -92,14 +115,21 @@ async fn serve(mut client: Stream, mut session: Session) {
         inspected: Duration::ZERO,
         leave: Leave::Usual,
     };
+    let upgrade = session.generation().upgrade(session.proxy()).cloned();
+    let room = if upgrade.is_some() { tune.bufsize.min(HANDOVER) } else { tune.bufsize };
     let mut live = Tcping {
         client: &mut client,
         session: &mut session,
         timer: &timer,
-        inbox: Inbox::new(tune.bufsize, tune.maxrewrite),
+        inbox: Inbox::new(room, tune.maxrewrite),
         passage: None,
     };
-    if let Some(index) = live.enter(&plan, &mut end).await {
+    let entered = live.enter(&plan, &mut end).await;
+    if let (Entered::Upgrade(backend), Some(protocol)) = (&entered, upgrade) {
+        let handover = Some(live.hand_over(*backend));
+        return Some((protocol, Connection { stream: client, session, handover }));
+    }
+    if let Entered::Backend(index) = entered {
         let backend = plan.proxy(index);
         end.backend = Some(backend);
         live.session.bound_for(index, None);
@@ -114,6 +144,7 @@ async fn serve(mut client: Stream, mut session: Session) {
     }
     let passage = live.passage.take();
     finish(client, &mut session, passage, &end);
+    None
 }
 
 /// Lets the client go, counts the session and writes its line.
@@ -128,25 +159,46 @@ fn finish(client: Stream, session: &mut Session, mut passage: Option<Box<Passage
 
 impl Tcping<'_> {
     /// Runs the frontend's rules and finds the backend that its routes lead to.
-    async fn enter(&mut self, plan: &crate::engine::Plan, end: &mut End<'_>) -> Option<usize> {
+    async fn enter(&mut self, plan: &crate::engine::Plan, end: &mut End<'_>) -> Entered {
         let front = Arc::clone(self.session.frontend());
-        if !front.spec.tcp_rules.request.is_empty() && !self.inspect(&front, end).await {
-            return None;
+        if !front.spec.tcp_rules.request.is_empty() {
+            match self.inspect(&front, end).await {
+                Inspected::GoOn => {}
+                Inspected::Switch => return Entered::Upgrade(None),
+                Inspected::End => return Entered::End,
+            }
         }
-        if front.spec.routes.is_empty() {
-            return front.default_backend;
+        let found = if front.spec.routes.is_empty() { None } else { self.route(&front, plan).await };
+        let upgrades = self.session.generation().upgrade(front.index).is_some();
+        match found.or(front.default_backend) {
+            Some(index) if upgrades && plan.proxy(index).spec.mode == Mode::Http => {
+                Entered::Upgrade(Some(index))
+            }
+            Some(index) => Entered::Backend(index),
+            None => Entered::End,
         }
+    }
+
+    /// The backend that the frontend's routes lead to.
+    async fn route(&mut self, front: &ProxyPlan, plan: &crate::engine::Plan) -> Option<usize> {
         if self.inbox.is_empty() {
             self.inbox.receive_now(self.client).await;
         }
         let facts = self.facts(None);
         let arena = Arena::new();
         let env = Env::new(&facts, facts.vars(), &arena);
-        front.route(plan, &env).or(front.default_backend)
+        front.route(plan, &env)
     }
 
-    /// Runs the content rules of a proxy; false if the session ends here.
-    async fn inspect(&mut self, owner: &ProxyPlan, end: &mut End<'_>) -> bool {
+    /// Parts with what another protocol needs to go on.
+    fn hand_over(mut self, backend: Option<usize>) -> Box<Handover> {
+        let received = self.inbox.take().map_or_else(Vec::new, |buffer| buffer.filled().to_vec());
+        let passage = self.passage.map_or_else(Passage::default, |passage| *passage);
+        Box::new(Handover { received, passage, backend })
+    }
+
+    /// Runs the content rules of a proxy.
+    async fn inspect(&mut self, owner: &ProxyPlan, end: &mut End<'_>) -> Inspected {
         let start = Instant::now();
         let passage = self.passage.get_or_insert_default();
         if let Some(front) = self.session.frontend().spec.protocol.as_any().downcast_ref::<TcpProxy>() {
@@ -166,19 +218,20 @@ impl Tcping<'_> {
         end.leave = match verdict {
             Verdict::Reject | Verdict::Close => Leave::Close,
             Verdict::SilentDrop(ttl) => Leave::Silent(ttl),
-            Verdict::Accept | Verdict::Wait | Verdict::Pause(..) => return true,
+            Verdict::Accept | Verdict::Wait | Verdict::Pause(..) => return Inspected::GoOn,
+            Verdict::Switch => return Inspected::Switch,
         };
         (end.cause, end.phase) = (Cause::Proxy, Phase::Request);
         end.bytes.0 = self.inbox.peek().bytes.len() as u64;
         let worker = self.session.worker.id();
         self.session.frontend().state.front.counters.of(worker).denied_requests.inc();
-        false
+        Inspected::End
     }
 
     /// What a connection to a server tells of the client's.
     fn tell(&self, backend: &ProxyPlan, server: &ServerSpec) -> Told {
-        let mut told = Told::default();
-        told.marks = self.passage.as_ref().map(|passage| passage.marks).unwrap_or_default();
+        let marks = self.passage.as_ref().map(|passage| passage.marks).unwrap_or_default();
+        let mut told = Told { marks, ..Told::default() };
         if server.send_proxy.is_none() && server.sni.is_none() {
             return told;
         }
@@ -206,8 +259,8 @@ impl Tcping<'_> {
 
 async fn through(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>) {
     let rules = &backend.spec.tcp_rules;
-    if backend.index != live.session.proxy() && !rules.request.is_empty() && !live.inspect(backend, end).await
-    {
+    let inspects = backend.index != live.session.proxy() && !rules.request.is_empty();
+    if inspects && matches!(live.inspect(backend, end).await, Inspected::End) {
         return;
     }
     if first_answer::matters(backend) {

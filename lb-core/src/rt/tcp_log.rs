@@ -129,6 +129,8 @@ fn record<'a>(session: &'a Session, passage: Option<&'a Passage>, end: &'a End<'
         server_queue: end.trace.server_queue,
         backend_queue: end.trace.backend_queue,
         origin: Origin::Close,
+        // A session that could have become one of HTTP, and did not, lacks a status.
+        http_mode: session.generation().upgrade(session.proxy()).is_some(),
         http: (!captures.is_empty())
             .then_some(HttpRecord { request_captures: captures, ..HttpRecord::EMPTY }),
         ..begun(session)
@@ -138,14 +140,16 @@ fn record<'a>(session: &'a Session, passage: Option<&'a Passage>, end: &'a End<'
 /// The durations of manual 8.4; the time spent on content rules counts as waiting.
 fn timers(session: &Session, end: &End<'_>) -> Timers {
     let or_unknown = |time: Option<Duration>| time.map_or(-1, |t| millis(t) as i64);
-    let total = millis(session.accepted().instant.elapsed()) as i64;
+    let age = session.accepted().instant.elapsed();
+    let total = millis(age) as i64;
+    let queue = end.trace.queued.map(|queued| queued + end.inspected);
+    let data = queue.zip(end.trace.connect).map(|(queue, connect)| age.saturating_sub(queue + connect));
     Timers {
         handshake: i64::from(session.handshake_ms),
-        idle: 0,
-        request: 0,
-        queue: or_unknown(end.trace.queued.map(|queued| queued + end.inspected)),
+        idle: -1,
+        queue: or_unknown(queue),
         connect: or_unknown(end.trace.connect),
-        data: total,
+        data: or_unknown(data),
         active: total,
         total,
         user: total,

@@ -54,8 +54,8 @@ pub enum TcpAction {
     SetPriorityClass(Program),
     /// `set-priority-offset`.
     SetPriorityOffset(Program),
-    /// `switch-mode http`, with the protocol to use.
-    SwitchMode(Option<Arc<str>>),
+    /// `switch-mode http`.
+    SwitchMode,
     /// `pause`, in milliseconds.
     Pause(Program),
     /// `do-log`.
@@ -118,7 +118,7 @@ pub enum Outcome<'a> {
     /// Queue with this offset.
     SetPriorityOffset(i64),
     /// Go on with another protocol.
-    SwitchMode(Option<&'a str>),
+    SwitchMode,
     /// Wait so many milliseconds before the next rule.
     Pause(u64),
     /// Write a log line now.
@@ -173,7 +173,7 @@ impl TcpAction {
             Self::SetPriorityOffset(value) => {
                 Outcome::SetPriorityOffset(number(value, env)?.clamp(-524_287, 524_287))
             }
-            Self::SwitchMode(protocol) => Outcome::SwitchMode(protocol.as_deref()),
+            Self::SwitchMode => Outcome::SwitchMode,
             Self::Pause(value) => Outcome::Pause(number(value, env)?.try_into().ok()?),
             Self::DoLog => Outcome::DoLog,
         })

@@ -190,6 +190,8 @@ pub struct TcpProxy {
     pub captures: usize,
     /// `persist rdp-cookie`: the cookie that holds the address of a server. Backend.
     pub persist_rdp: Option<Arc<str>>,
+    /// What sessions go on with that a rule (`switch-mode`) or the mode of a backend takes to another protocol. Frontend.
+    pub upgrade: Option<Arc<dyn ProtocolSpec>>,
 }
 
 impl ProtocolSpec for TcpProxy {
@@ -203,7 +205,7 @@ impl ProtocolSpec for TcpProxy {
 
     fn same_as(&self, other: &dyn ProtocolSpec) -> bool {
         // Compiled expressions cannot be compared.
-        let plain = |tcp: &Self| tcp.servers.is_empty() && tcp.hash_key.is_none();
+        let plain = |tcp: &Self| tcp.servers.is_empty() && tcp.hash_key.is_none() && tcp.upgrade.is_none();
         other.as_any().downcast_ref::<Self>().is_some_and(|other| {
             plain(self)
                 && plain(other)

@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use lb_core::pool::ServerCell;
-use lb_core::rt::{Connection, Session, Stream, Timer};
+use lb_core::rt::{Connection, Handover, Session, Stream, Timer};
 use lb_core::rule::marks::PacketMarks;
 
-use super::http_of;
+use super::front_of;
 use super::idle::Mark;
 use super::io::{give_buffer, poll_ready, take_buffer};
 use super::runner::Runner;
@@ -43,6 +43,8 @@ pub(super) struct Extras {
     pub(super) destination: Option<SocketAddr>,
     /// What packets to the server of this request tell.
     pub(super) marks: PacketMarks,
+    /// What another protocol left behind for the first request.
+    pub(super) handover: Option<Box<Handover>>,
 }
 
 /// A server connection that serves one client.
@@ -51,6 +53,8 @@ pub(super) struct Private {
     pub(super) stream: Stream,
     pub(super) mark: Mark,
 }
+
+const _: () = assert!(lb_core::rt::HANDOVER <= super::io::BUFFER);
 
 /// Most server connections kept for one client.
 const PRIVATE: usize = 8;
@@ -67,9 +71,11 @@ impl Extras {
 
 impl Client {
     pub(super) fn new(connection: Connection) -> Self {
-        let (stream, session) = connection.split();
+        let Connection { stream, session, handover, .. } = connection;
         let timer = session.worker.timers().timer();
-        Self { stream, session, timer, requests: 0, idle_since: 0, extras: None }
+        let extras =
+            handover.map(|handover| Box::new(Extras { handover: Some(handover), ..Extras::default() }));
+        Self { stream, session, timer, requests: 0, idle_since: 0, extras }
     }
 
     /// The client's address, if a rule changed it.
@@ -85,6 +91,20 @@ impl Client {
     /// What packets to the server of this request tell.
     pub(super) fn marks(&self) -> PacketMarks {
         self.extras.as_ref().map(|extras| extras.marks).unwrap_or_default()
+    }
+
+    /// Whether another protocol left something behind for this request.
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.handover.is_some())
+    }
+
+    /// A first piece of the first request that another protocol received, with its length in a buffer.
+    fn received(&mut self) -> Option<(Vec<u8>, usize)> {
+        let handover = self.extras.as_mut()?.handover.as_mut()?;
+        let received = std::mem::take(&mut handover.received);
+        let mut buffer = (!received.is_empty()).then(take_buffer)?;
+        buffer[..received.len()].copy_from_slice(&received);
+        Some((buffer, received.len()))
     }
 
     /// A good connection to a server that was kept for this client.
@@ -138,7 +158,7 @@ impl Client {
 
     /// What the frontend is configured to do.
     pub(super) fn frontend(&self) -> Option<&HttpProxy> {
-        http_of(&*self.session.frontend().spec.protocol)
+        front_of(&*self.session.frontend().spec.protocol)
     }
 
     /// How long the next request may be waited for.
@@ -175,6 +195,9 @@ impl State {
     /// What comes first. A request that came along with the connection is served at once, and the event loop need not
     /// know of either.
     fn begin(mut client: Box<Client>) -> Self {
+        if let Some(first) = client.received() {
+            return Self::Busy(Runner::start(client, Some(first)));
+        }
         if client.stream.is_tls() {
             // The handshake may have brought the request along, unseen by the socket.
             return Self::Busy(Runner::start(client, None));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::body::{Sink, Transfer};
-use super::http_of;
+use super::front_of;
 use super::txn::{Coding, Live};
 use crate::compress::{Encoder, Settings, announce};
 use crate::h1::BodyLength;
@@ -34,7 +34,7 @@ pub(super) fn judge(live: &mut Live<'_>, back: &HttpProxy) {
         return;
     }
     let plan = Arc::clone(live.client.session.frontend());
-    let front = http_of(&*plan.spec.protocol);
+    let front = front_of(&*plan.spec.protocol);
     let fit = settings(back, front)
         .is_some_and(|settings| settings.compresses(&live.txn.layer.request, &live.txn.layer.response));
     if !fit {

@@ -170,7 +170,7 @@ fn compute<'e>(live: &'e Live<'_>, action: &'e TcpAction, env: &mut Env<'e>) -> 
         return Step::Wait;
     }
     match outcome {
-        Outcome::Accept | Outcome::SwitchMode(_) => Step::End,
+        Outcome::Accept | Outcome::SwitchMode => Step::End,
         Outcome::Reject | Outcome::Close => Step::Reject { silent: false },
         Outcome::SilentDrop(_) => Step::Reject { silent: true },
         Outcome::SetSrc(ip) => Step::Source(ip),

@@ -8,7 +8,7 @@ use super::reply::{self, Answer};
 use super::request::{self, Fate, NoRequest};
 use super::runner::Ended;
 use super::txn::{Live, Txn};
-use super::{log, response, upstream};
+use super::{handover, log, response, upstream};
 use crate::h1::Reject;
 use std::task::Poll;
 
@@ -97,7 +97,8 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
         return no_request(&mut live, &none).await;
     }
     live.txn.counts.from_client = live.txn.layer.request.logged_len();
-    match request::process(&mut live).await {
+    let settled = handover::take(&mut live);
+    match request::process(&mut live, settled).await {
         Fate::Forward => response::forward(&mut live).await,
         Fate::Answer(answer) => reply::answer(&mut live, answer).await,
         Fate::Gone => gone(&mut live, Phase::Request),
@@ -141,6 +142,11 @@ async fn no_request(live: &mut Live<'_>, none: &NoRequest) -> After {
         NoRequest::Late => (408, Cause::ClientTimeout),
         NoRequest::Bad(reject) => (reject.status(), Cause::Proxy),
     };
+    if live.client.is_handed_over() {
+        // The line is that of a session without a request.
+        live.txn.answered = Some(0);
+        end(live, Cause::Proxy, Phase::Request);
+    }
     end(live, cause, Phase::Request);
     log::bad_request(live);
     if matches!(none, NoRequest::Bad(Reject::Http2Preface)) {

@@ -33,7 +33,8 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
         frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
         listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
         tls: client.stream.is_tls(),
-        http_mode: true,
+        // As long as it was not taken over, it is a session of its frontend's mode.
+        http_mode: !client.is_handed_over(),
         backend: txn
             .backend
             .as_ref()

@@ -14,6 +14,7 @@ mod content;
 mod deliver;
 mod exchange;
 mod flow;
+mod handover;
 mod identity;
 mod idle;
 mod io;
@@ -30,7 +31,7 @@ mod upstream;
 use std::sync::Arc;
 
 use lb_core::rt::{BoxFuture, Connection, Protocol};
-use lb_core::spec::ProtocolSpec;
+use lb_core::spec::{ProtocolSpec, TcpProxy};
 
 use crate::spec::HttpProxy;
 
@@ -47,6 +48,11 @@ impl Protocol for Http {
     fn serve(self: Arc<Self>, connection: Connection) -> BoxFuture<'static, ()> {
         Box::pin(client::Serve::new(client::Client::new(connection)))
     }
+}
+
+/// What a frontend is configured to do with HTTP, also one in TCP mode whose sessions go on with it.
+fn front_of(spec: &dyn ProtocolSpec) -> Option<&HttpProxy> {
+    http_of(spec).or_else(|| http_of(spec.as_any().downcast_ref::<TcpProxy>()?.upgrade.as_deref()?))
 }
 
 /// The specification of a proxy, if it speaks HTTP.

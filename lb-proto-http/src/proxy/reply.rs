@@ -13,7 +13,7 @@ use super::exchange::{After, end};
 use super::io::{Watch, write_all};
 use super::request::{body_is_buffered, configured_error};
 use super::txn::Live;
-use super::{body, http_of, log, upstream};
+use super::{body, front_of, http_of, log, upstream};
 use crate::answer::{self, Made};
 use crate::h1::{BodyLength, write_response};
 use crate::head::{HeaderName, Version};
@@ -236,7 +236,7 @@ pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) {
         return;
     }
     let plan = Arc::clone(live.client.session.frontend());
-    let front = http_of(&*plan.spec.protocol);
+    let front = front_of(&*plan.spec.protocol);
     let same = front.zip(back).is_some_and(|(front, back)| std::ptr::eq(front, back));
     for http in [back, front.filter(|_| !same)].into_iter().flatten() {
         if http.after_response.is_empty() {

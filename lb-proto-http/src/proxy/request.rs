@@ -12,10 +12,11 @@ use lb_core::log::{Cause, Phase};
 use lb_core::rule::RuleSet;
 use lb_core::stick::Event;
 
+use super::handover::Settled;
 use super::io::{BUFFER, can_wait, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::{Live, Responding};
-use super::{content, http_of};
+use super::{content, front_of, http_of};
 use crate::h1::{Reject, parse_request, write_response};
 use crate::head::{HeaderName, Request};
 use crate::persist::Binding;
@@ -134,11 +135,13 @@ pub(super) enum Fate {
 }
 
 /// Runs everything that is configured for requests.
-pub(super) async fn process(live: &mut Live<'_>) -> Fate {
+pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
     let plan = Arc::clone(live.client.session.frontend());
-    let Some(front) = http_of(&*plan.spec.protocol) else { return Fate::Drop { silent: false } };
+    let Some(front) = front_of(&*plan.spec.protocol) else { return Fate::Drop { silent: false } };
     prepare(live, front);
-    if let Some(fate) = content::request(live, &plan).await {
+    if !settled.inspected
+        && let Some(fate) = content::request(live, &plan).await
+    {
         return fate;
     }
     live.count_tracked(Event::HttpRequest);
@@ -160,7 +163,7 @@ pub(super) async fn process(live: &mut Live<'_>) -> Fate {
     if let Some(fate) = rules_of(live, front, &plan).await {
         return fate;
     }
-    let Some(backend) = route(live, &plan) else {
+    let Some(backend) = route(live, &plan, settled.backend) else {
         return Fate::Answer(Answer::Error { status: 503, cause: Cause::ServerAbort, phase: Phase::Connect });
     };
     let same = backend.index == plan.index;
@@ -169,28 +172,37 @@ pub(super) async fn process(live: &mut Live<'_>) -> Fate {
         return Fate::Answer(Answer::Error { status: 400, cause: Cause::ClientAbort, phase: Phase::Request });
     }
     live.txn.backend = Some(Arc::clone(&backend));
+    let Some(back) = http_of(&*backend.spec.protocol) else {
+        // A frontend that was taken to HTTP cannot go to servers of another protocol.
+        live.txn.untimed = true;
+        return Fate::Answer(Answer::Error { status: 500, cause: Cause::Internal, phase: Phase::Request });
+    };
     live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
     if same {
         finish(live, front, front);
         return Fate::Forward;
     }
-    let Some(back) = http_of(&*backend.spec.protocol) else { return Fate::Drop { silent: false } };
-    if let Some(fate) = content::request(live, &backend).await {
-        return fate;
-    }
-    if let Some(fate) = restrict(live, back) {
-        return fate;
-    }
-    if back.buffer_request
-        && let Err(fate) = buffer_body(live, backend.spec.timeouts.effective_http_request(), 0, true).await
-    {
-        return fate;
-    }
-    if let Some(fate) = rules_of(live, back, &backend).await {
+    if let Some(fate) = rules_of_backend(live, back, &backend).await {
         return fate;
     }
     finish(live, front, back);
     Fate::Forward
+}
+
+/// What a backend beside the frontend says of the request.
+async fn rules_of_backend(live: &mut Live<'_>, back: &HttpProxy, backend: &Arc<ProxyPlan>) -> Option<Fate> {
+    if let Some(fate) = content::request(live, backend).await {
+        return Some(fate);
+    }
+    if let Some(fate) = restrict(live, back) {
+        return Some(fate);
+    }
+    if back.buffer_request
+        && let Err(fate) = buffer_body(live, backend.spec.timeouts.effective_http_request(), 0, true).await
+    {
+        return Some(fate);
+    }
+    rules_of(live, back, backend).await
 }
 
 /// Counts the request and takes its captures.
@@ -442,9 +454,9 @@ pub(super) fn body_is_buffered(request: &Request) -> bool {
 }
 
 /// The backend the request goes to.
-fn route(live: &mut Live<'_>, front: &Arc<ProxyPlan>) -> Option<Arc<ProxyPlan>> {
-    let mut chosen = None;
-    if !front.spec.routes.is_empty() {
+fn route(live: &mut Live<'_>, front: &Arc<ProxyPlan>, settled: Option<usize>) -> Option<Arc<ProxyPlan>> {
+    let mut chosen = settled;
+    if chosen.is_none() && !front.spec.routes.is_empty() {
         let env = Env::new(live.facts(), live.vars(), live.arena());
         chosen = front.route(&live.client.session.generation().plan, &env);
         live.reset_arena();

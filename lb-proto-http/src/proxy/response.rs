@@ -17,7 +17,7 @@ use super::reply::{self, Answer};
 use super::request::Fate;
 use super::txn::Live;
 use super::upstream::{self, Failure, Kept};
-use super::{coding, content, deliver, http_of, log, request, tunnel};
+use super::{coding, content, deliver, front_of, http_of, log, request, tunnel};
 use crate::exchange::Attempt;
 use crate::h1::{
     BodyLength, Cursor as HeadCursor, Reject, parse_response, trim, write_request, write_response,
@@ -523,7 +523,7 @@ async fn rules(live: &mut Live<'_>, back: &HttpProxy) -> Fate {
         return fate;
     }
     let plan = Arc::clone(live.client.session.frontend());
-    match http_of(&*plan.spec.protocol).filter(|front| !std::ptr::eq(*front, back)) {
+    match front_of(&*plan.spec.protocol).filter(|front| !std::ptr::eq(*front, back)) {
         Some(front) => run(live, &front.response, !front.lax_rewrite).await,
         None => Fate::Forward,
     }

@@ -16,7 +16,7 @@ use lb_core::stats::snapshot::ProxySnapshot;
 
 use super::request::{body_is_buffered, buffer_body, configured_error};
 use super::txn::Live;
-use super::{body as bodies, http_of};
+use super::{body as bodies, front_of};
 use crate::answer::{self, Made};
 use crate::auth::Credentials;
 use crate::head::Method;
@@ -29,7 +29,7 @@ const FORM: Duration = Duration::from_secs(10);
 /// The statistics page of a proxy: the page itself or one of its other forms, or the outcome of a posted form.
 pub(super) async fn page(live: &mut Live<'_>, plan: &Arc<ProxyPlan>, body: &mut Vec<u8>) -> Made {
     live.txn.applet = Some("<STATS>");
-    let http = http_of(&*plan.spec.protocol);
+    let http = front_of(&*plan.spec.protocol);
     let control = live.client.session.generation().control();
     let (Some((http, stats)), Some(control)) =
         (http.and_then(|http| Some((http, http.stats.as_ref()?))), control)

@@ -22,7 +22,7 @@ use lb_core::stick::{Event, Key, Pending, SharedTable, Slots, Tracked};
 
 use super::client::Client;
 use super::identity::Identity;
-use super::{http_of, io, log};
+use super::{front_of, http_of, io, log};
 use crate::h1::Cursor;
 use crate::layer::HttpLayer;
 use crate::persist;
@@ -299,6 +299,11 @@ impl Scopes {
         self.response.clear();
     }
 
+    /// Variables that were set before.
+    pub(super) fn restore(&mut self, transaction: VarScope, request: VarScope, response: VarScope) {
+        *self = Self { transaction, request, response };
+    }
+
     /// The request's variables end with it.
     pub(super) fn end_request(&mut self) {
         self.request.clear();
@@ -439,7 +444,7 @@ impl Facts for Live<'_> {
     }
 
     fn unique_id(&self) -> Option<&[u8]> {
-        let format = http_of(&*self.client.session.frontend().spec.protocol)?.unique_id.as_ref()?;
+        let format = front_of(&*self.client.session.frontend().spec.protocol)?.unique_id.as_ref()?;
         self.txn.unique_id.made(|text| rule::format(self, format, text)).filter(|id| !id.is_empty())
     }
 

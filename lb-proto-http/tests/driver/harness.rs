@@ -1,7 +1,7 @@
 //! Scripted servers, a running proxy and a client.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use lb_core::rt::{Server, ServerOptions, Sockets};
 use lb_core::rule::cond::{self, Condition, Polarity};
 use lb_core::spec::{
     Capability, Facility, ListenerSpec, LogDestination, LogTarget, Mode, PoolSpec, ProxySpec, ServerAddr,
-    ServerSpec, Spec, Timeouts,
+    ServerSpec, Spec, TcpProxy, Timeouts,
 };
 use lb_proto_http::head::HeaderName;
 use lb_proto_http::spec::{Action, HttpProxy};
@@ -115,8 +115,39 @@ pub(crate) struct Proxy {
     _server: Server,
 }
 
+/// A frontend in TCP mode whose sessions may go on as HTTP, and the backend `be`.
+pub(crate) fn upgraded(servers: &[SocketAddr], change: impl FnOnce(&mut ProxySpec, &mut HttpProxy)) -> Proxy {
+    let log = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut back = listen(servers, &log);
+    back.protocol = Arc::new(HttpProxy::new());
+    let mut front = back.clone();
+    (back.name, back.id, back.capability) = ("be".into(), 3, Capability::Backend);
+    back.listeners.clear();
+    (front.mode, front.capability) = (Mode::Tcp, Capability::Frontend);
+    front.pool = PoolSpec::new(Algorithm::RoundRobin, Vec::new());
+    front.default_backend = Some("be".into());
+    let (mut tcp, mut http) = (TcpProxy::default(), HttpProxy::new());
+    change(&mut front, &mut http);
+    tcp.upgrade = Some(Arc::new(http));
+    front.protocol = Arc::new(tcp);
+    let mut all = Spec::new();
+    all.proxies.extend([front, back]);
+    start(all, log)
+}
+
 pub(crate) fn proxy(servers: &[SocketAddr], change: impl FnOnce(&mut ProxySpec, &mut HttpProxy)) -> Proxy {
-    let log = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let log = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut spec = listen(servers, &log);
+    let mut http = HttpProxy::new();
+    change(&mut spec, &mut http);
+    spec.protocol = Arc::new(http);
+    let mut all = Spec::new();
+    all.proxies.push(spec);
+    start(all, log)
+}
+
+/// A proxy `web` without its protocol.
+fn listen(servers: &[SocketAddr], log: &UdpSocket) -> ProxySpec {
     let mut spec = ProxySpec::new("web", 2, Capability::Listen);
     spec.mode = Mode::Http;
     spec.listeners.push(ListenerSpec::new("127.0.0.1:0".parse::<SocketAddr>().unwrap().into()));
@@ -136,11 +167,11 @@ pub(crate) fn proxy(servers: &[SocketAddr], change: impl FnOnce(&mut ProxySpec, 
     let destination = LogDestination::Syslog(log.local_addr().unwrap().into());
     spec.log.targets.push(LogTarget::new(destination, Facility::LOCAL0));
     spec.log.format = Some(Arc::new(template(HTTP_LOG, Style::Log)));
-    let mut http = HttpProxy::new();
-    change(&mut spec, &mut http);
-    spec.protocol = Arc::new(http);
-    let mut all = Spec::new();
-    all.proxies.push(spec);
+    spec
+}
+
+/// Runs what `all` says; its first listener is the one that clients use.
+fn start(all: Spec, log: UdpSocket) -> Proxy {
     let options = ServerOptions::new(1).protocol(lb_proto_http::proxy::factory);
     let server = Server::new(all, options, &mut Sockets::new()).unwrap();
     let addr = server.addresses()[0].1;

@@ -10,3 +10,4 @@ mod exchanges;
 mod failures;
 mod harness;
 mod rules;
+mod upgrade;
