@@ -1,9 +1,9 @@
 //! Files a configuration names: certificates, CAs, lists, error pages; and OpenSSL cipher strings.
 
-use super::Checker;
+use super::{Checker, Stmt};
 use crate::cipher;
 use crate::codes;
-use crate::config::ListedCertificate;
+use crate::config::{FrontendCertificate, ListedCertificate};
 use crate::crt_list;
 use crate::host::FileKind;
 use crate::tree::Word;
@@ -32,49 +32,31 @@ impl<'t> Checker<'t, '_> {
 
     /// `crt`: a file with certificate and key, a directory of such files, or a certificate of a store.
     pub(crate) fn certificate(&mut self, owner: &str, word: Word<'t>) {
-        if word.text.starts_with('@') || self.in_store(word.text) {
-            return self.stored_certificate(owner, word);
-        }
-        let path = join(self.config.global.crt_base, word.text);
+        let Err(path) = self.config.certificate(word.text) else { return };
         match self.host.files.kind(&path) {
             Some(FileKind::Directory) => {}
             Some(FileKind::File) => self.pem(owner, word, &path),
             None => {
                 if !self.certificate_exists(&path) {
-                    self.push(
-                        Diagnostic::error(codes::FILE, word.span, format!("there is no certificate file `{path}`"))
-                            .compat(format!("'{owner}' : unable to stat SSL certificate from file '{path}' : No such file or directory.")),
-                    );
+                    self.missing_certificate(owner, word, &path);
                 }
             }
         }
     }
 
-    fn in_store(&self, name: &str) -> bool {
-        let full = join(self.config.global.crt_base, name);
-        self.config
-            .certificates
-            .iter()
-            .any(|c| c.store.is_empty() && (c.alias == Some(name) || c.path == full))
-    }
-
-    fn stored_certificate(&mut self, owner: &str, word: Word<'t>) {
-        let Some((store, name)) = word.text.strip_prefix('@').and_then(|r| r.split_once('/')) else { return };
-        let known = self
-            .config
-            .certificates
-            .iter()
-            .any(|c| c.store == store && (c.crt.text == name || c.alias == Some(name)));
-        if !known {
-            self.push(
-                Diagnostic::error(
-                    codes::UNKNOWN_NAME,
-                    word.span,
-                    format!("no `crt-store` has a certificate `{}`", word.text),
-                )
-                .compat(format!("'{owner}' : unable to find '{}' in any crt-store.", word.text)),
-            );
-        }
+    fn missing_certificate(&mut self, owner: &str, word: Word<'t>, path: &str) {
+        let compat = format!(
+            "'{owner}' : unable to stat SSL certificate from file '{path}' : No such file or directory."
+        );
+        self.push(if word.text.starts_with('@') {
+            let message = format!("no `crt-store` has a certificate `{path}`");
+            Diagnostic::error(codes::UNKNOWN_NAME, word.span, message)
+                .compat(compat)
+                .note("a certificate of a store is called `@STORE/ALIAS`, or `@STORE/CRT` if it has no alias")
+        } else {
+            let message = format!("there is no certificate file `{path}`");
+            Diagnostic::error(codes::FILE, word.span, message).compat(compat)
+        });
     }
 
     fn pem(&mut self, owner: &str, word: Word<'t>, path: &str) {
@@ -127,12 +109,14 @@ impl<'t> Checker<'t, '_> {
         let (mut listed, mut ignored) = (Vec::new(), Vec::new());
         for entry in crt_list::entries(&text) {
             let found = entry.and_then(|entry| {
+                let line = entry.line;
                 self.listed_certificate(word, &entry);
                 listed.push(ListedCertificate {
                     name: entry.certificate.to_owned(),
                     filters: entry.filters.iter().map(|filter| (*filter).to_owned()).collect(),
                 });
-                overruled(&entry)
+                let names = overruled(&entry)?;
+                Ok(names.into_iter().map(|name| format!("{name} (line {line})")).collect::<Vec<_>>())
             });
             match found {
                 Ok(left_out) => ignored.extend(left_out),
@@ -158,10 +142,58 @@ impl<'t> Checker<'t, '_> {
         listed
     }
 
+    /// `ssl-f-use`: a certificate of every `bind` line with `ssl`, with the options of a line of a list.
+    pub(crate) fn frontend_certificate(&mut self, stmt: &Stmt<'t, '_>) -> Option<FrontendCertificate<'t>> {
+        let args = stmt.args();
+        let value = |name| args.chunks(2).find(|pair| pair[0].text == name).and_then(|pair| pair.get(1));
+        let Some(crt) = value("crt").copied() else {
+            self.error(codes::MISSING_ARGUMENT, stmt.head().after(), "`ssl-f-use` needs `crt` and a file");
+            return None;
+        };
+        let key = value("key").copied();
+        match key.map(|key| (key, self.host.files.kind(key.text))) {
+            None => self.certificate("ssl-f-use", crt),
+            Some((key, None)) => self.push(
+                Diagnostic::error(
+                    codes::FILE,
+                    key.span,
+                    format!("there is no private key file `{}`", key.text),
+                )
+                .compat(format!("'{}' cannot be read or parsed.", key.text)),
+            ),
+            Some(_) => {
+                let path = self.config.certificate(crt.text).err();
+                if let Some(path) = path.filter(|path| !self.certificate_exists(path)) {
+                    self.missing_certificate("ssl-f-use", crt, &path);
+                }
+            }
+        }
+        let options = args.iter().map(|word| word.text).collect();
+        let entry = crt_list::Entry { line: 1, certificate: crt.text, options, filters: Vec::new() };
+        match overruled(&entry) {
+            Err(wrong) => {
+                let message = format!("`ssl-f-use`: {}", wrong.reason);
+                self.push(Diagnostic::error(codes::TLS, stmt.span(), message));
+            }
+            Ok(mut names) => {
+                names.retain(|name| !matches!(*name, "crt" | "key"));
+                if !names.is_empty() {
+                    let names = names.join(", ");
+                    let message = format!("options of single certificates are left out: {names}");
+                    self.push(
+                        Diagnostic::warning(codes::TLS, stmt.span(), message)
+                            .note("those of the `bind` line count for all its certificates"),
+                    );
+                }
+            }
+        }
+        Some(FrontendCertificate { crt, key })
+    }
+
     fn listed_certificate(&mut self, list: Word<'t>, entry: &crt_list::Entry<'_>) {
         let crt_list::Entry { line, certificate, .. } = *entry;
-        let path = join(self.config.global.crt_base, certificate);
-        if certificate.starts_with('@') || self.in_store(certificate) || self.certificate_exists(&path) {
+        let Err(path) = self.config.certificate(certificate) else { return };
+        if self.certificate_exists(&path) {
             return;
         }
         let name = list.text;
@@ -215,7 +247,7 @@ impl<'t> Checker<'t, '_> {
 }
 
 /// The options of an entry that those of the `bind` line overrule. Whom to trust is not among them: it must not be lost.
-fn overruled(entry: &crt_list::Entry<'_>) -> Result<Vec<String>, crt_list::Wrong> {
+fn overruled<'l>(entry: &crt_list::Entry<'l>) -> Result<Vec<&'l str>, crt_list::Wrong> {
     let line = entry.line;
     let options = entry.options()?;
     let trusts = |(name, value): &&(&str, Option<&str>)| {
@@ -225,7 +257,7 @@ fn overruled(entry: &crt_list::Entry<'_>) -> Result<Vec<String>, crt_list::Wrong
         let reason = format!("`{name}` cannot differ between certificates; put it on the `bind` line");
         return Err(crt_list::Wrong { line, reason });
     }
-    Ok(options.iter().map(|(name, _)| format!("{name} (line {line})")).collect())
+    Ok(options.iter().map(|(name, _)| *name).collect())
 }
 
 /// `name` below `base`, unless it is absolute.

@@ -51,7 +51,7 @@ pub fn check<'t>(tree: &'t Tree, host: Host<'_>) -> (Config<'t>, Diagnostics) {
         last_anonymous: None,
         order: rules::Order::default(),
         translated: false,
-        store: ("", None, None),
+        store: ("", None, None, false),
         mentioned: HashSet::new(),
     };
     for section in tree.sections() {
@@ -130,8 +130,8 @@ pub(crate) struct Checker<'t, 'h> {
     pub(crate) order: rules::Order,
     /// The line at hand stands for an old one, to which the rules of its time apply.
     pub(crate) translated: bool,
-    /// The present `crt-store`: its name, `crt-base` and `key-base`.
-    pub(crate) store: (&'t str, Option<Word<'t>>, Option<Word<'t>>),
+    /// The present `crt-store`: its name, `crt-base`, `key-base`, and whether it had a `load`.
+    pub(crate) store: (&'t str, Option<Word<'t>>, Option<Word<'t>>, bool),
     /// Keywords without effect that have been mentioned.
     pub(crate) mentioned: HashSet<(Place, &'static str)>,
 }

@@ -192,13 +192,15 @@ impl<'t> Checker<'t, '_> {
     /// Settings that add up.
     fn list_line(&mut self, stmt: &Stmt<'t, '_>) -> bool {
         let args = stmt.args().to_vec();
+        let certificate =
+            (stmt.keyword.name == "ssl-f-use").then(|| self.frontend_certificate(stmt)).flatten();
         let Some(proxy) = self.proxy() else { return false };
         let lists = &mut proxy.lists;
         match stmt.keyword.name {
             "http-error" => lists.http_errors.push(args),
             "errorfiles" => lists.error_groups.push(args),
             "filter" => return self.filter_line(args),
-            "ssl-f-use" => lists.frontend_certificates.push(args),
+            "ssl-f-use" => lists.frontend_certificates.extend(certificate),
             "capture cookie" | "capture request header" | "capture response header" | "declare capture" => {
                 lists.captures.push(capture(stmt));
             }
@@ -510,7 +512,7 @@ impl<'t> Checker<'t, '_> {
         Some(Clause { words, cond, span: stmt.head() })
     }
 
-    /// Splits `words` at `if` or `unless`; an empty condition is an error.
+    /// Splits `words` at `if` or `unless`. A condition without any test is what HAProxy takes it for: one that fails.
     pub(crate) fn split_condition(
         &mut self,
         words: &[Word<'t>],
@@ -522,18 +524,18 @@ impl<'t> Checker<'t, '_> {
         let cond = Cond { keyword: words[at], words: words[at + 1..].to_vec() };
         if cond.words.is_empty() {
             let keyword = cond.keyword;
+            let holds = if keyword.text == "if" { "never" } else { "always" };
             self.push(
-                Diagnostic::error(
+                Diagnostic::warning(
                     codes::ACL,
                     keyword.span.after(),
-                    format!("`{}` needs a condition", keyword.text),
+                    format!("`{}` has no condition, so this {holds} applies", keyword.text),
                 )
                 .compat(format!(
-                    "error detected while parsing an '{owner}' rule : missing condition after '{}'.",
+                    "'{owner}' : no condition after '{}', so the rule {holds} applies.",
                     keyword.text
                 )),
             );
-            return None;
         }
         Some((words[..at].to_vec(), Some(cond)))
     }

@@ -32,7 +32,7 @@ impl<'t> Checker<'t, '_> {
         }
         if kind == SectionKind::CrtStore {
             let global = &self.config.global;
-            self.store = (words.get(1).map_or("", |w| w.text), global.crt_base, global.key_base);
+            self.store = (words.get(1).map_or("", |w| w.text), global.crt_base, global.key_base, false);
         }
         let Some(name) = words.get(1).copied() else {
             if kind == SectionKind::CrtStore {
@@ -407,6 +407,16 @@ impl<'t> Checker<'t, '_> {
 
     fn crt_store_line(&mut self, stmt: &Stmt<'t, '_>) {
         match stmt.keyword.name {
+            name @ ("crt-base" | "key-base") if self.store.3 => {
+                let compat = format!(
+                    "'{name}' can't be used after a load line, use it at the beginning of the section."
+                );
+                self.push(
+                    Diagnostic::error(codes::RULE, stmt.span(), format!("`{name}` stands behind a `load`"))
+                        .compat(compat)
+                        .note("put it at the beginning of the section"),
+                );
+            }
             "crt-base" => self.store.1 = stmt.args().first().copied(),
             "key-base" => self.store.2 = stmt.args().first().copied(),
             _ => self.load_line(stmt),
@@ -438,7 +448,8 @@ impl<'t> Checker<'t, '_> {
         let Some(crt) = crt else {
             return self.error(codes::MISSING_ARGUMENT, stmt.head().after(), "`load` needs `crt` and a file");
         };
-        let (store, crt_base, key_base) = self.store;
+        self.store.3 = true;
+        let (store, crt_base, key_base, _) = self.store;
         let path = super::join(crt_base, crt.text);
         if self.host.files.kind(&path).is_none() {
             return self.push(
@@ -455,13 +466,18 @@ impl<'t> Checker<'t, '_> {
                     .compat(format!("'{path}' cannot be read or parsed.")),
             );
         }
-        self.config.certificates.push(Certificate {
-            store,
-            crt,
-            path,
-            alias,
-            key: key.map(|(_, path)| path),
-        });
+        let name = Certificate::called(store, crt.text, alias, self.config.global.crt_base);
+        if self.config.certificates.iter().any(|known| known.name == name) {
+            return self.push(
+                Diagnostic::error(
+                    codes::DUPLICATE,
+                    crt.span,
+                    format!("there is a certificate `{name}` already"),
+                )
+                .compat(format!("'load' in section 'crt-store': store '{name}' was already defined.")),
+            );
+        }
+        self.config.certificates.push(Certificate { name, path, key: key.map(|(_, path)| path) });
     }
 
     fn healthcheck_line(&mut self, stmt: &Stmt<'t, '_>) {

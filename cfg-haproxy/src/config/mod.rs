@@ -55,7 +55,7 @@ pub struct Config<'t> {
     /// `fcgi-app` sections.
     pub fcgi_apps: Vec<Word<'t>>,
     /// Certificates of `crt-store` sections.
-    pub certificates: Vec<Certificate<'t>>,
+    pub certificates: Vec<Certificate>,
 }
 
 /// `global`.

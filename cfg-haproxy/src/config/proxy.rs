@@ -5,7 +5,7 @@
     reason = "plain data, filled by this crate and read by whoever wants to"
 )]
 
-use super::{Bind, Server, ServerOptions, StickTable};
+use super::{Bind, FrontendCertificate, Server, ServerOptions, StickTable};
 use crate::address::Address;
 use crate::keyword::{self, Keyword};
 use crate::section::SectionKind;
@@ -263,7 +263,7 @@ pub struct Lists<'t> {
     /// `filter` lines.
     pub filters: Vec<Vec<Word<'t>>>,
     /// `ssl-f-use` lines.
-    pub frontend_certificates: Vec<Vec<Word<'t>>>,
+    pub frontend_certificates: Vec<FrontendCertificate<'t>>,
 }
 
 /// `mode`.

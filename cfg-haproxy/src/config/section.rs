@@ -5,8 +5,9 @@
     reason = "plain data, filled by this crate and read by whoever wants to"
 )]
 
-use super::{Bind, CheckKind, ErrorLine, LogLine, Server};
+use super::{Bind, CheckKind, Config, ErrorLine, LogLine, Server};
 use crate::address::Address;
+use crate::check::join;
 use crate::tree::Word;
 use lb_core::diag::Span;
 use std::collections::BTreeMap;
@@ -179,15 +180,33 @@ pub struct Healthcheck<'t> {
 
 /// A `load` line of a `crt-store`.
 #[derive(Debug, Clone)]
-pub struct Certificate<'t> {
-    /// Name of the store; empty for the unnamed one.
-    pub store: &'t str,
-    /// `crt`.
-    pub crt: Word<'t>,
+pub struct Certificate {
+    /// What it is called where a certificate is asked for: `@store/alias`, `@store/crt`, or its file if neither the
+    /// store nor it has a name.
+    pub name: String,
     /// `crt` below the `crt-base` that applies to it.
     pub path: String,
-    /// `alias`.
-    pub alias: Option<&'t str>,
     /// `key` below the `key-base` that applies to it.
     pub key: Option<String>,
+}
+
+impl Certificate {
+    /// What a certificate of the store `store`, empty if that has no name, is called.
+    pub(crate) fn called(store: &str, crt: &str, alias: Option<&str>, base: Option<Word<'_>>) -> String {
+        match alias {
+            Some(alias) => format!("@{store}/{alias}"),
+            None if store.is_empty() => join(base, crt),
+            None if crt.starts_with('/') => format!("@{store}{crt}"),
+            None => format!("@{store}/{crt}"),
+        }
+    }
+}
+
+impl Config<'_> {
+    /// The certificate of a `crt-store` that `word` stands for, or the file where there is none: what begins with `@`
+    /// is the name of one, other names are below the `crt-base`.
+    pub(crate) fn certificate(&self, word: &str) -> Result<&Certificate, String> {
+        let name = if word.starts_with('@') { word.to_owned() } else { join(self.global.crt_base, word) };
+        self.certificates.iter().find(|certificate| certificate.name == name).ok_or(name)
+    }
 }

@@ -45,6 +45,16 @@ pub struct ListedCertificate {
     pub filters: Vec<String>,
 }
 
+/// A `ssl-f-use` line.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "what of the line has an effect")]
+pub struct FrontendCertificate<'t> {
+    /// `crt`.
+    pub crt: Word<'t>,
+    /// `key`.
+    pub key: Option<Word<'t>>,
+}
+
 /// Options of a `bind` line.
 #[derive(Debug, Clone, Default)]
 pub struct BindOptions<'t> {

@@ -153,8 +153,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[Free("[rst-ttl <n>]")],
         "forgets the connection without telling the client",
     ),
-    a(HQ | HR | HA, "strict-mode", &[OneOf(&["on", "off"])], "whether failing rules refuse the message")
-        .partial("in http-after-response a failing rule ends the rules; the response is sent"),
+    a(HQ | HR | HA, "strict-mode", &[OneOf(&["on", "off"])], "whether failing rules refuse the message"),
     a(TQ, "switch-mode", &[OneOf(&["http"]), Opt(&[OneOf(&["proto"]), Any("name")])], "continues as HTTP")
         .partial("HTTP/1.1, whatever `proto` says"),
     a(HQ, "tarpit", &[Free("[deny_status <n>] [<response>]")], "refuses after a delay"),

@@ -136,7 +136,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DLB, "srvtcpka-cnt", COUNT, "keepalive probes before a server is given up").no_effect("the system's settings apply (`net.ipv4.tcp_keepalive_*`)"),
     k(DLB, "srvtcpka-idle", &[Time], "silence before keepalive probes to servers").no_effect("the system's settings apply (`net.ipv4.tcp_keepalive_*`)"),
     k(DLB, "srvtcpka-intvl", &[Time], "time between keepalive probes to servers").no_effect("the system's settings apply (`net.ipv4.tcp_keepalive_*`)"),
-    k(FL, "ssl-f-use", &[Free("[<certificate option>...]")], "a certificate of this frontend").no_effect("certificates are those of the `bind` line (`crt`, `crt-list`)"),
+    k(FL, "ssl-f-use", &[Free("[<certificate option>...]")], "a certificate of this frontend").partial("`crt` and `key` only"),
     k(FLB, "stats admin", &[COND], "who may change servers on the page"),
     k(DFLB, "stats auth", &[Any("user:password")], "an account of the statistics page"),
     k(DFLB, "stats enable", &[], "serves the statistics page"),
@@ -192,7 +192,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFL, "unique-id-header", &[Any("header")], "header that carries the unique identifier"),
     k(FL, "use_backend", &[Any("backend"), COND], "chooses a backend"),
     k(LB, "use-fcgi-app", &[Any("name")], "speaks FastCGI to the servers").refused("FastCGI is not supported; put an HTTP server before the application"),
-    k(LB, "use-server", &[Any("server"), COND], "chooses a server").partial("the name of the server cannot be a format"),
+    k(LB, "use-server", &[Any("server"), COND], "chooses a server"),
 ];
 
 const LEVELS: &[&str] = &["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];

@@ -61,7 +61,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         match name {
             "allow" => Some(Action::Allow),
             "reject" => Some(Action::Reject),
-            "silent-drop" => Some(Action::SilentDrop),
+            "silent-drop" => self.reset_ttl(&at).map(Action::SilentDrop),
             "do-log" => Some(Action::DoLog),
             "disable-l7-retry" => Some(Action::DisableRetry),
             "strict-mode" => Some(Action::StrictMode(at.arg(0)?.text == "on")),
@@ -501,7 +501,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "accept" => TcpAction::Accept,
             "reject" => TcpAction::Reject,
             "close" => TcpAction::Close,
-            "silent-drop" => TcpAction::SilentDrop(at.arg(1).and_then(|w| w.text.parse().ok())),
+            "silent-drop" => TcpAction::SilentDrop(self.reset_ttl(&at)?),
             "expect-proxy" => TcpAction::ExpectProxy,
             "set-var" | "set-var-fmt" | "unset-var" => self.tcp_variable(name, &at)?,
             "set-src" => TcpAction::SetSrc(self.program(at.rest(), &at.owner)?),
@@ -537,6 +537,21 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 return None;
             }
         })
+    }
+
+    /// The TTL that a `silent-drop` resets the connection with, if it asks for a reset.
+    fn reset_ttl(&mut self, at: &At<'_, 't>) -> Option<Option<u8>> {
+        let message = match at.rest() {
+            [] => return Some(None),
+            [word, value] if word.text == "rst-ttl" => match units::any_base(value.text) {
+                Some(ttl @ 1..=255) => return Some(u8::try_from(ttl).ok()),
+                _ => "valid rst-ttl values are [1-255]",
+            },
+            [word] if word.text == "rst-ttl" => "missing rst-ttl value",
+            _ => "expects nothing or 'rst-ttl' with a value, before a condition",
+        };
+        self.action_error(at.rest()[0], &at.owner, message);
+        None
     }
 
     fn action_error(&mut self, word: Word<'t>, owner: &str, message: &str) {
@@ -575,6 +590,18 @@ mod tests {
     use lb_core::rule::marks::PacketMarks;
     use lb_core::spec::TcpProxy;
     use lb_proto_http::spec::HttpProxy;
+
+    /// What a line of a proxy comes to, or what is wrong with it.
+    fn lowered(line: &str) -> Result<String, Vec<String>> {
+        let text = format!("listen a\n mode http\n bind :80\n {line}\n server s 192.0.2.1:80\n");
+        let sources = [Source::new("a.cfg", &text)];
+        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        if loaded.diagnostics.has_errors() {
+            return Err(loaded.diagnostics.iter().map(|d| d.message.clone()).collect());
+        }
+        let http = loaded.spec.proxies[0].protocol.as_any().downcast_ref::<HttpProxy>().unwrap();
+        Ok(format!("{:?} {:?}", http.request, http.servers))
+    }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "expressions need a time, whatever it is")]
@@ -645,14 +672,33 @@ mod tests {
     #[test]
     fn the_size_of_a_body_to_wait_for_may_stand_behind_other_words() {
         for words in ["at-least 2k use-large-buffer", "use-large-buffer at-least 2k"] {
-            let text = format!(
-                "listen a\n mode http\n bind :80\n http-request wait-for-body time 1s {words}\n server s 192.0.2.1:80\n"
-            );
-            let sources = [Source::new("a.cfg", &text)];
-            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
-            let http = loaded.spec.proxies[0].protocol.as_any().downcast_ref::<HttpProxy>().unwrap();
-            let rules = format!("{:?}", http.request);
+            let rules = lowered(&format!("http-request wait-for-body time 1s {words}")).unwrap();
             assert!(rules.contains("at_least: 2048"), "{words}: {rules}");
         }
+    }
+
+    #[test]
+    fn a_silent_drop_may_name_the_ttl_of_its_reset() {
+        let drop = |words: &str| lowered(&format!("http-request silent-drop {words}"));
+        assert!(drop("").unwrap().contains("SilentDrop(None)"));
+        assert!(drop("rst-ttl 64").unwrap().contains("SilentDrop(Some(64))"));
+        assert!(drop("rst-ttl 0x10 if TRUE").unwrap().contains("SilentDrop(Some(16))"));
+        for wrong in ["rst-ttl", "rst-ttl 0", "rst-ttl 256", "rst-ttl 1x", "nosuch", "rst-ttl 1 2"] {
+            assert!(drop(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_server_may_be_computed() {
+        assert!(lowered("use-server %[src] if TRUE").unwrap().contains("Dynamic"));
+        assert!(lowered("use-server s if TRUE").unwrap().contains("Named"));
+        for wrong in ["%[nosuch]", "nosuch"] {
+            assert!(lowered(&format!("use-server {wrong} if TRUE")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_condition_without_a_test_fails() {
+        assert!(lowered("http-request deny if").unwrap().contains("alternatives: []"));
     }
 }

@@ -12,6 +12,7 @@ use lb_core::expr::Phases;
 use lb_core::log::Style;
 use lb_core::name::ServerName;
 use lb_core::rule::{Rule, RuleSet};
+use lb_core::spec::ServerChoice;
 use lb_proto_http::forwarded::{Forwarded, Source};
 use lb_proto_http::head::HeaderName;
 use lb_proto_http::spec::{
@@ -193,10 +194,17 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         http.after_response = self.http_set(making, HA);
         http.redirects = self.redirects(making);
         for clause in &making.proxy.lists.use_servers {
-            let Some(word) = clause.words.first() else { continue };
-            self.context.pin(making.proxy.name, word.text);
-            if let Ok(condition) = self.clause_condition(clause, making, "use-server") {
-                http.servers.push(Rule::new(ServerName::new(word.text), condition));
+            let Some(word) = clause.words.first().copied() else { continue };
+            let choice = if word.text.contains('%') {
+                let template = self.template(word, Style::Plain, Phases::SET_SERVER, "use-server");
+                template.map(|template| ServerChoice::Dynamic(Arc::new(template)))
+            } else {
+                self.context.pin(making.proxy.name, word.text);
+                Some(ServerChoice::Named(ServerName::new(word.text)))
+            };
+            let condition = self.clause_condition(clause, making, "use-server");
+            if let (Some(choice), Ok(condition)) = (choice, condition) {
+                http.servers.push(Rule::new(choice, condition));
             }
         }
         for (force, clause) in &making.proxy.lists.persistence {

@@ -2,15 +2,20 @@
 
 use super::Lowerer;
 use crate::address::{Address, Place, Ports};
-use crate::config::Bind;
+use crate::config::{Bind, FrontendCertificate};
 use lb_core::addr::Endpoint;
 use lb_core::spec::{Family, ListenerSpec, UnixPermissions};
 use std::sync::Arc;
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
-    /// The listeners of `bind`; those that speak HTTP offer all versions of it over TLS.
-    pub(super) fn listeners(&mut self, bind: &Bind<'t>, http: bool) -> Vec<ListenerSpec> {
-        let tls = bind.options.ssl.map(|_| Arc::new(self.server_tls(&bind.options, http)));
+    /// The listeners of `bind`, with certificates of its frontend; those that speak HTTP offer all versions of it over TLS.
+    pub(super) fn listeners(
+        &mut self,
+        bind: &Bind<'t>,
+        own: &[FrontendCertificate<'t>],
+        http: bool,
+    ) -> Vec<ListenerSpec> {
+        let tls = bind.options.ssl.map(|_| Arc::new(self.server_tls(&bind.options, own, http)));
         let origin = self.origin(bind.span);
         let mut out = Vec::new();
         for address in &bind.addresses {

@@ -113,7 +113,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn control_sockets(&mut self, bind: &Bind<'t>) -> Vec<CtlSocket> {
         let level = bind.options.level.unwrap_or(AccessLevel::Operator);
         let expose = bind.options.expose_fd;
-        self.listeners(bind, false)
+        self.listeners(bind, &[], false)
             .into_iter()
             .map(|listener| {
                 let mut socket = CtlSocket::new(listener);

@@ -8,6 +8,7 @@ use crate::address::{Address, Place, Ports, Rules};
 use crate::codes;
 use crate::config::{ProxyMode, Server, ServerOptions, Source};
 use crate::tree::Word;
+use crate::units;
 use lb_core::addr::Endpoint;
 use lb_core::balance::hash;
 use lb_core::diag::Span;
@@ -179,11 +180,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
         for (name, format) in &o.tlvs {
             let inner = name.text.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
-            let kind =
-                inner.and_then(|text| match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-                    Some(digits) => u8::from_str_radix(digits, 16).ok(),
-                    None => text.parse().ok(),
-                });
+            let kind = inner.and_then(units::any_base).and_then(|kind| u8::try_from(kind).ok());
             let Some(kind) = kind else {
                 self.error(
                     codes::NUMBER,

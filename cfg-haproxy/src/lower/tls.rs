@@ -3,17 +3,29 @@
 use super::Lowerer;
 use crate::check::join;
 use crate::cipher;
-use crate::config::{BindCertificate, BindOptions, Certificate, ListedCertificate, ServerOptions};
+use crate::config::{BindCertificate, BindOptions, FrontendCertificate, ListedCertificate, ServerOptions};
 use crate::tree::Word;
 use lb_core::spec::{CertificateSpec, TlsClientSpec, TlsServerSpec, Verify};
 use std::sync::Arc;
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
-    pub(super) fn server_tls(&self, o: &BindOptions<'t>, http: bool) -> TlsServerSpec {
+    pub(super) fn server_tls(
+        &self,
+        o: &BindOptions<'t>,
+        own: &[FrontendCertificate<'t>],
+        http: bool,
+    ) -> TlsServerSpec {
         let global = &self.config.global;
         let defaults = &global.bind_tls;
         let mut tls = TlsServerSpec::default();
         tls.certificates = o.certificates.iter().flat_map(|c| self.certificates(c)).collect();
+        tls.certificates.extend(own.iter().map(|line| {
+            let mut certificate = self.certificate(line.crt.text);
+            if let Some(key) = line.key {
+                certificate.key = Some(Arc::from(self.absolute(key.text)));
+            }
+            certificate
+        }));
         tls.strict_sni = o.strict_sni.unwrap_or(defaults.strict_sni);
         tls.alpn = match &o.alpn {
             Some(names) => spoken(names.iter().map(String::as_str), http),
@@ -92,22 +104,15 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     fn certificate(&self, file: &str) -> CertificateSpec {
-        let full = join(self.config.global.crt_base, file);
-        let named = |c: &&Certificate<'_>| {
-            c.alias == Some(file) || in_store(c, file) || (c.store.is_empty() && c.path == full)
+        let stored = self.config.certificate(file);
+        let (path, key) = match &stored {
+            Ok(stored) => (&stored.path, stored.key.as_deref()),
+            Err(path) => (path, None),
         };
-        let stored = self.config.certificates.iter().find(named);
-        let path = stored.map_or(&full, |c| &c.path);
         let mut certificate = CertificateSpec::from(self.absolute(path).as_str());
-        let key = stored.and_then(|c| c.key.as_ref());
         certificate.key = key.map(|key| Arc::from(self.absolute(key)));
         certificate
     }
-}
-
-fn in_store(certificate: &Certificate<'_>, name: &str) -> bool {
-    let Some((store, name)) = name.strip_prefix('@').and_then(|r| r.split_once('/')) else { return false };
-    certificate.store == store && (certificate.crt.text == name || certificate.alias == Some(name))
 }
 
 /// `sni str(example.org)` is a fixed name; other expressions are evaluated for each connection.
@@ -188,6 +193,64 @@ mod tests {
             loaded.diagnostics.iter().map(|d| format!("{} {:?}", d.message, d.notes)).collect();
         assert!(!loaded.diagnostics.has_errors(), "{texts:?}");
         assert!(texts.iter().any(|t| t.contains("/etc/list") && t.contains("alpn (line 4)")), "{texts:?}");
+    }
+
+    fn stored(store: &str, name: &str) -> Loaded {
+        let text = format!("{store}listen a\n bind :443 ssl crt {name}\n");
+        let sources = [Source::new("a.cfg", &text)];
+        let host = Host { files: &Listed(""), ..Host::ANY };
+        crate::load(&sources, &NoEnv, &Facts::default(), host, &Registry::builtin())
+    }
+
+    #[test]
+    fn a_stored_certificate_has_one_name() {
+        let named =
+            "crt-store s\n crt-base /c\n load crt a.pem\n load crt /d/b.pem\n load crt c.pem alias one\n";
+        let unnamed = "crt-store\n load crt a.pem key k\n load crt c.pem alias one\n";
+        for (store, name, path) in [
+            (named, "@s/a.pem", "/c/a.pem"),
+            (named, "@s/d/b.pem", "/d/b.pem"),
+            (named, "@s/one", "/c/c.pem"),
+            (unnamed, "@/one", "c.pem"),
+            (unnamed, "a.pem", "a.pem"),
+            // Not that of the alias: a file of this name.
+            (unnamed, "one", "one"),
+        ] {
+            let loaded = stored(store, name);
+            assert!(!loaded.diagnostics.has_errors(), "{name}");
+            let certificate = tls(&loaded).certificates[0].clone();
+            assert_eq!(&*certificate.path, path, "{name}");
+            assert_eq!(certificate.key.is_some(), name == "a.pem", "{name}");
+        }
+        for name in ["@s/missing.pem", "@t/missing"] {
+            assert!(stored(named, name).diagnostics.has_errors(), "{name}");
+        }
+        for wrong in [" load crt z alias one\n", " crt-base /x\n"] {
+            assert!(stored(&format!("{named}{wrong}"), "@s/one").diagnostics.has_errors(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn certificates_of_a_frontend_serve_its_bind_lines() {
+        let text = "global\n crt-base /c\nfrontend a\n bind :443 ssl\n ssl-f-use crt a.pem\n \
+                    ssl-f-use crt b.pem key /k.pem alpn h2\n";
+        let sources = [Source::new("a.cfg", text)];
+        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        let messages: Vec<_> = loaded.diagnostics.iter().map(|d| d.message.as_str()).collect();
+        assert!(messages.contains(&"options of single certificates are left out: alpn"), "{messages:?}");
+        let found: Vec<_> = tls(&loaded)
+            .certificates
+            .iter()
+            .map(|c| (c.path.to_string(), c.key.as_deref().map(str::to_owned)))
+            .collect();
+        let own = |path: &str, key: Option<&str>| (path.to_owned(), key.map(str::to_owned));
+        assert_eq!(found, [own("/c/a.pem", None), own("/c/b.pem", Some("/k.pem"))]);
+        for wrong in ["key k", "crt a.pem nosuch x", "crt a.pem verify required"] {
+            let text = text.replace("crt a.pem", wrong);
+            let sources = [Source::new("a.cfg", &text)];
+            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+            assert!(loaded.diagnostics.has_errors(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The immutable compiled form of a specification.
 
 use super::state::ProxyState;
+use crate::balance::ServerId;
 use crate::expr::{Env, VarScope};
 use crate::pool::Pool;
 use crate::rule::cond::Condition;
-use crate::spec::{LogTarget, PatternList, ProcessSpec, ProxySpec, RouteTarget, ServerSpec};
+use crate::rule::{Next, RuleSet};
+use crate::spec::{LogTarget, PatternList, ProcessSpec, ProxySpec, RouteTarget, ServerChoice, ServerSpec};
 use crate::stick::SharedTable;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -117,6 +119,32 @@ impl ProxyPlan {
             if !found.is_some_and(|index| passed_over(&plan.proxies[index])) {
                 return found;
             }
+        }
+        None
+    }
+
+    /// The first server that `use-server` rules choose and that `usable` takes. A computed name that no server has ends
+    /// the search.
+    pub fn chosen_server(
+        &self,
+        rules: &RuleSet<ServerChoice>,
+        env: &Env<'_>,
+        usable: impl Fn(ServerId) -> bool,
+    ) -> Option<ServerId> {
+        let mut from = 0;
+        while let Next::Apply(at, choice) = rules.next(from, env) {
+            let found = match choice {
+                ServerChoice::Named(name) => self.pool.by_name(name.as_str()),
+                ServerChoice::Dynamic(template) => {
+                    let mut name = Vec::new();
+                    template.write(env, &mut name);
+                    Some(self.pool.by_name(std::str::from_utf8(&name).ok()?)?)
+                }
+            };
+            if let Some(id) = found.filter(|id| usable(*id)) {
+                return Some(id);
+            }
+            from = at + 1;
         }
         None
     }

@@ -6,7 +6,6 @@ use crate::balance::{Algorithm, Key, ServerId};
 use crate::engine::ProxyPlan;
 use crate::expr::{Direction, Env, rdp_cookie};
 use crate::pool::Request;
-use crate::rule::Next;
 use crate::spec::TcpProxy;
 use crate::stick::{Pending, Remembered};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -94,15 +93,7 @@ fn key(backend: &ProxyPlan, env: &Env<'_>) -> OwnedKey {
 
 /// The first server that `use-server` names and that is up.
 fn by_rule(tcp: &TcpProxy, backend: &ProxyPlan, env: &Env<'_>) -> Option<ServerId> {
-    let mut from = 0;
-    while let Next::Apply(at, name) = tcp.servers.next(from, env) {
-        let found = backend.pool.by_name(name.as_str()).filter(|id| is_usable(backend, *id));
-        if found.is_some() {
-            return found;
-        }
-        from = at + 1;
-    }
-    None
+    backend.chosen_server(&tcp.servers, env, |id| is_usable(backend, id))
 }
 
 fn is_usable(backend: &ProxyPlan, id: ServerId) -> bool {

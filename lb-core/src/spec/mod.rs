@@ -25,7 +25,7 @@ pub use lists::PatternList;
 pub use log::{Facility, LogDestination, LogFormat, LogTarget, ProxyLog, SampleRange, Severity, Syslog};
 pub use pool::{PoolSpec, Retry};
 pub use process::{AccessLevel, CtlSocket, ProcessSpec, Tune, VariableValue};
-pub use proxy::{Capability, Mode, ProtocolSpec, ProxySpec, Route, RouteTarget, TcpProxy};
+pub use proxy::{Capability, Mode, ProtocolSpec, ProxySpec, Route, RouteTarget, ServerChoice, TcpProxy};
 pub use rules::TcpRules;
 pub use server::{InitAddr, MarkedDown, ProxyFields, ProxyHeaderVersion, ServerAddr, ServerSpec, SourceAddr};
 pub use status::{HttpCodes, StatusCodes};

@@ -162,6 +162,16 @@ pub enum RouteTarget {
     Dynamic(Arc<Template>),
 }
 
+/// Which server a `use-server` rule chooses.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ServerChoice {
+    /// The one of this name.
+    Named(ServerName),
+    /// The one whose name this evaluates to.
+    Dynamic(Arc<Template>),
+}
+
 /// What a proxy of one protocol is configured to do.
 ///
 /// Implemented by protocol crates and by embedders; the driver for it is found by [`ProtocolSpec::kind`].
@@ -183,7 +193,7 @@ pub struct TcpProxy {
     /// Move bulk data inside the kernel where that wins.
     pub splice: bool,
     /// `use-server`. Backend.
-    pub servers: RuleSet<ServerName>,
+    pub servers: RuleSet<ServerChoice>,
     /// Expression of `balance hash`. Backend.
     pub hash_key: Option<Program>,
     /// Slots for captured values that are declared. Frontend.

@@ -15,7 +15,7 @@ use lb_core::spec::Severity;
 use lb_core::stick::{Key, SharedTable};
 
 use super::io::Watch;
-use super::request::Fate;
+use super::request::{Fate, Parting};
 use super::txn::Live;
 use crate::rule::{Effect, Session};
 
@@ -23,7 +23,7 @@ use crate::rule::{Effect, Session};
 enum Step {
     Next,
     End,
-    Reject { silent: bool },
+    Reject(Parting),
     Wait,
     Pause(Duration),
     Track(usize, Arc<SharedTable>, Key),
@@ -59,10 +59,10 @@ async fn inspect(live: &mut Live<'_>, owner: &Arc<ProxyPlan>) -> Option<Fate> {
                 *deadline.get_or_insert_with(|| now + delay.unwrap_or_default())
             }
             Step::Pause(time) => now + time,
-            Step::Reject { silent } => {
+            Step::Reject(parting) => {
                 let session = &live.client.session;
                 session.frontend().state.front.counters.of(session.worker.id()).denied_requests.inc();
-                return Some(Fate::Drop { silent });
+                return Some(Fate::Drop(parting));
             }
             _ => return None,
         };
@@ -86,23 +86,21 @@ async fn sleep(live: &mut Live<'_>, until: Instant) -> bool {
     .await
 }
 
-/// Runs the `tcp-response content` rules of the backend; true when the response is refused.
-pub(super) fn response(live: &mut Live<'_>) -> bool {
-    let Some(backend) = live.txn.backend.clone().filter(|b| !b.spec.tcp_rules.response.is_empty()) else {
-        return false;
-    };
+/// Runs the `tcp-response content` rules of the backend; how the client's connection ends when they refuse the response.
+pub(super) fn response(live: &mut Live<'_>) -> Option<Parting> {
+    let backend = live.txn.backend.clone().filter(|b| !b.spec.tcp_rules.response.is_empty())?;
     let mut from = 0;
     loop {
         let step = next(live, &backend.spec.tcp_rules.response, &mut from, false);
         match step {
             // The whole head is there: nothing is waited for.
-            Step::Wait | Step::End => return false,
-            Step::Reject { .. } => {
+            Step::Wait | Step::End => return None,
+            Step::Reject(parting) => {
                 let session = &live.client.session;
                 let worker = session.worker.id();
                 session.frontend().state.front.counters.of(worker).denied_responses.inc();
                 backend.pool.counters().of(worker).denied_responses.inc();
-                return true;
+                return Some(parting);
             }
             step => take(live, step),
         }
@@ -171,8 +169,8 @@ fn compute<'e>(live: &'e Live<'_>, action: &'e TcpAction, env: &mut Env<'e>) -> 
     }
     match outcome {
         Outcome::Accept | Outcome::SwitchMode => Step::End,
-        Outcome::Reject | Outcome::Close => Step::Reject { silent: false },
-        Outcome::SilentDrop(_) => Step::Reject { silent: true },
+        Outcome::Reject | Outcome::Close => Step::Reject(Parting::Close),
+        Outcome::SilentDrop(ttl) => Step::Reject(Parting::Silent(ttl)),
         Outcome::SetSrc(ip) => Step::Source(ip),
         Outcome::SetSrcPort(port) => Step::SourcePort(port),
         Outcome::SetDst(ip) => Step::Destination(ip),

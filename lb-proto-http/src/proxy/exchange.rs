@@ -21,8 +21,8 @@ pub(super) enum After {
     Wait,
     /// It ends.
     Close,
-    /// It ends with a reset.
-    Reset,
+    /// It ends without the client being told, or with a reset of this TTL.
+    Silence(Option<u8>),
 }
 
 /// Serves requests for as long as they come without a pause.
@@ -37,8 +37,8 @@ pub(super) async fn run(mut client: Box<Client>, mut txn: Box<Txn>) -> Ended {
                 finish(client).await;
                 return (None, txn);
             }
-            After::Reset => {
-                client.stream.silence_on_close(None);
+            After::Silence(ttl) => {
+                client.stream.silence_on_close(ttl);
                 return (None, txn);
             }
         };
@@ -102,11 +102,11 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
         Fate::Forward => response::forward(&mut live).await,
         Fate::Answer(answer) => reply::answer(&mut live, answer).await,
         Fate::Gone => gone(&mut live, Phase::Request),
-        Fate::Drop { silent } => {
+        Fate::Drop(parting) => {
             live.txn.untimed = true;
             end(&mut live, Cause::Proxy, Phase::Request);
             log::write(&mut live, Origin::Close);
-            if silent { After::Reset } else { After::Close }
+            parting.into()
         }
     }
 }

@@ -195,6 +195,34 @@ pub(super) fn account(live: &mut Live<'_>) {
     }
 }
 
+/// What goes wrong here, not at a client or a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mishap {
+    /// A rule could not change a message.
+    Rewrite,
+    /// The exchange ended with an internal error.
+    Internal,
+}
+
+/// Counts a mishap of everything that the exchange concerns so far.
+pub(super) fn mishap(live: &Live<'_>, mishap: Mishap) {
+    let session = &live.client.session;
+    let worker = session.worker.id();
+    let rewrite = mishap == Mishap::Rewrite;
+    let own = session.frontend().state.front.counters.of(worker);
+    (if rewrite { &own.failed_rewrites } else { &own.internal_errors }).inc();
+    let own = session.listener().state.counters.of(worker);
+    (if rewrite { &own.failed_rewrites } else { &own.internal_errors }).inc();
+    if let Some(backend) = &live.txn.backend {
+        let own = backend.pool.counters().of(worker);
+        (if rewrite { &own.failed_rewrites } else { &own.internal_errors }).inc();
+    }
+    if let Some(lease) = &live.txn.upstream.lease {
+        let own = lease.server().counters().of(worker);
+        (if rewrite { &own.failed_rewrites } else { &own.internal_errors }).inc();
+    }
+}
+
 /// Counts a transfer that one side ended.
 pub(super) fn abort(live: &Live<'_>, cause: Cause) {
     let worker = live.client.session.worker.id();

@@ -56,6 +56,21 @@ pub(super) enum Answer {
     Service(ServiceKind),
 }
 
+impl Answer {
+    /// Whether it is what was asked for, given without asking a server.
+    const fn intercepts(&self) -> bool {
+        matches!(
+            self,
+            Self::Error { cause: Cause::Local, .. }
+                | Self::Return(_)
+                | Self::Redirect(_)
+                | Self::Redirected
+                | Self::Stats(_)
+                | Self::Service(_)
+        )
+    }
+}
+
 /// Makes the redirection of a rule; `None` if its address is empty and that is to be ignored.
 pub(super) fn try_redirect(live: &mut Live<'_>, redirect: &Redirect) -> Option<Answer> {
     match make_redirect(live, redirect) {
@@ -95,7 +110,43 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
         log::write(live, Origin::Close);
         return After::Close;
     }
+    live.txn.layer.has_response = true;
+    let backend = live.txn.backend.clone();
+    let back = backend.as_ref().and_then(|backend| http_of(&*backend.spec.protocol));
+    if run_after(live, back).await {
+        if answer.intercepts() {
+            let counters = &live.client.session.frontend().state.front.counters;
+            counters.of(live.client.session.worker.id()).intercepted.inc();
+        }
+    } else {
+        give_way(live, back, &answer).await;
+    }
     send(live).await
+}
+
+/// Replaces an answer that an `http-after-response` rule failed on by that of an internal error. The rules have another
+/// try on it, unless it was one already; if they fail again, it is sent as it is.
+async fn give_way(live: &mut Live<'_>, back: Option<&HttpProxy>, failed: &Answer) {
+    const INTERNAL: Answer = Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Request };
+    let error = live.txn.layer.response.status == 500;
+    let deliberate = matches!(
+        failed,
+        Answer::Error { .. } | Answer::Deny(_) | Answer::DenyResponse(_) | Answer::Tarpit(_)
+    );
+    if !deliberate {
+        log::mishap(live, log::Mishap::Internal);
+    }
+    if matches!(failed, Answer::Auth(_)) {
+        live.txn.termination.cause = Cause::Proxy;
+    }
+    if live.txn.termination.phase == Phase::Request && live.txn.applet.is_none() && !deliberate {
+        live.txn.times.request = None;
+    }
+    live.txn.answered = None;
+    let _ = make(live, &INTERNAL).await;
+    if !error && !run_after(live, back).await {
+        let _ = make(live, &INTERNAL).await;
+    }
 }
 
 /// Notes how the exchange ended and counts it.
@@ -105,12 +156,7 @@ fn account(live: &mut Live<'_>, answer: &Answer) {
     let counters = front.state.front.counters.of(worker);
     let in_backend = live.txn.backend.as_ref().filter(|backend| backend.index != front.index).cloned();
     let (cause, phase) = match answer {
-        Answer::Error { cause, phase, .. } => {
-            if *cause == Cause::Local {
-                counters.intercepted.inc();
-            }
-            (*cause, *phase)
-        }
+        Answer::Error { cause, phase, .. } => (*cause, *phase),
         Answer::Auth(_) => (Cause::Local, Phase::Request),
         Answer::ServerRedirect(_) => (Cause::Local, Phase::Connect),
         Answer::Deny(_) => {
@@ -133,7 +179,6 @@ fn account(live: &mut Live<'_>, answer: &Answer) {
         | Answer::Redirected
         | Answer::Stats(_)
         | Answer::Service(_) => {
-            counters.intercepted.inc();
             let phase = if live.txn.layer.has_response { Phase::Headers } else { Phase::Request };
             (Cause::Local, phase)
         }
@@ -229,11 +274,11 @@ fn proxy_name(live: &Live<'_>) -> String {
     plan.spec.name.as_str().to_owned()
 }
 
-/// Runs the `http-after-response` rules of both sides; they only edit.
-pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) {
+/// Runs the `http-after-response` rules of both sides, which only edit; false if one of them could not.
+pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) -> bool {
     let none = |http: &HttpProxy| http.after_response.is_empty();
     if back.is_none_or(none) && live.client.frontend().is_none_or(none) {
-        return;
+        return true;
     }
     let plan = Arc::clone(live.client.session.frontend());
     let front = front_of(&*plan.spec.protocol);
@@ -254,18 +299,16 @@ pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) {
                     live.client.timer.expired().await;
                     live.touch();
                 }
+                Outcome::Failed => return false,
                 _ => break,
             }
         }
     }
+    true
 }
 
 /// Writes the answer in the transaction.
 async fn send(live: &mut Live<'_>) -> After {
-    live.txn.layer.has_response = true;
-    let backend = live.txn.backend.clone();
-    let back = backend.as_ref().and_then(|backend| http_of(&*backend.spec.protocol));
-    run_after(live, back).await;
     upstream::detach(live, upstream::Kept::No);
     let front = live.client.frontend().map_or(ConnectionMode::KeepAlive, |http| http.connection);
     let after = drained(live).await;

@@ -12,11 +12,12 @@ use lb_core::log::{Cause, Phase};
 use lb_core::rule::RuleSet;
 use lb_core::stick::Event;
 
+use super::exchange::After;
 use super::handover::Settled;
 use super::io::{BUFFER, can_wait, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::{Live, Responding};
-use super::{content, front_of, http_of};
+use super::{content, front_of, http_of, log};
 use crate::h1::{Reject, parse_request, write_response};
 use crate::head::{HeaderName, Request};
 use crate::persist::Binding;
@@ -125,19 +126,34 @@ pub(super) enum Fate {
     Forward,
     /// It is answered here.
     Answer(Answer),
-    /// The connection ends without an answer; with a reset when the client is not to be told.
-    Drop {
-        /// Reset instead of close.
-        silent: bool,
-    },
+    /// The connection ends without an answer.
+    Drop(Parting),
     /// The client went away.
     Gone,
+}
+
+/// How a rule ends a connection without an answer.
+#[derive(Clone, Copy)]
+pub(super) enum Parting {
+    /// It is closed.
+    Close,
+    /// The client is not told, or gets a reset of this TTL.
+    Silent(Option<u8>),
+}
+
+impl From<Parting> for After {
+    fn from(parting: Parting) -> Self {
+        match parting {
+            Parting::Close => Self::Close,
+            Parting::Silent(ttl) => Self::Silence(ttl),
+        }
+    }
 }
 
 /// Runs everything that is configured for requests.
 pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
     let plan = Arc::clone(live.client.session.frontend());
-    let Some(front) = front_of(&*plan.spec.protocol) else { return Fate::Drop { silent: false } };
+    let Some(front) = front_of(&*plan.spec.protocol) else { return Fate::Drop(Parting::Close) };
     prepare(live, front);
     if !settled.inspected
         && let Some(fate) = content::request(live, &plan).await
@@ -316,6 +332,13 @@ async fn rules_of(live: &mut Live<'_>, http: &HttpProxy, plan: &Arc<ProxyPlan>) 
     found.map(|index| Fate::Answer(Answer::Redirect(http.redirects.rules()[index].action.clone())))
 }
 
+/// Counts a request that a rule ends without an answer.
+fn refused(live: &Live<'_>, parting: Parting) -> Fate {
+    let session = &live.client.session;
+    session.frontend().state.front.counters.of(session.worker.id()).denied_requests.inc();
+    Fate::Drop(parting)
+}
+
 /// Runs one ruleset of requests to its end.
 async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> Option<Fate> {
     if rules.is_empty() {
@@ -340,10 +363,13 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
             },
             Outcome::Auth(realm) => Answer::Auth(realm.cloned()),
             Outcome::Service(kind) => Answer::Service(kind),
-            Outcome::Reject => return Some(Fate::Drop { silent: false }),
-            Outcome::SilentDrop => return Some(Fate::Drop { silent: true }),
+            Outcome::Reject => return Some(refused(live, Parting::Close)),
+            Outcome::SilentDrop(ttl) => return Some(refused(live, Parting::Silent(ttl))),
             Outcome::BadTarget => Answer::Error { status: 400, cause: Cause::Proxy, phase: Phase::Request },
-            Outcome::Failed => Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Request },
+            Outcome::Failed => {
+                log::mishap(live, log::Mishap::Internal);
+                Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Request }
+            }
             Outcome::EarlyHint(name, value) => {
                 let mut text = Vec::new();
                 rule::format(live, value, &mut text);

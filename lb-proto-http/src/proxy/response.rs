@@ -14,7 +14,7 @@ use super::exchange::{After, end, fail, gone};
 use super::flow::{Flow, FlowEnd};
 use super::io::{BUFFER, Presence, Watch, give_buffer, take_buffer, write_all};
 use super::reply::{self, Answer};
-use super::request::Fate;
+use super::request::{Fate, Parting};
 use super::txn::Live;
 use super::upstream::{self, Failure, Kept};
 use super::{coding, content, deliver, front_of, http_of, log, request, tunnel};
@@ -461,23 +461,19 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Af
         let events = backend.pool.observe(lease.server(), Observation::Response(status), now);
         live.client.session.generation().report(backend, events);
     }
-    if content::response(live) {
+    if let Some(parting) = content::response(live) {
         upstream::detach(live, Kept::No);
         // Nothing of it is told.
         (live.txn.counts.from_server, live.txn.layer.response.status) = (0, 0);
         end(live, Cause::Proxy, Phase::Data);
         log::write(live, Origin::Close);
-        return After::Close;
+        return parting.into();
     }
     content::store(live);
     match rules(live, back).await {
         Fate::Forward => {}
-        Fate::Answer(answer) => {
-            upstream::detach(live, Kept::No);
-            live.txn.counts.from_server += live.txn.layer.response.buffered_body().len() as u64;
-            return reply::answer(live, answer).await;
-        }
-        Fate::Drop { silent } => return refused(live, silent),
+        Fate::Answer(answer) => return answer_instead(live, answer).await,
+        Fate::Drop(parting) => return refused(live, parting),
         Fate::Gone => return unanswered(live),
     }
     log::capture_response(live);
@@ -490,7 +486,9 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Af
         crate::persist::write_response(spec, &mut txn.persistence, response, method, cookie.as_deref(), now);
         txn.termination.cookie_response = txn.persistence.letters().1;
     }
-    reply::run_after(live, Some(back)).await;
+    if !reply::run_after(live, Some(back)).await {
+        return answer_instead(live, FAILED).await;
+    }
     coding::announce_response(live);
     if live.txn.layer.response.body == BodyLength::Tunnel {
         return tunnel::run(live, upload).await;
@@ -498,8 +496,20 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Af
     deliver::send(live, back, upload).await
 }
 
+/// What is answered when a rule cannot change the response.
+const FAILED: Answer = Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Headers };
+
+/// Answers instead of the server, whose response is not passed on.
+async fn answer_instead(live: &mut Live<'_>, answer: Answer) -> After {
+    if let Answer::Error { status: 500, .. } = answer {
+        log::mishap(live, log::Mishap::Internal);
+    }
+    live.txn.counts.from_server += live.txn.layer.response.buffered_body().len() as u64;
+    reply::answer(live, answer).await
+}
+
 /// A rule ends the connection without a word; it is logged, and counted as requests are.
-fn refused(live: &mut Live<'_>, silent: bool) -> After {
+fn refused(live: &mut Live<'_>, parting: Parting) -> After {
     let session = &live.client.session;
     let worker = session.worker.id();
     session.frontend().state.front.counters.of(worker).denied_requests.inc();
@@ -509,7 +519,7 @@ fn refused(live: &mut Live<'_>, silent: bool) -> After {
     end(live, Cause::Proxy, Phase::Request);
     upstream::detach(live, Kept::No);
     log::write(live, Origin::Close);
-    if silent { After::Reset } else { After::Close }
+    parting.into()
 }
 
 /// `http-response` rules of the backend, then of the frontend.
@@ -540,12 +550,12 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Fate
         live.txn.text = text;
         return Fate::Answer(match outcome {
             Outcome::Done | Outcome::Wait => return Fate::Forward,
-            Outcome::Reject => return Fate::Drop { silent: false },
-            Outcome::SilentDrop => return Fate::Drop { silent: true },
+            Outcome::Reject => return Fate::Drop(Parting::Close),
+            Outcome::SilentDrop(ttl) => return Fate::Drop(Parting::Silent(ttl)),
             Outcome::Deny(reply) | Outcome::Tarpit(reply) => Answer::DenyResponse(reply.clone()),
             Outcome::Return(reply) => Answer::Return(reply.clone()),
             Outcome::Redirect(redirect) => Answer::Redirect(redirect.clone()),
-            Outcome::Failed => Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Headers },
+            Outcome::Failed => FAILED,
             Outcome::Pause(time) => {
                 live.client.timer.set_after(Some(time));
                 live.client.timer.expired().await;

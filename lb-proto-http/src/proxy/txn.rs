@@ -577,6 +577,7 @@ impl Session for Live<'_> {
             Effect::NoRetry => settings.no_retry = true,
             Effect::Log => log::write(self, lb_core::log::Origin::Unspecified),
             Effect::Track(slot) => self.track(slot),
+            Effect::RewriteFailed => log::mishap(self, log::Mishap::Rewrite),
         }
     }
 }

@@ -199,21 +199,14 @@ fn pinned_server(live: &mut Live<'_>, back: &HttpProxy, backend: &Arc<ProxyPlan>
     if let Some(again) = live.txn.upstream.again.take().filter(|id| usable(*id)) {
         return Some(again);
     }
-    let mut from = 0;
-    while !back.servers.is_empty() {
-        let found = {
+    if !back.servers.is_empty() {
+        let chosen = {
             let env = Env::new(live.facts(), live.vars(), live.arena());
-            match back.servers.next(from, &env) {
-                lb_core::rule::Next::Apply(index, name) => Some((index, name)),
-                _ => None,
-            }
+            backend.chosen_server(&back.servers, &env, usable)
         };
         live.reset_arena();
-        let Some((index, name)) = found else { break };
-        from = index + 1;
-        // A server that is down is passed over and the next rule is tried.
-        if let Some(id) = backend.pool.by_name(name.as_str()).filter(|id| usable(*id)) {
-            return Some(id);
+        if chosen.is_some() {
+            return chosen;
         }
     }
     let cookie = live.txn.persistence.server.filter(|_| live.txn.persistence.direct).map(ServerId);

@@ -76,6 +76,8 @@ pub enum Effect<'a> {
     LastRule(&'a Arc<Place>),
     /// Count the request under this key.
     Track(&'a TrackSlot),
+    /// A rule could not change the message.
+    RewriteFailed,
 }
 
 /// Why running stopped.
@@ -96,8 +98,8 @@ pub enum Outcome<'r> {
     Auth(Option<&'r Template>),
     /// Close without an answer.
     Reject,
-    /// Forget the connection without telling the client.
-    SilentDrop,
+    /// Forget the connection without telling the client, or with a reset of this TTL.
+    SilentDrop(Option<u8>),
     /// Let a service answer.
     Service(ServiceKind),
     /// Send this field to the client in an early 103 response, then go on.
@@ -196,17 +198,25 @@ pub fn run<'r>(
         } else if let Action::NormalizeUri(normalizer) = action {
             match rewrite::normalize(*normalizer, &mut session.layer_mut().request) {
                 Err(_) => return Outcome::BadTarget,
-                Ok(false) if cursor.strict => return Outcome::Failed,
+                Ok(false) if cursor.strict => return failed(session),
                 Ok(_) => {}
             }
         } else {
             let done = apply(action, subject, session, text);
             session.reset_arena();
-            if !done && cursor.strict {
-                return Outcome::Failed;
+            if !done {
+                let outcome = failed(session);
+                if cursor.strict {
+                    return outcome;
+                }
             }
         }
     }
+}
+
+fn failed<'r>(session: &mut dyn Session) -> Outcome<'r> {
+    session.effect(Effect::RewriteFailed);
+    Outcome::Failed
 }
 
 /// The outcome of an action that stops the run without anything to compute.
@@ -219,7 +229,7 @@ fn finish(action: &Action) -> Option<Outcome<'_>> {
         Action::Redirect(redirect) => Outcome::Redirect(redirect),
         Action::Auth(realm) => Outcome::Auth(realm.as_ref()),
         Action::Reject => Outcome::Reject,
-        Action::SilentDrop => Outcome::SilentDrop,
+        Action::SilentDrop(ttl) => Outcome::SilentDrop(*ttl),
         Action::UseService(kind) => Outcome::Service(*kind),
         Action::EarlyHint(name, value) => Outcome::EarlyHint(name, value),
         Action::WaitForBody { time, at_least } => Outcome::WaitForBody { time: *time, at_least: *at_least },

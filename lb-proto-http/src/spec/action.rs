@@ -91,8 +91,8 @@ pub enum Action {
     Allow,
     /// `reject`: closes the connection without an answer.
     Reject,
-    /// `silent-drop`: forgets the connection without telling the client.
-    SilentDrop,
+    /// `silent-drop`: forgets the connection without telling the client, or with a reset of this TTL.
+    SilentDrop(Option<u8>),
     /// `set-var`.
     SetVar(VarName, Program, VarConditions),
     /// `set-var-fmt`.

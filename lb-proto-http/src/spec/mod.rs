@@ -15,10 +15,9 @@ use std::time::Duration;
 
 use lb_core::expr::Program;
 use lb_core::log::Template;
-use lb_core::name::ServerName;
 use lb_core::rule::RuleSet;
 use lb_core::rule::cond::Condition;
-use lb_core::spec::ProtocolSpec;
+use lb_core::spec::{ProtocolSpec, ServerChoice};
 
 use crate::auth::UserLists;
 use crate::forwarded::Forwarded;
@@ -86,7 +85,7 @@ pub struct HttpProxy {
     /// `redirect` rules, evaluated after the `http-request` rules.
     pub redirects: RuleSet<Redirect>,
     /// `use-server`. Backend.
-    pub servers: RuleSet<ServerName>,
+    pub servers: RuleSet<ServerChoice>,
     /// `force-persist` and `ignore-persist`: true forces. Backend.
     pub persistence: RuleSet<bool>,
     /// Expression of `balance hash`. Backend.

@@ -208,7 +208,8 @@ fn rules_see_the_running_backend() {
 #[test]
 fn a_silently_dropped_response_never_reaches_the_client() {
     let origin = hello();
-    let proxy = proxy(&[origin.addr], |_, http| http.response.push(Rule::new(Action::SilentDrop, None)));
+    let proxy =
+        proxy(&[origin.addr], |_, http| http.response.push(Rule::new(Action::SilentDrop(None), None)));
     let mut client = proxy.client();
     client.set_read_timeout(Some(std::time::Duration::from_millis(100))).unwrap();
     std::io::Write::write_all(&mut client, GET.as_bytes()).unwrap();
@@ -216,4 +217,47 @@ fn a_silently_dropped_response_never_reaches_the_client() {
     assert!(line.starts_with("web web/s1 200 ") && line.contains(" PR-- "), "{line}");
     let mut byte = [0];
     assert!(std::io::Read::read(&mut client, &mut byte).is_err(), "no byte and no end");
+}
+
+#[test]
+fn a_drop_with_a_ttl_resets_the_connection() {
+    let origin = hello();
+    let rule = || Rule::new(Action::SilentDrop(Some(64)), None);
+    for (proxy, letters) in [
+        (proxy(&[origin.addr], |_, http| http.request.push(rule())), "web web/<NOSRV> -1 "),
+        (proxy(&[origin.addr], |_, http| http.response.push(rule())), "web web/s1 200 "),
+    ] {
+        let mut client = proxy.client();
+        std::io::Write::write_all(&mut client, GET.as_bytes()).unwrap();
+        let line = proxy.line();
+        assert!(line.starts_with(letters) && line.contains(" PR-- "), "{line}");
+        let ended = std::io::Read::read(&mut client, &mut [0]).map_err(|error| error.kind());
+        assert_eq!(ended, Err(std::io::ErrorKind::ConnectionReset), "{letters}");
+    }
+}
+
+#[test]
+fn an_answer_that_after_rules_cannot_change_gives_way_to_an_internal_error() {
+    let origin = hello();
+    for (condition, again) in [(Some("!{ status 500 }"), "x-status: 500\r\n"), (None, "")] {
+        let proxy = proxy(&[origin.addr], |_, http| {
+            http.request.push(Rule::new(Action::Return(Reply::error(404)), Some(when("{ path /own }"))));
+            http.request.push(Rule::new(Action::Deny(Reply::error(403)), Some(when("{ path /no }"))));
+            http.after_response.push(Rule::new(header("x-status", "%[status]"), None));
+            let much = header("x-much", &"m".repeat(20_000));
+            http.after_response.push(Rule::new(much, condition.map(when)));
+        });
+        for (path, start, letters) in [
+            ("/", "web web/s1 500 ", " PH-- "),
+            ("/own", "web web/<NOSRV> 500 ", " LR-- "),
+            ("/no", "web web/<NOSRV> 500 ", " PR-- "),
+        ] {
+            let answer = exchange(&mut proxy.client(), &GET.replacen('/', path, 1));
+            assert!(answer.starts_with("HTTP/1.1 500 ") && !answer.contains("x-much"), "{answer}");
+            assert_eq!(answer.contains("x-status"), !again.is_empty(), "{answer}");
+            assert!(answer.contains(again), "{answer}");
+            let line = proxy.line();
+            assert!(line.starts_with(start) && line.contains(letters), "{line}");
+        }
+    }
 }
