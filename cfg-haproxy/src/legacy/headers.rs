@@ -5,7 +5,7 @@ use super::pattern::{
     HeaderLine, anchored, any_value, groups, header_line, is_name, plain_position, request_line,
     shift_groups, target, without_end,
 };
-use super::{New, Outcome, new, words_of};
+use super::{EMPTIED, New, Outcome, new, words_of};
 
 /// Alternatives of terms that must all hold.
 type Condition = Vec<Vec<New>>;
@@ -22,8 +22,8 @@ pub(super) struct Made {
     pub(super) more: Vec<(Vec<New>, Condition)>,
     /// Lines that come last and have their condition.
     pub(super) after: Vec<Vec<New>>,
-    /// Only the usual headers are looked at.
-    pub(super) near: bool,
+    /// What is said of lines that do not do the whole of it.
+    pub(super) note: Option<&'static str>,
 }
 
 impl Made {
@@ -77,12 +77,14 @@ pub(super) fn rule(words: &[&str]) -> Outcome {
         }
         None => old.made(verb, second).map(|made| vec![made]),
     };
-    let near = made.iter().flatten().any(|made| made.near);
+    let note = made.iter().flatten().find_map(|made| made.note);
     let lines =
         made.and_then(|all| all.into_iter().map(|made| made.lines(&tail)).collect::<Option<Vec<_>>>());
     match lines {
-        Some(lines) if near => Outcome::Near(lines.concat()),
-        Some(lines) => Outcome::Lines(lines.concat()),
+        Some(lines) => match note {
+            Some(note) => Outcome::Near(lines.concat(), note),
+            None => Outcome::Lines(lines.concat()),
+        },
         None => Outcome::Impossible(WRITE),
     }
 }
@@ -170,11 +172,7 @@ impl Old<'_> {
                 line.push(new(name, 1));
                 return Some(Made::when(vec![line], Vec::new()));
             }
-            // Only fields of that value are meant, the others must stay, and no rule deletes by value: emptied fields
-            // are what comes nearest. An empty word would end the line; an expression may be empty.
-            let mut line = self.words("replace-header");
-            line.extend([new(name, 1), new(anchored(&value, self.fold), 1), new("%[str()]", 1)]);
-            return Some(Made::when(vec![line], Vec::new()));
+            return Some(self.delete_value(name, line, &value));
         }
         let name = self.pattern.strip_prefix('^').unwrap_or(self.pattern);
         let from_start = name.len() < self.pattern.len();
@@ -193,6 +191,20 @@ impl Old<'_> {
         line.push(new(format!("(?i){start}{name}{end}"), 1));
         line.extend(words_of("-m reg", 0));
         Some(Made::when(vec![line], Vec::new()))
+    }
+
+    /// Only fields of that value are meant, the others must stay, and no rule deletes by value: of several fields, those
+    /// that are meant become empty. An empty word would end the line; an expression may be empty.
+    fn delete_value(&self, name: &str, mut delete: Vec<New>, value: &str) -> Made {
+        delete.push(new(name, 1));
+        let fetch = self.header(name);
+        let mut only = vec![new("{", 0), new(fetch.replace("fhdr", "fhdr_cnt"), 1)];
+        only.extend(words_of("1 }", 0));
+        only.extend(self.matches(&fetch, anchored(value, false)));
+        let mut empty = self.words("replace-header");
+        empty.extend([new(name, 1), new(anchored(value, self.fold), 1), new("%[str()]", 1)]);
+        let more = vec![(empty, Vec::new())];
+        Made { more, note: Some(EMPTIED), ..Made::when(vec![delete], vec![only]) }
     }
 
     fn replace(&self, template: &str) -> Option<Made> {

@@ -4,7 +4,7 @@
 use super::headers::{Made, Old};
 use super::names::usual;
 use super::pattern::{anchored, plain_position, shift_groups};
-use super::{New, new, words_of};
+use super::{New, USUAL, new, words_of};
 
 /// Holds the first line as it came.
 const LINE: &str = "var(txn.old_line)";
@@ -128,7 +128,7 @@ impl Old<'_> {
             line
         };
         let lines: Vec<Vec<New>> = usual(self.request, prefix).into_iter().map(line).collect();
-        (!lines.is_empty()).then(|| Made { lines, near: true, ..Made::default() })
+        (!lines.is_empty()).then(|| Made { lines, note: Some(USUAL), ..Made::default() })
     }
 }
 

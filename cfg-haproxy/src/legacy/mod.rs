@@ -22,15 +22,19 @@ type New = (String, usize);
 enum Outcome {
     /// These lines instead.
     Lines(Vec<Vec<New>>),
-    /// These, which look at the usual headers only.
-    Near(Vec<Vec<New>>),
+    /// These, which do not do the whole of it, with what is said of that.
+    Near(Vec<Vec<New>>, &'static str),
     /// Nothing; it had no effect worth keeping.
     Dropped(&'static str),
     /// Nobody can say what it should mean now.
     Impossible(&'static str),
 }
 
-/// What is said of a translation that is not the whole of it.
+/// What is said where fields are deleted by their value.
+const EMPTIED: &str = "where a message has several fields of this name, those that match stay, without a value; \
+    no rule deletes one of several fields";
+
+/// What is said where an expression does not name a header.
 const USUAL: &str = "an expression for any header is applied to the usual ones only; \
     write a `replace-header` rule for each other one that is meant";
 
@@ -105,9 +109,9 @@ fn line_to_present(tree: &mut Tree, index: u32, kind: SectionKind) -> Diagnostic
         _ => compat(keyword, texts.get(1).copied().unwrap_or("")),
     };
     let outcome = outcome(kind, &texts);
-    let near = matches!(outcome, Outcome::Near(_));
+    let note = if let Outcome::Near(_, note) = outcome { Some(note) } else { None };
     match outcome {
-        Outcome::Lines(lines) | Outcome::Near(lines) => {
+        Outcome::Lines(lines) | Outcome::Near(lines, _) => {
             let written: Vec<&str> = words.iter().map(|(_, span)| tree.sources.text(*span)).collect();
             let shown = lines.iter().map(|l| show(l, &texts, &written)).collect::<Vec<_>>().join("\n");
             let ranges = lines.iter().map(|l| store(tree, l, &words)).collect();
@@ -119,7 +123,10 @@ fn line_to_present(tree: &mut Tree, index: u32, kind: SectionKind) -> Diagnostic
             )
             .compat(compat)
             .suggest(whole, shown, "write it so");
-            if near { diagnostic.note(USUAL) } else { diagnostic }
+            match note {
+                Some(note) => diagnostic.note(note),
+                None => diagnostic,
+            }
         }
         Outcome::Dropped(why) => {
             tree.translated.insert(index, Vec::new());
@@ -357,7 +364,7 @@ mod tests {
 
     #[track_caller]
     fn check(old: &[&str], expected: &[&str]) {
-        let (Outcome::Lines(lines) | Outcome::Near(lines)) = outcome(SectionKind::Listen, old) else {
+        let (Outcome::Lines(lines) | Outcome::Near(lines, _)) = outcome(SectionKind::Listen, old) else {
             panic!("{old:?} is not translated")
         };
         let quoted: Vec<String> = old.iter().map(|w| quote(w)).collect();
@@ -554,6 +561,24 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_deleted_by_their_value() {
+        check(
+            &["reqidel", "^X-Foo: bar", "if", "a"],
+            &[
+                "http-request del-header X-Foo if { req.fhdr_cnt(X-Foo) 1 } { req.fhdr(X-Foo) -m reg -i ^bar } a",
+                "http-request replace-header X-Foo (?i)^bar %[str()] if a",
+            ],
+        );
+        check(
+            &["rspdel", "^Set-Cookie: IP="],
+            &[
+                "http-response del-header Set-Cookie if { res.fhdr_cnt(Set-Cookie) 1 } { res.fhdr(Set-Cookie) -m reg ^IP= }",
+                "http-response replace-header Set-Cookie ^IP= %[str()]",
+            ],
+        );
+    }
+
+    #[test]
     fn headers_get_other_names_by_their_values() {
         check(
             &["reqirep", r"^Host: old\.(.*)", r"X-Old: \1"],
@@ -568,7 +593,7 @@ mod tests {
     #[test]
     fn expressions_for_any_header_are_applied_to_the_usual_ones() {
         let old = ["rspirep", "^([^:]*): (.*)http://a(.*)", r"\1: \2https://b\3"];
-        let Outcome::Near(lines) = outcome(SectionKind::Listen, &old) else { panic!("not translated") };
+        let Outcome::Near(lines, _) = outcome(SectionKind::Listen, &old) else { panic!("not translated") };
         let shown = show(&lines[0], &old, &old);
         assert_eq!(shown, r"http-response replace-header Location (?i)^(.*)http://a(.*) '\1https://b\2'");
         assert!(lines.len() > 5);
