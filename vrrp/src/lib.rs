@@ -14,6 +14,7 @@ mod link;
 pub mod linux;
 mod outbox;
 mod router;
+pub mod snmp;
 pub mod spec;
 pub mod stats;
 pub mod timer;

@@ -225,6 +225,11 @@ pub struct Global {
     pub vrrp_startup_delay: Option<Spanned<Duration>>,
     pub vrrp_delay_after_boot: Option<Spanned<Duration>>,
     pub log_unknown_vrids: Option<Spanned<bool>>,
+    pub snmp_socket: Option<Spanned<String>>,
+    pub enable_traps: Option<Spanned<bool>>,
+    pub enable_snmp_vrrp: Option<Spanned<bool>>,
+    pub enable_snmp_rfcv2: Option<Spanned<bool>>,
+    pub enable_snmp_rfcv3: Option<Spanned<bool>>,
     pub default_interface: Option<Spanned<String>>,
     pub dynamic_interfaces: Option<Spanned<bool>>,
     pub vmac_prefix: Option<Spanned<String>>,
@@ -261,6 +266,7 @@ impl Global {
     fn mail(&mut self, statement: &Statement, values: &Values, cx: &mut Reading<'_>) -> bool {
         match statement.name() {
             "router_id" => self.router_id = values.word(),
+            "snmp_socket" => self.snmp_socket = values.word(),
             "notification_email" => {
                 let words = statement.values().iter().flat_map(|l| &l.words);
                 self.notification_email.extend(words.map(super::track::spanned));
@@ -387,6 +393,14 @@ impl Global {
             "vrrp_owner_ignore_adverts" => (&mut self.vrrp_owner_ignore_adverts, values.switch()),
             "v3_checksum_as_v2" => (&mut self.v3_checksum_as_v2, values.switch()),
             "vrrp_notify_priority_changes" => (&mut self.vrrp_notify_priority_changes, values.switch()),
+            "enable_traps" => (&mut self.enable_traps, values.flag()),
+            "enable_snmp_vrrp" | "enable_snmp_keepalived" => (&mut self.enable_snmp_vrrp, values.flag()),
+            "enable_snmp_rfc" => {
+                self.enable_snmp_rfcv2 = values.flag();
+                (&mut self.enable_snmp_rfcv3, values.flag())
+            }
+            "enable_snmp_rfcv2" => (&mut self.enable_snmp_rfcv2, values.flag()),
+            "enable_snmp_rfcv3" => (&mut self.enable_snmp_rfcv3, values.flag()),
             "log_unknown_vrids" => (&mut self.log_unknown_vrids, values.flag()),
             "rs_init_notifies" => (&mut self.rs_init_notifies, values.switch()),
             "reload_check_config" => (&mut self.reload_check_config, values.flag()),

@@ -15,7 +15,8 @@ const PATH: &[Arg] = &[word("PATH")];
 const NAME: &[Arg] = &[word("NAME")];
 const WHOLE_SECONDS: &[Arg] = &[int("SECONDS", 0, 4294)];
 
-const NO_SNMP: &str = "there is no SNMP agent; use the statistics and the JSON dump";
+const NO_SNMP: &str = "nothing can be asked by SNMP; use the statistics and the JSON dump";
+const TRAPS_ALONE: &str = "its notifications are sent with `enable_traps`; nothing can be asked by SNMP";
 const NO_DBUS: &str = "there is no DBus interface";
 const NO_IPVS: &str = "IPVS is not used; virtual servers are relayed in user space";
 const NO_FIREWALL: &str =
@@ -324,17 +325,18 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     Keyword::new("iproute_etc_dir", PATH, "Directory of iproute2's names")
         .no_effect("the usual directories are searched"),
     // SNMP and DBus
-    Keyword::new("snmp_socket", &[word("SOCKET").opt()], "Socket of the SNMP master agent")
-        .no_effect(NO_SNMP),
-    Keyword::new("enable_traps", &[], "Send SNMP traps").no_effect(NO_SNMP),
-    Keyword::new("enable_snmp_vrrp", &[], "Serve the VRRP part of the MIB").no_effect(NO_SNMP),
-    Keyword::new("enable_snmp_keepalived", &[], "Serve the VRRP part of the MIB")
-        .no_effect(NO_SNMP)
+    Keyword::new("snmp_socket", &[word("SOCKET")], "Socket of the SNMP master agent: a path, or `tcp:`, host and port")
+        .missing("SNMP error : snmp socket name missing"),
+    Keyword::new("enable_traps", &[], "Send SNMP notifications")
+        .partial("state changes and new masters are told; failed authentication, protocol errors and servers are not"),
+    Keyword::new("enable_snmp_vrrp", &[], "The VRRP part of KEEPALIVED-MIB").partial(TRAPS_ALONE),
+    Keyword::new("enable_snmp_keepalived", &[], "The VRRP part of KEEPALIVED-MIB")
+        .partial(TRAPS_ALONE)
         .deprecated("enable_snmp_vrrp"),
     Keyword::new("enable_snmp_checker", &[], "Serve the checker part of the MIB").no_effect(NO_SNMP),
-    Keyword::new("enable_snmp_rfc", &[], "Serve the MIBs of the RFCs").no_effect(NO_SNMP),
-    Keyword::new("enable_snmp_rfcv2", &[], "Serve the MIB of RFC 2787").no_effect(NO_SNMP),
-    Keyword::new("enable_snmp_rfcv3", &[], "Serve the MIB of RFC 6527").no_effect(NO_SNMP),
+    Keyword::new("enable_snmp_rfc", &[], "VRRP-MIB and VRRPV3-MIB").partial(TRAPS_ALONE),
+    Keyword::new("enable_snmp_rfcv2", &[], "VRRP-MIB (RFC 2787)").partial(TRAPS_ALONE),
+    Keyword::new("enable_snmp_rfcv3", &[], "VRRPV3-MIB (RFC 6527)").partial(TRAPS_ALONE),
     Keyword::new("snmp_vs_stats_update_interval", &[seconds_arg(1_000, 30_000_000)], "Age of statistics")
         .no_effect(NO_SNMP),
     Keyword::new("snmp_rs_stats_update_interval", &[seconds_arg(1_000, 30_000_000)], "Age of statistics")

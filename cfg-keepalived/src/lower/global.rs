@@ -7,7 +7,8 @@ use lb_core::diag::Spanned;
 use std::time::Duration;
 use vrrp::spec;
 use vrrp::spec::{
-    ChecksumV3, FifoContent, Garp, Mail, MailServer, ProcessTuning, ReceiveBuffer, ScriptSecurity, Version,
+    ChecksumV3, FifoContent, Garp, Mail, MailServer, ProcessTuning, ReceiveBuffer, ScriptSecurity, Traps,
+    Version,
 };
 
 /// The original's default patience with the relay.
@@ -27,6 +28,7 @@ pub(super) fn lower(config: &Config, env: &dyn Env, origins: &mut Origins) -> sp
     starting_values(from, &mut to);
     to.startup_delay = from.vrrp_startup_delay.map_or(Duration::ZERO, |d| d.value);
     to.delay_after_boot = from.vrrp_delay_after_boot.map_or(Duration::ZERO, |d| d.value);
+    to.traps = traps(from);
     to.log_unknown_vrids = on(from.log_unknown_vrids, false);
     to.default_interface = from.default_interface.as_ref().map(|i| name(&i.value));
     to.dynamic_interfaces = on(from.dynamic_interfaces, false);
@@ -54,6 +56,16 @@ pub(super) fn lower(config: &Config, env: &dyn Env, origins: &mut Origins) -> sp
         to.vmac_addr_prefix.clone_from(&prefix.value);
     }
     to
+}
+
+/// Without a module there is nothing to tell.
+fn traps(from: &Global) -> Option<Traps> {
+    let mut to = Traps::default();
+    to.socket = from.snmp_socket.as_ref().map(|socket| socket.value.clone());
+    to.vrrp = on(from.enable_snmp_vrrp, false);
+    to.rfc_v2 = on(from.enable_snmp_rfcv2, false);
+    to.rfc_v3 = on(from.enable_snmp_rfcv3, false);
+    (on(from.enable_traps, false) && (to.vrrp || to.rfc_v2 || to.rfc_v3)).then_some(to)
 }
 
 fn on(switch: Option<Spanned<bool>>, default: bool) -> bool {

@@ -19,8 +19,9 @@ use super::rivals::Heard;
 use super::security;
 use super::timer::Timer;
 use super::tuning::{self, AutoPriority};
-use crate::event::{Admin, Datagram, Input, Log, ScriptResult, Severity, Track};
-use crate::spec::{Name, Spec};
+use crate::event::{Admin, Datagram, Input, Log, Notify, Output, ScriptResult, Severity, Track};
+use crate::snmp::mib::MasterReason;
+use crate::spec::{Instance, Name, Spec};
 use crate::{Router, SpecError};
 
 /// Received adverts that wait for the router; what comes on top waits in the kernel or is dropped there.
@@ -402,11 +403,28 @@ impl Driver {
     fn drain(&mut self, now: Instant) {
         let mut changed = false;
         while let Some(output) = self.router.poll_output() {
+            if let (Output::Notify(notify), true) = (&output, self.effects.traps()) {
+                self.effects.trap(&self.spec, notify, self.master_reason(notify, now));
+            }
             changed |= self.effects.perform(output, now);
         }
         if changed {
             self.effects.remember(self.router.memory());
         }
+    }
+
+    /// Why an instance became master. Whoever was heard within the last intervals was not missed, but outbid.
+    fn master_reason(&self, notify: &Notify, now: Instant) -> MasterReason {
+        if self.spec.instance(&notify.name).is_some_and(Instance::is_owner) {
+            return MasterReason::Priority;
+        }
+        let snapshot = self.router.snapshot(now);
+        let senders = snapshot.instance(&notify.name).map_or(&[][..], |instance| &instance.senders);
+        let speaks = senders
+            .iter()
+            .filter_map(|sender| sender.last_accepted)
+            .any(|(priority, interval, age)| priority > 0 && age < interval.duration() * 2);
+        if speaks { MasterReason::Preempted } else { MasterReason::MasterNoResponse }
     }
 
     async fn finish(&mut self) {

@@ -21,12 +21,14 @@ use super::program::{self, Running, Start};
 use super::rivals::{Heard, Rivals};
 use super::security;
 use super::socket::Sockets;
+use super::traps;
 use super::vmac::{Vmacs, setting};
 use crate::Memory;
 use crate::event::{
-    AddressChange, Announcement, Claim, Datagram, Input, Log, Output, Outside, Probe, ScriptResult,
+    AddressChange, Announcement, Claim, Datagram, Input, Log, Notify, Output, Outside, Probe, ScriptResult,
     ScriptSignal, Severity, Transmit,
 };
+use crate::snmp::mib::{self, MasterReason, Place};
 use crate::spec::{Command, Name, Route, Rule, RuleAction, ScriptSecurity, Spec};
 use crate::wire::{arp, ndisc};
 
@@ -44,6 +46,10 @@ pub(super) struct Effects {
     routes: Vec<Arc<Route>>,
     rules: Vec<Arc<Rule>>,
     send_failed: BTreeMap<Name, String>,
+    traps: traps::Sender,
+    /// Sources of the last adverts, while notifications have to name them.
+    sources: BTreeMap<Name, IpAddr>,
+    problem_sender: mpsc::UnboundedSender<String>,
     memory: Option<Memory>,
     events: Box<dyn FnMut(Event) + Send>,
 }
@@ -64,7 +70,7 @@ impl Effects {
             sockets: Sockets::new(senders.datagrams),
             vmacs: Vmacs::default(),
             rivals: Rivals::new(senders.claims),
-            hands: Hands::start(senders.problems)?,
+            hands: Hands::start(senders.problems.clone())?,
             notifier: Notifier::new(senders.ended),
             security: ScriptSecurity::default(),
             running: BTreeMap::new(),
@@ -72,6 +78,9 @@ impl Effects {
             routes: Vec::new(),
             rules: Vec::new(),
             send_failed: BTreeMap::new(),
+            traps: traps::Sender::new(),
+            sources: BTreeMap::new(),
+            problem_sender: senders.problems,
             memory: None,
             events,
         })
@@ -81,6 +90,7 @@ impl Effects {
     pub(super) fn configure(&mut self, spec: &Spec) {
         self.security = spec.global.scripts.clone();
         self.sockets.configure(spec);
+        self.traps.configure(spec.global.traps.as_ref(), self.problem_sender.clone());
         let problems = self.notifier.configure(spec);
         self.problems(problems);
         for instance in spec.instances.iter().filter(|instance| instance.promote_secondaries) {
@@ -147,6 +157,9 @@ impl Effects {
 /// What goes to the network.
 impl Effects {
     fn transmit(&mut self, transmit: &Transmit) {
+        if self.traps.wanted().is_some() {
+            self.sources.insert(transmit.instance.clone(), transmit.source);
+        }
         match self.sockets.send(transmit) {
             Ok(()) => {
                 self.send_failed.remove(&transmit.instance);
@@ -316,6 +329,23 @@ impl Effects {
         if let Some(Err(error)) = self.running.get(name).map(|running| running.signal(number)) {
             self.problem(format!("cannot signal the check script {name}: {error}"));
         }
+    }
+
+    /// Whether notifications of the change are sent by SNMP.
+    pub(super) fn traps(&self) -> bool {
+        self.traps.wanted().is_some()
+    }
+
+    /// Sends the notifications of a change.
+    pub(super) fn trap(&self, spec: &Spec, notify: &Notify, reason: MasterReason) {
+        let Some(traps) = self.traps.wanted() else { return };
+        let interface = spec.instance(&notify.name).and_then(|of| of.interface.as_ref());
+        let place = Place {
+            interface: interface.and_then(|name| self.links.index_of(name)).unwrap_or(0),
+            source: self.sources.get(&notify.name).copied(),
+            reason,
+        };
+        mib::notifications(spec, traps, notify, place).into_iter().for_each(|one| self.traps.send(one));
     }
 
     /// Runs a program and waits for it, but no longer than `limit`.

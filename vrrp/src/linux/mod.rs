@@ -53,6 +53,7 @@ mod security;
 mod socket;
 mod sys;
 mod timer;
+mod traps;
 mod tuning;
 mod vmac;
 

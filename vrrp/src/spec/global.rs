@@ -51,6 +51,8 @@ pub struct Global {
     /// How long after the boot of the machine instances may start (`vrrp_delay_after_boot`); the driver turns what is
     /// left of it into a longer start-up delay.
     pub delay_after_boot: Duration,
+    /// SNMP notifications of state changes (`enable_traps`).
+    pub traps: Option<Traps>,
     /// Log adverts of virtual routers nobody configured (`log_unknown_vrids`).
     pub log_unknown_vrids: bool,
     /// Interface of instances and addresses that name none (`default_interface`).
@@ -92,6 +94,21 @@ pub struct Global {
     pub late_wake_backup: bool,
 }
 
+/// Which notifications are sent, and where the master agent is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Traps {
+    /// A path, `unix:` and a path, or `tcp:`, a host and a port (`snmp_socket`); where net-snmp listens if absent.
+    pub socket: Option<String>,
+    /// Those of KEEPALIVED-MIB (`enable_snmp_vrrp`).
+    pub vrrp: bool,
+    /// Those of VRRP-MIB (`enable_snmp_rfcv2`).
+    pub rfc_v2: bool,
+    /// Those of VRRPV3-MIB (`enable_snmp_rfcv3`).
+    pub rfc_v3: bool,
+}
+
 impl Default for Global {
     fn default() -> Self {
         Self {
@@ -113,6 +130,7 @@ impl Default for Global {
             no_email_faults: false,
             startup_delay: Duration::ZERO,
             delay_after_boot: Duration::ZERO,
+            traps: None,
             log_unknown_vrids: false,
             default_interface: None,
             dynamic_interfaces: false,
