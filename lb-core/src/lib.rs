@@ -6,6 +6,7 @@ pub mod companion;
 pub mod ctl;
 pub mod deadline;
 pub mod diag;
+pub mod dns;
 pub mod engine;
 pub mod expr;
 #[doc(hidden)]

@@ -59,8 +59,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(HQ, "disable-l7-retry", &[], "no retry of this request"),
     a(QI | ALL, "do-log", &[Opt(&[OneOf(&["profile"]), Any("name")])], "logs now")
         .partial("requests and responses of HTTP proxies only; without profile"),
-    a(TQ | HQ, "do-resolve", CALL1, "resolves a name")
-        .partial("checked, but not carried out; a warning says so"),
+    a(TQ | HQ, "do-resolve", CALL1, "resolves a name").partial("name servers are asked over UDP only"),
     a(HQ, "early-hint", &[Any("name"), Any("format")], "adds a header to a 103 response"),
     a(TC, "expect-netscaler-cip", &[OneOf(&["layer4"])], "expects NetScaler's header")
         .refused("the NetScaler header is not supported; let the device send the PROXY header"),

@@ -42,6 +42,10 @@ const SERVER_CURVES: &str = "key exchange groups are those of the TLS library";
 const SYSTEM_NAMES: &str =
     "the system's resolver is asked when the files are read, and again at every reload";
 
+/// What name servers are for.
+const RULES_ASK: &str =
+    "for `do-resolve`; names of servers are looked up by the system when the files are read";
+
 /// Targets of messages that are missing.
 const LOG_TARGETS: &str = "`backend@` is refused; lines to `ring@` are lost; `profile` changes nothing";
 

@@ -33,7 +33,7 @@ const fn peers(name: &'static str, args: &'static [Arg], doc: &'static str) -> K
 }
 
 const fn resolvers(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
-    k(S::Resolvers, name, args, "5.3.2", doc).no_effect(super::SYSTEM_NAMES)
+    k(S::Resolvers, name, args, "5.3.2", doc).partial(super::RULES_ASK)
 }
 
 const fn cache(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
@@ -86,13 +86,16 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "hold",
         &[OneOf(&["nx", "obsolete", "other", "refused", "timeout", "valid"]), Time],
         "how long a result is kept",
-    ),
-    resolvers("nameserver", &[Any("name"), Any("address"), Free("[<option>...]")], "a name server"),
+    )
+    .partial("`valid` for `do-resolve`; failures are not kept"),
+    resolvers("nameserver", &[Any("name"), Any("address"), Free("[<option>...]")], "a name server")
+        .partial("asked by `do-resolve`, over UDP; names of servers are looked up by the system when the files are read"),
     resolvers("parse-resolv-conf", &[], "takes the name servers of /etc/resolv.conf"),
     resolvers("resolution_pool_size", &[Rest("number")], "resolutions at once")
         .translated("dropped; there is no such limit"),
     resolvers("resolve_retries", &[Int(1, MAX)], "questions before a failure"),
-    resolvers("timeout", &[OneOf(&["resolve", "retry"]), Time], "times of questions"),
+    resolvers("timeout", &[OneOf(&["resolve", "retry"]), Time], "times of questions")
+        .partial("`retry` for `do-resolve`; nothing is asked anew by itself"),
     k(S::Userlist, "group", &[Any("name"), Free("[users <user>,...]")], "12.2", "a group"),
     k(
         S::Userlist,

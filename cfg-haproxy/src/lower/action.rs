@@ -7,10 +7,12 @@ use crate::config::{CaptureKind, ProxyMode, Rule};
 use crate::keyword::{HA, HQ, HR, Sides, TC, TQ, TR, TS};
 use crate::tree::Word;
 use crate::units::{self, Unit};
+use lb_core::dns::Family;
 use lb_core::expr::{Build, Phases, Program, VarConditions, VarName};
 use lb_core::log::{Style, Template};
 use lb_core::rule::counter::{Amount, CounterAction, GpcIndex};
 use lb_core::rule::marks::{ConnectionSide, MarkKind, SetMark};
+use lb_core::rule::resolve::Resolve;
 use lb_core::rule::tcp::{TcpAction, Track};
 use lb_proto_http::head::HeaderName;
 use lb_proto_http::normalize::Normalizer;
@@ -250,6 +252,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "set-src-port" => Action::SetSrcPort(self.program(at.rest(), &at.owner)?),
             "set-dst" => Action::SetDst(self.program(at.rest(), &at.owner)?),
             "set-dst-port" => Action::SetDstPort(self.program(at.rest(), &at.owner)?),
+            "do-resolve" => Action::Resolve(self.resolve(at)?),
             _ if is_mark(name) => Action::SetMark(self.packet_mark(name, at)?),
             "set-priority-class" => Action::SetPriorityClass(self.program(at.rest(), &at.owner)?),
             "set-priority-offset" => Action::SetPriorityOffset(self.program(at.rest(), &at.owner)?),
@@ -404,6 +407,35 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         Some(SetMark { side, kind, value })
     }
 
+    /// `do-resolve(<variable>,<resolvers>[,ipv4|ipv6]) <name>`.
+    fn resolve(&mut self, at: &At<'_, 't>) -> Option<Resolve> {
+        let inner = at.inner().unwrap_or_else(|| at.head());
+        let words: Vec<&'t str> = inner.text.split(',').collect();
+        let (variable, section, prefer) = match words[..] {
+            [variable, section] => (variable, section, Family::V6),
+            [variable, section, "ipv6"] => (variable, section, Family::V6),
+            [variable, section, "ipv4"] => (variable, section, Family::V4),
+            _ => {
+                let message = "expects 'do-resolve(<varname>,<resolvers>[,ipv4|ipv6]) <expr>'";
+                self.action_error(inner, &at.owner, message);
+                return None;
+            }
+        };
+        let variable = match VarName::parse(variable) {
+            Ok(name) => name,
+            Err(message) => {
+                self.action_error(inner, &at.owner, &message);
+                return None;
+            }
+        };
+        let Some(resolvers) = self.resolvers(section) else {
+            let message = format!("unable to find resolvers '{section}' referenced by do-resolve action");
+            self.action_error(inner, &at.owner, &message);
+            return None;
+        };
+        Some(Resolve { variable, resolvers, prefer, name: self.program(at.rest(), &at.owner)? })
+    }
+
     /// A number, or an expression.
     fn number(&mut self, at: &At<'_, 't>) -> Option<Program> {
         match at.arg(0)?.text.parse() {
@@ -508,6 +540,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "set-src-port" => TcpAction::SetSrcPort(self.program(at.rest(), &at.owner)?),
             "set-dst" => TcpAction::SetDst(self.program(at.rest(), &at.owner)?),
             "set-dst-port" => TcpAction::SetDstPort(self.program(at.rest(), &at.owner)?),
+            "do-resolve" => TcpAction::Resolve(self.resolve(&at)?),
             _ if is_mark(name) => TcpAction::SetMark(self.packet_mark(name, &at)?),
             "set-priority-class" => TcpAction::SetPriorityClass(self.program(at.rest(), &at.owner)?),
             "set-priority-offset" => TcpAction::SetPriorityOffset(self.program(at.rest(), &at.owner)?),

@@ -14,6 +14,7 @@ mod probe;
 mod process;
 mod proxy;
 mod reply;
+mod resolvers;
 mod script;
 mod server;
 mod spop;
@@ -25,6 +26,7 @@ use crate::env::Env;
 use crate::host::Host;
 use crate::tree::Tree;
 use lb_core::diag::{Code, Diagnostic, Diagnostics, Span};
+use lb_core::dns::Resolvers;
 use lb_core::expr::Registry;
 use lb_core::rule::Place;
 use lb_core::spec::{Origin, Spec};
@@ -83,6 +85,7 @@ pub fn lower<'t>(
         texts: HashMap::new(),
         error_files: HashMap::new(),
         users: Arc::default(),
+        resolvers: HashMap::new(),
     };
     let mut spec = lowerer.spec();
     for proxy in &mut spec.proxies {
@@ -108,6 +111,8 @@ struct Lowerer<'c, 't, 'r, 'h> {
     /// Contents of error files by name.
     error_files: HashMap<&'t str, Arc<[u8]>>,
     users: Arc<lb_proto_http::auth::UserLists>,
+    /// `resolvers` sections that rules ask, by name.
+    resolvers: HashMap<&'t str, Arc<Resolvers>>,
 }
 
 impl<'t> Lowerer<'_, 't, '_, '_> {

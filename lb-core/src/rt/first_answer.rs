@@ -59,7 +59,7 @@ pub(super) async fn wait(
                 timer.expired().await;
                 from = next;
             }
-            Verdict::Accept | Verdict::Switch => break,
+            Verdict::Accept | Verdict::Switch | Verdict::Resolve(_) => break,
             Verdict::Reject | Verdict::SilentDrop(_) => {
                 let worker = session.worker.id();
                 session.frontend().state.front.counters.of(worker).denied_responses.inc();

@@ -47,7 +47,10 @@ fn refused(connection: &Connection, verdict: Verdict) -> bool {
     match verdict {
         Verdict::Reject | Verdict::Close => connection.stream.reset_on_close(),
         Verdict::SilentDrop(ttl) => connection.stream.silence_on_close(ttl),
-        Verdict::Accept | Verdict::Wait | Verdict::Pause(..) | Verdict::Switch => return false,
+        // Only contents are waited for, or make a session switch.
+        Verdict::Accept | Verdict::Wait | Verdict::Pause(..) | Verdict::Switch | Verdict::Resolve(_) => {
+            return false;
+        }
     }
     true
 }

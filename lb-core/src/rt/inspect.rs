@@ -5,7 +5,10 @@ use super::passage::Passage;
 use super::rules::{Scene, Verdict};
 use super::{Buffer, Stream, Timer};
 use crate::engine::ProxyPlan;
-use crate::expr::Peek;
+use crate::expr::{Arena, Env, Peek};
+use crate::rule::RuleSet;
+use crate::rule::resolve::Resolve;
+use crate::rule::tcp::TcpAction;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -103,6 +106,7 @@ pub(super) async fn request(
     let (mut deadline, mut from): (Option<Instant>, usize) = (None, 0);
     inbox.receive_now(client).await;
     loop {
+        let mut name = None;
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let verdict = {
             let mut scene = Scene::new(session, client);
@@ -110,7 +114,12 @@ pub(super) async fn request(
             scene.request = Some(inbox.peek());
             scene.backend = backend;
             scene.partial = delay.is_some() && !late && !inbox.is_complete();
-            scene.run(rules, from, owner)
+            let verdict = scene.run(rules, from, owner);
+            if let Some(rule) = looks_up(rules, verdict) {
+                let (facts, arena) = (scene.facts(), Arena::new());
+                name = rule.name(&Env::new(&facts, facts.vars(), &arena));
+            }
+            verdict
         };
         match verdict {
             Verdict::Wait => {
@@ -125,8 +134,26 @@ pub(super) async fn request(
                 timer.expired().await;
                 from = next;
             }
+            Verdict::Resolve(at) => {
+                if let (Some(rule), Some(name)) = (looks_up(rules, verdict), name) {
+                    let found = Box::pin(super::resolve(rule, &name)).await;
+                    let mut scene = Scene::new(session, client);
+                    scene.passage = Some(passage);
+                    rule.keep(&scene.facts().vars(), found);
+                }
+                from = at + 1;
+            }
             decided => return decided,
         }
+    }
+}
+
+/// The rule that wants a name looked up.
+fn looks_up(rules: &RuleSet<TcpAction>, verdict: Verdict) -> Option<&Resolve> {
+    let Verdict::Resolve(at) = verdict else { return None };
+    match &rules.rules().get(at)?.action {
+        TcpAction::Resolve(rule) => Some(rule),
+        _ => None,
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) enum Verdict {
     SilentDrop(Option<u8>),
     /// More bytes are needed; then the rules run again from the beginning.
     Wait,
+    /// The rule of this index wants a name looked up; then they go on behind it.
+    Resolve(usize),
     /// The rules go on from this one after some time.
     Pause(usize, Duration),
 }
@@ -70,6 +72,7 @@ enum Step {
     Class(i64),
     Offset(i64),
     ExpectProxy,
+    Resolve,
     Mark(ConnectionSide, PacketMarks),
     Pause(Duration),
 }
@@ -132,6 +135,7 @@ impl<'a> Scene<'a> {
                     return verdict;
                 }
                 Step::Pause(time) => return Verdict::Pause(from, time),
+                Step::Resolve => return Verdict::Resolve(from - 1),
                 step => self.take(step),
             }
         }
@@ -243,6 +247,7 @@ fn step<'e>(action: &'e TcpAction, env: &mut Env<'e>, owner: &ProxyPlan) -> Step
         Outcome::SetPriorityClass(class) => Step::Class(class),
         Outcome::SetPriorityOffset(offset) => Step::Offset(offset),
         Outcome::Mark(side, marks) => Step::Mark(side, marks),
+        Outcome::Resolve => Step::Resolve,
         Outcome::Pause(millis) => Step::Pause(Duration::from_millis(millis)),
         Outcome::Next | Outcome::DoLog => Step::Next,
     }

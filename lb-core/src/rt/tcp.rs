@@ -218,7 +218,9 @@ impl Tcping<'_> {
         end.leave = match verdict {
             Verdict::Reject | Verdict::Close => Leave::Close,
             Verdict::SilentDrop(ttl) => Leave::Silent(ttl),
-            Verdict::Accept | Verdict::Wait | Verdict::Pause(..) => return Inspected::GoOn,
+            Verdict::Accept | Verdict::Wait | Verdict::Pause(..) | Verdict::Resolve(_) => {
+                return Inspected::GoOn;
+            }
             Verdict::Switch => return Inspected::Switch,
         };
         (end.cause, end.phase) = (Cause::Proxy, Phase::Request);

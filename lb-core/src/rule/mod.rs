@@ -6,6 +6,7 @@
 pub mod cond;
 pub mod counter;
 pub mod marks;
+pub mod resolve;
 pub mod tcp;
 
 use cond::{Answer, Condition};

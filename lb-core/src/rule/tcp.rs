@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::counter::CounterAction;
 use super::marks::{ConnectionSide, PacketMarks, SetMark};
+use super::resolve::Resolve;
 use crate::expr::{Env, Program, Sample, SampleType, VarConditions, VarName};
 use crate::log::Template;
 use crate::spec::Severity;
@@ -56,6 +57,8 @@ pub enum TcpAction {
     SetPriorityOffset(Program),
     /// `switch-mode http`.
     SwitchMode,
+    /// `do-resolve`.
+    Resolve(Resolve),
     /// `pause`, in milliseconds.
     Pause(Program),
     /// `do-log`.
@@ -119,6 +122,8 @@ pub enum Outcome<'a> {
     SetPriorityOffset(i64),
     /// Go on with another protocol.
     SwitchMode,
+    /// Look a name up, then go on with the next rule.
+    Resolve,
     /// Wait so many milliseconds before the next rule.
     Pause(u64),
     /// Write a log line now.
@@ -174,6 +179,7 @@ impl TcpAction {
                 Outcome::SetPriorityOffset(number(value, env)?.clamp(-524_287, 524_287))
             }
             Self::SwitchMode => Outcome::SwitchMode,
+            Self::Resolve(_) => Outcome::Resolve,
             Self::Pause(value) => Outcome::Pause(number(value, env)?.try_into().ok()?),
             Self::DoLog => Outcome::DoLog,
         })

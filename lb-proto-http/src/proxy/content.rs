@@ -26,6 +26,8 @@ enum Step {
     Reject(Parting),
     Wait,
     Pause(Duration),
+    /// The rule of this index wants a name looked up.
+    Resolve(usize),
     Track(usize, Arc<SharedTable>, Key),
     Capture(usize, Vec<u8>),
     LogLevel(Option<Severity>),
@@ -59,6 +61,14 @@ async fn inspect(live: &mut Live<'_>, owner: &Arc<ProxyPlan>) -> Option<Fate> {
                 *deadline.get_or_insert_with(|| now + delay.unwrap_or_default())
             }
             Step::Pause(time) => now + time,
+            Step::Resolve(at) => {
+                if let TcpAction::Resolve(rule) = &owner.spec.tcp_rules.request.rules()[at].action
+                    && !super::resolve::run(live, rule).await
+                {
+                    return Some(Fate::Gone);
+                }
+                continue;
+            }
             Step::Reject(parting) => {
                 let session = &live.client.session;
                 session.frontend().state.front.counters.of(session.worker.id()).denied_requests.inc();
@@ -142,7 +152,10 @@ fn next(
         match rules.next(*from, &env) {
             Next::Apply(at, action) => {
                 *from = at + 1;
-                let step = compute(live, action, &mut env);
+                let step = match action {
+                    TcpAction::Resolve(_) => Step::Resolve(at),
+                    action => compute(live, action, &mut env),
+                };
                 let place =
                     matches!(step, Step::End | Step::Reject { .. }).then_some(&rules.rules()[at].place);
                 (step, place)

@@ -21,6 +21,7 @@ mod io;
 mod log;
 mod reply;
 mod request;
+mod resolve;
 mod response;
 mod runner;
 mod stats;

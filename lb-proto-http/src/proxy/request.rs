@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lb_core::engine::ProxyPlan;
 use lb_core::expr::{Env, Facts};
-use lb_core::log::{Cause, Phase};
+use lb_core::log::{Cause, Phase, Template};
 use lb_core::rule::RuleSet;
 use lb_core::stick::Event;
 
@@ -17,7 +17,7 @@ use super::handover::Settled;
 use super::io::{BUFFER, can_wait, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::{Live, Responding};
-use super::{content, front_of, http_of, log};
+use super::{content, front_of, http_of, log, resolve};
 use crate::h1::{Reject, parse_request, write_response};
 use crate::head::{HeaderName, Request};
 use crate::persist::Binding;
@@ -371,9 +371,7 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
                 Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Request }
             }
             Outcome::EarlyHint(name, value) => {
-                let mut text = Vec::new();
-                rule::format(live, value, &mut text);
-                if early_hint(live, name, &text).await.is_err() {
+                if early_hint(live, name, value).await.is_err() {
                     return Some(Fate::Gone);
                 }
                 continue;
@@ -384,10 +382,14 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
                 }
                 continue;
             }
+            Outcome::Resolve(rule) => {
+                if !Box::pin(resolve::run(live, rule)).await {
+                    return Some(Fate::Gone);
+                }
+                continue;
+            }
             Outcome::Pause(time) => {
-                live.client.timer.set_after(Some(time));
-                live.client.timer.expired().await;
-                live.touch();
+                pause(live, time).await;
                 continue;
             }
             Outcome::Wait => {
@@ -402,11 +404,20 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
     }
 }
 
+/// Waits for a rule that asks for it.
+pub(super) async fn pause(live: &mut Live<'_>, time: Duration) {
+    live.client.timer.set_after(Some(time));
+    live.client.timer.expired().await;
+    live.touch();
+}
+
 /// Sends a 103 response with one field.
-async fn early_hint(live: &mut Live<'_>, name: &HeaderName, value: &[u8]) -> io::Result<()> {
+async fn early_hint(live: &mut Live<'_>, name: &HeaderName, value: &Template) -> io::Result<()> {
+    let mut text = Vec::new();
+    rule::format(live, value, &mut text);
     let mut response = crate::head::Response::default();
     crate::answer::start(&mut response, 103);
-    response.fields.push(name.as_bytes(), value);
+    response.fields.push(name.as_bytes(), &text);
     let mut out = Vec::new();
     write_response(&mut out, &response, &[]);
     write_all(&mut live.client.stream, &out).await

@@ -557,9 +557,7 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Fate
             Outcome::Redirect(redirect) => Answer::Redirect(redirect.clone()),
             Outcome::Failed => FAILED,
             Outcome::Pause(time) => {
-                live.client.timer.set_after(Some(time));
-                live.client.timer.expired().await;
-                live.touch();
+                request::pause(live, time).await;
                 continue;
             }
             Outcome::WaitForBody { time, at_least } => {

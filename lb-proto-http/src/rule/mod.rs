@@ -14,6 +14,7 @@ use std::time::Duration;
 use lb_core::expr::{Arena, Env, Facts, Sample, SampleType, Vars};
 use lb_core::log::Template;
 use lb_core::rule::marks::{ConnectionSide, PacketMarks};
+use lb_core::rule::resolve::Resolve;
 use lb_core::rule::{Next, Place, RuleSet};
 use lb_core::spec::Severity;
 
@@ -111,6 +112,8 @@ pub enum Outcome<'r> {
         /// Until so many bytes are there; everything when 0.
         at_least: usize,
     },
+    /// Look a name up, then go on.
+    Resolve(&'r Resolve),
     /// Wait, then go on.
     Pause(Duration),
     /// A condition cannot be decided before more of the message is there.
@@ -124,7 +127,10 @@ pub enum Outcome<'r> {
 impl Outcome<'_> {
     /// Whether no further rule is looked at.
     const fn is_final(&self) -> bool {
-        !matches!(self, Self::EarlyHint(..) | Self::WaitForBody { .. } | Self::Pause(_) | Self::Wait)
+        !matches!(
+            self,
+            Self::EarlyHint(..) | Self::WaitForBody { .. } | Self::Resolve(_) | Self::Pause(_) | Self::Wait
+        )
     }
 }
 
@@ -232,6 +238,7 @@ fn finish(action: &Action) -> Option<Outcome<'_>> {
         Action::SilentDrop(ttl) => Outcome::SilentDrop(*ttl),
         Action::UseService(kind) => Outcome::Service(*kind),
         Action::EarlyHint(name, value) => Outcome::EarlyHint(name, value),
+        Action::Resolve(rule) => Outcome::Resolve(rule),
         Action::WaitForBody { time, at_least } => Outcome::WaitForBody { time: *time, at_least: *at_least },
         _ => return None,
     })

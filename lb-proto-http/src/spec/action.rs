@@ -8,6 +8,7 @@ use lb_core::expr::{Program, Regex, VarConditions, VarName};
 use lb_core::log::Template;
 use lb_core::rule::counter::CounterAction;
 use lb_core::rule::marks::SetMark;
+use lb_core::rule::resolve::Resolve;
 use lb_core::spec::Severity;
 
 use super::reply::{Redirect, Reply};
@@ -122,6 +123,8 @@ pub enum Action {
     SetDstPort(Program),
     /// `set-mark`, `set-tos` and their `fc` and `bc` forms.
     SetMark(SetMark),
+    /// `do-resolve`.
+    Resolve(Resolve),
     /// `set-map`: key and value.
     SetMap(Arc<Reference>, Template, Template),
     /// `del-map` and `del-acl`.

@@ -3,7 +3,10 @@
 use lb_core::log::Style;
 use std::sync::Arc;
 
+use lb_core::dns::{Family, ResolverSpec, Resolvers};
+use lb_core::expr::VarName;
 use lb_core::rule::Rule;
+use lb_core::rule::resolve::Resolve;
 use lb_core::stick::{DataType, KeyType, Store, TableSpec};
 use lb_proto_http::head::HeaderName;
 use lb_proto_http::spec::{
@@ -27,6 +30,35 @@ fn rules_change_requests_and_responses() {
         origin.requests.lock().unwrap()[0],
         "GET / HTTP/1.1\r\nhost: h\r\nx-path: /\r\nx-forwarded-for: 127.0.0.1\r\n\r\n"
     );
+}
+
+#[test]
+fn a_rule_looks_a_name_up_while_the_request_waits() {
+    let names = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut spec = ResolverSpec::new("r");
+    spec.servers.push(names.local_addr().unwrap());
+    let rule = Resolve {
+        variable: VarName::parse("txn.ip").unwrap(),
+        resolvers: Arc::new(Resolvers::new(spec)),
+        prefer: Family::V4,
+        name: expression("req.hdr(host)"),
+    };
+    std::thread::spawn(move || {
+        let mut question = [0; 512];
+        let (length, peer) = names.recv_from(&mut question).unwrap();
+        // The question without its additional record, and what it asks for.
+        let mut answer = question[..length - 11].to_vec();
+        answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+        names.send_to(&answer, peer).unwrap();
+    });
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| {
+        http.request.push(Rule::new(Action::Resolve(rule), None));
+        http.request.push(Rule::new(header("x-ip", "%[var(txn.ip)]"), None));
+    });
+    assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
+    assert!(origin.requests.lock().unwrap()[0].contains("\r\nx-ip: 192.0.2.7\r\n"));
 }
 
 #[test]

@@ -1,0 +1,144 @@
+//! Asking name servers for a rule that runs.
+
+use super::random;
+use crate::dns::{Family, Lookup, Name, Output, Resolvers};
+use crate::rule::resolve::Resolve;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::Poll;
+use std::time::Instant;
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+
+/// An address of `name` as a rule asks for it; `None` if nobody knows one. Takes as long as the section of the name
+/// servers allows at most. Cancel safe.
+pub async fn resolve(rule: &Resolve, name: &[u8]) -> Option<IpAddr> {
+    let (resolvers, name) = (&*rule.resolvers, Name::new(name)?);
+    if let Some(known) = resolvers.known(Instant::now(), &name, rule.prefer) {
+        return Some(known);
+    }
+    let _permit = resolvers.permit()?;
+    let found = ask(resolvers, name.clone(), rule.prefer).await?;
+    resolvers.remember(Instant::now(), name, rule.prefer, found);
+    Some(found)
+}
+
+async fn ask(resolvers: &Resolvers, name: Name, prefer: Family) -> Option<IpAddr> {
+    let spec = resolvers.spec();
+    let sockets: Vec<Option<UdpSocket>> = spec.servers.iter().map(|server| open(*server).ok()).collect();
+    let mut buffer = vec![0; usize::from(spec.payload)];
+    let mut lookup = Lookup::new(resolvers, name, prefer, Instant::now(), random());
+    loop {
+        while let Some(output) = lookup.poll_output() {
+            let datagram = match output {
+                Output::Done(found) => return found,
+                Output::Ask(datagram) => datagram,
+            };
+            for (server, socket) in sockets.iter().enumerate() {
+                let sent = match socket {
+                    Some(socket) => socket.send(&datagram).await,
+                    None => Err(io::ErrorKind::NotConnected.into()),
+                };
+                if sent.is_err() {
+                    lookup.handle_refusal(Instant::now(), server);
+                }
+            }
+        }
+        let deadline = lookup.poll_timeout()?;
+        let received = tokio::time::timeout_at(deadline.into(), receive(&sockets, &mut buffer)).await;
+        let now = Instant::now();
+        match received {
+            Ok((server, Ok(length))) => {
+                lookup.handle_input(now, server, &buffer[..length]);
+                refusals(&sockets, &mut lookup, now);
+            }
+            Ok((server, Err(_))) => lookup.handle_refusal(now, server),
+            Err(_) => lookup.handle_timeout(now),
+        }
+    }
+}
+
+/// Takes notice of servers that are not there: the event loop tells of answers only.
+fn refusals(sockets: &[Option<UdpSocket>], lookup: &mut Lookup<'_>, now: Instant) {
+    for (server, socket) in sockets.iter().enumerate() {
+        if socket.as_ref().is_some_and(|socket| !matches!(socket.take_error(), Ok(None))) {
+            lookup.handle_refusal(now, server);
+        }
+    }
+}
+
+/// A socket that hears of one server only. Its port is chosen by the system, so that nobody can guess where an answer is
+/// waited for.
+fn open(server: SocketAddr) -> io::Result<UdpSocket> {
+    let any: IpAddr =
+        if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = std::net::UdpSocket::bind((any, 0))?;
+    socket.connect(server)?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
+/// The next datagram, or what went wrong, with the number of its server.
+async fn receive(sockets: &[Option<UdpSocket>], buffer: &mut [u8]) -> (usize, io::Result<usize>) {
+    poll_fn(|cx| {
+        for (server, socket) in sockets.iter().enumerate() {
+            let Some(socket) = socket else { continue };
+            let mut space = ReadBuf::new(buffer);
+            if let Poll::Ready(done) = socket.poll_recv(cx, &mut space) {
+                return Poll::Ready((server, done.map(|()| space.filled().len())));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::ResolverSpec;
+    use crate::expr::{NoBuild, Registry, VarName, parse};
+    use std::sync::Arc;
+
+    /// A rule that asks `servers`.
+    fn rule(servers: Vec<SocketAddr>) -> Resolve {
+        let mut spec = ResolverSpec::new("r");
+        spec.servers = servers;
+        Resolve {
+            variable: VarName::parse("txn.ip").unwrap(),
+            resolvers: Arc::new(Resolvers::new(spec)),
+            prefer: Family::V4,
+            name: parse::parse("str(a.example)", &Registry::builtin(), &mut NoBuild).unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_server_is_asked_once_for_a_while() {
+        let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let nobody = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let rule = rule(vec![nobody, server.local_addr().unwrap()]);
+        let asked = tokio::spawn(async move {
+            let mut buf = [0; 512];
+            let (length, peer) = server.recv_from(&mut buf).await.unwrap();
+            let question = &buf[..length];
+            let mut answer = question[..length - 11].to_vec();
+            answer[2..4].copy_from_slice(&[0x81, 0x80]);
+            answer[6..12].copy_from_slice(&[0, 1, 0, 0, 0, 0]);
+            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+            server.send_to(&answer, peer).await.unwrap();
+        });
+        let wanted: IpAddr = "192.0.2.7".parse().unwrap();
+        assert_eq!(resolve(&rule, b"a.example").await, Some(wanted));
+        asked.await.unwrap();
+        assert_eq!(resolve(&rule, b"A.example").await, Some(wanted), "nobody is there to answer any more");
+    }
+
+    #[tokio::test]
+    async fn without_anybody_to_ask_nothing_is_found() {
+        let nobody = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert_eq!(resolve(&rule(vec![nobody]), b"a.example").await, None);
+        assert_eq!(resolve(&rule(Vec::new()), b"a.example").await, None);
+        assert_eq!(resolve(&rule(Vec::new()), b"no..name").await, None);
+    }
+}
