@@ -14,6 +14,8 @@ use crate::wire::PRIORITY_STOP;
 
 /// How soon the owner of the addresses becomes master after the start.
 const AT_ONCE: Duration = Duration::from_micros(1);
+/// A timer that fires later than this part of the master's interval means that this process did not run.
+const TOLERABLE: u32 = 4;
 
 #[derive(Debug)]
 pub(super) struct Backup {
@@ -109,9 +111,9 @@ impl Backup {
 
     fn timeout(mut self, core: &mut Core, cx: &mut Cx<'_>) -> State {
         let late = cx.now.saturating_duration_since(self.down_at);
-        if core.spec.late_wake_backup && late > self.master_interval.duration() && !self.held_by_group {
+        if core.spec.late_wake_backup && late > self.master_interval.duration() / TOLERABLE && !self.held_by_group {
             // This process was not scheduled when the timer expired, so the adverts of a living master may be waiting
-            // in the socket unread. Look at those first.
+            // in the socket unread, and what held this machine up may have held up the master's, too. Look and listen first.
             self.down_at = cx.now + core.skew(self.master_interval.duration());
             core.info(cx, &format!("timer expired {}ms late, listening first", late.as_millis()));
             return State::Backup(self);

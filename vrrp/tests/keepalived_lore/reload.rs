@@ -192,6 +192,22 @@ fn a_backup_frozen_beyond_its_timer_reads_what_is_waiting_first() {
 }
 
 #[test]
+fn a_backup_whose_timer_comes_late_by_more_than_a_quarter_of_the_interval_listens_first() {
+    for (late, state) in [(ms(200), StateKind::Master), (ms(300), StateKind::Backup)] {
+        let mut node = Node::start(spec(|_| ()));
+        node.hear(HIGH, 150);
+        let due = node.router.poll_timeout().unwrap().duration_since(node.now);
+        node.freeze(due + late);
+        node.router.handle_timeout(node.now);
+        node.drain();
+        assert_eq!(node.state(), state, "{late:?} late");
+        // Nobody speaks: it waits for its skew and not longer.
+        node.advance(SECOND);
+        assert_eq!(node.state(), StateKind::Master);
+    }
+}
+
+#[test]
 fn an_operator_can_make_a_master_step_down() {
     let mut node = Node::master(spec(|_| ()));
     node.admin(Admin::StepDown("i".into()));
