@@ -182,7 +182,7 @@ fn read_keepalived(path: &Path, world: &World) -> Result<cfg_keepalived::Loaded,
 pub(crate) fn enter_namespace(args: &RunArgs, world: &World) -> Result<(), String> {
     let named =
         || Some(read_keepalived(args.keepalived.as_deref()?, world).ok()?.config.global.net_namespace?.value);
-    let Some(name) = args.namespace.clone().or_else(named) else { return Ok(()) };
+    let Some(name) = args.namespace.clone().or_else(|| crate::sys::apart(named)) else { return Ok(()) };
     let entered = lb_core::process::enter_network(&name);
     entered.map_err(|e| format!("Unable to set network namespace {name} - exiting ({e})"))
 }

@@ -30,6 +30,14 @@ pub(super) fn set_name(name: &str) {
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
+/// Drops pages of this process. They must be a private mapping of a file that nobody writes through.
+pub(super) fn drop_pages(range: std::ops::Range<usize>) {
+    let start = std::ptr::without_provenance_mut(range.start);
+    // SAFETY: the caller took the range from this process's list of mappings, where it stands as never writable: what is
+    // dropped is a copy of the file, and is read from there again when it is needed.
+    unsafe { libc::madvise(start, range.len(), libc::MADV_DONTNEED) };
+}
+
 pub(super) fn die_with_parent() {
     // SAFETY: sets an attribute of this process; no memory is involved.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };

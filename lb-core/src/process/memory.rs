@@ -1,0 +1,61 @@
+//! Memory that a process which mostly waits can do without.
+
+use super::sys;
+use std::ops::Range;
+
+/// Lets go of the program's code. What runs again is mapped again, from the file, a few pages at a time; what ran only at the
+/// start (reading a configuration) is no longer counted as this process's memory. Costs the next run of everything a page
+/// fault, so it is for processes that wait.
+pub fn unmap_code() {
+    let (Ok(maps), Ok(program)) =
+        (std::fs::read_to_string("/proc/self/maps"), std::fs::read_link("/proc/self/exe"))
+    else {
+        return;
+    };
+    let Some(program) = program.to_str() else { return };
+    for range in code(&maps, program) {
+        sys::drop_pages(range);
+    }
+}
+
+/// Where the code of `program` lies in a process with these mappings, and what stands in front of it in the file: constants
+/// that contain no addresses. Nothing else of the file is left out that is not written to: the tables behind the code were
+/// filled in with addresses when the program was loaded.
+fn code(maps: &str, program: &str) -> Vec<Range<usize>> {
+    maps.lines()
+        .filter_map(|line| {
+            let mut words = line.split_ascii_whitespace();
+            let (range, rights, offset) = (words.next()?, words.next()?, words.next()?);
+            let path = words.nth(2)?;
+            let unchanged = rights == "r-xp" || (rights == "r--p" && offset.bytes().all(|b| b == b'0'));
+            let (from, to) = range.split_once('-')?;
+            let address = |text| usize::from_str_radix(text, 16).ok();
+            (path == program && unchanged).then_some(address(from)?..address(to)?)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_never_written_is_let_go_of() {
+        let maps = "55f2a209e000-55f2a2486000 r--p 00000000 fe:00 10051626                   /usr/sbin/lb\n\
+                    55f2a2486000-55f2a2fb3000 r-xp 003e7000 fe:00 10051626                   /usr/sbin/lb\n\
+                    55f2a2fb3000-55f2a304f000 r--p 00f13000 fe:00 10051626                   /usr/sbin/lb\n\
+                    55f2a304f000-55f2a3054000 rw-p 00fae000 fe:00 10051626                   /usr/sbin/lb\n\
+                    7f5d5ee17000-7f5d5ef6d000 r-xp 00026000 fe:00 131121                     /usr/lib/libc.so.6\n\
+                    7ffd91ddc000-7ffd91e07000 rw-p 00000000 00:00 0                          [stack]\n\
+                    202e0000000-20320000000 rw-p 00000000 00:00 0\n";
+        let expected = vec![0x55f2_a209_e000..0x55f2_a248_6000, 0x55f2_a248_6000..0x55f2_a2fb_3000];
+        assert_eq!(code(maps, "/usr/sbin/lb"), expected);
+        assert_eq!(code(maps, "/usr/sbin/other"), vec![]);
+    }
+
+    #[test]
+    fn a_program_runs_on_without_its_code_in_memory() {
+        unmap_code();
+        assert_eq!(code("", ""), vec![]);
+    }
+}
