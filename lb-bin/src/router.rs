@@ -9,8 +9,8 @@ use crate::sys::{apart, give_back_memory};
 use crate::world::{World, hostname};
 use cfg_keepalived::Watch;
 use lb_core::health::Health;
-use lb_core::process::Channel;
 use lb_core::process::bundle::unpack;
+use lb_core::process::{Channel, send_signal};
 use lb_core::rt::Reporter;
 use lb_core::spec::{Facility, Severity};
 use lb_proto_smtp::proxy::Mailer;
@@ -129,6 +129,8 @@ impl Node<'_> {
         match event {
             Event::Started => drop(self.link.send(&FromPart::Ready)),
             Event::Memory(memory) => drop(self.link.send(&FromPart::Memory(memory))),
+            // The parent reloads all parts at once.
+            Event::ReloadDue => drop(send_signal(std::os::unix::process::parent_id(), libc::SIGHUP)),
             Event::Mail(message) => {
                 let sending = self.mails.send(&message.subject, &message.body);
                 tokio::task::spawn_local(async move {

@@ -240,6 +240,8 @@ pub struct Global {
     pub rs_init_notifies: Option<Spanned<bool>>,
     pub lvs_timeouts: LvsTimeouts,
     pub reload_check_config: Option<Spanned<bool>>,
+    pub reload_time_file: Option<Spanned<String>>,
+    pub reload_repeat: Option<Spanned<bool>>,
     /// `net_namespace`, outside the block
     pub net_namespace: Option<Spanned<String>>,
     /// `child_wait_time`, outside the block
@@ -350,6 +352,7 @@ impl Global {
             "vrrp_delay_after_boot" => self.vrrp_delay_after_boot = values.duration(),
             "lvs_timeouts" => self.lvs_timeouts.take(statement.args(), cx),
             "default_interface" => self.default_interface = values.word(),
+            "reload_time_file" => self.reload_time_file = values.word(),
             "vmac_prefix" => self.vmac_prefix = values.word(),
             "vmac_addr_prefix" => self.vmac_addr_prefix = values.word(),
             "dynamic_interfaces" => self.dynamic_interfaces = values.flag(),
@@ -404,6 +407,7 @@ impl Global {
             "log_unknown_vrids" => (&mut self.log_unknown_vrids, values.flag()),
             "rs_init_notifies" => (&mut self.rs_init_notifies, values.switch()),
             "reload_check_config" => (&mut self.reload_check_config, values.flag()),
+            "reload_repeat" => (&mut self.reload_repeat, values.flag()),
             _ => return false,
         };
         *slot = value;

@@ -286,10 +286,8 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     // Reload, dumps, files
     Keyword::new("reload_check_config", &[word("LOG").opt()], "Check a configuration before a reload")
         .partial("always on: a configuration with errors never replaces a running one"),
-    Keyword::new("reload_time_file", PATH, "Reload at the time in this file").missing("reload_time_file invalid")
-        .no_effect("timed reloads belong to the service manager"),
-    Keyword::new("reload_repeat", &[], "Reload at that time every day")
-        .no_effect("timed reloads belong to the service manager"),
+    Keyword::new("reload_time_file", PATH, "Reload at the time in this file").missing("reload_time_file invalid"),
+    Keyword::new("reload_repeat", &[], "Reload at that time every day"),
     Keyword::new("reload_file", &[word("PATH").opt()], "Touch this file while reloading")
         .no_effect("the end of a reload is told by sd_notify"),
     Keyword::new(

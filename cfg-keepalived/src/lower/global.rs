@@ -49,6 +49,9 @@ pub(super) fn lower(config: &Config, env: &dyn Env, origins: &mut Origins) -> sp
         .map(|c| (origins.command(c, None), limit(from.shutdown_script_timeout)));
     to.process = process(from);
     to.receive_buffer = receive_buffer(from);
+    let repeat = on(from.reload_repeat, false);
+    to.reload_time =
+        from.reload_time_file.as_ref().map(|path| spec::ReloadTime::new(path.value.as_str(), repeat));
     if let Some(prefix) = &from.vmac_prefix {
         to.vmac_prefix.clone_from(&prefix.value);
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
 use tokio::sync::mpsc;
@@ -16,6 +16,7 @@ use super::netlink::{Monitor, Netlink, message};
 use super::notify::Ended;
 use super::processes::Processes;
 use super::rivals::Heard;
+use super::schedule::Schedule;
 use super::security;
 use super::timer::Timer;
 use super::tuning::{self, AutoPriority};
@@ -51,6 +52,7 @@ pub struct Driver {
     auto_priority: AutoPriority,
     clock: Clock,
     retry_at: Option<Instant>,
+    schedule: Schedule,
     /// The picture of links and addresses may be incomplete and could not be renewed yet.
     relist: bool,
     abandoned: bool,
@@ -132,6 +134,7 @@ impl Driver {
             auto_priority: AutoPriority::new(&spec.global.process),
             clock: Clock::new(now),
             retry_at: None,
+            schedule: Schedule::default(),
             relist: false,
             abandoned: false,
             inbox,
@@ -178,8 +181,15 @@ impl Driver {
     /// Waits for one thing to happen and deals with it.
     async fn step(&mut self) -> io::Result<()> {
         let now = self.tick();
-        let deadline =
-            [self.router.poll_timeout(), self.effects.deadline(), self.retry_at].into_iter().flatten().min();
+        let deadline = [
+            self.router.poll_timeout(),
+            self.effects.deadline(),
+            self.retry_at,
+            self.schedule.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         if deadline.is_some_and(|deadline| deadline <= now) {
             self.expire(now);
             return Ok(());
@@ -226,11 +236,25 @@ impl Driver {
             }
         }
         self.effects.overtake(now);
+        if self.schedule.poll_timeout().is_some_and(|at| at <= now) {
+            self.look_at_schedule(now);
+        }
         if self.retry_at.is_some_and(|at| at <= now) {
             if self.relist {
                 self.list_everything();
             }
             self.refresh(now);
+        }
+    }
+
+    fn look_at_schedule(&mut self, now: Instant) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let looked = self.schedule.handle_timeout(now, i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        for text in looked.lines {
+            self.effects.log(Log { severity: Severity::Info, detail: false, text });
+        }
+        if looked.reload {
+            self.effects.tell(Event::ReloadDue);
         }
     }
 
@@ -319,6 +343,7 @@ impl Driver {
     /// Takes over what the specification says of things the router does not know.
     fn configure(&mut self) {
         self.effects.configure(&self.spec);
+        self.schedule.configure(Instant::now(), self.spec.global.reload_time.as_ref());
         let problems = self.files.configure(&self.spec.files);
         self.effects.problems(problems);
         match Processes::start(self.spec.processes.clone(), self.inbox.track_sender.clone()) {

@@ -26,6 +26,8 @@ pub enum Event {
     Notify(Notify),
     /// A mail is to be sent.
     Mail(MailMessage),
+    /// The time of a reload has come (`reload_time_file`): the caller reads its files again.
+    ReloadDue,
     /// What a successor of this process has to know in order to resume. Replaces what was told before.
     Memory(Memory),
 }

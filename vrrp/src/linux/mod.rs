@@ -49,6 +49,7 @@ mod notify;
 mod processes;
 mod program;
 mod rivals;
+mod schedule;
 mod security;
 mod socket;
 mod sys;

@@ -21,6 +21,31 @@ fn check(code: libc::c_int) -> io::Result<libc::c_int> {
     if code == -1 { Err(io::Error::last_os_error()) } else { Ok(code) }
 }
 
+/// Seconds since 1970 of a year, month (1 to 12), day, hour, minute and second; None if there is no such time.
+pub(super) fn unix_time([year, month, day, hour, minute, second]: [i32; 6], utc: bool) -> Option<i64> {
+    // SAFETY: a structure of numbers and one pointer that these functions write and never follow.
+    let mut parts: libc::tm = unsafe { zeroed() };
+    (parts.tm_year, parts.tm_mon, parts.tm_mday) = (year - 1900, month - 1, day);
+    (parts.tm_hour, parts.tm_min, parts.tm_sec) = (hour, minute, second);
+    parts.tm_isdst = -1;
+    let convert = if utc { libc::timegm } else { libc::mktime };
+    // SAFETY: the structure is live and this function's alone.
+    let unix = unsafe { convert(&raw mut parts) };
+    // What does not exist is carried over into what does.
+    let same = (parts.tm_mon, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+    (unix != -1 && same == (month - 1, day, hour, minute, second)).then_some(unix)
+}
+
+/// The reverse of [`unix_time`].
+pub(super) fn civil_time(unix: i64, utc: bool) -> [i32; 6] {
+    // SAFETY: a structure of numbers and one pointer that these functions write and nobody follows.
+    let mut parts: libc::tm = unsafe { zeroed() };
+    let convert = if utc { libc::gmtime_r } else { libc::localtime_r };
+    // SAFETY: both are live; the structure is this function's alone.
+    unsafe { convert(&raw const unix, &raw mut parts) };
+    [parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec]
+}
+
 /// Has the runtime watch a descriptor for readability.
 pub(super) fn watch<T: AsFd + AsRawFd>(inner: T) -> io::Result<AsyncFd<T>> {
     // SAFETY: this is called with owned descriptors and sockets alone, which keep one descriptor open from their

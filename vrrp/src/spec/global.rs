@@ -75,6 +75,8 @@ pub struct Global {
     pub process: ProcessTuning,
     /// Size of the receive buffers.
     pub receive_buffer: ReceiveBuffer,
+    /// When to reload; the driver tells its caller.
+    pub reload_time: Option<ReloadTime>,
     /// Prefix of VMAC interface names (`vmac_prefix`).
     pub vmac_prefix: String,
     /// Prefix of the names of interfaces that only hold addresses (`vmac_addr_prefix`).
@@ -142,6 +144,7 @@ impl Default for Global {
             shutdown_script: None,
             process: ProcessTuning::default(),
             receive_buffer: ReceiveBuffer::System,
+            reload_time: None,
             vmac_prefix: "vrrp".to_owned(),
             vmac_addr_prefix: "vrrp".to_owned(),
             resume: true,
@@ -150,6 +153,25 @@ impl Default for Global {
             probe_rivals: true,
             late_wake_backup: true,
         }
+    }
+}
+
+/// A file that names the time of the next reload (`reload_time_file`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct ReloadTime {
+    /// The file. Removed when its time has come.
+    pub path: String,
+    /// A time without a date comes every day, and the file stays (`reload_repeat`).
+    pub repeat: bool,
+}
+
+impl ReloadTime {
+    /// The time in this file.
+    #[must_use]
+    pub fn new(path: impl Into<String>, repeat: bool) -> Self {
+        Self { path: path.into(), repeat }
     }
 }
 
