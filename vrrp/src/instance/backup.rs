@@ -111,13 +111,12 @@ impl Backup {
 
     fn timeout(mut self, core: &mut Core, cx: &mut Cx<'_>) -> State {
         let late = cx.now.saturating_duration_since(self.down_at);
-        if core.spec.late_wake_backup
-            && late > self.master_interval.duration() / TOLERABLE
-            && !self.held_by_group
-        {
+        let interval = self.master_interval.duration();
+        if core.spec.late_wake_backup && late > interval / TOLERABLE && !self.held_by_group {
             // This process was not scheduled when the timer expired, so the adverts of a living master may be waiting
             // in the socket unread, and what held this machine up may have held up the master's, too. Look and listen first.
-            self.down_at = cx.now + core.skew(self.master_interval.duration());
+            let skew = core.skew(interval);
+            self.down_at = cx.now + if late > interval { interval + skew } else { skew.max(interval / 2) };
             core.info(cx, &format!("timer expired {}ms late, listening first", late.as_millis()));
             return State::Backup(self);
         }

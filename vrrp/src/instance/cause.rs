@@ -32,7 +32,7 @@ impl Cause {
             Event::Fault => Self::Fault,
             Event::Recover => Self::Recover,
             Event::GroupMaster | Event::GroupBackup | Event::GroupRival => Self::Group,
-            Event::LateWake => Self::LateWake,
+            Event::LateWake(_) => Self::LateWake,
             Event::Yield | Event::StepDown => Self::StepDown,
             Event::Shutdown => Self::Shutdown,
             Event::PriorityChanged(_) | Event::Announce | Event::Reconfigured | Event::Claim { .. } => {

@@ -21,6 +21,11 @@ const RIVAL_SET_SPACING: Duration = Duration::from_secs(1);
 /// How far one set may run ahead of that spacing.
 const RIVAL_SETS_AT_ONCE: Duration = Duration::from_secs(1);
 
+/// A silence of up to so many times a successor's patience is short: its first adverts are still in our socket.
+const SHORT: u32 = 2;
+/// After a silence of more than so many times a successor's patience nothing is certain any more.
+const TOO_LONG: u32 = 4;
+
 /// The pauses after which a master with a virtual hardware address shows itself again when it is new or has heard a rival.
 /// A last answer of the other one, on its way when this one spoke, leads the switches back to the old port, where nobody
 /// listens, until the next advert.
@@ -55,6 +60,8 @@ pub(super) struct Master {
     /// The sets that rivals provoked are spread over the time until then.
     announce_at: Instant,
     dispute: Dispute,
+    /// This process did not run for longer than a successor waits. Until then it listens and says nothing.
+    listening: Option<Instant>,
 }
 
 /// Another router claims to own the addresses as well.
@@ -70,11 +77,14 @@ enum Dispute {
 impl Master {
     pub(super) fn handle(mut self, core: &mut Core, cx: &mut Cx<'_>, event: Event) -> State {
         match event {
+            Event::Timer if reached(self.listening, cx.now) => self.go_on(core, cx),
+            Event::Timer if self.listening.is_some() => {}
             Event::Timer => self.timer(core, cx),
+            Event::Advert(advert) if self.listening.is_some() => return self.succeeded(core, cx, &advert),
             Event::Advert(advert) => return self.advert(core, cx, &advert),
             Event::Fault => return self.fault(core, cx),
             Event::GroupBackup => return self.leave(core, cx, core.spec.advert_interval),
-            Event::LateWake => return self.late_wake(core, cx),
+            Event::LateWake(slept) => return self.late_wake(core, cx, slept),
             Event::Yield => {
                 // Priority zero makes the best backup take over within its skew; our next advert, with the true
                 // priority, is due only after that. Should nobody else be better, we simply go on.
@@ -124,6 +134,9 @@ impl Master {
     }
 
     pub(super) fn poll_timeout(&self) -> Instant {
+        if let Some(until) = self.listening {
+            return until;
+        }
         let sets = earliest([
             self.delayed_set,
             self.refresh,
@@ -158,6 +171,7 @@ impl Master {
             reassure_at: None,
             announce_at: cx.now + RIVAL_SET_SPACING,
             dispute: Dispute::None,
+            listening: None,
         }
     }
 
@@ -415,12 +429,45 @@ impl Master {
         }
     }
 
-    fn late_wake(self, core: &mut Core, cx: &mut Cx<'_>) -> State {
-        let silent = cx.now.saturating_duration_since(self.last_advert);
-        core.warn(cx, &format!("woke up {}ms late, listening for another master", silent.as_millis()));
-        core.stats.late_wakes += 1;
-        // The addresses were in place all the time and may have been answered for. Whoever is master now announces
-        // them again when it hears this; an advert of our own priority could depose it instead.
+    /// This process did not run, or the whole machine did not. Whoever has become master meanwhile has said so, and that
+    /// waits in our socket. Nobody has when the successor's machine stood still, too: then nothing is lost by going on.
+    fn late_wake(mut self, core: &mut Core, cx: &mut Cx<'_>, slept: Duration) -> State {
+        let silent = cx.now.saturating_duration_since(self.last_advert) + slept;
+        let interval = core.spec.advert_interval.duration();
+        let patience = core.master_down(interval);
+        if self.listening.is_none() {
+            core.warn(cx, &format!("woke up {}ms late, listening for another master", silent.as_millis()));
+            core.stats.late_wakes += 1;
+        }
+        let listen = match silent {
+            _ if silent > TOO_LONG * patience => return self.give_way(core, cx),
+            _ if silent > SHORT * patience => interval,
+            _ => interval / 4,
+        };
+        self.listening.get_or_insert(cx.now + listen);
+        State::Master(self)
+    }
+
+    /// Nobody else spoke: the mastership goes on.
+    fn go_on(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
+        self.listening = None;
+        self.send(core, cx);
+        self.next_advert = cx.now + core.spec.advert_interval.duration();
+        core.announce(cx, 1);
+    }
+
+    /// While we listened an advert came. Whoever has become master stays it, whatever its priority.
+    fn succeeded(self, core: &mut Core, cx: &mut Cx<'_>, advert: &Advert) -> State {
+        if advert.priority == PRIORITY_STOP || core.source == Some(advert.source) {
+            return State::Master(self);
+        }
+        core.master = Some((advert.source, advert.priority));
+        self.give_way(core, cx)
+    }
+
+    /// The addresses were in place all the time and may have been answered for. Whoever is master now announces them again when
+    /// it hears this; an advert of our own priority could depose it instead.
+    fn give_way(self, core: &mut Core, cx: &mut Cx<'_>) -> State {
         core.send_stop(cx);
         self.leave(core, cx, core.spec.advert_interval)
     }

@@ -91,8 +91,8 @@ pub(crate) enum Event {
     GroupMaster,
     /// The group becomes backup.
     GroupBackup,
-    /// The process slept for longer than a successor's patience.
-    LateWake,
+    /// The process slept for longer than a successor's patience; for so long without its clock.
+    LateWake(Duration),
     /// The own trackers say that somebody else will serve better.
     Yield,
     /// The operator wants somebody else to serve.

@@ -127,7 +127,7 @@ fn events() -> Vec<Make> {
         Make("recover", || Event::Recover),
         Make("group becomes master", || Event::GroupMaster),
         Make("group becomes backup", || Event::GroupBackup),
-        Make("late wake-up", || Event::LateWake),
+        Make("late wake-up", || Event::LateWake(Duration::ZERO)),
         Make("yield", || Event::Yield),
         Make("step down", || Event::StepDown),
         Make("priority changed", || Event::PriorityChanged(90)),

@@ -28,7 +28,7 @@ impl Router {
     }
 
     /// Gives the same event to some masters before any group takes notice, so that each says its own goodbye.
-    pub(super) fn drive_masters(&mut self, now: Instant, masters: &[usize], event: fn() -> Event) {
+    pub(super) fn drive_masters(&mut self, now: Instant, masters: &[usize], event: impl Fn() -> Event) {
         let masters: Vec<usize> =
             masters.iter().copied().filter(|&at| self.instances[at].kind() == StateKind::Master).collect();
         for &at in &masters {

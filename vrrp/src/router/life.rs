@@ -94,7 +94,7 @@ impl Router {
         };
         let late: Vec<usize> = (0..self.instances.len()).filter(late).collect();
         if !late.is_empty() {
-            self.drive_masters(now, &late, || Event::LateWake);
+            self.drive_masters(now, &late, || Event::LateWake(slept));
         }
     }
 

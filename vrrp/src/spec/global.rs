@@ -92,7 +92,8 @@ pub struct Global {
     /// A master asks with each advert whether another machine answers for its addresses, and announces them again if so.
     /// The question goes to the routers of the link alone. Finds rivals whose adverts are not heard. On by default.
     pub probe_rivals: bool,
-    /// A master woken up later than its successor's patience goes to BACKUP first. On by default.
+    /// A master woken up later than its successor's patience listens first, and goes to BACKUP when another one is heard or
+    /// when it slept for several times as long. A backup whose timer comes late listens first, too. On by default.
     pub late_wake_backup: bool,
 }
 

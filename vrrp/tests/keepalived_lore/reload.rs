@@ -142,12 +142,12 @@ fn a_master_frozen_beyond_the_patience_of_its_successor_wakes_up_as_backup() {
     for datagram_first in [false, true] {
         let mut node = Node::master(spec(|i| i.preempt = Preempt::Never));
         node.freeze(6 * SECOND);
-        if datagram_first {
-            node.hear(LOW, 50);
-        } else {
+        if !datagram_first {
             node.router.handle_timeout(node.now);
             node.drain();
+            assert_eq!((node.state(), node.adverts().len()), (StateKind::Master, 0), "it listens");
         }
+        node.hear(LOW, 50);
         assert_eq!(node.state(), StateKind::Backup);
         assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [0]);
         assert!(node.announcements().is_empty());
@@ -160,6 +160,35 @@ fn a_master_frozen_beyond_the_patience_of_its_successor_wakes_up_as_backup() {
         }
         assert_eq!(node.state(), StateKind::Backup);
     }
+}
+
+#[test]
+fn a_master_whose_successor_slept_as_well_goes_on() {
+    for (asleep, listens) in [(6 * SECOND, SECOND / 4), (10 * SECOND, SECOND)] {
+        let mut node = Node::master(spec(|_| ()));
+        node.freeze(asleep);
+        node.router.handle_timeout(node.now);
+        node.drain();
+        assert_eq!(node.adverts(), []);
+        node.advance(listens - ms(1));
+        assert_eq!(node.adverts(), []);
+        node.advance(ms(1));
+        assert_eq!((node.state(), node.adverts().len()), (StateKind::Master, 1));
+        assert_eq!(node.announcements().len(), 1);
+        assert_eq!(node.removed(), None);
+        node.advance(SECOND);
+        assert_eq!(node.adverts().len(), 2);
+    }
+}
+
+#[test]
+fn a_master_that_slept_for_too_long_gives_way_at_once() {
+    let mut node = Node::master(spec(|_| ()));
+    node.freeze(20 * SECOND);
+    node.router.handle_timeout(node.now);
+    node.drain();
+    assert_eq!(node.state(), StateKind::Backup);
+    assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [0]);
 }
 
 #[test]
