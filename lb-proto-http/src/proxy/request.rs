@@ -348,10 +348,7 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
     request.fields.limit_growth(http.rewrite.beside(request.filled));
     let mut cursor = Cursor::new(!http.lax_rewrite);
     loop {
-        let mut text = std::mem::take(&mut live.txn.text);
-        let outcome = rule::run(rules, Subject::Request, live, &mut cursor, &mut text);
-        live.txn.text = text;
-        let answer = match outcome {
+        let answer = match step(live, rules, Subject::Request, &mut cursor) {
             Outcome::Done => return None,
             Outcome::Deny(reply) => Answer::Deny(reply.clone()),
             Outcome::Return(reply) => Answer::Return(reply.clone()),
@@ -402,6 +399,19 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
         };
         return Some(Fate::Answer(answer));
     }
+}
+
+/// Runs rules up to the next outcome.
+pub(super) fn step<'r>(
+    live: &mut Live<'_>,
+    rules: &'r RuleSet<Action>,
+    subject: Subject,
+    cursor: &mut Cursor,
+) -> Outcome<'r> {
+    let mut text = std::mem::take(&mut live.txn.text);
+    let outcome = rule::run(rules, subject, live, cursor, &mut text);
+    live.txn.text = text;
+    outcome
 }
 
 /// Waits for a rule that asks for it.
