@@ -612,7 +612,16 @@ impl<'c, 't> Cross<'c, 't> {
     fn log_targets(&mut self, proxy: &Proxy<'t>) {
         for line in proxy.lists.log.iter().flatten() {
             self.log_target(&line.target);
+            self.log_profile(line.profile);
         }
+    }
+
+    fn log_profile(&mut self, name: Option<Word<'t>>) {
+        let Some(name) = name else { return };
+        let known = self.config.log_profiles.iter().map(|profile| profile.name.text).collect();
+        self.known("log-profile", name.text, name.span, known, || {
+            format!("log : unknown log-profile '{}'.", name.text)
+        });
     }
 
     fn log_target(&mut self, target: &LogTarget<'t>) {
@@ -646,6 +655,7 @@ impl<'c, 't> Cross<'c, 't> {
     fn process(&mut self) {
         for line in &self.config.global.log {
             self.log_target(&line.target);
+            self.log_profile(line.profile);
         }
     }
 

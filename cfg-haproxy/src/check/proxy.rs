@@ -175,7 +175,7 @@ impl<'t> Checker<'t, '_> {
             "hash-preserve-affinity" => settings.hash_affinity = value,
             "load-server-state-from-file" => settings.load_state = value,
             "server-state-file-name" => settings.state_file = value,
-            "log-steps" => settings.log_steps = value,
+            "log-steps" => settings.log_steps = Some(Spanned::new(stmt.args()[0], span)),
             "http-check disable-on-404" => settings.disable_on_404 = Some(Spanned::new(true, span)),
             "http-check send-state" => settings.send_state = Some(Spanned::new(true, span)),
             "max-keep-alive-queue" => {

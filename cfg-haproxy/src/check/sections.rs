@@ -4,8 +4,8 @@ use super::{Checker, Current, Stmt};
 use crate::address::Rules;
 use crate::codes;
 use crate::config::{
-    Bind, BindOptions, Certificate, ErrorLine, Healthcheck, HttpErrors, LogForward, Mailers, Peers,
-    Resolvers, Ring, ServerOptions, User, Userlist,
+    Bind, BindOptions, Certificate, ErrorLine, Healthcheck, HttpErrors, LogForward, LogProfile, Mailers,
+    Peers, ProfileLine, Resolvers, Ring, ServerOptions, User, Userlist,
 };
 use crate::keyword::{self, Place, Status};
 use crate::section::SectionKind;
@@ -133,7 +133,9 @@ impl<'t> Checker<'t, '_> {
                 maxconn: None,
                 timeout: None,
             }),
-            SectionKind::LogProfile => config.log_profiles.push(name),
+            SectionKind::LogProfile => {
+                config.log_profiles.push(LogProfile { name, tag: None, steps: Vec::new() });
+            }
             SectionKind::FcgiApp => config.fcgi_apps.push(name),
             SectionKind::Healthcheck => config.healthchecks.push(Healthcheck {
                 name,
@@ -172,10 +174,11 @@ impl<'t> Checker<'t, '_> {
             SectionKind::Mailers => self.mailers_line(&stmt),
             SectionKind::HttpErrors => self.http_errors_line(&stmt),
             SectionKind::Ring => self.ring_line(&stmt),
+            SectionKind::LogProfile => self.log_profile_line(&stmt),
             SectionKind::LogForward => self.log_forward_line(&stmt),
             SectionKind::CrtStore => self.crt_store_line(&stmt),
             SectionKind::Healthcheck => self.healthcheck_line(&stmt),
-            // Log profiles, caches, FastCGI applications, ACME accounts and traces have no effect beyond their arguments.
+            // Caches, FastCGI applications, ACME accounts and traces have no effect beyond their arguments.
             _ => {}
         }
     }
@@ -372,6 +375,47 @@ impl<'t> Checker<'t, '_> {
             "timeout connect" => ring.connect = units::time(args[0].text, Unit::Milli).ok(),
             "timeout server" => ring.server = units::time(args[0].text, Unit::Milli).ok(),
             _ => {}
+        }
+    }
+
+    fn log_profile_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let args = stmt.args().to_vec();
+        if stmt.keyword.name == "log-tag" {
+            if let Some(profile) = self.config.log_profiles.last_mut() {
+                profile.tag = Some(args[0].text);
+            }
+            return;
+        }
+        let mut line = ProfileLine { step: args[0], drop: false, format: None, structured: None };
+        let mut at = 1;
+        while let Some(word) = args.get(at) {
+            match word.text {
+                "drop" if at == 1 => {
+                    line.drop = true;
+                    at += 1;
+                    continue;
+                }
+                "format" => line.format = self.follow(&args, at, "on"),
+                "sd" => line.structured = self.follow(&args, at, "on"),
+                _ => break,
+            }
+            line.drop = false;
+            at += 2;
+        }
+        if at == 1 || at < args.len() {
+            let word = args.get(at).copied().unwrap_or(args[0]);
+            self.push(
+                Diagnostic::error(
+                    codes::WORD,
+                    word.span,
+                    "`on` expects `drop`, `format` or `sd` after the step",
+                )
+                .compat(format!("'on {}' expects 'drop', 'format' or 'sd'.", args[0].text)),
+            );
+            return;
+        }
+        if let Some(profile) = self.config.log_profiles.last_mut() {
+            profile.steps.push(line);
         }
     }
 

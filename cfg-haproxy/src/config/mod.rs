@@ -49,7 +49,7 @@ pub struct Config<'t> {
     /// `log-forward` sections.
     pub log_forwards: Vec<LogForward<'t>>,
     /// `log-profile` sections.
-    pub log_profiles: Vec<Word<'t>>,
+    pub log_profiles: Vec<LogProfile<'t>>,
     /// `healthcheck` sections.
     pub healthchecks: Vec<Healthcheck<'t>>,
     /// `fcgi-app` sections.

@@ -210,7 +210,7 @@ settings! {
     /// `server-state-file-name`.
     state_file: &'t str,
     /// `log-steps`.
-    log_steps: &'t str,
+    log_steps: Word<'t>,
     /// `hash-preserve-affinity`.
     hash_affinity: &'t str,
     /// `max-keep-alive-queue`.

@@ -148,6 +148,30 @@ pub struct Ring<'t> {
     pub server: Option<Duration>,
 }
 
+/// `log-profile`.
+#[derive(Debug, Clone)]
+pub struct LogProfile<'t> {
+    /// Name.
+    pub name: Word<'t>,
+    /// `log-tag`.
+    pub tag: Option<&'t str>,
+    /// `on` lines.
+    pub steps: Vec<ProfileLine<'t>>,
+}
+
+/// One `on` line of a log profile.
+#[derive(Debug, Clone)]
+pub struct ProfileLine<'t> {
+    /// The step.
+    pub step: Word<'t>,
+    /// `drop`.
+    pub drop: bool,
+    /// `format`.
+    pub format: Option<Word<'t>>,
+    /// `sd`.
+    pub structured: Option<Word<'t>>,
+}
+
 /// `log-forward`.
 #[derive(Debug, Clone)]
 pub struct LogForward<'t> {

@@ -57,8 +57,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(HQ | HR, "deny", &[Free("[deny_status <n>] [<response>]")], "refuses"),
     a(QI, "dgram-drop", &[], "drops a datagram").no_effect(QUIC_ONLY),
     a(HQ, "disable-l7-retry", &[], "no retry of this request"),
-    a(QI | ALL, "do-log", &[Opt(&[OneOf(&["profile"]), Any("name")])], "logs now")
-        .partial("requests and responses of HTTP proxies only; without profile"),
+    a(QI | ALL, "do-log", &[Opt(&[OneOf(&["profile"]), Any("name")])], "logs now"),
     a(TQ | HQ, "do-resolve", CALL1, "resolves a name").partial("name servers are asked over UDP only"),
     a(HQ, "early-hint", &[Any("name"), Any("format")], "adds a header to a 103 response"),
     a(TC, "expect-netscaler-cip", &[OneOf(&["layer4"])], "expects NetScaler's header")

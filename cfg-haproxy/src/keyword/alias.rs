@@ -6,7 +6,7 @@ const fn a(name: &'static str, doc: &'static str) -> Keyword {
     Keyword::new(Place::Alias, name, &[], "8.2.6", doc)
 }
 
-const FRESH: &str = "empty on reused connections and after a failed connect";
+const FAILED: &str = "empty when the server refused the connection";
 
 pub(super) const KEYWORDS: &[Keyword] = &[
     a("%o", "flags for everything after it, as in `%{+Q}o`"),
@@ -21,7 +21,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a("%HU", "URI"),
     a("%HV", "version of the request"),
     a("%ID", "unique identifier"),
-    a("%OG", "what made this log").partial("`txn_close` or `sess_error` only"),
+    a("%OG", "what made this log"),
     a("%ST", "status"),
     a("%T", "date of the connection, UTC"),
     a("%TR", "time until the request was complete"),
@@ -41,8 +41,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a("%ac", "connections of the process"),
     a("%b", "backend"),
     a("%bc", "connections of the backend"),
-    a("%bi", "own address towards the server").partial(FRESH),
-    a("%bp", "own port towards the server").partial(FRESH),
+    a("%bi", "own address towards the server").partial(FAILED),
+    a("%bp", "own port towards the server").partial(FAILED),
     a("%bq", "place in the backend's queue"),
     a("%ci", "address of the client"),
     a("%cp", "port of the client"),
@@ -60,11 +60,11 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a("%pid", "process number"),
     a("%r", "request line"),
     a("%rc", "retries, with `+` before them after a redispatch"),
-    a("%rt", "number of the request or connection").partial("counts within one connection"),
+    a("%rt", "number of the request or connection"),
     a("%s", "server"),
     a("%sc", "connections of the server"),
-    a("%si", "address of the server").partial(FRESH),
-    a("%sp", "port of the server").partial(FRESH),
+    a("%si", "address of the server"),
+    a("%sp", "port of the server"),
     a("%sq", "place in the server's queue"),
     a("%sslc", "TLS cipher of the client's side"),
     a("%sslv", "TLS version of the client's side"),

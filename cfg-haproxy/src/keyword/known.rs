@@ -10,11 +10,8 @@ const ONE_STREAM: Status = NoValue("connections carry one stream, HTTP/1");
 const OWN_ADDRESSES: Status =
     NoValue("the machine's own addresses are not looked up; compare with a list of them");
 const UNTOLD: Status = NoValue("the TLS library does not tell it");
-const SERVER_SIDE: Status = Partial("in response rules, not in logs");
-const SERVER_ADDRESS: Status = Partial("in response rules; in logs only of fresh connections of HTTP mode");
 const LOGGED: Status = Partial("in TCP mode only in logs");
 const GLITCHES: Status = Partial("glitches are not counted: always 0");
-const NOT_TOLD: Status = Partial("errors of connecting are not told");
 const NO_ERROR: Status = Partial("always 0: a chain that fails ends the handshake");
 const STANDS: Status = Partial("0 on connections that stand");
 const HTTP_MODE: Status = Partial("in HTTP mode only");
@@ -34,13 +31,9 @@ const FETCHES: &[Entry] = &[
     ("ssl_f_*", NoValue("the TLS library does not tell which certificate it presented")),
     ("ssl_fc_npn ssl_bc_npn", NoValue("NPN is gone from TLS; use `ssl_fc_alpn`")),
     ("*_glitch_cnt *_glitch_rate", GLITCHES),
-    ("bc_err bc_err_str bc_err_name", NOT_TOLD),
     ("ssl_fc_err ssl_bc_err", STANDS),
     ("ssl_c_verify ssl_c_err ssl_c_ca_err ssl_c_ca_err_depth", NO_ERROR),
-    ("bc_src bc_dst bc_src_port bc_dst_port", SERVER_ADDRESS),
-    ("bc_rtt bc_rttvar ssl_bc* ssl_s_*", SERVER_SIDE),
     ("cur_* fc_http_major bc_http_major bc_reused", HTTP_MODE),
-    ("txn.id32", Partial("counts within one connection")),
     ("accept_date request_date bytes_in bytes_out req.bytes_in res.bytes_in", LOGGED),
     ("fc.timer.* bc.timer.* req.timer.* res.timer.* txn.timer.*", LOGGED),
     ("txn.conn_retries txn.redispatched txn.sess_term_state bc_be_queue bc_srv_queue", LOGGED),
@@ -101,7 +94,7 @@ mod tests {
     #[test]
     fn the_first_entry_that_fits_counts() {
         assert!(matches!(fetch_status("ssl_bc_sni"), NoValue(_)));
-        assert_eq!(fetch_status("ssl_bc_cipher"), SERVER_SIDE);
+        assert_eq!(fetch_status("ssl_bc_cipher"), Status::Full);
         assert_eq!(fetch_status("sc0_glitch_rate"), GLITCHES);
         assert_eq!(fetch_status("src"), Status::Full);
         assert_eq!(converter_status("lower"), Status::Full);

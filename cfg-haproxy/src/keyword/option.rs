@@ -83,7 +83,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     o(DLB, "ldap-check", &[], "checks servers by LDAP"),
     n(DLB, "log-health-checks", "logs changes of check results"),
     n(DFL, "log-separate-errors", "logs failures at a higher level"),
-    n(DFL, "logasap", "logs before the response is complete").partial("HTTP mode only"),
+    n(DFL, "logasap", "logs before the response is complete"),
     o(DLB, "mysql-check", &[Free("[user <name> [post-41 | pre-41]]")], "checks servers by MySQL"),
     n(DFLB, "nolinger", "closes with a reset"),
     o(DFLB, "originalto", &[Free("[except <network>] [header <name>]")], "adds X-Original-To"),

@@ -140,16 +140,14 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[OneOf(&["replace", "fill", "keep", "append"])],
         "what becomes of the host field",
     ),
-    k(S::LogProfile, "log-tag", WORD, "8.3.5", "program name in messages")
-        .no_effect("messages bear the tag of their proxy"),
+    k(S::LogProfile, "log-tag", WORD, "8.3.5", "program name in messages"),
     k(
         S::LogProfile,
         "on",
         &[Any("step"), Free("[drop] [format <f>] [sd <f>]")],
         "8.3.5",
         "what is logged at a step",
-    )
-    .no_effect("log profiles are not applied; lines follow the proxy's log-format"),
+    ),
     fcgi("acl", &[Any("name"), Rest("word")], "an access list"),
     fcgi("docroot", WORD, "directory of the scripts"),
     fcgi("hide-header", WORD, "a header that is dropped"),

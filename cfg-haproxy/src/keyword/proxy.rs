@@ -111,7 +111,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFL, "log-format", &[Any("format")], "what is logged"),
     k(DFL, "log-format-sd", &[Any("format")], "structured data of RFC 5424 messages"),
     k(DFLB, "log-tag", &[Any("tag")], "program name in messages"),
-    k(DFL, "log-steps", &[Any("steps")], "at which steps a session is logged").no_effect("a session is logged once, at its end or as `option logasap` says"),
+    k(DFL, "log-steps", &[Any("steps")], "at which steps a session is logged"),
     k(DLB, "max-keep-alive-queue", &[Int(-1, MAX)], "queue length at which a kept connection is left").no_effect("a kept connection is used whatever the length of its server's queue"),
     k(DFL, "max-session-srv-conns", COUNT, "idle server connections kept for a client").no_effect("the pools of the servers alone bound idle connections (`pool-max-conn`)"),
     k(DFL, "maxconn", COUNT, "connections of this proxy"),

@@ -3,17 +3,18 @@
 use super::Lowerer;
 use super::proxy::{Making, set_name};
 use crate::codes;
-use crate::config::{CaptureKind, ProxyMode, Rule};
-use crate::keyword::{HA, HQ, HR, Sides, TC, TQ, TR, TS};
+use crate::config::{CaptureKind, Rule};
+use crate::keyword::{HA, HQ, HR, Sides, TC, TQ, TS};
 use crate::tree::Word;
 use crate::units::{self, Unit};
 use lb_core::dns::Family;
 use lb_core::expr::{Build, Phases, Program, VarConditions, VarName};
-use lb_core::log::{Style, Template};
+use lb_core::log::{Origin, Style, Template};
 use lb_core::rule::counter::{Amount, CounterAction, GpcIndex};
 use lb_core::rule::marks::{ConnectionSide, MarkKind, SetMark};
 use lb_core::rule::resolve::Resolve;
 use lb_core::rule::tcp::{TcpAction, Track};
+use lb_core::spec::LogProfile;
 use lb_proto_http::head::HeaderName;
 use lb_proto_http::normalize::Normalizer;
 use lb_proto_http::spec::{Action, NameMatch, ServiceKind, TimeoutKind, TrackSlot};
@@ -64,7 +65,14 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "allow" => Some(Action::Allow),
             "reject" => Some(Action::Reject),
             "silent-drop" => self.reset_ttl(&at).map(Action::SilentDrop),
-            "do-log" => Some(Action::DoLog),
+            "do-log" => {
+                let origin = match set {
+                    HQ => Origin::HttpRequest,
+                    HR => Origin::HttpResponse,
+                    _ => Origin::HttpAfterResponse,
+                };
+                Some(Action::DoLog(origin, self.named_profile(&at)?))
+            }
             "disable-l7-retry" => Some(Action::DisableRetry),
             "strict-mode" => Some(Action::StrictMode(at.arg(0)?.text == "on")),
             "deny" => {
@@ -556,8 +564,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 }
                 TcpAction::SwitchMode
             }
-            // A line in the middle of a session needs a request to tell of.
-            "do-log" if making.mode == ProxyMode::Http && set & (TQ | TR) != 0 => TcpAction::DoLog,
+            "do-log" => TcpAction::DoLog(self.named_profile(&at)?),
             _ if name.starts_with("track-sc") => {
                 let (slot, key, table) = self.track(&at)?;
                 TcpAction::Track(Track { slot, key, table })
@@ -585,6 +592,17 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         };
         self.action_error(at.rest()[0], &at.owner, message);
         None
+    }
+
+    /// The profile that a `do-log` rule names, if it names one.
+    fn named_profile(&mut self, at: &At<'_, 't>) -> Option<Option<Arc<LogProfile>>> {
+        let Some(name) = at.arg(1) else { return Some(None) };
+        let profile = self.log_profile(Some(name));
+        if profile.is_none() {
+            let message = format!("do-log action: profile '{}' is invalid", name.text);
+            self.action_error(name, &at.owner, &message);
+        }
+        profile.map(Some)
     }
 
     fn action_error(&mut self, word: Word<'t>, owner: &str, message: &str) {

@@ -51,6 +51,7 @@ pub(super) fn target<'t>(lowerer: &mut Lowerer<'_, 't, '_, '_>, line: &LogLine<'
         target.sample = Some(ranges.iter().map(|(from, to)| SampleRange { from: *from, to: *to }).collect());
         target.sample_size = *size;
     }
+    target.profile = lowerer.log_profile(line.profile);
     Some(target)
 }
 
@@ -115,6 +116,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         log.dontlog_normal = on("dontlog-normal");
         log.separate_errors = on("log-separate-errors");
         log.asap = on("logasap");
+        log.steps = settings.log_steps.as_ref().and_then(|steps| self.log_steps(steps.value));
+        log.captures = chain.iter().any(|proxy| !proxy.lists.captures.is_empty());
         log
     }
 

@@ -12,6 +12,7 @@ mod listener;
 mod logs;
 mod probe;
 mod process;
+mod profile;
 mod proxy;
 mod reply;
 mod resolvers;
@@ -29,7 +30,7 @@ use lb_core::diag::{Code, Diagnostic, Diagnostics, Span};
 use lb_core::dns::Resolvers;
 use lb_core::expr::Registry;
 use lb_core::rule::Place;
-use lb_core::spec::{Origin, Spec};
+use lb_core::spec::{LogProfile, Origin, Spec};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -86,6 +87,7 @@ pub fn lower<'t>(
         error_files: HashMap::new(),
         users: Arc::default(),
         resolvers: HashMap::new(),
+        profiles: HashMap::new(),
     };
     let mut spec = lowerer.spec();
     for proxy in &mut spec.proxies {
@@ -113,12 +115,15 @@ struct Lowerer<'c, 't, 'r, 'h> {
     users: Arc<lb_proto_http::auth::UserLists>,
     /// `resolvers` sections that rules ask, by name.
     resolvers: HashMap<&'t str, Arc<Resolvers>>,
+    /// Log profiles by name.
+    profiles: HashMap<&'t str, Arc<LogProfile>>,
 }
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
     fn spec(&mut self) -> Spec {
         let mut spec = Spec::new();
         self.users = Arc::new(self.user_lists());
+        self.log_profiles();
         spec.process = self.process();
         spec.proxies = self.proxies();
         let peers = self.config.peers.iter();

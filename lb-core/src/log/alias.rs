@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::encode::{CAPTURE, Flags, URL, Writer};
 use super::record::{Capture, HttpRecord, Record, RequestLine};
+use super::steps::Awaits;
 use crate::expr::date::{Civil, push_fraction};
 use crate::expr::{Env, Sample, Side, TlsFact};
 
@@ -157,6 +158,60 @@ impl Alias {
         ALIASES.iter().find(|(_, alias, http)| *alias == self && *http).map(|(name, _, _)| *name)
     }
 
+    /// What has to be known before it can be written.
+    pub(super) const fn awaits(self) -> Awaits {
+        match self {
+            Self::Origin
+            | Self::Hostname
+            | Self::AcceptUtc
+            | Self::AcceptLocal
+            | Self::AcceptStamp
+            | Self::AcceptMillis
+            | Self::AcceptDate
+            | Self::RequestDate
+            | Self::RequestUtc
+            | Self::RequestLocal
+            | Self::Backend
+            | Self::Frontend
+            | Self::FrontendTransport
+            | Self::LogCounter
+            | Self::Pid
+            | Self::TerminationCookies => Awaits::NOTHING,
+            Self::HttpMethod
+            | Self::HttpPath
+            | Self::HttpPathOnly
+            | Self::HttpQuery
+            | Self::HttpUri
+            | Self::HttpVersion
+            | Self::HttpRequest
+            | Self::Counter => Awaits::REQUEST,
+            Self::RequestCookie
+            | Self::ResponseCookie
+            | Self::Status
+            | Self::BackendIp
+            | Self::BackendPort
+            | Self::ClientIp
+            | Self::ClientPort
+            | Self::FrontendIp
+            | Self::FrontendPort
+            | Self::RequestCaptures
+            | Self::RequestCaptureList
+            | Self::ResponseCaptures
+            | Self::ResponseCaptureList
+            | Self::Server
+            | Self::ServerIp
+            | Self::ServerPort
+            | Self::TlsCipher
+            | Self::TlsVersion => Awaits::MORE,
+            _ => Awaits::TOTALS,
+        }
+    }
+
+    /// Whether it is about the connection to the server.
+    pub(super) const fn reads_server(self) -> bool {
+        matches!(self, Self::BackendIp | Self::BackendPort | Self::ServerIp | Self::ServerPort)
+    }
+
     #[expect(clippy::too_many_lines, reason = "one line per alias")]
     pub(super) fn write(self, record: &Record<'_>, env: &Env<'_>, writer: &mut Writer<'_>) {
         let (timers, engine) = (&record.timers, env.facts.engine());
@@ -168,7 +223,9 @@ impl Alias {
             Self::Hostname => writer.text(engine.hostname().as_bytes()),
             Self::UniqueId => writer.text(env.facts.unique_id().unwrap_or(b"")),
             // An exchange that ended without a response has no status to show.
-            Self::Status if record.status == 0 && record.http_mode => writer.int(-1),
+            Self::Status if record.status == 0 && record.http_mode && record.origin.has_exchange() => {
+                writer.int(-1)
+            }
             Self::Status => writer.int(record.status.into()),
             Self::AcceptUtc => zoned(record.accept_date, 0, writer),
             Self::AcceptLocal => zoned(record.accept_date, local(record.accept_date, env), writer),

@@ -5,11 +5,13 @@
 mod alias;
 mod encode;
 mod record;
+mod steps;
 pub mod syslog;
 mod template;
 mod termination;
 
 pub use record::{Capture, HttpRecord, Origin, Record, RequestLine, Timers};
+pub use steps::{Schedule, Steps};
 pub use template::{
     HTTP_CLF_LOG, HTTP_LOG, HTTPS_LOG, Style, TCP_CLF_LOG, TCP_LOG, Template, write_accept_line,
     write_error_line,

@@ -41,7 +41,7 @@ pub struct Record<'a> {
     pub request_date: Duration,
     /// Durations.
     pub timers: Timers,
-    /// The line is written before the end (`option logasap`): totals get a `+`.
+    /// Totals are told before they are known, see [`Schedule::is_early`](super::Schedule::is_early): they get a `+`.
     pub early: bool,
     /// Response status (`%ST`); 0 when there is none.
     pub status: u16,
@@ -206,7 +206,7 @@ impl Default for Timers {
 }
 
 /// Where in a stream's life a line is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the steps of the manual")]
 pub enum Origin {
     /// Not known.
@@ -226,9 +226,63 @@ pub enum Origin {
     Response,
     /// The end.
     Close,
+    /// `tcp-request connection do-log`.
+    TcpRequestConnection,
+    /// `tcp-request session do-log`.
+    TcpRequestSession,
+    /// `tcp-request content do-log`.
+    TcpRequestContent,
+    /// `tcp-response content do-log`.
+    TcpResponseContent,
+    /// `http-request do-log`.
+    HttpRequest,
+    /// `http-response do-log`.
+    HttpResponse,
+    /// `http-after-response do-log`.
+    HttpAfterResponse,
+    /// `quic-initial do-log`.
+    QuicInitial,
 }
 
 impl Origin {
+    /// Those that stand for a `do-log` action.
+    pub const ACTIONS: [Self; 8] = [
+        Self::HttpRequest,
+        Self::HttpResponse,
+        Self::HttpAfterResponse,
+        Self::QuicInitial,
+        Self::TcpRequestConnection,
+        Self::TcpRequestSession,
+        Self::TcpRequestContent,
+        Self::TcpResponseContent,
+    ];
+
+    /// One of the steps of a stream (`log-steps`).
+    pub const fn is_step(self) -> bool {
+        matches!(self, Self::Accept | Self::Request | Self::Connect | Self::Response | Self::Close)
+    }
+
+    /// Told of when there may be an exchange of HTTP.
+    pub const fn has_exchange(self) -> bool {
+        !matches!(
+            self,
+            Self::Accept | Self::SessionKilled | Self::TcpRequestConnection | Self::TcpRequestSession
+        )
+    }
+
+    /// Told of before the end is known, or by an action, which does not know it.
+    pub const fn is_before_end(self) -> bool {
+        !matches!(
+            self,
+            Self::Unspecified
+                | Self::SessionError
+                | Self::SessionKilled
+                | Self::Connect
+                | Self::Response
+                | Self::Close
+        )
+    }
+
     /// The word `%OG` prints.
     pub const fn name(self) -> &'static str {
         match self {
@@ -240,6 +294,14 @@ impl Origin {
             Self::Connect => "txn_connect",
             Self::Response => "txn_response",
             Self::Close => "txn_close",
+            Self::TcpRequestConnection => "tcp-req-conn",
+            Self::TcpRequestSession => "tcp-req-sess",
+            Self::TcpRequestContent => "tcp-req-cont",
+            Self::TcpResponseContent => "tcp-res-cont",
+            Self::HttpRequest => "http-req",
+            Self::HttpResponse => "http-res",
+            Self::HttpAfterResponse => "http-after-res",
+            Self::QuicInitial => "quic-init",
         }
     }
 }

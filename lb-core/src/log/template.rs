@@ -6,6 +6,7 @@
 use super::alias::Alias;
 use super::encode::{Cast, Flags, HEADER, Writer};
 use super::record::Record;
+use super::steps::Awaits;
 use crate::expr::parse::{self, ErrorKind, ParseError};
 use crate::expr::{Build, Env, Needs, Phases, Program, Registry, Sample};
 
@@ -55,6 +56,12 @@ struct Item {
     name: Option<Box<str>>,
     cast: Cast,
 }
+
+/// What expressions read that is complete only at the end.
+const TOTALS: Needs = Needs::HTTP_RESPONSE_BODY
+    .and(Needs::REQUEST_TOTALS)
+    .and(Needs::RESPONSE_TOTALS)
+    .and(Needs::STREAM_TOTALS);
 
 /// `option tcplog`.
 pub const TCP_LOG: &str = "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq";
@@ -141,6 +148,27 @@ impl Template {
         self.nodes.iter().fold(Needs::CONST, |all, node| match node {
             Node::Expr { program, .. } => all.and(program.needs()),
             _ => all,
+        })
+    }
+
+    /// What has to be known before a line can be written.
+    pub(super) fn awaits(&self) -> Awaits {
+        self.nodes.iter().fold(Awaits::NOTHING, |all, node| match node {
+            Node::Alias { alias, .. } => all.and(alias.awaits()),
+            Node::Expr { program, .. } if program.needs().any_of(TOTALS) => {
+                all.and(Awaits::MORE).and(Awaits::TOTALS)
+            }
+            Node::Expr { .. } => all.and(Awaits::MORE),
+            _ => all,
+        })
+    }
+
+    /// Whether something of it is about the connection to the server, which is to be kept until the text is written.
+    pub fn reads_server(&self) -> bool {
+        self.nodes.iter().any(|node| match node {
+            Node::Alias { alias, .. } => alias.reads_server(),
+            Node::Expr { program, .. } => program.needs().any_of(Needs::L4_SERVER.and(Needs::L5_SERVER)),
+            _ => false,
         })
     }
 

@@ -25,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) total: AtomicUsize,
+    /// Streams that were begun, and lines about connections that had none.
+    pub(crate) streams: AtomicU32,
     pub(crate) maxconn: AtomicUsize,
     pub(crate) freed: Notify,
     /// Who is being served.
@@ -41,6 +43,7 @@ impl Limits {
     pub(crate) fn new(workers: usize, maxconn: usize, rate: u32) -> Self {
         Self {
             total: AtomicUsize::new(0),
+            streams: AtomicU32::new(0),
             maxconn: AtomicUsize::new(maxconn),
             freed: Notify::new(),
             sessions: Sessions::new(workers),

@@ -272,6 +272,11 @@ impl Session {
         self.guard.limits.total.load(Relaxed)
     }
 
+    /// The number of a stream that begins, or of a line without one, counted by the process from 0.
+    pub fn next_number(&self) -> u32 {
+        self.guard.limits.streams.fetch_add(1, Relaxed)
+    }
+
     /// Takes note of where the session goes, by places in its plan, for those who list sessions.
     pub fn bound_for(&self, backend: usize, server: Option<usize>) {
         self.guard.entry.bound_for(backend, server);

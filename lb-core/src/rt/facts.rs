@@ -39,6 +39,8 @@ pub struct SessionFacts<'a> {
     pub direction: Direction,
     /// Number and name of what made the client's connection fail.
     pub(super) failure: Option<(u8, &'static str)>,
+    /// Why the server could not be reached.
+    pub(super) unreachable: Option<std::io::ErrorKind>,
     /// What rules did with the stream in TCP mode.
     pub(super) passage: Option<&'a Passage>,
 }
@@ -59,6 +61,7 @@ impl<'a> SessionFacts<'a> {
             response: None,
             direction: Direction::Request,
             failure: None,
+            unreachable: None,
             passage: None,
         }
     }
@@ -107,11 +110,12 @@ impl Facts for SessionFacts<'_> {
     }
 
     fn server_src(&self) -> Option<SocketAddr> {
-        self.upstream?.local_addr()
+        self.record.and_then(|record| record.backend_addr).or_else(|| self.upstream?.local_addr())
     }
 
     fn server_dst(&self) -> Option<SocketAddr> {
-        self.upstream?.peer_addr()
+        // A connection that is over no longer tells, but its line may.
+        self.record.and_then(|record| record.server_addr).or_else(|| self.upstream?.peer_addr())
     }
 
     fn listener(&self) -> Option<ProxyRef<'_>> {
@@ -181,6 +185,13 @@ impl Facts for SessionFacts<'_> {
             StreamFact::ConnectionErrorText(Side::Client) if self.failure.is_some() => {
                 self.record.and_then(|record| record.error).map(|words| Sample::Str(words.as_bytes()))
             }
+            StreamFact::ConnectionError(Side::Server)
+            | StreamFact::ConnectionErrorName(Side::Server)
+            | StreamFact::ConnectionErrorText(Side::Server)
+                if self.unreachable.is_some() =>
+            {
+                unreachable_fact(fact, self.unreachable?)
+            }
             StreamFact::LastRuleFile | StreamFact::LastRuleLine => {
                 let last = self.passage.and_then(|passage| passage.last_rule.as_ref());
                 last.map_or_else(|| self.session.fact(fact), |place| place.fact(fact))
@@ -227,6 +238,31 @@ pub fn random() -> u64 {
     let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+/// Why a server could not be reached: number, name and words.
+pub fn unreachable_fact(fact: StreamFact, error: std::io::ErrorKind) -> Option<Sample<'static>> {
+    use std::io::ErrorKind;
+    let (number, name, words) = match error {
+        ErrorKind::ConnectionRefused => (47, "EREFUSED", "ECONNREFUSED returned by OS"),
+        ErrorKind::ConnectionReset => (48, "ERESET", "ECONNRESET returned by OS"),
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+            (49, "EUNREACH", "ENETUNREACH returned by OS")
+        }
+        ErrorKind::OutOfMemory => (50, "ENOMEM", "ENOMEM returned by OS"),
+        ErrorKind::InvalidInput => (53, "EINVAL", "EINVAL returned by OS"),
+        ErrorKind::NotConnected => (54, "ENCONN", "ENCONN returned by OS"),
+        ErrorKind::BrokenPipe => (57, "EPIPE", "EPIPE returned by OS"),
+        // A connection that only took too long has met no error.
+        ErrorKind::TimedOut => (0, "", "Success"),
+        _ => (6, "SOCK_ERR", "General socket error"),
+    };
+    match fact {
+        StreamFact::ConnectionError(_) => Some(Sample::Int(number)),
+        StreamFact::ConnectionErrorName(_) => Some(Sample::Str(name.as_bytes())),
+        StreamFact::ConnectionErrorText(_) => Some(Sample::Str(words.as_bytes())),
+        _ => None,
+    }
 }
 
 /// Facts that every protocol answers alike: what a PROXY header told, and what the system knows of a connection.

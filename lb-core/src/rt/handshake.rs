@@ -144,7 +144,8 @@ fn log(session: &Session, failure: Failure) {
     facts.record = Some(Record {
         frontend_addr: facts.local,
         timers: Timers { handshake: spent, total: spent, user: spent, ..Timers::UNKNOWN },
-        origin: Origin::SessionError,
+        origin: Origin::SessionKilled,
+        counter: session.next_number(),
         error: Some(failure.words),
         ..super::tcp_log::begun(session)
     });

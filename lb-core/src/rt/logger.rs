@@ -3,11 +3,11 @@
 use super::view::host;
 use super::{Outlet, Stamp, Worker};
 use crate::engine::{Plan, ProxyPlan};
-use crate::expr::{Arena, Env, Facts, Vars};
+use crate::expr::Env;
 use crate::health::{EventLevel, HealthEvent};
 use crate::log::syslog::Header;
-use crate::log::{Record, Template, write_accept_line, write_error_line};
-use crate::spec::{LogDestination, LogFormat, LogTarget, SampleRange, Severity};
+use crate::log::{Origin, Record, Schedule, Template, write_accept_line, write_error_line};
+use crate::spec::{LogDestination, LogFormat, LogProfile, LogTarget, ProxyLog, SampleRange, Severity};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -69,6 +69,8 @@ pub struct ProxyLogger {
     structured: Option<Arc<Template>>,
     dontlog_normal: bool,
     separate_errors: bool,
+    schedule: Schedule,
+    reads_server: bool,
 }
 
 #[derive(Debug)]
@@ -77,6 +79,20 @@ struct Target {
     outlets: Vec<Arc<Outlet>>,
     /// Lines seen, for sampling.
     seen: AtomicU32,
+}
+
+/// A line to be made and written.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    worker: usize,
+    severity: Severity,
+    date: Duration,
+    message: &'a [u8],
+    structured: Option<&'a [u8]>,
+    /// What it was made of, where a profile may make it of something else.
+    origin: Option<(&'a Env<'a>, Origin)>,
+    /// The profile to follow in place of the target's.
+    profile: Option<&'a LogProfile>,
 }
 
 /// The name to send in place of one that was left empty is that of this machine.
@@ -92,23 +108,43 @@ impl ProxyLogger {
             outlets: hub.outlets(&spec.destination),
             seen: AtomicU32::new(0),
         };
-        let tag = proxy.spec.log.tag.as_deref().or(process.syslog.tag.as_deref()).unwrap_or("haproxy");
+        let log = &proxy.spec.log;
+        let tag = log.tag.as_deref().or(process.syslog.tag.as_deref()).unwrap_or("haproxy");
+        let targets: Vec<_> = proxy.log.targets.iter().map(|t| target(&t.spec)).collect();
+        let http = proxy.spec.protocol.kind() == "http";
         Self {
-            targets: proxy.log.targets.iter().map(|t| target(&t.spec)).collect(),
+            schedule: Schedule::new(log.format.as_deref(), log.steps, http, log.asap, log.captures),
+            reads_server: reads_server(log, &targets),
+            targets,
             tag: tag.to_owned(),
             hostname: process.syslog.hostname.clone().map(named),
             pid: std::process::id(),
-            template: proxy.spec.log.format.clone(),
-            error_template: proxy.spec.log.error_format.clone(),
-            structured: proxy.spec.log.structured_format.clone(),
-            dontlog_normal: proxy.spec.log.dontlog_normal,
-            separate_errors: proxy.spec.log.separate_errors,
+            template: log.format.clone(),
+            error_template: log.error_format.clone(),
+            structured: log.structured_format.clone(),
+            dontlog_normal: log.dontlog_normal,
+            separate_errors: log.separate_errors,
         }
     }
 
     /// True if there is anywhere to log to.
     pub fn is_enabled(&self) -> bool {
         !self.targets.is_empty()
+    }
+
+    /// Whether a line is to be written at a step of a stream about which one was or was not `written` before.
+    pub fn is_due(&self, step: Origin, written: bool) -> bool {
+        self.is_enabled() && self.schedule.is_due(step, written)
+    }
+
+    /// Whether lines tell totals that are not complete when they are written.
+    pub fn is_early(&self) -> bool {
+        self.schedule.is_early()
+    }
+
+    /// Whether lines tell of connections to servers, which are to be kept until the line is written.
+    pub fn reads_server(&self) -> bool {
+        self.reads_server
     }
 
     /// The severity of the line of a session or request; `None` if it is not to be written (`option dontlog-normal`).
@@ -120,72 +156,98 @@ impl ProxyLogger {
         }
     }
 
-    /// Writes the line of a session or request, in the proxy's format or the default one. `facts` must know the
-    /// [`record`](Facts::record).
-    pub fn traffic(&self, worker: usize, facts: &dyn Facts) {
-        let Some(record) = facts.record() else { return };
-        if let Some(severity) = self.severity(&record) {
-            self.traffic_at(worker, severity, facts, &record);
-        }
+    /// Writes the line of a session or request, in the proxy's format or the default one, with another severity than usual
+    /// if there is one (`http-request set-log-level`). `env` must know the [`record`](crate::expr::Facts::record), whose
+    /// [`origin`](Record::origin) says at which step. False if the line is not to be written.
+    pub fn traffic(&self, worker: usize, severity: Option<Severity>, env: &Env<'_>) -> bool {
+        let Some(record) = env.facts.record() else { return false };
+        let Some(usual) = self.severity(&record) else { return false };
+        self.line(worker, severity.unwrap_or(usual), env, &record, None);
+        true
     }
 
-    /// The same in an environment of the caller, so that the line can print variables; with another severity than usual
-    /// if there is one (`http-request set-log-level`).
-    pub fn traffic_in(&self, worker: usize, severity: Option<Severity>, env: &Env<'_>) {
+    /// Writes a line that a rule asks for (`do-log`), as its profile or else that of each target says.
+    pub fn asked_for(
+        &self,
+        worker: usize,
+        severity: Option<Severity>,
+        env: &Env<'_>,
+        profile: Option<&LogProfile>,
+    ) {
         let Some(record) = env.facts.record() else { return };
-        let Some(usual) = self.severity(&record) else { return };
-        SCRATCH.with_borrow_mut(|(message, line)| {
-            message.clear();
-            match &self.template {
-                Some(template) => template.write(env, message),
-                None => write_accept_line(&record, message),
-            }
-            let structured = self.structured_data(env);
-            let severity = severity.unwrap_or(usual);
-            self.write(worker, severity, env.facts.now().date, (message, structured.as_deref()), line);
+        self.line(worker, severity.unwrap_or(Severity::Info), env, &record, profile);
+    }
+
+    fn line(
+        &self,
+        worker: usize,
+        severity: Severity,
+        env: &Env<'_>,
+        record: &Record<'_>,
+        profile: Option<&LogProfile>,
+    ) {
+        self.formatted(worker, severity, env, (record.origin, profile), |message| match &self.template {
+            Some(template) => template.write(env, message),
+            None if record.origin.is_step() => write_accept_line(record, message),
+            None => {}
         });
     }
 
-    /// The same as [`traffic`](Self::traffic) with another severity.
-    pub fn traffic_at(&self, worker: usize, severity: Severity, facts: &dyn Facts, record: &Record<'_>) {
+    /// Writes the line of a connection that failed before its protocol began. `env` must know the
+    /// [`record`](crate::expr::Facts::record).
+    pub(super) fn failure(&self, worker: usize, env: &Env<'_>) {
+        let Some(record) = env.facts.record() else { return };
+        let severity = if self.separate_errors { Severity::Err } else { Severity::Info };
+        self.formatted(worker, severity, env, (record.origin, None), |message| match &self.error_template {
+            Some(template) => template.write(env, message),
+            None => write_error_line(&record, env, message),
+        });
+    }
+
+    /// Writes the line of what was not a request, and thus had no stream. `env` must know the [`record`](crate::expr::Facts::record).
+    pub fn no_stream(&self, worker: usize, env: &Env<'_>) {
+        let Some(record) = env.facts.record() else { return };
+        let severity = if self.separate_errors { Severity::Err } else { Severity::Info };
+        self.formatted(worker, severity, env, (record.origin, None), |message| {
+            if let Some(template) = self.error_template.as_ref().or(self.template.as_ref()) {
+                template.write(env, message);
+            }
+        });
+    }
+
+    /// Writes the line that `make` makes.
+    fn formatted(
+        &self,
+        worker: usize,
+        severity: Severity,
+        env: &Env<'_>,
+        (origin, profile): (Origin, Option<&LogProfile>),
+        make: impl FnOnce(&mut Vec<u8>),
+    ) {
         SCRATCH.with_borrow_mut(|(message, line)| {
             message.clear();
-            match &self.template {
-                Some(template) => {
-                    let arena = Arena::new();
-                    let env = Env::new(facts, Vars::default(), &arena);
-                    template.write(&env, message);
-                }
-                None => write_accept_line(record, message),
-            }
-            self.write(worker, severity, Stamp::now().date, (message, None), line);
+            make(message);
+            let structured = self.structured_data(env);
+            let made = Line {
+                worker,
+                severity,
+                date: env.facts.now().date,
+                message,
+                structured: structured.as_deref(),
+                origin: Some((env, origin)),
+                profile,
+            };
+            self.write(&made, line);
         });
     }
 
     /// The structured data of a line, if any target wants it.
     fn structured_data(&self, env: &Env<'_>) -> Option<Vec<u8>> {
         let template = self.structured.as_ref()?;
-        self.targets.iter().any(|target| target.spec.format == LogFormat::Rfc5424).then(|| {
-            let mut data = Vec::new();
-            template.write(env, &mut data);
-            data
-        })
-    }
-
-    /// Writes the line of a connection that failed before its protocol began. `env` must know the
-    /// [`record`](Facts::record).
-    pub(super) fn failure(&self, worker: usize, env: &Env<'_>) {
-        let Some(record) = env.facts.record() else { return };
-        let severity = if self.separate_errors { Severity::Err } else { Severity::Info };
-        SCRATCH.with_borrow_mut(|(message, line)| {
-            message.clear();
-            match &self.error_template {
-                Some(template) => template.write(env, message),
-                None => write_error_line(&record, env, message),
-            }
-            let structured = self.structured_data(env);
-            self.write(worker, severity, env.facts.now().date, (message, structured.as_deref()), line);
-        });
+        self.targets
+            .iter()
+            .any(|target| target.spec.format == LogFormat::Rfc5424)
+            .then(|| text(template, env))
     }
 
     /// Writes what became of a server.
@@ -200,40 +262,77 @@ impl ProxyLogger {
 
     /// Writes any message.
     pub fn message(&self, worker: usize, severity: Severity, message: &[u8]) {
-        let mut line = Vec::new();
-        self.write(worker, severity, Stamp::now().date, (message, None), &mut line);
+        let date = Stamp::now().date;
+        let made = Line { worker, severity, date, message, structured: None, origin: None, profile: None };
+        self.write(&made, &mut Vec::new());
     }
 
-    fn write(
-        &self,
-        worker: usize,
-        severity: Severity,
-        date: Duration,
-        (message, structured): (&[u8], Option<&[u8]>),
-        line: &mut Vec<u8>,
-    ) {
+    fn write(&self, made: &Line<'_>, line: &mut Vec<u8>) {
         for target in &self.targets {
             let spec = &target.spec;
-            if severity > spec.max_level || !target.samples() {
+            if made.severity > spec.max_level || !target.samples() {
                 continue;
             }
-            let header = Header {
-                format: spec.format,
-                facility: spec.facility,
-                level: severity.max(spec.min_level),
-                date,
-                utc_offset: super::zone::utc_offset(date.as_secs() as i64),
-                hostname: self.hostname.as_deref(),
-                tag: &self.tag,
-                pid: Some(self.pid),
-                message_id: None,
-                structured,
-            };
-            line.clear();
-            header.write_line(message, spec.length, line);
-            target.outlets[worker % target.outlets.len()].send(line);
+            match made.profile.or(spec.profile.as_deref()) {
+                None => self.send(target, made, &self.tag, line),
+                Some(profile) => self.send_profiled(target, made, profile, line),
+            }
         }
     }
+
+    /// Sends a line to a target as a profile says.
+    fn send_profiled(&self, target: &Target, made: &Line<'_>, profile: &LogProfile, line: &mut Vec<u8>) {
+        let tag = profile.tag.as_deref().unwrap_or(&self.tag);
+        let step = made.origin.and_then(|(env, origin)| Some((env, profile.step(origin)?)));
+        let Some((env, step)) = step else { return self.send(target, made, tag, line) };
+        if step.drop {
+            return;
+        }
+        let message = step.format.as_ref().map(|template| text(template, env));
+        let structured = step.structured.as_ref().map(|template| text(template, env));
+        let own = Line {
+            message: message.as_deref().unwrap_or(made.message),
+            structured: structured.as_deref().or(made.structured),
+            ..*made
+        };
+        self.send(target, &own, tag, line);
+    }
+
+    fn send(&self, target: &Target, made: &Line<'_>, tag: &str, line: &mut Vec<u8>) {
+        if made.message.is_empty() {
+            return;
+        }
+        let spec = &target.spec;
+        let header = Header {
+            format: spec.format,
+            facility: spec.facility,
+            level: made.severity.max(spec.min_level),
+            date: made.date,
+            utc_offset: super::zone::utc_offset(made.date.as_secs() as i64),
+            hostname: self.hostname.as_deref(),
+            tag,
+            pid: Some(self.pid),
+            message_id: None,
+            structured: made.structured,
+        };
+        line.clear();
+        header.write_line(made.message, spec.length, line);
+        target.outlets[made.worker % target.outlets.len()].send(line);
+    }
+}
+
+/// Whether some line tells of connections to servers.
+fn reads_server(log: &ProxyLog, targets: &[Target]) -> bool {
+    let own = [&log.format, &log.error_format, &log.structured_format].into_iter().flatten();
+    let profiles = targets.iter().filter_map(|target| target.spec.profile.as_deref());
+    let all = own.chain(profiles.flat_map(LogProfile::templates));
+    !targets.is_empty() && all.into_iter().any(|template| template.reads_server())
+}
+
+fn text(template: &Template, env: &Env<'_>) -> Vec<u8> {
+    let mut text = Vec::new();
+    template.write(env, &mut text);
+    text
 }
 
 impl Target {

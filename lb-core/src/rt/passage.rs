@@ -37,6 +37,8 @@ pub struct Passage {
     pub last_rule: Option<Arc<Place>>,
     /// Captured values.
     pub captures: Vec<Capture>,
+    /// Number of the stream.
+    pub number: u32,
     /// Keys under which the server is to be remembered.
     pub pending: Pending,
 }

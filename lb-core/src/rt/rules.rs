@@ -3,17 +3,17 @@
 //! A [`Scene`] is everything rules can see and change at one moment. It runs rules until one of them ends the set, needs
 //! more bytes, or wants to pause; waiting is the business of the caller.
 
-use super::Stream;
 use super::connection::Session;
 use super::facts::SessionFacts;
 use super::passage::Passage;
+use super::{Stream, tcp_log};
 use crate::engine::ProxyPlan;
 use crate::expr::{Arena, Direction, Env, Facts, Peek, ProxyRef, ServerRef};
 use crate::log::Capture;
 use crate::rule::marks::{ConnectionSide, PacketMarks};
 use crate::rule::tcp::{Outcome, TcpAction};
 use crate::rule::{Next, Place, RuleSet};
-use crate::spec::Severity;
+use crate::spec::{LogProfile, Severity};
 use crate::stick::{Key, SharedTable};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -75,6 +75,7 @@ enum Step {
     Resolve,
     Mark(ConnectionSide, PacketMarks),
     Pause(Duration),
+    Log(Option<Arc<LogProfile>>),
 }
 
 impl<'a> Scene<'a> {
@@ -168,6 +169,7 @@ impl<'a> Scene<'a> {
             }
             Step::ExpectProxy => self.session.notes_mut().expects_proxy = true,
             Step::Mark(ConnectionSide::Front, marks) => self.client.mark_packets(marks),
+            Step::Log(profile) => tcp_log::asked_for(self, profile.as_deref()),
             step => self.take_on_stream(step),
         }
     }
@@ -249,6 +251,7 @@ fn step<'e>(action: &'e TcpAction, env: &mut Env<'e>, owner: &ProxyPlan) -> Step
         Outcome::Mark(side, marks) => Step::Mark(side, marks),
         Outcome::Resolve => Step::Resolve,
         Outcome::Pause(millis) => Step::Pause(Duration::from_millis(millis)),
-        Outcome::Next | Outcome::DoLog => Step::Next,
+        Outcome::DoLog(profile) => Step::Log(profile.cloned()),
+        Outcome::Next => Step::Next,
     }
 }

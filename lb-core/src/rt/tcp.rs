@@ -10,7 +10,7 @@ use super::rules::Verdict;
 use super::{Relay, RelayEnd, RelayLimits, Stream, Timer, tcp_log, tcp_server};
 use crate::engine::ProxyPlan;
 use crate::expr::{Arena, Env};
-use crate::log::{Cause, Phase};
+use crate::log::{Cause, Origin, Phase};
 use crate::proxyproto;
 use crate::spec::{Mode, ProtocolSpec, ServerSpec, TcpProxy};
 use std::net::SocketAddr;
@@ -49,10 +49,41 @@ pub(super) struct End<'a> {
     pub(super) server_connections: u64,
     pub(super) backend_addr: Option<SocketAddr>,
     pub(super) server_addr: Option<SocketAddr>,
+    /// The connection to the server, if lines tell of it.
+    pub(super) upstream: Option<Stream>,
+    /// Why the server could not be reached.
+    pub(super) unreachable: Option<std::io::ErrorKind>,
+    /// Number of the stream.
+    pub(super) number: u32,
+    /// A line was written.
+    pub(super) written: bool,
     /// Time spent on content rules.
     pub(super) inspected: Duration,
     /// How the client's connection is to end.
     pub(super) leave: Leave,
+}
+
+impl End<'_> {
+    /// Of a stream that begins.
+    pub(super) fn new(local: Option<SocketAddr>, number: u32) -> Self {
+        Self {
+            backend: None,
+            trace: Trace::default(),
+            local,
+            cause: Cause::ServerAbort,
+            phase: Phase::Connect,
+            bytes: (0, 0),
+            server_connections: 0,
+            backend_addr: None,
+            server_addr: None,
+            upstream: None,
+            unreachable: None,
+            number,
+            written: false,
+            inspected: Duration::ZERO,
+            leave: Leave::Usual,
+        }
+    }
 }
 
 /// How the client's connection ends.
@@ -102,19 +133,7 @@ async fn serve(mut client: Stream, mut session: Session) -> Option<(Arc<dyn Prot
     let plan = Arc::clone(&session.generation().plan);
     let timer = session.timers().timer();
     let tune = &plan.process().tune;
-    let mut end = End {
-        backend: None,
-        trace: Trace::default(),
-        local,
-        cause: Cause::ServerAbort,
-        phase: Phase::Connect,
-        bytes: (0, 0),
-        server_connections: 0,
-        backend_addr: None,
-        server_addr: None,
-        inspected: Duration::ZERO,
-        leave: Leave::Usual,
-    };
+    let mut end = End::new(local, session.next_number());
     let upgrade = session.generation().upgrade(session.proxy()).cloned();
     let room = if upgrade.is_some() { tune.bufsize.min(HANDOVER) } else { tune.bufsize };
     let mut live = Tcping {
@@ -124,6 +143,7 @@ async fn serve(mut client: Stream, mut session: Session) -> Option<(Arc<dyn Prot
         inbox: Inbox::new(room, tune.maxrewrite),
         passage: None,
     };
+    tcp_log::write(live.session, (live.client, None), None, &mut end, Origin::Accept);
     let entered = live.enter(&plan, &mut end).await;
     if let (Entered::Upgrade(backend), Some(protocol)) = (&entered, upgrade) {
         let handover = Some(live.hand_over(*backend));
@@ -143,18 +163,19 @@ async fn serve(mut client: Stream, mut session: Session) -> Option<(Arc<dyn Prot
         end.bytes.0 = live.inbox.peek().bytes.len() as u64;
     }
     let passage = live.passage.take();
-    finish(client, &mut session, passage, &end);
+    finish(client, &mut session, passage, &mut end);
     None
 }
 
 /// Lets the client go, counts the session and writes its line.
-fn finish(client: Stream, session: &mut Session, mut passage: Option<Box<Passage>>, end: &End<'_>) {
+fn finish(client: Stream, session: &mut Session, mut passage: Option<Box<Passage>>, end: &mut End<'_>) {
     match end.leave {
         Leave::Usual | Leave::Close => {}
         Leave::Silent(ttl) => client.silence_on_close(ttl),
     }
     tcp_log::account(session, passage.as_deref_mut(), end);
-    tcp_log::write(session, &client, passage.as_deref(), end);
+    let upstream = end.upstream.take();
+    tcp_log::write(session, (&client, upstream.as_ref()), passage.as_deref(), end, Origin::Close);
 }
 
 impl Tcping<'_> {
@@ -201,6 +222,7 @@ impl Tcping<'_> {
     async fn inspect(&mut self, owner: &ProxyPlan, end: &mut End<'_>) -> Inspected {
         let start = Instant::now();
         let passage = self.passage.get_or_insert_default();
+        passage.number = end.number;
         if let Some(front) = self.session.frontend().spec.protocol.as_any().downcast_ref::<TcpProxy>() {
             passage.captures.resize_with(front.captures, Default::default);
         }
@@ -299,6 +321,15 @@ async fn through(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>) 
     match dialed {
         Ok(dialed) => relay(live, backend, end, dialed).await,
         Err((error, trace)) => {
+            end.unreachable = match &error {
+                DialError::Connect(error) => Some(error.kind()),
+                DialError::ConnectTimeout => Some(std::io::ErrorKind::TimedOut),
+                _ => None,
+            };
+            end.server_addr = end.unreachable.and(trace.server.as_ref()).and_then(|server| {
+                let id = backend.pool.by_name(server.spec.name.as_str());
+                super::server_endpoint(backend, server, id, live.session.announced()).inet()
+            });
             end.trace = trace;
             (end.cause, end.phase) = match error {
                 DialError::QueueTimeout => (Cause::ServerTimeout, Phase::Queue),
@@ -321,13 +352,24 @@ fn outcome(ended: RelayEnd) -> (Cause, Phase) {
     }
 }
 
+/// Tells of the connection to the server; true if the line at the end will, too.
+fn connected(live: &Tcping<'_>, end: &mut End<'_>, upstream: &Stream) -> bool {
+    let told = live.session.generation().logger(live.session.proxy()).reads_server();
+    if told {
+        (end.backend_addr, end.server_addr) = (upstream.local_addr(), upstream.peer_addr());
+    }
+    let streams = (&*live.client, Some(upstream));
+    tcp_log::write(live.session, streams, live.passage.as_deref(), end, Origin::Connect);
+    told
+}
+
 /// Moves the bytes of a session whose server is connected.
 async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, dialed: Dialed) {
     let Dialed { lease, server, stream: mut upstream, trace } = dialed;
     end.trace = trace;
     live.session.bound_for(backend.index, Some(server.index));
-    end.backend_addr = upstream.local_addr();
-    end.server_addr = upstream.peer_addr();
+    end.server_connections = lease.server().served().cur;
+    let told = connected(live, end, &upstream);
     let limits = RelayLimits::new(
         &live.session.frontend().spec.timeouts,
         &backend.spec.timeouts,
@@ -376,5 +418,6 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
     };
     let cell = Arc::clone(lease.server());
     drop(lease);
+    end.upstream = told.then_some(upstream);
     end.server_connections = cell.served().cur;
 }

@@ -4,9 +4,11 @@ use super::Stream;
 use super::connection::Session;
 use super::facts::SessionFacts;
 use super::passage::Passage;
+use super::rules::Scene;
 use super::tcp::End;
-use crate::expr::{Arena, Env, ProxyRef, ServerRef};
+use crate::expr::{Arena, Direction, Env, ProxyRef, ServerRef};
 use crate::log::{Cause, HttpRecord, Origin, Phase, Record, Termination, Timers};
+use crate::spec::LogProfile;
 use crate::stick::{Event, Slots};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -58,11 +60,21 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Writes the line of a session.
-pub(super) fn write(session: &Session, client: &Stream, passage: Option<&Passage>, end: &End<'_>) {
+/// Writes the line of one step of a session, if one is due.
+pub(super) fn write(
+    session: &Session,
+    (client, upstream): (&Stream, Option<&Stream>),
+    passage: Option<&Passage>,
+    end: &mut End<'_>,
+    origin: Origin,
+) {
     let front = session.frontend();
-    let silent = end.bytes == (0, 0) && end.cause != Cause::Normal && end.backend.is_none();
-    if front.spec.log.dontlognull && silent {
+    let logger = session.generation().logger(front.index);
+    if !logger.is_due(origin, end.written) {
+        return;
+    }
+    // A client that sent nothing is not worth a line.
+    if origin == Origin::Close && front.spec.log.dontlognull && end.bytes.0 == 0 {
         return;
     }
     let severity = match passage.and_then(|passage| passage.log_level) {
@@ -70,15 +82,13 @@ pub(super) fn write(session: &Session, client: &Stream, passage: Option<&Passage
         Some(level) => level,
         None => None,
     };
-    let logger = session.generation().logger(front.index);
-    let record = record(session, passage, end);
-    if !logger.is_enabled() {
-        return;
-    }
+    let record = record(session, passage, end, origin);
     let mut facts = SessionFacts::new(session, Some(client));
+    facts.upstream = upstream;
+    facts.unreachable = end.unreachable;
     facts.local = end.local;
     facts.passage = passage;
-    facts.backend = record.backend;
+    facts.backend = record.backend.or(Some(record.frontend));
     facts.server = end.backend.zip(end.trace.server.as_ref()).map(|(backend, server)| ServerRef {
         name: server.spec.name.as_str(),
         id: server.spec.id,
@@ -86,8 +96,49 @@ pub(super) fn write(session: &Session, client: &Stream, passage: Option<&Passage
     });
     facts.record = Some(record);
     let arena = Arena::new();
-    logger.traffic_in(session.worker.id(), severity, &Env::new(&facts, facts.vars(), &arena));
-    front.state.front.log_lines.fetch_add(1, Relaxed);
+    if logger.traffic(session.worker.id(), severity, &Env::new(&facts, facts.vars(), &arena)) {
+        front.state.front.log_lines.fetch_add(1, Relaxed);
+    }
+    end.written = true;
+}
+
+/// Writes the line that a rule asks for.
+pub(super) fn asked_for(scene: &Scene<'_>, profile: Option<&LogProfile>) {
+    let session = &*scene.session;
+    let logger = session.generation().logger(session.proxy());
+    if !logger.is_enabled() {
+        return;
+    }
+    let passage = scene.passage.as_deref();
+    let severity = match passage.and_then(|passage| passage.log_level) {
+        Some(None) => return,
+        Some(level) => level,
+        None => None,
+    };
+    let origin = match (passage.is_some(), scene.established, scene.direction) {
+        (true, _, Direction::Request) => Origin::TcpRequestContent,
+        (true, _, Direction::Response) => Origin::TcpResponseContent,
+        (false, true, _) => Origin::TcpRequestSession,
+        (false, false, _) => Origin::TcpRequestConnection,
+    };
+    let mut facts = scene.facts();
+    let refused = Termination { cause: Cause::Proxy, phase: Phase::Request, ..Termination::default() };
+    facts.record = Some(Record {
+        frontend_addr: facts.local,
+        backend_addr: scene.upstream.and_then(Stream::local_addr),
+        server_addr: scene.upstream.and_then(Stream::peer_addr),
+        backend: facts.backend,
+        server: scene.server.map(|server| server.name),
+        termination: if passage.is_some() { Termination::default() } else { refused },
+        // Neither the start nor the end of anything is known to a connection that has not begun.
+        timers: Timers { active: i64::from(!scene.established), ..Timers::UNKNOWN },
+        origin,
+        counter: passage.map_or_else(|| session.next_number(), |passage| passage.number),
+        ..begun(session)
+    });
+    let arena = Arena::new();
+    let env = Env::new(&facts, facts.vars(), &arena);
+    logger.asked_for(session.worker.id(), severity, &env, profile);
 }
 
 /// What is known of every connection, from its beginning on.
@@ -99,6 +150,8 @@ pub(super) fn begun(session: &Session) -> Record<'_> {
         frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
         listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
         tls: listener.spec.tls.is_some(),
+        http_mode: front.spec.protocol.kind() == "http",
+        early: session.generation().logger(front.index).is_early(),
         accept_date: session.accepted().date,
         request_date: session.accepted().date,
         process_connections: session.process_connections() as u64,
@@ -109,8 +162,14 @@ pub(super) fn begun(session: &Session) -> Record<'_> {
 }
 
 /// What the line prints.
-fn record<'a>(session: &'a Session, passage: Option<&'a Passage>, end: &'a End<'_>) -> Record<'a> {
+fn record<'a>(
+    session: &'a Session,
+    passage: Option<&'a Passage>,
+    end: &'a End<'_>,
+    origin: Origin,
+) -> Record<'a> {
     let captures = passage.map_or(&[][..], |passage| &passage.captures);
+    let over = origin == Origin::Close;
     Record {
         client: passage.and_then(|passage| passage.source).or(session.peer),
         frontend_addr: end.local,
@@ -118,17 +177,21 @@ fn record<'a>(session: &'a Session, passage: Option<&'a Passage>, end: &'a End<'
         server_addr: end.server_addr,
         backend: end.backend.map(|b| ProxyRef { name: b.spec.name.as_str(), id: b.spec.id }),
         server: end.trace.server.as_ref().map(|s| s.spec.name.as_str()),
-        timers: timers(session, end),
+        timers: timers(session, end, origin),
         bytes_read: end.bytes.1,
         bytes_uploaded: end.bytes.0,
-        termination: Termination { cause: end.cause, phase: end.phase, ..Termination::default() },
+        termination: match over {
+            true => Termination { cause: end.cause, phase: end.phase, ..Termination::default() },
+            false => Termination::default(),
+        },
         backend_connections: end.backend.map_or(0, |b| u64::from(b.pool.sessions())),
         server_connections: end.server_connections,
         retries: end.trace.retries,
         redispatched: end.trace.redispatched,
         server_queue: end.trace.server_queue,
         backend_queue: end.trace.backend_queue,
-        origin: Origin::Close,
+        counter: end.number,
+        origin,
         // A session that could have become one of HTTP, and did not, lacks a status.
         http_mode: session.generation().upgrade(session.proxy()).is_some(),
         http: (!captures.is_empty())
@@ -138,10 +201,13 @@ fn record<'a>(session: &'a Session, passage: Option<&'a Passage>, end: &'a End<'
 }
 
 /// The durations of manual 8.4; the time spent on content rules counts as waiting.
-fn timers(session: &Session, end: &End<'_>) -> Timers {
+fn timers(session: &Session, end: &End<'_>, origin: Origin) -> Timers {
     let or_unknown = |time: Option<Duration>| time.map_or(-1, |t| millis(t) as i64);
     let age = session.accepted().instant.elapsed();
-    let total = millis(age) as i64;
+    let total = match origin {
+        Origin::Close | Origin::Connect => millis(age) as i64,
+        _ => 0,
+    };
     let queue = end.trace.queued.map(|queued| queued + end.inspected);
     let data = queue.zip(end.trace.connect).map(|(queue, connect)| age.saturating_sub(queue + connect));
     Timers {

@@ -8,7 +8,7 @@
 use super::accept::{Acceptor, ListenerRun, Target, admit, is_shortage};
 use super::connection::Session;
 use super::facts::SessionFacts;
-use super::tcp::{End, Leave};
+use super::tcp::End;
 use super::tcp_server::Choice;
 use super::{Trace, connect, server_endpoint, server_of, tcp_log};
 use crate::engine::{ProxyPlan, ServerPlan};
@@ -281,15 +281,10 @@ impl Life {
         let end = End {
             backend: Some(&self.backend),
             trace,
-            local: self.session.listener().addr,
             cause,
             phase,
             bytes: (self.flow.from_client.load(Relaxed), self.flow.from_server.load(Relaxed)),
-            server_connections: 0,
-            backend_addr: None,
-            server_addr: None,
-            inspected: Duration::ZERO,
-            leave: Leave::Usual,
+            ..End::new(self.session.listener().addr, self.session.next_number())
         };
         tcp_log::account(&mut self.session, None, &end);
     }

@@ -11,7 +11,7 @@ use super::marks::{ConnectionSide, PacketMarks, SetMark};
 use super::resolve::Resolve;
 use crate::expr::{Env, Program, Sample, SampleType, VarConditions, VarName};
 use crate::log::Template;
-use crate::spec::Severity;
+use crate::spec::{LogProfile, Severity};
 
 /// What a layer 4 rule does.
 #[derive(Clone, Debug)]
@@ -61,8 +61,8 @@ pub enum TcpAction {
     Resolve(Resolve),
     /// `pause`, in milliseconds.
     Pause(Program),
-    /// `do-log`.
-    DoLog,
+    /// `do-log`, as this profile says if one is named.
+    DoLog(Option<Arc<LogProfile>>),
 }
 
 /// `track-sc<slot> <key> [table <table>]`.
@@ -126,8 +126,8 @@ pub enum Outcome<'a> {
     Resolve,
     /// Wait so many milliseconds before the next rule.
     Pause(u64),
-    /// Write a log line now.
-    DoLog,
+    /// Write a log line now, as this profile says if there is one.
+    DoLog(Option<&'a Arc<LogProfile>>),
 }
 
 impl TcpAction {
@@ -181,7 +181,7 @@ impl TcpAction {
             Self::SwitchMode => Outcome::SwitchMode,
             Self::Resolve(_) => Outcome::Resolve,
             Self::Pause(value) => Outcome::Pause(number(value, env)?.try_into().ok()?),
-            Self::DoLog => Outcome::DoLog,
+            Self::DoLog(profile) => Outcome::DoLog(profile.as_ref()),
         })
     }
 }

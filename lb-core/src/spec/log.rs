@@ -1,7 +1,7 @@
 //! Where log lines go and what they look like around the message.
 
 use crate::addr::Endpoint;
-use crate::log::Template;
+use crate::log::{Origin, Steps, Template};
 use std::sync::Arc;
 
 /// Syslog facility (RFC 5424 §6.2.1).
@@ -77,6 +77,8 @@ pub struct LogTarget {
     pub sample: Option<Arc<[SampleRange]>>,
     /// Period of `sample`.
     pub sample_size: u32,
+    /// What its lines are like at which step.
+    pub profile: Option<Arc<LogProfile>>,
 }
 
 impl LogTarget {
@@ -91,9 +93,74 @@ impl LogTarget {
             format: LogFormat::Local,
             sample: None,
             sample_size: 0,
+            profile: None,
         }
     }
 }
+
+/// What lines are like at which step, whatever their proxy says of them.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct LogProfile {
+    /// The tag, if not the proxy's.
+    pub tag: Option<Arc<str>>,
+    /// At single steps.
+    pub steps: Vec<(Origin, ProfileStep)>,
+    /// Of failures before there is a stream.
+    pub error: Option<ProfileStep>,
+    /// At all other steps.
+    pub any: Option<ProfileStep>,
+}
+
+/// What the line of one step is like.
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::exhaustive_structs, reason = "the words of the configuration")]
+pub struct ProfileStep {
+    /// There is none.
+    pub drop: bool,
+    /// In place of the proxy's format.
+    pub format: Option<Arc<Template>>,
+    /// In place of the proxy's structured data.
+    pub structured: Option<Arc<Template>>,
+}
+
+impl LogProfile {
+    /// What it says of a step.
+    pub fn step(&self, step: Origin) -> Option<&ProfileStep> {
+        let own = match step {
+            Origin::SessionError | Origin::SessionKilled => self.error.as_ref(),
+            _ => self.steps.iter().find(|(own, _)| *own == step).map(|(_, step)| step),
+        };
+        own.or(self.any.as_ref())
+    }
+
+    /// All its formats.
+    pub fn templates(&self) -> impl Iterator<Item = &Arc<Template>> {
+        let single = self.steps.iter().map(|(_, step)| step);
+        single.chain(&self.error).chain(&self.any).flat_map(|step| step.format.iter().chain(&step.structured))
+    }
+}
+
+impl PartialEq for LogProfile {
+    fn eq(&self, other: &Self) -> bool {
+        self.tag == other.tag
+            && self.steps == other.steps
+            && (&self.error, &self.any) == (&other.error, &other.any)
+    }
+}
+
+impl Eq for LogProfile {}
+
+impl PartialEq for ProfileStep {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |template: &Option<Arc<Template>>| template.as_ref().map(|t| t.text().to_owned());
+        self.drop == other.drop
+            && text(&self.format) == text(&other.format)
+            && text(&self.structured) == text(&other.structured)
+    }
+}
+
+impl Eq for ProfileStep {}
 
 /// Where lines go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -169,6 +236,10 @@ pub struct ProxyLog {
     pub separate_errors: bool,
     /// Log as soon as possible instead of at the end.
     pub asap: bool,
+    /// The steps at which lines are written; without any a line is written once all that it tells is known.
+    pub steps: Option<Steps>,
+    /// Headers or cookies are captured, which lines wait for.
+    pub captures: bool,
     /// Format of traffic lines; `None` is the default one ("Connect from").
     pub format: Option<Arc<Template>>,
     /// Format of the structured data of RFC 5424 lines; `None` has none.

@@ -22,7 +22,10 @@ mod tls;
 pub use check::{AgentSpec, CheckSpec};
 pub use listener::{Datagrams, Family, ListenerSpec, UnixPermissions};
 pub use lists::PatternList;
-pub use log::{Facility, LogDestination, LogFormat, LogTarget, ProxyLog, SampleRange, Severity, Syslog};
+pub use log::{
+    Facility, LogDestination, LogFormat, LogProfile, LogTarget, ProfileStep, ProxyLog, SampleRange, Severity,
+    Syslog,
+};
 pub use pool::{PoolSpec, Retry};
 pub use process::{AccessLevel, CtlSocket, ProcessSpec, Tune, VariableValue};
 pub use proxy::{Capability, Mode, ProtocolSpec, ProxySpec, Route, RouteTarget, ServerChoice, TcpProxy};

@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use lb_core::engine::ProxyPlan;
 use lb_core::expr::Env;
+use lb_core::log::Origin;
 use lb_core::rt::remembered_server;
 use lb_core::rule::Next;
 use lb_core::rule::marks::{ConnectionSide, PacketMarks};
 use lb_core::rule::tcp::{Outcome, TcpAction};
-use lb_core::spec::Severity;
+use lb_core::spec::{LogProfile, Severity};
 use lb_core::stick::{Key, SharedTable};
 
 use super::io::Watch;
 use super::request::{Fate, Parting};
-use super::txn::Live;
+use super::txn::{Live, Responding};
 use crate::rule::{Effect, Session};
 
 /// What an action asks for, independent of what it was computed from.
@@ -38,7 +39,7 @@ enum Step {
     Mark(ConnectionSide, PacketMarks),
     Class(i32),
     Offset(i32),
-    Log,
+    Log(Option<Arc<LogProfile>>),
 }
 
 /// Runs the `tcp-request content` rules of a proxy on a request whose head is there. `Some` when it ends here.
@@ -133,7 +134,7 @@ fn run(live: &mut Live<'_>, owner: &Arc<ProxyPlan>, from: &mut usize, partial: b
             | Step::Mark(..)
             | Step::Class(_)
             | Step::Offset(_)
-            | Step::Log => take(live, step),
+            | Step::Log(_) => take(live, step),
             step => return step,
         }
     }
@@ -198,7 +199,7 @@ fn compute<'e>(live: &'e Live<'_>, action: &'e TcpAction, env: &mut Env<'e>) -> 
         Outcome::SetPriorityClass(class) => Step::Class(i32::try_from(class).unwrap_or_default()),
         Outcome::SetPriorityOffset(offset) => Step::Offset(i32::try_from(offset).unwrap_or_default()),
         Outcome::Pause(millis) => Step::Pause(Duration::from_millis(millis)),
-        Outcome::DoLog => Step::Log,
+        Outcome::DoLog(profile) => Step::Log(profile.cloned()),
         _ => Step::Next,
     }
 }
@@ -223,7 +224,13 @@ fn take(live: &mut Live<'_>, step: Step) {
         Step::Mark(side, marks) => live.effect(Effect::Mark(side, marks)),
         Step::Class(class) => live.effect(Effect::PriorityClass(class)),
         Step::Offset(offset) => live.effect(Effect::PriorityOffset(offset)),
-        Step::Log => live.effect(Effect::Log),
+        Step::Log(profile) => {
+            let origin = match live.txn.direction {
+                Responding::Request => Origin::TcpRequestContent,
+                Responding::Response => Origin::TcpResponseContent,
+            };
+            live.effect(Effect::Log(origin, profile.as_deref()));
+        }
         _ => {}
     }
 }

@@ -57,8 +57,7 @@ pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flo
         }
         surplus = taken.used < there.len();
     }
-    let asap = live.client.session.frontend().spec.log.asap;
-    if asap {
+    if log::is_due(live, Origin::Response) {
         // The line tells of what has come so far, and that there may be more.
         let body = there.len() as u64;
         live.txn.counts.from_server += body;

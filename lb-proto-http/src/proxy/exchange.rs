@@ -97,7 +97,11 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
         return no_request(&mut live, &none).await;
     }
     live.txn.counts.from_client = live.txn.layer.request.logged_len();
+    live.txn.number = live.client.session.next_number();
     let settled = handover::take(&mut live);
+    if !settled.inspected {
+        log::write(&mut live, Origin::Accept);
+    }
     match request::process(&mut live, settled).await {
         Fate::Forward => response::forward(&mut live).await,
         Fate::Answer(answer) => reply::answer(&mut live, answer).await,

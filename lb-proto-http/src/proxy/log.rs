@@ -4,31 +4,35 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use lb_core::expr::{Env, Facts, ProxyRef};
+use lb_core::expr::{Env, ProxyRef};
 use lb_core::log::{Cause, HttpRecord, Origin, Phase, Record, Termination, Timers};
-use lb_core::spec::HttpCodes;
+use lb_core::spec::{HttpCodes, LogProfile, Severity};
 use lb_core::stick::Event;
 
 use super::client::Client;
 use super::txn::{Live, Txn};
-use super::upstream::millis;
+use super::upstream::{self, millis};
 use crate::rule::Session;
 
 /// Facts of an exchange for a line.
 pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
     let session = &client.session;
+    let upstream = &txn.upstream;
     let front = session.frontend();
     let listener = session.listener();
     let accepted = &session.accepted();
     let date = |age: Duration| accepted.date + age;
     let ready = txn.times.ready.unwrap_or_default();
     let begin = txn.times.begin.unwrap_or(ready);
+    let origin = txn.origin;
+    // Before the end nothing is known of what the client sends.
+    let over = matches!(origin, Origin::Unspecified | Origin::Close | Origin::SessionError);
     let uri_limit = client.frontend().map_or(1024, |http| http.log_uri_limit.0);
     Record {
         client: client.source().or(session.peer),
         frontend_addr: client.destination().or_else(|| session.local(&client.stream)),
-        backend_addr: txn.upstream.local,
-        server_addr: txn.upstream.peer,
+        backend_addr: upstream.local(),
+        server_addr: upstream.peer(),
         unix: session.peer.is_none(),
         frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
         listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
@@ -43,11 +47,10 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
         accept_date: date(ready),
         request_date: date(begin),
         timers: timers(client, txn),
-        early: txn.early,
+        early: session.generation().logger(session.proxy()).is_early(),
         status: txn.answered.unwrap_or(txn.layer.response.status),
-        bytes_read: txn.counts.from_server,
-        // Before the end nothing is known of what the client sends.
-        bytes_uploaded: if txn.early { 0 } else { txn.counts.from_client },
+        bytes_read: if origin.is_before_end() { 0 } else { txn.counts.from_server },
+        bytes_uploaded: if over { txn.counts.from_client } else { 0 },
         termination: termination(client, txn),
         process_connections: session.process_connections() as u64,
         frontend_connections: front.state.front.sessions.level().cur,
@@ -58,10 +61,10 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
         redispatched: txn.upstream.redispatched,
         server_queue: txn.upstream.server_queue,
         backend_queue: txn.upstream.backend_queue,
-        counter: client.requests,
-        origin: Origin::Close,
-        http: Some(HttpRecord {
-            request: txn.layer.request_line(),
+        counter: txn.number,
+        origin,
+        http: (origin != Origin::Accept).then(|| HttpRecord {
+            request: txn.layer.request_line().filter(|_| origin != Origin::TcpRequestContent),
             uri_limit,
             request_cookie: txn.layer.request_cookie.get(),
             response_cookie: txn.layer.response_cookie.get(),
@@ -98,12 +101,28 @@ fn timers(client: &Client, txn: &Txn) -> Timers {
         _ => -1,
     };
     let handshake = if client.requests == 0 { i64::from(client.session.handshake_ms) } else { 0 };
-    let now = Some(txn.times.end.unwrap_or_else(|| client.age()));
+    let begin = times.begin.or(times.ready);
+    let now = match txn.origin {
+        Origin::Connect => times.connect,
+        Origin::Response => times.response,
+        _ => times.end,
+    };
+    // Who is not at the end yet counts from the beginning of all times, as HAProxy does.
+    let now = Some(now.unwrap_or_else(|| client.age())).filter(|_| !txn.origin.is_before_end());
     let request = times.request.filter(|_| txn.layer.has_request && !txn.untimed);
     let tarpitted = txn.termination.phase == Phase::Tarpit;
-    let request = request.filter(|_| !tarpitted);
+    let analysed = match txn.origin {
+        Origin::Accept | Origin::Request | Origin::HttpRequest | Origin::TcpRequestContent => false,
+        Origin::HttpAfterResponse => txn.termination.cause != Cause::Local,
+        _ => true,
+    };
+    let request = request.filter(|_| !tarpitted && analysed);
     let idle = between(times.ready, times.begin).max(0);
-    let active = between(times.begin.or(times.ready), now);
+    let active = now.map_or(-handshake - idle, |now| between(begin, Some(now)));
+    let data = match (now, times.response) {
+        (None, Some(response)) => -(millis(response.saturating_sub(begin.unwrap_or_default())) as i64),
+        _ => between(times.response, now),
+    };
     Timers {
         handshake,
         idle,
@@ -111,41 +130,96 @@ fn timers(client: &Client, txn: &Txn) -> Timers {
         queue: between(if tarpitted { times.begin } else { request }, times.queue),
         connect: between(times.queue, times.connect),
         response: between(times.connect, times.response),
-        data: between(times.response, now),
+        data,
         active,
         total: handshake + idle + active,
         user: handshake + active,
     }
 }
 
-/// Writes the line of an exchange, once.
+/// Writes the line of one step of an exchange, if one is due.
 pub(super) fn write(live: &mut Live<'_>, origin: Origin) {
-    let again = origin == Origin::Unspecified;
-    if live.txn.logged && !again {
+    if !live.txn.layer.has_request {
+        if !std::mem::replace(&mut live.txn.logged, true) {
+            no_request(live);
+        }
         return;
     }
-    live.txn.logged |= !again;
-    live.txn.early = origin == Origin::Response;
-    let level = match live.txn.settings.log_level {
-        Some(None) => return,
-        Some(level) => level,
-        None => None,
+    if !is_due(live, origin) {
+        return;
+    }
+    let session = &live.client.session;
+    let generation = Arc::clone(session.generation());
+    let logger = generation.logger(session.proxy());
+    let Some(level) = level(live) else { return };
+    let now = match origin {
+        Origin::Connect => live.txn.times.connect,
+        Origin::Response => live.txn.times.response,
+        _ => live.txn.times.end,
     };
+    live.txn.times.now = Some(now.unwrap_or_else(|| live.client.age()));
+    live.txn.origin = origin;
+    live.txn.logged = true;
+    let written = {
+        let env = Env::new(&*live, live.vars(), live.arena());
+        logger.traffic(live.client.session.worker.id(), level, &env)
+    };
+    finish(live, written);
+}
+
+/// Whether a line is due at a step.
+pub(super) fn is_due(live: &Live<'_>, origin: Origin) -> bool {
+    let session = &live.client.session;
+    session.generation().logger(session.proxy()).is_due(origin, live.txn.logged)
+}
+
+/// Writes the line that a rule asks for.
+pub(super) fn asked_for(live: &mut Live<'_>, origin: Origin, profile: Option<&LogProfile>) {
+    let session = &live.client.session;
+    let generation = Arc::clone(session.generation());
+    let logger = generation.logger(session.proxy());
+    let Some(level) = level(live).filter(|_| logger.is_enabled()) else { return };
+    live.txn.origin = origin;
+    {
+        let env = Env::new(&*live, live.vars(), live.arena());
+        logger.asked_for(live.client.session.worker.id(), level, &env, profile);
+    }
+    finish(live, false);
+}
+
+/// Writes the line of what was not a request.
+fn no_request(live: &mut Live<'_>) {
     let session = &live.client.session;
     let generation = Arc::clone(session.generation());
     let logger = generation.logger(session.proxy());
     if !logger.is_enabled() {
         return;
     }
-    let now = live.txn.times.end.unwrap_or_else(|| live.client.age());
-    live.txn.times.now = Some(now);
-    let worker = live.client.session.worker.id();
+    live.txn.number = session.next_number();
+    live.txn.times.now = Some(live.txn.times.end.unwrap_or_else(|| live.client.age()));
+    live.txn.origin = Origin::SessionError;
     {
-        let facts: &dyn Facts = &*live;
-        let env = Env::new(facts, live.vars(), live.arena());
-        logger.traffic_in(worker, level, &env);
+        let env = Env::new(&*live, live.vars(), live.arena());
+        logger.no_stream(live.client.session.worker.id(), &env);
     }
-    live.client.session.frontend().state.front.log_lines.fetch_add(1, Relaxed);
+    finish(live, true);
+}
+
+/// The severity that rules chose, if they did; `None` if they want no line.
+fn level(live: &Live<'_>) -> Option<Option<Severity>> {
+    match live.txn.settings.log_level {
+        Some(None) => None,
+        Some(level) => Some(level),
+        None => Some(None),
+    }
+}
+
+/// A line was made, and `counted` if it is one of the frontend's.
+fn finish(live: &mut Live<'_>, counted: bool) {
+    live.txn.origin = Origin::Unspecified;
+    if counted {
+        live.client.session.frontend().state.front.log_lines.fetch_add(1, Relaxed);
+    }
     live.txn.arena.reset();
 }
 
@@ -273,7 +347,8 @@ pub(super) fn bad_request(live: &Live<'_>) {
 }
 
 /// The exchange is over: what its variables held is gone.
-pub(super) fn session_end(_client: &mut Client, txn: &mut Txn) {
+pub(super) fn session_end(client: &mut Client, txn: &mut Txn) {
+    upstream::part(&mut Live { client, txn });
     txn.vars.end_request();
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lb_core::engine::ProxyPlan;
 use lb_core::expr::{Env, Facts};
-use lb_core::log::{Cause, Phase, Template};
+use lb_core::log::{Cause, Origin, Phase, Template};
 use lb_core::rule::RuleSet;
 use lb_core::stick::Event;
 
@@ -160,6 +160,7 @@ pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
     {
         return fate;
     }
+    log::write(live, Origin::Request);
     live.count_tracked(Event::HttpRequest);
     if let Some(fate) = monitor(live, front) {
         return fate;

@@ -61,7 +61,10 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
     let mut avoid = None;
     loop {
         match upstream::attach(live, back, &backend, avoid).await {
-            Ok(()) => {}
+            Ok(()) => {
+                upstream::note_addresses(live);
+                log::write(live, Origin::Connect);
+            }
             Err(Failure::Answer(Answer::Error {
                 status,
                 cause: Cause::ServerTimeout,

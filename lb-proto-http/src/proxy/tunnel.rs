@@ -23,7 +23,6 @@ pub(super) async fn run(live: &mut Live<'_>, upload: &mut Flow) -> After {
     let sent = write_all(&mut live.client.stream, &out).await.is_ok();
     live.txn.counts.to_client += out.len() as u64;
     live.txn.out = out;
-    upstream::note_addresses(live);
     let Some(mut server) = live.txn.upstream.stream.take() else {
         upstream::detach(live, upstream::Kept::No);
         return After::Close;
@@ -44,6 +43,7 @@ pub(super) async fn run(live: &mut Live<'_>, upload: &mut Flow) -> After {
         end(live, cause, phase);
     }
     log::account(live);
+    live.txn.upstream.stream = Some(server);
     upstream::detach(live, upstream::Kept::No);
     log::write(live, Origin::Close);
     After::Close

@@ -12,9 +12,9 @@ use lb_core::expr::{
     Arena, Direction, EngineView, Env, Facts, Now, ProxyRef, Sample, ServerRef, Side, StreamFact, TlsFact,
     VarScope, Vars,
 };
-use lb_core::log::{Record, Termination};
+use lb_core::log::{Origin, Record, Termination};
 use lb_core::pool::{Lease, ServerCell, Visit};
-use lb_core::rt::{Ending, Stream, connection_fact};
+use lb_core::rt::{Ending, Stream, connection_fact, unreachable_fact};
 use lb_core::rule::Place;
 use lb_core::rule::marks::ConnectionSide;
 use lb_core::spec::Severity;
@@ -22,6 +22,7 @@ use lb_core::stick::{Event, Key, Pending, SharedTable, Slots, Tracked};
 
 use super::client::Client;
 use super::identity::Identity;
+use super::upstream::Parting;
 use super::{front_of, http_of, io, log};
 use crate::h1::Cursor;
 use crate::layer::HttpLayer;
@@ -72,8 +73,10 @@ pub(super) struct Txn {
     pub(super) untimed: bool,
     /// The body was on its way to a server, and whether all of it, and nothing behind it, was received.
     pub(super) uploaded: Option<bool>,
-    /// The line being written comes before the end.
-    pub(super) early: bool,
+    /// The step that a line tells of.
+    pub(super) origin: Origin,
+    /// Number of the request.
+    pub(super) number: u32,
     /// The last rule that ended a ruleset.
     pub(super) last_rule: Option<Arc<Place>>,
     /// Entries of stick tables the request is counted in.
@@ -123,6 +126,8 @@ pub(super) struct Upstream {
     pub(super) reused: bool,
     pub(super) local: Option<SocketAddr>,
     pub(super) peer: Option<SocketAddr>,
+    /// Why the last attempt to connect failed.
+    pub(super) unreachable: Option<std::io::ErrorKind>,
     pub(super) retries: u32,
     pub(super) redispatched: bool,
     /// The server that the next attempt goes to once more.
@@ -131,10 +136,24 @@ pub(super) struct Upstream {
     pub(super) backend_queue: u32,
     /// The server's cell, also when the slot was given back.
     pub(super) cell: Option<Arc<ServerCell>>,
+    /// What becomes of the connection once lines have told of it.
+    pub(super) parting: Option<Box<Parting>>,
     /// What the connection must be like.
     pub(super) identity: Identity,
     /// Whether sessions on the server are to end.
     pub(super) ending: Ending,
+}
+
+impl Upstream {
+    /// Our address towards the server.
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        self.local.or_else(|| self.stream.as_ref()?.local_addr())
+    }
+
+    /// The address of the server.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.peer.or_else(|| self.stream.as_ref()?.peer_addr())
+    }
 }
 
 /// Moments of one exchange, as times since the connection was accepted. The clock is read when the exchange has waited
@@ -213,7 +232,7 @@ impl Txn {
         self.aborted = false;
         self.untimed = false;
         self.last_rule = None;
-        self.early = false;
+        self.origin = Origin::Unspecified;
         self.uploaded = None;
         self.logged = false;
     }
@@ -398,13 +417,11 @@ impl Facts for Live<'_> {
     }
 
     fn server_src(&self) -> Option<SocketAddr> {
-        let upstream = &self.txn.upstream;
-        upstream.local.or_else(|| upstream.stream.as_ref()?.local_addr())
+        self.txn.upstream.local()
     }
 
     fn server_dst(&self) -> Option<SocketAddr> {
-        let upstream = &self.txn.upstream;
-        upstream.peer.or_else(|| upstream.stream.as_ref()?.peer_addr())
+        self.txn.upstream.peer()
     }
 
     fn listener(&self) -> Option<ProxyRef<'_>> {
@@ -418,7 +435,9 @@ impl Facts for Live<'_> {
     }
 
     fn backend(&self) -> Option<ProxyRef<'_>> {
-        let spec = &self.txn.backend.as_ref()?.spec;
+        // The frontend stands in until there is a backend; what is no request never has one.
+        let none = || (self.txn.layer.has_request).then(|| self.client.session.frontend());
+        let spec = &self.txn.backend.as_ref().or_else(none)?.spec;
         Some(ProxyRef { name: spec.name.as_str(), id: spec.id })
     }
 
@@ -476,7 +495,16 @@ impl Facts for Live<'_> {
             StreamFact::ConnectTimeout => millis(settings.connect.or(back?.connect)),
             StreamFact::QueueTimeout => millis(settings.queue.or_else(|| back?.effective_queue())),
             StreamFact::TarpitTimeout => millis(settings.tarpit.or_else(|| back.unwrap_or(front).tarpit)),
+            StreamFact::ConnectionError(Side::Server)
+            | StreamFact::ConnectionErrorName(Side::Server)
+            | StreamFact::ConnectionErrorText(Side::Server)
+                if self.txn.upstream.unreachable.is_some() =>
+            {
+                unreachable_fact(fact, self.txn.upstream.unreachable?)
+            }
+            StreamFact::Reused if !self.txn.layer.has_request => None,
             StreamFact::Reused => Some(Sample::Bool(self.txn.upstream.reused)),
+            StreamFact::HttpMajor(Side::Server) if self.txn.upstream.stream.is_none() => None,
             StreamFact::HttpMajor(_) => Some(Sample::Int(1)),
             StreamFact::PriorityClass => Some(Sample::Int(i64::from(settings.class))),
             StreamFact::PriorityOffset => Some(Sample::Int(i64::from(settings.offset))),
@@ -575,7 +603,7 @@ impl Session for Live<'_> {
             Effect::PriorityClass(class) => settings.class = class,
             Effect::PriorityOffset(offset) => settings.offset = offset,
             Effect::NoRetry => settings.no_retry = true,
-            Effect::Log => log::write(self, lb_core::log::Origin::Unspecified),
+            Effect::Log(origin, profile) => log::asked_for(self, origin, profile),
             Effect::Track(slot) => self.track(slot),
             Effect::RewriteFailed => log::mishap(self, log::Mishap::Rewrite),
         }

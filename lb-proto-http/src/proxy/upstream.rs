@@ -1,6 +1,7 @@
 //! From a request to a connected server: slot, idle connection or new one, retries.
 
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use lb_core::expr::{Env, Facts};
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Phase};
 use lb_core::pool::{Acquired, Lease, Outcome, Pool, Request};
-use lb_core::rt::{Ends, open_server, server_of};
+use lb_core::rt::{Ends, open_server, server_endpoint, server_of};
 use lb_core::stats::counter::{BackendCounters, Counter, ServerCounters};
 
 use super::client::{Client, Private};
@@ -19,7 +20,7 @@ use super::identity;
 use super::idle::{self, Mark, Wanted};
 use super::io::Watch;
 use super::reply::Answer;
-use super::txn::Live;
+use super::txn::{Live, Upstream};
 use crate::exchange::{Attempt, RetryPolicy};
 use crate::head::Method;
 use crate::persist::{Binding, Found};
@@ -63,6 +64,7 @@ pub(super) async fn attach(
     backend: &Arc<ProxyPlan>,
     avoid: Option<ServerId>,
 ) -> Result<(), Failure> {
+    part(live);
     let mut policy = policy(live, backend);
     let mut avoid = avoid;
     loop {
@@ -230,6 +232,7 @@ async fn on_server(
         return Err(failure(503, Cause::ServerAbort, Phase::Connect));
     };
     live.txn.upstream.identity = identity::of(live, backend, &server);
+    forget(&mut live.txn.upstream);
     let mark = mark(live);
     let Live { client, txn } = &mut *live;
     let Some(cell) = &txn.upstream.cell else {
@@ -314,14 +317,44 @@ async fn open(
         Ok(Ok(stream)) => {
             live.txn.times.connect = Some(live.touch());
             live.txn.upstream.stream = Some(stream);
+            forget(&mut live.txn.upstream);
             observe(live, backend, Observation::Connected);
             count(live, |own| &own.connects, |own| &own.connects);
             Ok(())
         }
-        Ok(Err(_)) => Err(Some(Cause::ServerAbort)),
-        Err(Interrupt::Expired) => Err(Some(Cause::ServerTimeout)),
+        Ok(Err(error)) => {
+            unreached(live, backend, error.kind());
+            Err(Some(Cause::ServerAbort))
+        }
+        Err(Interrupt::Expired) => {
+            unreached(live, backend, io::ErrorKind::TimedOut);
+            Err(Some(Cause::ServerTimeout))
+        }
         Err(Interrupt::Gone) => Err(None),
     }
+}
+
+/// Forgets the attempt before.
+fn forget(upstream: &mut Upstream) {
+    (upstream.unreachable, upstream.local, upstream.peer) = (None, None, None);
+}
+
+/// Looks up the addresses of the server connection for lines that tell of it: one that is over no longer has them.
+pub(super) fn note_addresses(live: &mut Live<'_>) {
+    let session = &live.client.session;
+    let upstream = &mut live.txn.upstream;
+    if session.generation().logger(session.proxy()).reads_server() {
+        (upstream.local, upstream.peer) = (upstream.local(), upstream.peer());
+    }
+}
+
+/// Notes, for lines that may tell of it, which server could not be reached and why.
+fn unreached(live: &mut Live<'_>, backend: &ProxyPlan, error: io::ErrorKind) {
+    let (destination, upstream) = (live.dst(), &mut live.txn.upstream);
+    upstream.unreachable = Some(error);
+    let id = upstream.cell.as_ref().and_then(|cell| cell.id());
+    let server = live.txn.server.as_ref();
+    upstream.peer = server.and_then(|server| server_endpoint(backend, server, id, destination).inet());
 }
 
 /// Counts something at the server and at its backend.
@@ -387,50 +420,63 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
         live.txn.upstream.stream = None;
         return;
     };
-    note_addresses(live);
-    let stream = live.txn.upstream.stream.take();
     let never = live.txn.backend_http().is_none_or(|back| back.reuse == Reuse::Never);
     let bound = kept == Kept::ByClient;
     let alone = bound || never || live.txn.upstream.private;
     if bound || live.txn.backend_http().is_some_and(|back| back.prefer_last_server) {
         live.client.extras().last = Some(Arc::clone(lease.server()));
     }
-    let mark = mark(live);
-    match stream {
-        Some(stream) if kept != Kept::No && alone => {
-            let cell = Arc::clone(lease.server());
-            idle::end(&cell);
-            live.client.extras().keep(Private { cell, stream, mark });
-        }
-        Some(stream) if kept == Kept::ByAll => {
-            let server = live.txn.server.as_ref().map(|server| &server.spec);
-            let room = idle::Room {
-                most: server.and_then(|spec| spec.pool_max_conn),
-                spare: server.map_or(0, |spec| spec.pool_low_conn as usize),
-            };
-            let proven = live.txn.upstream.reused;
-            idle::keep(lease.server(), stream, mark, proven, room, &live.client.session.worker);
-        }
-        stream => {
-            idle::end(lease.server());
-            if let Some(stream) = stream {
-                idle::close(&stream);
-            }
-        }
+    let parting = Parting { mark: mark(live), kept, alone };
+    drop(lease);
+    let session = &live.client.session;
+    if live.txn.upstream.stream.is_some() && session.generation().logger(session.proxy()).reads_server() {
+        live.txn.upstream.parting = Some(Box::new(parting));
+    } else {
+        parting.run(live);
     }
 }
 
-/// Looks up the addresses of the server connection while there is one, for a log line that may show them.
-pub(super) fn note_addresses(live: &mut Live<'_>) {
-    let session = &live.client.session;
-    let upstream = &mut live.txn.upstream;
-    if let Some(stream) = &upstream.stream
-        && !upstream.reused
-        && !live.txn.logged
-        && session.generation().logger(session.proxy()).is_enabled()
-    {
-        upstream.local = upstream.local.or_else(|| stream.local_addr());
-        upstream.peer = upstream.peer.or_else(|| stream.peer_addr());
+/// Parts with a connection that was held for the lines that tell of it.
+pub(super) fn part(live: &mut Live<'_>) {
+    if let Some(parting) = live.txn.upstream.parting.take() {
+        parting.run(live);
+    }
+}
+
+/// What becomes of a server connection whose exchange is over.
+pub(super) struct Parting {
+    mark: Mark,
+    kept: Kept,
+    /// It serves this client only.
+    alone: bool,
+}
+
+impl Parting {
+    fn run(self, live: &mut Live<'_>) {
+        let Self { mark, kept, alone } = self;
+        let Some(cell) = live.txn.upstream.cell.take() else { return };
+        match live.txn.upstream.stream.take() {
+            Some(stream) if kept != Kept::No && alone => {
+                idle::end(&cell);
+                live.client.extras().keep(Private { cell: Arc::clone(&cell), stream, mark });
+            }
+            Some(stream) if kept == Kept::ByAll => {
+                let server = live.txn.server.as_ref().map(|server| &server.spec);
+                let room = idle::Room {
+                    most: server.and_then(|spec| spec.pool_max_conn),
+                    spare: server.map_or(0, |spec| spec.pool_low_conn as usize),
+                };
+                let proven = live.txn.upstream.reused;
+                idle::keep(&cell, stream, mark, proven, room, &live.client.session.worker);
+            }
+            stream => {
+                idle::end(&cell);
+                if let Some(stream) = stream {
+                    idle::close(&stream);
+                }
+            }
+        }
+        live.txn.upstream.cell = Some(cell);
     }
 }
 

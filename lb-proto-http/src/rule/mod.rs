@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lb_core::expr::{Arena, Env, Facts, Sample, SampleType, Vars};
-use lb_core::log::Template;
+use lb_core::log::{Origin, Template};
 use lb_core::rule::marks::{ConnectionSide, PacketMarks};
 use lb_core::rule::resolve::Resolve;
 use lb_core::rule::{Next, Place, RuleSet};
-use lb_core::spec::Severity;
+use lb_core::spec::{LogProfile, Severity};
 
 use crate::head::HeaderName;
 use crate::layer::HttpLayer;
@@ -71,8 +71,8 @@ pub enum Effect<'a> {
     PriorityOffset(i32),
     /// No retry once the request was sent.
     NoRetry,
-    /// Write a log line now.
-    Log,
+    /// Write a log line now, of this step and as this profile says if there is one.
+    Log(Origin, Option<&'a LogProfile>),
     /// A rule at this place ended its ruleset.
     LastRule(&'a Arc<Place>),
     /// Count the request under this key.
@@ -350,7 +350,7 @@ fn effect(action: &Action, session: &mut dyn Session) {
         Action::SetPriorityClass(program) => priority(session, program, 2047).map(Effect::PriorityClass),
         Action::SetPriorityOffset(program) => priority(session, program, 524_287).map(Effect::PriorityOffset),
         Action::DisableRetry => Some(Effect::NoRetry),
-        Action::DoLog => Some(Effect::Log),
+        Action::DoLog(origin, profile) => Some(Effect::Log(*origin, profile.as_deref())),
         Action::Track(slot) => Some(Effect::Track(slot)),
         _ => None,
     };

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use lb_core::expr::map::Reference;
 use lb_core::expr::{Program, Regex, VarConditions, VarName};
-use lb_core::log::Template;
+use lb_core::log::{Origin, Template};
 use lb_core::rule::counter::CounterAction;
 use lb_core::rule::marks::SetMark;
 use lb_core::rule::resolve::Resolve;
-use lb_core::spec::Severity;
+use lb_core::spec::{LogProfile, Severity};
 
 use super::reply::{Redirect, Reply};
 use crate::head::HeaderName;
@@ -154,8 +154,8 @@ pub enum Action {
     StrictMode(bool),
     /// `pause`, from an expression in milliseconds.
     Pause(Program),
-    /// `do-log`.
-    DoLog,
+    /// `do-log`, at this step and as this profile says if one is named.
+    DoLog(Origin, Option<Arc<LogProfile>>),
     /// `disable-l7-retry`.
     DisableRetry,
     /// `set-priority-class`.

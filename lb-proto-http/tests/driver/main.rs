@@ -9,5 +9,6 @@
 mod exchanges;
 mod failures;
 mod harness;
+mod logs;
 mod rules;
 mod upgrade;
