@@ -13,7 +13,6 @@ use lb_core::process::{
     Channel, Identity, PidFile, SupplementaryGroups, confine, raise_descriptor_limit, send_signal,
 };
 use lb_core::rt::{Event, Questions, Remote, Server, ServerError, Signals, Sockets, processors};
-use lb_core::spec::ProcessSpec;
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -40,7 +39,6 @@ const QUESTIONS: Questions = Questions {
 pub(crate) struct Running {
     server: Server,
     args: RunArgs,
-    process: ProcessSpec,
     confined: bool,
     beside: Option<Arc<Remote>>,
 }
@@ -73,7 +71,7 @@ pub(crate) fn set_up(
         report::notice("[haproxy.main()] the supplementary groups cannot be given up here and are kept.");
     }
     let confined = chroot.is_some() || identity != Identity::default();
-    Ok(Running { server, args: args.clone(), process, confined, beside })
+    Ok(Running { server, args: args.clone(), confined, beside })
 }
 
 /// The words for an error of the engine, with the place in the file it concerns.
@@ -168,7 +166,8 @@ impl Running {
     async fn stop(&self, graceful: bool) {
         self.server.close_listeners();
         if graceful {
-            self.server.drained(self.process.hard_stop_after.map(|d| Instant::now() + d)).await;
+            let limit = self.server.generation().plan.process().hard_stop_after;
+            self.server.drained(limit.map(|limit| Instant::now() + limit)).await;
         }
     }
 

@@ -200,6 +200,34 @@ fn a_reload_keeps_sessions_and_sockets_and_leads_new_ones_to_new_servers() {
 }
 
 #[test]
+fn sessions_from_before_a_reload_have_the_time_that_their_configuration_gives_them() {
+    let given = |millis: Option<u64>| {
+        let mut spec = spec("127.0.0.1:0", &[("a", echo("a"))]);
+        spec.process.hard_stop_after = millis.map(Duration::from_millis);
+        spec
+    };
+    let (server, addr) = start(given(None));
+    let session = || {
+        let mut session = client(addr);
+        assert_eq!(greeting(&mut session), "a");
+        session
+    };
+    let reload = |millis| server.reload(given(millis), ServerOptions::new(2), &mut Sockets::new()).unwrap();
+    // Neither the value of the next configuration nor that of the one behind it counts.
+    let mut first = session();
+    reload(Some(1));
+    let mut second = session();
+    reload(None);
+    let mut third = session();
+    let ended = second.read(&mut [0]);
+    assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    for session in [&mut first, &mut third] {
+        session.write_all(b"on").unwrap();
+        session.read_exact(&mut [0; 2]).unwrap();
+    }
+}
+
+#[test]
 fn a_reload_that_cannot_work_changes_nothing() {
     let (server, addr) = start(spec("127.0.0.1:0", &[("a", echo("a"))]));
     let mut bad = spec("127.0.0.1:0", &[("x", echo("x"))]);

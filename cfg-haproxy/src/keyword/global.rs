@@ -101,8 +101,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("h1-case-adjust-file", &[Any("file")], "file of header names with their case"),
     g("h2-workaround-bogus-websocket-clients", &[], "does not announce websockets over HTTP/2")
         .no_effect("HTTP/2 is not spoken"),
-    g("hard-stop-after", &[Time], "longest time a stopping process waits for its connections")
-        .partial("bounds a stop; sessions from before a reload go on until they end"),
+    g("hard-stop-after", &[Time], "longest time a stopping process waits for its connections, and sessions go on after a reload"),
     g("harden.reject-privileged-ports.tcp", ON_OFF, "refuses clients with ports below 1024")
         .no_effect("clients are accepted from any port; `tcp-request connection reject if { src_port lt 1024 }` refuses these"),
     g("harden.reject-privileged-ports.quic", ON_OFF, "refuses QUIC clients with ports below 1024")

@@ -118,6 +118,8 @@ pub(super) struct Hub {
     pub(super) shared: OnceLock<Weak<Shared>>,
     /// Nothing is accepted any more.
     pub(super) stopping: AtomicBool,
+    /// The first generation of the present configuration.
+    pub(super) reloaded: AtomicU64,
 }
 
 impl Hub {
@@ -135,6 +137,7 @@ impl Hub {
             queue: Mutex::default(),
             shared: OnceLock::new(),
             stopping: AtomicBool::new(false),
+            reloaded: AtomicU64::new(0),
         }
     }
 }
@@ -173,10 +176,10 @@ impl Generation {
         self.upgrades.get(proxy)?.as_ref()
     }
 
-    /// Whether the server no longer accepts connections and waits for the last to end: none should be kept for more
-    /// requests.
+    /// Whether the server no longer accepts connections and waits for the last to end, or has another configuration by
+    /// now: none should be kept for more requests.
     pub fn is_stopping(&self) -> bool {
-        self.hub.stopping.load(Relaxed)
+        self.hub.stopping.load(Relaxed) || self.plan.generation() < self.hub.reloaded.load(Relaxed)
     }
 
     /// The server this belongs to; `None` while it starts or once it is gone.

@@ -304,11 +304,27 @@ impl Server {
         self.shared.sockets.start(&self.workers.all()[0], &self.control())?;
         self.hub.logs.start(self.workers.all());
         self.restart_checks(&next);
+        self.limit_old_sessions(&old, &next);
         for (index, event) in events {
             next.report(next.plan.proxy(index), vec![event]);
         }
         let _ = self.hub.events.send(Event::Reloaded { generation: next.plan.generation() });
         Ok(())
+    }
+
+    /// Ends the sessions of the configuration before `next` when the time that it gives them (`hard-stop-after`) is over:
+    /// those of all its generations, for servers may have been added.
+    fn limit_old_sessions(&self, old: &Generation, next: &Generation) {
+        let until = next.plan.generation();
+        let since = self.hub.reloaded.swap(until, Relaxed);
+        let Some(limit) = old.plan.process().hard_stop_after else { return };
+        let shared = Arc::downgrade(&self.shared);
+        self.workers.all()[0].spawn(async move {
+            tokio::time::sleep(limit).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.limits.sessions.end_all(since..until);
+            }
+        });
     }
 
     /// Makes a generation the current one.

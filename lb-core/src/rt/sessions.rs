@@ -5,6 +5,7 @@
 use super::accept::Target;
 use super::connection::Stamp;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -114,6 +115,17 @@ impl Sessions {
         for entry in self.all() {
             if let Some(waker) = entry.waker.get() {
                 waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// Ends the sessions that began under one of these generations of the configuration.
+    pub(crate) fn end_all(&self, generations: Range<u64>) {
+        for entry in self.all() {
+            if generations.contains(&entry.target.generation.plan.generation())
+                && let Some(task) = entry.task.get()
+            {
+                task.abort();
             }
         }
     }
