@@ -177,7 +177,12 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arriv
     live.txn.layer.response.clear();
     let mut cursor = HeadCursor::default();
     let mut filled = 0;
+    let mut heard = false;
     loop {
+        if std::mem::replace(&mut heard, true) {
+            // A server that has said something has its whole time again.
+            live.touch();
+        }
         match receive(live, back, upload, filled, (server_limit, client_limit)).await {
             Ok(n) => filled += n,
             Err(arrival) => return arrival,
