@@ -176,10 +176,10 @@ impl Generation {
         self.upgrades.get(proxy)?.as_ref()
     }
 
-    /// Whether the server no longer accepts connections and waits for the last to end, or has another configuration by
-    /// now: none should be kept for more requests.
+    /// Whether the server no longer accepts connections and waits for the last to end: none should be kept for more
+    /// requests.
     pub fn is_stopping(&self) -> bool {
-        self.hub.stopping.load(Relaxed) || self.plan.generation() < self.hub.reloaded.load(Relaxed)
+        self.hub.stopping.load(Relaxed)
     }
 
     /// The server this belongs to; `None` while it starts or once it is gone.
