@@ -8,9 +8,9 @@ unsafe extern "C" {
     safe fn mi_collect(force: bool);
 }
 
-/// Gives back what reading a configuration needed, code included, and what else this thread has freed. To be called now and then by a
-/// process that mostly waits: the allocator looks at what was freed only when more is asked of it. Looking costs time, so it
-/// happens soon after the start and ever more rarely from then on.
+/// Gives back what reading a configuration needed, code included, and what else this thread has freed. To be called now and
+/// then by a process that mostly waits: the allocator looks at what was freed only when more is asked of it. Looking costs
+/// time, so it happens soon after the start and ever more rarely from then on.
 pub(crate) fn give_back_memory() {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let calls = CALLS.fetch_add(1, Ordering::Relaxed);

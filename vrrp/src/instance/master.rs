@@ -93,9 +93,8 @@ impl Master {
                 self.next_advert = cx.now + core.spec.advert_interval.duration();
             }
             Event::StepDown => {
-                core.send_stop(cx);
                 core.stats.step_downs += 1;
-                return self.leave(core, cx, core.spec.advert_interval);
+                return self.give_way(core, cx);
             }
             Event::PriorityChanged(_) => core.notify_priority(cx, StateKind::Master),
             Event::Announce => {
@@ -439,11 +438,10 @@ impl Master {
             core.warn(cx, &format!("woke up {}ms late, listening for another master", silent.as_millis()));
             core.stats.late_wakes += 1;
         }
-        let listen = match silent {
-            _ if silent > TOO_LONG * patience => return self.give_way(core, cx),
-            _ if silent > SHORT * patience => interval,
-            _ => interval / 4,
-        };
+        if silent > TOO_LONG * patience {
+            return self.give_way(core, cx);
+        }
+        let listen = if silent > SHORT * patience { interval } else { interval / 4 };
         self.listening.get_or_insert(cx.now + listen);
         State::Master(self)
     }
@@ -465,8 +463,8 @@ impl Master {
         self.give_way(core, cx)
     }
 
-    /// The addresses were in place all the time and may have been answered for. Whoever is master now announces them again when
-    /// it hears this; an advert of our own priority could depose it instead.
+    /// Leaves the addresses, which were in place all the time and may have been answered for, to somebody else. Whoever is master
+    /// announces them again when it hears this; an advert of our own priority could depose it instead.
     fn give_way(self, core: &mut Core, cx: &mut Cx<'_>) -> State {
         core.send_stop(cx);
         self.leave(core, cx, core.spec.advert_interval)

@@ -103,9 +103,14 @@ fn initialise(file: &TrackFile) -> io::Result<()> {
 }
 
 fn value(path: &str) -> Option<i32> {
+    beginning(path, FILE_LIMIT).and_then(|text| parse(&text))
+}
+
+/// So many bytes at the beginning of a file.
+pub(super) fn beginning(path: &str, limit: u64) -> Option<Vec<u8>> {
     let mut text = Vec::new();
-    std::fs::File::open(path).ok()?.take(FILE_LIMIT).read_to_end(&mut text).ok()?;
-    parse(&text)
+    std::fs::File::open(path).ok()?.take(limit).read_to_end(&mut text).ok()?;
+    Some(text)
 }
 
 /// The number at the beginning of a file. Numbers too large to be meant are capped.

@@ -1,8 +1,8 @@
 //! A reload at a time that a file names.
 
-use std::io::Read as _;
 use std::time::{Duration, Instant};
 
+use super::files::beginning;
 use super::sys::{civil_time, unix_time};
 use crate::spec::ReloadTime;
 
@@ -59,12 +59,16 @@ impl Schedule {
         let mut looked = Looked { reload: false, lines: self.hear(first_line(&wanted.path), clock) };
         if let Some(when) = self.due.filter(|when| when.unix <= clock) {
             looked.reload = true;
-            let again = wanted.repeat && !when.dated;
-            self.due = again.then_some(When { unix: when.unix + DAY, ..when });
-            if !again && let Err(error) = std::fs::remove_file(&wanted.path) {
-                looked.lines.push(format!("cannot remove the reload time file {}: {error}", wanted.path));
-            }
-            if !again {
+            if wanted.repeat && !when.dated {
+                // On a day of which the clock skips this time it comes as if it had not.
+                let tomorrow = When { unix: when.unix + DAY, ..when };
+                let said = self.said.as_deref().and_then(|text| parse(text, clock).ok());
+                self.due = Some(said.unwrap_or(tomorrow));
+            } else {
+                self.due = None;
+                if let Err(error) = std::fs::remove_file(&wanted.path) {
+                    looked.lines.push(format!("cannot remove the reload time file {}: {error}", wanted.path));
+                }
                 self.said = first_line(&wanted.path);
             }
         }
@@ -98,8 +102,7 @@ impl Schedule {
 }
 
 fn first_line(path: &str) -> Option<String> {
-    let mut text = Vec::new();
-    std::fs::File::open(path).ok()?.take(FILE_LIMIT).read_to_end(&mut text).ok()?;
+    let text = beginning(path, FILE_LIMIT)?;
     let text = String::from_utf8_lossy(&text);
     Some(text.split('\n').next().unwrap_or_default().to_owned())
 }
@@ -116,21 +119,23 @@ fn parse(text: &str, clock: i64) -> Result<When, String> {
     let (rest, utc) = text.strip_suffix('Z').map_or((text, false), |rest| (rest, true));
     let (date, time) = rest.split_once(' ').map_or((None, rest), |(date, time)| (Some(date), time));
     let [hour, minute, second] = numbers(time, ':', &[2]).ok_or_else(wrong)?;
-    let [year, month, day] = match date {
-        Some(date) => numbers(date, '-', &[2, 4]).ok_or_else(wrong)?,
-        None => {
-            let [year, month, day, ..] = civil_time(clock, utc);
-            [year, month, day]
-        }
+    let at = |[year, month, day]: [i32; 3]| {
+        let unix = unix_time([year, month, day, hour, minute, second], utc);
+        unix.ok_or_else(|| format!("Reload date/time {text:?} invalid - ignoring"))
     };
-    let year = if year < 100 { year + 2000 } else { year };
-    let at = |day| unix_time([year, month, day, hour, minute, second], utc);
-    let unix = at(day).ok_or_else(|| format!("Reload date/time {text:?} invalid - ignoring"))?;
-    match date {
-        Some(_) if unix <= clock => Err(format!("Reload time {text:?} is in the past - ignoring")),
-        None if unix <= clock => Ok(When { unix: unix + DAY, dated: false }),
-        _ => Ok(When { unix, dated: date.is_some() }),
+    if let Some(date) = date {
+        let [year, month, day] = numbers(date, '-', &[2, 4]).ok_or_else(wrong)?;
+        let unix = at([if year < 100 { year + 2000 } else { year }, month, day])?;
+        let ahead = (unix > clock).then_some(When { unix, dated: true });
+        return ahead.ok_or_else(|| format!("Reload time {text:?} is in the past - ignoring"));
     }
+    let on_day_of = |clock| {
+        let [year, month, day, ..] = civil_time(clock, utc);
+        at([year, month, day])
+    };
+    let today = on_day_of(clock)?;
+    let unix = if today > clock { today } else { on_day_of(clock + DAY)? };
+    Ok(When { unix, dated: false })
 }
 
 /// Three numbers of two digits; the first may be longer.
