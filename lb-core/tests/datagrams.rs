@@ -137,6 +137,18 @@ fn datagrams_that_are_flows_of_their_own_go_to_the_servers_in_turn() {
 }
 
 #[test]
+fn datagrams_that_are_flows_of_their_own_do_not_end_each_other() {
+    let (_server, addr) = start(spec(&[("A", server("A", 1))], |_, datagrams| datagrams.single = true));
+    let one = client();
+    for question in 0..8 {
+        one.send_to(question.to_string().as_bytes(), addr).unwrap();
+    }
+    let mut answers: Vec<_> = (0..8).map(|_| hear(&one, addr)).collect();
+    answers.sort();
+    assert_eq!(answers, ["A0", "A1", "A2", "A3", "A4", "A5", "A6", "A7"]);
+}
+
+#[test]
 fn a_client_whose_server_refuses_gets_another() {
     let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_server, addr) = start(spec(&[("A", nobody), ("B", server("B", 1))], |_, _| {}));

@@ -5,7 +5,7 @@ use super::generation::Generation;
 use super::sessions::Sessions;
 use super::{Stream, Tcp, Worker, listener, sys};
 use crate::engine::{ProxyPlan, state::Running};
-use crate::stats::counter::RateMeter;
+use crate::stats::counter::{Padded, RateMeter};
 use arc_swap::ArcSwap;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use std::io;
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Limits {
     pub(crate) total: AtomicUsize,
     /// Streams that were begun, and lines about connections that had none.
-    pub(crate) streams: AtomicU32,
+    pub(crate) streams: Padded<AtomicU32>,
     pub(crate) maxconn: AtomicUsize,
     pub(crate) freed: Notify,
     /// Who is being served.
@@ -43,7 +43,7 @@ impl Limits {
     pub(crate) fn new(workers: usize, maxconn: usize, rate: u32) -> Self {
         Self {
             total: AtomicUsize::new(0),
-            streams: AtomicU32::new(0),
+            streams: Padded::default(),
             maxconn: AtomicUsize::new(maxconn),
             freed: Notify::new(),
             sessions: Sessions::new(workers),

@@ -274,7 +274,7 @@ impl Session {
 
     /// The number of a stream that begins, or of a line without one, counted by the process from 0.
     pub fn next_number(&self) -> u32 {
-        self.guard.limits.streams.fetch_add(1, Relaxed)
+        self.guard.limits.streams.0.fetch_add(1, Relaxed)
     }
 
     /// Takes note of where the session goes, by places in its plan, for those who list sessions.

@@ -321,6 +321,12 @@ impl ProxyLogger {
     }
 }
 
+/// The severity that rules chose for a line instead of the usual one, if they did (`set-log-level`); `None` if they want no
+/// line.
+pub fn chosen_severity(level: Option<Option<Severity>>) -> Option<Option<Severity>> {
+    level.map_or(Some(None), |level| level.map(Some))
+}
+
 /// Whether some line tells of connections to servers.
 fn reads_server(log: &ProxyLog, targets: &[Target]) -> bool {
     let own = [&log.format, &log.error_format, &log.structured_format].into_iter().flatten();

@@ -69,7 +69,7 @@ pub use dialect::Dialect;
 pub use facts::{SessionFacts, connection_fact, random, unreachable_fact};
 pub use generation::{Event, Generation, ServerHooks};
 pub use listener::{ListenError, adopt_all, open};
-pub use logger::ProxyLogger;
+pub use logger::{ProxyLogger, chosen_severity};
 pub use outlet::Outlet;
 pub use passage::{HANDOVER, Handover, Passage};
 pub use probe::{ProbeSettings, probe};

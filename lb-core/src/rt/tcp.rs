@@ -146,7 +146,7 @@ async fn serve(mut client: Stream, mut session: Session) -> Option<(Arc<dyn Prot
     tcp_log::write(live.session, (live.client, None), None, &mut end, Origin::Accept);
     let entered = live.enter(&plan, &mut end).await;
     if let (Entered::Upgrade(backend), Some(protocol)) = (&entered, upgrade) {
-        let handover = Some(live.hand_over(*backend));
+        let handover = Some(live.hand_over(*backend, end.number));
         return Some((protocol, Connection { stream: client, session, handover }));
     }
     if let Entered::Backend(index) = entered {
@@ -212,9 +212,10 @@ impl Tcping<'_> {
     }
 
     /// Parts with what another protocol needs to go on.
-    fn hand_over(mut self, backend: Option<usize>) -> Box<Handover> {
+    fn hand_over(mut self, backend: Option<usize>, number: u32) -> Box<Handover> {
         let received = self.inbox.take().map_or_else(Vec::new, |buffer| buffer.filled().to_vec());
-        let passage = self.passage.map_or_else(Passage::default, |passage| *passage);
+        let mut passage = self.passage.map_or_else(Passage::default, |passage| *passage);
+        passage.number = number;
         Box::new(Handover { received, passage, backend })
     }
 

@@ -3,6 +3,7 @@
 use super::Stream;
 use super::connection::Session;
 use super::facts::SessionFacts;
+use super::logger::chosen_severity;
 use super::passage::Passage;
 use super::rules::Scene;
 use super::tcp::End;
@@ -10,6 +11,7 @@ use crate::expr::{Arena, Direction, Env, ProxyRef, ServerRef};
 use crate::log::{Cause, HttpRecord, Origin, Phase, Record, Termination, Timers};
 use crate::spec::LogProfile;
 use crate::stick::{Event, Slots};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -77,11 +79,7 @@ pub(super) fn write(
     if origin == Origin::Close && front.spec.log.dontlognull && end.bytes.0 == 0 {
         return;
     }
-    let severity = match passage.and_then(|passage| passage.log_level) {
-        Some(None) => return,
-        Some(level) => level,
-        None => None,
-    };
+    let Some(severity) = chosen_severity(passage.and_then(|passage| passage.log_level)) else { return };
     let record = record(session, passage, end, origin);
     let mut facts = SessionFacts::new(session, Some(client));
     facts.upstream = upstream;
@@ -110,11 +108,7 @@ pub(super) fn asked_for(scene: &Scene<'_>, profile: Option<&LogProfile>) {
         return;
     }
     let passage = scene.passage.as_deref();
-    let severity = match passage.and_then(|passage| passage.log_level) {
-        Some(None) => return,
-        Some(level) => level,
-        None => None,
-    };
+    let Some(severity) = chosen_severity(passage.and_then(|passage| passage.log_level)) else { return };
     let origin = match (passage.is_some(), scene.established, scene.direction) {
         (true, _, Direction::Request) => Origin::TcpRequestContent,
         (true, _, Direction::Response) => Origin::TcpResponseContent,
@@ -124,7 +118,6 @@ pub(super) fn asked_for(scene: &Scene<'_>, profile: Option<&LogProfile>) {
     let mut facts = scene.facts();
     let refused = Termination { cause: Cause::Proxy, phase: Phase::Request, ..Termination::default() };
     facts.record = Some(Record {
-        frontend_addr: facts.local,
         backend_addr: scene.upstream.and_then(Stream::local_addr),
         server_addr: scene.upstream.and_then(Stream::peer_addr),
         backend: facts.backend,
@@ -132,9 +125,8 @@ pub(super) fn asked_for(scene: &Scene<'_>, profile: Option<&LogProfile>) {
         termination: if passage.is_some() { Termination::default() } else { refused },
         // Neither the start nor the end of anything is known to a connection that has not begun.
         timers: Timers { active: i64::from(!scene.established), ..Timers::UNKNOWN },
-        origin,
         counter: passage.map_or_else(|| session.next_number(), |passage| passage.number),
-        ..begun(session)
+        ..told(session, passage, facts.local, origin)
     });
     let arena = Arena::new();
     let env = Env::new(&facts, facts.vars(), &arena);
@@ -168,11 +160,8 @@ fn record<'a>(
     end: &'a End<'_>,
     origin: Origin,
 ) -> Record<'a> {
-    let captures = passage.map_or(&[][..], |passage| &passage.captures);
     let over = origin == Origin::Close;
     Record {
-        client: passage.and_then(|passage| passage.source).or(session.peer),
-        frontend_addr: end.local,
         backend_addr: end.backend_addr,
         server_addr: end.server_addr,
         backend: end.backend.map(|b| ProxyRef { name: b.spec.name.as_str(), id: b.spec.id }),
@@ -191,12 +180,28 @@ fn record<'a>(
         server_queue: end.trace.server_queue,
         backend_queue: end.trace.backend_queue,
         counter: end.number,
+        ..told(session, passage, end.local, origin)
+    }
+}
+
+/// What is known of a session with what rules did with it.
+fn told<'a>(
+    session: &'a Session,
+    passage: Option<&'a Passage>,
+    local: Option<SocketAddr>,
+    origin: Origin,
+) -> Record<'a> {
+    let captures = passage.map_or(&[][..], |passage| &passage.captures);
+    let begun = begun(session);
+    Record {
+        client: passage.and_then(|passage| passage.source).or(session.peer),
+        frontend_addr: passage.and_then(|passage| passage.destination).or(local),
         origin,
         // A session that could have become one of HTTP, and did not, lacks a status.
-        http_mode: session.generation().upgrade(session.proxy()).is_some(),
+        http_mode: begun.http_mode || session.generation().upgrade(session.proxy()).is_some(),
         http: (!captures.is_empty())
             .then_some(HttpRecord { request_captures: captures, ..HttpRecord::EMPTY }),
-        ..begun(session)
+        ..begun
     }
 }
 

@@ -128,7 +128,7 @@ impl Receiver {
         let Some(datagrams) = target.handle.spec.datagrams else { return };
         let mut key = FlowKey::of(client);
         if datagrams.single {
-            key.serial = self.hall.begun.load(Relaxed) + 1;
+            key.serial = self.hall.begun.fetch_add(1, Relaxed) + 1;
         } else if let Some(flow) = self.hall.flows().touch(&key) {
             return self.hall.forward(flow, datagram);
         }
@@ -284,7 +284,8 @@ impl Life {
             cause,
             phase,
             bytes: (self.flow.from_client.load(Relaxed), self.flow.from_server.load(Relaxed)),
-            ..End::new(self.session.listener().addr, self.session.next_number())
+            // No line tells of it, so it needs no number.
+            ..End::new(self.session.listener().addr, 0)
         };
         tcp_log::account(&mut self.session, None, &end);
     }

@@ -97,8 +97,8 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
         return no_request(&mut live, &none).await;
     }
     live.txn.counts.from_client = live.txn.layer.request.logged_len();
-    live.txn.number = live.client.session.next_number();
     let settled = handover::take(&mut live);
+    live.txn.number = settled.number.unwrap_or_else(|| live.client.session.next_number());
     if !settled.inspected {
         log::write(&mut live, Origin::Accept);
     }

@@ -9,6 +9,8 @@ pub(super) struct Settled {
     pub(super) inspected: bool,
     /// The backend, by its index in the plan.
     pub(super) backend: Option<usize>,
+    /// Number of the stream, if it has one.
+    pub(super) number: Option<u32>,
 }
 
 /// Takes over what rules in TCP mode left behind for the first request.
@@ -30,5 +32,5 @@ pub(super) fn take(live: &mut Live<'_>) -> Settled {
     settings.log_level = passage.log_level;
     settings.class = passage.class.into();
     settings.offset = passage.offset;
-    Settled { inspected: true, backend: handover.backend }
+    Settled { inspected: true, backend: handover.backend, number: Some(passage.number) }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use lb_core::expr::{Env, ProxyRef};
 use lb_core::log::{Cause, HttpRecord, Origin, Phase, Record, Termination, Timers};
-use lb_core::spec::{HttpCodes, LogProfile, Severity};
+use lb_core::rt::chosen_severity;
+use lb_core::spec::{HttpCodes, LogProfile};
 use lb_core::stick::Event;
 
 use super::client::Client;
-use super::txn::{Live, Txn};
+use super::txn::{Live, Times, Txn};
 use super::upstream::{self, millis};
 use crate::rule::Session;
 
@@ -31,8 +32,8 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
     Record {
         client: client.source().or(session.peer),
         frontend_addr: client.destination().or_else(|| session.local(&client.stream)),
-        backend_addr: upstream.local(),
-        server_addr: upstream.peer(),
+        backend_addr: upstream.local,
+        server_addr: upstream.peer,
         unix: session.peer.is_none(),
         frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
         listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
@@ -102,13 +103,9 @@ fn timers(client: &Client, txn: &Txn) -> Timers {
     };
     let handshake = if client.requests == 0 { i64::from(client.session.handshake_ms) } else { 0 };
     let begin = times.begin.or(times.ready);
-    let now = match txn.origin {
-        Origin::Connect => times.connect,
-        Origin::Response => times.response,
-        _ => times.end,
-    };
     // Who is not at the end yet counts from the beginning of all times, as HAProxy does.
-    let now = Some(now.unwrap_or_else(|| client.age())).filter(|_| !txn.origin.is_before_end());
+    let now =
+        (!txn.origin.is_before_end()).then(|| moment(times, txn.origin).unwrap_or_else(|| client.age()));
     let request = times.request.filter(|_| txn.layer.has_request && !txn.untimed);
     let tarpitted = txn.termination.phase == Phase::Tarpit;
     let analysed = match txn.origin {
@@ -151,20 +148,27 @@ pub(super) fn write(live: &mut Live<'_>, origin: Origin) {
     let session = &live.client.session;
     let generation = Arc::clone(session.generation());
     let logger = generation.logger(session.proxy());
-    let Some(level) = level(live) else { return };
-    let now = match origin {
-        Origin::Connect => live.txn.times.connect,
-        Origin::Response => live.txn.times.response,
-        _ => live.txn.times.end,
-    };
-    live.txn.times.now = Some(now.unwrap_or_else(|| live.client.age()));
+    let Some(level) = chosen_severity(live.txn.settings.log_level) else { return };
+    let before = live.txn.times.now;
+    live.txn.times.now = Some(moment(&live.txn.times, origin).unwrap_or_else(|| live.client.age()));
     live.txn.origin = origin;
-    live.txn.logged = true;
     let written = {
         let env = Env::new(&*live, live.vars(), live.arena());
         logger.traffic(live.client.session.worker.id(), level, &env)
     };
+    live.txn.logged |= written;
+    // A line of an earlier moment does not turn the clock back.
+    live.txn.times.now = live.txn.times.now.max(before);
     finish(live, written);
+}
+
+/// When a step was reached; none while the exchange is not at its end.
+fn moment(times: &Times, step: Origin) -> Option<Duration> {
+    match step {
+        Origin::Connect => times.connect,
+        Origin::Response => times.response,
+        _ => times.end,
+    }
 }
 
 /// Whether a line is due at a step.
@@ -178,8 +182,13 @@ pub(super) fn asked_for(live: &mut Live<'_>, origin: Origin, profile: Option<&Lo
     let session = &live.client.session;
     let generation = Arc::clone(session.generation());
     let logger = generation.logger(session.proxy());
-    let Some(level) = level(live).filter(|_| logger.is_enabled()) else { return };
+    let level = chosen_severity(live.txn.settings.log_level);
+    let Some(level) = level.filter(|_| logger.is_enabled()) else { return };
     live.txn.origin = origin;
+    if profile.is_some() {
+        // Its formats are the rule's: what they read is not known before.
+        upstream::look_up_addresses(&mut live.txn.upstream);
+    }
     {
         let env = Env::new(&*live, live.vars(), live.arena());
         logger.asked_for(live.client.session.worker.id(), level, &env, profile);
@@ -203,15 +212,6 @@ fn no_request(live: &mut Live<'_>) {
         logger.no_stream(live.client.session.worker.id(), &env);
     }
     finish(live, true);
-}
-
-/// The severity that rules chose, if they did; `None` if they want no line.
-fn level(live: &Live<'_>) -> Option<Option<Severity>> {
-    match live.txn.settings.log_level {
-        Some(None) => None,
-        Some(level) => Some(level),
-        None => Some(None),
-    }
 }
 
 /// A line was made, and `counted` if it is one of the frontend's.

@@ -11,13 +11,13 @@ use lb_core::stick::Event;
 use super::deliver::is_head;
 use super::exchange::{After, end};
 use super::io::{Watch, write_all};
-use super::request::{body_is_buffered, configured_error};
+use super::request::{self, body_is_buffered, configured_error};
 use super::txn::Live;
 use super::{body, front_of, http_of, log, upstream};
 use crate::answer::{self, Made};
 use crate::h1::{BodyLength, write_response};
 use crate::head::{HeaderName, Version};
-use crate::rule::{self, Cursor, Outcome, Subject};
+use crate::rule::{Cursor, Outcome, Subject};
 use crate::spec::{ConnectionMode, ErrorReply, HttpProxy, Redirect, Reply, ServiceKind};
 
 /// Most bytes of an unread request body that are read and thrown away to keep a connection.
@@ -290,15 +290,8 @@ pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) -> 
         live.txn.direction = super::txn::Responding::Response;
         let mut cursor = Cursor::new(!http.lax_rewrite);
         loop {
-            let mut text = std::mem::take(&mut live.txn.text);
-            let outcome = rule::run(&http.after_response, Subject::Response, live, &mut cursor, &mut text);
-            live.txn.text = text;
-            match outcome {
-                Outcome::Pause(time) => {
-                    live.client.timer.set_after(Some(time));
-                    live.client.timer.expired().await;
-                    live.touch();
-                }
+            match request::step(live, &http.after_response, Subject::Response, &mut cursor) {
+                Outcome::Pause(time) => request::pause(live, time).await,
                 Outcome::Failed => return false,
                 _ => break,
             }

@@ -23,7 +23,7 @@ use crate::h1::{
     BodyLength, Cursor as HeadCursor, Reject, parse_response, trim, write_request, write_response,
 };
 use crate::head::{Fields, Version};
-use crate::rule::{self, Cursor, Outcome, Subject};
+use crate::rule::{Cursor, Outcome, Subject};
 use crate::spec::{Action, ConnectionMode, HttpProxy};
 
 /// How the wait for a response ended.
@@ -177,12 +177,7 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arriv
     live.txn.layer.response.clear();
     let mut cursor = HeadCursor::default();
     let mut filled = 0;
-    let mut heard = false;
     loop {
-        if std::mem::replace(&mut heard, true) {
-            // A server that has said something has its whole time again.
-            live.touch();
-        }
         match receive(live, back, upload, filled, (server_limit, client_limit)).await {
             Ok(n) => filled += n,
             Err(arrival) => return arrival,
@@ -219,6 +214,8 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arriv
                 Err(_) => return Arrival::Bad,
             }
         }
+        // A server that has said something has its whole time again.
+        live.touch();
     }
 }
 
@@ -553,10 +550,7 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Fate
     }
     let mut cursor = Cursor::new(strict);
     loop {
-        let mut text = std::mem::take(&mut live.txn.text);
-        let outcome = rule::run(rules, Subject::Response, live, &mut cursor, &mut text);
-        live.txn.text = text;
-        return Fate::Answer(match outcome {
+        return Fate::Answer(match request::step(live, rules, Subject::Response, &mut cursor) {
             Outcome::Done | Outcome::Wait => return Fate::Forward,
             Outcome::Reject => return Fate::Drop(Parting::Close),
             Outcome::SilentDrop(ttl) => return Fate::Drop(Parting::Silent(ttl)),

@@ -44,7 +44,7 @@ pub(super) async fn run(live: &mut Live<'_>, upload: &mut Flow) -> After {
     }
     log::account(live);
     live.txn.upstream.stream = Some(server);
-    upstream::detach(live, upstream::Kept::No);
+    upstream::detach(live, upstream::Kept::Ended);
     log::write(live, Origin::Close);
     After::Close
 }

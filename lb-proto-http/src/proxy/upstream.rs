@@ -342,10 +342,14 @@ fn forget(upstream: &mut Upstream) {
 /// Looks up the addresses of the server connection for lines that tell of it: one that is over no longer has them.
 pub(super) fn note_addresses(live: &mut Live<'_>) {
     let session = &live.client.session;
-    let upstream = &mut live.txn.upstream;
     if session.generation().logger(session.proxy()).reads_server() {
-        (upstream.local, upstream.peer) = (upstream.local(), upstream.peer());
+        look_up_addresses(&mut live.txn.upstream);
     }
+}
+
+/// Looks up the addresses of the server connection, if there is one and that was not done before.
+pub(super) fn look_up_addresses(upstream: &mut Upstream) {
+    (upstream.local, upstream.peer) = (upstream.local(), upstream.peer());
 }
 
 /// Notes, for lines that may tell of it, which server could not be reached and why.
@@ -405,8 +409,10 @@ fn mark(live: &Live<'_>) -> Mark {
 /// What becomes of a server connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
-    /// It is closed.
+    /// It is closed, whatever is still under way in it.
     No,
+    /// It has ended: what was sent last arrives.
+    Ended,
     /// It may serve any client.
     ByAll,
     /// It may serve this client.
@@ -456,6 +462,10 @@ impl Parting {
         let Self { mark, kept, alone } = self;
         let Some(cell) = live.txn.upstream.cell.take() else { return };
         match live.txn.upstream.stream.take() {
+            Some(stream) if kept == Kept::Ended => {
+                idle::end(&cell);
+                drop(stream);
+            }
             Some(stream) if kept != Kept::No && alone => {
                 idle::end(&cell);
                 live.client.extras().keep(Private { cell: Arc::clone(&cell), stream, mark });

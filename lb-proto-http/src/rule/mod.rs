@@ -201,28 +201,24 @@ pub fn run<'r>(
             if !time.is_zero() {
                 return Outcome::Pause(time);
             }
-        } else if let Action::NormalizeUri(normalizer) = action {
-            match rewrite::normalize(*normalizer, &mut session.layer_mut().request) {
-                Err(_) => return Outcome::BadTarget,
-                Ok(false) if cursor.strict => return failed(session),
-                Ok(_) => {}
-            }
         } else {
-            let done = apply(action, subject, session, text);
-            session.reset_arena();
+            let done = if let Action::NormalizeUri(normalizer) = action {
+                let normalized = rewrite::normalize(*normalizer, &mut session.layer_mut().request);
+                let Ok(done) = normalized else { return Outcome::BadTarget };
+                done
+            } else {
+                let done = apply(action, subject, session, text);
+                session.reset_arena();
+                done
+            };
             if !done {
-                let outcome = failed(session);
+                session.effect(Effect::RewriteFailed);
                 if cursor.strict {
-                    return outcome;
+                    return Outcome::Failed;
                 }
             }
         }
     }
-}
-
-fn failed<'r>(session: &mut dyn Session) -> Outcome<'r> {
-    session.effect(Effect::RewriteFailed);
-    Outcome::Failed
 }
 
 /// The outcome of an action that stops the run without anything to compute.

@@ -264,6 +264,34 @@ fn an_upgrade_becomes_a_tunnel() {
 }
 
 #[test]
+fn what_a_tunnel_sent_last_arrives_at_a_server_that_reads_late() {
+    const SENT: usize = 4 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (over, may_read) = std::sync::mpsc::channel::<()>();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_request(&mut stream, &mut Vec::new()).unwrap();
+        let head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n";
+        stream.write_all(head).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut received = vec![0; SENT / 2];
+        stream.read_exact(&mut received).unwrap();
+        may_read.recv().unwrap();
+        stream.read_to_end(&mut Vec::new()).map(|rest| rest + SENT / 2)
+    });
+    let proxy = proxy(&[addr], |_, _| {});
+    let mut client = proxy.client();
+    client.write_all(b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n").unwrap();
+    client.write_all(&vec![b'x'; SENT]).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    // The exchange is over when its line is there.
+    assert!(proxy.line().contains(" 101 "));
+    over.send(()).unwrap();
+    assert_eq!(server.join().unwrap().unwrap(), SENT);
+}
+
+#[test]
 fn timers_of_a_line_are_those_of_its_request() {
     let origin = hello();
     let proxy = proxy(&[origin.addr], |_, _| {});

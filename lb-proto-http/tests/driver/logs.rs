@@ -84,6 +84,18 @@ fn a_line_without_totals_is_written_before_the_end() {
 }
 
 #[test]
+fn an_early_line_that_is_left_out_does_not_stand_for_that_of_a_failure() {
+    let nowhere = nowhere();
+    let proxy = proxy(&[nowhere], |spec, _| {
+        spec.pool.retry.retries = 0;
+        spec.log.dontlog_normal = true;
+        lines_like(spec, "%OG %r");
+    });
+    exchange(&mut proxy.client(), GET);
+    assert_eq!(message(&proxy), "txn_close GET / HTTP/1.1");
+}
+
+#[test]
 fn a_profile_changes_or_drops_the_lines_of_its_target() {
     let origin = hello();
     let step = |format: &str| ProfileStep {
