@@ -185,18 +185,11 @@ impl Facts for SessionFacts<'_> {
             StreamFact::ConnectionErrorText(Side::Client) if self.failure.is_some() => {
                 self.record.and_then(|record| record.error).map(|words| Sample::Str(words.as_bytes()))
             }
-            StreamFact::ConnectionError(Side::Server)
-            | StreamFact::ConnectionErrorName(Side::Server)
-            | StreamFact::ConnectionErrorText(Side::Server)
-                if self.unreachable.is_some() =>
-            {
-                unreachable_fact(fact, self.unreachable?)
-            }
             StreamFact::LastRuleFile | StreamFact::LastRuleLine => {
                 let last = self.passage.and_then(|passage| passage.last_rule.as_ref());
                 last.map_or_else(|| self.session.fact(fact), |place| place.fact(fact))
             }
-            _ => self.session.fact(fact).or_else(|| {
+            _ => unreachable_fact(fact, self.unreachable).or_else(|| self.session.fact(fact)).or_else(|| {
                 connection_fact(fact, self.session.proxied(), |side| match side {
                     Side::Client => self.client,
                     Side::Server => self.upstream,
@@ -241,9 +234,9 @@ pub fn random() -> u64 {
 }
 
 /// Why a server could not be reached: number, name and words.
-pub fn unreachable_fact(fact: StreamFact, error: std::io::ErrorKind) -> Option<Sample<'static>> {
+pub fn unreachable_fact(fact: StreamFact, error: Option<std::io::ErrorKind>) -> Option<Sample<'static>> {
     use std::io::ErrorKind;
-    let (number, name, words) = match error {
+    let (number, name, words) = match error? {
         ErrorKind::ConnectionRefused => (47, "EREFUSED", "ECONNREFUSED returned by OS"),
         ErrorKind::ConnectionReset => (48, "ERESET", "ECONNRESET returned by OS"),
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
@@ -258,9 +251,9 @@ pub fn unreachable_fact(fact: StreamFact, error: std::io::ErrorKind) -> Option<S
         _ => (6, "SOCK_ERR", "General socket error"),
     };
     match fact {
-        StreamFact::ConnectionError(_) => Some(Sample::Int(number)),
-        StreamFact::ConnectionErrorName(_) => Some(Sample::Str(name.as_bytes())),
-        StreamFact::ConnectionErrorText(_) => Some(Sample::Str(words.as_bytes())),
+        StreamFact::ConnectionError(Side::Server) => Some(Sample::Int(number)),
+        StreamFact::ConnectionErrorName(Side::Server) => Some(Sample::Str(name.as_bytes())),
+        StreamFact::ConnectionErrorText(Side::Server) => Some(Sample::Str(words.as_bytes())),
         _ => None,
     }
 }

@@ -1,11 +1,12 @@
 //! Asking name servers for a rule that runs.
 
+use super::connect::datagram;
 use super::random;
 use crate::dns::{Family, Lookup, Name, Output, Resolvers};
 use crate::rule::resolve::Resolve;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 use std::time::Instant;
 use tokio::io::ReadBuf;
@@ -26,18 +27,20 @@ pub async fn resolve(rule: &Resolve, name: &[u8]) -> Option<IpAddr> {
 
 async fn ask(resolvers: &Resolvers, name: Name, prefer: Family) -> Option<IpAddr> {
     let spec = resolvers.spec();
-    let sockets: Vec<Option<UdpSocket>> = spec.servers.iter().map(|server| open(*server).ok()).collect();
+    // Each hears of one server only, on a port the system chooses: nobody can guess where an answer is waited for.
+    let open = |server: &SocketAddr| datagram(&(*server).into(), None, None).ok();
+    let sockets: Vec<Option<UdpSocket>> = spec.servers.iter().map(open).collect();
     let mut buffer = vec![0; usize::from(spec.payload)];
     let mut lookup = Lookup::new(resolvers, name, prefer, Instant::now(), random());
     loop {
         while let Some(output) = lookup.poll_output() {
-            let datagram = match output {
+            let question = match output {
                 Output::Done(found) => return found,
-                Output::Ask(datagram) => datagram,
+                Output::Ask(question) => question,
             };
             for (server, socket) in sockets.iter().enumerate() {
                 let sent = match socket {
-                    Some(socket) => socket.send(&datagram).await,
+                    Some(socket) => socket.send(&question).await,
                     None => Err(io::ErrorKind::NotConnected.into()),
                 };
                 if sent.is_err() {
@@ -66,17 +69,6 @@ fn refusals(sockets: &[Option<UdpSocket>], lookup: &mut Lookup<'_>, now: Instant
             lookup.handle_refusal(now, server);
         }
     }
-}
-
-/// A socket that hears of one server only. Its port is chosen by the system, so that nobody can guess where an answer is
-/// waited for.
-fn open(server: SocketAddr) -> io::Result<UdpSocket> {
-    let any: IpAddr =
-        if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = std::net::UdpSocket::bind((any, 0))?;
-    socket.connect(server)?;
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket)
 }
 
 /// The next datagram, or what went wrong, with the number of its server.

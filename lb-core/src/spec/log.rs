@@ -99,7 +99,7 @@ impl LogTarget {
 }
 
 /// What lines are like at which step, whatever their proxy says of them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogProfile {
     /// The tag, if not the proxy's.
@@ -141,22 +141,14 @@ impl LogProfile {
     }
 }
 
-impl PartialEq for LogProfile {
-    fn eq(&self, other: &Self) -> bool {
-        self.tag == other.tag
-            && self.steps == other.steps
-            && (&self.error, &self.any) == (&other.error, &other.any)
-    }
-}
-
-impl Eq for LogProfile {}
-
 impl PartialEq for ProfileStep {
     fn eq(&self, other: &Self) -> bool {
-        let text = |template: &Option<Arc<Template>>| template.as_ref().map(|t| t.text().to_owned());
+        let same = |one: &Option<Arc<Template>>, two: &Option<Arc<Template>>| {
+            one.as_ref().map(|template| template.text()) == two.as_ref().map(|template| template.text())
+        };
         self.drop == other.drop
-            && text(&self.format) == text(&other.format)
-            && text(&self.structured) == text(&other.structured)
+            && same(&self.format, &other.format)
+            && same(&self.structured, &other.structured)
     }
 }
 

@@ -16,7 +16,7 @@ use lb_core::spec::{LogProfile, Severity};
 use lb_core::stick::{Key, SharedTable};
 
 use super::io::Watch;
-use super::request::{Fate, Parting};
+use super::request::{Fate, Parting, refused};
 use super::txn::{Live, Responding};
 use crate::rule::{Effect, Session};
 
@@ -70,11 +70,7 @@ async fn inspect(live: &mut Live<'_>, owner: &Arc<ProxyPlan>) -> Option<Fate> {
                 }
                 continue;
             }
-            Step::Reject(parting) => {
-                let session = &live.client.session;
-                session.frontend().state.front.counters.of(session.worker.id()).denied_requests.inc();
-                return Some(Fate::Drop(parting));
-            }
+            Step::Reject(parting) => return Some(refused(live, parting)),
             _ => return None,
         };
         if !sleep(live, pause).await {

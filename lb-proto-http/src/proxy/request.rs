@@ -334,7 +334,7 @@ async fn rules_of(live: &mut Live<'_>, http: &HttpProxy, plan: &Arc<ProxyPlan>) 
 }
 
 /// Counts a request that a rule ends without an answer.
-fn refused(live: &Live<'_>, parting: Parting) -> Fate {
+pub(super) fn refused(live: &Live<'_>, parting: Parting) -> Fate {
     let session = &live.client.session;
     session.frontend().state.front.counters.of(session.worker.id()).denied_requests.inc();
     Fate::Drop(parting)

@@ -22,7 +22,7 @@ use lb_core::stick::{Event, Key, Pending, SharedTable, Slots, Tracked};
 
 use super::client::Client;
 use super::identity::Identity;
-use super::upstream::Parting;
+use super::upstream::Farewell;
 use super::{front_of, http_of, io, log};
 use crate::h1::Cursor;
 use crate::layer::HttpLayer;
@@ -137,7 +137,7 @@ pub(super) struct Upstream {
     /// The server's cell, also when the slot was given back.
     pub(super) cell: Option<Arc<ServerCell>>,
     /// What becomes of the connection once lines have told of it.
-    pub(super) parting: Option<Box<Parting>>,
+    pub(super) farewell: Option<Farewell>,
     /// What the connection must be like.
     pub(super) identity: Identity,
     /// Whether sessions on the server are to end.
@@ -495,13 +495,6 @@ impl Facts for Live<'_> {
             StreamFact::ConnectTimeout => millis(settings.connect.or(back?.connect)),
             StreamFact::QueueTimeout => millis(settings.queue.or_else(|| back?.effective_queue())),
             StreamFact::TarpitTimeout => millis(settings.tarpit.or_else(|| back.unwrap_or(front).tarpit)),
-            StreamFact::ConnectionError(Side::Server)
-            | StreamFact::ConnectionErrorName(Side::Server)
-            | StreamFact::ConnectionErrorText(Side::Server)
-                if self.txn.upstream.unreachable.is_some() =>
-            {
-                unreachable_fact(fact, self.txn.upstream.unreachable?)
-            }
             StreamFact::Reused if !self.txn.layer.has_request => None,
             StreamFact::Reused => Some(Sample::Bool(self.txn.upstream.reused)),
             StreamFact::HttpMajor(Side::Server) if self.txn.upstream.stream.is_none() => None,
@@ -519,12 +512,14 @@ impl Facts for Live<'_> {
             StreamFact::LastRuleFile | StreamFact::LastRuleLine if self.txn.last_rule.is_some() => {
                 self.txn.last_rule.as_ref()?.fact(fact)
             }
-            _ => self.client.session.fact(fact).or_else(|| {
-                connection_fact(fact, self.client.session.proxied(), |side| match side {
-                    Side::Client => Some(&self.client.stream),
-                    Side::Server => self.txn.upstream.stream.as_ref(),
-                })
-            }),
+            _ => unreachable_fact(fact, self.txn.upstream.unreachable)
+                .or_else(|| self.client.session.fact(fact))
+                .or_else(|| {
+                    connection_fact(fact, self.client.session.proxied(), |side| match side {
+                        Side::Client => Some(&self.client.stream),
+                        Side::Server => self.txn.upstream.stream.as_ref(),
+                    })
+                }),
         }
     }
 

@@ -432,32 +432,32 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
     if bound || live.txn.backend_http().is_some_and(|back| back.prefer_last_server) {
         live.client.extras().last = Some(Arc::clone(lease.server()));
     }
-    let parting = Parting { mark: mark(live), kept, alone };
+    let farewell = Farewell { mark: mark(live), kept, alone };
     drop(lease);
     let session = &live.client.session;
     if live.txn.upstream.stream.is_some() && session.generation().logger(session.proxy()).reads_server() {
-        live.txn.upstream.parting = Some(Box::new(parting));
+        live.txn.upstream.farewell = Some(farewell);
     } else {
-        parting.run(live);
+        farewell.run(live);
     }
 }
 
 /// Parts with a connection that was held for the lines that tell of it.
 pub(super) fn part(live: &mut Live<'_>) {
-    if let Some(parting) = live.txn.upstream.parting.take() {
-        parting.run(live);
+    if let Some(farewell) = live.txn.upstream.farewell.take() {
+        farewell.run(live);
     }
 }
 
 /// What becomes of a server connection whose exchange is over.
-pub(super) struct Parting {
+pub(super) struct Farewell {
     mark: Mark,
     kept: Kept,
     /// It serves this client only.
     alone: bool,
 }
 
-impl Parting {
+impl Farewell {
     fn run(self, live: &mut Live<'_>) {
         let Self { mark, kept, alone } = self;
         let Some(cell) = live.txn.upstream.cell.take() else { return };
