@@ -83,6 +83,8 @@ impl Master {
             Event::Advert(advert) if self.listening.is_some() => return self.succeeded(core, cx, &advert),
             Event::Advert(advert) => return self.advert(core, cx, &advert),
             Event::Fault => return self.fault(core, cx),
+            // Another member heard a successor: that of this one is told to announce its addresses, too.
+            Event::GroupBackup if self.listening.is_some() => return self.give_way(core, cx),
             Event::GroupBackup => return self.leave(core, cx, core.spec.advert_interval),
             Event::LateWake(slept) => return self.late_wake(core, cx, slept),
             Event::Yield => {
@@ -412,7 +414,9 @@ impl Master {
 
     fn reconfigured(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
         // Priority and interval apply at once, and whoever listens should know.
-        self.send(core, cx);
+        if self.listening.is_none() {
+            self.send(core, cx);
+        }
         self.next_advert = cx.now + core.spec.advert_interval.duration();
         self.answer_at = self.answer_at.min(self.next_advert);
         let garp = &core.spec.garp;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd as _;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
 use super::driver::problem;
+use super::socket::unspecified;
 use super::sys;
 use super::timer::Timer;
 use crate::bfd::wire::Refusal;
@@ -58,14 +59,16 @@ impl Runner {
 
     /// Takes over a specification.
     pub(super) fn configure(&mut self, specs: &[Bfd]) -> io::Result<()> {
+        // Of use at the start only: what a later reload adds was not up a moment ago.
+        let were_up = std::mem::take(&mut self.were_up);
         if self.specs.is_none() && !specs.is_empty() {
             let (sender, receiver) = mpsc::unbounded_channel();
-            let task = Task::new(receiver, self.news.clone(), std::mem::take(&mut self.were_up))?;
+            let task = Task::new(receiver, self.news.clone(), were_up)?;
             tokio::spawn(task.run());
             self.specs = Some(sender);
         }
         if let Some(sender) = &self.specs {
-            // The task ends with this sender only.
+            // A task that ended before has told why.
             let _ = sender.send(specs.to_vec());
         }
         Ok(())
@@ -90,6 +93,8 @@ struct Task {
     retry_at: Option<Instant>,
     /// Problems that were told and not solved, and kinds of packets that were refused.
     told: BTreeSet<String>,
+    /// Sessions whose last packet could not be sent.
+    send_failed: BTreeSet<Name>,
     refused: BTreeSet<Refusal>,
     were_up: Vec<Name>,
     configured: mpsc::UnboundedReceiver<Vec<Bfd>>,
@@ -113,6 +118,7 @@ impl Task {
             random,
             retry_at: None,
             told: BTreeSet::new(),
+            send_failed: BTreeSet::new(),
             refused: BTreeSet::new(),
             were_up,
             configured,
@@ -130,7 +136,7 @@ impl Task {
         let now = Instant::now();
         let deadline = earliest([self.sessions.poll_timeout(), self.retry_at]);
         if let Err(error) = self.timer.arm(now, deadline) {
-            return self.tell(News::Log(problem(format!("BFD sessions end: {error}")))).await;
+            return self.end(&error).await;
         }
         tokio::select! {
             biased;
@@ -142,15 +148,13 @@ impl Task {
                         self.refuse(&packet, refusal).await?;
                     }
                 }
+                // However many packets wait, what is due is done.
+                self.expire(now).await?;
             }
-            fired = self.timer.fired() => {
-                fired.ok()?;
-                let now = Instant::now();
-                self.sessions.handle_timeout(now);
-                if reached(self.retry_at, now) {
-                    self.open(now).await?;
-                }
-            }
+            fired = self.timer.fired() => match fired {
+                Ok(()) => self.expire(Instant::now()).await?,
+                Err(error) => return self.end(&error).await,
+            },
             specs = self.configured.recv() => {
                 self.specs = specs?;
                 let now = Instant::now();
@@ -159,6 +163,21 @@ impl Task {
             }
         }
         Some(())
+    }
+
+    /// Does what is due.
+    async fn expire(&mut self, now: Instant) -> Option<()> {
+        self.sessions.handle_timeout(now);
+        if reached(self.retry_at, now) {
+            self.open(now).await?;
+        }
+        Some(())
+    }
+
+    /// Without a timer there are no sessions.
+    async fn end(&self, error: &io::Error) -> Option<()> {
+        self.tell(News::Log(problem(format!("BFD sessions end: {error}")))).await?;
+        None
     }
 
     /// Does what the sessions want.
@@ -176,13 +195,17 @@ impl Task {
     async fn transmit(&mut self, transmit: &Transmit) -> Option<()> {
         let Some((spec, socket)) = self.senders.get(&transmit.session) else { return Some(()) };
         let to = SocketAddr::new(spec.neighbor, spec.port());
-        let what = format!("({}) cannot send to {to}", transmit.session);
         match socket.send_to(&transmit.payload, &to.into()) {
             Ok(_) => {
-                self.told.remove(&what);
+                self.send_failed.remove(&transmit.session);
             }
             // A session that cannot send goes down by itself, at the other end and then here.
-            Err(error) => self.once(what, &error).await?,
+            Err(error) => {
+                if self.send_failed.insert(transmit.session.clone()) {
+                    let text = format!("({}) cannot send to {to}: {error}", transmit.session);
+                    self.tell(News::Log(problem(text))).await?;
+                }
+            }
         }
         Some(())
     }
@@ -235,12 +258,13 @@ impl Task {
 
     /// The socket of a session, on a port nobody else uses.
     fn connect(&self, spec: &Bfd) -> io::Result<Socket> {
-        let socket = Socket::new(domain(spec.neighbor.is_ipv6()), Type::DGRAM.nonblocking(), None)?;
+        let own = spec.source.unwrap_or_else(|| unspecified(spec.neighbor.is_ipv6()));
+        let domain = Domain::for_address(SocketAddr::new(own, 0));
+        let socket = Socket::new(domain, Type::DGRAM.nonblocking(), None)?;
         match spec.neighbor {
             IpAddr::V4(_) => socket.set_ttl_v4(spec.ttl.into())?,
             IpAddr::V6(_) => socket.set_unicast_hops_v6(spec.ttl.into())?,
         }
-        let own = spec.source.unwrap_or_else(|| unspecified(spec.neighbor.is_ipv6()));
         let count = u64::from(PORTS.end() - PORTS.start()) + 1;
         let mut result = Err(io::ErrorKind::AddrInUse.into());
         for attempt in 0..ATTEMPTS {
@@ -279,16 +303,9 @@ impl Task {
     }
 }
 
-fn unspecified(ipv6: bool) -> IpAddr {
-    if ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
-}
-
-fn domain(ipv6: bool) -> Domain {
-    if ipv6 { Domain::IPV6 } else { Domain::IPV4 }
-}
-
 fn listen(ipv6: bool, port: u16) -> io::Result<Socket> {
-    let socket = Socket::new(domain(ipv6), Type::DGRAM.nonblocking(), None)?;
+    let any = SocketAddr::new(unspecified(ipv6), port);
+    let socket = Socket::new(Domain::for_address(any), Type::DGRAM.nonblocking(), None)?;
     let (level, options) = if ipv6 {
         socket.set_only_v6(true)?;
         (libc::IPPROTO_IPV6, [libc::IPV6_RECVHOPLIMIT, libc::IPV6_RECVPKTINFO])
@@ -298,7 +315,7 @@ fn listen(ipv6: bool, port: u16) -> io::Result<Socket> {
     for option in options {
         sys::set_int_option(socket.as_fd(), level, option, 1)?;
     }
-    socket.bind(&SocketAddr::new(unspecified(ipv6), port).into())?;
+    socket.bind(&any.into())?;
     Ok(socket)
 }
 

@@ -23,6 +23,7 @@ use super::tuning::{self, AutoPriority};
 use crate::event::{Admin, Datagram, Input, Log, Notify, Output, ScriptResult, Severity, Track};
 use crate::snmp::mib::MasterReason;
 use crate::spec::{Instance, Name, Spec};
+use crate::timer::{earliest, reached};
 use crate::{Router, SpecError};
 
 /// Received adverts that wait for the router; what comes on top waits in the kernel or is dropped there.
@@ -87,8 +88,10 @@ impl Driver {
         let logs = prepare(&mut spec);
         let spec = Arc::new(spec);
         let mut router = Router::new(Arc::clone(&spec))?;
-        let were_up = options.memory.as_ref().map_or_else(Vec::new, |(memory, _)| memory.sessions.clone());
-        if let Some((memory, age)) = options.memory {
+        // The sessions and the router must remember the same.
+        let memory = options.memory.filter(|_| spec.global.resume);
+        let were_up = memory.as_ref().map_or_else(Vec::new, |(memory, _)| memory.sessions.clone());
+        if let Some((memory, age)) = memory {
             router.resume(memory, age);
         }
         let (bfd, bfd_news) = Runner::new(were_up);
@@ -181,15 +184,12 @@ impl Driver {
     /// Waits for one thing to happen and deals with it.
     async fn step(&mut self) -> io::Result<()> {
         let now = self.tick();
-        let deadline = [
+        let deadline = earliest([
             self.router.poll_timeout(),
             self.effects.deadline(),
             self.retry_at,
             self.schedule.poll_timeout(),
-        ]
-        .into_iter()
-        .flatten()
-        .min();
+        ]);
         if deadline.is_some_and(|deadline| deadline <= now) {
             self.expire(now);
             return Ok(());
@@ -236,10 +236,10 @@ impl Driver {
             }
         }
         self.effects.overtake(now);
-        if self.schedule.poll_timeout().is_some_and(|at| at <= now) {
+        if reached(self.schedule.poll_timeout(), now) {
             self.look_at_schedule(now);
         }
-        if self.retry_at.is_some_and(|at| at <= now) {
+        if reached(self.retry_at, now) {
             if self.relist {
                 self.list_everything();
             }

@@ -47,7 +47,8 @@ impl Key {
     }
 }
 
-fn unspecified(ipv6: bool) -> IpAddr {
+/// No address in particular.
+pub(super) fn unspecified(ipv6: bool) -> IpAddr {
     if ipv6 { IpAddr::from([0_u16; 8]) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) }
 }
 

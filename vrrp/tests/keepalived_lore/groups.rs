@@ -109,3 +109,14 @@ fn a_group_that_steps_down_says_goodbye_for_every_member() {
     assert_eq!(states(&node), [StateKind::Backup; 2]);
     assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [0, 0]);
 }
+
+#[test]
+fn a_group_that_woke_up_late_says_goodbye_for_every_member() {
+    let mut node = Node::start(grouped());
+    node.advance(5 * SECOND);
+    node.done.clear();
+    node.freeze(6 * SECOND);
+    node.hear(LOW, 50);
+    assert_eq!(states(&node), [StateKind::Backup; 2]);
+    assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [0, 0]);
+}
