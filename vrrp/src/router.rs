@@ -246,6 +246,18 @@ impl Router {
         self.find(instance).and_then(|at| self.instances[at].core.master).map(|(address, _)| address)
     }
 
+    /// Source address of the adverts of an instance.
+    #[cfg(feature = "linux")]
+    pub(crate) fn advert_source(&self, instance: &str) -> Option<std::net::IpAddr> {
+        self.find(instance).and_then(|at| self.instances[at].core.source)
+    }
+
+    /// Who sends adverts of an instance's virtual router.
+    #[cfg(feature = "linux")]
+    pub(crate) fn senders(&self, now: Instant, instance: &str) -> Vec<crate::stats::SenderSnapshot> {
+        self.find(instance).map_or_else(Vec::new, |at| self.instances[at].core.hearing.senders(now))
+    }
+
     /// What is going on.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {

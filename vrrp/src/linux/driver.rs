@@ -429,7 +429,8 @@ impl Driver {
         let mut changed = false;
         while let Some(output) = self.router.poll_output() {
             if let (Output::Notify(notify), true) = (&output, self.effects.traps()) {
-                self.effects.trap(&self.spec, notify, self.master_reason(notify, now));
+                let source = self.router.advert_source(&notify.name);
+                self.effects.trap(&self.spec, notify, source, self.master_reason(notify, now));
             }
             changed |= self.effects.perform(output, now);
         }
@@ -443,8 +444,7 @@ impl Driver {
         if self.spec.instance(&notify.name).is_some_and(Instance::is_owner) {
             return MasterReason::Priority;
         }
-        let snapshot = self.router.snapshot(now);
-        let senders = snapshot.instance(&notify.name).map_or(&[][..], |instance| &instance.senders);
+        let senders = self.router.senders(now, &notify.name);
         let speaks = senders
             .iter()
             .filter_map(|sender| sender.last_accepted)

@@ -47,8 +47,6 @@ pub(super) struct Effects {
     rules: Vec<Arc<Rule>>,
     send_failed: BTreeMap<Name, String>,
     traps: traps::Sender,
-    /// Sources of the last adverts, while notifications have to name them.
-    sources: BTreeMap<Name, IpAddr>,
     problem_sender: mpsc::UnboundedSender<String>,
     memory: Option<Memory>,
     events: Box<dyn FnMut(Event) + Send>,
@@ -79,7 +77,6 @@ impl Effects {
             rules: Vec::new(),
             send_failed: BTreeMap::new(),
             traps: traps::Sender::new(),
-            sources: BTreeMap::new(),
             problem_sender: senders.problems,
             memory: None,
             events,
@@ -157,9 +154,6 @@ impl Effects {
 /// What goes to the network.
 impl Effects {
     fn transmit(&mut self, transmit: &Transmit) {
-        if self.traps.wanted().is_some() {
-            self.sources.insert(transmit.instance.clone(), transmit.source);
-        }
         match self.sockets.send(transmit) {
             Ok(()) => {
                 self.send_failed.remove(&transmit.instance);
@@ -337,12 +331,12 @@ impl Effects {
     }
 
     /// Sends the notifications of a change.
-    pub(super) fn trap(&self, spec: &Spec, notify: &Notify, reason: MasterReason) {
+    pub(super) fn trap(&self, spec: &Spec, notify: &Notify, source: Option<IpAddr>, reason: MasterReason) {
         let Some(traps) = self.traps.wanted() else { return };
         let interface = spec.instance(&notify.name).and_then(|of| of.interface.as_ref());
         let place = Place {
             interface: interface.and_then(|name| self.links.index_of(name)).unwrap_or(0),
-            source: self.sources.get(&notify.name).copied(),
+            source,
             reason,
         };
         mib::notifications(spec, traps, notify, place).into_iter().for_each(|one| self.traps.send(one));

@@ -33,7 +33,7 @@ pub enum MasterReason {
 pub struct Place {
     /// Index of its interface; zero if it has none.
     pub interface: u32,
-    /// Source address of its adverts, if it has sent any.
+    /// Source address of its adverts, if it has one.
     pub source: Option<IpAddr>,
     /// Why it became master.
     pub reason: MasterReason,
