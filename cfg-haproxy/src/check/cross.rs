@@ -57,7 +57,7 @@ impl<'c, 't> Cross<'c, 't> {
             modes: config
                 .proxies
                 .iter()
-                .map(|p| effective(config, p, |s| s.mode.map(|m| m.value)).unwrap_or(ProxyMode::Tcp))
+                .map(|p| config.setting(p, |s| s.mode.map(|m| m.value)).unwrap_or(ProxyMode::Tcp))
                 .collect(),
             old,
             told_h2: false,
@@ -708,15 +708,6 @@ fn names_server(server: &Server<'_>, name: &str) -> bool {
             .and_then(|n| n.parse::<u32>().ok())
             .is_some_and(|n| (low..=high).contains(&n)),
     }
-}
-
-/// A setting of `proxy`, its own or inherited.
-pub(crate) fn effective<'t, T>(
-    config: &Config<'t>,
-    proxy: &Proxy<'t>,
-    get: impl Fn(&Settings<'t>) -> Option<T>,
-) -> Option<T> {
-    get(&proxy.settings).or_else(|| config.bases(proxy).find_map(|d| get(&d.settings)))
 }
 
 /// A list of `proxy`: its own if it has one, else the nearest inherited.

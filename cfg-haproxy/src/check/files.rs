@@ -115,7 +115,7 @@ impl<'t> Checker<'t, '_> {
                     name: entry.certificate.to_owned(),
                     filters: entry.filters.iter().map(|filter| (*filter).to_owned()).collect(),
                 });
-                let names = overruled(&entry)?;
+                let names = overruled(line, &entry.options()?)?;
                 Ok(names.into_iter().map(|name| format!("{name} (line {line})")).collect::<Vec<_>>())
             });
             match found {
@@ -145,12 +145,27 @@ impl<'t> Checker<'t, '_> {
     /// `ssl-f-use`: a certificate of every `bind` line with `ssl`, with the options of a line of a list.
     pub(crate) fn frontend_certificate(&mut self, stmt: &Stmt<'t, '_>) -> Option<FrontendCertificate<'t>> {
         let args = stmt.args();
-        let value = |name| args.chunks(2).find(|pair| pair[0].text == name).and_then(|pair| pair.get(1));
-        let Some(crt) = value("crt").copied() else {
+        let words = args.iter().map(|word| word.text).collect();
+        let entry = crt_list::Entry { line: 1, certificate: "", options: words, filters: Vec::new() };
+        let wrong = |wrong: crt_list::Wrong| {
+            Diagnostic::error(codes::TLS, stmt.span(), format!("`ssl-f-use`: {}", wrong.reason))
+        };
+        let options = match entry.options() {
+            Ok(options) => options,
+            Err(reason) => {
+                self.push(wrong(reason));
+                return None;
+            }
+        };
+        let value = |name| {
+            let (_, text) = options.iter().find(|(option, _)| *option == name)?;
+            args.iter().find(|word| text.is_some_and(|text| std::ptr::eq(word.text, text))).copied()
+        };
+        let Some(crt) = value("crt") else {
             self.error(codes::MISSING_ARGUMENT, stmt.head().after(), "`ssl-f-use` needs `crt` and a file");
             return None;
         };
-        let key = value("key").copied();
+        let key = value("key");
         match key.map(|key| (key, self.host.files.kind(key.text))) {
             None => self.certificate("ssl-f-use", crt),
             Some((key, None)) => self.push(
@@ -168,13 +183,8 @@ impl<'t> Checker<'t, '_> {
                 }
             }
         }
-        let options = args.iter().map(|word| word.text).collect();
-        let entry = crt_list::Entry { line: 1, certificate: crt.text, options, filters: Vec::new() };
-        match overruled(&entry) {
-            Err(wrong) => {
-                let message = format!("`ssl-f-use`: {}", wrong.reason);
-                self.push(Diagnostic::error(codes::TLS, stmt.span(), message));
-            }
+        match overruled(1, &options) {
+            Err(reason) => self.push(wrong(reason)),
             Ok(mut names) => {
                 names.retain(|name| !matches!(*name, "crt" | "key"));
                 if !names.is_empty() {
@@ -246,10 +256,11 @@ impl<'t> Checker<'t, '_> {
     }
 }
 
-/// The options of an entry that those of the `bind` line overrule. Whom to trust is not among them: it must not be lost.
-fn overruled<'l>(entry: &crt_list::Entry<'l>) -> Result<Vec<&'l str>, crt_list::Wrong> {
-    let line = entry.line;
-    let options = entry.options()?;
+/// The options of a certificate that those of the `bind` line overrule. Whom to trust is not among them: it must not be lost.
+fn overruled<'l>(
+    line: usize,
+    options: &[(&'l str, Option<&'l str>)],
+) -> Result<Vec<&'l str>, crt_list::Wrong> {
     let trusts = |(name, value): &&(&str, Option<&str>)| {
         matches!(*name, "ca-file" | "crl-file") || (*name == "verify" && *value != Some("none"))
     };

@@ -511,7 +511,7 @@ impl<'t> Checker<'t, '_> {
             );
         }
         let name = Certificate::called(store, crt.text, alias, self.config.global.crt_base);
-        if self.config.certificates.iter().any(|known| known.name == name) {
+        if self.config.certificates.contains_key(&name) {
             return self.push(
                 Diagnostic::error(
                     codes::DUPLICATE,
@@ -521,7 +521,7 @@ impl<'t> Checker<'t, '_> {
                 .compat(format!("'load' in section 'crt-store': store '{name}' was already defined.")),
             );
         }
-        self.config.certificates.push(Certificate { name, path, key: key.map(|(_, path)| path) });
+        self.config.certificates.insert(name, Certificate { path, key: key.map(|(_, path)| path) });
     }
 
     fn healthcheck_line(&mut self, stmt: &Stmt<'t, '_>) {

@@ -54,8 +54,9 @@ pub struct Config<'t> {
     pub healthchecks: Vec<Healthcheck<'t>>,
     /// `fcgi-app` sections.
     pub fcgi_apps: Vec<Word<'t>>,
-    /// Certificates of `crt-store` sections.
-    pub certificates: Vec<Certificate>,
+    /// Certificates of `crt-store` sections, by what they are called where one is asked for: `@store/alias`, `@store/crt`, or
+    /// the file if neither the store nor the certificate has a name.
+    pub certificates: BTreeMap<String, Certificate>,
 }
 
 /// `global`.
@@ -207,7 +208,7 @@ impl<'t> Config<'t> {
         let sections = || std::iter::once(proxy).chain(self.bases(proxy));
         let switches = sections().flat_map(|p| &p.lists.rules).any(|rule| rule.action.name == "switch-mode");
         let speaks = |backend: &Proxy<'t>| {
-            let mode = self.effective(backend).mode;
+            let mode = self.setting(backend, |settings| settings.mode);
             backend.has_backend() && mode.is_some_and(|mode| mode.value == ProxyMode::Http)
         };
         let leads = |name: &str| match name.contains('%') {
@@ -221,7 +222,16 @@ impl<'t> Config<'t> {
                 .iter()
                 .filter_map(|clause| clause.words.first())
                 .any(|w| leads(w.text))
-            || self.effective(proxy).default_backend.is_some_and(|backend| leads(backend.value))
+            || self.setting(proxy, |s| s.default_backend).is_some_and(|backend| leads(backend.value))
+    }
+
+    /// A setting of `proxy`, its own or inherited.
+    pub(crate) fn setting<T>(
+        &self,
+        proxy: &Proxy<'t>,
+        get: impl Fn(&Settings<'t>) -> Option<T>,
+    ) -> Option<T> {
+        get(&proxy.settings).or_else(|| self.bases(proxy).find_map(|section| get(&section.settings)))
     }
 
     /// The sections `proxy` inherits from, nearest first.

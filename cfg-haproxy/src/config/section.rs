@@ -205,9 +205,6 @@ pub struct Healthcheck<'t> {
 /// A `load` line of a `crt-store`.
 #[derive(Debug, Clone)]
 pub struct Certificate {
-    /// What it is called where a certificate is asked for: `@store/alias`, `@store/crt`, or its file if neither the
-    /// store nor it has a name.
-    pub name: String,
     /// `crt` below the `crt-base` that applies to it.
     pub path: String,
     /// `key` below the `key-base` that applies to it.
@@ -231,6 +228,6 @@ impl Config<'_> {
     /// is the name of one, other names are below the `crt-base`.
     pub(crate) fn certificate(&self, word: &str) -> Result<&Certificate, String> {
         let name = if word.starts_with('@') { word.to_owned() } else { join(self.global.crt_base, word) };
-        self.certificates.iter().find(|certificate| certificate.name == name).ok_or(name)
+        self.certificates.get(&name).ok_or(name)
     }
 }

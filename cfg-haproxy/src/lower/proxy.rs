@@ -262,10 +262,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     /// What is not HTTP. Rules that only HTTP evaluates are checked all the same.
     fn tcp(&mut self, making: &Making<'_, 't>) -> TcpProxy {
-        let http = self.http(making);
+        let mut http = self.http(making);
         let mut tcp = TcpProxy::default();
-        tcp.servers = http.servers.clone();
-        tcp.hash_key = http.hash_key.clone();
+        // A frontend that goes on with HTTP chooses no servers itself.
+        tcp.servers = std::mem::take(&mut http.servers);
+        tcp.hash_key = http.hash_key.take();
         tcp.captures = http.captures.request.len();
         tcp.persist_rdp = making.settings.persist_rdp.map(|name| Arc::from(name.value));
         tcp.upgrade = self.config.goes_to_http(making.proxy).then(|| Arc::new(http) as _);

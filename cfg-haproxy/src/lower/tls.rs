@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn certificates_of_a_frontend_serve_its_bind_lines() {
         let text = "global\n crt-base /c\nfrontend a\n bind :443 ssl\n ssl-f-use crt a.pem\n \
-                    ssl-f-use crt b.pem key /k.pem alpn h2\n";
+                    ssl-f-use crt b.pem key /k.pem alpn h2\n ssl-f-use no-alpn crt c.pem no-ca-names key /k.pem\n";
         let sources = [Source::new("a.cfg", text)];
         let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
         let messages: Vec<_> = loaded.diagnostics.iter().map(|d| d.message.as_str()).collect();
@@ -244,7 +244,10 @@ mod tests {
             .map(|c| (c.path.to_string(), c.key.as_deref().map(str::to_owned)))
             .collect();
         let own = |path: &str, key: Option<&str>| (path.to_owned(), key.map(str::to_owned));
-        assert_eq!(found, [own("/c/a.pem", None), own("/c/b.pem", Some("/k.pem"))]);
+        assert_eq!(
+            found,
+            [own("/c/a.pem", None), own("/c/b.pem", Some("/k.pem")), own("/c/c.pem", Some("/k.pem"))]
+        );
         for wrong in ["key k", "crt a.pem nosuch x", "crt a.pem verify required"] {
             let text = text.replace("crt a.pem", wrong);
             let sources = [Source::new("a.cfg", &text)];
