@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lb_core::expr::{Arena, Env, Facts, NoBuild, Now, Phases, ProxyRef, Registry, Vars};
-use lb_core::log::syslog::Header;
+use lb_core::log::syslog::{Header, Time};
 use lb_core::log::{Capture, HTTP_LOG, HttpRecord, Record, RequestLine, Style, TCP_LOG, Template, Timers};
 use lb_core::spec::{Facility, LogFormat, Severity};
 
@@ -72,13 +72,14 @@ fn lines(c: &mut Criterion) {
         format: LogFormat::Rfc3164,
         facility: Facility::LOCAL0,
         level: Severity::Info,
+        time: Time::Now,
         date: Duration::from_millis(1_792_682_910_655),
         utc_offset: 0,
-        hostname: Some("lb1"),
-        tag: "haproxy",
-        pid: Some(14385),
-        message_id: None,
-        structured: None,
+        hostname: b"lb1",
+        tag: b"haproxy",
+        pid: b"14385",
+        message_id: b"",
+        structured: b"",
     };
     c.bench_function("syslog header", |b| {
         b.iter(|| {

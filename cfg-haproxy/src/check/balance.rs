@@ -84,12 +84,15 @@ impl<'t> Checker<'t, '_> {
                 ))
             }
             "log-hash" => {
-                self.push(
-                    Diagnostic::error(codes::REFUSED, word.span, "`balance log-hash` is not supported")
-                        .compat("balance 'log-hash' is not supported.")
-                        .note("use `roundrobin` or `sticky`"),
-                );
-                None
+                if args.len() < 2 {
+                    self.error(
+                        codes::MISSING_ARGUMENT,
+                        word.span.after(),
+                        "`balance log-hash` needs a list of converters",
+                    );
+                    return None;
+                }
+                Some((Balance { algorithm: Algorithm::Hash, expression: Some(vec![args[1]]) }, 2))
             }
             _ => {
                 self.unknown_algorithm(word, name);

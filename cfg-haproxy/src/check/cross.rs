@@ -653,7 +653,8 @@ impl<'c, 't> Cross<'c, 't> {
     }
 
     fn process(&mut self) {
-        for line in &self.config.global.log {
+        let forwarded = self.config.log_forwards.iter().flat_map(|section| section.log.iter().flatten());
+        for line in self.config.global.log.iter().chain(forwarded) {
             self.log_target(&line.target);
             self.log_profile(line.profile);
         }

@@ -1,6 +1,6 @@
 //! Sections other than `global` and proxies.
 
-use super::{Checker, Current, Stmt};
+use super::{Checker, Current, Prefix, Stmt};
 use crate::address::Rules;
 use crate::codes;
 use crate::config::{
@@ -12,6 +12,7 @@ use crate::section::SectionKind;
 use crate::tree::Word;
 use crate::units::{self, Unit};
 use lb_core::diag::Diagnostic;
+use lb_core::spec::HostRule;
 use std::collections::BTreeMap;
 
 impl<'t> Checker<'t, '_> {
@@ -123,6 +124,7 @@ impl<'t> Checker<'t, '_> {
                 servers: Vec::new(),
                 connect: None,
                 server: None,
+                span: name.span,
             }),
             SectionKind::Cache => config.caches.push(name),
             SectionKind::LogForward => config.log_forwards.push(LogForward {
@@ -131,7 +133,12 @@ impl<'t> Checker<'t, '_> {
                 datagrams: Vec::new(),
                 log: Vec::new(),
                 maxconn: None,
+                backlog: None,
                 timeout: None,
+                host: HostRule::default(),
+                unread: false,
+                lines: false,
+                span: name.span,
             }),
             SectionKind::LogProfile => {
                 config.log_profiles.push(LogProfile { name, tag: None, steps: Vec::new() });
@@ -440,12 +447,26 @@ impl<'t> Checker<'t, '_> {
                     section.log.push(line);
                 }
             }
-            "maxconn" | "timeout client" => {
+            name => {
                 let Some(section) = self.config.log_forwards.last_mut() else { return };
-                section.maxconn = args[0].text.parse().ok().or(section.maxconn);
-                section.timeout = units::time(args[0].text, Unit::Milli).ok();
+                let on = stmt.prefix != Prefix::No;
+                match name {
+                    "maxconn" => section.maxconn = args[0].text.parse().ok(),
+                    "backlog" => section.backlog = args[0].text.parse().ok(),
+                    "timeout client" => section.timeout = units::time(args[0].text, Unit::Milli).ok(),
+                    "option dont-parse-log" => section.unread = on,
+                    "option assume-rfc6587-ntf" => section.lines = on,
+                    "option host" => {
+                        section.host = match args[0].text {
+                            "replace" if on => HostRule::Replace,
+                            "keep" if on => HostRule::Keep,
+                            "append" if on => HostRule::Append,
+                            _ => HostRule::Fill,
+                        };
+                    }
+                    _ => {}
+                }
             }
-            _ => {}
         }
     }
 

@@ -256,6 +256,8 @@ impl<'t> Checker<'t, '_> {
             "pool-max-conn" => o.pool_max_conn = text.parse().ok(),
             "pool-low-conn" => o.pool_low_conn = number(),
             "pool-conn-name" => o.pool_conn_name = value,
+            "log-proto" => o.log_proto = Some(text),
+            "log-bufsize" => o.log_bufsize = number(),
             "max-reuse" => o.max_reuse = text.parse().ok(),
             "non-stick" => o.non_stick = true,
             "stick" => o.non_stick = false,

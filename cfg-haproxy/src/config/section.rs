@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::check::join;
 use crate::tree::Word;
 use lb_core::diag::Span;
+use lb_core::spec::HostRule;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -146,6 +147,8 @@ pub struct Ring<'t> {
     pub connect: Option<Duration>,
     /// `timeout server`.
     pub server: Option<Duration>,
+    /// The keyword's place.
+    pub span: Span,
 }
 
 /// `log-profile`.
@@ -185,8 +188,18 @@ pub struct LogForward<'t> {
     pub log: Vec<Option<LogLine<'t>>>,
     /// `maxconn`.
     pub maxconn: Option<u32>,
+    /// `backlog`.
+    pub backlog: Option<u32>,
     /// `timeout client`.
     pub timeout: Option<Duration>,
+    /// `option host`.
+    pub host: HostRule,
+    /// `option dont-parse-log`.
+    pub unread: bool,
+    /// `option assume-rfc6587-ntf`.
+    pub lines: bool,
+    /// The keyword's place.
+    pub span: Span,
 }
 
 /// `healthcheck`.

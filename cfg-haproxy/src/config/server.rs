@@ -262,6 +262,10 @@ pub struct ServerOptions<'t> {
     pub pool_conn_name: Option<Word<'t>>,
     /// `pool-purge-delay`.
     pub pool_purge_delay: Option<Duration>,
+    /// `log-proto`.
+    pub log_proto: Option<&'t str>,
+    /// `log-bufsize`.
+    pub log_bufsize: Option<u32>,
     /// `max-reuse`.
     pub max_reuse: Option<i64>,
     /// `non-stick`.

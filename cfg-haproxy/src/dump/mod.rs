@@ -184,9 +184,9 @@ fn targets(json: &mut Json, targets: &[LogTarget]) {
         json.object(|json| {
             match &target.destination {
                 LogDestination::Syslog(endpoint) => json.text("syslog", &endpoint.to_string()),
-                LogDestination::SyslogTcp(endpoint) => json.text("syslog-tcp", &endpoint.to_string()),
                 LogDestination::Fd(fd) => json.number("fd", *fd),
                 LogDestination::Ring(name) => json.text("ring", name),
+                LogDestination::Backend(name) => json.text("backend", name.as_str()),
                 other => json.text("other", &format!("{other:?}")),
             }
             json.number("facility", target.facility.0);

@@ -128,8 +128,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         )],
         "where messages are sent",
     )
-    .negatable()
-    .partial(super::LOG_TARGETS),
+    .negatable(),
     g("log-send-hostname", &[Opt(&[Any("name")])], "puts a host name into messages"),
     g("log-tag", WORD, "program name in messages"),
     g("lua-load", &[Any("file"), Rest("argument")], "loads a Lua program").refused(LUA),

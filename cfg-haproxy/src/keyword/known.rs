@@ -41,7 +41,7 @@ const FETCHES: &[Entry] = &[
 ];
 
 const CONVERTERS: &[Entry] = &[
-    ("debug", NoEffect("there are no rings for its output; the value passes unchanged")),
+    ("debug", NoEffect("its output is not written; the value passes unchanged")),
     ("digest", Partial("SHA-1, SHA-2, SHA-512/256 and SHA3 only")),
     ("hmac", Partial("SHA-1 and SHA-2 only")),
     ("aes_gcm_enc aes_gcm_dec", Partial("nonces of 96 bits only")),

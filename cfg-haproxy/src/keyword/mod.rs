@@ -46,9 +46,6 @@ const SYSTEM_NAMES: &str =
 const RULES_ASK: &str =
     "for `do-resolve`; names of servers are looked up by the system when the files are read";
 
-/// Targets of messages that are missing.
-const LOG_TARGETS: &str = "`backend@` is refused; lines to `ring@` are lost";
-
 /// What this program does with a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -46,12 +46,10 @@ const fn fcgi(name: &'static str, args: &'static [Arg], doc: &'static str) -> Ke
 
 const fn ring(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
     k(S::Ring, name, args, "12.5", doc)
-        .no_effect("messages are not kept in rings; `log` lines name the servers that get them")
 }
 
 const fn forward(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
     k(S::LogForward, name, args, "12.6", doc)
-        .no_effect("messages of others are not received; send them to a log server")
 }
 
 const fn acme(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
@@ -115,7 +113,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     cache("process-vary", ON_OFF, "keep variants"),
     cache("total-max-size", &[Int(1, 4095)], "memory in megabytes"),
     k(S::HttpErrors, "errorfile", &[Int(100, 599), Any("file")], "12.4", "a whole response for an error"),
-    ring("backing-file", WORD, "file that keeps the ring"),
+    ring("backing-file", WORD, "file that keeps the ring")
+        .no_effect("rings are kept in memory and through reloads, not in files"),
     ring("description", &[Rest("text")], "text shown for the ring"),
     ring(
         "format",
@@ -133,8 +132,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     forward("log", LOG, "where messages are sent"),
     forward("maxconn", COUNT, "connections at most"),
     forward("timeout client", &[Time], "client silence"),
-    forward("option assume-rfc6587-ntf", &[], "messages end at line ends"),
-    forward("option dont-parse-log", &[], "messages are passed unread"),
+    forward("option assume-rfc6587-ntf", &[], "messages end at line ends").negatable(),
+    forward("option dont-parse-log", &[], "messages are passed unread").negatable(),
     forward(
         "option host",
         &[OneOf(&["replace", "fill", "keep", "append"])],

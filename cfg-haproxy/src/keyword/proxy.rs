@@ -28,7 +28,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFLB, "acl", &[Any("name"), Free("<criterion> [flags] [operator] <value>...")], "declares or extends an access list"),
     k(DFL, "backlog", COUNT, "connections the kernel queues before they are accepted"),
     k(DLB, "balance", &[Free("<algorithm> [<argument>...]")], "how servers are chosen")
-        .partial("`url_param` does not look at bodies (`check_post`); log-hash is refused"),
+        .partial("`url_param` does not look at bodies (`check_post`)"),
     k(FL, "bind", &[Any("address"), Free("[<option>...]")], "an address to listen on"),
     k(FL, "capture cookie", &[Any("name"), OneOf(&["len"]), Int(0, 65535)], "a cookie to log"),
     k(FL, "capture request header", &[Any("name"), OneOf(&["len"]), Int(0, 65535)], "a request header to log"),
@@ -107,7 +107,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DLB, "load-server-state-from-file", &[OneOf(&["global", "local", "none"])], "where the last server state is")
         .no_effect("server state is kept in the process across reloads"),
     k(DFLB, "log", &[Free("global | <target> [len <n>] [format <f>] [sample <ranges>:<n>] [profile <p>] <facility> [<max> [<min>]]")],
-        "where messages are sent").negatable().partial(super::LOG_TARGETS),
+        "where messages are sent").negatable(),
     k(DFL, "log-format", &[Any("format")], "what is logged"),
     k(DFL, "log-format-sd", &[Any("format")], "structured data of RFC 5424 messages"),
     k(DFLB, "log-tag", &[Any("tag")], "program name in messages"),

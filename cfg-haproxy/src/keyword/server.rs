@@ -70,9 +70,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("init-state", &[OneOf(&["fully-up", "up", "down", "fully-down"])], "state before the first check"),
     s("inter", &[Time], "time between checks"),
     s("ktls", &[OneOf(&["on", "off"])], "TLS in the kernel").no_effect("TLS in the kernel is not used"),
-    s("log-bufsize", &[Int(1, MAX)], "buffer of log servers").no_effect("rings size their own buffers"),
-    s("log-proto", &[OneOf(&["legacy", "octet-count"])], "framing of log messages")
-        .no_effect("messages to servers end at line ends"),
+    s("log-bufsize", &[Int(1, MAX)], "buffer of log servers"),
+    s("log-proto", &[OneOf(&["legacy", "octet-count"])], "framing of log messages"),
     s("max-reuse", &[Int(-1, MAX)], "requests over one connection")
         .no_effect("a connection serves requests until a side closes it"),
     s("maxconn", &[Int(0, MAX)], "connections at most"),

@@ -456,7 +456,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
     }
 
-    fn expression_error(
+    pub(super) fn expression_error(
         &mut self,
         error: &ParseError,
         words: &[Word<'t>],

@@ -5,7 +5,7 @@
 use super::Lowerer;
 use super::proxy::Making;
 use crate::codes;
-use crate::config::{CaptureKind, ConnectionOption, Cookie, ForwardFor as Forward};
+use crate::config::{CaptureKind, ConnectionOption, Cookie, ForwardFor as Forward, ProxyMode};
 use crate::keyword::{HA, HQ, HR, Sides};
 use crate::tree::Word;
 use lb_core::expr::Phases;
@@ -137,7 +137,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         http.cookie =
             settings.cookie.as_ref().filter(|_| making.proxy.has_backend()).map(|c| cookie(&c.value));
         if let Some(words) = settings.balance.as_ref().and_then(|b| b.value.expression.as_ref()) {
-            http.hash_key = self.program(words, "balance hash");
+            http.hash_key = match making.mode {
+                ProxyMode::Log => self.log_hash(words),
+                _ => self.program(words, "balance hash"),
+            };
         }
     }
 

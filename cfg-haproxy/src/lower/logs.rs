@@ -2,7 +2,6 @@
 
 use super::Lowerer;
 use crate::address::{Address, Place, Transport};
-use crate::codes;
 use crate::config::{LogFormatChoice, LogLine, LogTarget as Target, Proxy, ProxyMode, Settings};
 use crate::formats;
 use crate::tree::Word;
@@ -16,23 +15,15 @@ use std::sync::Arc;
 /// Port of syslog (RFC 5426).
 const SYSLOG: u16 = 514;
 
-pub(super) fn target<'t>(lowerer: &mut Lowerer<'_, 't, '_, '_>, line: &LogLine<'t>) -> Option<LogTarget> {
+pub(super) fn target<'t>(lowerer: &mut Lowerer<'_, 't, '_, '_>, line: &LogLine<'t>) -> LogTarget {
     let destination = match &line.target {
         Target::Fd(fd) => LogDestination::Fd(*fd),
         Target::Ring(name) => LogDestination::Ring(Arc::from(name.text)),
-        Target::Backend(name) => {
-            lowerer.error(
-                codes::REFUSED,
-                name.span,
-                "logging to a backend is not supported; name its servers in `log` lines",
-                format!("log : 'backend@{}' is not supported.", name.text),
-            );
-            return None;
-        }
+        Target::Backend(name) => LogDestination::Backend(name.text.into()),
         Target::Address(address) => {
             let endpoint = lowerer.endpoint(address, SYSLOG);
             match address.transport {
-                Some(Transport::Stream) => LogDestination::SyslogTcp(endpoint),
+                Some(Transport::Stream) => LogDestination::Ring(lowerer.own_ring(line, endpoint)),
                 _ => LogDestination::Syslog(endpoint),
             }
         }
@@ -41,6 +32,7 @@ pub(super) fn target<'t>(lowerer: &mut Lowerer<'_, 't, '_, '_>, line: &LogLine<'
     target.max_level = line.level.unwrap_or(Severity::Debug);
     target.min_level = line.min_level.unwrap_or(Severity::Emerg);
     target.length = line.length.map_or(target.length, |n| n as usize);
+    target.keeps_format = line.format.is_none();
     match line.format {
         Some(format) => target.format = log_format(format),
         // A host name that is to be sent needs a format with a place for it.
@@ -52,10 +44,10 @@ pub(super) fn target<'t>(lowerer: &mut Lowerer<'_, 't, '_, '_>, line: &LogLine<'
         target.sample_size = *size;
     }
     target.profile = lowerer.log_profile(line.profile);
-    Some(target)
+    target
 }
 
-fn log_format(name: &str) -> LogFormat {
+pub(super) fn log_format(name: &str) -> LogFormat {
     match name {
         "rfc3164" => LogFormat::Rfc3164,
         "rfc5424" => LogFormat::Rfc5424,
@@ -107,7 +99,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         for line in chain.iter().flat_map(|p| &p.lists.log) {
             match line {
                 None => log.global = true,
-                Some(line) => log.targets.extend(target(self, line)),
+                Some(line) => log.targets.push(target(self, line)),
             }
         }
         let on = |name: &str| settings.switches.get(name).is_some_and(|s| s.value);

@@ -16,6 +16,7 @@ mod profile;
 mod proxy;
 mod reply;
 mod resolvers;
+mod ring;
 mod script;
 mod server;
 mod spop;
@@ -30,7 +31,7 @@ use lb_core::diag::{Code, Diagnostic, Diagnostics, Span};
 use lb_core::dns::Resolvers;
 use lb_core::expr::Registry;
 use lb_core::rule::Place;
-use lb_core::spec::{LogProfile, Origin, Spec};
+use lb_core::spec::{LogProfile, Origin, RingSpec, Spec};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -88,6 +89,7 @@ pub fn lower<'t>(
         users: Arc::default(),
         resolvers: HashMap::new(),
         profiles: HashMap::new(),
+        own_rings: Vec::new(),
     };
     let mut spec = lowerer.spec();
     for proxy in &mut spec.proxies {
@@ -117,6 +119,8 @@ struct Lowerer<'c, 't, 'r, 'h> {
     resolvers: HashMap<&'t str, Arc<Resolvers>>,
     /// Log profiles by name.
     profiles: HashMap<&'t str, Arc<LogProfile>>,
+    /// Rings that no section describes.
+    own_rings: Vec<RingSpec>,
 }
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
@@ -126,6 +130,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         self.log_profiles();
         spec.process = self.process();
         spec.proxies = self.proxies();
+        let last = spec.proxies.iter().map(|proxy| proxy.id).max().unwrap_or(1);
+        spec.proxies.extend(self.log_forwards(last + 1));
+        spec.rings = self.rings();
         let peers = self.config.peers.iter();
         spec.tables = peers
             .flat_map(|p| {

@@ -2,12 +2,12 @@
 
 use super::Lowerer;
 use crate::codes;
-use crate::config::{Bind, LogLine};
+use crate::config::Bind;
 use crate::tree::Word;
 use lb_core::diag::Diagnostic;
 use lb_core::expr::{Phases, VarName};
 use lb_core::log::Style;
-use lb_core::spec::{AccessLevel, CtlSocket, LogTarget, ProcessSpec, Syslog, Tune, VariableValue};
+use lb_core::spec::{AccessLevel, CtlSocket, ProcessSpec, Syslog, Tune, VariableValue};
 use lb_proto_http::auth::{Password, User, UserList, UserLists};
 use lb_proto_http::crypt;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         process.syslog = self.syslog();
         process.tune = self.tune();
         process.http_codes = global.http_codes;
-        process.log = global.log.iter().filter_map(|l| self.log_target(l)).collect();
+        process.log = global.log.iter().map(|line| super::logs::target(self, line)).collect();
         process.variables = self.process_variables();
         process.ctl = global.sockets.iter().flat_map(|b| self.control_sockets(b)).collect();
         process.environment = self
@@ -122,11 +122,6 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 socket
             })
             .collect()
-    }
-
-    /// A log target; `None` if it cannot be one, which has been reported.
-    pub(super) fn log_target(&mut self, line: &LogLine<'t>) -> Option<LogTarget> {
-        super::logs::target(self, line)
     }
 
     /// All `userlist` sections.

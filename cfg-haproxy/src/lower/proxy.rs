@@ -288,6 +288,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let old = making.proxy.has_backend() && self.config.older_than((3, 3));
         let mut pool = PoolSpec::new(algorithm(settings.balance.as_ref(), making.mode, old), servers);
         pool.hash = settings.hash_type.map(|h| h.value).unwrap_or_default();
+        if making.mode == ProxyMode::Log {
+            self.check_log_pool(making, &pool);
+        }
         pool.hash_balance_factor = settings.hash_balance_factor.map_or(0, |n| n.value);
         pool.affinity = match settings.hash_affinity.as_ref().map(|a| a.value) {
             Some("maxconn") => Affinity::MaxConn,
@@ -379,7 +382,7 @@ fn algorithm(balance: Option<&Spanned<Balance<'_>>>, mode: ProxyMode, old: bool)
             Algorithm::RoundRobin
         }
         Some(algorithm) => algorithm,
-        None if old || mode == ProxyMode::Log => Algorithm::RoundRobin,
+        None if old => Algorithm::RoundRobin,
         None => Algorithm::DEFAULT,
     }
 }

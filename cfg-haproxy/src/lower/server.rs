@@ -145,6 +145,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             Some("guid") => HashKey::Guid,
             _ => HashKey::Id,
         };
+        spec.log = self.log_server(shared.making, server);
         spec.origin = self.origin(server.name.span);
         spec
     }

@@ -100,6 +100,7 @@ const ENTRIES: &[Entry] = &[
     entry(&["show", "cli", "sockets"], User, "show cli sockets", "list the sockets that take commands", show::misc::cli_sockets),
     entry(&["show", "env"], Operator, "show env [var]", "list the environment of the process", show::misc::environment),
     entry(&["show", "errors"], Operator, "show errors [<px>] [request|response]", "show the last messages that could not be understood", show::errors::run),
+    entry(&["show", "events"], User, "show events [<sink>] [-w] [-n] [-0]", "list the event sinks, or the messages of one", show::events::run),
     entry(&["show", "info"], User, "show info [desc|json|typed|float]*", "tell about the process", show::stat::info),
     entry(&["show", "map"], Admin, "show map [@<ver>] [<map>]", "list the maps, or the entries of one", patterns::show),
     entry(&["show", "schema", "json"], User, "show schema json", "print the schema of the JSON forms", show::stat::schema),

@@ -9,9 +9,10 @@ use crate::spec::PatternList;
 use crate::stats::info::ProcessInfo;
 use crate::stats::snapshot::ProxySnapshot;
 use crate::stick::SharedTable;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -86,6 +87,18 @@ pub trait Control {
     /// The sockets that take commands.
     fn sockets(&self) -> Vec<CliSocket> {
         Vec::new()
+    }
+
+    /// What takes log lines and events: descriptors and rings of messages.
+    fn event_sinks(&self) -> Vec<EventSink> {
+        Vec::new()
+    }
+
+    /// Begins to read the messages of a ring, with `new` only those to come. `None` if there is no such ring, or too many
+    /// read it.
+    fn watch_events(&self, sink: &str, new: bool) -> Option<Box<dyn Events>> {
+        let _ = (sink, new);
+        None
     }
 
     /// What was written to the logs while starting.
@@ -434,6 +447,36 @@ pub struct CapturedError {
     pub position: usize,
     /// The start of the message.
     pub bytes: Vec<u8>,
+}
+
+/// Something that takes events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventSink {
+    /// Its name.
+    pub name: String,
+    /// `buffer` if its messages can be read, else `fd`.
+    pub kind: &'static str,
+    /// Messages it had no room for.
+    pub dropped: u64,
+    /// What it is.
+    pub description: String,
+}
+
+impl EventSink {
+    /// A sink.
+    pub fn new(name: &str, kind: &'static str, dropped: u64, description: &str) -> Self {
+        Self { name: name.to_owned(), kind, dropped, description: description.to_owned() }
+    }
+}
+
+/// Messages of a ring, read from where one is.
+pub trait Events: fmt::Debug + Send {
+    /// Appends messages, each with `delimiter` behind it, until there are no more or `out` has `limit` bytes.
+    fn read(&mut self, limit: usize, delimiter: u8, out: &mut Vec<u8>);
+
+    /// Whether there are more; if not, `cx` is woken once there are.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// A socket that takes commands.

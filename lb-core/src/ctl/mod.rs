@@ -26,8 +26,8 @@ mod variables;
 pub use admin::ControlAdmin;
 pub use catalogue::{Usage, usages};
 pub use control::{
-    AddServer, BackendChange, CapturedError, CliSocket, Control, ControlError, FrontendChange, GlobalChange,
-    Proxy, ServerChange, SessionFilter, SessionLine, SocketLevel, WeightChange,
+    AddServer, BackendChange, CapturedError, CliSocket, Control, ControlError, EventSink, Events,
+    FrontendChange, GlobalChange, Proxy, ServerChange, SessionFilter, SessionLine, SocketLevel, WeightChange,
 };
 pub use parse::{Request, Words};
 pub use reply::{Reply, Severity};

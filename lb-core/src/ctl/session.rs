@@ -6,13 +6,13 @@
 //! Unless a prompt was asked for, one line is answered and the connection ends, as scripts expect.
 
 use super::catalogue::{self, Exec};
-use super::control::{Control, ControlError, SocketLevel};
+use super::control::{Control, ControlError, Events, SocketLevel};
 use super::parse::{self, Line, Request};
 use super::reply::Reply;
 use crate::companion::AGAIN;
 use crate::name::{ProxyName, ServerName};
 use std::collections::VecDeque;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// Bounds of what a connection may make the process keep.
@@ -54,14 +54,28 @@ pub(super) enum SeverityOutput {
 }
 
 /// A command that is not answered at once.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Wait {
     pub(super) limit: Duration,
     pub(super) until: Until,
 }
 
+/// Longer than any connection lives.
+pub(super) const FOR_GOOD: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// Bytes of messages written at a time.
+const PORTION: usize = 1 << 16;
+
+/// Messages that are being shown.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) events: Box<dyn Events>,
+    pub(super) delimiter: u8,
+    /// Those to come, too, until the peer sends anything.
+    pub(super) wait: bool,
+}
+
 /// What is waited for.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Until {
     /// Time.
     Time,
@@ -69,6 +83,8 @@ pub(super) enum Until {
     Removable(ProxyName, ServerName),
     /// The answer to a command that somebody else has to give.
     Answer(Request),
+    /// The end of the messages.
+    Events(Tail),
 }
 
 /// What commands may change about their connection.
@@ -141,8 +157,29 @@ impl Session {
             return;
         }
         self.idle_until = now + self.state.timeout.unwrap_or(self.limits.idle);
+        if self.waiting_until.is_some() && self.stop_waiting(now) {
+            return;
+        }
         self.input.extend_from_slice(bytes);
         self.advance(now, control);
+    }
+
+    /// Ends waiting for more messages, if that is what it does.
+    fn stop_waiting(&mut self, now: Instant) -> bool {
+        let Until::Events(tail) = &mut self.awaited else { return false };
+        if tail.wait {
+            self.look_at = now;
+        }
+        std::mem::take(&mut tail.wait)
+    }
+
+    /// Ready when [`handle_timeout`](Self::handle_timeout) has messages to write; else `cx` is woken then. The answer changes
+    /// after every `handle_*`.
+    pub fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.awaited {
+            Until::Events(tail) if self.waiting_until.is_some() => tail.events.poll_more(cx),
+            _ => Poll::Pending,
+        }
     }
 
     /// The peer will not send any more; a last line without line end counts.
@@ -151,6 +188,7 @@ impl Session {
             return;
         }
         self.ended = true;
+        self.stop_waiting(now);
         if !self.input.is_empty() && !self.input.ends_with(b"\n") {
             self.input.push(b'\n');
         }
@@ -177,7 +215,7 @@ impl Session {
     fn waited(&mut self, now: Instant, control: &dyn Control) -> Option<Reply> {
         let over = self.waiting_until? <= now;
         self.look_at = now + AGAIN;
-        match &self.awaited {
+        match &mut self.awaited {
             Until::Time => over.then(Reply::empty),
             Until::Removable(backend, server) => match control.removable(backend, server) {
                 Ok(()) => Some(Reply::info("Done.")),
@@ -188,6 +226,12 @@ impl Session {
                 Some(Poll::Ready(reply)) => Some(reply),
                 _ => over.then(|| Reply::error("Failed. There is no answer.")),
             },
+            Until::Events(tail) => {
+                tail.events.read(self.output.len() + PORTION, tail.delimiter, &mut self.output);
+                let all = self.output.len() < PORTION;
+                self.look_at = if all { now + FOR_GOOD } else { now };
+                (all && !tail.wait).then(Reply::empty)
+            }
         }
     }
 
@@ -290,6 +334,10 @@ impl Session {
                 let asked = matches!(wait.until, Until::Answer(_));
                 self.look_at = if asked { now + AGAIN } else { now };
                 self.awaited = wait.until;
+                // What follows the command counts as what ends it.
+                if !self.input.is_empty() && self.stop_waiting(now) {
+                    self.input.clear();
+                }
             }
             None => self.answer(&reply),
         }

@@ -76,6 +76,7 @@ impl Plan {
         let fullconn = fullconns(&spec, &routes);
         let tables = tables(&spec, old, now);
         let lists = std::mem::take(&mut spec.lists).into();
+        let rings = std::mem::take(&mut spec.rings).into();
         let variables = Arc::new(variables(&spec.process, now));
         let process = Arc::new(spec.process);
         let (mut proxies, mut events) = (Vec::new(), Vec::new());
@@ -116,7 +117,8 @@ impl Plan {
             proxies.push(Arc::new(plan));
         }
         let generation = old.map_or(1, |plan| plan.generation + 1);
-        let plan = Self { generation, process, proxies, backends: index.backends, tables, lists, variables };
+        let plan =
+            Self { generation, process, proxies, backends: index.backends, tables, lists, variables, rings };
         Ok((plan, events))
     }
 

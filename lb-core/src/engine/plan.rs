@@ -6,7 +6,9 @@ use crate::expr::{Env, VarScope};
 use crate::pool::Pool;
 use crate::rule::cond::Condition;
 use crate::rule::{Next, RuleSet};
-use crate::spec::{LogTarget, PatternList, ProcessSpec, ProxySpec, RouteTarget, ServerChoice, ServerSpec};
+use crate::spec::{
+    LogTarget, PatternList, ProcessSpec, ProxySpec, RingSpec, RouteTarget, ServerChoice, ServerSpec,
+};
 use crate::stick::SharedTable;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ pub struct Plan {
     pub(super) tables: HashMap<Arc<str>, Arc<SharedTable>>,
     pub(super) lists: Arc<[PatternList]>,
     pub(super) variables: Arc<VarScope>,
+    pub(super) rings: Arc<[RingSpec]>,
 }
 
 impl Plan {
@@ -60,6 +63,11 @@ impl Plan {
     /// Lists of patterns and maps, in the order of their numbers.
     pub fn lists(&self) -> &[PatternList] {
         &self.lists
+    }
+
+    /// Rings that log lines go to, in the order of the configuration.
+    pub fn rings(&self) -> &[RingSpec] {
+        &self.rings
     }
 
     /// The variables of the process (`proc.`), set as configured when the plan was built.

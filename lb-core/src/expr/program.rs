@@ -78,6 +78,11 @@ impl Program {
         self.convert(env, (self.fetch.eval)(env, &self.args)?)
     }
 
+    /// What the converters make of `sample`, in place of what the fetch finds.
+    pub fn eval_on<'a>(&'a self, env: &Env<'a>, sample: Sample<'a>) -> Option<Sample<'a>> {
+        self.convert(env, sample)
+    }
+
     /// Evaluates and converts to `ty`.
     pub fn eval_as<'a>(&'a self, env: &Env<'a>, ty: SampleType) -> Option<Sample<'a>> {
         self.eval(env)?.cast(ty, env.arena)

@@ -46,79 +46,148 @@ pub struct Header<'a> {
     pub facility: Facility,
     /// Level of this message.
     pub level: Severity,
-    /// When, since the Unix epoch.
+    /// When the message says it was written.
+    pub time: Time<'a>,
+    /// What time it is, since the Unix epoch.
     pub date: Duration,
     /// Seconds east of UTC.
     pub utc_offset: i32,
-    /// Host name.
-    pub hostname: Option<&'a str>,
-    /// Program name; empty for none.
-    pub tag: &'a str,
+    /// Host name; empty for none, as in all that follow.
+    pub hostname: &'a [u8],
+    /// Program name.
+    pub tag: &'a [u8],
     /// Process id.
-    pub pid: Option<u32>,
+    pub pid: &'a [u8],
     /// Message id (RFC 5424).
-    pub message_id: Option<&'a str>,
+    pub message_id: &'a [u8],
     /// Structured data (RFC 5424), already formatted.
-    pub structured: Option<&'a [u8]>,
+    pub structured: &'a [u8],
+}
+
+/// When a message was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the forms of time that the two standards know")]
+pub enum Time<'a> {
+    /// Now.
+    #[default]
+    Now,
+    /// Not told (`-` of RFC 5424).
+    Untold,
+    /// As in RFC 3164: 15 bytes, `Jan  1 00:00:00`.
+    Old(&'a [u8]),
+    /// As in RFC 5424: at least 20 bytes, `1970-01-01T00:00:00.000000+00:00`.
+    Iso(&'a [u8]),
+}
+
+const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+
+/// The month whose English name `text` starts with, counted from 0.
+pub(super) fn month(text: &[u8]) -> Option<usize> {
+    MONTHS.iter().position(|name| text.starts_with(*name))
 }
 
 impl Header<'_> {
     /// Appends the header with the blank behind it.
     pub fn write(&self, out: &mut Vec<u8>) {
         self.priority(out);
-        self.date(out);
+        self.time(out);
         match self.format {
             LogFormat::Rfc3164 => {
-                out.extend_from_slice(self.hostname.unwrap_or("localhost").as_bytes());
+                let none = self.hostname.is_empty();
+                out.extend_from_slice(if none { b"localhost" } else { self.hostname });
                 out.push(b' ');
                 self.tag(out);
             }
             LogFormat::Local => self.tag(out),
-            LogFormat::Rfc5424 => self.fields(out),
-            LogFormat::Priority | LogFormat::Short | LogFormat::Timed | LogFormat::Iso | LogFormat::Raw => {}
+            LogFormat::Rfc5424 => {
+                for value in [self.hostname, self.tag, self.pid, self.message_id, self.structured] {
+                    out.extend_from_slice(if value.is_empty() { b"-" } else { value });
+                    out.push(b' ');
+                }
+            }
+            _ => {}
         }
     }
 
     /// Appends a whole line: header and message cut to `limit` bytes including the line feed.
     /// Line feeds and zeroes at the end of the message are dropped.
     pub fn write_line(&self, message: &[u8], limit: usize, out: &mut Vec<u8>) {
+        self.write_event(message, limit.saturating_sub(1), out);
+        out.push(b'\n');
+    }
+
+    /// Appends header and message cut to `limit` bytes, without a line feed.
+    pub fn write_event(&self, message: &[u8], limit: usize, out: &mut Vec<u8>) {
         let start = out.len();
         self.write(out);
         let end = message.iter().rposition(|byte| !matches!(byte, b'\n' | 0)).map_or(0, |at| at + 1);
         out.extend_from_slice(&message[..end]);
-        out.truncate(start.saturating_add(limit.saturating_sub(1)));
-        out.push(b'\n');
+        out.truncate(start.saturating_add(limit));
     }
 
     fn priority(&self, out: &mut Vec<u8>) {
         let facility = match self.format {
-            LogFormat::Iso | LogFormat::Raw => return,
             LogFormat::Timed | LogFormat::Short => 0,
             LogFormat::Local | LogFormat::Rfc3164 | LogFormat::Rfc5424 | LogFormat::Priority => {
                 self.facility.0
             }
+            LogFormat::Iso | LogFormat::Raw => return,
         };
         out.push(b'<');
         push_int(out, (i64::from(facility) << 3) + i64::from(self.level.number()));
         out.push(b'>');
     }
 
-    fn date(&self, out: &mut Vec<u8>) {
-        let date = Civil::new(self.date.as_secs() as i64, self.utc_offset);
+    fn time(&self, out: &mut Vec<u8>) {
         match self.format {
-            LogFormat::Local | LogFormat::Rfc3164 => date.push_syslog(out),
+            LogFormat::Local | LogFormat::Rfc3164 => match self.time {
+                Time::Old(text) => out.extend_from_slice(text),
+                Time::Iso(text) if push_old(text, out) => {}
+                _ => Civil::new(self.date.as_secs() as i64, self.utc_offset).push_syslog(out),
+            },
             LogFormat::Rfc5424 | LogFormat::Timed | LogFormat::Iso => {
                 if self.format == LogFormat::Rfc5424 {
                     out.extend_from_slice(b"1 ");
                 }
-                date.push_iso(out);
-                out.push(b'.');
-                push_fraction(out, self.date.subsec_nanos(), 6);
-                date.push_zone(out, true);
+                match self.time {
+                    Time::Untold if self.format == LogFormat::Rfc5424 => out.push(b'-'),
+                    Time::Iso(text) => out.extend_from_slice(text),
+                    Time::Old(text) if self.push_iso(text, out) => {}
+                    _ => self.push_now(out),
+                }
             }
-            LogFormat::Priority | LogFormat::Short | LogFormat::Raw => return,
+            _ => return,
         }
         out.push(b' ');
+    }
+
+    fn push_now(&self, out: &mut Vec<u8>) {
+        let date = Civil::new(self.date.as_secs() as i64, self.utc_offset);
+        date.push_iso(out);
+        out.push(b'.');
+        push_fraction(out, self.date.subsec_nanos(), 6);
+        date.push_zone(out, true);
+    }
+
+    /// Writes an old date as an ISO date: it is of the last twelve months, and of a zone that is not known. False if it is none.
+    fn push_iso(&self, text: &[u8], out: &mut Vec<u8>) -> bool {
+        let (Some(month), Some(day), Some(clock)) = (month(text), text.get(4..6), text.get(7..15)) else {
+            return false;
+        };
+        let mut now = Vec::new();
+        Civil::new(self.date.as_secs() as i64, self.utc_offset).push_iso(&mut now);
+        let number =
+            |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|text| text.parse::<i64>().ok());
+        let (Some(year), Some(this)) = (number(&now[..4]), number(&now[5..7])) else { return false };
+        push_int(out, if this <= month as i64 { year - 1 } else { year });
+        out.extend_from_slice(if month < 9 { b"-0" } else { b"-" });
+        push_int(out, month as i64 + 1);
+        out.extend_from_slice(&[b'-', if day[0] == b' ' { b'0' } else { day[0] }, day[1], b'T']);
+        out.extend_from_slice(clock);
+        // RFC 5424 §6.2.3 leaves this for a zone that is not known.
+        out.extend_from_slice(b"-00:00");
+        true
     }
 
     /// `haproxy[123]: `
@@ -126,31 +195,29 @@ impl Header<'_> {
         if self.tag.is_empty() {
             return;
         }
-        out.extend_from_slice(self.tag.as_bytes());
-        if let Some(pid) = self.pid {
+        out.extend_from_slice(self.tag);
+        if !self.pid.is_empty() {
             out.push(b'[');
-            push_int(out, pid.into());
+            out.extend_from_slice(self.pid);
             out.push(b']');
         }
         out.extend_from_slice(b": ");
     }
+}
 
-    /// The named fields of RFC 5424, `-` where one is missing.
-    fn fields(&self, out: &mut Vec<u8>) {
-        let mut field = |value: &[u8]| {
-            out.extend_from_slice(if value.is_empty() { b"-" } else { value });
-            out.push(b' ');
-        };
-        field(self.hostname.unwrap_or("").as_bytes());
-        field(self.tag.as_bytes());
-        let mut pid = Vec::new();
-        if let Some(number) = self.pid {
-            push_int(&mut pid, number.into());
-        }
-        field(&pid);
-        field(self.message_id.unwrap_or("").as_bytes());
-        field(self.structured.unwrap_or(b""));
-    }
+/// Writes an ISO date as an old one. False if it is none.
+fn push_old(text: &[u8], out: &mut Vec<u8>) -> bool {
+    let (Some(&[tens, ones]), Some(&[day, digit]), Some(clock)) =
+        (text.get(5..7), text.get(8..10), text.get(11..19))
+    else {
+        return false;
+    };
+    let number = usize::from(tens.wrapping_sub(b'0')) * 10 + usize::from(ones.wrapping_sub(b'0'));
+    let Some(name) = MONTHS.get(number.saturating_sub(1)) else { return false };
+    out.extend_from_slice(*name);
+    out.extend_from_slice(&[b' ', if day == b'0' { b' ' } else { day }, digit, b' ']);
+    out.extend_from_slice(clock);
+    true
 }
 
 #[cfg(test)]
@@ -161,13 +228,14 @@ mod tests {
         format: LogFormat::Local,
         facility: Facility::LOCAL0,
         level: Severity::Info,
+        time: Time::Now,
         date: Duration::from_micros(1_791_005_310_000_042),
         utc_offset: 3600,
-        hostname: Some("lb1"),
-        tag: "haproxy",
-        pid: Some(14385),
-        message_id: None,
-        structured: None,
+        hostname: b"lb1",
+        tag: b"haproxy",
+        pid: b"14385",
+        message_id: b"",
+        structured: b"",
     };
 
     fn line(format: LogFormat) -> String {
@@ -189,6 +257,28 @@ mod tests {
         assert_eq!(line(LogFormat::Timed), "<6>2026-10-03T06:28:30.000042+01:00 hello\n");
         assert_eq!(line(LogFormat::Iso), "2026-10-03T06:28:30.000042+01:00 hello\n");
         assert_eq!(line(LogFormat::Raw), "hello\n");
+    }
+
+    #[test]
+    fn times_of_others_are_turned_into_the_form_that_is_written() {
+        let at = |format, time| {
+            let mut out = Vec::new();
+            Header { format, time, ..HEADER }.write(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let iso = Time::Iso(b"2024-03-05T10:11:12.123456Z");
+        assert_eq!(at(LogFormat::Rfc3164, iso), "<134>Mar  5 10:11:12 lb1 haproxy[14385]: ");
+        assert_eq!(at(LogFormat::Iso, iso), "2024-03-05T10:11:12.123456Z ");
+        let (old, later) = (Time::Old(b"Mar  5 10:11:12"), Time::Old(b"Nov 25 10:11:12"));
+        assert_eq!(at(LogFormat::Iso, old), "2026-03-05T10:11:12-00:00 ");
+        assert_eq!(at(LogFormat::Iso, later), "2025-11-25T10:11:12-00:00 ");
+        assert_eq!(at(LogFormat::Local, old), "<134>Mar  5 10:11:12 haproxy[14385]: ");
+        assert_eq!(at(LogFormat::Rfc5424, Time::Untold), "<134>1 - lb1 haproxy 14385 - - ");
+        assert_eq!(at(LogFormat::Timed, Time::Untold), "<6>2026-10-03T06:28:30.000042+01:00 ");
+        assert_eq!(
+            at(LogFormat::Local, Time::Iso(b"2024-99-05T10:11:12Z")),
+            "<134>Oct  3 06:28:30 haproxy[14385]: "
+        );
     }
 
     #[test]

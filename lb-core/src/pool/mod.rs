@@ -47,7 +47,7 @@ pub use server::Lead;
 use self::cell::Tally;
 use self::core::{Core, Effects, Placed};
 use crate::addr::Endpoint;
-use crate::balance::{Census, Key, ServerId};
+use crate::balance::{Census, Key, PickKey, ServerId};
 use crate::health::{HealthEvent, Observation};
 use crate::stats::counter::{BackendCounters, PerWorker, RateMeter};
 
@@ -226,6 +226,13 @@ impl Pool {
             Placed::NoServer => Acquired::NoServer,
             Placed::QueueFull(server) => Acquired::QueueFull(server),
         }
+    }
+
+    /// Chooses a server for what is sent to it and not answered: it takes no slot, waits in no queue, and is not counted.
+    pub fn pick(&self, now: Instant, key: Key<'_>) -> Option<ServerId> {
+        let mut core = self.lock();
+        core.advance(now);
+        core.balancer.pick(PickKey::new().with_key(key))
     }
 
     /// A session enters the pool; it leaves when the value is dropped.

@@ -102,7 +102,8 @@ impl ListenerRun {
 
     /// Starts accepting: each worker on its own socket, or one worker for all when there is only one.
     pub(crate) fn start(self: &Arc<Self>, workers: &[Worker], limits: &Arc<Limits>) -> io::Result<()> {
-        let datagrams = self.target.load().handle.spec.datagrams;
+        let target = self.target.load();
+        let (datagrams, messages) = (target.handle.spec.datagrams, target.proxy().spec.is_hidden());
         let spread = self.sockets.len() == 1 && workers.len() > 1;
         for (i, socket) in self.sockets.iter().enumerate() {
             let worker = &workers[i % workers.len()];
@@ -115,6 +116,7 @@ impl ListenerRun {
             let socket = listener::duplicate(socket)?;
             let _inside = worker.enter();
             match datagrams {
+                Some(_) if messages => drop(worker.spawn(super::log_forward::datagrams(acceptor, socket)?)),
                 Some(datagrams) => drop(worker.spawn(super::udp::run(acceptor, socket, datagrams)?)),
                 None => drop(worker.spawn(acceptor.run(Socket::new(socket)?))),
             }

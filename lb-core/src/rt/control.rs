@@ -13,9 +13,9 @@ use crate::addr::Endpoint;
 use crate::balance::ServerId;
 use crate::companion::Companion;
 use crate::ctl::{
-    AddServer, BackendChange, CliSocket, Control, ControlError, FrontendChange, GlobalChange, Proxy, Reply,
-    Request, ServerChange, ServerConnections, ServerState, SessionFilter, SessionLine, SocketLevel,
-    WeightChange,
+    AddServer, BackendChange, CliSocket, Control, ControlError, EventSink, Events, FrontendChange,
+    GlobalChange, Proxy, Reply, Request, ServerChange, ServerConnections, ServerState, SessionFilter,
+    SessionLine, SocketLevel, WeightChange,
 };
 use crate::engine::state::Running;
 use crate::engine::{Clock, Engine, ProxyPlan, ServerPlan, assign};
@@ -275,7 +275,11 @@ impl Control for LiveControl {
 
     fn find_frontend(&self, frontend: Proxy<'_>) -> Option<ProxyName> {
         let generation = self.generation();
-        let found = generation.plan.proxies().iter().find(|p| is_frontend(p) && named(p, frontend));
+        let found = generation
+            .plan
+            .proxies()
+            .iter()
+            .find(|p| is_frontend(p) && !p.spec.is_hidden() && named(p, frontend));
         found.map(|p| p.spec.name.clone())
     }
 
@@ -350,6 +354,14 @@ impl Control for LiveControl {
 
     fn sockets(&self) -> Vec<CliSocket> {
         self.shared.sockets.list()
+    }
+
+    fn event_sinks(&self) -> Vec<EventSink> {
+        self.generation().hub.logs.list()
+    }
+
+    fn watch_events(&self, sink: &str, new: bool) -> Option<Box<dyn Events>> {
+        self.generation().hub.logs.find(sink)?.watch(new)
     }
 
     fn lists(&self) -> Vec<PatternList> {

@@ -265,6 +265,7 @@ async fn serve(
         let got = tokio::select! {
             got = stream.read(&mut chunk), if open => Some(got?),
             () = tokio::time::sleep_until(due.into()) => None,
+            () = std::future::poll_fn(|cx| session.poll_events(cx)) => None,
         };
         let now = Instant::now();
         match got {

@@ -326,7 +326,7 @@ pub fn server_endpoint(
 }
 
 /// The PROXY header of a connection to `server`, if it begins with one.
-fn proxy_header(server: &ServerPlan, ends: &Ends<'_>) -> Option<Vec<u8>> {
+pub(super) fn proxy_header(server: &ServerPlan, ends: &Ends<'_>) -> Option<Vec<u8>> {
     use crate::proxyproto::{Tlv, write_v1, write_v2};
     let mut header = Vec::new();
     let tlvs: Vec<Tlv<'_>> = ends.fields.iter().map(|(kind, value)| Tlv { kind: *kind, value }).collect();

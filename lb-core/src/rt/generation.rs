@@ -2,6 +2,7 @@
 
 use super::Protocol;
 use super::control::{LiveControl, Shared};
+use super::log_backend::ServedRing;
 use super::logger::{LogHub, ProxyLogger};
 use crate::balance::ServerId;
 use crate::engine::{Plan, ProxyPlan, ServerPlan};
@@ -102,6 +103,8 @@ pub struct Generation {
     pub(super) loggers: Vec<Arc<ProxyLogger>>,
     /// By proxy and server index.
     pub(super) kits: Vec<Vec<ServerKit>>,
+    /// Rings of messages with their servers.
+    pub(super) rings: Arc<[ServedRing]>,
     /// Outlives all generations.
     pub(super) hub: Arc<Hub>,
 }

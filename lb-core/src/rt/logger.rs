@@ -1,17 +1,21 @@
 //! The loggers of proxies: lines are made once, framed for each target, and given to its outlet.
 
+use super::generation::Hub;
+use super::log_backend::{RingWay, ServedRing, Way, Ways};
+use super::sink::Sink;
 use super::view::host;
 use super::{Outlet, Stamp, Worker};
+use crate::ctl::EventSink;
 use crate::engine::{Plan, ProxyPlan};
 use crate::expr::Env;
 use crate::health::{EventLevel, HealthEvent};
-use crate::log::syslog::Header;
-use crate::log::{Origin, Record, Schedule, Template, write_accept_line, write_error_line};
+use crate::log::syslog::{Header, Time};
+use crate::log::{Message, Origin, Record, Schedule, Template, write_accept_line, write_error_line};
 use crate::spec::{LogDestination, LogFormat, LogProfile, LogTarget, ProxyLog, SampleRange, Severity};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 thread_local! {
@@ -19,31 +23,114 @@ thread_local! {
     static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
-/// The outlets of a server, one per destination and worker. Outlets stay when a reload removes their last user.
+/// Where the lines of a server leave: outlets, one per destination and worker, and rings. Outlets stay when a reload removes
+/// their last user.
 #[derive(Debug)]
 pub(super) struct LogHub {
     workers: usize,
     outlets: Mutex<HashMap<LogDestination, Vec<Arc<Outlet>>>>,
+    sinks: Mutex<Vec<Arc<Sink>>>,
+    /// Lines that no outlet and no ring lost: there was nowhere to send them.
+    lost: AtomicU64,
+    /// Lines of others.
+    received: AtomicU64,
 }
+
+/// Rings that are there in every configuration: name, what is said of them, and their size.
+const STANDING: [(&str, &str, usize); 2] =
+    [("buf0", "in-memory ring buffer", 1 << 20), ("dpapi", "DPAPI ring buffer", 1 << 20)];
 
 impl LogHub {
     pub(super) fn new(workers: usize) -> Self {
-        Self { workers, outlets: Mutex::default() }
+        let standing = STANDING.map(|(name, description, size)| {
+            let sink = Sink::new(name, size);
+            sink.serve(&description.into(), &[], &[]);
+            sink
+        });
+        Self {
+            workers,
+            outlets: Mutex::default(),
+            sinks: Mutex::new(standing.to_vec()),
+            lost: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+        }
     }
 
-    fn outlets(&self, destination: &LogDestination) -> Vec<Arc<Outlet>> {
+    /// How many workers there are.
+    pub(super) fn workers(&self) -> usize {
+        self.workers
+    }
+
+    pub(super) fn outlets(&self, destination: &LogDestination) -> Vec<Arc<Outlet>> {
         let mut all = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || (0..self.workers).map(|_| Outlet::new(destination.clone())).collect();
         all.entry(destination.clone()).or_insert_with(make).clone()
     }
 
-    /// Lets lines leave in batches, each worker's by the worker.
-    pub(super) fn start(&self, workers: &[Worker]) {
+    /// The ring of that name and size.
+    pub(super) fn sink(&self, name: &str, size: usize) -> Arc<Sink> {
+        let mut sinks = self.sinks();
+        if let Some(sink) = sinks.iter().find(|sink| *sink.name == *name && sink.size == size) {
+            return Arc::clone(sink);
+        }
+        let sink = Sink::new(name, size);
+        sinks.push(Arc::clone(&sink));
+        sink
+    }
+
+    /// The way into a ring that is there in every configuration.
+    pub(super) fn standing(&self, name: &str) -> Option<RingWay> {
+        let size = STANDING.iter().find(|(own, _, _)| *own == name)?.2;
+        Some(RingWay::standing(self.sink(name, size), LogFormat::Timed))
+    }
+
+    /// The ring of that name in the configuration in use.
+    pub(super) fn find(&self, name: &str) -> Option<Arc<Sink>> {
+        self.sinks().iter().find(|sink| *sink.name == *name && sink.is_live()).cloned()
+    }
+
+    /// How everything that takes lines is shown.
+    pub(super) fn list(&self) -> Vec<EventSink> {
+        let fd = |name: &str, fd| EventSink::new(name, "fd", 0, &format!("standard output (fd#{fd})"));
+        let mut all = vec![fd("stdout", 1), fd("stderr", 2)];
+        all.extend(self.sinks().iter().filter(|sink| sink.is_live()).map(|sink| sink.line()));
+        all
+    }
+
+    /// Counts a line that there was nowhere to send.
+    pub(super) fn lose(&self) {
+        self.lost.fetch_add(1, Relaxed);
+    }
+
+    /// Lines that were given up, and lines of others that came in.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropped: u64 = outlets.values().flatten().map(|outlet| outlet.dropped()).sum();
+        (dropped + self.lost.load(Relaxed), self.received.load(Relaxed))
+    }
+
+    fn sinks(&self) -> MutexGuard<'_, Vec<Arc<Sink>>> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets lines leave in batches, each worker's by the worker, and rings send to their servers.
+    pub(super) fn start(&self, workers: &[Worker], rings: &[ServedRing]) {
         for outlets in self.outlets.lock().unwrap_or_else(PoisonError::into_inner).values() {
             for (outlet, worker) in outlets.iter().zip(workers) {
                 outlet.start(worker);
             }
         }
+        for ring in rings {
+            ring.sink.serve(&ring.description, &ring.servers, workers);
+        }
+        self.sinks().retain(|sink| {
+            let used = STANDING.iter().any(|(name, _, size)| *name == &*sink.name && *size == sink.size)
+                || rings.iter().any(|ring| Arc::ptr_eq(&ring.sink, sink));
+            if !used {
+                sink.retire();
+            }
+            used
+        });
     }
 
     /// Opens what can be opened now, before the process confines itself; failures show when lines are lost.
@@ -62,7 +149,7 @@ pub struct ProxyLogger {
     targets: Vec<Target>,
     tag: String,
     hostname: Option<Arc<str>>,
-    pid: u32,
+    pid: String,
     template: Option<Arc<Template>>,
     error_template: Option<Arc<Template>>,
     /// Structured data, where a target's lines have a place for it.
@@ -71,28 +158,25 @@ pub struct ProxyLogger {
     separate_errors: bool,
     schedule: Schedule,
     reads_server: bool,
+    hub: Arc<Hub>,
 }
 
 #[derive(Debug)]
 struct Target {
     spec: LogTarget,
-    outlets: Vec<Arc<Outlet>>,
+    way: Way,
     /// Lines seen, for sampling.
     seen: AtomicU32,
 }
 
-/// A line to be made and written.
+/// A line that is written, but for what its target adds.
 #[derive(Clone, Copy)]
-struct Line<'a> {
+struct Sent<'a> {
     worker: usize,
     severity: Severity,
     date: Duration,
     message: &'a [u8],
-    structured: Option<&'a [u8]>,
-    /// What it was made of, where a profile may make it of something else.
-    origin: Option<(&'a Env<'a>, Origin)>,
-    /// The profile to follow in place of the target's.
-    profile: Option<&'a LogProfile>,
+    tag: &'a str,
 }
 
 /// The name to send in place of one that was left empty is that of this machine.
@@ -101,11 +185,11 @@ fn named(name: Arc<str>) -> Arc<str> {
 }
 
 impl ProxyLogger {
-    pub(super) fn new(plan: &Plan, proxy: &ProxyPlan, hub: &LogHub) -> Self {
+    pub(super) fn new(plan: &Plan, proxy: &ProxyPlan, ways: &Ways, hub: &Arc<Hub>) -> Self {
         let process = plan.process();
         let target = |spec: &LogTarget| Target {
             spec: spec.clone(),
-            outlets: hub.outlets(&spec.destination),
+            way: ways.to(&spec.destination, &hub.logs),
             seen: AtomicU32::new(0),
         };
         let log = &proxy.spec.log;
@@ -118,12 +202,13 @@ impl ProxyLogger {
             targets,
             tag: tag.to_owned(),
             hostname: process.syslog.hostname.clone().map(named),
-            pid: std::process::id(),
+            pid: std::process::id().to_string(),
             template: log.format.clone(),
             error_template: log.error_format.clone(),
             structured: log.structured_format.clone(),
             dontlog_normal: log.dontlog_normal,
             separate_errors: log.separate_errors,
+            hub: Arc::clone(hub),
         }
     }
 
@@ -215,39 +300,43 @@ impl ProxyLogger {
         });
     }
 
-    /// Writes the line that `make` makes.
+    /// Writes the line that `make` makes, which it does not if every target has another one.
     fn formatted(
         &self,
         worker: usize,
         severity: Severity,
         env: &Env<'_>,
         (origin, profile): (Origin, Option<&LogProfile>),
-        make: impl FnOnce(&mut Vec<u8>),
+        make: impl Fn(&mut Vec<u8>),
     ) {
         SCRATCH.with_borrow_mut(|(message, line)| {
             message.clear();
-            make(message);
-            let structured = self.structured_data(env);
-            let made = Line {
-                worker,
-                severity,
-                date: env.facts.now().date,
-                message,
-                structured: structured.as_deref(),
-                origin: Some((env, origin)),
-                profile,
-            };
-            self.write(&made, line);
+            let (mut made, mut structured) = (false, None);
+            let date = env.facts.now().date;
+            for target in self.targets.iter().filter(|target| target.takes(Some(severity))) {
+                let profile = profile.or(target.spec.profile.as_deref());
+                let step = profile.and_then(|profile| profile.step(origin));
+                if step.is_some_and(|step| step.drop) {
+                    continue;
+                }
+                let own = step.and_then(|step| step.format.as_ref()).map(|template| text(template, env));
+                if own.is_none() && !std::mem::replace(&mut made, true) {
+                    make(message);
+                }
+                let sent = Sent {
+                    worker,
+                    severity,
+                    date,
+                    message: own.as_deref().unwrap_or(message),
+                    tag: profile.and_then(|profile| profile.tag.as_deref()).unwrap_or(&self.tag),
+                };
+                let own = step.and_then(|step| step.structured.as_ref()).map(|template| text(template, env));
+                if own.is_none() && structured.is_none() && self.wants_structured(target) {
+                    structured = self.structured.as_ref().map(|template| text(template, env));
+                }
+                self.send(target, &sent, own.or_else(|| structured.clone()).as_deref(), line);
+            }
         });
-    }
-
-    /// The structured data of a line, if any target wants it.
-    fn structured_data(&self, env: &Env<'_>) -> Option<Vec<u8>> {
-        let template = self.structured.as_ref()?;
-        self.targets
-            .iter()
-            .any(|target| target.spec.format == LogFormat::Rfc5424)
-            .then(|| text(template, env))
     }
 
     /// Writes what became of a server.
@@ -263,61 +352,67 @@ impl ProxyLogger {
     /// Writes any message.
     pub fn message(&self, worker: usize, severity: Severity, message: &[u8]) {
         let date = Stamp::now().date;
-        let made = Line { worker, severity, date, message, structured: None, origin: None, profile: None };
-        self.write(&made, &mut Vec::new());
-    }
-
-    fn write(&self, made: &Line<'_>, line: &mut Vec<u8>) {
-        for target in &self.targets {
-            let spec = &target.spec;
-            if made.severity > spec.max_level || !target.samples() {
-                continue;
-            }
-            match made.profile.or(spec.profile.as_deref()) {
-                None => self.send(target, made, &self.tag, line),
-                Some(profile) => self.send_profiled(target, made, profile, line),
-            }
+        for target in self.targets.iter().filter(|target| target.takes(Some(severity))) {
+            let profile = target.spec.profile.as_deref();
+            let tag = profile.and_then(|profile| profile.tag.as_deref()).unwrap_or(&self.tag);
+            self.send(target, &Sent { worker, severity, date, message, tag }, None, &mut Vec::new());
         }
     }
 
-    /// Sends a line to a target as a profile says.
-    fn send_profiled(&self, target: &Target, made: &Line<'_>, profile: &LogProfile, line: &mut Vec<u8>) {
-        let tag = profile.tag.as_deref().unwrap_or(&self.tag);
-        let step = made.origin.and_then(|(env, origin)| Some((env, profile.step(origin)?)));
-        let Some((env, step)) = step else { return self.send(target, made, tag, line) };
-        if step.drop {
+    /// Passes on a message of somebody else.
+    pub(super) fn forward(&self, worker: usize, message: &Message<'_>) {
+        self.hub.logs.received.fetch_add(1, Relaxed);
+        let severity = message.priority.map(|(_, severity)| severity);
+        if message.text.is_empty() {
             return;
         }
-        let message = step.format.as_ref().map(|template| text(template, env));
-        let structured = step.structured.as_ref().map(|template| text(template, env));
-        let own = Line {
-            message: message.as_deref().unwrap_or(made.message),
-            structured: structured.as_deref().or(made.structured),
-            ..*made
-        };
-        self.send(target, &own, tag, line);
+        let date = Stamp::now().date;
+        for target in self.targets.iter().filter(|target| target.takes(severity)) {
+            let spec = &target.spec;
+            let profile = spec.profile.as_deref();
+            let header = Header {
+                format: if spec.keeps_format { message.form() } else { spec.format },
+                facility: message.priority.map_or(spec.facility, |(facility, _)| facility),
+                level: severity.unwrap_or(Severity::Emerg).max(spec.min_level),
+                time: message.time,
+                date,
+                utc_offset: super::zone::utc_offset(date.as_secs() as i64),
+                hostname: message.hostname,
+                tag: profile.and_then(|profile| profile.tag.as_deref()).map_or(message.tag, str::as_bytes),
+                pid: message.pid,
+                message_id: message.message_id,
+                structured: message.structured,
+            };
+            SCRATCH.with_borrow_mut(|(_, line)| {
+                target.way.send((spec, &self.hub.logs), &header, message.text, worker, line);
+            });
+        }
     }
 
-    fn send(&self, target: &Target, made: &Line<'_>, tag: &str, line: &mut Vec<u8>) {
-        if made.message.is_empty() {
+    /// Whether the lines of a target have a place for structured data.
+    fn wants_structured(&self, target: &Target) -> bool {
+        self.structured.is_some() && target.way.has_form(LogFormat::Rfc5424, &target.spec)
+    }
+
+    fn send(&self, target: &Target, sent: &Sent<'_>, structured: Option<&[u8]>, line: &mut Vec<u8>) {
+        if sent.message.is_empty() {
             return;
         }
         let spec = &target.spec;
         let header = Header {
             format: spec.format,
             facility: spec.facility,
-            level: made.severity.max(spec.min_level),
-            date: made.date,
-            utc_offset: super::zone::utc_offset(made.date.as_secs() as i64),
-            hostname: self.hostname.as_deref(),
-            tag,
-            pid: Some(self.pid),
-            message_id: None,
-            structured: made.structured,
+            level: sent.severity.max(spec.min_level),
+            time: Time::Now,
+            date: sent.date,
+            utc_offset: super::zone::utc_offset(sent.date.as_secs() as i64),
+            hostname: self.hostname.as_deref().unwrap_or_default().as_bytes(),
+            tag: sent.tag.as_bytes(),
+            pid: self.pid.as_bytes(),
+            message_id: b"",
+            structured: structured.unwrap_or_default(),
         };
-        line.clear();
-        header.write_line(made.message, spec.length, line);
-        target.outlets[made.worker % target.outlets.len()].send(line);
+        target.way.send((spec, &self.hub.logs), &header, sent.message, sent.worker, line);
     }
 }
 
@@ -342,6 +437,11 @@ fn text(template: &Template, env: &Env<'_>) -> Vec<u8> {
 }
 
 impl Target {
+    /// Whether it takes a line of that severity; one whose severity is not known is for all.
+    fn takes(&self, severity: Option<Severity>) -> bool {
+        severity.is_none_or(|severity| severity <= self.spec.max_level) && self.samples()
+    }
+
     /// Whether this line is one of those that the target samples.
     fn samples(&self) -> bool {
         let Some(ranges) = &self.spec.sample else { return true };

@@ -1,4 +1,4 @@
-//! Where log lines leave the process: UDP, unix datagrams, TCP, descriptors.
+//! Where log lines leave the process: UDP, unix datagrams, descriptors.
 //!
 //! Lines of one turn of the event loop are collected and leave together, with one system call where the system allows it.
 //! Nothing ever waits for a log server: what it does not take is dropped and counted.
@@ -6,10 +6,10 @@
 use super::{Worker, sys};
 use crate::addr::Endpoint;
 use crate::spec::LogDestination;
-use std::io::{self, Write};
+use std::io;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -91,7 +91,7 @@ impl Outlet {
     /// Takes one line.
     pub fn send(&self, line: &[u8]) {
         let mut state = self.state();
-        state.lines.push(line, matches!(self.destination, LogDestination::Fd(_)), self.framed());
+        state.lines.push(line, matches!(self.destination, LogDestination::Fd(_)));
         let first = state.lines.ends.len() == 1;
         if state.lines.ends.len() >= BATCH || !self.running.load(Relaxed) {
             self.send_batch(&mut state);
@@ -108,10 +108,6 @@ impl Outlet {
 
     fn flush_lines(&self) {
         self.send_batch(&mut self.state());
-    }
-
-    fn framed(&self) -> bool {
-        matches!(self.destination, LogDestination::SyslogTcp(_))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -149,11 +145,7 @@ impl Outlet {
 }
 
 impl Lines {
-    fn push(&mut self, line: &[u8], newline: bool, framed: bool) {
-        if framed {
-            // RFC 6587 §3.4.1: octet counting.
-            let _ = write!(self.bytes, "{} ", line.len());
-        }
+    fn push(&mut self, line: &[u8], newline: bool) {
         self.bytes.extend_from_slice(line);
         if newline && line.last() != Some(&b'\n') {
             self.bytes.push(b'\n');
@@ -236,20 +228,6 @@ impl Link {
                 socket.connect(&**path)?;
                 socket.set_nonblocking(true)?;
                 Self::Datagram(socket.into())
-            }
-            LogDestination::SyslogTcp(Endpoint::Inet(addr)) => {
-                use socket2::{Domain, Socket, Type};
-                let socket =
-                    Socket::new(Domain::for_address(*addr), Type::STREAM.nonblocking().cloexec(), None)?;
-                match socket.connect(&(*addr).into()) {
-                    Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => return Err(e),
-                    _ => Self::Stream(socket.into()),
-                }
-            }
-            LogDestination::SyslogTcp(Endpoint::Unix(path)) => {
-                let stream = UnixStream::connect(&**path)?;
-                stream.set_nonblocking(true)?;
-                Self::Stream(stream.into())
             }
             LogDestination::Fd(fd) => Self::Stream(sys::adopt(*fd)?),
             other => {

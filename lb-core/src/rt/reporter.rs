@@ -2,7 +2,7 @@
 
 use super::Outlet;
 use crate::addr::Endpoint;
-use crate::log::syslog::Header;
+use crate::log::syslog::{Header, Time};
 use crate::spec::{Facility, LogDestination, LogFormat, Severity};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,17 +28,19 @@ impl Reporter {
 
     /// Sends a line, and returns it as it would stand in a log file. A log that does not listen misses it.
     pub fn report(&self, level: Severity, text: &str) -> String {
+        let pid = std::process::id().to_string();
         let header = Header {
             format: LogFormat::Local,
             facility: self.facility,
             level,
             date: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            time: Time::Now,
             utc_offset: 0,
-            hostname: Some(&self.host),
-            tag: self.tag,
-            pid: Some(std::process::id()),
-            message_id: None,
-            structured: None,
+            hostname: self.host.as_bytes(),
+            tag: self.tag.as_bytes(),
+            pid: pid.as_bytes(),
+            message_id: b"",
+            structured: b"",
         };
         let mut line = Vec::new();
         header.write_line(text.as_bytes(), LIMIT, &mut line);

@@ -9,13 +9,16 @@ use super::dialect::Dialect;
 #[cfg(feature = "tls")]
 use super::generation::Connectors;
 use super::generation::{Event, Generation, Hub, ServerKit};
+use super::log_backend::Ways;
+use super::sink::Outward;
 use super::{ListenError, Workers, listener};
 use crate::companion::Companion;
 use crate::engine::state::{ListenerState, Running};
 use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
+use crate::pool::Pool;
 #[cfg(feature = "tls")]
 use crate::spec::TlsClientSpec;
-use crate::spec::{ListenerSpec, Origin, ProtocolSpec, Spec, TcpProxy};
+use crate::spec::{ListenerSpec, Origin, ProtocolSpec, RingSpec, Spec, TcpProxy};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -137,7 +140,7 @@ impl ServerOptions {
             product: Product::default(),
             workers,
             in_place: false,
-            factories: vec![super::tcp],
+            factories: vec![super::tcp, super::log_forward],
             dialect: None,
             companion: None,
             #[cfg(feature = "tls")]
@@ -253,7 +256,7 @@ impl Server {
             run.start(self.workers.all(), &self.shared.limits)?;
         }
         self.shared.sockets.start(&self.workers.all()[0], &self.control())?;
-        self.hub.logs.start(self.workers.all());
+        self.hub.logs.start(self.workers.all(), &self.generation().rings);
         self.restart_checks(&self.generation());
         self.workers.all()[0].spawn(keep_house(Arc::downgrade(&self.shared)));
         Ok(())
@@ -302,7 +305,7 @@ impl Server {
         drop(listeners);
         self.shared.sockets.replace(next.plan.process(), ctl);
         self.shared.sockets.start(&self.workers.all()[0], &self.control())?;
-        self.hub.logs.start(self.workers.all());
+        self.hub.logs.start(self.workers.all(), &next.rings);
         self.restart_checks(&next);
         self.limit_old_sessions(&old, &next);
         for (index, event) in events {
@@ -514,10 +517,40 @@ impl Maker<'_> {
             tcp.and_then(|tcp| driver(tcp.upgrade.as_deref()?))
         };
         let upgrades = plan.proxies().iter().map(upgrade).collect();
-        let logger = |p: &Arc<ProxyPlan>| Arc::new(ProxyLogger::new(&plan, p, &self.hub.logs));
+        let outward = |ring: &RingSpec, server, proxy: Option<&Arc<ProxyPlan>>| {
+            self.outward(ring, server, proxy.map(|proxy| &proxy.pool))
+        };
+        let mut ways = Ways::new(&plan, &self.hub.logs, outward)?;
+        let logger = |p: &Arc<ProxyPlan>| Arc::new(ProxyLogger::new(&plan, p, &ways, self.hub));
         let loggers = plan.proxies().iter().map(logger).collect();
         let kits = plan.proxies().iter().map(|p| self.kits(p, old)).collect::<Result<_, _>>()?;
-        Ok(Generation { protocols, upgrades, loggers, kits, hub: Arc::clone(self.hub), plan })
+        let rings = std::mem::take(&mut ways.served).into();
+        Ok(Generation { protocols, upgrades, loggers, kits, rings, hub: Arc::clone(self.hub), plan })
+    }
+
+    /// How a server of a ring is reached.
+    fn outward(
+        &self,
+        ring: &RingSpec,
+        server: Arc<ServerPlan>,
+        pool: Option<&Arc<Pool>>,
+    ) -> Result<Outward, ServerError> {
+        #[cfg(feature = "tls")]
+        let connector = server.spec.tls.as_ref().map(|spec| {
+            super::tls::Connector::new(spec, &*self.options.files).map_err(|cause| ServerError::Tls {
+                proxy: ring.name.to_string(),
+                cause,
+                origin: server.spec.origin,
+            })
+        });
+        Ok(Outward {
+            pool: pool.cloned(),
+            connect: ring.connect,
+            timeout: ring.timeout,
+            #[cfg(feature = "tls")]
+            connector: connector.transpose()?,
+            server,
+        })
     }
 
     /// What `before` becomes when one of its proxies has other servers.
@@ -534,6 +567,7 @@ impl Maker<'_> {
             upgrades: before.upgrades.clone(),
             loggers: before.loggers.clone(),
             kits,
+            rings: Arc::clone(&before.rings),
             hub: Arc::clone(self.hub),
             plan,
         })

@@ -49,6 +49,7 @@ pub(super) fn info(shared: &Shared, generation: &Generation) -> ProcessInfo {
         info.total_streams += counts.sessions;
         info.bytes_out += counts.response_bytes_out;
     }
+    (info.dropped_logs, info.received_logs) = generation.hub.logs.counts();
     let rate = limits.rate.level(millis(now));
     (info.connection_rate, info.session_rate) = (rate, rate);
     info.connection_rate_limit = limits.connection_rate.load(Relaxed);
@@ -80,7 +81,7 @@ pub(super) fn proxies(generation: &Generation, maxconn: usize) -> Vec<ProxySnaps
         }
         all
     };
-    generation.plan.proxies().iter().filter(|p| !p.spec.disabled).map(one).collect()
+    generation.plan.proxies().iter().filter(|p| !p.spec.disabled && !p.spec.is_hidden()).map(one).collect()
 }
 
 fn frontend(proxy: &ProxyPlan, maxconn: usize, now_ms: u64) -> FrontendSnapshot {

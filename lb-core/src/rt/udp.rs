@@ -31,9 +31,9 @@ use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 
 /// No datagram is larger.
-const LARGEST: usize = 1 << 16;
+pub(super) const LARGEST: usize = 1 << 16;
 /// Datagrams taken at once before other tasks of the worker get their turn.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 /// Longest wait for the answer to a datagram that is a flow of its own.
 const SINGLE: Duration = Duration::from_secs(10);
 

@@ -2,6 +2,7 @@
 
 use crate::addr::Endpoint;
 use crate::log::{Origin, Steps, Template};
+use crate::name::ProxyName;
 use std::sync::Arc;
 
 /// Syslog facility (RFC 5424 §6.2.1).
@@ -73,6 +74,8 @@ pub struct LogTarget {
     pub length: usize,
     /// What surrounds the message.
     pub format: LogFormat,
+    /// No format was asked for: what surrounds messages of others stays as they brought it.
+    pub keeps_format: bool,
     /// Send only some lines of every so many.
     pub sample: Option<Arc<[SampleRange]>>,
     /// Period of `sample`.
@@ -91,6 +94,7 @@ impl LogTarget {
             min_level: Severity::Emerg,
             length: 1024,
             format: LogFormat::Local,
+            keeps_format: false,
             sample: None,
             sample_size: 0,
             profile: None,
@@ -160,12 +164,12 @@ impl Eq for ProfileStep {}
 pub enum LogDestination {
     /// A syslog server: UDP for inet addresses, datagrams for unix sockets.
     Syslog(Endpoint),
-    /// A syslog server over TCP, octet-counted.
-    SyslogTcp(Endpoint),
     /// An inherited descriptor; 1 is standard output, 2 standard error.
     Fd(i32),
-    /// A named ring buffer.
+    /// The ring of messages of this name.
     Ring(Arc<str>),
+    /// One of the servers of this proxy, which is in log mode.
+    Backend(ProxyName),
 }
 
 /// What surrounds the message.

@@ -6,12 +6,14 @@
 //! certificate that cannot be read) still names its line.
 
 mod check;
+mod forward;
 mod listener;
 mod lists;
 mod log;
 mod pool;
 mod process;
 mod proxy;
+mod ring;
 mod rules;
 mod server;
 mod status;
@@ -20,6 +22,7 @@ mod timeouts;
 mod tls;
 
 pub use check::{AgentSpec, CheckSpec};
+pub use forward::{HostRule, LogForward};
 pub use listener::{Datagrams, Family, ListenerSpec, UnixPermissions};
 pub use lists::PatternList;
 pub use log::{
@@ -29,6 +32,7 @@ pub use log::{
 pub use pool::{PoolSpec, Retry};
 pub use process::{AccessLevel, CtlSocket, ProcessSpec, Tune, VariableValue};
 pub use proxy::{Capability, Mode, ProtocolSpec, ProxySpec, Route, RouteTarget, ServerChoice, TcpProxy};
+pub use ring::{LogServer, RingSpec};
 pub use rules::TcpRules;
 pub use server::{InitAddr, MarkedDown, ProxyFields, ProxyHeaderVersion, ServerAddr, ServerSpec, SourceAddr};
 pub use status::{HttpCodes, StatusCodes};
@@ -60,6 +64,8 @@ pub struct Spec {
     pub tables: Vec<TableSpec>,
     /// Lists of patterns and maps, for the control socket.
     pub lists: Vec<PatternList>,
+    /// Rings that log lines go to.
+    pub rings: Vec<RingSpec>,
 }
 
 impl Spec {

@@ -97,6 +97,13 @@ impl ProxySpec {
     }
 }
 
+impl ProxySpec {
+    /// Whether statistics and commands leave it out: it passes on log messages, and serves nobody.
+    pub fn is_hidden(&self) -> bool {
+        self.protocol.kind() == super::LogForward::KIND
+    }
+}
+
 /// Which sides a proxy has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the three kinds of section")]

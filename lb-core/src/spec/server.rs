@@ -1,6 +1,6 @@
 //! One server of a pool.
 
-use super::{AgentSpec, CheckSpec, Origin, TlsClientSpec};
+use super::{AgentSpec, CheckSpec, LogServer, Origin, TlsClientSpec};
 use crate::addr::Endpoint;
 use crate::expr::Program;
 use crate::health::{InitState, Observe, OnError};
@@ -93,6 +93,8 @@ pub struct ServerSpec {
     pub hash_key: HashKey,
     /// Prefix of a redirection sent instead of forwarding (`redir`).
     pub redirect: Option<Arc<str>>,
+    /// How it is told messages, of proxies in log mode and of rings.
+    pub log: LogServer,
     /// Where it was configured.
     pub origin: Origin,
 }
@@ -140,6 +142,7 @@ impl ServerSpec {
             guid: None,
             hash_key: HashKey::Id,
             redirect: None,
+            log: LogServer::default(),
             origin: Origin::NONE,
         }
     }

@@ -1,6 +1,7 @@
 //! The `show` commands.
 
 pub(super) mod errors;
+pub(super) mod events;
 pub(super) mod misc;
 pub(super) mod servers;
 pub(super) mod sess;

@@ -1,0 +1,207 @@
+//! `ring` and `log-forward` sections, and what log backends need.
+
+use super::Lowerer;
+use super::logs::{log_format, target};
+use super::proxy::Making;
+use crate::address::Transport;
+use crate::codes;
+use crate::config::{Lists, LogForward as Forward, LogLine, Proxy, ProxyMode, Ring, Server, Settings};
+use crate::section::SectionKind;
+use crate::tree::Word;
+use lb_core::addr::Endpoint;
+use lb_core::balance::{Algorithm, HashMethod};
+use lb_core::diag::Span;
+use lb_core::expr::{Program, parse};
+use lb_core::spec::{
+    Capability, Datagrams, LogForward, LogServer, Mode, PoolSpec, ProxySpec, RingSpec, ServerAddr, ServerSpec,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Connections of a `log-forward` section at most, unless it says otherwise.
+const CONNECTIONS: u32 = 10;
+
+impl<'t> Lowerer<'_, 't, '_, '_> {
+    /// `ring` sections, and the rings that log lines to addresses of streams have of their own.
+    pub(super) fn rings(&mut self) -> Vec<RingSpec> {
+        let config = self.config;
+        let mut all: Vec<_> = config.rings.iter().map(|ring| self.ring(ring)).collect();
+        all.append(&mut self.own_rings);
+        all
+    }
+
+    fn ring(&mut self, ring: &Ring<'t>) -> RingSpec {
+        let mut spec = RingSpec::new(ring.name.text);
+        if let Some(description) = &ring.description {
+            spec.description = description.as_str().into();
+        }
+        spec.size = usize::try_from(ring.size).unwrap_or(usize::MAX);
+        let longest = lb_core::log::Ring::new(spec.size).longest();
+        if let Some(length) = ring.max_length.filter(|length| *length as usize > longest) {
+            let name = ring.name.text;
+            self.warning(
+                codes::NUMBER,
+                ring.span,
+                format!("messages of {length} bytes do not fit into ring `{name}`; at most {longest} do"),
+                format!("ring '{name}' event max length '{length}' exceeds max payload size, forced to '{longest}'."),
+            );
+        }
+        spec.max_length = ring.max_length.map(|length| (length as usize).min(longest));
+        spec.format = Some(log_format(ring.format.unwrap_or("raw")));
+        spec.servers = self.ring_servers(ring);
+        spec.connect = ring.connect.filter(|time| !time.is_zero());
+        spec.timeout = ring.server.filter(|time| !time.is_zero());
+        spec.origin = self.origin(ring.span);
+        spec
+    }
+
+    fn ring_servers(&mut self, ring: &Ring<'t>) -> Vec<ServerSpec> {
+        if ring.servers.is_empty() {
+            return Vec::new();
+        }
+        let proxy = Proxy {
+            kind: SectionKind::Backend,
+            name: ring.name.text,
+            span: ring.span,
+            base: None,
+            settings: Settings::default(),
+            lists: Lists::default(),
+            id: None,
+            description: None,
+            guid: None,
+            binds: Vec::new(),
+            default_server: Box::default(),
+            servers: ring.servers.clone(),
+            table: None,
+        };
+        let acls = self.acls(&proxy);
+        let making = Making { proxy: &proxy, settings: &proxy.settings, mode: ProxyMode::Log, acls: &acls };
+        self.servers(&making)
+    }
+
+    /// The ring of a `log` line that names the address of a stream.
+    pub(super) fn own_ring(&mut self, line: &LogLine<'t>, endpoint: Endpoint) -> Arc<str> {
+        let origin = self.origin(line.span);
+        let known = self.own_rings.iter().find(|ring| self.origins.span(ring.origin) == Some(line.span));
+        if let Some(ring) = known {
+            return Arc::clone(&ring.name);
+        }
+        let mut spec = RingSpec::new(&format!("ring#{}", self.own_rings.len() + 1));
+        if let Some(description) = self.created("log directive", line.span) {
+            spec.description = description;
+        }
+        spec.servers.push(ServerSpec::new(&*spec.name, 1, ServerAddr::fixed(endpoint)));
+        spec.connect = Some(Duration::from_secs(1));
+        spec.timeout = Some(Duration::from_secs(5));
+        spec.origin = origin;
+        let name = Arc::clone(&spec.name);
+        self.own_rings.push(spec);
+        name
+    }
+
+    /// How a server is told messages.
+    pub(super) fn log_server(&mut self, making: &Making<'_, 't>, server: &Server<'t>) -> LogServer {
+        let mut log = LogServer::default();
+        log.datagrams = server.address.transport == Some(Transport::Datagram);
+        log.counted = server.options.log_proto == Some("octet-count");
+        log.buffer = server.options.log_bufsize.map(|n| n as usize);
+        if making.mode == ProxyMode::Log {
+            log.description = self.created("log backend", server.name.span);
+        }
+        log
+    }
+
+    /// What is said of a ring that no section describes.
+    fn created(&mut self, what: &str, span: Span) -> Option<Arc<str>> {
+        let place = self.place(span)?;
+        Some(format!("created from {what} declared into '{}' at line {}", place.file, place.line).into())
+    }
+
+    /// `log-forward` sections, as proxies that follow those of the configuration.
+    pub(super) fn log_forwards(&mut self, first: u32) -> Vec<ProxySpec> {
+        let config = self.config;
+        let numbered = config.log_forwards.iter().zip(first..);
+        numbered.map(|(section, id)| self.log_forward(section, id)).collect()
+    }
+
+    fn log_forward(&mut self, section: &Forward<'t>, id: u32) -> ProxySpec {
+        let mut spec = ProxySpec::new(section.name.text, id, Capability::Frontend);
+        spec.mode = Mode::Log;
+        let mut rules = LogForward::default();
+        (rules.host, rules.unread, rules.lines) = (section.host, section.unread, section.lines);
+        spec.protocol = Arc::new(rules);
+        spec.maxconn = Some(section.maxconn.unwrap_or(CONNECTIONS));
+        spec.backlog = section.backlog.filter(|n| *n > 0);
+        spec.timeouts.client = section.timeout.filter(|time| !time.is_zero());
+        spec.listeners = section.binds.iter().flat_map(|bind| self.listeners(bind, &[], false)).collect();
+        for bind in &section.datagrams {
+            for mut listener in self.listeners(bind, &[], false) {
+                listener.datagrams = Some(Datagrams { idle: Duration::ZERO, flows: 0, single: true });
+                spec.listeners.push(listener);
+            }
+        }
+        for line in &section.log {
+            match line {
+                None => spec.log.global = true,
+                Some(line) => spec.log.targets.push(target(self, line)),
+            }
+        }
+        spec.origin = self.origin(section.span);
+        spec
+    }
+
+    /// `balance log-hash`: converters of the message.
+    pub(super) fn log_hash(&mut self, words: &[Word<'t>]) -> Option<Program> {
+        let word = *words.first()?;
+        // The fetch stands for the message; its type is what the converters begin with.
+        let text = format!("str(message),{}", word.text);
+        let parsed =
+            self.build(word.span, words, |registry, context| parse::parse_words(&[&text], registry, context));
+        match parsed {
+            Ok((program, _)) => Some(program),
+            Err(error) => {
+                let compat = format!("{error} (from converter list argument in \"balance log-hash\").");
+                self.expression_error(&error, words, codes::EXPRESSION, compat);
+                None
+            }
+        }
+    }
+
+    /// What a backend in log mode cannot do.
+    pub(super) fn check_log_pool(&mut self, making: &Making<'_, 't>, pool: &PoolSpec) {
+        let (proxy, span) = (making.proxy, making.proxy.span);
+        let (word, name) = (proxy.type_word(), proxy.name);
+        let place = making.settings.balance.as_ref().map_or(span, |balance| balance.span);
+        match pool.algorithm {
+            Algorithm::RoundRobin | Algorithm::Random { .. } | Algorithm::Sticky => {}
+            Algorithm::Hash if pool.hash.method == HashMethod::Consistent => self.error(
+                codes::MODE,
+                place,
+                "`balance log-hash` needs `hash-type map-based`",
+                format!("log backend '{name}': failed to initialize: unsupported hash method (from \"hash-type\")."),
+            ),
+            Algorithm::Hash => {}
+            _ => self.error(
+                codes::MODE,
+                place,
+                "servers in `mode log` are chosen by `roundrobin`, `random`, `sticky` or `log-hash`",
+                format!("in {word} '{name}': \"balance\" only supports 'roundrobin', 'random', 'sticky' and 'log-hash'."),
+            ),
+        }
+        let mut kinds = pool.servers.iter().map(|server| server.log.datagrams);
+        let first = kinds.next();
+        if let Some(other) = kinds.position(|kind| Some(kind) != first) {
+            let server = &pool.servers[other + 1].name;
+            let place = proxy.servers.iter().find(|line| line.name.text == server.as_str());
+            self.error(
+                codes::MODE,
+                place.map_or(span, |line| line.name.span),
+                "servers of one log backend are told messages either by datagrams or by streams, all of them alike",
+                format!(
+                    "log backend '{name}': failed to initialize: cannot mix server types within a log backend, '{server}' \
+                     srv's network type differs from previous server."
+                ),
+            );
+        }
+    }
+}
