@@ -68,7 +68,8 @@ impl<'t> Checker<'t, '_> {
             _ => "",
         };
         // A server without a backend is an error, anything else that cannot act here is ignored, as HAProxy does.
-        let fatal = matches!(name, "server" | "server-template" | "default-server");
+        let strict = matches!(name, "retry-on" | "hash-preserve-affinity");
+        let fatal = strict || matches!(name, "server" | "server-template" | "default-server");
         let verb = if fatal { "not allowed" } else { "ignored" };
         let compat = match name {
             n if keyword.place == Place::Proxy
@@ -76,6 +77,7 @@ impl<'t> Checker<'t, '_> {
             {
                 format!("backend '{id}' : '{n}' directive is ignored in backends.")
             }
+            n if strict => format!("'{n}' only available in backend or listen section"),
             n => format!("'{n}' {verb} because {type_word} '{id}' has no {missing} capability.{hint}"),
         };
         let diagnostic = if fatal {

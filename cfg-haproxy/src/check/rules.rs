@@ -4,6 +4,7 @@ use super::{Checker, Stmt};
 use crate::codes;
 use crate::config::{Acl, Capture, CaptureKind, Rule};
 use crate::keyword::{self, HA, HQ, HR, Keyword, Place, QI, Sides, Status, TC, TQ, TR, TS};
+use crate::section::SectionKind;
 use crate::suggest;
 use crate::tree::Word;
 use lb_core::diag::{Diagnostic, Span};
@@ -111,7 +112,7 @@ impl<'t> Checker<'t, '_> {
             return self.refused(action.span, keyword, why);
         }
         self.no_effect(action.span, keyword);
-        if !self.action_args(stmt, keyword, &words) {
+        if !self.action_args(stmt, keyword, &words) || !self.action_side(stmt, keyword, &words) {
             return;
         }
         if keyword.name == "redirect" {
@@ -166,6 +167,39 @@ impl<'t> Checker<'t, '_> {
             return false;
         }
         true
+    }
+
+    /// Whether the proxy has the side that an action changes something of.
+    fn action_side(&mut self, stmt: &Stmt<'t, '_>, action: &'static Keyword, words: &[Word<'t>]) -> bool {
+        let missing = self.proxy().and_then(|proxy| match proxy.kind {
+            SectionKind::Frontend => Some("backend"),
+            SectionKind::Backend => Some("frontend"),
+            _ => None,
+        });
+        let needed = match (action.name, words.get(1).map(|w| w.text)) {
+            ("set-timeout", Some("client")) => "frontend",
+            ("set-timeout", Some("connect" | "server" | "queue" | "tunnel")) | ("set-retries", _) => {
+                "backend"
+            }
+            _ => return true,
+        };
+        if missing != Some(needed) {
+            return true;
+        }
+        let (kind, id) = self.proxy().map_or(("proxy", ""), |p| (p.type_word(), p.name));
+        let (rule, name) = (stmt.keyword.name, action.name);
+        self.push(
+            Diagnostic::error(
+                codes::NOT_HERE,
+                words[0].span,
+                format!("`{name}` needs a section with a {needed} side"),
+            )
+            .compat(format!(
+                "error detected in {kind} '{id}' while parsing '{rule} {name}' rule : '{id}' has no {needed} capability."
+            ))
+            .note(action.reference()),
+        );
+        false
     }
 
     /// Actions whose first argument is an expression, which may go on in further words.

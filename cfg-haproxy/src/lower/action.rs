@@ -10,7 +10,6 @@ use crate::units::{self, Unit};
 use lb_core::dns::Family;
 use lb_core::expr::{Build, Phases, Program, VarConditions, VarName};
 use lb_core::log::{Origin, Style, Template};
-use lb_core::rule::counter::{Amount, CounterAction, GpcIndex};
 use lb_core::rule::marks::{ConnectionSide, MarkKind, SetMark};
 use lb_core::rule::resolve::Resolve;
 use lb_core::rule::tcp::{TcpAction, Track};
@@ -21,31 +20,31 @@ use lb_proto_http::spec::{Action, NameMatch, ServiceKind, TimeoutKind, TrackSlot
 use std::sync::Arc;
 
 /// A rule being made: its words and how to name it.
-struct At<'a, 't> {
+pub(super) struct At<'a, 't> {
     words: &'a [Word<'t>],
-    owner: String,
+    pub(super) owner: String,
     phases: Phases,
 }
 
 impl<'t> At<'_, 't> {
-    fn head(&self) -> Word<'t> {
+    pub(super) fn head(&self) -> Word<'t> {
         self.words[0]
     }
 
     /// The `i`th argument; the grammar was checked before.
-    fn arg(&self, i: usize) -> Option<Word<'t>> {
+    pub(super) fn arg(&self, i: usize) -> Option<Word<'t>> {
         self.words.get(i + 1).copied()
     }
 
     /// What stands in parentheses behind the action's name, as a word.
-    fn inner(&self) -> Option<Word<'t>> {
+    pub(super) fn inner(&self) -> Option<Word<'t>> {
         let head = self.head();
         let open = head.text.find('(')? + 1;
         let close = head.text.rfind(')').filter(|c| *c >= open)?;
         Some(Word { text: &head.text[open..close], span: head.part(open..close), plain: head.plain })
     }
 
-    fn rest(&self) -> &[Word<'t>] {
+    pub(super) fn rest(&self) -> &[Word<'t>] {
         &self.words[1..]
     }
 }
@@ -266,23 +265,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "set-priority-offset" => Action::SetPriorityOffset(self.program(at.rest(), &at.owner)?),
             "set-retries" => Action::SetRetries(self.number(at)?),
             "pause" => Action::Pause(self.duration(at.rest(), at)?),
-            "set-timeout" => {
-                let kind = match at.arg(0)?.text {
-                    "client" => TimeoutKind::Client,
-                    "server" => TimeoutKind::Server,
-                    "tunnel" => TimeoutKind::Tunnel,
-                    "connect" => TimeoutKind::Connect,
-                    "queue" => TimeoutKind::Queue,
-                    _ => TimeoutKind::Tarpit,
-                };
-                Action::SetTimeout(kind, self.duration(&at.words[2..], at)?)
-            }
-            "wait-for-body" => {
-                let time = units::time(at.arg(1)?.text, Unit::Milli).ok()?;
-                let mut words = at.rest().iter().skip_while(|w| w.text != "at-least").skip(1);
-                let at_least = words.next().and_then(|w| units::size(w.text).ok()).unwrap_or(0);
-                Action::WaitForBody { time, at_least: at_least as usize }
-            }
+            "set-timeout" => self.set_timeout(at)?,
+            "wait-for-body" => self.wait_for_body(at)?,
             "use-service" => self.service(at)?,
             _ if name.starts_with("track-sc") => {
                 let (counter, key, table) = self.track(at)?;
@@ -300,6 +284,49 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 return None;
             }
         })
+    }
+
+    /// `set-timeout <which> { <time> | <expr> }`
+    fn set_timeout(&mut self, at: &At<'_, 't>) -> Option<Action> {
+        let kind = match at.arg(0)?.text {
+            "client" => TimeoutKind::Client,
+            "server" => TimeoutKind::Server,
+            "tunnel" => TimeoutKind::Tunnel,
+            "connect" => TimeoutKind::Connect,
+            "queue" => TimeoutKind::Queue,
+            "tarpit" => TimeoutKind::Tarpit,
+            other => {
+                let kinds = "'client', 'connect', 'queue', 'server', 'tarpit', 'tunnel'";
+                self.action_error(at.arg(0)?, &at.owner, &format!("supports {kinds}, not '{other}'"));
+                return None;
+            }
+        };
+        if at.words.len() < 3 {
+            self.action_error(at.arg(0)?, &at.owner, "expects a time or an expression behind the name");
+            return None;
+        }
+        Some(Action::SetTimeout(kind, self.duration(&at.words[2..], at)?))
+    }
+
+    /// `wait-for-body time <time> [ at-least <bytes> ]`
+    fn wait_for_body(&mut self, at: &At<'_, 't>) -> Option<Action> {
+        let (mut time, mut at_least) = (None, 0);
+        let mut words = at.rest().iter().filter(|word| word.text != "use-large-buffer");
+        while let Some(word) = words.next() {
+            let value = words.next().map_or("", |word| word.text);
+            let read = match word.text {
+                "time" => units::time(value, Unit::Milli).map(|read| time = Some(read)).is_ok(),
+                "at-least" => units::size(value).map(|read| at_least = read).is_ok(),
+                _ => false,
+            };
+            if !read {
+                let message =
+                    format!("expects time <time> [ at-least <bytes> ], not '{} {value}'", word.text);
+                self.action_error(*word, &at.owner, &message);
+                return None;
+            }
+        }
+        Some(Action::WaitForBody { time: time?, at_least: at_least as usize })
     }
 
     /// Caches do not act, but a name that exists nowhere is a mistake all the same.
@@ -444,9 +471,14 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         Some(Resolve { variable, resolvers, prefer, name: self.program(at.rest(), &at.owner)? })
     }
 
-    /// A number, or an expression.
+    /// A number of attempts, or an expression.
     fn number(&mut self, at: &At<'_, 't>) -> Option<Program> {
         match at.arg(0)?.text.parse() {
+            Ok(101..) => {
+                let message = "expects an expression or an integer between 1 and 100";
+                self.action_error(at.arg(0)?, &at.owner, message);
+                None
+            }
             Ok(number) => self.constant(number),
             Err(_) => self.program(at.rest(), &at.owner),
         }
@@ -454,78 +486,6 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     fn constant(&mut self, number: u64) -> Option<Program> {
         lb_core::expr::parse::parse(&format!("int({number})"), self.registry, &mut self.context).ok()
-    }
-
-    /// `track-sc0 <key> [table <name>]`: counter, key, table.
-    fn track(&mut self, at: &At<'_, 't>) -> Option<(usize, Program, Option<Arc<str>>)> {
-        let counter: usize = at.head().text.trim_start_matches("track-sc").parse().ok()?;
-        let limit = self.value("tune.stick-counters").unwrap_or(3) as usize;
-        if counter >= limit {
-            self.action_error(
-                at.head(),
-                &at.owner,
-                &format!("there are {limit} counters, from track-sc0 on; see tune.stick-counters"),
-            );
-            return None;
-        }
-        let (key, used) = self.program_prefix(at.rest(), &at.owner)?;
-        let table = match at.rest().get(used) {
-            None => None,
-            Some(word) if word.text == "table" => Some(self.table(*at.rest().get(used + 1)?, &at.owner)?),
-            Some(word) => {
-                self.action_error(*word, &at.owner, &format!("unexpected argument '{}'", word.text));
-                return None;
-            }
-        };
-        Some((counter, key, table))
-    }
-
-    /// The name of a stick table that exists.
-    pub(super) fn table(&mut self, word: Word<'t>, owner: &str) -> Option<Arc<str>> {
-        if self.context.has_table(word.text) {
-            return Some(Arc::from(word.text));
-        }
-        self.error(
-            codes::UNKNOWN_NAME,
-            word.span,
-            format!("there is no stick table `{}`", word.text),
-            format!("unable to find table '{}' referenced by {owner}.", word.text),
-        );
-        None
-    }
-
-    /// `sc-inc-gpc0(0)` and its kin.
-    fn counter(&mut self, name: &str, at: &At<'_, 't>) -> Option<CounterAction> {
-        let inner = at.inner()?;
-        let mut numbers = inner.text.split(',').map(|n| n.trim().parse::<usize>());
-        let array = matches!(name, "sc-inc-gpc" | "sc-add-gpc" | "sc-set-gpt");
-        let first = if array { numbers.next() } else { None };
-        let slot = numbers.next();
-        let (Some(Ok(slot)), Some(Ok(_)) | None) = (slot, &first) else {
-            self.action_error(inner, &at.owner, "expects the numbers of the counter in parentheses");
-            return None;
-        };
-        let index = match first {
-            Some(Ok(n)) => GpcIndex::Array(u8::try_from(n).ok()?),
-            _ if name.ends_with('1') => GpcIndex::One,
-            _ => GpcIndex::Zero,
-        };
-        Some(match name {
-            "sc-inc-gpc" | "sc-inc-gpc0" | "sc-inc-gpc1" => CounterAction::Increment { slot, counter: index },
-            "sc-add-gpc" => CounterAction::Add { slot, counter: index, amount: self.amount(at)? },
-            _ => CounterAction::SetTag { slot, tag: index, value: self.amount(at)? },
-        })
-    }
-
-    fn amount(&mut self, at: &At<'_, 't>) -> Option<Amount> {
-        match at.arg(0).map(|w| w.text.parse()) {
-            Some(Ok(number)) => Some(Amount::Fixed(number)),
-            Some(Err(_)) => self.program(at.rest(), &at.owner).map(|p| Amount::Computed(Box::new(p))),
-            None => {
-                self.action_error(at.head(), &at.owner, "expects a number or an expression");
-                None
-            }
-        }
     }
 
     pub(super) fn tcp_action(
@@ -605,7 +565,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         profile.map(Some)
     }
 
-    fn action_error(&mut self, word: Word<'t>, owner: &str, message: &str) {
+    pub(super) fn action_error(&mut self, word: Word<'t>, owner: &str, message: &str) {
         let compat = format!("error detected while parsing an '{owner}' rule : {message}.");
         self.error(codes::RULE, word.span, message.replace('\'', "`"), compat);
     }

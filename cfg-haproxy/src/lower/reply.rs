@@ -69,7 +69,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         if said || owner.ends_with("return") || owner == "http-error" {
             reply.body = ReplyBody::Empty;
         }
-        let mut at = 0;
+        let (mut at, mut body) = (0, None);
         while let Some(word) = words.get(at).copied() {
             if word.text == "default-errorfiles" {
                 reply.body = ReplyBody::ErrorPage;
@@ -92,30 +92,38 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                     reply.headers.push((HeaderName::new(value.text), template));
                     at += 1;
                 }
-                _ => reply.body = self.reply_body(word, value, reply.status, phases, owner)?,
+                _ => {
+                    reply.body = self.reply_body(word, value, reply.status, phases, owner)?;
+                    body = Some(word);
+                }
             }
             at += 2;
         }
+        if let Some(word) = body
+            && let Some(message) = misfit(&reply)
+        {
+            self.reply_error(word, owner, message);
+            return None;
+        }
         if matches!(reply.body, ReplyBody::ErrorPage) && !STATUSES.contains(&reply.status) {
-            let message = format!("status {} has no answer of its own; give one", reply.status);
-            let word = words
-                .iter()
-                .find(|w| w.text.parse() == Ok(reply.status))
-                .or_else(|| words.first())
-                .copied()?;
-            self.error(
-                codes::RULE,
-                word.span,
-                message,
-                format!(
-                    "error detected while parsing '{owner}' rule : status code '{}' not handled by default with \
-                     'default-errorfiles' argument.",
-                    reply.status
-                ),
-            );
+            self.no_answer_of_its_own(words, reply.status, owner);
             return None;
         }
         Some(reply)
+    }
+
+    fn no_answer_of_its_own(&mut self, words: &[Word<'t>], status: u16, owner: &str) {
+        let named = words.iter().find(|w| w.text.parse() == Ok(status));
+        let Some(word) = named.or_else(|| words.first()) else { return };
+        self.error(
+            codes::RULE,
+            word.span,
+            format!("status {status} has no answer of its own; give one"),
+            format!(
+                "error detected while parsing '{owner}' rule : status code '{status}' not handled by default with \
+                 'default-errorfiles' argument."
+            ),
+        );
     }
 
     fn status(&mut self, word: Word<'t>, owner: &str) -> Option<u16> {
@@ -276,4 +284,18 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             }
         }
     }
+}
+
+/// What is wrong between the body of an answer, its status and its type.
+fn misfit(reply: &Reply) -> Option<String> {
+    let written = match &reply.body {
+        ReplyBody::Bytes(bytes) => !bytes.is_empty(),
+        ReplyBody::Format(_) => true,
+        _ => false,
+    };
+    if written && matches!(reply.status, 204 | 304) {
+        return Some(format!("no body is expected for {} responses", reply.status));
+    }
+    let untyped = written && reply.content_type.is_none();
+    untyped.then(|| "a content type must be defined when there is a body".to_owned())
 }
