@@ -13,10 +13,48 @@ use crate::expr::{
     Arena, Build, Direction, Env, Facts, Now, Peek, Phases, ProxyRef, Registry, Sample, Side, StreamFact,
     TlsFact, VarScope, Vars, parse,
 };
-use crate::log::{Capture, HttpRecord, Record, RequestLine, Style, Template};
+use crate::log::syslog::Header;
+use crate::log::{Capture, Frame, HttpRecord, Message, Record, RequestLine, Style, Template, frame};
 use crate::rule::cond::{self, Acl, Polarity};
+use crate::spec::{Facility, LogFormat, Severity};
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::builtin);
+
+/// Reads the bytes as a stream of log messages and as one message, and writes all of them in every form.
+pub fn log_message(data: &[u8]) {
+    for lines in [false, true] {
+        let mut rest = data;
+        while let Frame::Message(message, used) = frame(rest, 4096, lines) {
+            write_message(message);
+            rest = &rest[used..];
+        }
+    }
+    write_message(data);
+}
+
+fn write_message(bytes: &[u8]) {
+    let message = Message::parse(bytes);
+    assert!(bytes.ends_with(message.text));
+    let (facility, level) = message.priority.unwrap_or((Facility::LOCAL0, Severity::Info));
+    for format in [message.form(), LogFormat::Rfc3164, LogFormat::Rfc5424, LogFormat::Iso] {
+        let header = Header {
+            format,
+            facility,
+            level,
+            time: message.time,
+            date: Duration::from_secs(1_792_682_910),
+            utc_offset: 3600,
+            hostname: message.hostname,
+            tag: message.tag,
+            pid: message.pid,
+            message_id: message.message_id,
+            structured: message.structured,
+        };
+        let mut line = Vec::new();
+        header.write_line(message.text, 1024, &mut line);
+        assert!(line.len() <= 1024 && line.ends_with(b"\n"));
+    }
+}
 
 /// Runs the bytes as commands of the runtime interface.
 pub fn ctl_command(data: &[u8], now: Instant) {

@@ -1,10 +1,6 @@
 //! Ways of log lines beside plain targets: rings with their servers, log backends, messages of others.
 #![cfg(feature = "tokio")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test driver opens sockets and reads the clock"
-)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test driver opens sockets")]
 
 use lb_core::addr::Endpoint;
 use lb_core::balance::Algorithm;

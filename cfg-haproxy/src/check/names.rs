@@ -3,7 +3,7 @@
 use super::{Checker, Current};
 use crate::address::{Address, Place, Rules};
 use crate::codes;
-use crate::config::{Bind, BindOptions, Lists, Proxy, ServerOptions, Settings, Source};
+use crate::config::{Bind, BindOptions, Proxy, ServerOptions, Source};
 use crate::section::SectionKind;
 use crate::suggest;
 use crate::tree::Word;
@@ -47,21 +47,8 @@ impl<'t> Checker<'t, '_> {
         // Versions that took an address here let two proxies have one name.
         let old = rest.first().is_some_and(|word| word.text != "from");
         let name = self.unique(kind, name, span, old);
-        let proxy = Proxy {
-            kind,
-            name,
-            span,
-            base,
-            settings: Settings::default(),
-            lists: Lists::default(),
-            id: None,
-            description: None,
-            guid: None,
-            binds: Vec::new(),
-            default_server: self.inherited_server(base),
-            servers: Vec::new(),
-            table: None,
-        };
+        let mut proxy = Proxy::new(kind, name, span);
+        (proxy.base, proxy.default_server) = (base, self.inherited_server(base));
         self.current = Current::Kept(kind);
         if kind == SectionKind::Defaults {
             self.config.defaults.push(proxy);

@@ -48,6 +48,25 @@ pub struct Proxy<'t> {
 }
 
 impl<'t> Proxy<'t> {
+    /// One that says nothing yet.
+    pub(crate) fn new(kind: SectionKind, name: &'t str, span: Span) -> Self {
+        Self {
+            kind,
+            name,
+            span,
+            base: None,
+            settings: Settings::default(),
+            lists: Lists::default(),
+            id: None,
+            description: None,
+            guid: None,
+            binds: Vec::new(),
+            default_server: Box::default(),
+            servers: Vec::new(),
+            table: None,
+        }
+    }
+
     /// Whether it can listen.
     pub fn has_frontend(&self) -> bool {
         matches!(self.kind, SectionKind::Frontend | SectionKind::Listen)

@@ -5,7 +5,7 @@ use super::logs::{log_format, target};
 use super::proxy::Making;
 use crate::address::Transport;
 use crate::codes;
-use crate::config::{Lists, LogForward as Forward, LogLine, Proxy, ProxyMode, Ring, Server, Settings};
+use crate::config::{LogForward as Forward, LogLine, Proxy, ProxyMode, Ring, Server};
 use crate::section::SectionKind;
 use crate::tree::Word;
 use lb_core::addr::Endpoint;
@@ -59,21 +59,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         if ring.servers.is_empty() {
             return Vec::new();
         }
-        let proxy = Proxy {
-            kind: SectionKind::Backend,
-            name: ring.name.text,
-            span: ring.span,
-            base: None,
-            settings: Settings::default(),
-            lists: Lists::default(),
-            id: None,
-            description: None,
-            guid: None,
-            binds: Vec::new(),
-            default_server: Box::default(),
-            servers: ring.servers.clone(),
-            table: None,
-        };
+        let mut proxy = Proxy::new(SectionKind::Backend, ring.name.text, ring.span);
+        proxy.servers.clone_from(&ring.servers);
         let acls = self.acls(&proxy);
         let making = Making { proxy: &proxy, settings: &proxy.settings, mode: ProxyMode::Log, acls: &acls };
         self.servers(&making)
