@@ -54,6 +54,8 @@ pub(super) struct Context<'h> {
     acls: HashMap<String, Arc<Acl>>,
     /// Fetches and converters met that do nothing, to be told once what they stand in is built.
     idle: Vec<(&'static str, Status)>,
+    /// Something reads the number of a stream.
+    reads_number: bool,
 }
 
 /// Names that expressions may refer to.
@@ -115,7 +117,13 @@ impl<'h> Context<'h> {
             registry,
             acls: HashMap::new(),
             idle: Vec::new(),
+            reads_number: false,
         }
+    }
+
+    /// Whether anything reads the number of a stream.
+    pub(super) fn reads_number(&self) -> bool {
+        self.reads_number
     }
 
     fn meets(&mut self, name: &'static str, status: Status) {
@@ -219,7 +227,12 @@ impl Build for Context<'_> {
         self.tree.environment().var(self.env, name).map(std::borrow::Cow::into_owned)
     }
 
+    fn uses_number(&mut self) {
+        self.reads_number = true;
+    }
+
     fn uses_fetch(&mut self, fetch: &'static FetchDef) {
+        self.reads_number |= fetch.name == "txn.id32";
         self.meets(fetch.name, keyword::fetch_status(fetch.name));
     }
 

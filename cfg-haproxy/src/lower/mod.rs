@@ -98,6 +98,7 @@ pub fn lower<'t>(
             server.pinned = lowerer.context.is_pinned(proxy.name.as_str(), server.name.as_str());
         }
     }
+    spec.process.unnumbered = !lowerer.context.reads_number();
     spec.lists = lowerer.context.into_lists();
     Lowered { spec, origins: lowerer.origins, diagnostics: lowerer.out }
 }

@@ -288,6 +288,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let old = making.proxy.has_backend() && self.config.older_than((3, 3));
         let mut pool = PoolSpec::new(algorithm(settings.balance.as_ref(), making.mode, old), servers);
         pool.hash = settings.hash_type.map(|h| h.value).unwrap_or_default();
+        self.check_transports(making);
         if making.mode == ProxyMode::Log {
             self.check_log_pool(making, &pool);
         }

@@ -3,7 +3,7 @@
 use super::Lowerer;
 use super::logs::{log_format, target};
 use super::proxy::Making;
-use crate::address::Transport;
+use crate::address::{Place, Transport};
 use crate::codes;
 use crate::config::{LogForward as Forward, LogLine, Proxy, ProxyMode, Ring, Server};
 use crate::section::SectionKind;
@@ -154,6 +154,30 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
     }
 
+    /// Only log messages are sent to servers as datagrams, and only to addresses of networks if a backend chooses among them.
+    pub(super) fn check_transports(&mut self, making: &Making<'_, 't>) {
+        let log = making.mode == ProxyMode::Log;
+        for server in &making.proxy.servers {
+            let (address, span) = (&server.address, server.name.span);
+            if log && matches!(address.place, Place::Unix(_) | Place::Abstract(_)) {
+                self.error(
+                    codes::MODE,
+                    span,
+                    "servers of a log backend have addresses of networks",
+                    "log server address family not supported for log backend server.",
+                );
+            } else if !log && address.transport == Some(Transport::Datagram) {
+                let mode = if making.mode == ProxyMode::Http { "http" } else { "tcp" };
+                self.error(
+                    codes::MODE,
+                    span,
+                    "only servers of log backends are reached by datagrams",
+                    format!("unsupported transport for server address in '{mode}' backend."),
+                );
+            }
+        }
+    }
+
     /// What a backend in log mode cannot do.
     pub(super) fn check_log_pool(&mut self, making: &Making<'_, 't>, pool: &PoolSpec) {
         let (proxy, span) = (making.proxy, making.proxy.span);
@@ -190,5 +214,72 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 ),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Facts, Host, Loaded, NoEnv, Source};
+    use lb_core::diag::Severity;
+    use lb_core::expr::Registry;
+
+    fn load(text: &str) -> Loaded {
+        crate::load(
+            &[Source::new("lb.cfg", text)],
+            &NoEnv,
+            &Facts::default(),
+            Host::ANY,
+            &Registry::builtin(),
+        )
+    }
+
+    fn errors(text: &str) -> Vec<String> {
+        let loaded = load(text);
+        let errors = loaded.diagnostics.iter().filter(|problem| problem.severity == Severity::Error);
+        errors.map(|problem| problem.message.clone()).collect()
+    }
+
+    #[test]
+    fn streams_are_counted_only_if_something_reads_their_numbers() {
+        let unnumbered = |line: &str| {
+            load(&format!("frontend f\n bind :80\n log stdout local0\n {line}\n")).spec.process.unnumbered
+        };
+        assert!(unnumbered("option tcplog"));
+        for line in
+            ["log-format %{+X}rt", "log-format %[txn.id32]", "tcp-request content accept if { txn.id32 1 }"]
+        {
+            assert!(!unnumbered(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_to_one_address_in_defaults_share_a_ring() {
+        let loaded = load(
+            "defaults\n log tcp@192.0.2.1 local0\nfrontend a\n bind :1\nfrontend b\n bind :2\n log tcp@192.0.2.1 local0\n",
+        );
+        let rings: Vec<_> = loaded.spec.rings.iter().map(|ring| (&*ring.name, &*ring.description)).collect();
+        let created = |line| format!("created from log directive declared into 'lb.cfg' at line {line}");
+        assert_eq!(rings, [("ring#1", &*created(2)), ("ring#2", &*created(7))]);
+    }
+
+    #[test]
+    fn log_backends_refuse_what_they_cannot_do() {
+        let of = |lines: &str| errors(&format!("backend b\n mode log\n {lines}\n"));
+        assert_eq!(of("balance sticky\n server a udp@192.0.2.1:1\n server b udp@192.0.2.2:1"), [""; 0]);
+        assert_eq!(of("balance log-hash field(1,:)\n server a 192.0.2.1:1"), [""; 0]);
+        assert_eq!(of("server a udp@192.0.2.1:1\n server b tcp@192.0.2.2:1").len(), 1);
+        assert_eq!(of("balance leastconn\n server a 192.0.2.1:1").len(), 1);
+        assert_eq!(of("balance log-hash field(1,:)\n hash-type consistent\n server a 192.0.2.1:1").len(), 1);
+        assert_eq!(of("balance log-hash nothing\n server a 192.0.2.1:1").len(), 1);
+        assert_eq!(of("balance log-hash\n server a 192.0.2.1:1").len(), 1);
+        assert_eq!(of("server a /run/log").len(), 1);
+        assert_eq!(errors("backend b\n server a udp@192.0.2.1:1\n").len(), 1);
+    }
+
+    #[test]
+    fn a_ring_that_is_too_small_for_its_messages_cuts_them() {
+        let loaded = load("ring r\n size 1000\n maxlen 2000\n");
+        assert_eq!(loaded.spec.rings[0].max_length, Some(802));
+        assert!(loaded.diagnostics.iter().any(|problem| problem.message.contains("2000")));
     }
 }

@@ -172,6 +172,8 @@ pub trait Build {
     fn backtracking_regex(&mut self, _pattern: &str) {}
     /// Told of the fetch of every expression.
     fn uses_fetch(&mut self, _fetch: &'static FetchDef) {}
+    /// Told of every format that prints the number of a stream.
+    fn uses_number(&mut self) {}
     /// Told of every converter of an expression.
     fn uses_converter(&mut self, _converter: &'static ConvDef) {}
     /// Told of every stick table an expression names.

@@ -469,6 +469,9 @@ impl Parser<'_> {
             return Err(self.error(start.max(from), self.at, text));
         };
         self.flush();
+        if alias == Alias::Counter {
+            self.build.uses_number();
+        }
         self.nodes.push(Node::Alias { alias, item });
         Ok(())
     }

@@ -272,8 +272,11 @@ impl Session {
         self.guard.limits.total.load(Relaxed)
     }
 
-    /// The number of a stream that begins, or of a line without one, counted by the process from 0.
+    /// The number of a stream that begins, or of a line without one, counted by the process from 0; 0 if nothing reads it.
     pub fn next_number(&self) -> u32 {
+        if self.generation().plan.process().unnumbered {
+            return 0;
+        }
         self.guard.limits.streams.0.fetch_add(1, Relaxed)
     }
 

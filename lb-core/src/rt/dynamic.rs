@@ -11,7 +11,7 @@ use crate::ctl::{AddServer, ControlError};
 use crate::engine::{ProxyPlan, ServerPlan};
 use crate::name::{ProxyName, ServerName};
 use crate::pool::PoolEvent;
-use crate::spec::{Origin, ServerSpec};
+use crate::spec::{Mode, Origin, ServerSpec};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -130,7 +130,12 @@ impl LiveControl {
 }
 
 fn backend<'a>(generation: &'a Generation, name: &ProxyName) -> Result<&'a Arc<ProxyPlan>, ControlError> {
-    generation.plan.backend(name.as_str()).ok_or_else(|| refuse("No such backend."))
+    let proxy = generation.plan.backend(name.as_str()).ok_or_else(|| refuse("No such backend."))?;
+    // Each of its servers has a way of its own, made when the configuration was read.
+    match proxy.spec.mode {
+        Mode::Log => Err(refuse("Servers of log backends cannot be added or removed at run time.")),
+        _ => Ok(proxy),
+    }
 }
 
 /// Whether a server of any backend follows this one.

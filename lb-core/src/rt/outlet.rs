@@ -9,7 +9,8 @@ use crate::spec::LogDestination;
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixDatagram;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -229,6 +230,12 @@ impl Link {
                 socket.set_nonblocking(true)?;
                 Self::Datagram(socket.into())
             }
+            LogDestination::Syslog(Endpoint::Abstract(name)) => {
+                let socket = UnixDatagram::unbound()?;
+                socket.connect_addr(&SocketAddr::from_abstract_name(name.as_bytes())?)?;
+                socket.set_nonblocking(true)?;
+                Self::Datagram(socket.into())
+            }
             LogDestination::Fd(fd) => Self::Stream(sys::adopt(*fd)?),
             other => {
                 return Err(io::Error::new(
@@ -279,6 +286,16 @@ mod tests {
             assert_eq!(line(&socket), format!("line {i}"));
         }
         assert_eq!(outlet.dropped(), 0);
+    }
+
+    #[test]
+    fn abstract_sockets_take_lines() {
+        let name = format!("lb-outlet-{}", std::process::id());
+        let receiver = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        Outlet::new(LogDestination::Syslog(Endpoint::Abstract(name.into()))).send(b"<134>one");
+        let mut buf = [0; 16];
+        let n = receiver.recv(&mut buf).unwrap();
+        assert_eq!(&buf[..n], b"<134>one");
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct ProcessSpec {
     pub ctl_timeout: Option<Duration>,
     /// How long old sessions may go on after a stop.
     pub hard_stop_after: Option<Duration>,
+    /// Nothing reads the numbers of streams, so they are not counted.
+    pub unnumbered: bool,
     /// Spread of check intervals in percent.
     pub spread_checks: u32,
     /// File or directory that server states are saved to and loaded from.
