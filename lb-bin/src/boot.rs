@@ -7,7 +7,7 @@ use crate::supervisor::{Supervisor, open_sockets};
 use crate::sys::apart;
 use crate::world::World;
 use crate::{proxy, router};
-use lb_core::process::{self, Detached, Foreground, PidFile};
+use lb_core::process::{self, Detached, Foreground, PidFile, framed};
 use lb_core::rt::{self, Sockets};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -45,11 +45,11 @@ pub(crate) fn run(args: RunArgs) -> u8 {
     };
     let supervised = args.keepalived.is_some() || args.master || process.master_worker;
     match loaded {
-        Some(loaded) if !supervised => alone(loaded, &args, &world, pidfile, foreground),
+        Some(loaded) if !supervised => framed(|| alone(loaded, &args, &world, pidfile, foreground)),
         loaded => {
             // The parts read for themselves.
             drop(world);
-            supervise(loaded, args, pidfile, foreground)
+            framed(|| supervise(loaded, args, pidfile, foreground))
         }
     }
 }
@@ -142,7 +142,8 @@ pub(crate) fn in_runtime(work: impl Future<Output = u8>) -> u8 {
     // Threads for what blocks are rare and not kept: see `ServerOptions::in_place`.
     let idle = Duration::from_millis(10);
     match tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(idle).build() {
-        Ok(runtime) => runtime.block_on(work),
+        // On the heap once, instead of on the stack once for each function it is handed to.
+        Ok(runtime) => runtime.block_on(Box::pin(work)),
         Err(e) => failed(&format!("cannot start: {e}")),
     }
 }
@@ -155,8 +156,8 @@ pub(crate) fn part(args: PartArgs) -> u8 {
     };
     process::set_name(&format!("lb-{}", args.part));
     match args.part.as_str() {
-        "proxy" => proxy::part(&args.run, channel),
-        "vrrp" => router::part(&args.run, channel),
+        "proxy" => framed(|| proxy::part(&args.run, channel)),
+        "vrrp" => framed(|| router::part(&args.run, channel)),
         other => failed(&format!("there is no part `{other}`")),
     }
 }

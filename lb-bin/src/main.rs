@@ -19,6 +19,8 @@ mod version;
 mod world;
 
 use args::{Invocation, Text};
+use lb_core::process::framed;
+use report::failed;
 use std::process::ExitCode;
 
 /// An idle connection is a handful of small areas, some of them aligned to cache lines: this allocator needs a fifth less
@@ -28,16 +30,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let status = match args::parse(std::env::args_os()) {
-        Ok(Invocation::Run(args)) => boot::run(args),
-        Ok(Invocation::Part(args)) => boot::part(args),
-        Ok(Invocation::Check(args)) => check::run(&args),
+        Ok(Invocation::Run(args)) => framed(|| boot::run(args)),
+        Ok(Invocation::Part(args)) => framed(|| boot::part(args)),
+        Ok(Invocation::Check(args)) => framed(|| check::run(&args)),
         Ok(Invocation::Condition(text)) => check::condition(&text),
-        Ok(Invocation::Vrrp(args)) => router::ask(&args),
-        Ok(Invocation::Migrate(args)) => tools::migrate(&args).unwrap_or_else(|text| report::failed(&text)),
-        Ok(Invocation::Explain(words)) => tools::explain(&words),
-        Ok(Invocation::Dump(args)) => tools::dump(&args).unwrap_or_else(|text| report::failed(&text)),
-        Ok(Invocation::Signal(args)) => boot::signal(&args),
-        Ok(Invocation::Demo(args)) => demo::run(&args),
+        Ok(Invocation::Vrrp(args)) => framed(|| router::ask(&args)),
+        Ok(Invocation::Migrate(args)) => framed(|| tools::migrate(&args)).unwrap_or_else(|e| failed(&e)),
+        Ok(Invocation::Explain(words)) => framed(|| tools::explain(&words)),
+        Ok(Invocation::Dump(args)) => framed(|| tools::dump(&args)).unwrap_or_else(|e| failed(&e)),
+        Ok(Invocation::Signal(args)) => framed(|| boot::signal(&args)),
+        Ok(Invocation::Demo(args)) => framed(|| demo::run(&args)),
         Ok(Invocation::Print(text)) => print(text),
         Err(error) => {
             report::error(&format!("lb: {error}\n"));

@@ -228,8 +228,7 @@ fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<(Spec, Wat
     if loud {
         report::error(&loaded.text);
     }
-    // What stays is copied to pages of its own.
-    let mut spec = loaded.spec.clone();
+    let mut spec = loaded.spec;
     if !args.haproxy.is_empty() || !loaded.services.is_empty() {
         let mut proxy = External::new(PROXY);
         proxy.weight = Weight::new(PROXY_WEIGHT);
@@ -240,7 +239,7 @@ fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<(Spec, Wat
             instance.track.externals.push(TrackRef::new(PROXY));
         }
     }
-    Ok((spec, loaded.watch))
+    Ok((spec.compact(), loaded.watch))
 }
 
 /// Where log lines go: to syslog, as those of Keepalived's process of this name, and to standard error when wanted.

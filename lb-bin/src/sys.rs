@@ -15,7 +15,7 @@ pub(crate) fn give_back_memory() {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let calls = CALLS.fetch_add(1, Ordering::Relaxed);
     if calls.is_power_of_two() {
-        lb_core::process::unmap_code();
+        lb_core::process::let_go();
     }
     if calls.is_power_of_two() || calls.is_multiple_of(128) {
         mi_collect(true);

@@ -185,7 +185,7 @@ impl Router {
         // Those that are served tell their next time themselves.
         self.due = None;
         for at in (first..count).chain(0..first.min(count)) {
-            let next = self.instances[at].poll_timeout();
+            let next = self.lookup.next[at];
             if !reached(next, now) {
                 self.due = earliest([self.due, next]);
                 continue;
@@ -303,8 +303,9 @@ impl Router {
         if !cfg!(debug_assertions) {
             return;
         }
-        for instance in &self.instances {
+        for (instance, &next) in self.instances.iter().zip(&self.lookup.next) {
             instance.check_invariants();
+            debug_assert_eq!(instance.poll_timeout(), next, "the list of times is right");
             if matches!(self.phase, Phase::Waiting | Phase::Delayed(_)) {
                 debug_assert_eq!(instance.kind(), StateKind::Init, "nothing happens before the start");
             }

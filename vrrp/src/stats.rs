@@ -39,25 +39,26 @@ pub struct Stats {
     pub claims_heard: u64,
     /// Farewells of routers that went on advertising as if nothing had happened: somebody else sent them.
     pub false_farewells: u64,
-    /// Rejected packets by reason, in the order of [`AdvertReject::ALL`].
-    pub rejects: [u64; AdvertReject::ALL.len()],
+    /// Rejected packets by reason, in the order of [`AdvertReject::ALL`]; nothing while there were none, as in nearly all
+    /// of a thousand instances.
+    rejects: Option<Box<[u64; AdvertReject::ALL.len()]>>,
 }
 
 impl Stats {
     /// How many packets were rejected for this reason.
     #[must_use]
     pub fn rejected(&self, reason: AdvertReject) -> u64 {
-        self.rejects[reason as usize]
+        self.rejects.as_ref().map_or(0, |rejects| rejects[reason as usize])
     }
 
     /// How many packets were rejected.
     #[must_use]
     pub fn rejected_total(&self) -> u64 {
-        self.rejects.iter().sum()
+        self.rejects.iter().flat_map(|rejects| rejects.iter()).sum()
     }
 
     pub(crate) fn reject(&mut self, reason: AdvertReject) {
-        self.rejects[reason as usize] += 1;
+        self.rejects.get_or_insert_default()[reason as usize] += 1;
     }
 }
 

@@ -92,7 +92,7 @@ fn mail(from: &Global, host: &str) -> Mail {
 /// What instances start from.
 fn starting_values(from: &Global, to: &mut spec::Global) {
     to.version = if from.vrrp_version.is_some_and(|v| v.value == 3) { Version::V3 } else { Version::V2 };
-    to.garp = garp(from);
+    to.garp = garp(from).into();
     to.lower_prio_no_advert = on(from.vrrp_lower_prio_no_advert, to.lower_prio_no_advert);
     to.higher_prio_send_advert = on(from.vrrp_higher_prio_send_advert, to.higher_prio_send_advert);
     to.down_timer_adverts = from.vrrp_down_timer_adverts.map_or(to.down_timer_adverts, |n| n.value);

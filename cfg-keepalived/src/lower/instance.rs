@@ -47,7 +47,7 @@ pub(super) fn lower(
         (false, delay) => Preempt::After(delay),
     };
     behaviour(from, &resolved, &mut to);
-    to.track = track::list(&from.track, Some(from), config, index, origins);
+    to.track = track::list(&from.track, Some(from), config, index, origins).into();
     to.ignore_own_interface = from.dont_track_primary.is_some();
     notification(from, index, &mut to, origins);
     to.promote_secondaries = from.promote_secondaries.is_some();
@@ -148,7 +148,7 @@ fn standard_name(prefix: &str, vrid: u8, ipv6: bool) -> Name {
 
 fn behaviour(from: &Instance, resolved: &Resolved, to: &mut spec::Instance) {
     to.strict = resolved.strict;
-    to.garp = garp(from, &to.garp, resolved.strict);
+    to.garp = garp(from, &to.garp, resolved.strict).into();
     if resolved.strict {
         // What strict mode asks for, whatever the global settings say.
         to.lower_prio_no_advert = true;
@@ -179,7 +179,7 @@ fn garp(from: &Instance, global: &Garp, strict: bool) -> Garp {
 }
 
 fn notification(from: &Instance, index: &Index<'_>, to: &mut spec::Instance, origins: &mut Origins) {
-    to.notify = origins.notify(&from.notify);
+    to.notify = origins.notify(&from.notify).into();
     let group = index.group_of.get(from.name.value.as_str());
     let changes = from.notify.priority_changes.or_else(|| group.and_then(|g| g.notify.priority_changes));
     to.notify_priority_changes = changes.map_or(to.notify_priority_changes, |b| b.value);

@@ -167,9 +167,9 @@ pub(super) fn groups(config: &Config, index: &Index<'_>, spec: &mut Spec, origin
         }
         let mut to = spec::SyncGroup::new(from.name.value.as_str(), members);
         to.origin = origins.at(from.name.span);
-        to.track = list(&from.track, None, config, index, origins);
+        to.track = list(&from.track, None, config, index, origins).into();
         to.tracking_weight = from.tracking_weight.is_some();
-        to.notify = origins.notify(&from.notify);
+        to.notify = origins.notify(&from.notify).into();
         let changes = from.notify.priority_changes;
         to.notify_priority_changes = changes.map_or(spec.global.notify_priority_changes, |b| b.value);
         to.smtp_alert = from.notify.smtp_alert.map_or(spec.global.smtp_alert, |b| b.value);

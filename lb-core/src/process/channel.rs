@@ -112,7 +112,8 @@ impl Channel {
             if let Some(parcel) = self.complete()? {
                 return Ok(Some(parcel));
             }
-            let mut chunk = [0; 64 * 1024];
+            // On the stack, which stays as large as its deepest call.
+            let mut chunk = [0; 8 * 1024];
             let (n, fds) = retry(|| sys::receive_with_fds(self.socket.as_fd(), &mut chunk, wait))?;
             if n == 0 {
                 return Ok(None);
@@ -143,6 +144,10 @@ impl Channel {
         }
         let bytes = self.received[8..8 + length].to_vec();
         self.received.drain(..8 + length);
+        if self.received.is_empty() {
+            // A configuration is much larger than what follows.
+            self.received = Vec::new();
+        }
         Ok(Some(Parcel { bytes, descriptors: self.descriptors.drain(..count).collect() }))
     }
 

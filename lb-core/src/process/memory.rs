@@ -3,10 +3,22 @@
 use super::sys;
 use std::ops::Range;
 
-/// Lets go of the program's code. What runs again is mapped again, from the file, a few pages at a time; what ran only at the
-/// start (reading a configuration) is no longer counted as this process's memory. Costs the next run of everything a page
-/// fault, so it is for processes that wait.
-pub fn unmap_code() {
+/// Does something in a frame of the stack that holds nothing else. Where one function calls the whole of a program or of
+/// another, its own frame would have room for the largest of all of these, for as long as the program runs.
+#[inline(never)]
+pub fn framed<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// Room that is left below the frames of the calling thread.
+const STACK_ROOM: usize = 16 * 1024;
+/// The smallest piece of memory the kernel takes back.
+const PAGE: usize = 4096;
+
+/// Lets go of what only the start needed. The program's code: what runs again is mapped again, from the file, a few pages at
+/// a time. And the lower end of the main thread's stack: reading a configuration went much deeper than anything that
+/// follows. Costs the next run of everything a page fault, so it is for processes that wait.
+pub fn let_go() {
     let (Ok(maps), Ok(program)) =
         (std::fs::read_to_string("/proc/self/maps"), std::fs::read_link("/proc/self/exe"))
     else {
@@ -16,6 +28,17 @@ pub fn unmap_code() {
     for range in code(&maps, program) {
         sys::drop_pages(range);
     }
+    sys::drop_unused_stack(|here| unused_stack(&maps, here));
+}
+
+/// The part of the main thread's stack that lies well below `here`, an address in the frame of a thread; nothing if that is
+/// another thread.
+fn unused_stack(maps: &str, here: usize) -> Option<Range<usize>> {
+    let (range, _) = maps.lines().find(|line| line.ends_with("[stack]"))?.split_once(' ')?;
+    let (from, to) = range.split_once('-')?;
+    let stack = usize::from_str_radix(from, 16).ok()?..usize::from_str_radix(to, 16).ok()?;
+    let unused = stack.start..here.checked_sub(STACK_ROOM)? & !(PAGE - 1);
+    (stack.contains(&here) && !unused.is_empty()).then_some(unused)
 }
 
 /// Where the code of `program` lies in a process with these mappings, and what stands in front of it in the file: constants
@@ -54,8 +77,19 @@ mod tests {
     }
 
     #[test]
+    fn the_stack_is_let_go_of_below_what_is_in_use() {
+        let maps = "7f5d5ee17000-7f5d5ef6d000 r-xp 00026000 fe:00 131121                     /usr/lib/libc.so.6\n\
+                    7ffd91dd0000-7ffd91e00000 rw-p 00000000 00:00 0                          [stack]\n";
+        let here = 0x7ffd_91df_f123;
+        assert_eq!(unused_stack(maps, here), Some(0x7ffd_91dd_0000..0x7ffd_91df_b000));
+        assert_eq!(unused_stack(maps, 0x7ffd_91dd_3000), None, "nothing lies far enough below");
+        assert_eq!(unused_stack(maps, 0x7f5d_5ee1_8000), None, "another thread");
+        assert_eq!(unused_stack("", here), None);
+    }
+
+    #[test]
     fn a_program_runs_on_without_its_code_in_memory() {
-        unmap_code();
+        let_go();
         assert!(code("", "").is_empty());
     }
 }

@@ -18,7 +18,7 @@ pub use addresses::local_addresses;
 pub use channel::{Channel, MAX_DESCRIPTORS, Parcel};
 pub use daemon::{Detached, Foreground, detach};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
-pub use memory::unmap_code;
+pub use memory::{framed, let_go};
 pub use notify::Notifier;
 pub use pidfile::PidFile;
 pub use privileges::{Identity, IdentityError, SupplementaryGroups, confine};

@@ -38,6 +38,18 @@ pub(super) fn drop_pages(range: std::ops::Range<usize>) {
     unsafe { libc::madvise(start, range.len(), libc::MADV_DONTNEED) };
 }
 
+/// Drops the pages of the calling thread's stack that `unused` names, given an address in its frame. They must lie below that
+/// address by more than what this function and a signal handler need.
+#[inline(never)]
+pub(super) fn drop_unused_stack(unused: impl FnOnce(usize) -> Option<std::ops::Range<usize>>) {
+    let mark = 0_u8;
+    let Some(range) = unused((&raw const mark).addr()) else { return };
+    let start = std::ptr::without_provenance_mut(range.start);
+    // SAFETY: the range is part of this thread's stack below all frames in use, this one included. No value lives there:
+    // what a later call puts there it writes before it reads.
+    unsafe { libc::madvise(start, range.len(), libc::MADV_DONTNEED) };
+}
+
 pub(super) fn die_with_parent() {
     // SAFETY: sets an attribute of this process; no memory is involved.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };

@@ -1,5 +1,6 @@
 //! Why an instance changed its state, for the operator.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::{Core, Event};
@@ -42,35 +43,36 @@ impl Cause {
     }
 
     /// The words, for a change that led to `state`.
-    pub(super) fn text(self, state: StateKind, core: &Core) -> String {
+    pub(super) fn text(self, state: StateKind, core: &Core) -> Cow<'static, str> {
         match self {
-            Self::Start => "started".to_owned(),
-            Self::Resume => "the mastership of the previous run was taken up again".to_owned(),
+            Self::Start => "started".into(),
+            Self::Resume => "the mastership of the previous run was taken up again".into(),
             Self::Timer if state == StateKind::Master => match core.master {
                 Some((address, priority)) => {
                     format!(
                         "nobody with our priority or more was heard any more; last master {address}, priority {priority}"
                     )
+                    .into()
                 }
-                None => "no other master was heard".to_owned(),
+                None => "no other master was heard".into(),
             },
-            Self::Timer => "the time for the successor to be heard is over".to_owned(),
+            Self::Timer => "the time for the successor to be heard is over".into(),
             Self::Advert(address, priority) if state == StateKind::Stopped => {
-                format!("the successor {address} with priority {priority} was heard")
+                format!("the successor {address} with priority {priority} was heard").into()
             }
             Self::Advert(address, priority) => {
-                format!("advert of {address} with priority {priority}, ours {}", core.effective)
+                format!("advert of {address} with priority {priority}, ours {}", core.effective).into()
             }
             Self::Fault => {
                 let faults: Vec<String> = core.faults.iter().map(ToString::to_string).collect();
-                if faults.is_empty() { "a fault".to_owned() } else { faults.join("; ") }
+                if faults.is_empty() { "a fault".into() } else { faults.join("; ").into() }
             }
-            Self::Recover => "the fault is over".to_owned(),
-            Self::Group => "the sync group changed its state".to_owned(),
-            Self::LateWake => "this process slept for longer than a successor waits".to_owned(),
-            Self::StepDown => "told to hand over".to_owned(),
-            Self::Shutdown => "told to stop".to_owned(),
-            Self::Other => "a new configuration".to_owned(),
+            Self::Recover => "the fault is over".into(),
+            Self::Group => "the sync group changed its state".into(),
+            Self::LateWake => "this process slept for longer than a successor waits".into(),
+            Self::StepDown => "told to hand over".into(),
+            Self::Shutdown => "told to stop".into(),
+            Self::Other => "a new configuration".into(),
         }
     }
 }

@@ -29,12 +29,12 @@ pub(super) fn apply(spec: &mut Spec, search: &str) -> Vec<Log> {
     });
     let strip = |track: &mut TrackList| track.scripts.retain(|script| !disabled.contains(&script.name));
     for group in &mut spec.groups {
-        strip(&mut group.track);
-        judge.notify_scripts(&group.name, &mut group.notify);
+        group.track.change(strip);
+        group.notify.change(|scripts| judge.notify_scripts(&group.name, scripts));
     }
     for instance in &mut spec.instances {
-        strip(&mut instance.track);
-        judge.notify_scripts(&instance.name, &mut instance.notify);
+        instance.track.change(strip);
+        instance.notify.change(|scripts| judge.notify_scripts(&instance.name, scripts));
     }
     judge.logs
 }

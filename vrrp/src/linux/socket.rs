@@ -4,7 +4,7 @@
 //! Packets are sent whole, IP header included, in both families. Each socket has a small task that reads it into a
 //! common bounded channel; when the driver cannot keep up, the kernel drops what does not fit its buffer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -28,7 +28,7 @@ const PRIORITY_CONTROL: u32 = 7;
 const DATAGRAM_SIZE: usize = 8192;
 
 /// What tells one socket from another.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Key {
     interface: Option<Name>,
     /// The group, the own unicast address, or the unspecified address.
@@ -84,16 +84,18 @@ impl Drop for Open {
 
 /// Every socket of the driver.
 pub(super) struct Sockets {
-    slots: BTreeMap<Key, Slot>,
-    /// The sockets of an instance, the present one first; more than one only while a reconfiguration is going on.
-    by_instance: BTreeMap<Name, Vec<Key>>,
+    slots: BTreeMap<Arc<Key>, Slot>,
+    /// The socket of each instance.
+    present: HashMap<Name, Arc<Key>>,
+    /// Those of a former specification, while the change to another one is going on.
+    former: Vec<(Name, Arc<Key>)>,
     received: mpsc::Sender<Datagram>,
 }
 
 impl Sockets {
     /// No sockets yet; what they will receive goes to `received`.
     pub(super) fn new(received: mpsc::Sender<Datagram>) -> Self {
-        Self { slots: BTreeMap::new(), by_instance: BTreeMap::new(), received }
+        Self { slots: BTreeMap::new(), present: HashMap::new(), former: Vec::new(), received }
     }
 
     /// Takes over the needs of a specification. What is no longer needed stays usable until [`Sockets::prune`], so
@@ -101,22 +103,26 @@ impl Sockets {
     pub(super) fn configure(&mut self, spec: &Spec) {
         for instance in &spec.instances {
             let key = Key::of(instance);
-            let slot = self.slots.entry(key.clone()).or_default();
+            // One key serves all instances that share a socket.
+            let key =
+                self.slots.get_key_value(&key).map_or_else(|| Arc::new(key), |(known, _)| Arc::clone(known));
+            let slot = self.slots.entry(Arc::clone(&key)).or_default();
             slot.receive_buffer = slot.receive_buffer.max(receive_buffer(&spec.global, instance));
-            let keys = self.by_instance.entry(instance.name.clone()).or_default();
-            keys.retain(|old| *old != key);
-            keys.insert(0, key);
+            if let Some(old) = self.present.insert(instance.name.clone(), Arc::clone(&key))
+                && old != key
+            {
+                self.former.push((instance.name.clone(), old));
+            }
         }
     }
 
     /// Closes what a specification does not need.
     pub(super) fn prune(&mut self, spec: &Spec) {
-        self.by_instance.retain(|name, keys| {
-            keys.truncate(1);
-            spec.instance(name).is_some()
-        });
-        let by_instance = &self.by_instance;
-        self.slots.retain(|key, _| by_instance.values().flatten().any(|used| used == key));
+        self.former = Vec::new();
+        let names: HashSet<&Name> = spec.instances.iter().map(|instance| &instance.name).collect();
+        self.present.retain(|name, _| names.contains(name));
+        let used: HashSet<&Key> = self.present.values().map(|key| &**key).collect();
+        self.slots.retain(|key, _| used.contains(&**key));
     }
 
     /// Opens what can be opened and closes what lost its interface, now that `find` describes the interfaces.
@@ -183,12 +189,16 @@ impl Sockets {
     }
 
     fn socket_for(&self, transmit: &Transmit) -> Option<&Open> {
-        let fits = |key: &&Key| {
+        let fits = |key: &&Arc<Key>| {
             key.local.is_ipv4() == transmit.destination.is_ipv4()
                 && key.protocol == transmit.protocol
                 && (transmit.interface.is_none() || key.interface == transmit.interface)
         };
-        let key = self.by_instance.get(&transmit.instance)?.iter().find(fits)?;
+        let former = || {
+            let of = self.former.iter().rev().filter(|(name, _)| *name == transmit.instance);
+            of.map(|(_, key)| key).find(fits)
+        };
+        let key = self.present.get(&transmit.instance).filter(fits).or_else(former)?;
         self.slots.get(key)?.open.as_ref()
     }
 }
@@ -413,7 +423,7 @@ mod tests {
         let (received, _) = mpsc::channel(1);
         let mut sockets = Sockets::new(received);
         sockets.configure(&spec);
-        assert_eq!((sockets.slots.len(), sockets.by_instance.len()), (1, 200));
+        assert_eq!((sockets.slots.len(), sockets.present.len()), (1, 200));
         spec.instances.push(instance("elsewhere", 1, "eth1"));
         spec.instances.push(instance("ipv6", 1, "eth0").over_ipv6(&global));
         let mut signed = instance("signed", 201, "eth0");

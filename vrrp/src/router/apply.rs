@@ -76,7 +76,12 @@ impl Router {
             announce_group: false,
         };
         let result = action(&mut self.instances[at], &mut cx);
-        self.due = earliest([self.due, self.instances[at].poll_timeout()]);
+        let next = self.instances[at].poll_timeout();
+        // While a new specification is put in place the list is the old one; it is made anew then.
+        if let Some(known) = self.lookup.next.get_mut(at) {
+            *known = next;
+        }
+        self.due = earliest([self.due, next]);
         result
     }
 

@@ -78,7 +78,7 @@ impl Router {
             master: core.master,
             master_interval: instance.master_interval(),
             since_transition: core.last_transition.as_ref().map(|(at, _)| now.saturating_duration_since(*at)),
-            why: core.last_transition.as_ref().map(|(_, why)| why.clone()),
+            why: core.last_transition.as_ref().map(|(_, why)| why.to_string()),
             faults: core.faults.iter().map(ToString::to_string).collect(),
             contributions: self.trackers.contributions(&core.spec, group, &self.links),
             senders: core.hearing.senders(now),

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Router;
+use crate::instance::Instance;
 
 /// Derived from instances and groups; made anew when those change.
 #[derive(Debug, Default)]
@@ -15,6 +16,9 @@ pub(super) struct Lookup {
     group_of: Vec<Option<usize>>,
     /// Some instance minds whether its source address exists.
     tracks_source: bool,
+    /// The next time of each instance. An instance is large: with a thousand of them, most of the time of a look at all is
+    /// waiting for memory.
+    pub(super) next: Vec<Option<Instant>>,
     /// For so long after its timers were served no master can have been silent beyond its successor's patience.
     pub(super) unhurried: Duration,
 }
@@ -35,6 +39,7 @@ impl Router {
         self.lookup = Lookup {
             virtuals: guests.flat_map(|guest| guest.core.held()).map(|held| held.address.address()).collect(),
             group_of,
+            next: self.instances.iter().map(Instance::poll_timeout).collect(),
             tracks_source: specs().any(|spec| spec.track_source),
             unhurried: unhurried.min().unwrap_or_default(),
         };

@@ -26,9 +26,13 @@ pub struct Memory {
     pub sessions: Vec<Name>,
 }
 
-/// An instance that was master.
+/// An instance that was master. Written as a list without names: a thousand of them are told at every change of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(into = "Entry", from = "Entry")
+)]
 #[non_exhaustive]
 pub struct RememberedInstance {
     /// Its identifier.
@@ -38,8 +42,25 @@ pub struct RememberedInstance {
     /// Its family.
     pub ipv6: bool,
     /// The last sequence number of its authentication headers, when this was told.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub sequence: u32,
+}
+
+/// An instance as it is written.
+#[cfg(feature = "serde")]
+type Entry = (u8, Option<Name>, bool, u32);
+
+#[cfg(feature = "serde")]
+impl From<RememberedInstance> for Entry {
+    fn from(instance: RememberedInstance) -> Self {
+        (instance.vrid, instance.interface, instance.ipv6, instance.sequence)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Entry> for RememberedInstance {
+    fn from((vrid, interface, ipv6, sequence): Entry) -> Self {
+        Self { vrid, interface, ipv6, sequence }
+    }
 }
 
 impl RememberedInstance {

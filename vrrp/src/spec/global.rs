@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{ChecksumV3, Command, Garp, Name, Origin, Route, Rule, RunAs, Version, VirtualAddress};
+use super::{ChecksumV3, Command, Garp, Name, Origin, Route, Rule, RunAs, Shared, Version, VirtualAddress};
 
 /// Settings of the whole router (`global_defs`).
 ///
@@ -18,7 +18,7 @@ pub struct Global {
     /// Starting value of the protocol version (`vrrp_version`).
     pub version: Version,
     /// Starting value of the announcements (`vrrp_garp_*`).
-    pub garp: Garp,
+    pub garp: Shared<Garp>,
     /// Starting value: a master does not answer lower priorities (`vrrp_lower_prio_no_advert`).
     pub lower_prio_no_advert: bool,
     /// Starting value: a master sends a last advert before it yields (`vrrp_higher_prio_send_advert`). On unless
@@ -117,7 +117,7 @@ impl Default for Global {
         Self {
             router_id: String::new(),
             version: Version::V2,
-            garp: Garp::default(),
+            garp: Shared::default(),
             lower_prio_no_advert: false,
             higher_prio_send_advert: true,
             down_timer_adverts: 3,

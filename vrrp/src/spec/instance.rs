@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Global, Name, NotifyScripts, Origin, Route, Rule, TrackList, VirtualAddress};
+use super::{Global, Name, NotifyScripts, Origin, Route, Rule, Shared, TrackList, VirtualAddress};
 
 /// One virtual router (`vrrp_instance`).
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +54,7 @@ pub struct Instance {
     /// Who may depose a master of lower priority, and when.
     pub preempt: Preempt,
     /// Announcements of the addresses.
-    pub garp: Garp,
+    pub garp: Shared<Garp>,
     /// Intervals of silence until the master is taken for dead.
     pub down_timer_adverts: u8,
     /// A master does not answer adverts of lower priority.
@@ -72,11 +72,11 @@ pub struct Instance {
     /// Checksum of version 3 over IPv4.
     pub v3_checksum: ChecksumV3,
     /// Everything watched besides the own interface.
-    pub track: TrackList,
+    pub track: Shared<TrackList>,
     /// The own interface is not watched (`dont_track_primary`).
     pub ignore_own_interface: bool,
     /// What to run on state changes.
-    pub notify: NotifyScripts,
+    pub notify: Shared<NotifyScripts>,
     /// Notify changes of the priority, too.
     pub notify_priority_changes: bool,
     /// Mail state changes.
@@ -126,9 +126,9 @@ impl Instance {
             strict: global.strict,
             late_wake_backup: global.late_wake_backup,
             v3_checksum: global.v3_checksum,
-            track: TrackList::default(),
+            track: Shared::default(),
             ignore_own_interface: false,
-            notify: NotifyScripts::default(),
+            notify: Shared::default(),
             notify_priority_changes: global.notify_priority_changes,
             smtp_alert: global.smtp_alert,
             promote_secondaries: false,

@@ -11,6 +11,7 @@ pub(crate) mod check;
 mod global;
 mod instance;
 mod notify;
+mod shared;
 mod track;
 
 use std::fmt;
@@ -30,6 +31,7 @@ pub use instance::{
     Version, Vmac, VmacKind,
 };
 pub use notify::{Command, NotifyScripts, RunAs};
+pub use shared::Shared;
 pub use track::{
     External, InterfaceRef, ProcessMatch, Script, SyncGroup, TrackFile, TrackList, TrackProcess, TrackRef,
     Weight,

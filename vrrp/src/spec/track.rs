@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Command, Name, NotifyScripts, Origin};
+use super::{Command, Name, NotifyScripts, Origin, Shared};
 
 /// What a tracker does to the priority. Zero means: its failure is a fault of the instance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -287,12 +287,12 @@ pub struct SyncGroup {
     /// Names of the member instances.
     pub members: Vec<Name>,
     /// Trackers of all members.
-    pub track: TrackList,
+    pub track: Shared<TrackList>,
     /// Allow weights other than zero in the group (`sync_group_tracking_weight`). Without it a weighted interface of a
     /// member counts as one whose loss is a fault, and other weighted trackers of members are left out.
     pub tracking_weight: bool,
     /// What to run on state changes of the group.
-    pub notify: NotifyScripts,
+    pub notify: Shared<NotifyScripts>,
     /// Notify changes of the priority, too.
     pub notify_priority_changes: bool,
     /// Mail state changes.
@@ -307,9 +307,9 @@ impl SyncGroup {
             origin: Origin::default(),
             name: name.into(),
             members,
-            track: TrackList::default(),
+            track: Shared::default(),
             tracking_weight: false,
-            notify: NotifyScripts::default(),
+            notify: Shared::default(),
             notify_priority_changes: false,
             smtp_alert: false,
         }

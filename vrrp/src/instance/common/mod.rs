@@ -5,6 +5,7 @@ mod hold;
 mod send;
 mod tell;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,7 +62,7 @@ pub(crate) struct Core {
     /// Everybody ever heard, with the last priority.
     rivals: Vec<(IpAddr, u8)>,
     /// When the state last changed, and why.
-    pub(crate) last_transition: Option<(Instant, String)>,
+    pub(crate) last_transition: Option<(Instant, Cow<'static, str>)>,
     pub(crate) hearing: Hearing,
     notified: bool,
     mailed: Option<StateKind>,
@@ -72,7 +73,7 @@ pub(crate) struct Core {
     /// Which address was last asked for.
     probed: usize,
     /// The last farewell of a router that was heard before.
-    farewell: Option<Farewell>,
+    farewell: Option<Box<Farewell>>,
     /// Who was last spoken for by somebody else, and when.
     wary: Option<(IpAddr, Instant)>,
 }
@@ -177,6 +178,8 @@ impl Core {
             list.push(address);
         }
         self.excluded.extend(spec.excluded_addresses.iter().filter_map(change));
+        self.addresses.shrink_to_fit();
+        self.excluded.shrink_to_fit();
         self.advertised = self.addresses.iter().map(|change| change.address.address()).collect();
         self.routes = spec.routes.iter().cloned().map(Arc::new).collect();
         self.rules = spec.rules.iter().cloned().map(Arc::new).collect();
@@ -300,7 +303,7 @@ impl Core {
             let known = self.rivals.iter().find(|(address, _)| *address == source);
             // A second farewell says nothing new about what was before the first.
             if let Some(&(_, before)) = known {
-                self.farewell = Some(Farewell { source, before, at: cx.now });
+                self.farewell = Some(Box::new(Farewell { source, before, at: cx.now }));
             }
             return;
         }

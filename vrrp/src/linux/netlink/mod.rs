@@ -23,6 +23,8 @@ pub(super) use parse::{AddressInfo, Change, LinkInfo, RouteInfo, RuleInfo};
 
 /// The kernel never writes more than this at once into a dump.
 const RECEIVE_SIZE: usize = 64 * 1024;
+/// An answer repeats the request at most.
+const ANSWER_SIZE: usize = 8 * 1024;
 
 /// A socket for requests. Each call blocks until the kernel has answered: the kernel does the work inside the
 /// `send`, so the answer is already there when it returns.
@@ -38,14 +40,14 @@ impl Netlink {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
-        Ok(Self { socket, sequence: 0, buffer: Vec::with_capacity(RECEIVE_SIZE) })
+        Ok(Self { socket, sequence: 0, buffer: Vec::new() })
     }
 
     /// Has the kernel do something and returns its verdict.
     pub(super) fn request(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         let sequence = self.send(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
         loop {
-            self.receive()?;
+            self.receive(ANSWER_SIZE)?;
             for message in Messages::new(&self.buffer).filter(|message| message.sequence == sequence) {
                 if message.kind == NLMSG_ERROR {
                     return verdict(message.payload);
@@ -56,10 +58,17 @@ impl Netlink {
 
     /// Lists links or addresses.
     pub(super) fn dump(&mut self, message: RouteNetlinkMessage) -> io::Result<Vec<Change>> {
+        let listing = self.listing(message);
+        // Listings are rare.
+        self.buffer = Vec::new();
+        listing
+    }
+
+    fn listing(&mut self, message: RouteNetlinkMessage) -> io::Result<Vec<Change>> {
         let sequence = self.send(message, NLM_F_REQUEST | NLM_F_DUMP)?;
         let mut found = Vec::new();
         loop {
-            self.receive()?;
+            self.receive(RECEIVE_SIZE)?;
             for message in Messages::new(&self.buffer).filter(|message| message.sequence == sequence) {
                 match message.kind {
                     NLMSG_DONE => return Ok(found),
@@ -87,8 +96,9 @@ impl Netlink {
         Ok(self.sequence)
     }
 
-    fn receive(&mut self) -> io::Result<()> {
+    fn receive(&mut self, room: usize) -> io::Result<()> {
         self.buffer.clear();
+        self.buffer.reserve(room);
         self.socket.recv(&mut self.buffer, 0).map(drop)
     }
 }
