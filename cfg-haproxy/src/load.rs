@@ -144,4 +144,22 @@ mod tests {
         };
         assert_eq!((on("none"), on("none 503"), on("503 none")), (None, Some(1), Some(1)));
     }
+    #[test]
+    fn numbers_count_as_far_as_their_digits_go_and_it_is_said() {
+        for (words, weight, maxconn) in [
+            ("weight 5q maxconn 7x", 5, 7),
+            ("weight none", 0, 0),
+            ("maxconn 99999999999", 1, i32::MAX as u32),
+        ] {
+            let loaded = loaded(&format!("backend b\n mode http\n server s 127.0.0.1:1 {words}"));
+            let backend = loaded.spec.proxies.iter().find(|proxy| proxy.name.as_str() == "b").unwrap();
+            let server = &backend.pool.servers[0];
+            assert_eq!((server.weight, server.maxconn), (weight, maxconn), "{words}");
+            assert!(loaded.diagnostics.iter().any(|d| d.code == crate::codes::NUMBER), "{words}");
+        }
+        for wrong in ["rise none", "fall 0x", "weight 300", "error-limit -1"] {
+            let loaded = loaded(&format!("backend b\n mode http\n server s 127.0.0.1:1 check {wrong}"));
+            assert!(loaded.diagnostics.has_errors(), "{wrong}");
+        }
+    }
 }

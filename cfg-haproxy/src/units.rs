@@ -106,6 +106,13 @@ pub fn leading(text: &str) -> i64 {
     text[..sign + digits].trim_start_matches('+').parse().unwrap_or(0)
 }
 
+/// The number that an argument which passed its check stands for: as far as its digits go, and what a `T` can hold of it.
+pub fn counted<T: TryFrom<i64>>(text: &str) -> Option<T> {
+    let number = leading(text);
+    let bounded = [number, number.clamp(0, i32::MAX.into()), number.clamp(0, u16::MAX.into())];
+    bounded.into_iter().find_map(|number| T::try_from(number).ok())
+}
+
 /// A decimal integer, with an optional sign.
 pub fn integer(text: &str) -> Option<i64> {
     text.parse().ok()

@@ -23,11 +23,28 @@ const UNCHECKED: &[&str] = &[
     "capture cookie",
     "capture request header",
     "capture response header",
-    "declare capture",
     "minconn",
     "maxqueue",
     "port",
     "max-session-srv-conns",
+];
+
+/// Keywords whose number HAProxy reads as far as the digits go, and whose bounds it knows.
+const LEADING: &[&str] = &[
+    "agent-port",
+    "error-limit",
+    "fall",
+    "hash-balance-factor",
+    "id",
+    "log-bufsize",
+    "max-reuse",
+    "mss",
+    "nice",
+    "pool-low-conn",
+    "pool-max-conn",
+    "rise",
+    "shard",
+    "weight",
 ];
 
 /// Keywords after whose arguments HAProxy never looks at the line again.
@@ -202,7 +219,9 @@ impl<'t> Checker<'t, '_> {
             None if whole_process(name) && units::size(text).is_ok() => {
                 units::size(text).ok().and_then(|size| i64::try_from(size).ok())
             }
-            None if UNCHECKED.contains(&name) => {
+            None if UNCHECKED.contains(&name)
+                || LEADING.contains(&name) && (low..=high).contains(&units::leading(text)) =>
+            {
                 let value = units::leading(text);
                 self.push(
                     Diagnostic::warning(

@@ -7,6 +7,7 @@ use crate::config::{Bind, BindCertificate, BindOptions};
 use crate::keyword::{self, Keyword, Place, Status};
 use crate::suggest;
 use crate::tree::Word;
+use crate::units;
 use lb_core::diag::Diagnostic;
 use lb_core::spec::{AccessLevel, TlsVersion, Verify};
 
@@ -167,15 +168,15 @@ impl<'t> Checker<'t, '_> {
         match keyword.name {
             "ssl" => o.ssl = Some(word.span),
             "name" => o.name = Some(text),
-            "id" => o.id = text.parse().ok(),
+            "id" => o.id = units::counted(text),
             "accept-proxy" => o.accept_proxy = true,
-            "maxconn" => o.maxconn = text.parse().ok(),
-            "backlog" => o.backlog = text.parse().ok(),
+            "maxconn" => o.maxconn = units::counted(text),
+            "backlog" => o.backlog = units::counted(text),
             "interface" => o.interface = Some(text),
             "transparent" => o.transparent = true,
             "tfo" => o.tfo = true,
             "defer-accept" => o.defer_accept = true,
-            "mss" => o.mss = text.parse().ok(),
+            "mss" => o.mss = units::counted(text),
             "v6only" => o.v6only = true,
             "v4v6" => o.v4v6 = true,
             "proto" => self.bind_proto(value, o),

@@ -160,9 +160,9 @@ impl<'t> Checker<'t, '_> {
                 }
             }
             "nbthread" => global.threads = number,
-            "uid" => global.uid = number,
-            "gid" => global.gid = number,
-            "stats maxconn" => global.stats_maxconn = number,
+            "uid" => global.uid = units::counted(stmt.arg(0)),
+            "gid" => global.gid = units::counted(stmt.arg(0)),
+            "stats maxconn" => global.stats_maxconn = units::counted(stmt.arg(0)),
             "stats timeout" => global.stats_timeout = units::time(stmt.arg(0), Unit::Milli).ok(),
             "hard-stop-after" => global.hard_stop_after = units::time(stmt.arg(0), Unit::Milli).ok(),
             "maxconnrate"
@@ -410,8 +410,8 @@ impl<'t> Checker<'t, '_> {
                     );
                 }
             }
-            "uid" => unix.uid = value.text.parse().ok(),
-            "gid" => unix.gid = value.text.parse().ok(),
+            "uid" => unix.uid = units::counted(value.text),
+            "gid" => unix.gid = units::counted(value.text),
             "user" | "group" => {
                 let user = name == "user";
                 let exists =

@@ -134,7 +134,7 @@ impl<'t> Checker<'t, '_> {
             "max-session-srv-conns" => |s, n| s.max_session_srv_conns = Some(n),
             "hash-balance-factor" => |s, n| s.hash_balance_factor = Some(n),
             "id" => {
-                let value = Spanned::new(stmt.arg(0).parse().unwrap_or(0), stmt.span());
+                let value = Spanned::new(units::counted(stmt.arg(0)).unwrap_or(0), stmt.span());
                 if let Some(proxy) = self.proxy() {
                     proxy.id = Some(value);
                 }

@@ -451,8 +451,8 @@ impl<'t> Checker<'t, '_> {
                 let Some(section) = self.config.log_forwards.last_mut() else { return };
                 let on = stmt.prefix != Prefix::No;
                 match name {
-                    "maxconn" => section.maxconn = args[0].text.parse().ok(),
-                    "backlog" => section.backlog = args[0].text.parse().ok(),
+                    "maxconn" => section.maxconn = units::counted(args[0].text),
+                    "backlog" => section.backlog = units::counted(args[0].text),
                     "timeout client" => section.timeout = units::time(args[0].text, Unit::Milli).ok(),
                     "option dont-parse-log" => section.unread = on,
                     "option assume-rfc6587-ntf" => section.lines = on,

@@ -7,7 +7,7 @@ use crate::codes;
 use crate::config::{Server, ServerOptions};
 use crate::keyword::{self, Keyword, Place};
 use crate::tree::Word;
-use crate::units::Unit;
+use crate::units::{self, Unit};
 use lb_core::diag::{Diagnostic, Spanned};
 use lb_core::spec::{InitAddr, ProxyHeaderVersion};
 use std::time::Duration;
@@ -224,7 +224,7 @@ impl<'t> Checker<'t, '_> {
         o: &mut ServerOptions<'t>,
     ) {
         let text = value.map_or("", |v| v.text);
-        let number = || text.parse::<u32>().ok();
+        let number = || units::counted::<u32>(text);
         match name {
             "ssl" => o.ssl = Some(word.span),
             "check" => o.check = true,
@@ -232,7 +232,7 @@ impl<'t> Checker<'t, '_> {
             "inter" | "fastinter" | "downinter" | "slowstart" | "agent-inter" | "pool-purge-delay" => {
                 self.server_time(name, value, o);
             }
-            "weight" => o.weight = text.parse().ok(),
+            "weight" => o.weight = units::counted(text),
             "maxconn" => o.maxconn = number(),
             "rise" => o.rise = number(),
             "fall" => o.fall = number(),
@@ -245,7 +245,7 @@ impl<'t> Checker<'t, '_> {
             "minconn" => o.minconn = number(),
             "maxqueue" => o.maxqueue = number(),
             "redir" => o.redir = Some(text),
-            "port" => o.port = text.parse().ok(),
+            "port" => o.port = units::counted(text),
             "addr" => o.addr = value.and_then(|v| self.address(v, Rules::LOOSE, "addr")),
             "track" => o.track = value,
             "healthcheck" => o.healthcheck = value,
@@ -253,12 +253,12 @@ impl<'t> Checker<'t, '_> {
             "init-state" => o.init_state = Some(text),
             "resolvers" => o.resolvers = value,
             "resolve-prefer" => o.resolve_prefer = Some(text),
-            "pool-max-conn" => o.pool_max_conn = text.parse().ok(),
+            "pool-max-conn" => o.pool_max_conn = units::counted(text),
             "pool-low-conn" => o.pool_low_conn = number(),
             "pool-conn-name" => o.pool_conn_name = value,
             "log-proto" => o.log_proto = Some(text),
             "log-bufsize" => o.log_bufsize = number(),
-            "max-reuse" => o.max_reuse = text.parse().ok(),
+            "max-reuse" => o.max_reuse = units::counted(text),
             "non-stick" => o.non_stick = true,
             "stick" => o.non_stick = false,
             "hash-key" => o.hash_key = Some(text),
@@ -286,10 +286,10 @@ impl<'t> Checker<'t, '_> {
             "agent-check" => o.agent_check = true,
             "no-agent-check" => o.agent_check = false,
             "agent-addr" => o.agent_addr = value,
-            "agent-port" => o.agent_port = text.parse().ok(),
+            "agent-port" => o.agent_port = units::counted(text),
             "agent-send" => o.agent_send = Some(text),
             "observe" => o.observe = value,
-            "error-limit" => o.error_limit = text.parse().ok(),
+            "error-limit" => o.error_limit = units::counted(text),
             "on-error" => o.on_error = Some(text),
             "on-marked-down" => o.shutdown_sessions = true,
             "on-marked-up" => o.shutdown_backups = true,

@@ -48,7 +48,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFLB, "compression minsize-res", &[Arg::Size], "smallest response to compress"),
     k(DLB, "cookie", &[Any("name"), Free("[rewrite | insert | prefix] [indirect] [nocache] [postonly] [preserve] \
         [httponly] [secure] [domain <d>]* [maxidle <t>] [maxlife <t>] [dynamic] [attr <v>]*")], "persistence by cookie"),
-    k(FL, "declare capture", &[OneOf(&["request", "response"]), OneOf(&["len"]), Int(0, 65535)], "a capture slot"),
+    k(FL, "declare capture", &[OneOf(&["request", "response"]), OneOf(&["len"]), Int(1, 65535)], "a capture slot"),
     k(DLB, "default-server", &[Free("[<option>...]")], "options of the servers that follow"),
     k(DFL, "default_backend", &[Any("backend")], "backend when no use_backend matches"),
     k(FLB, "description", &[Any("text"), Rest("text")], "text shown on the statistics page"),
