@@ -53,6 +53,9 @@ impl Arena {
     /// exclusive borrow proves.
     pub fn reset(&mut self) {
         let state = self.state.get_mut();
+        if state.used == 0 {
+            return;
+        }
         for slot in &mut self.slots[..state.used] {
             if let Some(mut buffer) = slot.take()
                 && buffer.capacity() <= KEEP_CAPACITY

@@ -157,7 +157,7 @@ impl Visit {
     pub(super) fn new(pool: Arc<Pool>, now_ms: u64) -> Self {
         pool.totals.sessions.add();
         pool.totals.rate.tick(now_ms);
-        pool.totals.counters.of(0).sessions.inc();
+        pool.totals.counters.of(0).sessions.inc_shared();
         Self { pool }
     }
 

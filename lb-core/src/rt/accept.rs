@@ -285,7 +285,8 @@ pub(super) fn admit(
 ) -> Session {
     let now = Stamp::now();
     let front = &target.proxy().state.front;
-    front.counters.of(worker.id()).connections.inc();
+    // This may be the thread of another worker.
+    front.counters.of(worker.id()).connections.inc_shared();
     front.connection_rate.tick(millis(now));
     front.session_rate.tick(millis(now));
     limits.rate.tick(millis(now));

@@ -27,7 +27,7 @@ pub(super) fn start(mut connection: Connection) {
     if !rules.is_empty() {
         let verdict = Scene::new(&mut connection.session, &connection.stream).run(rules, 0, &frontend);
         if refused(&connection, verdict) {
-            frontend.state.front.counters.of(worker.id()).denied_connections.inc();
+            frontend.state.front.counters.of(worker.id()).denied_connections.inc_shared();
             return;
         }
     }
@@ -65,14 +65,15 @@ fn begin(mut connection: Connection) {
         scene.established = true;
         let verdict = scene.run(rules, 0, &frontend);
         if refused(&connection, verdict) {
-            counters.denied_sessions.inc();
+            counters.denied_sessions.inc_shared();
             return;
         }
     }
     connection.session.count(&mut Slots::new(), Event::Session);
     let generation = Arc::clone(connection.session.generation());
     let Some(protocol) = generation.protocol(connection.session.proxy()).cloned() else { return };
-    counters.sessions.inc();
+    // Until the session has its task this may be the thread of another worker.
+    counters.sessions.inc_shared();
     let entry = connection.session.entry();
     let task = worker.spawn(protocol.serve(connection));
     entry.served_by(task.abort_handle());

@@ -68,6 +68,19 @@ impl Tcp {
         self.at_once(|mut socket| socket.read(buf))
     }
 
+    /// Whether nothing has come, not even the end. A byte that has is lost. Costs no system call while nothing did, and asks
+    /// nobody to be woken.
+    pub fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        match &self.state {
+            State::Bare(_) => self.read_at_once(&mut byte).is_none(),
+            State::Watched(stream) => {
+                stream.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            }
+            State::Lost => false,
+        }
+    }
+
     /// The socket, for its options.
     pub fn socket(&self) -> Option<SockRef<'_>> {
         match &self.state {

@@ -9,7 +9,7 @@ use atomic_waker::AtomicWaker;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -52,6 +52,19 @@ struct Cell {
     /// The timer is gone; a timer whose deadline was moved ahead can leave several entries behind.
     dropped: AtomicBool,
     waker: AtomicWaker,
+    /// What the waker refers to, as long as it is there: a timer belongs to one task, which asks with every message, and
+    /// storing the same waker again is two locked instructions. Null says nothing.
+    stored: AtomicPtr<()>,
+}
+
+impl Cell {
+    /// Forgets that the timer fired, which took the waker.
+    fn rest(&self) {
+        if self.fired.load(Relaxed) {
+            self.stored.store(std::ptr::null_mut(), Relaxed);
+            self.fired.store(false, Relaxed);
+        }
+    }
 }
 
 impl Timers {
@@ -96,6 +109,7 @@ impl Timers {
             fired: AtomicBool::new(false),
             dropped: AtomicBool::new(false),
             waker: AtomicWaker::new(),
+            stored: AtomicPtr::default(),
         };
         Timer { shared: Arc::clone(&self.shared), cell: Arc::new(cell) }
     }
@@ -173,7 +187,7 @@ impl Timer {
     /// Sets the deadline, in place of the last one; `None` waits for ever.
     pub fn set(&self, deadline: Option<Instant>) {
         let at = deadline.map_or(NEVER, |at| self.shared.millis(at));
-        self.cell.fired.store(false, Relaxed);
+        self.cell.rest();
         self.cell.deadline.store(at, Release);
         if at < self.cell.queued.load(Acquire) {
             self.cell.queued.store(at, Release);
@@ -191,7 +205,12 @@ impl Timer {
         if self.cell.fired.load(Acquire) {
             return Poll::Ready(());
         }
+        let wanted = cx.waker().data().cast_mut();
+        if !wanted.is_null() && self.cell.stored.load(Relaxed) == wanted {
+            return Poll::Pending;
+        }
         self.cell.waker.register(cx.waker());
+        self.cell.stored.store(wanted, Relaxed);
         // The driver may have fired between the two lines above.
         if self.cell.fired.load(Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }

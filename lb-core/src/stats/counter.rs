@@ -1,6 +1,7 @@
 //! Counters of the engine: one set per worker, summed when somebody reads them.
 //!
-//! A worker only ever touches its own set, so counting is one relaxed addition on a cache line nobody else writes.
+//! A worker only ever touches its own set, on cache lines nobody else writes, so counting needs no locked instruction: those
+//! wait for everything that was written before, and a request counts some thirty things.
 //! Numbers that need the whole picture at once, such as "most sessions at the same time" or "sessions of the last
 //! second", are kept once in a [`Gauge`], a [`RateMeter`] or an [`AverageMeter`].
 
@@ -23,9 +24,12 @@ impl<T: CounterSet> PerWorker<T> {
         Self { sets: (0..workers.max(1)).map(|_| Padded(T::default())).collect() }
     }
 
-    /// The set of a worker; numbers beyond the last worker share the sets.
+    /// The set of a worker; numbers beyond the last worker share the sets, and may lose what they count at the same moment.
     pub fn of(&self, worker: usize) -> &T {
-        &self.sets[worker % self.sets.len()].0
+        match self.sets.get(worker) {
+            Some(set) => &set.0,
+            None => &self.sets[worker % self.sets.len()].0,
+        }
     }
 
     /// The sum of all workers.
@@ -37,7 +41,8 @@ impl<T: CounterSet> PerWorker<T> {
         sum
     }
 
-    /// Starts every counter again from zero (`clear counters all`).
+    /// Starts every counter again from zero (`clear counters all`). What is counted at the same moment may bring a count
+    /// back.
     pub fn clear(&self) {
         for set in &self.sets {
             set.0.clear();
@@ -63,7 +68,7 @@ pub trait CounterSet: Default {
     fn clear(&self);
 }
 
-/// A counter that is only ever increased.
+/// A counter that is only ever increased, by one thread at a time.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -73,9 +78,15 @@ impl Counter {
         self.add(1);
     }
 
-    /// Counts `n`.
+    /// Counts `n`. Of two threads that count at the same moment one may be forgotten; a lock, or a set per worker, keeps them
+    /// apart.
     pub fn add(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
+        self.0.store(self.get().wrapping_add(n), Relaxed);
+    }
+
+    /// Counts one, whoever else does at the same moment.
+    pub fn inc_shared(&self) {
+        self.0.fetch_add(1, Relaxed);
     }
 
     /// The present count.
