@@ -13,6 +13,11 @@ impl UserLists {
         Self::default()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Adds a list, in place of one of the same name.
     pub fn insert(&mut self, name: impl Into<Arc<str>>, list: UserList) {
         self.0.insert(name.into(), list);

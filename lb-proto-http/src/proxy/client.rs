@@ -228,32 +228,33 @@ impl Future for Serve {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let state = &mut self.get_mut().state;
         loop {
-            *state = match std::mem::replace(state, State::Over) {
-                State::Fresh(client) => State::begin(client),
-                State::Idle(mut client) => {
+            // Looked at in its place: most looks leave it there.
+            match state {
+                State::Fresh(_) | State::Over => {}
+                State::Idle(client) => {
                     let ready = poll_ready(&mut client.stream, cx).is_ready();
                     if !ready && client.timer.poll_expired(cx).is_pending() {
-                        *state = State::Idle(client);
                         return Poll::Pending;
                     }
                     if !ready && client.requests > 0 {
                         // Between two requests nobody is owed an explanation.
+                        *state = State::Over;
                         return Poll::Ready(());
                     }
-                    State::Busy(Runner::start(client, None))
                 }
-                State::Busy(mut runner) => match runner.poll(cx) {
-                    Poll::Pending => {
-                        *state = State::Busy(runner);
-                        return Poll::Pending;
-                    }
-                    Poll::Ready((client, txn)) => {
+                State::Busy(runner) => {
+                    let (client, txn) = std::task::ready!(runner.poll(cx));
+                    let next = client.map_or(State::Over, State::wait);
+                    if let State::Busy(runner) = std::mem::replace(state, next) {
                         runner.recycle(txn);
-                        let Some(client) = client else { return Poll::Ready(()) };
-                        State::wait(client)
                     }
-                },
-                State::Over => return Poll::Ready(()),
+                    continue;
+                }
+            }
+            *state = match std::mem::replace(state, State::Over) {
+                State::Fresh(client) => State::begin(client),
+                State::Idle(client) => State::Busy(Runner::start(client, None)),
+                State::Busy(_) | State::Over => return Poll::Ready(()),
             };
         }
     }

@@ -95,7 +95,7 @@ async fn sleep(live: &mut Live<'_>, until: Instant) -> bool {
 
 /// Runs the `tcp-response content` rules of the backend; how the client's connection ends when they refuse the response.
 pub(super) fn response(live: &mut Live<'_>) -> Option<Parting> {
-    let backend = live.txn.backend.clone().filter(|b| !b.spec.tcp_rules.response.is_empty())?;
+    let backend = live.txn.backend.as_ref().filter(|b| !b.spec.tcp_rules.response.is_empty()).cloned()?;
     let mut from = 0;
     loop {
         let step = next(live, &backend.spec.tcp_rules.response, &mut from, false);
@@ -231,11 +231,14 @@ fn take(live: &mut Live<'_>, step: Step) {
     }
 }
 
+/// The backend, if its stick tables remember servers.
+fn sticking(live: &Live<'_>) -> Option<Arc<ProxyPlan>> {
+    live.txn.backend.as_ref().filter(|backend| !backend.spec.stick.is_empty()).cloned()
+}
+
 /// Looks up the server that a stick table remembers for the request.
 pub(super) fn look_up(live: &mut Live<'_>) {
-    let Some(backend) = live.txn.backend.clone().filter(|backend| !backend.spec.stick.is_empty()) else {
-        return;
-    };
+    let Some(backend) = sticking(live) else { return };
     let mut pending = std::mem::take(&mut live.txn.pending);
     let found = {
         let env = Env::new(live.facts(), live.vars(), live.arena());
@@ -249,9 +252,7 @@ pub(super) fn look_up(live: &mut Live<'_>) {
 
 /// Stores the server under the keys of the request and of the response.
 pub(super) fn store(live: &mut Live<'_>) {
-    let Some(backend) = live.txn.backend.clone().filter(|backend| !backend.spec.stick.is_empty()) else {
-        return;
-    };
+    let Some(backend) = sticking(live) else { return };
     let mut pending = std::mem::take(&mut live.txn.pending);
     {
         let env = Env::new(live.facts(), live.vars(), live.arena());

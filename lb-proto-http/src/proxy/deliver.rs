@@ -1,13 +1,13 @@
 //! Sending a response, while the rest of the request may still be on its way.
 
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use lb_core::log::{Cause, Origin, Phase};
 
 use super::body::Sink;
 use super::exchange::{After, end};
 use super::flow::{Flow, FlowEnd};
-use super::io::{give_buffer, take_buffer};
+use super::io::{give_buffer, take_buffer, take_scratch};
 use super::response::closes_server;
 use super::txn::Live;
 use super::upstream::{self, Kept};
@@ -31,27 +31,60 @@ fn shape(live: &mut Live<'_>) -> Shape {
         BodyLength::UntilClose => (Sink::Plain, false),
         _ => (Sink::Plain, true),
     };
-    let front = live.client.frontend().map_or(ConnectionMode::KeepAlive, |http| http.connection);
     let keep = framed
         && live.txn.layer.request.wants_keep_alive()
-        && front != ConnectionMode::Close
+        && live.txn.front.connection != ConnectionMode::Close
         && !live.client.session.generation().is_stopping();
     Shape { sink, keep }
 }
 
 /// Sends the response while the rest of the request may still be on its way.
 pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> After {
+    // Nearly always everything is sent at once: then nothing of the transfer has to outlive this call.
+    let begun = std::future::poll_fn(|cx| Poll::Ready(begin(live, back, upload, cx))).await;
+    let Begun { mut download, keep, surplus, whole } = match begun {
+        Ok(after) => return after,
+        Err(begun) => begun,
+    };
+    let before = (upload.transfer.bytes, upload.moved);
+    let ended =
+        if whole { stream(live, upload, &mut download, keep).await } else { Ended::Server(Phase::Data) };
+    // What was there before the answer is counted.
+    live.txn.counts.from_client += upload.transfer.bytes - before.0;
+    live.txn.counts.to_server += upload.moved - before.1;
+    count(live, &download);
+    conclude(live, back, ended, keep, upload, &download.extra, surplus)
+}
+
+/// A response that was begun.
+struct Begun {
+    download: Flow,
+    /// The client's connection lives on.
+    keep: bool,
+    /// The server sent more than the body.
+    surplus: bool,
+    /// What is there of the body is what its framing says.
+    whole: bool,
+}
+
+/// Makes the head, with what is there of the body, and sends it if it is all there is to do.
+fn begin(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    upload: &Flow,
+    cx: &mut Context<'_>,
+) -> Result<After, Begun> {
     let Shape { sink, keep } = shape(live);
-    let mut out = std::mem::take(&mut upload.out);
-    out.clear();
+    let mut out = take_scratch();
     reply::write_head(live, keep, &mut out);
     let response = &live.txn.layer.response;
     let coding = live.txn.coding;
     let mut transfer = coding::transfer(response.body, coding.response, coding.level, sink);
     let there = response.buffered_body();
     let taken = transfer.take(there, &mut out);
+    let whole = taken.is_ok();
     let mut surplus = false;
-    if let Ok(taken) = &taken {
+    if let Ok(taken) = taken {
         if taken.verbatim {
             out.extend_from_slice(&there[..taken.used]);
         }
@@ -64,20 +97,30 @@ pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flo
         log::write(live, Origin::Response);
         live.txn.counts.from_server -= body;
     }
-    let mut download = Flow::new(transfer, out);
-    let before = (upload.transfer.bytes, upload.moved);
-    let ended = match taken {
-        Ok(_) => stream(live, upload, &mut download, keep).await,
-        Err(_) => Ended::Server(Phase::Data),
-    };
-    // What was there before the answer is counted.
-    live.txn.counts.from_client += upload.transfer.bytes - before.0;
-    live.txn.counts.to_server += upload.moved - before.1;
+    let mut sent = 0;
+    if whole
+        && transfer.is_done()
+        && upload.is_over()
+        && !live.client.stream.is_tls()
+        && let Poll::Ready(Ok(n)) = live.client.stream.poll_write(cx, &out)
+    {
+        sent = n;
+    }
+    let done = sent > 0 && sent == out.len();
+    let download = Flow::new(transfer, out).sent(sent);
+    if !done {
+        return Err(Begun { download, keep, surplus, whole });
+    }
+    live.txn.times.end = live.txn.times.now;
+    count(live, &download);
+    Ok(conclude(live, back, Ended::Done, keep, upload, &[], surplus))
+}
+
+/// Counts what was sent of a response.
+fn count(live: &mut Live<'_>, download: &Flow) {
     live.txn.counts.from_server += download.transfer.bytes;
     live.txn.counts.to_client += download.moved;
     coding::count(live, &download.transfer);
-    live.txn.out = std::mem::take(&mut download.out);
-    conclude(live, back, ended, keep, upload, &download, surplus)
 }
 
 /// How the transfer of a response ended.
@@ -103,7 +146,7 @@ async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow, kee
     let Live { client, txn } = live;
     let Some(server) = txn.upstream.stream.as_mut() else { return Ended::Server(Phase::Data) };
     let ending = &txn.upstream.ending;
-    let mut sending = !upload.transfer.is_done() || upload.is_blocked();
+    let mut sending = !upload.is_over();
     let (mut armed, mut answered) = (None, false);
     let ended = std::future::poll_fn(|cx| {
         if !answered {
@@ -159,7 +202,7 @@ fn conclude(
     ended: Ended,
     keep: bool,
     upload: &Flow,
-    download: &Flow,
+    extra: &[u8],
     surplus: bool,
 ) -> After {
     let (cause, phase) = match ended {
@@ -175,8 +218,8 @@ fn conclude(
         end(live, cause, phase);
         log::abort(live, cause);
     }
-    let sent = upload.transfer.is_done() && !upload.is_blocked();
-    let clean = ended == Ended::Done && sent && !upload.discards && !surplus && download.extra.is_empty();
+    let sent = upload.is_over();
+    let clean = ended == Ended::Done && sent && !upload.discards && !surplus && extra.is_empty();
     let response = &live.txn.layer.response;
     let reusable = clean
         && response.body != BodyLength::UntilClose

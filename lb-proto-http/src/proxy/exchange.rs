@@ -42,18 +42,17 @@ pub(super) async fn run(mut client: Box<Client>, mut txn: Box<Txn>) -> Ended {
                 return (None, txn);
             }
         };
+        client.turn_idle(txn.times.end.unwrap_or_else(|| client.age()));
+        if from >= txn.layer.request.filled && !client.stream.is_tls() {
+            // The transaction is cleared when it is put away.
+            return (Some(client), txn);
+        }
         let rest = txn.leftover(from);
-        super::io::give_buffer(txn.layer.response.fields.take_buffer());
-        let end = txn.times.end.unwrap_or_else(|| client.age());
+        super::io::give_fields(&mut txn.layer.response.fields);
         txn.reset();
-        let filled = rest.map_or(0, |(buffer, filled)| {
+        if let Some((buffer, filled)) = rest {
             txn.layer.request.fields.set_buffer(buffer);
             txn.layer.request.filled = filled;
-            filled
-        });
-        client.turn_idle(end);
-        if filled == 0 && !client.stream.is_tls() {
-            return (Some(client), txn);
         }
     }
 }
@@ -94,7 +93,7 @@ async fn finish(mut client: Box<Client>) {
 async fn one(client: &mut Client, txn: &mut Txn) -> After {
     let mut live = Live { client, txn };
     if let Err(none) = request::read(&mut live).await {
-        return no_request(&mut live, &none).await;
+        return Box::pin(no_request(&mut live, &none)).await;
     }
     live.txn.counts.from_client = live.txn.layer.request.logged_len();
     let settled = handover::take(&mut live);

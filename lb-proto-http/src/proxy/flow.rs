@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use lb_core::rt::{Pipe, Stream};
 
 use super::body::Transfer;
-use super::io::{BUFFER, give_buffer, give_bulk, take_buffer, take_bulk};
+use super::io::{BUFFER, give_buffer, give_bulk, give_scratch, take_buffer, take_bulk, take_scratch};
 use crate::h1::Reject;
 
 /// Full reads after which a flow counts as bulk and gets a pipe or a large buffer.
@@ -75,6 +75,18 @@ impl Flow {
             discards: false,
             broken: None,
         }
+    }
+
+    /// Notes that so much of what goes first was sent already.
+    pub(super) fn sent(mut self, bytes: usize) -> Self {
+        self.sent = bytes;
+        self.moved = bytes as u64;
+        self
+    }
+
+    /// Whether everything was received and sent.
+    pub(super) fn is_over(&self) -> bool {
+        self.transfer.is_done() && !self.is_blocked()
     }
 
     /// Reads the rest of the body without sending it: the sender has to get rid of it before it listens again.
@@ -201,7 +213,7 @@ impl Flow {
                 }
             }
         }
-        self.out.clear();
+        give_scratch(std::mem::take(&mut self.out));
         self.sent = 0;
         self.from = 0;
         self.to = 0;
@@ -222,6 +234,9 @@ impl Flow {
     fn poll_receive(&mut self, cx: &mut Context<'_>, source: &mut Stream) -> Poll<Option<FlowEnd>> {
         if self.buffer.is_empty() {
             self.buffer = take_buffer();
+        }
+        if self.out.capacity() == 0 {
+            self.out = take_scratch();
         }
         if self.full_reads >= BULK_AFTER
             && self.buffer.len() == BUFFER
@@ -263,6 +278,7 @@ impl Flow {
 
 impl Drop for Flow {
     fn drop(&mut self) {
+        give_scratch(std::mem::take(&mut self.out));
         let buffer = std::mem::take(&mut self.buffer);
         if buffer.len() == BUFFER {
             give_buffer(buffer);

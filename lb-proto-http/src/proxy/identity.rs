@@ -6,13 +6,13 @@
 //! `set-bc-mark`).
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use lb_core::engine::{ProxyPlan, ServerPlan};
 use lb_core::expr::{Env, Facts, Program};
 use lb_core::proxyproto;
 use lb_core::rt::server_endpoint;
-use lb_core::spec::SourceAddr;
+use lb_core::spec::{ServerSpec, SourceAddr};
 
 use super::txn::Live;
 use crate::rule::Session;
@@ -29,27 +29,43 @@ pub(super) struct Identity {
 }
 
 /// The identity of a connection to the chosen server.
-pub(super) fn of(live: &mut Live<'_>, backend: &ProxyPlan, server: &ServerPlan) -> Identity {
+pub(super) fn of(live: &mut Live<'_>, backend: &ProxyPlan) -> Identity {
+    match &live.txn.server {
+        Some(server) if is_special(live, server) => {
+            let server = Arc::clone(server);
+            special(live, backend, &server)
+        }
+        _ => Identity::default(),
+    }
+}
+
+/// Whether the address follows something of the request.
+fn moves(spec: &ServerSpec) -> bool {
+    spec.addr.port_offset.is_some()
+        || spec.addr.endpoint.inet().is_some_and(|addr| addr.ip().is_unspecified())
+}
+
+/// Whether connections to the server may be unlike.
+fn is_special(live: &Live<'_>, server: &ServerPlan) -> bool {
     let spec = &server.spec;
-    let moves = spec.addr.port_offset.is_some()
-        || spec.addr.endpoint.inet().is_some_and(|addr| addr.ip().is_unspecified());
+    moves(spec)
+        || matches!(spec.source.as_deref(), Some(SourceAddr::Client))
+        || !live.client.marks().is_none()
+        || spec.send_proxy.is_some()
+        || spec.sni.is_some()
+        || spec.pool_name.is_some()
+}
+
+fn special(live: &mut Live<'_>, backend: &ProxyPlan, server: &ServerPlan) -> Identity {
+    let spec = &server.spec;
     let follows = matches!(spec.source.as_deref(), Some(SourceAddr::Client));
     let marks = live.client.marks();
-    if !moves
-        && !follows
-        && marks.is_none()
-        && spec.send_proxy.is_none()
-        && spec.sni.is_none()
-        && spec.pool_name.is_none()
-    {
-        return Identity::default();
-    }
     let sni = spec.sni.as_ref().and_then(|program| text(live, program));
     let name = spec.pool_name.as_ref().and_then(|program| text(live, program));
     let fields = fields(live, server);
     let mut hasher = keys().build_hasher();
     name.as_ref().or(sni.as_ref()).hash(&mut hasher);
-    if moves {
+    if moves(spec) {
         let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
         server_endpoint(backend, server, id, live.dst()).hash(&mut hasher);
     }

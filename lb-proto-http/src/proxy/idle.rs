@@ -198,6 +198,9 @@ pub(super) fn close(stream: &Stream) {
 
 /// Nothing was received on an idle connection, not even its end.
 pub(super) fn is_quiet(stream: &mut Stream) -> bool {
+    if let Stream::Tcp(tcp) = stream {
+        return tcp.is_quiet();
+    }
     let mut byte = [0u8; 1];
     let mut cx = Context::from_waker(Waker::noop());
     matches!(stream.poll_read(&mut cx, &mut byte), Poll::Pending)

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use lb_core::rt::{Stream, Worker};
 
+use crate::head::Fields;
+
 /// Size of a buffer.
 pub(super) const BUFFER: usize = 16_384;
 /// Size of a buffer for bulk data.
@@ -14,9 +16,13 @@ pub(super) const BULK: usize = 262_144;
 const BULK_MOST: usize = 64;
 /// Buffers a thread keeps.
 const KEEP: usize = 128;
+/// Larger scratch areas are given back to the allocator.
+const KEEP_SCRATCH: usize = 65_536;
 
 thread_local! {
     static FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static FIELDS: RefCell<Vec<Fields>> = const { RefCell::new(Vec::new()) };
     static BULK_FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
     static BULK_USED: Cell<usize> = const { Cell::new(0) };
 }
@@ -35,6 +41,41 @@ pub(super) fn take_buffer() -> Vec<u8> {
 pub(super) fn give_buffer(buffer: Vec<u8>) {
     if buffer.len() == BUFFER {
         keep(&FREE, KEEP, buffer);
+    }
+}
+
+/// An empty area for what is to be written. It is given back as soon as that left: what a thread writes passes through the
+/// few areas that are warm.
+pub(super) fn take_scratch() -> Vec<u8> {
+    SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Gives a scratch area back.
+pub(super) fn give_scratch(mut scratch: Vec<u8>) {
+    if scratch.capacity() > 0 && scratch.capacity() <= KEEP_SCRATCH {
+        scratch.clear();
+        keep(&SCRATCH, KEEP, scratch);
+    }
+}
+
+/// No fields, with a buffer of [`BUFFER`] bytes.
+pub(super) fn take_fields() -> Fields {
+    FIELDS.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
+        let mut fields = Fields::default();
+        fields.set_buffer(take_buffer());
+        fields
+    })
+}
+
+/// Gives fields back with their buffer; those without one stay, empty.
+pub(super) fn give_fields(fields: &mut Fields) {
+    if fields.buffer().len() == BUFFER {
+        let mut fields = std::mem::take(fields);
+        fields.clear();
+        keep(&FIELDS, KEEP, fields);
+    } else {
+        // Made for an answer of its own size.
+        drop(fields.take_buffer());
     }
 }
 
@@ -58,7 +99,7 @@ pub(super) fn give_bulk(buffer: Vec<u8>) {
     }
 }
 
-fn keep(list: &'static std::thread::LocalKey<RefCell<Vec<Vec<u8>>>>, most: usize, buffer: Vec<u8>) {
+fn keep<T>(list: &'static std::thread::LocalKey<RefCell<Vec<T>>>, most: usize, buffer: T) {
     // The thread may be ending: then its list is gone and the buffer is freed.
     let _ = list.try_with(|free| {
         if let Ok(mut free) = free.try_borrow_mut()

@@ -322,6 +322,9 @@ pub(super) fn abort(live: &Live<'_>, cause: Cause) {
 
 /// `capture response header` and `capture cookie`.
 pub(super) fn capture_response(live: &mut Live<'_>) {
+    if !live.txn.front.captures {
+        return;
+    }
     let Live { client, txn } = live;
     let Some(front) = client.frontend() else { return };
     let layer = &mut txn.layer;

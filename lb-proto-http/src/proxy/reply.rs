@@ -10,7 +10,7 @@ use lb_core::stick::Event;
 
 use super::deliver::is_head;
 use super::exchange::{After, end};
-use super::io::{Watch, write_all};
+use super::io::{Watch, give_scratch, take_scratch, write_all};
 use super::request::{self, body_is_buffered, configured_error};
 use super::txn::Live;
 use super::{body, front_of, http_of, log, upstream};
@@ -119,7 +119,7 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
             counters.of(live.client.session.worker.id()).intercepted.inc();
         }
     } else {
-        give_way(live, back, &answer).await;
+        Box::pin(give_way(live, back, &answer)).await;
     }
     send(live).await
 }
@@ -248,8 +248,11 @@ async fn make(live: &mut Live<'_>, answer: &Answer) -> Made {
             let pages: (Option<&ErrorReply>, _) = (configured.0.as_deref(), configured.1.as_deref());
             answer::auth(live, realm.as_ref(), &name, pages, &mut text, &mut body)
         }
-        Answer::Stats(plan) => super::stats::page(live, plan, &mut body).await,
-        Answer::Service(ServiceKind::Prometheus) => super::stats::prometheus(live, &mut body).await,
+        // Pages are rare: exchanges without them must not pay for them with a larger future.
+        Answer::Stats(plan) => Box::pin(super::stats::page(live, plan, &mut body)).await,
+        Answer::Service(ServiceKind::Prometheus) => {
+            Box::pin(super::stats::prometheus(live, &mut body)).await
+        }
     };
     live.txn.arena.reset();
     live.txn.text = text;
@@ -277,7 +280,7 @@ fn proxy_name(live: &Live<'_>) -> String {
 /// Runs the `http-after-response` rules of both sides, which only edit; false if one of them could not.
 pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) -> bool {
     let none = |http: &HttpProxy| http.after_response.is_empty();
-    if back.is_none_or(none) && live.client.frontend().is_none_or(none) {
+    if back.is_none_or(none) && !live.txn.front.responds_after {
         return true;
     }
     let plan = Arc::clone(live.client.session.frontend());
@@ -303,17 +306,15 @@ pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) -> 
 /// Writes the answer in the transaction.
 async fn send(live: &mut Live<'_>) -> After {
     upstream::detach(live, upstream::Kept::No);
-    let front = live.client.frontend().map_or(ConnectionMode::KeepAlive, |http| http.connection);
     let after = drained(live).await;
     let keep = live.txn.layer.request.wants_keep_alive()
         && live.txn.layer.has_request
-        && front != ConnectionMode::Close
+        && live.txn.front.connection != ConnectionMode::Close
         && !live.client.session.generation().is_stopping()
         && !live.txn.layer.response.flags.close
         && live.txn.layer.response.body != BodyLength::UntilClose
         && after.is_some();
-    let mut out = std::mem::take(&mut live.txn.out);
-    out.clear();
+    let mut out = take_scratch();
     write_head(live, keep, &mut out);
     if !is_head(live) && live.txn.layer.response.body != BodyLength::Empty {
         out.extend_from_slice(&live.txn.body);
@@ -326,7 +327,7 @@ async fn send(live: &mut Live<'_>) -> After {
         // A service is logged like a server that answered at once.
         live.txn.counts.from_server = out.len() as u64;
     }
-    live.txn.out = out;
+    give_scratch(out);
     if !sent {
         end(live, Cause::ClientAbort, Phase::Last);
     }
@@ -416,7 +417,9 @@ pub(super) fn write_head(live: &mut Live<'_>, keep: bool, out: &mut Vec<u8>) {
         }
     }
     write_response(out, response, extra);
-    if let Some(front) = live.client.frontend().filter(|front| front.case_adjust_client) {
+    if live.txn.front.adjusts
+        && let Some(front) = live.client.frontend()
+    {
         adjust_case(out, &front.case_adjust);
     }
 }

@@ -16,7 +16,7 @@ use super::exchange::After;
 use super::handover::Settled;
 use super::io::{BUFFER, can_wait, take_buffer, write_all};
 use super::reply::{self, Answer};
-use super::txn::{Live, Responding};
+use super::txn::{Front, Live, Responding};
 use super::{content, front_of, http_of, log, resolve};
 use crate::h1::{Reject, parse_request, write_response};
 use crate::head::{HeaderName, Request};
@@ -42,6 +42,7 @@ pub(super) enum NoRequest {
 pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
     let timeouts = live.client.session.frontend().spec.timeouts;
     let first = live.client.requests == 0;
+    live.txn.front = Front::of(live.client.frontend());
     live.txn.times.ready = Some(live.client.idle_since());
     if live.txn.layer.request.fields.buffer().len() < BUFFER {
         live.txn.layer.request.fields.set_buffer(take_buffer());
@@ -104,9 +105,8 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
 
 /// Parses what is there, the last of which came at the age `last`; true when the head is complete.
 fn parse(live: &mut Live<'_>, filled: usize, last: Option<Duration>) -> Result<bool, NoRequest> {
-    let limits = live.client.frontend().map(|http| http.request_limits).unwrap_or_default();
     let txn = &mut *live.txn;
-    match parse_request(&mut txn.layer.request, &mut txn.cursor, filled, &limits) {
+    match parse_request(&mut txn.layer.request, &mut txn.cursor, filled, &txn.front.limits) {
         Ok(true) => {
             let request = &txn.layer.request;
             super::body::check(request.body, request.buffered_body()).map_err(NoRequest::Bad)?;
@@ -177,7 +177,9 @@ pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
             return fate;
         }
     }
-    if let Some(fate) = rules_of(live, front, &plan).await {
+    if has_rules(front)
+        && let Some(fate) = rules_of(live, front, &plan).await
+    {
         return fate;
     }
     let Some(backend) = route(live, &plan, settled.backend) else {
@@ -199,11 +201,26 @@ pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
         finish(live, front, front);
         return Fate::Forward;
     }
-    if let Some(fate) = rules_of_backend(live, back, &backend).await {
+    if has_words(back, &backend)
+        && let Some(fate) = rules_of_backend(live, back, &backend).await
+    {
         return fate;
     }
     finish(live, front, back);
     Fate::Forward
+}
+
+/// Whether a proxy has anything to run for requests.
+fn has_rules(http: &HttpProxy) -> bool {
+    !http.request.is_empty() || http.stats.is_some() || !http.redirects.is_empty()
+}
+
+/// Whether a backend beside the frontend says anything of requests.
+fn has_words(http: &HttpProxy, plan: &ProxyPlan) -> bool {
+    has_rules(http)
+        || http.buffer_request
+        || http.restrict_names != RestrictNames::Preserve
+        || !plan.spec.tcp_rules.request.is_empty()
 }
 
 /// What a backend beside the frontend says of the request.
@@ -237,7 +254,7 @@ fn prepare(live: &mut Live<'_>, front: &HttpProxy) {
     }
     let layer = &mut live.txn.layer;
     layer.first_request = live.client.requests == 0;
-    if layer.users.is_none() {
+    if layer.users.is_none() && !front.users.is_empty() {
         layer.users = Some(Arc::clone(&front.users));
     }
     let captures = &front.captures;
@@ -369,7 +386,7 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
                 Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Request }
             }
             Outcome::EarlyHint(name, value) => {
-                if early_hint(live, name, value).await.is_err() {
+                if Box::pin(early_hint(live, name, value)).await.is_err() {
                     return Some(Fate::Gone);
                 }
                 continue;

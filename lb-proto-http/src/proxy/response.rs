@@ -12,7 +12,7 @@ use lb_core::stick::Event;
 use super::body::Sink;
 use super::exchange::{After, end, fail, gone};
 use super::flow::{Flow, FlowEnd};
-use super::io::{BUFFER, Presence, Watch, give_buffer, take_buffer, write_all};
+use super::io::{BUFFER, Presence, Watch, give_fields, take_fields, take_scratch, write_all};
 use super::reply::{self, Answer};
 use super::request::{Fate, Parting};
 use super::txn::Live;
@@ -130,8 +130,7 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
         live.txn.layer.request.fields.set(name.as_bytes(), server.spec.name.as_str().as_bytes());
     }
     accept_trailers_only(&mut live.txn.layer.request.fields);
-    let mut out = std::mem::take(&mut live.txn.out);
-    out.clear();
+    let mut out = take_scratch();
     let request = &live.txn.layer.request;
     let option: &[(&[u8], &[u8])] = match (close, request.version) {
         (true, Version::Http11) => &[(b"connection", b"close")],
@@ -163,7 +162,7 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
 
 /// Whether the server connection ends with this exchange by configuration.
 pub(super) fn closes_server(live: &Live<'_>, back: &HttpProxy) -> bool {
-    let front = live.client.frontend().map_or(ConnectionMode::KeepAlive, |http| http.connection);
+    let front = live.txn.front.connection;
     let closes = back.connection >= ConnectionMode::ServerClose || front == ConnectionMode::ServerClose;
     closes && !back.pretend_keepalive
 }
@@ -173,7 +172,7 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arriv
     let timeouts = live.txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
     let server_limit = live.txn.settings.server.or(timeouts.server);
     let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
-    give_buffer(live.txn.layer.response.fields.take_buffer());
+    give_fields(&mut live.txn.layer.response.fields);
     live.txn.layer.response.clear();
     let mut cursor = HeadCursor::default();
     let mut filled = 0;
@@ -266,7 +265,7 @@ async fn receive(
     let Some(server) = txn.upstream.stream.as_mut() else { return Err(Arrival::Closed) };
     let ending = &txn.upstream.ending;
     let fields = &mut txn.layer.response.fields;
-    let mut sending = !upload.transfer.is_done() || upload.is_blocked();
+    let mut sending = !upload.is_over();
     let mut watch = Watch::new(back.abort_on_close);
     let mut armed = None;
     std::future::poll_fn(|cx| {
@@ -284,12 +283,12 @@ async fn receive(
         }
         // While nothing has come, the buffer is lent for the attempt only: all who wait share the one that is warm.
         if fields.buffer().is_empty() {
-            fields.set_buffer(take_buffer());
+            *fields = take_fields();
         }
         match server.poll_read(cx, &mut fields.buffer_mut()[filled..]) {
             Poll::Ready(Ok(n)) if n > 0 => return Poll::Ready(Ok(n)),
             Poll::Ready(_) => return Poll::Ready(Err(Arrival::Closed)),
-            Poll::Pending if filled == 0 => give_buffer(fields.take_buffer()),
+            Poll::Pending if filled == 0 => give_fields(fields),
             Poll::Pending => {}
         }
         if ending.is_due() {
@@ -475,7 +474,8 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Af
         return parting.into();
     }
     content::store(live);
-    match rules(live, back).await {
+    let any = !back.response.is_empty() || live.txn.front.responds;
+    match if any { rules(live, back).await } else { Fate::Forward } {
         Fate::Forward => {}
         Fate::Answer(answer) => return answer_instead(live, answer).await,
         Fate::Drop(parting) => return refused(live, parting),
@@ -496,7 +496,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Af
     }
     coding::announce_response(live);
     if live.txn.layer.response.body == BodyLength::Tunnel {
-        return tunnel::run(live, upload).await;
+        return Box::pin(tunnel::run(live, upload)).await;
     }
     deliver::send(live, back, upload).await
 }
@@ -529,10 +529,6 @@ fn refused(live: &mut Live<'_>, parting: Parting) -> After {
 
 /// `http-response` rules of the backend, then of the frontend.
 async fn rules(live: &mut Live<'_>, back: &HttpProxy) -> Fate {
-    let none = |http: &HttpProxy| http.response.is_empty();
-    if none(back) && live.client.frontend().is_none_or(none) {
-        return Fate::Forward;
-    }
     let fate = run(live, &back.response, !back.lax_rewrite).await;
     if !matches!(fate, Fate::Forward) {
         return fate;

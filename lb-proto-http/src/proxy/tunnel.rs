@@ -5,14 +5,13 @@ use lb_core::rt::{Relay, RelayEnd, RelayLimits};
 
 use super::exchange::{After, end};
 use super::flow::Flow;
-use super::io::write_all;
+use super::io::{give_scratch, take_scratch, write_all};
 use super::txn::Live;
 use super::{log, reply, upstream};
 
 /// Sends the response's head and relays until both sides are done.
 pub(super) async fn run(live: &mut Live<'_>, upload: &mut Flow) -> After {
-    let mut out = std::mem::take(&mut live.txn.out);
-    out.clear();
+    let mut out = take_scratch();
     reply::write_head(live, true, &mut out);
     let response = &live.txn.layer.response;
     out.extend_from_slice(response.buffered_body());
@@ -22,7 +21,7 @@ pub(super) async fn run(live: &mut Live<'_>, upload: &mut Flow) -> After {
     let early = [request.buffered_body(), upload.extra.as_slice()].concat();
     let sent = write_all(&mut live.client.stream, &out).await.is_ok();
     live.txn.counts.to_client += out.len() as u64;
-    live.txn.out = out;
+    give_scratch(out);
     let Some(mut server) = live.txn.upstream.stream.take() else {
         upstream::detach(live, upstream::Kept::No);
         return After::Close;

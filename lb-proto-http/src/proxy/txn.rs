@@ -24,27 +24,55 @@ use super::client::Client;
 use super::identity::Identity;
 use super::upstream::Farewell;
 use super::{front_of, http_of, io, log};
-use crate::h1::Cursor;
+use crate::h1::{Cursor, Limits};
 use crate::layer::HttpLayer;
 use crate::persist;
 use crate::rule::{self, Effect, Session};
-use crate::spec::{CompressionAlgorithm, HttpProxy, TimeoutKind, TrackSlot};
+use crate::spec::{CompressionAlgorithm, ConnectionMode, HttpProxy, TimeoutKind, TrackSlot};
 
 /// Scratch areas above this size are given back after an exchange.
 const KEEP_SCRATCH: usize = 65_536;
 /// Requests up to this size leave their buffer while their response is waited for.
 const SHELTER: usize = 2_048;
 
+/// What every exchange wants to know of its frontend, which is found by a search through types.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Front {
+    pub(super) limits: Limits,
+    pub(super) connection: ConnectionMode,
+    /// It has `http-response` rules.
+    pub(super) responds: bool,
+    /// It has `http-after-response` rules.
+    pub(super) responds_after: bool,
+    /// It captures something of responses.
+    pub(super) captures: bool,
+    /// Names of fields are written to clients in a case of their own.
+    pub(super) adjusts: bool,
+}
+
+impl Front {
+    pub(super) fn of(http: Option<&HttpProxy>) -> Self {
+        let Some(http) = http else { return Self::default() };
+        Self {
+            limits: http.request_limits,
+            connection: http.connection,
+            responds: !http.response.is_empty(),
+            responds_after: !http.after_response.is_empty(),
+            captures: !http.captures.response.is_empty() || http.captures.cookie.is_some(),
+            adjusts: http.case_adjust_client,
+        }
+    }
+}
+
 /// Everything one exchange needs. Reused by the next one.
 #[derive(Default)]
 pub(super) struct Txn {
+    pub(super) front: Front,
     pub(super) layer: HttpLayer,
     pub(super) arena: Arena,
     pub(super) vars: Scopes,
     /// Where the request head stands.
     pub(super) cursor: Cursor,
-    /// Bytes waiting to be written.
-    pub(super) out: Vec<u8>,
     /// Scratch for formats.
     pub(super) text: Vec<u8>,
     /// Body of an answer made here.
@@ -210,7 +238,6 @@ impl Txn {
         self.arena.reset();
         self.vars.clear();
         self.cursor = Cursor::default();
-        self.out.clear();
         self.text.clear();
         self.body.clear();
         self.unique_id = UniqueId::default();
@@ -276,9 +303,9 @@ impl Txn {
         if let Some((buffer, _)) = self.leftover(usize::MAX) {
             io::give_buffer(buffer);
         }
-        io::give_buffer(self.layer.response.fields.take_buffer());
+        io::give_fields(&mut self.layer.response.fields);
         self.reset();
-        for scratch in [&mut self.out, &mut self.text, &mut self.body] {
+        for scratch in [&mut self.text, &mut self.body] {
             if scratch.capacity() > KEEP_SCRATCH {
                 *scratch = Vec::new();
             }

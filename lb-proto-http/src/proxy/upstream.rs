@@ -69,8 +69,7 @@ pub(super) async fn attach(
     let mut avoid = avoid;
     loop {
         let lease = slot(live, back, backend, avoid).await?;
-        let generation = Arc::clone(live.client.session.generation());
-        let Some(server) = server_of(&generation, backend, &lease) else {
+        let Some(server) = server_of(live.client.session.generation(), backend, &lease) else {
             return Err(failure(503, Cause::ServerAbort, Phase::Connect));
         };
         live.client.session.bound_for(backend.index, Some(server.index));
@@ -228,10 +227,7 @@ async fn on_server(
     backend: &Arc<ProxyPlan>,
     policy: &mut RetryPolicy,
 ) -> Result<Option<ServerId>, Failure> {
-    let Some(server) = live.txn.server.clone() else {
-        return Err(failure(503, Cause::ServerAbort, Phase::Connect));
-    };
-    live.txn.upstream.identity = identity::of(live, backend, &server);
+    live.txn.upstream.identity = identity::of(live, backend);
     forget(&mut live.txn.upstream);
     let mark = mark(live);
     let Live { client, txn } = &mut *live;
@@ -252,7 +248,9 @@ async fn on_server(
     live.txn.upstream.reused = false;
     loop {
         let start = Instant::now();
-        let error = match open(live, back, backend, policy.connect.map(|limit| start + limit)).await {
+        // Most exchanges open none and must not pay for it with a larger future.
+        let deadline = policy.connect.map(|limit| start + limit);
+        let error = match Box::pin(open(live, back, backend, deadline)).await {
             Ok(()) => return Ok(None),
             Err(Some(cause)) => cause,
             Err(None) => {
@@ -309,9 +307,10 @@ async fn open(
     ends.speaks = true;
     ends.marks = live.client.marks();
     ends.fields = identity.fields.iter().map(|(kind, value)| (*kind, &value[..])).collect();
-    let mut attempt = Box::pin(open_server(&generation, backend, &server, id, &ends));
-    let done = guarded(live, back, deadline, &mut attempt).await;
-    drop(attempt);
+    let done = {
+        let mut attempt = std::pin::pin!(open_server(&generation, backend, &server, id, &ends));
+        guarded(live, back, deadline, &mut attempt).await
+    };
     live.txn.upstream.identity = identity;
     match done {
         Ok(Ok(stream)) => {
@@ -426,10 +425,12 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
         live.txn.upstream.stream = None;
         return;
     };
-    let never = live.txn.backend_http().is_none_or(|back| back.reuse == Reuse::Never);
+    let back = live.txn.backend_http();
+    let never = back.is_none_or(|back| back.reuse == Reuse::Never);
+    let prefers_last = back.is_some_and(|back| back.prefer_last_server);
     let bound = kept == Kept::ByClient;
     let alone = bound || never || live.txn.upstream.private;
-    if bound || live.txn.backend_http().is_some_and(|back| back.prefer_last_server) {
+    if bound || prefers_last {
         live.client.extras().last = Some(Arc::clone(lease.server()));
     }
     let farewell = Farewell { mark: mark(live), kept, alone };
@@ -518,5 +519,5 @@ async fn guarded<F: Future + Unpin>(
 
 /// Milliseconds of a duration.
 pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    time.as_secs().saturating_mul(1000).saturating_add(u64::from(time.subsec_millis()))
 }
