@@ -114,6 +114,15 @@ impl Framing {
     /// A list of equal numbers counts as one; leading zeros are not forwarded.
     fn content_length(&mut self, text: &[u8], span: Span) -> Result<Option<Span>, Reject> {
         let first = self.length.is_none();
+        // Nearly all are a plain number.
+        if let [b'1'..=b'9', ..] = text
+            && first
+            && let Some(number) = decimal(text)
+        {
+            self.length = Some(number);
+            self.flags.has_length = true;
+            return Ok(Some(span));
+        }
         let mut kept = None;
         let mut at = 0;
         loop {
@@ -172,7 +181,17 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
-    digits.iter().try_fold(0u64, |number, digit| {
+    let (short, rest) = digits.split_at(digits.len().min(19));
+    let mut number = 0;
+    for digit in short {
+        // Nineteen digits are never too large.
+        let value = digit.wrapping_sub(b'0');
+        if value > 9 {
+            return None;
+        }
+        number = number * 10 + u64::from(value);
+    }
+    rest.iter().try_fold(number, |number: u64, digit| {
         let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
         number.checked_mul(10)?.checked_add(u64::from(digit))
     })

@@ -72,14 +72,38 @@ pub(crate) fn find_stop(text: &[u8]) -> Option<usize> {
         let bytes = u64::from_le_bytes(*word);
         // Marks bytes up to the carriage return; a borrow may mark the one behind such a byte, too.
         let low = bytes.wrapping_sub(ONES * 14) & !bytes & (ONES * 128);
-        if low != 0
-            && let Some(found) = word.iter().position(is_stop)
-        {
-            return Some(at * 8 + found);
+        if low != 0 {
+            // The first mark is no mistake; nearly always it is the end of the line, and else a tab.
+            let first = (low.trailing_zeros() / 8) as usize;
+            let found = if is_stop(&word[first]) { Some(first) } else { word.iter().position(is_stop) };
+            if let Some(found) = found {
+                return Some(at * 8 + found);
+            }
         }
     }
     let from = text.len().min(SHORT.min(words.len() * 8));
     memchr::memchr3(b'\n', b'\r', 0, &text[from..]).map(|at| from + at)
+}
+
+/// Characters of targets that are accepted without further ado.
+const TARGET: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0x21;
+    while at <= 0x7e {
+        table[at] = at != b'#' as usize;
+        at += 1;
+    }
+    table
+};
+
+/// Length of the token at the beginning of `text`.
+pub(crate) fn token_len(text: &[u8]) -> usize {
+    text.iter().position(|byte| !is_token(*byte)).unwrap_or(text.len())
+}
+
+/// Length of what is at the beginning of `text` and has only characters of targets.
+pub(crate) fn target_len(text: &[u8]) -> usize {
+    text.iter().position(|byte| !TARGET[usize::from(*byte)]).unwrap_or(text.len())
 }
 
 /// Whether `byte` is a space or a tab.

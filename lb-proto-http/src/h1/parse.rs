@@ -6,7 +6,7 @@
 //! lines, control characters in values, other versions), so everything had to be looked at twice.
 
 use super::framing::{Framing, Kind, decimal};
-use super::lexer::{find_stop, is_blank, is_token, lower_name, trim_range};
+use super::lexer::{find_stop, is_blank, is_token, lower_name, target_len, token_len, trim_range};
 use super::reject::Reject;
 use super::{BodyLength, Target, authority_is_valid, default_port, split_port};
 use crate::head::{Fields, Method, Request, Response, Span, Version};
@@ -130,6 +130,7 @@ struct Line {
 }
 
 /// The next line; moves the cursor behind it. A `None` means it is not complete.
+#[inline]
 fn line(buffer: &[u8], cursor: &mut Cursor, filled: usize) -> Result<Option<Line>, Reject> {
     let at = cursor.at;
     let rest = buffer.get(at..filled).unwrap_or_default();
@@ -192,6 +193,19 @@ fn check_target(target: &[u8], limits: &Limits) -> Result<(), Reject> {
 /// `METHOD target HTTP/x.y`, with any number of blanks between the parts.
 fn request_line(request: &mut Request, Line { at, end, .. }: Line, limits: &Limits) -> Result<(), Reject> {
     let buffer = request.fields.buffer();
+    // Nearly all are written as the standard asks for.
+    let line = &buffer[at..end];
+    let method = token_len(line);
+    if let Some((b" ", rest)) = line[method..].split_at_checked(1) {
+        let target = target_len(rest);
+        if &rest[target..] == b" HTTP/1.1" && target > 0 && &rest[..target] != b"*" {
+            request.method_span = Span::received(at, method);
+            request.target = Span::received(at + method + 1, target);
+            request.version_span = Span::received(end - 8, 8);
+            request.version = Version::Http11;
+            return Ok(());
+        }
+    }
     let word = |from: usize| from + buffer[from..end].iter().take_while(|byte| !is_blank(**byte)).count();
     let skip = |from: usize| from + buffer[from..end].iter().take_while(|byte| is_blank(**byte)).count();
     let method_end = word(at);
@@ -234,6 +248,17 @@ fn version(text: &[u8]) -> (Version, bool) {
 /// `HTTP/x.y code reason`.
 fn status_line(response: &mut Response, Line { at, end, .. }: Line) -> Result<(), Reject> {
     let buffer = response.fields.buffer();
+    // Nearly all are written as the standard asks for.
+    if let Some((b"HTTP/1.1 ", rest)) = buffer[at..end].split_first_chunk::<9>()
+        && let [a, b, c, b' ', first, ..] = rest
+        && !is_blank(*first)
+        && let Some(status) = decimal(&[*a, *b, *c])
+    {
+        response.version = Version::Http11;
+        response.status = status as u16;
+        response.reason = Span::received(at + 13, end - at - 13);
+        return Ok(());
+    }
     let word = |from: usize| from + buffer[from..end].iter().take_while(|byte| !is_blank(**byte)).count();
     let skip = |from: usize| from + buffer[from..end].iter().take_while(|byte| is_blank(**byte)).count();
     let version_end = word(at);

@@ -244,3 +244,43 @@ fn trailers_are_parsed_as_a_section_of_fields() {
     assert_eq!(parse_trailers(&mut fields, 3, 17, &Limits::default()), Ok(Some(13)));
     assert_eq!(show(&fields), "x-t: 1\n");
 }
+
+#[test]
+fn start_lines_mean_the_same_whatever_separates_their_parts() {
+    for target in ["/", "/a?b", "*", "http://a/b", "a:80"] {
+        for method in ["GET", "OPTIONS", "CONNECT"] {
+            let [usual, other] = [" ", "  "].map(|blank| {
+                request(&format!("{method}{blank}{target}{blank}HTTP/1.1\r\nHost: a\r\n\r\n"))
+                    .map(|parsed| (parsed.method, parsed.target().to_vec(), parsed.version))
+            });
+            assert_eq!(usual, other, "{method} {target}");
+        }
+    }
+    assert_eq!(reject("GET  HTTP/1.1\r\n\r\n"), Some(Reject::NoVersion));
+    for status in ["200 OK", "404 Not Found", "200 ", "200", "20 OK", "2000 OK", "2x0 OK"] {
+        let [usual, other] = [" ", "  "].map(|blank| {
+            response(&format!("HTTP/1.1{blank}{status}\r\ncontent-length: 0\r\n\r\n"), Method::Get)
+                .map(|parsed| (parsed.status, parsed.reason().to_vec(), parsed.version))
+        });
+        assert_eq!(usual, other, "{status}");
+    }
+}
+
+#[test]
+fn lengths_are_read_up_to_the_largest_number_there_is() {
+    let read = |text: &str| {
+        response(&format!("HTTP/1.1 200 OK\r\nContent-Length: {text}\r\n\r\n"), Method::Get)
+            .map(|parsed| (parsed.body, show(&parsed.fields)))
+    };
+    for (text, value) in [
+        ("7", 7),
+        ("9999999999999999999", 9_999_999_999_999_999_999),
+        ("18446744073709551615", u64::MAX),
+    ] {
+        assert_eq!(read(text), Ok((BodyLength::Known(value), format!("content-length: {text}\n"))));
+    }
+    assert_eq!(read("007"), Ok((BodyLength::Known(7), "content-length: 7\n".to_owned())));
+    for bad in ["18446744073709551616", "99999999999999999999", "1x", "x", "999999999999999999x", ""] {
+        assert_eq!(read(bad), Err(Reject::ContentLength), "{bad}");
+    }
+}

@@ -82,6 +82,11 @@ pub fn default_port(scheme: Option<&[u8]>, port: &[u8]) -> bool {
 /// Whether `text` has only characters that an authority (without user information) may have, with brackets only
 /// around an address.
 pub fn authority_is_valid(text: &[u8]) -> bool {
+    // Nearly all are a name and a port.
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
+    if text.iter().all(plain) {
+        return true;
+    }
     let mut open = false;
     for (at, byte) in text.iter().enumerate() {
         match byte {

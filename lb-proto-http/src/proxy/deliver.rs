@@ -4,12 +4,13 @@ use std::task::{Context, Poll};
 
 use lb_core::log::{Cause, Origin, Phase};
 
-use super::body::Sink;
+use super::body::{Sink, Transfer};
 use super::exchange::{After, end};
 use super::flow::{Flow, FlowEnd};
-use super::io::{give_buffer, take_buffer, take_scratch};
+use super::io::{Sent, give_buffer, give_scratch, take_buffer, take_scratch, write_at_once};
 use super::response::closes_server;
 use super::txn::Live;
+use super::upload::Upload;
 use super::upstream::{self, Kept};
 use super::{coding, log, reply};
 use crate::h1::BodyLength;
@@ -39,20 +40,20 @@ fn shape(live: &mut Live<'_>) -> Shape {
 }
 
 /// Sends the response while the rest of the request may still be on its way.
-pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> After {
+pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> After {
     // Nearly always everything is sent at once: then nothing of the transfer has to outlive this call.
     let begun = std::future::poll_fn(|cx| Poll::Ready(begin(live, back, upload, cx))).await;
     let Begun { mut download, keep, surplus, whole } = match begun {
         Ok(after) => return after,
         Err(begun) => begun,
     };
-    let before = (upload.transfer.bytes, upload.moved);
+    let before = (upload.bytes(), upload.moved());
     let ended =
         if whole { stream(live, upload, &mut download, keep).await } else { Ended::Server(Phase::Data) };
     // What was there before the answer is counted.
-    live.txn.counts.from_client += upload.transfer.bytes - before.0;
-    live.txn.counts.to_server += upload.moved - before.1;
-    count(live, &download);
+    live.txn.counts.from_client += upload.bytes() - before.0;
+    live.txn.counts.to_server += upload.moved() - before.1;
+    count(live, &download.transfer, download.moved);
     conclude(live, back, ended, keep, upload, &download.extra, surplus)
 }
 
@@ -71,7 +72,7 @@ struct Begun {
 fn begin(
     live: &mut Live<'_>,
     back: &HttpProxy,
-    upload: &Flow,
+    upload: &Upload,
     cx: &mut Context<'_>,
 ) -> Result<After, Begun> {
     let Shape { sink, keep } = shape(live);
@@ -97,30 +98,24 @@ fn begin(
         log::write(live, Origin::Response);
         live.txn.counts.from_server -= body;
     }
-    let mut sent = 0;
-    if whole
-        && transfer.is_done()
-        && upload.is_over()
-        && !live.client.stream.is_tls()
-        && let Poll::Ready(Ok(n)) = live.client.stream.poll_write(cx, &out)
-    {
-        sent = n;
+    let mut sent = Sent::default();
+    if whole && transfer.is_done() && upload.is_over() {
+        sent = write_at_once(&mut live.client.stream, cx, &out);
     }
-    let done = sent > 0 && sent == out.len();
-    let download = Flow::new(transfer, out).sent(sent);
-    if !done {
-        return Err(Begun { download, keep, surplus, whole });
+    if !sent.is_all_of(&out) {
+        return Err(Begun { download: Flow::begun(transfer, out, sent), keep, surplus, whole });
     }
     live.txn.times.end = live.txn.times.now;
-    count(live, &download);
+    count(live, &transfer, out.len() as u64);
+    give_scratch(out);
     Ok(conclude(live, back, Ended::Done, keep, upload, &[], surplus))
 }
 
 /// Counts what was sent of a response.
-fn count(live: &mut Live<'_>, download: &Flow) {
-    live.txn.counts.from_server += download.transfer.bytes;
-    live.txn.counts.to_client += download.moved;
-    coding::count(live, &download.transfer);
+fn count(live: &mut Live<'_>, transfer: &Transfer, moved: u64) {
+    live.txn.counts.from_server += transfer.bytes;
+    live.txn.counts.to_client += moved;
+    coding::count(live, transfer);
 }
 
 /// How the transfer of a response ended.
@@ -139,7 +134,7 @@ enum Ended {
 
 /// Moves both bodies until they are complete. A response may be over before its request is: then the rest of the
 /// request still goes where it was to go, and a client that does not listen any more is told so at once.
-async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow, keep: bool) -> Ended {
+async fn stream(live: &mut Live<'_>, upload: &mut Upload, download: &mut Flow, keep: bool) -> Ended {
     let timeouts = live.txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
     let server_limit = live.txn.settings.server.or(timeouts.server);
     let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
@@ -179,7 +174,7 @@ async fn stream(live: &mut Live<'_>, upload: &mut Flow, download: &mut Flow, kee
             return Poll::Ready(Ended::Killed);
         }
         let on_client = if answered { !upload.is_blocked() } else { download.is_blocked() };
-        let progress = (download.moved, upload.moved, upload.received);
+        let progress = (download.moved, upload.moved(), upload.received());
         if armed != Some((on_client, progress)) {
             armed = Some((on_client, progress));
             client.timer.set_after(if on_client { client_limit } else { server_limit });
@@ -201,7 +196,7 @@ fn conclude(
     back: &HttpProxy,
     ended: Ended,
     keep: bool,
-    upload: &Flow,
+    upload: &Upload,
     extra: &[u8],
     surplus: bool,
 ) -> After {
@@ -219,7 +214,7 @@ fn conclude(
         log::abort(live, cause);
     }
     let sent = upload.is_over();
-    let clean = ended == Ended::Done && sent && !upload.discards && !surplus && extra.is_empty();
+    let clean = ended == Ended::Done && sent && !upload.discards() && !surplus && extra.is_empty();
     let response = &live.txn.layer.response;
     let reusable = clean
         && response.body != BodyLength::UntilClose
@@ -236,8 +231,8 @@ fn conclude(
     if ended != Ended::Done || !keep || !sent {
         return After::Close;
     }
-    if !upload.extra.is_empty() {
-        return with_extra(live, &upload.extra);
+    if !upload.extra().is_empty() {
+        return with_extra(live, upload.extra());
     }
     After::Keep(live.txn.layer.request.body_at)
 }

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use lb_core::rt::{Pipe, Stream};
 
 use super::body::Transfer;
-use super::io::{BUFFER, give_buffer, give_bulk, give_scratch, take_buffer, take_bulk, take_scratch};
+use super::io::{
+    BUFFER, Sent, give_buffer, give_bulk, give_scratch, take_buffer, take_bulk, take_scratch,
+};
 use crate::h1::Reject;
 
 /// Full reads after which a flow counts as bulk and gets a pipe or a large buffer.
@@ -25,6 +27,8 @@ pub(super) struct Flow {
     from: usize,
     to: usize,
     full_reads: u8,
+    /// TLS may hold back what was written.
+    unflushed: bool,
     /// Received bytes that did not come to us.
     pipe: Option<Pipe>,
     /// What came into the pipe last was so little that copying it is cheaper.
@@ -66,6 +70,7 @@ impl Flow {
             from: 0,
             to: 0,
             full_reads: 0,
+            unflushed: false,
             pipe: None,
             thin: false,
             extra: Vec::new(),
@@ -77,11 +82,12 @@ impl Flow {
         }
     }
 
-    /// Notes that so much of what goes first was sent already.
-    pub(super) fn sent(mut self, bytes: usize) -> Self {
-        self.sent = bytes;
-        self.moved = bytes as u64;
-        self
+    /// A flow of which some was sent already.
+    pub(super) fn begun(transfer: Transfer, out: Vec<u8>, sent: Sent) -> Self {
+        let mut flow = Self::new(transfer, out);
+        (flow.sent, flow.unflushed) = (sent.bytes, sent.held);
+        flow.moved = sent.bytes as u64;
+        flow
     }
 
     /// Whether everything was received and sent.
@@ -98,6 +104,7 @@ impl Flow {
     fn forget(&mut self) {
         self.out.clear();
         (self.sent, self.from, self.to) = (0, 0, 0);
+        self.unflushed = false;
         self.pipe = None;
     }
 
@@ -105,6 +112,7 @@ impl Flow {
     pub(super) fn is_blocked(&self) -> bool {
         self.sent < self.out.len()
             || self.from < self.to
+            || self.unflushed
             || self.pipe.as_ref().is_some_and(|pipe| pipe.held() > 0)
     }
 
@@ -190,7 +198,6 @@ impl Flow {
             self.forget();
             return Poll::Ready(true);
         }
-        let mut wrote = false;
         loop {
             let front = &self.out[self.sent..];
             let back = &self.buffer[self.from..self.to];
@@ -205,7 +212,7 @@ impl Flow {
             match std::task::ready!(result) {
                 Ok(0) | Err(_) => return Poll::Ready(false),
                 Ok(n) => {
-                    wrote = true;
+                    self.unflushed = sink.is_tls();
                     self.moved += n as u64;
                     let first = n.min(front.len());
                     self.sent += first;
@@ -224,8 +231,11 @@ impl Flow {
                 _ => return Poll::Ready(false),
             }
         }
-        if wrote && sink.is_tls() && std::task::ready!(sink.poll_flush(cx)).is_err() {
-            return Poll::Ready(false);
+        if self.unflushed {
+            if std::task::ready!(sink.poll_flush(cx)).is_err() {
+                return Poll::Ready(false);
+            }
+            self.unflushed = false;
         }
         Poll::Ready(true)
     }

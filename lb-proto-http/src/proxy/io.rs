@@ -187,6 +187,28 @@ impl Watch {
     }
 }
 
+/// How much was written at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sent {
+    pub(super) bytes: usize,
+    /// TLS holds some of it back.
+    pub(super) held: bool,
+}
+
+impl Sent {
+    /// Whether all of `bytes` is on its way.
+    pub(super) const fn is_all_of(self, bytes: &[u8]) -> bool {
+        self.bytes == bytes.len() && !self.held
+    }
+}
+
+/// Writes what the socket takes now. What goes wrong goes wrong again with the next attempt.
+pub(super) fn write_at_once(stream: &mut Stream, cx: &mut Context<'_>, bytes: &[u8]) -> Sent {
+    let Poll::Ready(Ok(bytes)) = stream.poll_write(cx, bytes) else { return Sent::default() };
+    let held = stream.is_tls() && !matches!(stream.poll_flush(cx), Poll::Ready(Ok(())));
+    Sent { bytes, held }
+}
+
 /// Writes everything; ready immediately while the socket takes it.
 pub(super) async fn write_all(stream: &mut Stream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {

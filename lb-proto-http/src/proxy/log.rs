@@ -257,16 +257,34 @@ pub(super) fn account(live: &mut Live<'_>) {
     own.response_bytes_in.add(counts.from_server);
     own.response_bytes_out.add(counts.to_client);
     own.response(status);
-    let timers = timers(live.client, live.txn);
+    let [queue, connect, response, total] = averaged(live.client, live.txn);
     for meters in [cell.durations(), backend.pool.durations()] {
-        let record = |meter: &lb_core::stats::counter::AverageMeter, value: i64| {
-            meter.record(u64::try_from(value).unwrap_or_default());
-        };
-        record(&meters.queue, timers.queue);
-        record(&meters.connect, timers.connect);
-        record(&meters.response, timers.response);
-        record(&meters.total, timers.active);
+        meters.queue.record(queue);
+        meters.connect.record(connect);
+        meters.response.record(response);
+        meters.total.record(total);
     }
+}
+
+/// What averages are made of: the milliseconds in the queue, to connect, to the response, and altogether; 0 for phases that
+/// were not reached. The same as [`timers`] says at the end.
+fn averaged(client: &Client, txn: &Txn) -> [u64; 4] {
+    let times = &txn.times;
+    let span = |from: Option<Duration>, to: Option<Duration>| match (from, to) {
+        (Some(from), Some(to)) => millis(to.saturating_sub(from)),
+        _ => 0,
+    };
+    let placed = match txn.termination.phase {
+        Phase::Tarpit => times.begin,
+        _ => times.request.filter(|_| txn.layer.has_request && !txn.untimed),
+    };
+    let end = times.end.unwrap_or_else(|| client.age());
+    [
+        span(placed, times.queue),
+        span(times.queue, times.connect),
+        span(times.connect, times.response),
+        span(times.begin.or(times.ready), Some(end)),
+    ]
 }
 
 /// What goes wrong here, not at a client or a server.

@@ -27,6 +27,7 @@ mod runner;
 mod stats;
 mod tunnel;
 mod txn;
+mod upload;
 mod upstream;
 
 use std::sync::Arc;

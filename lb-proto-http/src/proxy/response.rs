@@ -1,7 +1,7 @@
 //! The server side of an exchange: sending the request, waiting for the response, passing it on.
 
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use lb_core::health::Observation;
@@ -11,11 +11,12 @@ use lb_core::stick::Event;
 
 use super::body::Sink;
 use super::exchange::{After, end, fail, gone};
-use super::flow::{Flow, FlowEnd};
+use super::flow::FlowEnd;
 use super::io::{BUFFER, Presence, Watch, give_fields, take_fields, take_scratch, write_all};
 use super::reply::{self, Answer};
 use super::request::{Fate, Parting};
 use super::txn::Live;
+use super::upload::Upload;
 use super::upstream::{self, Failure, Kept};
 use super::{coding, content, deliver, front_of, http_of, log, request, tunnel};
 use crate::exchange::Attempt;
@@ -78,14 +79,14 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
             Err(Failure::Answer(answer)) => return reply::answer(live, answer).await,
             Err(Failure::Gone(phase)) => return client_aborted(live, phase).await,
         }
-        let mut upload = begin(live, back);
-        if upload.transfer.is_done() {
+        let mut upload = std::future::poll_fn(|cx| Poll::Ready(begin(live, back, cx))).await;
+        if upload.is_received() {
             live.txn.shelter();
         }
         let arrival = wait(live, back, &mut upload).await;
-        live.txn.counts.from_client += upload.transfer.bytes;
-        live.txn.counts.to_server += upload.moved;
-        live.txn.uploaded = Some(upload.transfer.is_done() && upload.extra.is_empty());
+        live.txn.counts.from_client += upload.bytes();
+        live.txn.counts.to_server += upload.moved();
+        live.txn.uploaded = Some(upload.is_received() && upload.extra().is_empty());
         match arrival {
             Arrival::Head if !retries_status(live, back) => return pass_on(live, back, &mut upload).await,
             other => {
@@ -115,8 +116,8 @@ fn accept_trailers_only(fields: &mut Fields) {
     fields.remove_if(|name, _| name == b"te" && first.take().is_none());
 }
 
-/// Writes the request and what is there of its body into a flow to the server.
-fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
+/// Begins to send the request, with what is there of its body, to the server.
+fn begin(live: &mut Live<'_>, back: &HttpProxy, cx: &mut Context<'_>) -> Upload {
     let worker = live.client.session.worker.id();
     if let Some(lease) = &live.txn.upstream.lease {
         let counters = lease.server().counters().of(worker);
@@ -155,9 +156,7 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy) -> Flow {
         }
         Err(reject) => broken = Some(reject),
     }
-    let mut flow = Flow::new(transfer, out);
-    flow.broken = broken;
-    flow
+    Upload::begin(cx, live.txn.upstream.stream.as_mut(), transfer, out, broken)
 }
 
 /// Whether the server connection ends with this exchange by configuration.
@@ -168,7 +167,7 @@ pub(super) fn closes_server(live: &Live<'_>, back: &HttpProxy) -> bool {
 }
 
 /// Sends what there is to send and waits for the head of the response.
-async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> Arrival {
+async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> Arrival {
     let timeouts = live.txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
     let server_limit = live.txn.settings.server.or(timeouts.server);
     let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
@@ -256,7 +255,7 @@ async fn interim(live: &mut Live<'_>, filled: usize) -> Option<usize> {
 async fn receive(
     live: &mut Live<'_>,
     back: &HttpProxy,
-    upload: &mut Flow,
+    upload: &mut Upload,
     filled: usize,
     (server_limit, client_limit): (Option<Duration>, Option<Duration>),
 ) -> Result<usize, Arrival> {
@@ -301,9 +300,9 @@ async fn receive(
         }
         // The side that is waited for has its time; progress of the upload gives a new one.
         let on_client = sending && !upload.is_blocked();
-        if armed != Some((on_client, upload.moved)) {
+        if armed != Some((on_client, upload.moved())) {
             let first = armed.is_none();
-            armed = Some((on_client, upload.moved));
+            armed = Some((on_client, upload.moved()));
             let limit = if on_client { client_limit } else { server_limit };
             let from = if first { started } else { Instant::now() };
             client.timer.set(limit.map(|limit| from + limit));
@@ -333,7 +332,7 @@ fn may_retry(live: &Live<'_>) -> bool {
 fn retry(
     live: &mut Live<'_>,
     back: &HttpProxy,
-    upload: &Flow,
+    upload: &Upload,
     arrival: &Arrival,
 ) -> Option<Option<lb_core::balance::ServerId>> {
     let on = &back.retry_on;
@@ -344,7 +343,7 @@ fn retry(
         Arrival::Late => on.timeout,
         _ => false,
     };
-    let whole = upload.received == 0 && upload.transfer.is_done();
+    let whole = upload.received() == 0 && upload.is_received();
     if !wanted || !whole || !may_retry(live) {
         return None;
     }
@@ -362,7 +361,7 @@ fn retry(
     // The body in the buffer is sent once more, and nothing of this attempt counts.
     let request = &mut live.txn.layer.request;
     request.body_at = request.head_end;
-    live.txn.counts.from_client -= upload.transfer.bytes;
+    live.txn.counts.from_client -= upload.bytes();
     live.txn.counts.from_server = 0;
     if attempt == Attempt::Elsewhere {
         live.txn.upstream.redispatched = true;
@@ -450,7 +449,7 @@ async fn client_aborted(live: &mut Live<'_>, phase: Phase) -> After {
 }
 
 /// Runs the response's rules and sends it.
-async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Flow) -> After {
+async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> After {
     request::turn(live);
     let layer = &mut live.txn.layer;
     layer.has_response = true;

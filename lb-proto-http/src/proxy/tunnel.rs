@@ -4,13 +4,13 @@ use lb_core::log::{Cause, Origin, Phase};
 use lb_core::rt::{Relay, RelayEnd, RelayLimits};
 
 use super::exchange::{After, end};
-use super::flow::Flow;
 use super::io::{give_scratch, take_scratch, write_all};
 use super::txn::Live;
+use super::upload::Upload;
 use super::{log, reply, upstream};
 
 /// Sends the response's head and relays until both sides are done.
-pub(super) async fn run(live: &mut Live<'_>, upload: &mut Flow) -> After {
+pub(super) async fn run(live: &mut Live<'_>, upload: &Upload) -> After {
     let mut out = take_scratch();
     reply::write_head(live, true, &mut out);
     let response = &live.txn.layer.response;
@@ -18,7 +18,7 @@ pub(super) async fn run(live: &mut Live<'_>, upload: &mut Flow) -> After {
     live.txn.counts.from_server += response.buffered_body().len() as u64;
     let request = &live.txn.layer.request;
     // What the client sent behind its request already belongs to the tunnel.
-    let early = [request.buffered_body(), upload.extra.as_slice()].concat();
+    let early = [request.buffered_body(), upload.extra()].concat();
     let sent = write_all(&mut live.client.stream, &out).await.is_ok();
     live.txn.counts.to_client += out.len() as u64;
     give_scratch(out);

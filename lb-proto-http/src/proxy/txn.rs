@@ -412,7 +412,9 @@ impl Live<'_> {
 
     /// Counts something in every entry that the request and its connection are counted in.
     pub(super) fn count_tracked(&mut self, event: Event) {
-        self.client.session.count(&mut self.txn.tracked, event);
+        if !self.txn.tracked.is_empty() || self.client.session.notes().is_some() {
+            self.client.session.count(&mut self.txn.tracked, event);
+        }
     }
 
     /// Facts for a log line.

@@ -188,7 +188,9 @@ fn acquire(
         }
     }
     let acquired = backend.pool.acquire(now, &wanted);
-    live.reset_arena();
+    if matches!(backend.spec.pool.algorithm, Algorithm::Hash) {
+        live.reset_arena();
+    }
     acquired
 }
 

@@ -283,6 +283,53 @@ fn a_request_goes_on_after_an_early_answer_and_the_connection_stays() {
     assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), b"abcdefghij");
 }
 
+/// A server that has the head of a request, answers when it is told to, and reads the rest only then; says how many `x` came.
+fn reluctant() -> (std::net::SocketAddr, std::sync::mpsc::Sender<()>, std::sync::mpsc::Receiver<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let ((release, held), (tell, told)) = (channel(), channel());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut chunk = [0; 65_536];
+        held.recv_timeout(Duration::from_secs(20)).unwrap();
+        stream.write_all(HELLO.as_bytes()).unwrap();
+        let (mut count, mut end) = (0, Vec::new());
+        while !end.ends_with(b"\r\n0\r\n\r\n")
+            && let Ok(n @ 1..) = stream.read(&mut chunk)
+        {
+            count += chunk[..n].iter().filter(|byte| **byte == b'x').count();
+            end.extend_from_slice(&chunk[n.saturating_sub(16)..n]);
+            end.drain(..end.len().saturating_sub(16));
+        }
+        tell.send(count).unwrap();
+    });
+    (addr, release, told)
+}
+
+#[test]
+fn an_upload_that_is_held_up_loses_nothing_when_the_answer_overtakes_it() {
+    let (addr, release, told) = reluctant();
+    let proxy = proxy(&[addr], |_, _| {});
+    let mut client = proxy.client();
+    client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+    let chunk = [b"1000\r\n", &[b'x'; 4096][..], b"\r\n"].concat();
+    // Until every buffer on the way is full.
+    client.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+    let (mut chunks, mut at) = (0, 0);
+    while let Ok(n) = client.write(&chunk[at..]) {
+        at += n;
+        if at == chunk.len() {
+            (chunks, at) = (chunks + 1, 0);
+        }
+    }
+    release.send(()).unwrap();
+    client.set_write_timeout(None).unwrap();
+    assert_eq!(response(&mut client), HELLO);
+    client.write_all(&chunk[at..]).unwrap();
+    client.write_all(b"0\r\n\r\n").unwrap();
+    assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), (chunks + 1) * 4096);
+}
+
 #[test]
 fn a_client_that_stops_after_an_early_answer_is_waited_for_no_longer_than_any() {
     let (addr, _told) = hasty();

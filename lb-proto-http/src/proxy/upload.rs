@@ -1,0 +1,107 @@
+//! A request on its way to its server. Nearly always all of it leaves at once; only for the others a flow is kept, in a box of
+//! its own, so that an exchange that waits for its response holds little.
+
+use std::task::{Context, Poll};
+
+use lb_core::rt::Stream;
+
+use super::body::Transfer;
+use super::flow::{Flow, FlowEnd};
+use super::io::{give_scratch, write_at_once};
+use crate::h1::Reject;
+
+/// A request on its way.
+pub(super) struct Upload {
+    /// What logs count of a body that left at once.
+    bytes: u64,
+    /// What was sent at once.
+    moved: u64,
+    flow: Option<Box<Flow>>,
+}
+
+impl Upload {
+    /// Begins to send `out`, and then the rest of the body, to a server.
+    pub(super) fn begin(
+        cx: &mut Context<'_>,
+        server: Option<&mut Stream>,
+        transfer: Transfer,
+        out: Vec<u8>,
+        broken: Option<Reject>,
+    ) -> Self {
+        let mut sent = Default::default();
+        if broken.is_none()
+            && transfer.is_done()
+            && let Some(server) = server
+        {
+            sent = write_at_once(server, cx, &out);
+            if sent.is_all_of(&out) {
+                let (bytes, moved) = (transfer.bytes, out.len() as u64);
+                give_scratch(out);
+                return Self { bytes, moved, flow: None };
+            }
+        }
+        let mut flow = Flow::begun(transfer, out, sent);
+        flow.broken = broken;
+        Self { bytes: 0, moved: 0, flow: Some(Box::new(flow)) }
+    }
+
+    /// Moves what can be moved.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Stream,
+        server: &mut Stream,
+    ) -> Poll<FlowEnd> {
+        match &mut self.flow {
+            Some(flow) => flow.poll(cx, client, server),
+            None => Poll::Ready(FlowEnd::Done),
+        }
+    }
+
+    /// Reads the rest of the body without sending it.
+    pub(super) fn discard(&mut self) {
+        if let Some(flow) = &mut self.flow {
+            flow.discard();
+        }
+    }
+
+    /// Whether the whole body was received.
+    pub(super) fn is_received(&self) -> bool {
+        self.flow.as_ref().is_none_or(|flow| flow.transfer.is_done())
+    }
+
+    /// Whether everything was received and sent.
+    pub(super) fn is_over(&self) -> bool {
+        self.flow.as_ref().is_none_or(|flow| flow.is_over())
+    }
+
+    /// Whether the server is waited for rather than the client.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.is_blocked())
+    }
+
+    /// Whether the rest of the body is read without being sent.
+    pub(super) fn discards(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.discards)
+    }
+
+    /// What logs count of the body.
+    pub(super) fn bytes(&self) -> u64 {
+        self.flow.as_ref().map_or(self.bytes, |flow| flow.transfer.bytes)
+    }
+
+    /// Bytes that were sent.
+    pub(super) fn moved(&self) -> u64 {
+        self.flow.as_ref().map_or(self.moved, |flow| flow.moved)
+    }
+
+    /// Bytes that were received since the request was begun.
+    pub(super) fn received(&self) -> u64 {
+        self.flow.as_ref().map_or(0, |flow| flow.received)
+    }
+
+    /// Bytes received after the body: they belong to the next message.
+    pub(super) fn extra(&self) -> &[u8] {
+        self.flow.as_ref().map_or(&[], |flow| &flow.extra)
+    }
+}
