@@ -272,11 +272,9 @@ fn lengths_are_read_up_to_the_largest_number_there_is() {
         response(&format!("HTTP/1.1 200 OK\r\nContent-Length: {text}\r\n\r\n"), Method::Get)
             .map(|parsed| (parsed.body, show(&parsed.fields)))
     };
-    for (text, value) in [
-        ("7", 7),
-        ("9999999999999999999", 9_999_999_999_999_999_999),
-        ("18446744073709551615", u64::MAX),
-    ] {
+    for (text, value) in
+        [("7", 7), ("9999999999999999999", 9_999_999_999_999_999_999), ("18446744073709551615", u64::MAX)]
+    {
         assert_eq!(read(text), Ok((BodyLength::Known(value), format!("content-length: {text}\n"))));
     }
     assert_eq!(read("007"), Ok((BodyLength::Known(7), "content-length: 7\n".to_owned())));

@@ -6,9 +6,7 @@ use std::task::{Context, Poll};
 use lb_core::rt::{Pipe, Stream};
 
 use super::body::Transfer;
-use super::io::{
-    BUFFER, Sent, give_buffer, give_bulk, give_scratch, take_buffer, take_bulk, take_scratch,
-};
+use super::io::{BUFFER, Sent, give_buffer, give_bulk, give_scratch, take_buffer, take_bulk, take_scratch};
 use crate::h1::Reject;
 
 /// Full reads after which a flow counts as bulk and gets a pipe or a large buffer.

@@ -250,9 +250,7 @@ async fn make(live: &mut Live<'_>, answer: &Answer) -> Made {
         }
         // Pages are rare: exchanges without them must not pay for them with a larger future.
         Answer::Stats(plan) => Box::pin(super::stats::page(live, plan, &mut body)).await,
-        Answer::Service(ServiceKind::Prometheus) => {
-            Box::pin(super::stats::prometheus(live, &mut body)).await
-        }
+        Answer::Service(ServiceKind::Prometheus) => Box::pin(super::stats::prometheus(live, &mut body)).await,
     };
     live.txn.arena.reset();
     live.txn.text = text;
