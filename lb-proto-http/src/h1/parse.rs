@@ -321,7 +321,18 @@ fn fields(
             if fields.len() >= limits.fields {
                 return Err(Reject::TooManyFields);
             }
+            let before = fields.len();
             cursor.framing.field(kind, fields, name, value)?;
+            // As fields are written: a colon and a space, no blanks behind the value, and both characters of a line end.
+            let (name_end, value_end) = (at + name.len(), cursor.at.wrapping_sub(2));
+            if fields.len() > before
+                && fields.value_span(before) == value
+                && value == Span::received(name_end + 2, value_end.wrapping_sub(name_end + 2))
+                && fields.buffer().get(name_end + 1) == Some(&b' ')
+                && fields.buffer().get(value_end) == Some(&b'\r')
+            {
+                fields.extend_run(at, cursor.at);
+            }
         }
     }
 }

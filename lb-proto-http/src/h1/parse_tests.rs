@@ -282,3 +282,37 @@ fn lengths_are_read_up_to_the_largest_number_there_is() {
         assert_eq!(read(bad), Err(Reject::ContentLength), "{bad}");
     }
 }
+
+#[test]
+fn fields_are_written_alike_whether_they_are_copied_together_or_one_by_one() {
+    let changes: [fn(&mut Fields); 7] = [
+        |_| {},
+        |fields| fields.remove(1),
+        |fields| _ = fields.set_value(0, b"other"),
+        |fields| _ = fields.push(b"new", b"1"),
+        |fields| _ = fields.remove_all(b"b"),
+        |fields| _ = fields.set(b"a", b"2"),
+        |fields| {
+            fields.push(b"new", b"1");
+            fields.remove(0);
+        },
+    ];
+    for text in [
+        "A: 1\r\nB: 2\r\nC: 3\r\n",
+        "A: 1\r\nB:2\r\nC: 3\r\n",
+        "A: 1\r\nB: 2 \r\nC: 3\r\n",
+        "A: 1\r\nB: 2\nC: 3\r\n",
+        "A:\t1\r\nB: 2\r\n folded\r\nC:\r\n",
+        "A: 1\r\nConnection: keep-alive\r\nB: 2\r\nC: \r\n",
+        "Host: a\r\nA: 1\r\nHost: a\r\nB: 2\r\n",
+    ] {
+        for change in changes {
+            let mut fields = request(&format!("GET / HTTP/1.1\r\n{text}\r\n")).unwrap().fields;
+            change(&mut fields);
+            let expected: String = show(&fields).replace('\n', "\r\n");
+            let mut out = Vec::new();
+            fields.write_to(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{text:?}");
+        }
+    }
+}

@@ -47,12 +47,22 @@ struct Field {
     value: Span,
 }
 
+/// The first fields, as many as stand one behind the other in the received bytes as they are to be written: nearly always all
+/// that were received.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    fields: u32,
+    from: u32,
+    to: u32,
+}
+
 /// Header fields in order, with the bytes they refer to.
 #[derive(Debug, Default)]
 pub struct Fields {
     received: Vec<u8>,
     added: Vec<u8>,
     list: Vec<Field>,
+    run: Run,
     /// Bytes of names and values that rules may add, and how many there were before.
     room: Option<(usize, usize)>,
 }
@@ -62,6 +72,7 @@ impl Fields {
     pub fn clear(&mut self) {
         self.added.clear();
         self.list.clear();
+        self.run = Run::default();
         self.room = None;
     }
 
@@ -177,8 +188,30 @@ impl Fields {
         self.list.push(Field { name, value });
     }
 
+    /// Takes note that the line of the field that was appended last, in the form in which fields are written, is
+    /// `from..to`.
+    pub(crate) fn extend_run(&mut self, from: usize, to: usize) {
+        let Run { fields, to: end, .. } = self.run;
+        if fields as usize + 1 != self.list.len() {
+            return;
+        }
+        if fields == 0 {
+            self.run = Run { fields: 1, from: from as u32, to: to as u32 };
+        } else if end as usize == from {
+            (self.run.fields, self.run.to) = (fields + 1, to as u32);
+        }
+    }
+
+    /// The field at this place changes or goes.
+    fn break_run(&mut self, index: usize) {
+        if index < self.run.fields as usize {
+            self.run = Run::default();
+        }
+    }
+
     /// Gives a field another value that is already stored.
     pub(crate) fn set_span(&mut self, index: usize, value: Span) {
+        self.break_run(index);
         if let Some(field) = self.list.get_mut(index) {
             field.value = value;
         }
@@ -247,6 +280,7 @@ impl Fields {
 
     /// Removes one field.
     pub fn remove(&mut self, index: usize) {
+        self.break_run(index);
         if index < self.list.len() {
             self.list.remove(index);
         }
@@ -262,7 +296,9 @@ impl Fields {
         let mut kept = 0;
         for index in 0..self.list.len() {
             let field = self.list[index];
-            if !gone(self.bytes(field.name), self.bytes(field.value)) {
+            if gone(self.bytes(field.name), self.bytes(field.value)) {
+                self.break_run(kept);
+            } else {
                 self.list[kept] = field;
                 kept += 1;
             }
@@ -281,8 +317,11 @@ impl Fields {
     /// Appends the fields as lines. Neighbours that stand in the received bytes as they are to be written, which is
     /// nearly all of them, are copied together.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
-        out.reserve(self.encoded_len());
-        let mut rest = self.list.iter().peekable();
+        let Run { fields, from, to } = self.run;
+        let mut rest = self.list.get(fields as usize..).unwrap_or_default().iter().peekable();
+        if fields > 0 {
+            out.extend_from_slice(self.received.get(from as usize..to as usize).unwrap_or_default());
+        }
         while let Some(field) = rest.next() {
             let Some(mut end) = self.canonical_end(field) else {
                 out.extend_from_slice(self.bytes(field.name));

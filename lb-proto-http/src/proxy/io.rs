@@ -73,7 +73,7 @@ pub(super) fn give_fields(fields: &mut Fields) {
         let mut fields = std::mem::take(fields);
         fields.clear();
         keep(&FIELDS, KEEP, fields);
-    } else {
+    } else if !fields.buffer().is_empty() {
         // Made for an answer of its own size.
         drop(fields.take_buffer());
     }

@@ -12,7 +12,7 @@ use lb_core::stick::Event;
 use super::body::Sink;
 use super::exchange::{After, end, fail, gone};
 use super::flow::FlowEnd;
-use super::io::{BUFFER, Presence, Watch, give_fields, take_fields, take_scratch, write_all};
+use super::io::{BUFFER, Presence, Watch, give_fields, poll_ready, take_fields, take_scratch, write_all};
 use super::reply::{self, Answer};
 use super::request::{Fate, Parting};
 use super::txn::Live;
@@ -281,14 +281,17 @@ async fn receive(
             }
         }
         // While nothing has come, the buffer is lent for the attempt only: all who wait share the one that is warm.
-        if fields.buffer().is_empty() {
-            *fields = take_fields();
-        }
-        match server.poll_read(cx, &mut fields.buffer_mut()[filled..]) {
-            Poll::Ready(Ok(n)) if n > 0 => return Poll::Ready(Ok(n)),
-            Poll::Ready(_) => return Poll::Ready(Err(Arrival::Closed)),
-            Poll::Pending if filled == 0 => give_fields(fields),
-            Poll::Pending => {}
+        // TLS may have more than the socket tells of.
+        if filled > 0 || server.is_tls() || poll_ready(server, cx).is_ready() {
+            if fields.buffer().is_empty() {
+                *fields = take_fields();
+            }
+            match server.poll_read(cx, &mut fields.buffer_mut()[filled..]) {
+                Poll::Ready(Ok(n)) if n > 0 => return Poll::Ready(Ok(n)),
+                Poll::Ready(_) => return Poll::Ready(Err(Arrival::Closed)),
+                Poll::Pending if filled == 0 => give_fields(fields),
+                Poll::Pending => {}
+            }
         }
         if ending.is_due() {
             return Poll::Ready(Err(Arrival::Killed));
