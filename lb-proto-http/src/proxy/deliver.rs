@@ -1,5 +1,6 @@
 //! Sending a response, while the rest of the request may still be on its way.
 
+use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 
 use lb_core::log::{Cause, Origin, Phase};
@@ -44,8 +45,8 @@ pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upl
     // Nearly always everything is sent at once: then nothing of the transfer has to outlive this call.
     let begun = std::future::poll_fn(|cx| Poll::Ready(begin(live, back, upload, cx))).await;
     let Begun { mut download, keep, surplus, whole } = match begun {
-        Ok(after) => return after,
-        Err(begun) => begun,
+        ControlFlow::Break(after) => return after,
+        ControlFlow::Continue(begun) => begun,
     };
     let before = (upload.bytes(), upload.moved());
     let ended =
@@ -74,7 +75,7 @@ fn begin(
     back: &HttpProxy,
     upload: &Upload,
     cx: &mut Context<'_>,
-) -> Result<After, Begun> {
+) -> ControlFlow<After, Begun> {
     let Shape { sink, keep } = shape(live);
     let mut out = take_scratch();
     reply::write_head(live, keep, &mut out);
@@ -103,12 +104,17 @@ fn begin(
         sent = write_at_once(&mut live.client.stream, cx, &out);
     }
     if !sent.is_all_of(&out) {
-        return Err(Begun { download: Flow::begun(transfer, out, sent), keep, surplus, whole });
+        return ControlFlow::Continue(Begun {
+            download: Flow::begun(transfer, out, sent),
+            keep,
+            surplus,
+            whole,
+        });
     }
     live.txn.times.end = live.txn.times.now;
     count(live, &transfer, out.len() as u64);
     give_scratch(out);
-    Ok(conclude(live, back, Ended::Done, keep, upload, &[], surplus))
+    ControlFlow::Break(conclude(live, back, Ended::Done, keep, upload, &[], surplus))
 }
 
 /// Counts what was sent of a response.

@@ -7,7 +7,7 @@ use super::io::{poll_presence, take_buffer};
 use super::reply::{self, Answer};
 use super::request::{self, Fate, NoRequest};
 use super::runner::Ended;
-use super::txn::{Live, Txn};
+use super::txn::{Front, Live, Txn};
 use super::{handover, log, response, upstream};
 use crate::h1::Reject;
 use std::task::Poll;
@@ -92,6 +92,7 @@ async fn finish(mut client: Box<Client>) {
 /// One request and its response.
 async fn one(client: &mut Client, txn: &mut Txn) -> After {
     let mut live = Live { client, txn };
+    live.txn.front = Front::of(live.client.frontend());
     if let Err(none) = request::read(&mut live).await {
         return Box::pin(no_request(&mut live, &none)).await;
     }

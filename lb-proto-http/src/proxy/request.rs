@@ -16,7 +16,7 @@ use super::exchange::After;
 use super::handover::Settled;
 use super::io::{BUFFER, can_wait, take_buffer, write_all};
 use super::reply::{self, Answer};
-use super::txn::{Front, Live, Responding};
+use super::txn::{Live, Responding};
 use super::{content, front_of, http_of, log, resolve};
 use crate::h1::{Reject, parse_request, write_response};
 use crate::head::{HeaderName, Request};
@@ -42,7 +42,6 @@ pub(super) enum NoRequest {
 pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
     let timeouts = live.client.session.frontend().spec.timeouts;
     let first = live.client.requests == 0;
-    live.txn.front = Front::of(live.client.frontend());
     live.txn.times.ready = Some(live.client.idle_since());
     if live.txn.layer.request.fields.buffer().len() < BUFFER {
         live.txn.layer.request.fields.set_buffer(take_buffer());
