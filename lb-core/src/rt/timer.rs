@@ -273,6 +273,30 @@ mod tests {
     }
 
     #[test]
+    fn a_timer_wakes_its_task_each_time_it_fires() {
+        struct Count(AtomicUsize);
+        impl std::task::Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        let timers = Timers::new();
+        let timer = timers.timer();
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Arc::clone(&count).into();
+        let cx = Context::from_waker(&waker);
+        for round in 1..4 {
+            let at = round * 100;
+            timer.set(Some(timers.shared.epoch + Duration::from_millis(at)));
+            assert!(timer.poll_expired(&cx).is_pending() && timer.poll_expired(&cx).is_pending());
+            timers.shared.fire(at);
+            assert_eq!(count.0.load(Relaxed) as u64, round);
+            // A task that was woken by something else may not even look.
+            assert!(round == 2 || timer.poll_expired(&cx).is_ready());
+        }
+    }
+
+    #[test]
     fn entries_left_behind_by_a_timer_that_fired_are_counted_and_forgotten() {
         let timers = Timers::new();
         let timer = timers.timer();
