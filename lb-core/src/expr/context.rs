@@ -203,7 +203,14 @@ pub trait Facts {
     fn layer(&self) -> Option<&dyn Any> {
         None
     }
+    /// Where a protocol crate keeps its view of buffered bytes that nobody has parsed, for as long as they stay the same.
+    fn glimpse(&self) -> Option<&Glimpse> {
+        None
+    }
 }
+
+/// A protocol's view of bytes of a connection in TCP mode, made when an expression first asks for it.
+pub type Glimpse = std::cell::OnceCell<Box<dyn Any + Send>>;
 
 impl std::fmt::Debug for dyn Facts + '_ {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

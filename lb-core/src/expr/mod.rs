@@ -42,14 +42,13 @@ pub mod map;
 pub use arena::{Arena, MAX_OUTPUT};
 pub use arg::{Arg, ArgType, Args};
 pub use context::{
-    BackendFact, Direction, EngineView, Env, Facts, FrontendFact, NoEngine, NoFacts, Now, Peek, ProxyRef,
-    ServerFact, ServerRef, Side, StreamFact, TlsFact,
+    BackendFact, Direction, EngineView, Env, Facts, FrontendFact, Glimpse, NoEngine, NoFacts, Now, Peek,
+    ProxyRef, ServerFact, ServerRef, Side, StreamFact, TlsFact,
 };
 pub use conv::VarConditions;
 pub(crate) use conv::crc32c;
 pub use def::{AclDef, Build, ConvDef, ConvFn, EachFn, FetchDef, FetchFn, Needs, NoBuild, Phases, Prepare};
 pub(crate) use fetch::common_name;
-pub use fetch::is_http;
 #[cfg(feature = "tokio")]
 #[cfg(feature = "tokio")]
 pub(crate) use fetch::rdp_cookie;

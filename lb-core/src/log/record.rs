@@ -29,8 +29,10 @@ pub struct Record<'a> {
     pub listener: ProxyRef<'a>,
     /// The client side uses TLS (`%ft` gets a `~`).
     pub tls: bool,
-    /// The frontend speaks HTTP.
+    /// The session speaks HTTP.
     pub http_mode: bool,
+    /// The frontend's sessions begin in HTTP mode.
+    pub http_frontend: bool,
     /// The backend (`%b`); `None` prints the frontend.
     pub backend: Option<ProxyRef<'a>>,
     /// The server (`%s`); `None` prints `<NOSRV>`.
@@ -327,6 +329,7 @@ impl Record<'_> {
         listener: ProxyRef { name: "", id: 0 },
         tls: false,
         http_mode: false,
+        http_frontend: false,
         backend: None,
         server: None,
         accept_date: Duration::ZERO,

@@ -520,7 +520,7 @@ impl Default for Template {
 /// The line of `log` without any format, written when a connection is accepted.
 pub fn write_accept_line(record: &Record<'_>, out: &mut Vec<u8>) {
     use std::io::Write;
-    let mode = if record.http_mode { "HTTP" } else { "TCP" };
+    let mode = if record.http_frontend { "HTTP" } else { "TCP" };
     let (listener, frontend) = (record.listener.id, record.frontend.name);
     let written = match (record.client, record.frontend_addr) {
         (Some(from), Some(to)) => write!(

@@ -4,7 +4,8 @@ use super::connection::Session;
 use super::passage::Passage;
 use super::{ProxyInfo, Stamp, Stream, sys};
 use crate::expr::{
-    Direction, EngineView, Facts, Now, Peek, ProxyRef, Sample, ServerRef, Side, StreamFact, TlsFact, Vars,
+    Direction, EngineView, Facts, Glimpse, Now, Peek, ProxyRef, Sample, ServerRef, Side, StreamFact, TlsFact,
+    Vars,
 };
 use crate::log::Record;
 use crate::proxyproto::tlv;
@@ -43,6 +44,8 @@ pub struct SessionFacts<'a> {
     pub(super) unreachable: Option<std::io::ErrorKind>,
     /// What rules did with the stream in TCP mode.
     pub(super) passage: Option<&'a Passage>,
+    /// What a protocol made of `request`.
+    pub(super) glimpse: Glimpse,
 }
 
 impl<'a> SessionFacts<'a> {
@@ -63,7 +66,13 @@ impl<'a> SessionFacts<'a> {
             failure: None,
             unreachable: None,
             passage: None,
+            glimpse: Glimpse::new(),
         }
+    }
+
+    /// Whether a protocol was asked what it makes of the request's bytes.
+    pub(super) fn is_glimpsed(&self) -> bool {
+        self.glimpse.get().is_some()
     }
 
     /// The variables within reach.
@@ -161,6 +170,10 @@ impl Facts for SessionFacts<'_> {
 
     fn direction(&self) -> Direction {
         self.direction
+    }
+
+    fn glimpse(&self) -> Option<&Glimpse> {
+        self.request.map(|_| &self.glimpse)
     }
 
     fn random(&self) -> u64 {

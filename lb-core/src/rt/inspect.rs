@@ -105,15 +105,18 @@ pub(super) async fn request(
     let backend = (owner.index != session.proxy()).then_some(owner);
     let (mut deadline, mut from): (Option<Instant>, usize) = (None, 0);
     inbox.receive_now(client).await;
+    // Rules that would have waited are told of a close only after they have had to.
+    let mut early = inbox.closed && delay.is_some();
     loop {
         let mut name = None;
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let complete = inbox.is_complete() && !std::mem::take(&mut early);
         let verdict = {
             let mut scene = Scene::new(session, client);
             scene.passage = Some(passage);
-            scene.request = Some(inbox.peek());
+            scene.request = Some(Peek { complete, ..inbox.peek() });
             scene.backend = backend;
-            scene.partial = delay.is_some() && !late && !inbox.is_complete();
+            scene.partial = delay.is_some() && !late && !complete;
             let verdict = scene.run(rules, from, owner);
             if let Some(rule) = looks_up(rules, verdict) {
                 let (facts, arena) = (scene.facts(), Arena::new());
@@ -123,6 +126,7 @@ pub(super) async fn request(
         };
         match verdict {
             Verdict::Wait => {
+                passage.waited = true;
                 let now = Instant::now();
                 timer.set(Some(*deadline.get_or_insert_with(|| now + delay.unwrap_or_default())));
                 inbox.receive(client, timer).await;

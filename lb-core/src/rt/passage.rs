@@ -35,6 +35,10 @@ pub struct Passage {
     pub marks: PacketMarks,
     /// The last rule that ended a ruleset.
     pub last_rule: Option<Arc<Place>>,
+    /// A rule asked for the request that the bytes may be.
+    pub glimpsed: bool,
+    /// The rules had to wait for more bytes.
+    pub waited: bool,
     /// Captured values.
     pub captures: Vec<Capture>,
     /// Number of the stream.

@@ -113,18 +113,27 @@ impl<'a> Scene<'a> {
     pub(super) fn run(&mut self, rules: &RuleSet<TcpAction>, from: usize, owner: &ProxyPlan) -> Verdict {
         let mut from = from;
         loop {
-            let step = {
+            let (step, glimpsed) = {
                 let facts = self.facts();
                 let arena = Arena::new();
                 let mut env = Env::new(&facts, facts.vars(), &arena);
                 env.last = !self.partial;
-                let (at, action) = match rules.next(from, &env) {
-                    Next::Apply(at, action) => (at, action),
-                    Next::Wait(_) => return Verdict::Wait,
-                    Next::End => return Verdict::Accept,
+                let step = match rules.next(from, &env) {
+                    Next::Apply(at, action) => {
+                        from = at + 1;
+                        Ok(step(action, &mut env, owner))
+                    }
+                    Next::Wait(_) => Err(Verdict::Wait),
+                    Next::End => Err(Verdict::Accept),
                 };
-                from = at + 1;
-                step(action, &mut env, owner)
+                (step, facts.is_glimpsed())
+            };
+            if let Some(passage) = &mut self.passage {
+                passage.glimpsed |= glimpsed;
+            }
+            let step = match step {
+                Ok(step) => step,
+                Err(verdict) => return verdict,
             };
             match step {
                 Step::End(verdict) => {

@@ -205,10 +205,16 @@ impl Tcping<'_> {
         if self.inbox.is_empty() {
             self.inbox.receive_now(self.client).await;
         }
-        let facts = self.facts(None);
-        let arena = Arena::new();
-        let env = Env::new(&facts, facts.vars(), &arena);
-        front.route(plan, &env)
+        let (found, glimpsed) = {
+            let facts = self.facts(None);
+            let arena = Arena::new();
+            let env = Env::new(&facts, facts.vars(), &arena);
+            (front.route(plan, &env), facts.is_glimpsed())
+        };
+        if glimpsed {
+            self.passage.get_or_insert_default().glimpsed = true;
+        }
+        found
     }
 
     /// Parts with what another protocol needs to go on.

@@ -9,7 +9,7 @@ use super::rules::Scene;
 use super::tcp::End;
 use crate::expr::{Arena, Direction, Env, ProxyRef, ServerRef};
 use crate::log::{Cause, HttpRecord, Origin, Phase, Record, Termination, Timers};
-use crate::spec::LogProfile;
+use crate::spec::{LogProfile, Mode};
 use crate::stick::{Event, Slots};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -143,6 +143,7 @@ pub(super) fn begun(session: &Session) -> Record<'_> {
         listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
         tls: listener.spec.tls.is_some(),
         http_mode: front.spec.protocol.kind() == "http",
+        http_frontend: front.spec.mode == Mode::Http,
         early: session.generation().logger(front.index).is_early(),
         accept_date: session.accepted().date,
         request_date: session.accepted().date,
@@ -197,8 +198,10 @@ fn told<'a>(
         client: passage.and_then(|passage| passage.source).or(session.peer),
         frontend_addr: passage.and_then(|passage| passage.destination).or(local),
         origin,
-        // A session that could have become one of HTTP, and did not, lacks a status.
-        http_mode: begun.http_mode || session.generation().upgrade(session.proxy()).is_some(),
+        // A session that could have become one of HTTP, and did not, lacks a status; so does one that was asked for it.
+        http_mode: begun.http_mode
+            || passage.is_some_and(|passage| passage.glimpsed)
+            || session.generation().upgrade(session.proxy()).is_some(),
         http: (!captures.is_empty())
             .then_some(HttpRecord { request_captures: captures, ..HttpRecord::EMPTY }),
         ..begun

@@ -252,13 +252,16 @@ impl HttpCheck {
         if state == State::Head && !self.closed && !self.received.is_full() {
             return Judgement::Wait;
         }
+        if state == State::Head && self.closed {
+            // Who hangs up in front of an answer has said nothing that could be judged.
+            return Judgement::Failed(Verdict::new(Status::SocketError));
+        }
         let number = self.number(index);
         if matches!(state, State::Head | State::Broken) {
             let info = expect.commented(format!("TCPCHK got an empty response at step {number}"));
-            let status = if self.received.is_empty() || state == State::Broken {
-                Status::L7Response
-            } else {
-                expect.error_status.unwrap_or(Status::L7Response)
+            let status = match state {
+                State::Broken => Status::L7Response,
+                _ => expect.error_status.unwrap_or(Status::L7Response),
             };
             return Judgement::Failed(Verdict::new(status).with_info(info));
         }

@@ -95,10 +95,21 @@ fn statuses_decide_without_an_expectation() {
 
 #[test]
 fn what_is_not_http_is_an_invalid_response() {
-    for answer in ["", "220 smtp\r\n", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 abc\r\n\r\n"] {
+    for answer in ["220 smtp\r\n", "HTTP/1.1 abc\r\n\r\n"] {
         let verdict = verdict(&HttpProbe::new(), answer.as_bytes());
         assert_eq!(verdict.status, Status::L7Response, "{answer:?}");
         assert_eq!(verdict.info, "TCPCHK got an empty response at step 2");
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_before_its_answer_is_there_is_a_socket_error() {
+    for answer in ["", "HTTP/1.1 200 OK\r\n"] {
+        assert_eq!(
+            verdict(&HttpProbe::new(), answer.as_bytes()),
+            Verdict::new(Status::SocketError),
+            "{answer:?}"
+        );
     }
 }
 

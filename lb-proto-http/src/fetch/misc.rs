@@ -1,6 +1,6 @@
 //! Start lines, captures and the rest.
 
-use lb_core::expr::{self, ArgType, Args, Env, FetchDef, Needs, Sample, SampleType as T};
+use lb_core::expr::{ArgType, Args, Env, FetchDef, Needs, Sample, SampleType as T};
 use lb_core::log::Capture;
 
 use super::{REQUEST_KEPT, RESPONSE_KEPT, with_request, with_response};
@@ -55,11 +55,7 @@ fn response_version<'a>(env: &Env<'a>, _: &'a Args) -> Option<Sample<'a>> {
 }
 
 fn is_http<'a>(env: &Env<'a>, _: &'a Args) -> Option<Sample<'a>> {
-    match HttpLayer::of(env) {
-        Some(_) => with_request(env).map(|_| Sample::Bool(true)),
-        // Connections whose messages are not parsed show their bytes.
-        None => expr::is_http(env),
-    }
+    with_request(env).map(|_| Sample::Bool(true))
 }
 
 fn first<'a>(env: &Env<'a>, _: &'a Args) -> Option<Sample<'a>> {

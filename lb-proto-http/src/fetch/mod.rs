@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod cookie;
+mod glimpse;
 mod header;
 mod misc;
 mod url;
@@ -29,7 +30,7 @@ const RESPONSE_KEPT: Needs = Needs::HTTP_RESPONSE_KEPT;
 
 /// The layer with a valid request.
 fn with_request<'a>(env: &Env<'a>) -> Option<&'a HttpLayer> {
-    let layer = HttpLayer::of(env)?;
+    let Some(layer) = HttpLayer::of(env) else { return glimpse::request(env) };
     if !layer.has_request {
         env.mark_unsettled();
         return None;

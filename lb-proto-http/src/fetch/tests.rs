@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lb_core::expr::{Arena, Facts, NoBuild, Now, OwnedSample, Peek, Registry, Vars, parse};
+use lb_core::expr::{Arena, Facts, Glimpse, NoBuild, Now, OwnedSample, Peek, Registry, Vars, parse};
 
 use super::*;
 use crate::auth::{Password, User, UserList, UserLists};
@@ -192,7 +192,10 @@ fn empty_elements_count_also_at_the_end_of_a_value() {
 }
 
 /// A connection whose messages are not parsed.
-struct Bytes(&'static str);
+struct Bytes {
+    bytes: &'static str,
+    glimpse: Glimpse,
+}
 
 impl Facts for Bytes {
     #[expect(clippy::disallowed_methods, reason = "nothing here depends on the time")]
@@ -200,7 +203,10 @@ impl Facts for Bytes {
         Now { date: Duration::ZERO, instant: Instant::now() }
     }
     fn buffer(&self, _: Direction) -> Option<Peek<'_>> {
-        Some(Peek { bytes: self.0.as_bytes(), complete: false })
+        Some(Peek { bytes: self.bytes.as_bytes(), complete: false })
+    }
+    fn glimpse(&self) -> Option<&Glimpse> {
+        Some(&self.glimpse)
     }
 }
 
@@ -208,15 +214,23 @@ impl Facts for Bytes {
 fn requests_are_recognised_by_their_bytes_where_they_are_not_parsed() {
     let mut registry = Registry::builtin();
     register(&mut registry);
-    let program = parse::parse("req.proto_http", &registry, &mut NoBuild).unwrap();
+    let whole = "GET /x?y HTTP/1.1\r\nHost: a\r\n\r\nbody";
     let cases = [
-        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Some(true)),
-        ("GET / HTTP/1.1\r\nHost:", None),
-        ("SSH-2.0-OpenSSH_9.6\r\n", Some(false)),
+        ("req.proto_http", whole, Some("1"), false),
+        ("req.proto_http", "GET / HTTP/1.1\r\nHost:", None, true),
+        ("req.proto_http", "SSH-2.0-OpenSSH_9.6\r\n", None, false),
+        ("req.hdr(host)", whole, Some("a"), false),
+        ("req.hdr(host)", "GET / HTTP/1.1\r\nHost:", None, true),
+        ("path", whole, Some("/x"), false),
+        ("method", whole, Some("GET"), false),
+        ("status", whole, None, false),
     ];
-    for (bytes, expected) in cases {
-        let (facts, arena) = (Bytes(bytes), Arena::new());
-        let env = Env::new(&facts, Vars::NONE, &arena);
-        assert_eq!(program.eval(&env).and_then(|sample| sample.to_bool()), expected, "{bytes}");
+    for (fetch, bytes, expected, unsettled) in cases {
+        let program = parse::parse(fetch, &registry, &mut NoBuild).unwrap();
+        let (facts, arena) = (Bytes { bytes, glimpse: Glimpse::new() }, Arena::new());
+        let env = Env::new(&facts, Vars::NONE, &arena).partial();
+        let found = program.eval_str(&env).map(|text| String::from_utf8_lossy(text).into_owned());
+        assert_eq!(found.as_deref(), expected, "{fetch} {bytes}");
+        assert_eq!(env.take_unsettled(), unsettled, "{fetch} {bytes}");
     }
 }

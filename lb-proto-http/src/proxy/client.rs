@@ -98,6 +98,12 @@ impl Client {
         self.extras.as_ref().is_some_and(|extras| extras.handover.is_some())
     }
 
+    /// Whether the rules of another protocol had to wait for more of this request.
+    pub(super) fn was_waited_for(&self) -> bool {
+        let handover = self.extras.as_ref().and_then(|extras| extras.handover.as_ref());
+        handover.is_some_and(|handover| handover.passage.waited)
+    }
+
     /// A first piece of the first request that another protocol received, with its length in a buffer.
     fn received(&mut self) -> Option<(Vec<u8>, usize)> {
         let handover = self.extras.as_mut()?.handover.as_mut()?;

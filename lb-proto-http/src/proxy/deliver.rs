@@ -227,12 +227,7 @@ fn conclude(
         && response.keeps_alive()
         && !closes_server(live, back);
     log::account(live);
-    let kept = match reusable {
-        true if is_connection_bound(live) => Kept::ByClient,
-        true => Kept::ByAll,
-        false => Kept::No,
-    };
-    upstream::detach(live, kept);
+    upstream::detach(live, kept(live, reusable));
     log::write(live, Origin::Close);
     if ended != Ended::Done || !keep || !sent {
         return After::Close;
@@ -241,6 +236,15 @@ fn conclude(
         return with_extra(live, upload.extra());
     }
     After::Keep(live.txn.layer.request.body_at)
+}
+
+/// What becomes of a server connection, which can be used again or not.
+pub(super) fn kept(live: &Live<'_>, reusable: bool) -> Kept {
+    match reusable {
+        true if is_connection_bound(live) => Kept::ByClient,
+        true => Kept::ByAll,
+        false => Kept::No,
+    }
 }
 
 /// Puts what was received behind the body of the request where the next request is looked for.

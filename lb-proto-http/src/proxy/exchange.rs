@@ -106,6 +106,13 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
         Fate::Forward => response::forward(&mut live).await,
         Fate::Answer(answer) => reply::answer(&mut live, answer).await,
         Fate::Gone => gone(&mut live, Phase::Request),
+        Fate::Misled => {
+            live.txn.untimed = true;
+            live.txn.answered = Some(500);
+            end(&mut live, Cause::Internal, Phase::Request);
+            log::write(&mut live, Origin::Close);
+            After::Close
+        }
         Fate::Drop(parting) => {
             live.txn.untimed = true;
             end(&mut live, Cause::Proxy, Phase::Request);
@@ -139,6 +146,10 @@ async fn no_request(live: &mut Live<'_>, none: &NoRequest) -> After {
     let silent = live.txn.layer.request.filled == 0;
     let (status, cause) = match none {
         NoRequest::Idle => return After::Wait,
+        // Who made rules wait long enough is told nothing more.
+        NoRequest::Nothing | NoRequest::Aborted | NoRequest::Late if live.client.was_waited_for() => {
+            return After::Close;
+        }
         NoRequest::Nothing if !first || ignore => return After::Close,
         NoRequest::Nothing => (400, Cause::ClientAbort),
         NoRequest::Late if silent && ignore => return After::Close,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lb_core::expr::{Env, ProxyRef};
 use lb_core::log::{Cause, HttpRecord, Origin, Phase, Record, Termination, Timers};
 use lb_core::rt::chosen_severity;
-use lb_core::spec::{HttpCodes, LogProfile};
+use lb_core::spec::{HttpCodes, LogProfile, Mode};
 use lb_core::stick::Event;
 
 use super::client::Client;
@@ -40,6 +40,7 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
         tls: client.stream.is_tls(),
         // As long as it was not taken over, it is a session of its frontend's mode.
         http_mode: !client.is_handed_over(),
+        http_frontend: front.spec.mode == Mode::Http,
         backend: txn
             .backend
             .as_ref()

@@ -129,6 +129,8 @@ pub(super) enum Fate {
     Drop(Parting),
     /// The client went away.
     Gone,
+    /// The backend is none of HTTP: the connection ends without an answer.
+    Misled,
 }
 
 /// How a rule ends a connection without an answer.
@@ -191,9 +193,9 @@ pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
     }
     live.txn.backend = Some(Arc::clone(&backend));
     let Some(back) = http_of(&*backend.spec.protocol) else {
-        // A frontend that was taken to HTTP cannot go to servers of another protocol.
-        live.txn.untimed = true;
-        return Fate::Answer(Answer::Error { status: 500, cause: Cause::Internal, phase: Phase::Request });
+        // A request cannot go to servers of another protocol.
+        live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
+        return Fate::Misled;
     };
     live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
     if same {

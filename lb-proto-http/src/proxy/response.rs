@@ -360,7 +360,8 @@ fn retry(
         lease.server().id()
     });
     backend.pool.counters().of(worker).retries.inc();
-    upstream::detach(live, Kept::No);
+    upstream::detach(live, if matches!(arrival, Arrival::Head) { leaves(live, back) } else { Kept::No });
+    upstream::part(live);
     // The body in the buffer is sent once more, and nothing of this attempt counts.
     let request = &mut live.txn.layer.request;
     request.body_at = request.head_end;
@@ -372,6 +373,14 @@ fn retry(
     }
     live.txn.upstream.again = id;
     Some(None)
+}
+
+/// What becomes of the connection of a response that nobody gets.
+fn leaves(live: &Live<'_>, back: &HttpProxy) -> Kept {
+    let response = &live.txn.layer.response;
+    let body = response.buffered_body();
+    let whole = super::body::end_of(response.body, body) == Some(body.len());
+    deliver::kept(live, whole && response.keeps_alive() && !closes_server(live, back))
 }
 
 /// Ends the connection without a word: a client that sees a connection closed that worked before will ask again.
@@ -481,7 +490,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
         Fate::Forward => {}
         Fate::Answer(answer) => return answer_instead(live, answer).await,
         Fate::Drop(parting) => return refused(live, parting),
-        Fate::Gone => return unanswered(live),
+        Fate::Gone | Fate::Misled => return unanswered(live),
     }
     log::capture_response(live);
     if let Some(spec) = &back.cookie {

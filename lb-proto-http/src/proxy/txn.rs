@@ -150,8 +150,10 @@ pub(super) struct Upstream {
     pub(super) stream: Option<Stream>,
     /// The connection serves this client only.
     pub(super) private: bool,
-    /// The connection served a request before.
+    /// A connection of this exchange served a request before.
     pub(super) reused: bool,
+    /// The connection did.
+    pub(super) proven: bool,
     pub(super) local: Option<SocketAddr>,
     pub(super) peer: Option<SocketAddr>,
     /// Why the last attempt to connect failed.

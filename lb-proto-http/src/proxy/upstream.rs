@@ -243,11 +243,11 @@ async fn on_server(
         count(live, |own| &own.reuses, |own| &own.reuses);
         let now = live.txn.times.now;
         live.txn.times.connect = now;
-        live.txn.upstream.reused = true;
+        (live.txn.upstream.reused, live.txn.upstream.proven) = (true, true);
         live.txn.upstream.stream = Some(stream);
         return Ok(None);
     }
-    live.txn.upstream.reused = false;
+    live.txn.upstream.proven = false;
     loop {
         let start = Instant::now();
         // Most exchanges open none and must not pay for it with a larger future.
@@ -395,7 +395,8 @@ fn wanted(client: &Client, back: &HttpProxy) -> Option<Wanted> {
     match back.reuse {
         Reuse::Never => None,
         Reuse::Always => Some(Wanted::Any),
-        _ if client.requests > 0 => Some(Wanted::Any),
+        // A connection that turns out to be closed costs an attempt, which must be repeated then.
+        _ if client.requests > 0 || back.retry_on.covers_closed() => Some(Wanted::Any),
         Reuse::Aggressive => Some(Wanted::Proven),
         Reuse::Safe => None,
     }
@@ -479,7 +480,7 @@ impl Farewell {
                     most: server.and_then(|spec| spec.pool_max_conn),
                     spare: server.map_or(0, |spec| spec.pool_low_conn as usize),
                 };
-                let proven = live.txn.upstream.reused;
+                let proven = live.txn.upstream.proven;
                 idle::keep(&cell, stream, mark, proven, room, &live.client.session.worker);
             }
             stream => {

@@ -282,6 +282,13 @@ pub struct RetryOn {
     pub statuses: Vec<u16>,
 }
 
+impl RetryOn {
+    /// Whether a request is sent again whatever way its server is found gone.
+    pub const fn covers_closed(&self) -> bool {
+        self.connect && self.empty && self.timeout
+    }
+}
+
 impl Default for RetryOn {
     fn default() -> Self {
         Self {

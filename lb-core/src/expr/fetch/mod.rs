@@ -17,8 +17,6 @@ pub(crate) use x509::common_name;
 
 use super::registry::Registry;
 
-pub use payload::is_http;
-
 /// Adds every fetch and ACL keyword of this crate.
 pub(super) fn register(registry: &mut Registry) {
     registry.add_fetches(constant::FETCHES);

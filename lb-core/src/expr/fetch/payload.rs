@@ -236,7 +236,7 @@ fn key_shares<'a>(env: &Env<'a>, _: &Args) -> Option<Sample<'a>> {
 }
 
 /// Whether the buffer begins with a complete HTTP/1 request head: `req.proto_http` where messages are not parsed.
-pub fn is_http<'a>(env: &Env<'a>) -> Option<Sample<'a>> {
+fn is_http<'a>(env: &Env<'a>) -> Option<Sample<'a>> {
     let Some(peek) = env.facts.buffer(Direction::Request) else {
         // Where messages are parsed, what is there is one.
         return env.facts.stream(StreamFact::HttpMajor(Side::Client)).map(|_| Sample::Bool(true));

@@ -232,7 +232,7 @@ fn the_lines_without_format_equal_the_original() {
     write_accept_line(&record(), &mut out);
     assert_eq!(out, b"Connect from 10.0.1.2:33317 to 10.0.3.31:8012 (http-in/TCP)");
     out.clear();
-    write_accept_line(&Record { client: None, unix: true, http_mode: true, ..record() }, &mut out);
+    write_accept_line(&Record { client: None, unix: true, http_frontend: true, ..record() }, &mut out);
     assert_eq!(out, b"Connect to unix:7 (http-in/HTTP)");
     out.clear();
     let record = Record { error: Some("Connection error during SSL handshake"), ..record() };
