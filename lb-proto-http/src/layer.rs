@@ -29,6 +29,8 @@ pub struct HttpLayer {
     pub server_status: u16,
     /// The first request of its connection.
     pub first_request: bool,
+    /// Requests with an absolute target are to a proxy (`option http-use-proxy-header`).
+    pub proxy_fields: bool,
     /// `capture request header` and its like.
     pub request_captures: Vec<Capture>,
     /// `capture response header` and its like.
@@ -51,12 +53,18 @@ impl HttpLayer {
         self.has_response = false;
         self.server_status = 0;
         self.first_request = false;
+        self.proxy_fields = false;
         for capture in self.request_captures.iter_mut().chain(&mut self.response_captures) {
             capture.clear();
         }
         self.request_cookie.clear();
         self.response_cookie.clear();
         self.users = None;
+    }
+
+    /// Whether the request is one to a proxy: its target is absolute, and that is looked at.
+    pub fn is_proxied(&self) -> bool {
+        self.proxy_fields && !matches!(self.request.target().first(), None | Some(b'/' | b'*'))
     }
 
     /// The request line as received, once it is known to be valid.

@@ -91,7 +91,8 @@ pub fn read_request(
         let (start, end) = (cookie.start, cookie.end);
         if spec.mode == CookieMode::Prefix {
             let Some(mark) = memchr::memchr(PREFIX_MARK, text) else {
-                // Not one of ours: left as it is.
+                // Without a mark all of it is the server's name, and stays.
+                decide(&mut state, find(text));
                 continue;
             };
             decide(&mut state, find(&text[..mark]));
@@ -106,8 +107,10 @@ pub fn read_request(
             state.dated = text.contains(&DATE_MARK);
             state.last = parts.next().map_or(0, parse_date);
             state.first = parts.next().map_or(0, parse_date);
-            if expired(spec, &state, now) {
-                state.request = if state.last_expired(spec, now) { b'E' } else { b'O' };
+            if state.is_old(spec, now) {
+                state.request = b'O';
+            } else if state.is_expired(spec, now) {
+                state.request = b'E';
             } else {
                 decide(&mut state, find(name));
             }
@@ -130,20 +133,20 @@ pub fn read_request(
 }
 
 impl State {
-    fn last_expired(&self, spec: &CookieSpec, now: Duration) -> bool {
-        spec.maxidle.is_some_and(|idle| self.last != 0 && self.last + idle.as_secs() < now.as_secs())
+    /// Renewed too long ago (`maxidle`).
+    fn is_expired(&self, spec: &CookieSpec, now: Duration) -> bool {
+        spec.maxidle.is_some_and(|idle| is_past(self.last, idle, now))
+    }
+
+    /// Set too long ago (`maxlife`).
+    fn is_old(&self, spec: &CookieSpec, now: Duration) -> bool {
+        spec.maxlife.is_some_and(|life| is_past(self.first, life, now))
     }
 }
 
-/// Both dates must be there when both limits are set; a date in the future by more than a day is not believed.
-fn expired(spec: &CookieSpec, state: &State, now: Duration) -> bool {
-    let future = |date: u64| date > now.as_secs() + 86_400;
-    if state.last_expired(spec, now) || (spec.maxidle.is_some() && future(state.last)) {
-        return true;
-    }
-    spec.maxlife.is_some_and(|life| {
-        state.first != 0 && (state.first + life.as_secs() < now.as_secs() || future(state.first))
-    })
+/// Whether what was dated so is too old; a date in the future by more than a day is not believed.
+fn is_past(date: u64, most: Duration, now: Duration) -> bool {
+    date != 0 && (date + most.as_secs() < now.as_secs() || date > now.as_secs() + 86_400)
 }
 
 fn decide(state: &mut State, found: Found) {
@@ -171,6 +174,7 @@ fn decide(state: &mut State, found: Found) {
 
 /// A cookie field without the cookie at `start..end`; `None` when nothing is left.
 fn without(value: &[u8], start: usize, end: usize) -> Option<Vec<u8>> {
+    let end = end + attributes(&value[end..]);
     let mut rest = value[..start].to_vec();
     if end < value.len() {
         // Of two separators one stays, without blanks before it.
@@ -185,7 +189,19 @@ fn without(value: &[u8], start: usize, end: usize) -> Option<Vec<u8>> {
     } else if rest.last().is_some_and(|byte| matches!(byte, b';' | b',')) {
         rest.pop();
     }
-    (!crate::h1::trim(&rest).is_empty()).then_some(rest)
+    // What is left may be no cookie, but the version in front of the first.
+    Cookies::new(&rest).any(|cookie| !cookie.name.starts_with(b"$")).then_some(rest)
+}
+
+/// Length of the attributes (`$Path` and its like) that belong to the cookie in front of `tail`.
+fn attributes(tail: &[u8]) -> usize {
+    let mut len = 0;
+    while let [b';' | b',', rest @ ..] = &tail[len..]
+        && rest.trim_ascii_start().starts_with(b"$")
+    {
+        len += 1 + memchr::memchr2(b';', b',', rest).unwrap_or(rest.len());
+    }
+    len
 }
 
 /// Changes the cookies of a response as configured. `cookie` is the value that stands for the server, if it has one;
@@ -418,6 +434,8 @@ mod tests {
             (&["SRV=A; x=1"], &["x=1"]),
             (&["x=1; SRV=A; y=2"], &["x=1; y=2"]),
             (&["SRV=A", "x=1"], &["x=1"]),
+            (&["$Version=1; SRV=A; $Path=/"], &[]),
+            (&["$Version=1; SRV=A; $Path=/; x=1; $Path=/y"], &["$Version=1; x=1; $Path=/y"]),
         ] {
             assert_eq!(request(&spec, given, 0).1, left, "{given:?}");
         }
@@ -430,6 +448,8 @@ mod tests {
         assert_eq!((state.server, left), (Some(0), vec!["SID=app1; x=1".to_owned()]));
         assert_eq!(response(&spec, &mut state, &["SID=app2; path=/"]), ["set-cookie: SID=A~app2; path=/"]);
         assert_eq!(state.response, b'R');
+        let (state, left) = request(&spec, &["SID=A"], 0);
+        assert_eq!((state.server, left), (Some(0), vec!["SID=A".to_owned()]));
     }
 
     #[test]
@@ -466,5 +486,8 @@ mod tests {
         let cookie = format!("SRV=A|{}", String::from_utf8(text).unwrap());
         assert_eq!(request(&spec, &[&cookie], 1_700_000_100).0.request, b'V');
         assert_eq!(request(&spec, &[&cookie], 1_700_001_000).0.request, b'E');
+        spec.maxlife = Some(Duration::from_secs(700));
+        let cookie = cookie.replace("A|", "A|AAAAB|");
+        assert_eq!(request(&spec, &[&cookie], 1_700_001_000).0.request, b'O');
     }
 }

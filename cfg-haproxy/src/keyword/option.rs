@@ -65,8 +65,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "header names with unusual characters",
     ),
     n(DFLB, "http-server-close", "closes the server side after a response"),
-    n(DFL, "http-use-proxy-header", "recognises Proxy-Connection")
-        .no_effect("`Proxy-Connection` is a header like any other"),
+    n(DFL, "http-use-proxy-header", "requests with an absolute target authenticate to a proxy"),
     o(
         DLB,
         "httpchk",

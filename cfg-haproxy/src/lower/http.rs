@@ -58,6 +58,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             .switches
             .get("abortonclose")
             .map_or_else(|| !self.config.older_than((3, 3)), |s| s.value);
+        http.proxy_fields = making.on("http-use-proxy-header");
         http.pretend_keepalive = making.on("http-pretend-keepalive");
         http.prefer_last_server = making.on("prefer-last-server");
         http.case_adjust_client = making.on("h1-case-adjust-bogus-client");

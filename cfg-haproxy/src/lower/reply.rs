@@ -7,15 +7,16 @@ use crate::codes;
 use crate::config::ErrorLine;
 use crate::tree::Word;
 use lb_core::expr::Phases;
+use lb_core::log::Template;
 use lb_proto_http::head::HeaderName;
-use lb_proto_http::spec::{ErrorReply, Redirect, RedirectTarget, Reply, ReplyBody};
+use lb_proto_http::spec::{ErrorReply, Redirect, RedirectCookie, RedirectTarget, Reply, ReplyBody};
 use std::sync::Arc;
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
     /// `redirect` and its options.
     pub(super) fn redirect(&mut self, words: &[Word<'t>], phases: Phases, owner: &str) -> Option<Redirect> {
         let (mut target, mut code) = (None, 302);
-        let mut redirect = Redirect::new(302, RedirectTarget::Location(lb_core::log::Template::literal("")));
+        let mut redirect = Redirect::new(302, RedirectTarget::Location(Template::literal("")));
         let mut at = 0;
         while let Some(word) = words.get(at) {
             let value = words.get(at + 1).copied();
@@ -33,12 +34,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                     code = value?.text.parse().ok()?;
                     at += 1;
                 }
-                "set-cookie" | "set-cookie-fmt" => {
-                    redirect.set_cookie = Some(Arc::from(format!("{}; path=/;", value?.text)));
-                    at += 1;
-                }
-                "clear-cookie" => {
-                    redirect.set_cookie = Some(Arc::from(format!("{}; path=/; Max-Age=0;", value?.text)));
+                kind @ ("set-cookie" | "set-cookie-fmt" | "clear-cookie") => {
+                    let text = Template::literal(value?.text);
+                    redirect.set_cookie = Some(match kind {
+                        "set-cookie" => RedirectCookie::Set(text),
+                        "clear-cookie" => RedirectCookie::Clear(text),
+                        _ => RedirectCookie::Set(self.header_template(value?, phases, owner)?),
+                    });
                     at += 1;
                 }
                 "drop-query" => redirect.drop_query = true,
@@ -65,7 +67,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     ) -> Option<Reply> {
         let mut reply = Reply::error(status);
         // Whatever else is said of the answer, it is empty unless a body is given.
-        let said = words.first().is_some_and(|word| word.text != "deny_status");
+        let said = match words {
+            [first, _] => first.text != "deny_status",
+            _ => !words.is_empty(),
+        };
         if said || owner.ends_with("return") || owner == "http-error" {
             reply.body = ReplyBody::Empty;
         }
@@ -108,6 +113,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         if matches!(reply.body, ReplyBody::ErrorPage) && !STATUSES.contains(&reply.status) {
             self.no_answer_of_its_own(words, reply.status, owner);
             return None;
+        }
+        if !matches!(reply.body, ReplyBody::Empty | ReplyBody::Bytes(_) | ReplyBody::Format(_)) {
+            // A page or a file is sent as it is.
+            reply.headers.clear();
         }
         Some(reply)
     }
@@ -152,13 +161,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 let bytes = self.body_file(value, owner)?;
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 let parsed = self.build(value.span, &[value], |registry, context| {
-                    lb_core::log::Template::parse(
-                        &text,
-                        lb_core::log::Style::Plain,
-                        phases,
-                        registry,
-                        context,
-                    )
+                    Template::parse(&text, lb_core::log::Style::Plain, phases, registry, context)
                 });
                 match parsed {
                     Ok(template) => ReplyBody::Format(template),

@@ -128,6 +128,8 @@ pub struct RequestLine<'a> {
 pub struct Capture {
     bytes: Vec<u8>,
     set: bool,
+    /// Most bytes, if the slot has a length of its own.
+    most: Option<usize>,
 }
 
 impl Capture {
@@ -136,10 +138,16 @@ impl Capture {
         Self::default()
     }
 
+    /// Gives the slot a length, which limits all that is stored in it.
+    pub fn limit(&mut self, most: usize) {
+        self.most = Some(most);
+    }
+
     /// Stores at most `limit` bytes.
     pub fn set(&mut self, value: &[u8], limit: usize) {
+        let most = limit.min(self.most.unwrap_or(usize::MAX));
         self.bytes.clear();
-        self.bytes.extend_from_slice(&value[..value.len().min(limit)]);
+        self.bytes.extend_from_slice(&value[..value.len().min(most)]);
         self.set = true;
     }
 

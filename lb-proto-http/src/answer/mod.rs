@@ -171,9 +171,7 @@ pub fn auth(
         None => value.extend_from_slice(default_realm.as_bytes()),
     }
     value.push(b'"');
-    let target = session.layer_mut().request.target();
-    let proxy = !matches!(target.first(), None | Some(b'/' | b'*'));
-    let (status, name, configured): (_, &[u8], _) = if proxy {
+    let (status, name, configured): (_, &[u8], _) = if session.layer_mut().is_proxied() {
         (407, b"proxy-authenticate", configured.1)
     } else {
         (401, b"www-authenticate", configured.0)

@@ -3,7 +3,7 @@
 use super::{Made, finish, start};
 use crate::h1::Target;
 use crate::rule::{Session, format};
-use crate::spec::{Redirect, RedirectTarget};
+use crate::spec::{Redirect, RedirectCookie, RedirectTarget};
 
 /// Makes a redirection; nothing when its address is empty and that is to be ignored.
 pub fn redirect(session: &mut dyn Session, redirect: &Redirect, location: &mut Vec<u8>) -> Made {
@@ -58,7 +58,13 @@ pub fn redirect(session: &mut dyn Session, redirect: &Redirect, location: &mut V
         response.fields.push(b"cache-control", b"no-cache");
     }
     if let Some(cookie) = &redirect.set_cookie {
-        response.fields.push(b"set-cookie", cookie.as_bytes());
+        let (text, attributes) = match cookie {
+            RedirectCookie::Set(text) => (text, &b"; path=/;"[..]),
+            RedirectCookie::Clear(text) => (text, &b"; path=/; Max-Age=0;"[..]),
+        };
+        format(session, text, location);
+        location.extend_from_slice(attributes);
+        session.layer_mut().response.fields.push(b"set-cookie", location);
     }
     if fits { Made::Response } else { Made::Nothing }
 }

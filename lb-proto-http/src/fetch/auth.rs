@@ -18,10 +18,9 @@ pub(super) const FETCHES: &[FetchDef] = &[
     FetchDef::new("http_auth_bearer", T::Str, REQUEST, bearer).args(0, &[ArgType::Str]).prepare(lower_name),
 ];
 
-/// Requests with an absolute target are proxy requests and authenticate to the proxy.
+/// Requests to a proxy authenticate to that.
 fn field(layer: &HttpLayer) -> Option<&[u8]> {
-    let proxy = !matches!(layer.request.target().first(), Some(b'/' | b'*'));
-    let name: &[u8] = if proxy { b"proxy-authorization" } else { b"authorization" };
+    let name: &[u8] = if layer.is_proxied() { b"proxy-authorization" } else { b"authorization" };
     layer.request.fields.get(name)
 }
 

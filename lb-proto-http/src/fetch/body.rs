@@ -1,17 +1,15 @@
 //! Bodies, as far as they are in the buffer.
 
-use lb_core::expr::{ArgType, Args, Env, FetchDef, Needs, Sample, SampleType as T};
+use lb_core::expr::{ArgType, Args, Env, FetchDef, Sample, SampleType as T};
 
 use super::{REQUEST, RESPONSE, url, with_request, with_response};
 use crate::h1::BodyLength;
-
-const BODY: Needs = REQUEST.and(Needs::HTTP_REQUEST_BODY);
 
 pub(super) const FETCHES: &[FetchDef] = &[
     FetchDef::new("req.body", T::Bin, REQUEST, request),
     FetchDef::new("req.body_len", T::Int, REQUEST, request_len),
     FetchDef::new("req.body_size", T::Int, REQUEST, request_size),
-    FetchDef::new("req.body_param", T::Bin, BODY, request_param).args(0, &[ArgType::Str, ArgType::Str]),
+    FetchDef::new("req.body_param", T::Bin, REQUEST, request_param).args(0, &[ArgType::Str, ArgType::Str]),
     FetchDef::new("res.body", T::Bin, RESPONSE, response),
     FetchDef::new("res.body_len", T::Int, RESPONSE, response_len),
     FetchDef::new("res.body_size", T::Int, RESPONSE, response_size),

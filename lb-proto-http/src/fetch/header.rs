@@ -1,6 +1,6 @@
 //! Header fields: `hdr`, `fhdr` and what is counted and converted of them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 
 use lb_core::expr::{ArgType, Args, Env, FetchDef, Sample, SampleType as T};
@@ -218,7 +218,9 @@ fn count<'a>(env: &Env<'a>, args: &'a Args, source: Source, full: bool) -> Optio
 /// An address, with a port or without.
 pub(super) fn address<'a>(text: &[u8]) -> Option<Sample<'a>> {
     let text = std::str::from_utf8(text).ok()?;
-    let addr = text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()));
+    // Only addresses of IPv4 may have a port.
+    let with_port = || text.parse::<std::net::SocketAddrV4>().ok().map(|addr| IpAddr::V4(*addr.ip()));
+    let addr = text.parse::<IpAddr>().ok().or_else(with_port);
     // Brackets without a port, as in a `Host` field.
     let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok();
     let addr = addr.or_else(|| bare().map(IpAddr::V6))?;

@@ -51,6 +51,22 @@ pub(super) fn end_of(length: BodyLength, bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// How much data there is in the beginning of a chunked body.
+pub(super) fn data_len(bytes: &[u8]) -> usize {
+    let (mut decoder, mut at, mut data) = (Chunked::new(), 0, 0);
+    while at < bytes.len() {
+        match decoder.next(&bytes[at..]) {
+            Ok(Piece::Skip(len)) => at += len,
+            Ok(Piece::Data(len)) => {
+                at += len;
+                data += len;
+            }
+            Ok(Piece::Trailers(_)) | Err(_) => break,
+        }
+    }
+    data
+}
+
 /// The data of a body that is complete in `bytes`; `None` if it is not or is broken.
 pub(super) fn whole(length: BodyLength, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut transfer = Transfer::new(length, Sink::Plain);

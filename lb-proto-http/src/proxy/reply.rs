@@ -98,6 +98,12 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
     {
         return after;
     }
+    if live.txn.uploaded.is_none() && live.txn.layer.has_request {
+        let request = &live.txn.layer.request;
+        let body = request.buffered_body();
+        let len = body::end_of(request.body, body).unwrap_or(body.len());
+        live.txn.counts.from_client += len as u64;
+    }
     let made = make(live, &answer).await;
     account(live, &answer);
     if live.txn.applet.is_some() {
@@ -113,7 +119,12 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
     live.txn.layer.has_response = true;
     let backend = live.txn.backend.clone();
     let back = backend.as_ref().and_then(|backend| http_of(&*backend.spec.protocol));
+    let status = live.txn.layer.response.status;
     if run_after(live, back).await {
+        let changed = live.txn.layer.response.status;
+        if changed != status {
+            live.txn.answered = Some(changed);
+        }
         if answer.intercepts() {
             let counters = &live.client.session.frontend().state.front.counters;
             counters.of(live.client.session.worker.id()).intercepted.inc();
@@ -397,6 +408,8 @@ pub(super) fn write_head(live: &mut Live<'_>, keep: bool, out: &mut Vec<u8>) {
     let response = &mut live.txn.layer.response;
     // What goes without saying in the version that is announced is not said.
     let option: &[u8] = match (keep, response.version) {
+        // Of a tunnel nothing is kept.
+        _ if response.body == BodyLength::Tunnel => b"",
         (true, Version::Http11) if !http10 => b"",
         (true, _) if response.flags.chunked && !http10 => b"",
         (true, _) => b"keep-alive",

@@ -18,8 +18,8 @@ use super::io::{BUFFER, can_wait, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::{Live, Responding};
 use super::{content, front_of, http_of, log, resolve};
-use crate::h1::{Reject, parse_request, write_response};
-use crate::head::{HeaderName, Request};
+use crate::h1::{BodyLength, Reject, parse_request, write_response};
+use crate::head::{HeaderName, Request, Version};
 use crate::persist::Binding;
 use crate::rule::{self, Cursor, Outcome, Session, Subject};
 use crate::spec::{Action, ErrorReply, ForwardFor, HttpProxy, OriginalTo, RestrictNames};
@@ -255,13 +255,22 @@ fn prepare(live: &mut Live<'_>, front: &HttpProxy) {
     }
     let layer = &mut live.txn.layer;
     layer.first_request = live.client.requests == 0;
+<<<<<<< HEAD
     if layer.users.is_none() && !front.users.is_empty() {
+=======
+    layer.proxy_fields = front.proxy_fields;
+    if layer.users.is_none() {
+>>>>>>> 8db89af (Answer, persist and look up as HAProxy does where audits found differences)
         layer.users = Some(Arc::clone(&front.users));
     }
     let captures = &front.captures;
     layer.request_captures.resize_with(captures.request.len(), Default::default);
     layer.response_captures.resize_with(captures.response.len(), Default::default);
+    for (slot, spec) in layer.response_captures.iter_mut().zip(&captures.response) {
+        slot.limit(spec.limit);
+    }
     for (slot, spec) in layer.request_captures.iter_mut().zip(&captures.request) {
+        slot.limit(spec.limit);
         let Some(name) = &spec.header else { continue };
         if let Some(index) = layer.request.fields.rfind(name.as_bytes(), usize::MAX) {
             slot.set(layer.request.fields.value(index), spec.limit);
@@ -442,6 +451,10 @@ pub(super) async fn pause(live: &mut Live<'_>, time: Duration) {
 
 /// Sends a 103 response with one field.
 async fn early_hint(live: &mut Live<'_>, name: &HeaderName, value: &Template) -> io::Result<()> {
+    if live.txn.layer.request.version == Version::Http10 {
+        // Such a client would take it for the response.
+        return Ok(());
+    }
     let mut text = Vec::new();
     rule::format(live, value, &mut text);
     let mut response = crate::head::Response::default();
@@ -469,8 +482,7 @@ pub(super) async fn buffer_body(
             live.txn.layer.body_complete = true;
             return Ok(());
         }
-        let there = request.filled - request.body_at;
-        if (at_least > 0 && there >= at_least) || request.filled >= BUFFER {
+        if (at_least > 0 && decoded_len(request) >= at_least) || request.filled >= BUFFER {
             return Ok(());
         }
         let filled = request.filled;
@@ -488,7 +500,6 @@ pub(super) async fn buffer_body(
             }
             Some(_) => return Err(Fate::Gone),
             None if strict => {
-                live.txn.counts.from_client += there as u64;
                 live.txn.untimed = true;
                 return Err(Fate::Answer(Answer::Error {
                     status: 408,
@@ -498,6 +509,15 @@ pub(super) async fn buffer_body(
             }
             None => return Ok(()),
         }
+    }
+}
+
+/// How much of the body is in the buffer, without its framing.
+fn decoded_len(request: &Request) -> usize {
+    let body = request.buffered_body();
+    match request.body {
+        BodyLength::Chunked => super::body::data_len(body),
+        _ => body.len(),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::head::HeaderName;
 
 pub use action::{Action, NameMatch, ServiceKind, TimeoutKind, TrackSlot};
 pub use cookie::{CookieMode, CookieSpec};
-pub use reply::{ErrorReply, Redirect, RedirectTarget, Reply, ReplyBody};
+pub use reply::{ErrorReply, Redirect, RedirectCookie, RedirectTarget, Reply, ReplyBody};
 
 /// `mode http`.
 ///
@@ -52,6 +52,8 @@ pub struct HttpProxy {
     pub ignore_probes: bool,
     /// `option abortonclose`: a client that closes while its request waits loses its place. Backend.
     pub abort_on_close: bool,
+    /// `option http-use-proxy-header`: requests with an absolute target authenticate to a proxy. Frontend.
+    pub proxy_fields: bool,
     /// `option http-pretend-keepalive`: never ask servers to close. Backend.
     pub pretend_keepalive: bool,
     /// `http-reuse`. Backend.

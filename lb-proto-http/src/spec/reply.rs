@@ -76,8 +76,18 @@ pub struct Redirect {
     pub append_slash: bool,
     /// Do nothing when the address comes out empty (`ignore-empty`).
     pub ignore_empty: bool,
-    /// Text of a `set-cookie` field (`set-cookie`, `clear-cookie`).
-    pub set_cookie: Option<Arc<str>>,
+    /// A cookie to set or to clear (`set-cookie`, `set-cookie-fmt`, `clear-cookie`).
+    pub set_cookie: Option<RedirectCookie>,
+}
+
+/// What a redirection does with a cookie.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "the two ways of the configuration")]
+pub enum RedirectCookie {
+    /// Sets it to this, `NAME[=value]`.
+    Set(Template),
+    /// Clears what is named so, `NAME[=]`.
+    Clear(Template),
 }
 
 impl Redirect {

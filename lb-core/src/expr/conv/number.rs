@@ -43,8 +43,10 @@ pub(super) static CONVERTERS: &[ConvDef] = &[
         env.arena.build(|out| push_hex(out, bytes)).map(Sample::Str)
     }),
     ConvDef::new("hex2i", SampleType::Bin, SampleType::Int, |_, _, sample| {
-        let text = std::str::from_utf8(sample.bytes()?).ok()?;
-        u64::from_str_radix(text, 16).ok().map(|value| Sample::Int(value as i64))
+        // Of a longer number the last 64 bits count.
+        let digits = sample.bytes()?.iter().map(|byte| char::from(*byte).to_digit(16).map(u64::from));
+        let value = digits.reduce(|high, low| Some((high? << 4) | low?))??;
+        Some(Sample::Int(value as i64))
     }),
     ConvDef::new("base2", SampleType::Bin, SampleType::Str, |env, _, sample| {
         let bytes = sample.bytes()?;

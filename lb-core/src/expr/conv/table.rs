@@ -10,9 +10,15 @@ use crate::stick::DataType;
 /// Reads something of a target; the number is the index of an array.
 type Read = fn(&Target<'_>, u8) -> Option<u64>;
 
-fn target<'a>(env: &Env<'a>, args: &'a Args, at: usize, sample: &Sample<'a>) -> Option<Target<'a>> {
+/// What is looked up in the table that exists; nothing of what cannot be a key.
+fn target<'a>(env: &Env<'a>, args: &'a Args, at: usize, sample: &Sample<'a>) -> Option<Option<Target<'a>>> {
     let table = env.facts.engine().table(args.str(at)?)?;
-    Some(Target { table, key: table.key(sample)?, now: env.facts.now().instant })
+    Some(table.key(sample).map(|key| Target { table, key, now: env.facts.now().instant }))
+}
+
+/// What is read of a target; what cannot be a key has no entry.
+fn read<'a>(target: Option<Target<'_>>, read: Read, element: u8) -> Option<Sample<'a>> {
+    int(target.map_or(Some(0), |target| read(&target, element)))
 }
 
 fn int<'a>(value: Option<u64>) -> Option<Sample<'a>> {
@@ -26,7 +32,7 @@ const fn conv(name: &'static str, out: SampleType, eval: crate::expr::ConvFn) ->
 macro_rules! readers {
     ($($name:literal => $read:expr;)*) => {
         &[$(conv($name, SampleType::Int, |env, args, sample| {
-            int(($read as Read)(&target(env, args, 0, &sample)?, 0))
+            read(target(env, args, 0, &sample)?, $read, 0)
         }),)*]
     };
 }
@@ -35,7 +41,7 @@ macro_rules! array_readers {
     ($($name:literal => $read:expr;)*) => {
         &[$(ConvDef::new($name, SampleType::Any, SampleType::Int, |env, args, sample| {
             let element = u8::try_from(args.int(0)?).ok()?;
-            int(($read as Read)(&target(env, args, 1, &sample)?, element))
+            read(target(env, args, 1, &sample)?, $read, element)
         })
         .args(2, &[ArgType::Int, ArgType::Table]),)*]
     };
@@ -88,19 +94,19 @@ pub(super) static ARRAYS: &[ConvDef] = array_readers! {
 pub(super) static OTHERS: &[ConvDef] = &[
     conv("in_table", SampleType::Bool, |env, args, sample| {
         let target = target(env, args, 0, &sample)?;
-        Some(Sample::Bool(target.table.lookup(&target.key, target.now, |_, _, _| ()).is_some()))
+        let found = target.and_then(|t| t.table.lookup(&t.key, t.now, |_, _, _| ()));
+        Some(Sample::Bool(found.is_some()))
     }),
     ConvDef::new("table_expire", SampleType::Any, SampleType::Int, |env, args, sample| {
-        let target = target(env, args, 0, &sample)?;
-        let found = target.table.lookup(&target.key, target.now, |table, id, now| table.expires_in(id, now));
-        int(found.flatten()).or_else(|| args.int(1).map(Sample::Int))
+        let left = target(env, args, 0, &sample)?.and_then(|target| target.expires_in());
+        int(left).or_else(|| args.int(1).map(Sample::Int))
     })
     .args(1, &[ArgType::Table, ArgType::Int]),
     ConvDef::new("table_idle", SampleType::Any, SampleType::Int, |env, args, sample| {
-        let target = target(env, args, 0, &sample)?;
-        let life = target.table.spec().expire?.as_millis() as u64;
-        let found = target.table.lookup(&target.key, target.now, |table, id, now| table.expires_in(id, now));
-        let idle = found.flatten().map(|left| life.saturating_sub(left));
+        let idle = target(env, args, 0, &sample)?.and_then(|target| {
+            let life = target.table.spec().expire?.as_millis() as u64;
+            target.expires_in().map(|left| life.saturating_sub(left))
+        });
         int(idle).or_else(|| args.int(1).map(Sample::Int))
     })
     .args(1, &[ArgType::Table, ArgType::Int]),
@@ -173,6 +179,9 @@ mod tests {
         let mut world = world();
         assert_eq!(eval(&world, "src,in_table"), Some(0));
         assert_eq!(eval(&world, "src,table_conn_cnt(t)"), Some(0));
+        assert_eq!(eval(&world, "str(x),table_conn_cnt(t)"), Some(0), "no key of this table");
+        assert_eq!(eval(&world, "str(x),in_table(t)"), Some(0));
+        assert_eq!(eval(&world, "str(x),table_expire(t,5)"), Some(5));
         assert_eq!(eval(&world, "src,table_sess_cnt(t)"), None, "not stored");
         assert_eq!(eval(&world, "src,table_conn_cnt(other)"), None);
         assert_eq!(eval(&world, "src,table_expire(t)"), None);

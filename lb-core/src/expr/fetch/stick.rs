@@ -25,6 +25,11 @@ impl Target<'_> {
         Some(found.flatten().unwrap_or(0))
     }
 
+    /// Milliseconds for which the entry will still be there.
+    pub(crate) fn expires_in(&self) -> Option<u64> {
+        self.table.lookup(&self.key, self.now, |table, id, now| table.expires_in(id, now)).flatten()
+    }
+
     /// Adds one to a counter and its rate, creating the entry; the new value.
     pub(crate) fn increment(&self, counter: DataType, rate: DataType, element: u8) -> Option<u64> {
         let count = self.stored(counter, element);
