@@ -255,12 +255,8 @@ fn prepare(live: &mut Live<'_>, front: &HttpProxy) {
     }
     let layer = &mut live.txn.layer;
     layer.first_request = live.client.requests == 0;
-<<<<<<< HEAD
-    if layer.users.is_none() && !front.users.is_empty() {
-=======
     layer.proxy_fields = front.proxy_fields;
-    if layer.users.is_none() {
->>>>>>> 8db89af (Answer, persist and look up as HAProxy does where audits found differences)
+    if layer.users.is_none() && !front.users.is_empty() {
         layer.users = Some(Arc::clone(&front.users));
     }
     let captures = &front.captures;

@@ -18,13 +18,9 @@ pub(super) async fn run(live: &mut Live<'_>, upload: &Upload) -> After {
     live.txn.counts.from_server += response.buffered_body().len() as u64;
     let request = &live.txn.layer.request;
     // What the client sent behind its request already belongs to the tunnel.
-<<<<<<< HEAD
     let early = [request.buffered_body(), upload.extra()].concat();
-=======
-    let early = [request.buffered_body(), upload.extra.as_slice()].concat();
     live.txn.counts.from_client += early.len() as u64;
     live.txn.counts.to_server += early.len() as u64;
->>>>>>> 8db89af (Answer, persist and look up as HAProxy does where audits found differences)
     let sent = write_all(&mut live.client.stream, &out).await.is_ok();
     live.txn.counts.to_client += out.len() as u64;
     give_scratch(out);
