@@ -61,6 +61,16 @@ const IGNORES_MORE: &[&str] = &[
     "max-session-srv-conns",
     "load-server-state-from-file",
     "httpchk",
+    "capture cookie",
+    "declare capture",
+    "compression algo-req",
+    "compression direction",
+    "compression minsize-req",
+    "compression minsize-res",
+    "guid",
+    "log-steps",
+    "persist rdp-cookie",
+    "tcp-check comment",
 ];
 
 impl<'t> Checker<'t, '_> {
@@ -74,7 +84,7 @@ impl<'t> Checker<'t, '_> {
         let before = self.diagnostics.len();
         let mut at = 0;
         let open = self.consume(name, args, words, &mut at, head);
-        if !open && at < words.len() && self.diagnostics.len() == before {
+        if !open && at < words.len() && !self.errors_since(before) {
             let extra = words[at];
             if IGNORES_MORE.contains(&name) || name.starts_with("stats ") || name.starts_with("email-alert ")
             {
@@ -99,7 +109,11 @@ impl<'t> Checker<'t, '_> {
                 .note(format!("syntax: {name}{}", pretty(args))),
             );
         }
-        !self.diagnostics.iter().skip(before).any(|d| d.severity == Severity::Error)
+        !self.errors_since(before)
+    }
+
+    fn errors_since(&self, before: usize) -> bool {
+        self.diagnostics.iter().skip(before).any(|d| d.severity == Severity::Error)
     }
 
     /// Walks over `args`; true if the rest of the words is free.

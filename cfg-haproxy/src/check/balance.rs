@@ -144,7 +144,18 @@ impl<'t> Checker<'t, '_> {
             );
             return None;
         };
-        let use_domain_only = args.get(1).is_some_and(|w| w.text == "use_domain_only");
+        let modifier = args.get(1).copied();
+        if let Some(other) = modifier.filter(|w| w.text != "use_domain_only") {
+            self.push(
+                Diagnostic::error(codes::WORD, other.span, "`hdr` knows the modifier `use_domain_only` only")
+                    .compat(format!(
+                        "balance hdr({name}) only accepts 'use_domain_only' modifier (got '{}').",
+                        other.text
+                    )),
+            );
+            return None;
+        }
+        let use_domain_only = modifier.is_some();
         let algorithm = Algorithm::Hdr { name: name.into(), use_domain_only };
         Some((Balance { algorithm, expression: None }, 1 + usize::from(use_domain_only)))
     }

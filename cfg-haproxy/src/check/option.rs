@@ -343,6 +343,19 @@ impl<'t> Checker<'t, '_> {
                         .compat("keyword 'mysql-check' only supports option 'post-41' and 'pre-41'."),
                     );
                 }
+                if let Some(extra) = words.get(3).copied() {
+                    self.push(
+                        Diagnostic::error(
+                            codes::TOO_MANY_ARGUMENTS,
+                            extra.span,
+                            "`option mysql-check` takes no further argument",
+                        )
+                        .compat(format!(
+                            "'option mysql-check' cannot handle unexpected argument '{}'.",
+                            extra.text
+                        )),
+                    );
+                }
                 CheckKind::Mysql(Some(word(1)), word(2) == "pre-41")
             }
             _ => return None,

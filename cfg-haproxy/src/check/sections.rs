@@ -53,6 +53,9 @@ impl<'t> Checker<'t, '_> {
         if !self.valid_name(name, kind) {
             return;
         }
+        if let Some(extra) = words.get(2).copied() {
+            self.behind_the_name(kind, extra);
+        }
         if let Some(first) = self.names.insert((kind, name.text), name.span) {
             // A second peers section of the same name adds to the first; all others must be unique.
             if kind != SectionKind::CrtStore {
@@ -69,6 +72,28 @@ impl<'t> Checker<'t, '_> {
         }
         self.current = Current::Kept(kind);
         self.open(kind, name);
+    }
+
+    /// Some sections do not mind words behind their name; none has a use for them.
+    fn behind_the_name(&mut self, kind: SectionKind, extra: Word<'t>) {
+        let what = kind.keyword();
+        let message = format!("a `{what}` section has a name and nothing else");
+        let lenient = matches!(
+            kind,
+            SectionKind::Resolvers
+                | SectionKind::Mailers
+                | SectionKind::Ring
+                | SectionKind::HttpErrors
+                | SectionKind::Healthcheck
+        );
+        self.push(
+            if lenient {
+                Diagnostic::warning(codes::TOO_MANY_ARGUMENTS, extra.span, message)
+            } else {
+                Diagnostic::error(codes::TOO_MANY_ARGUMENTS, extra.span, message)
+            }
+            .compat(format!("'{what}' cannot handle unexpected argument '{}'.", extra.text)),
+        );
     }
 
     fn program(&mut self, words: &[Word<'t>]) {

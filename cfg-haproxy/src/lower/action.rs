@@ -93,6 +93,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     fn normalizer(&mut self, at: &At<'_, 't>) -> Option<Normalizer> {
+        self.nothing_behind(at.arg(2).as_ref(), at)?;
         let (name, option) = (at.arg(0)?, at.arg(1));
         let expected = match name.text {
             "path-strip-dotdot" => Some("full"),
@@ -175,18 +176,30 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn http_variable(&mut self, name: &str, at: &At<'_, 't>) -> Option<Action> {
         let (variable, when) = self.conditional_variable(at)?;
         Some(match name {
-            "unset-var" => Action::UnsetVar(variable),
+            "unset-var" => {
+                self.nothing_behind(at.arg(0).as_ref(), at)?;
+                Action::UnsetVar(variable)
+            }
             "set-var" => Action::SetVar(variable, self.program(at.rest(), &at.owner)?, when),
-            _ => Action::SetVarFmt(variable, self.plain_format(at)?, when),
+            _ => {
+                self.nothing_behind(at.arg(1).as_ref(), at)?;
+                Action::SetVarFmt(variable, self.plain_format(at)?, when)
+            }
         })
     }
 
     fn tcp_variable(&mut self, name: &str, at: &At<'_, 't>) -> Option<TcpAction> {
         let (variable, when) = self.conditional_variable(at)?;
         Some(match name {
-            "unset-var" => TcpAction::UnsetVar(variable),
+            "unset-var" => {
+                self.nothing_behind(at.arg(0).as_ref(), at)?;
+                TcpAction::UnsetVar(variable)
+            }
             "set-var" => TcpAction::SetVar(variable, self.program(at.rest(), &at.owner)?, when),
-            _ => TcpAction::SetVarFmt(variable, self.plain_format(at)?, when),
+            _ => {
+                self.nothing_behind(at.arg(1).as_ref(), at)?;
+                TcpAction::SetVarFmt(variable, self.plain_format(at)?, when)
+            }
         })
     }
 
@@ -231,10 +244,15 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             }
         };
         let key = self.plain_format(at)?;
+        let words = if name == "set-map" { 2 } else { 1 };
+        self.nothing_behind(at.arg(words).as_ref(), at)?;
         Some(match name {
             "set-map" => {
-                let value = at.arg(1).and_then(|w| self.template(w, Style::Plain, at.phases, &at.owner))?;
-                Action::SetMap(reference, key, value)
+                let Some(value) = at.arg(1) else {
+                    self.action_error(at.head(), &at.owner, "a key and a value are needed");
+                    return None;
+                };
+                Action::SetMap(reference, key, self.template(value, Style::Plain, at.phases, &at.owner)?)
             }
             "add-acl" => Action::AddAcl(reference, key),
             _ => Action::DelMap(reference, key),
@@ -426,7 +444,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn duration(&mut self, words: &[Word<'t>], at: &At<'_, 't>) -> Option<Program> {
         let first = words.first()?;
         if let Ok(time) = units::time(first.text, Unit::Milli) {
-            return self.constant(time.as_millis() as u64);
+            return self.constant(time.as_millis() as u64, words, at);
         }
         self.program(words, &at.owner)
     }
@@ -434,7 +452,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     /// `set-mark`, `set-tos` and their `fc` and `bc` forms: a number in any usual base, or an expression.
     fn packet_mark(&mut self, name: &str, at: &At<'_, 't>) -> Option<SetMark> {
         let value = match units::any_base(at.arg(0)?.text) {
-            Some(number) => self.constant(number)?,
+            Some(number) => self.constant(number, at.rest(), at)?,
             None => self.program(at.rest(), &at.owner)?,
         };
         let side = if name.starts_with("set-bc") { ConnectionSide::Back } else { ConnectionSide::Front };
@@ -479,13 +497,22 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 self.action_error(at.arg(0)?, &at.owner, message);
                 None
             }
-            Ok(number) => self.constant(number),
+            Ok(number) => self.constant(number, at.rest(), at),
             Err(_) => self.program(at.rest(), &at.owner),
         }
     }
 
-    fn constant(&mut self, number: u64) -> Option<Program> {
+    /// The program of a number that was written as the only word of `words`.
+    fn constant(&mut self, number: u64, words: &[Word<'t>], at: &At<'_, 't>) -> Option<Program> {
+        self.nothing_behind(words.get(1), at)?;
         lb_core::expr::parse::parse(&format!("int({number})"), self.registry, &mut self.context).ok()
+    }
+
+    /// A word where a rule has all it needs is a mistake.
+    pub(super) fn nothing_behind(&mut self, word: Option<&Word<'t>>, at: &At<'_, 't>) -> Option<()> {
+        let Some(word) = word else { return Some(()) };
+        self.action_error(*word, &at.owner, &format!("cannot handle unexpected argument '{}'", word.text));
+        None
     }
 
     pub(super) fn tcp_action(

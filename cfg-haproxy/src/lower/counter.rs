@@ -112,7 +112,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     fn amount(&mut self, at: &At<'_, 't>) -> Option<Amount> {
         match at.arg(0).map(|w| w.text.parse()) {
-            Some(Ok(number)) => Some(Amount::Fixed(number)),
+            Some(Ok(number)) => {
+                self.nothing_behind(at.arg(1).as_ref(), at)?;
+                Some(Amount::Fixed(number))
+            }
             Some(Err(_)) => self.program(at.rest(), &at.owner).map(|p| Amount::Computed(Box::new(p))),
             None => {
                 self.action_error(at.head(), &at.owner, "expects a number or an expression");

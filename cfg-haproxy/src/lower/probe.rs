@@ -219,6 +219,15 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                         Err(_) => (value?.text.parse().ok(), None),
                     };
                     request.addr = ip.or_else(|| self.context.resolve_any(value?.text));
+                    if request.addr.is_none() {
+                        let word = value?;
+                        self.error(
+                            codes::ADDRESS,
+                            word.span,
+                            format!("`{}` is not an address", word.text),
+                            format!("'connect' : 'addr' : invalid address: '{0}' in '{0}'.", word.text),
+                        );
+                    }
                     request.port = port.or(request.port);
                 }
                 "sni" => tls.sni = Some(Arc::from(value?.text)),
@@ -307,8 +316,16 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut at = 0;
         let mut parts = Vec::new();
         while let Some(word) = words.get(at) {
-            let format = matches!(word.text, "name-lf" | "value-lf");
-            at += usize::from(format || matches!(word.text, "name" | "value"));
+            let (wanted, format) = match (parts.len(), word.text) {
+                (0, "name") | (1, "value") => (true, false),
+                (0, "name-lf") | (1, "value-lf") => (true, true),
+                _ => (false, false),
+            };
+            if !wanted || words.len() == at + 1 {
+                self.misplaced_in_header(*word);
+                return None;
+            }
+            at += 1;
             let mut how = "str";
             if words.get(at).is_some_and(|w| w.text == "-m") {
                 how = words.get(at + 1)?.text;
@@ -320,6 +337,21 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
         let mut parts = parts.into_iter();
         Some(Subject::Header { name: parts.next()?, value: parts.next(), full })
+    }
+
+    fn misplaced_in_header(&mut self, word: Word<'t>) {
+        self.error(
+            codes::WORD,
+            word.span,
+            format!(
+                "`{}` does not describe a header: `name [-m <how>] <name> [value [-m <how>] <value>]` does",
+                word.text
+            ),
+            format!(
+                "'http-check expect' : unexpected '{}' where a header's name or value is described.",
+                word.text
+            ),
+        );
     }
 
     /// Names of header fields are compared without regard to case.

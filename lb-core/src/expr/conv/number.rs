@@ -108,7 +108,9 @@ fn check_chunks(args: &Args, max: i64) -> Result<(), String> {
         Some(size) if size <= 0 || size > max => {
             Err(format!("chunk_size value is out of range (1 to {max})"))
         }
-        None if args.len() > 1 => Err("chunk_size is required after a separator".into()),
+        None if args.len() > 1 || args.str(0).is_some_and(|separator| !separator.is_empty()) => {
+            Err("chunk_size is required after a separator".into())
+        }
         _ => Ok(()),
     }
 }

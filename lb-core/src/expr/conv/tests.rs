@@ -428,6 +428,7 @@ fn arguments_are_checked_when_parsed() {
         "str(x),bytes(-1)",
         "int(1),add(foo)",
         "bin(0102),be2dec(:,9)",
+        "bin(0102),be2hex(:)",
         "always_true,ipmask(8)",
         "str(x)lower",
         "date(0,fortnight)",
