@@ -50,13 +50,16 @@ impl<'t> Checker<'t, '_> {
     fn algorithm(&mut self, stmt: &Stmt<'t, '_>) -> Option<(Balance<'t>, usize)> {
         let args = stmt.args();
         let Some(word) = args.first().copied() else {
-            return Some((Balance { algorithm: Algorithm::RoundRobin, expression: None }, 0));
+            return Some((
+                Balance { algorithm: Algorithm::RoundRobin, expression: None, messages: false },
+                0,
+            ));
         };
         let (name, inner) = match word.text.split_once('(') {
             Some((name, rest)) => (name, Some(rest.strip_suffix(')').unwrap_or(rest))),
             None => (word.text, None),
         };
-        let simple = |algorithm| Some((Balance { algorithm, expression: None }, 1));
+        let simple = |algorithm| Some((Balance { algorithm, expression: None, messages: false }, 1));
         match name {
             "roundrobin" => simple(Algorithm::RoundRobin),
             "static-rr" => simple(Algorithm::StaticRr),
@@ -79,7 +82,11 @@ impl<'t> Checker<'t, '_> {
                     return None;
                 }
                 Some((
-                    Balance { algorithm: Algorithm::Hash, expression: Some(args[1..].to_vec()) },
+                    Balance {
+                        algorithm: Algorithm::Hash,
+                        expression: Some(args[1..].to_vec()),
+                        messages: false,
+                    },
                     args.len(),
                 ))
             }
@@ -92,7 +99,10 @@ impl<'t> Checker<'t, '_> {
                     );
                     return None;
                 }
-                Some((Balance { algorithm: Algorithm::Hash, expression: Some(vec![args[1]]) }, 2))
+                Some((
+                    Balance { algorithm: Algorithm::Hash, expression: Some(vec![args[1]]), messages: true },
+                    2,
+                ))
             }
             _ => {
                 self.unknown_algorithm(word, name);
@@ -157,7 +167,7 @@ impl<'t> Checker<'t, '_> {
         }
         let use_domain_only = modifier.is_some();
         let algorithm = Algorithm::Hdr { name: name.into(), use_domain_only };
-        Some((Balance { algorithm, expression: None }, 1 + usize::from(use_domain_only)))
+        Some((Balance { algorithm, expression: None, messages: false }, 1 + usize::from(use_domain_only)))
     }
 
     fn uri_hash(&mut self, args: &[Word<'t>]) -> Option<(Balance<'t>, usize)> {
@@ -183,7 +193,14 @@ impl<'t> Checker<'t, '_> {
             }
             at += 1;
         }
-        Some((Balance { algorithm: Algorithm::Uri { whole, len, depth, path_only }, expression: None }, at))
+        Some((
+            Balance {
+                algorithm: Algorithm::Uri { whole, len, depth, path_only },
+                expression: None,
+                messages: false,
+            },
+            at,
+        ))
     }
 
     fn param_hash(&mut self, args: &[Word<'t>]) -> Option<(Balance<'t>, usize)> {
@@ -224,6 +241,7 @@ impl<'t> Checker<'t, '_> {
             Balance {
                 algorithm: Algorithm::UrlParam { name: name.text.into(), check_post },
                 expression: None,
+                messages: false,
             },
             used,
         ))

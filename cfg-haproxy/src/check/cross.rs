@@ -2,7 +2,9 @@
 
 use super::Checker;
 use crate::codes;
-use crate::config::{Clause, Config, LogFormatChoice, LogTarget, Proxy, ProxyMode, Server, Settings};
+use crate::config::{
+    Balance, Clause, Config, LogFormatChoice, LogTarget, Proxy, ProxyMode, Server, Settings,
+};
 use crate::keyword::{HA, HQ, HR};
 use crate::section::SectionKind;
 use crate::suggest;
@@ -249,6 +251,7 @@ impl<'c, 't> Cross<'c, 't> {
                 self.same_server(proxy, server, first);
             }
         }
+        self.message_hash(proxy, settings.balance.as_ref().filter(|_| proxy.has_backend()), mode);
         if let Some(balance) =
             settings.balance.as_ref().filter(|_| proxy.has_backend() && mode != ProxyMode::Http)
             && matches!(
@@ -269,6 +272,24 @@ impl<'c, 't> Cross<'c, 't> {
                 )),
             );
         }
+    }
+
+    /// Messages are only balanced in log mode.
+    fn message_hash(&mut self, proxy: &Proxy<'t>, balance: Option<&Spanned<Balance<'t>>>, mode: ProxyMode) {
+        let Some(balance) = balance.filter(|balance| balance.value.messages && mode != ProxyMode::Log) else {
+            return;
+        };
+        let (word, name) = (proxy.type_word(), proxy.name);
+        self.out.push(
+            Diagnostic::warning(
+                codes::MODE,
+                balance.span,
+                "`log-hash` needs `mode log`; servers are taken in turn",
+            )
+            .compat(format!(
+                "Unusable balance algorithm for {word} '{name}' (needs 'mode log'). Falling back to round robin."
+            )),
+        );
     }
 
     /// Two servers of one name: until 2.x they were told apart by their numbers.

@@ -392,15 +392,37 @@ impl<'t> Checker<'t, '_> {
         let args = stmt.args().to_vec();
         if stmt.keyword.name == "server" {
             let server = self.server(&args, None, ServerOptions::default(), stmt.line);
-            if let (Some(ring), Some(server)) = (self.config.rings.last_mut(), server) {
-                ring.servers.push(server);
-            }
-            return;
+            let Some(server) = server else { return };
+            let Some(ring) = self.config.rings.last_mut() else { return };
+            let before = ring.servers.iter().find(|other| other.name.text == server.name.text);
+            let Some(other) = before else { return ring.servers.push(server) };
+            let (name, line, first) = (server.name.text, other.line, other.name.span);
+            let compat = format!(
+                "backend '{}', another server named '{name}' was already defined at line {line}, please use distinct names.",
+                ring.name.text
+            );
+            return self.push(
+                Diagnostic::error(
+                    codes::DUPLICATE,
+                    server.name.span,
+                    format!("this ring has a server `{name}` already"),
+                )
+                .compat(compat)
+                .label(first, "first declared here"),
+            );
         }
         let text = stmt.text();
         let Some(ring) = self.config.rings.last_mut() else { return };
         match stmt.keyword.name {
-            "size" => ring.size = units::size(args[0].text).unwrap_or(ring.size),
+            "size" => {
+                ring.size = units::size(args[0].text).unwrap_or(ring.size);
+                if ring.size == 0 {
+                    self.push(
+                        Diagnostic::error(codes::NUMBER, args[0].span, "a ring needs a size")
+                            .compat("invalid size '0' for new sink buffer."),
+                    );
+                }
+            }
             "maxlen" => ring.max_length = args[0].text.parse().ok(),
             "format" => ring.format = Some(args[0].text),
             "description" => ring.description = Some(text),

@@ -318,6 +318,8 @@ pub struct Balance<'t> {
     pub algorithm: Algorithm,
     /// The expression of `balance hash`.
     pub expression: Option<Vec<Word<'t>>>,
+    /// It consists of converters of log messages (`balance log-hash`).
+    pub messages: bool,
 }
 
 /// What is logged.

@@ -115,13 +115,13 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(S::HttpErrors, "errorfile", &[Int(100, 599), Any("file")], "12.4", "a whole response for an error"),
     ring("backing-file", WORD, "file that keeps the ring")
         .no_effect("rings are kept in memory and through reloads, not in files"),
-    ring("description", &[Rest("text")], "text shown for the ring"),
+    ring("description", &[Any("text"), Rest("text")], "text shown for the ring"),
     ring(
         "format",
         &[OneOf(&["local", "rfc3164", "rfc5424", "priority", "short", "timed", "iso", "raw"])],
         "format of messages",
     ),
-    ring("maxlen", COUNT, "longest message"),
+    ring("maxlen", &[Int(1, MAX)], "longest message"),
     ring("server", &[Any("name"), Any("address"), Free("[<option>...]")], "where messages go"),
     ring("size", &[Size], "size of the ring"),
     ring("timeout connect", &[Time], "time to connect to the server"),

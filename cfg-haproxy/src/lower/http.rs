@@ -137,10 +137,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         http.send_name_header = settings.send_name_header.as_ref().map(|h| HeaderName::new(h.value));
         http.cookie =
             settings.cookie.as_ref().filter(|_| making.proxy.has_backend()).map(|c| cookie(&c.value));
-        if let Some(words) = settings.balance.as_ref().and_then(|b| b.value.expression.as_ref()) {
-            http.hash_key = match making.mode {
-                ProxyMode::Log => self.log_hash(words),
-                _ => self.program(words, "balance hash"),
+        let balance = settings.balance.as_ref().map(|balance| &balance.value);
+        if let Some((words, messages)) = balance.and_then(|b| Some((b.expression.as_ref()?, b.messages))) {
+            http.hash_key = match (messages, making.mode) {
+                (false, _) => self.program(words, "balance hash"),
+                (true, ProxyMode::Log) => self.log_hash(words),
+                // Without messages there is nothing to hash, which has been said.
+                (true, _) => None,
             };
         }
     }

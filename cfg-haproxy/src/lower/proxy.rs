@@ -375,6 +375,9 @@ pub(super) fn table(name: &str, line: &StickTable<'_>) -> TableSpec {
 
 /// `old`: with the defaults of a version before 3.3.
 fn algorithm(balance: Option<&Spanned<Balance<'_>>>, mode: ProxyMode, old: bool) -> Algorithm {
+    if balance.is_some_and(|balance| balance.value.messages && mode != ProxyMode::Log) {
+        return Algorithm::RoundRobin;
+    }
     match balance.map(|b| b.value.algorithm.clone()) {
         // Algorithms that read requests fall back outside HTTP, which has been said.
         Some(Algorithm::Uri { .. } | Algorithm::Hdr { .. } | Algorithm::UrlParam { .. })

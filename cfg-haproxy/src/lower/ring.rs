@@ -12,6 +12,7 @@ use lb_core::addr::Endpoint;
 use lb_core::balance::{Algorithm, HashMethod};
 use lb_core::diag::Span;
 use lb_core::expr::{Program, parse};
+use lb_core::log::Ring as Kept;
 use lb_core::spec::{
     Capability, Datagrams, LogForward, LogServer, Mode, PoolSpec, ProxySpec, RingSpec, ServerAddr, ServerSpec,
 };
@@ -36,7 +37,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             spec.description = description.as_str().into();
         }
         spec.size = usize::try_from(ring.size).unwrap_or(usize::MAX);
-        let longest = lb_core::log::Ring::new(spec.size).longest();
+        let longest = Kept::new(spec.size).longest();
         if let Some(length) = ring.max_length.filter(|length| *length as usize > longest) {
             let name = ring.name.text;
             self.warning(
@@ -159,6 +160,14 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let log = making.mode == ProxyMode::Log;
         for server in &making.proxy.servers {
             let (address, span) = (&server.address, server.name.span);
+            if server.options.log_bufsize.is_some_and(|size| Kept::new(size as usize).longest() == 0) {
+                self.error(
+                    codes::NUMBER,
+                    span,
+                    "no message fits into a ring of this size",
+                    format!("unable to create a new sink buffer for server '{}'.", server.name.text),
+                );
+            }
             if log && matches!(address.place, Place::Unix(_) | Place::Abstract(_)) {
                 self.error(
                     codes::MODE,
@@ -182,16 +191,18 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     pub(super) fn check_log_pool(&mut self, making: &Making<'_, 't>, pool: &PoolSpec) {
         let (proxy, span) = (making.proxy, making.proxy.span);
         let (word, name) = (proxy.type_word(), proxy.name);
-        let place = making.settings.balance.as_ref().map_or(span, |balance| balance.span);
+        let balance = making.settings.balance.as_ref();
+        let place = balance.map_or(span, |balance| balance.span);
+        let messages = balance.is_some_and(|balance| balance.value.messages);
         match pool.algorithm {
             Algorithm::RoundRobin | Algorithm::Random { .. } | Algorithm::Sticky => {}
-            Algorithm::Hash if pool.hash.method == HashMethod::Consistent => self.error(
+            Algorithm::Hash if messages && pool.hash.method == HashMethod::Consistent => self.error(
                 codes::MODE,
                 place,
                 "`balance log-hash` needs `hash-type map-based`",
                 format!("log backend '{name}': failed to initialize: unsupported hash method (from \"hash-type\")."),
             ),
-            Algorithm::Hash => {}
+            Algorithm::Hash if messages => {}
             _ => self.error(
                 codes::MODE,
                 place,
@@ -220,6 +231,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 #[cfg(test)]
 mod tests {
     use crate::{Facts, Host, Loaded, NoEnv, Source};
+    use lb_core::balance::Algorithm;
     use lb_core::diag::Severity;
     use lb_core::expr::Registry;
 
@@ -273,6 +285,10 @@ mod tests {
         assert_eq!(of("balance log-hash nothing\n server a 192.0.2.1:1").len(), 1);
         assert_eq!(of("balance log-hash\n server a 192.0.2.1:1").len(), 1);
         assert_eq!(of("server a /run/log").len(), 1);
+        assert_eq!(of("server a 192.0.2.1:1 log-bufsize 100").len(), 1);
+        assert_eq!(of("balance hash src\n server a 192.0.2.1:1").len(), 1);
+        let elsewhere = load("backend b\n mode tcp\n balance log-hash length\n server a 192.0.2.1:1\n");
+        assert_eq!(elsewhere.spec.proxies[0].pool.algorithm, Algorithm::RoundRobin);
         assert_eq!(errors("backend b\n server a udp@192.0.2.1:1\n").len(), 1);
     }
 

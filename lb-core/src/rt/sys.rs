@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "system calls that no safe wrapper offers; each block states its argument")]
 
+use rustix::net::SendFlags;
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -39,7 +40,11 @@ pub(crate) fn watch_listener(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 /// # Errors
 /// What the first datagram met, if none left.
 pub(crate) fn send_datagrams(socket: BorrowedFd<'_>, messages: &[&[u8]]) -> io::Result<usize> {
-    const BATCH: usize = 64;
+    const BATCH: usize = 32;
+    if let [one] = messages {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        return Ok(rustix::net::send(socket, one, flags).map(|_| 1)?);
+    }
     let count = messages.len().min(BATCH);
     // SAFETY: all-zero iovecs are valid: null base, zero length.
     let mut parts: [libc::iovec; BATCH] = unsafe { zeroed() };
