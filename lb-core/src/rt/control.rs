@@ -275,11 +275,7 @@ impl Control for LiveControl {
 
     fn find_frontend(&self, frontend: Proxy<'_>) -> Option<ProxyName> {
         let generation = self.generation();
-        let found = generation
-            .plan
-            .proxies()
-            .iter()
-            .find(|p| is_frontend(p) && !p.spec.is_hidden() && named(p, frontend));
+        let found = generation.plan.proxies().iter().find(|p| is_frontend(p) && named(p, frontend));
         found.map(|p| p.spec.name.clone())
     }
 

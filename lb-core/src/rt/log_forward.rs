@@ -5,6 +5,7 @@ use super::connection::{BoxFuture, Connection, Protocol, Session};
 use super::generation::Generation;
 use super::{Stream, udp};
 use crate::engine::ProxyPlan;
+use crate::engine::state::Running;
 use crate::log::{Frame, Message, frame};
 use crate::spec::{HostRule, LogForward, ProtocolSpec};
 use std::future::Future;
@@ -89,8 +90,9 @@ pub(super) fn datagrams(acceptor: Acceptor, socket: OwnedFd) -> io::Result<impl 
                 break;
             }
             let changed = run.changed();
+            let open = run.target.load().proxy().state.front.running() == Running::Open;
             tokio::select! {
-                ready = socket.readable() => if ready.is_ok() {
+                ready = socket.readable(), if open => if ready.is_ok() {
                     receive(&acceptor, &run, &socket, &mut buffer);
                 },
                 () = changed => continue,
@@ -126,6 +128,7 @@ fn forward(
     bytes: &[u8],
 ) {
     let logger = generation.logger(proxy);
+    generation.plan.proxy(proxy).state.front.counters.of(worker).requests.inc();
     if rules.unread {
         return logger.forward(worker, &Message::unread(bytes));
     }

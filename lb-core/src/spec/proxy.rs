@@ -98,7 +98,7 @@ impl ProxySpec {
 }
 
 impl ProxySpec {
-    /// Whether statistics and commands leave it out: it passes on log messages, and serves nobody.
+    /// Whether statistics leave it out: it passes on log messages, and serves nobody.
     pub fn is_hidden(&self) -> bool {
         self.protocol.kind() == super::LogForward::KIND
     }
