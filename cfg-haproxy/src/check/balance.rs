@@ -72,43 +72,31 @@ impl<'t> Checker<'t, '_> {
             "hdr" => self.header_hash(word, inner, args),
             "uri" => self.uri_hash(args),
             "url_param" => self.param_hash(args),
-            "hash" => {
-                if args.len() < 2 {
-                    self.error(
-                        codes::MISSING_ARGUMENT,
-                        word.span.after(),
-                        "`balance hash` needs an expression",
-                    );
-                    return None;
-                }
-                Some((
-                    Balance {
-                        algorithm: Algorithm::Hash,
-                        expression: Some(args[1..].to_vec()),
-                        messages: false,
-                    },
-                    args.len(),
-                ))
-            }
-            "log-hash" => {
-                if args.len() < 2 {
-                    self.error(
-                        codes::MISSING_ARGUMENT,
-                        word.span.after(),
-                        "`balance log-hash` needs a list of converters",
-                    );
-                    return None;
-                }
-                Some((
-                    Balance { algorithm: Algorithm::Hash, expression: Some(vec![args[1]]), messages: true },
-                    2,
-                ))
-            }
+            "hash" => self.expression_hash(word, args, "an expression"),
+            "log-hash" => self.expression_hash(word, args, "a list of converters"),
             _ => {
                 self.unknown_algorithm(word, name);
                 None
             }
         }
+    }
+
+    /// `hash` of an expression, which may be several words, or `log-hash` of converters.
+    fn expression_hash(
+        &mut self,
+        word: Word<'t>,
+        args: &[Word<'t>],
+        what: &str,
+    ) -> Option<(Balance<'t>, usize)> {
+        let messages = word.text == "log-hash";
+        let words = if messages { args.get(1..2) } else { args.get(1..).filter(|words| !words.is_empty()) };
+        let Some(words) = words else {
+            let text = format!("`balance {}` needs {what}", word.text);
+            self.error(codes::MISSING_ARGUMENT, word.span.after(), text);
+            return None;
+        };
+        let used = 1 + words.len();
+        Some((Balance { algorithm: Algorithm::Hash, expression: Some(words.to_vec()), messages }, used))
     }
 
     fn unknown_algorithm(&mut self, word: Word<'t>, name: &str) {
