@@ -57,6 +57,8 @@ pub struct Driver {
     /// The picture of links and addresses may be incomplete and could not be renewed yet.
     relist: bool,
     abandoned: bool,
+    /// Something happened that a successor may have to know.
+    changed: bool,
     inbox: Inbox,
 }
 
@@ -140,6 +142,7 @@ impl Driver {
             schedule: Schedule::default(),
             relist: false,
             abandoned: false,
+            changed: false,
             inbox,
             spec,
         };
@@ -194,6 +197,7 @@ impl Driver {
             self.expire(now);
             return Ok(());
         }
+        self.tell_memory();
         self.timer.arm(now, deadline)?;
         tokio::select! {
             biased;
@@ -426,15 +430,18 @@ impl Driver {
     }
 
     fn drain(&mut self, now: Instant) {
-        let mut changed = false;
         while let Some(output) = self.router.poll_output() {
             if let (Output::Notify(notify), true) = (&output, self.effects.traps()) {
                 let source = self.router.advert_source(&notify.name);
                 self.effects.trap(&self.spec, notify, source, self.master_reason(notify, now));
             }
-            changed |= self.effects.perform(output, now);
+            self.changed |= self.effects.perform(output, now);
         }
-        if changed {
+    }
+
+    /// Tells what a successor has to know: once for all that happens at the same time. Nobody takes it before this task waits.
+    fn tell_memory(&mut self) {
+        if std::mem::take(&mut self.changed) {
             self.effects.remember(self.router.memory());
         }
     }
@@ -453,6 +460,7 @@ impl Driver {
     }
 
     async fn finish(&mut self) {
+        self.tell_memory();
         if !self.effects.flush(FINISH_LIMIT).await {
             self.effects
                 .problem("the kernel did not answer in time, addresses may be left behind".to_owned());

@@ -84,9 +84,11 @@ impl Router {
     /// [`Output::Notify`](crate::Output::Notify) tells.
     #[must_use]
     pub fn memory(&self) -> Memory {
-        let masters = self.instances.iter().filter(|instance| instance.kind() == StateKind::Master);
+        let masters = || self.instances.iter().filter(|instance| instance.kind() == StateKind::Master);
+        let mut remembered = Vec::with_capacity(masters().count());
+        remembered.extend(masters().map(|instance| RememberedInstance::of(&instance.core)));
         Memory {
-            masters: masters.map(|instance| RememberedInstance::of(&instance.core)).collect(),
+            masters: remembered,
             scripts: self.trackers.remember(),
             sessions: self.trackers.sessions_up(),
         }
