@@ -210,3 +210,46 @@ fn a_reload_keeps_what_is_known() {
     assert!(new.heard(SERVICE, &ServerHealth::new(SERVERS[0], false)).is_empty());
     assert_eq!(programs(&new.heard(SERVICE, &ServerHealth::new(SERVERS[0], true))), ["/up 11", "/gained"]);
 }
+
+fn checked_by(checker: &str, before: &str) -> Watch {
+    let text = format!(
+        "{before}\nvirtual_server 10.0.0.3 80 {{\n protocol TCP\n real_server 10.0.0.11 80 {{\n smtp_alert on\n {checker}\n }}\n}}\n"
+    );
+    let env = StaticEnv::new("node");
+    Watch::new(&load("k.conf", &text, &mut NoIncludes, &env).config, &env)
+}
+
+#[test]
+fn a_failure_that_changes_nothing_is_logged_where_that_is_asked_for() {
+    let news = |status, up| {
+        let mut news = ServerHealth::new(SERVERS[0], up);
+        news.check = Some(LastCheck::new(status, 0, ""));
+        news
+    };
+    let every = ["TCP_CHECK {\n retry 2\n log_all_failures\n }", "TCP_CHECK {\n retry 2\n }"];
+    let global = ["", "global_defs {\n checker_log_all_failures\n}"];
+    for (checker, global) in every.into_iter().zip(global) {
+        let mut watch = checked_by(checker, global);
+        let attempt = watch.heard(SERVICE, &news(Status::L4Connection, true));
+        assert_eq!(lines(&attempt), ["TCP connection to [10.0.0.11]:tcp:80 failed."]);
+        assert!(watch.heard(SERVICE, &news(Status::L4Ok, true)).is_empty());
+        assert_eq!(lines(&watch.heard(SERVICE, &news(Status::L4Connection, false))).len(), 4);
+        assert!(watch.heard(SERVICE, &news(Status::L4Connection, false)).is_empty(), "it is down already");
+    }
+    let mut quiet = checked_by("TCP_CHECK {\n retry 2\n }", "");
+    assert!(quiet.heard(SERVICE, &news(Status::L4Connection, true)).is_empty());
+}
+
+#[test]
+fn a_session_that_goes_takes_its_server_along_and_is_named() {
+    let bfd = "bfd_instance to_peer {\n neighbor_ip 10.0.0.9\n}";
+    let mut watch = checked_by("BFD_CHECK {\n name to_peer\n }", bfd);
+    let down = watch.heard(SERVICE, &ServerHealth::new(SERVERS[0], false));
+    assert_eq!(lines(&down)[0], "BFD check of [to_peer] RS([10.0.0.11]:tcp:80) is DOWN");
+    assert!(down.contains(&Outside::Mail(MailMessage::new(
+        "[node] Realserver [10.0.0.11]:tcp:80 of virtual server [10.0.0.3]:tcp:80 - DOWN",
+        "=> BFD CHECK to_peer failed on service <="
+    ))));
+    let up = watch.heard(SERVICE, &ServerHealth::new(SERVERS[0], true));
+    assert_eq!(lines(&up)[0], "BFD check of [to_peer] RS([10.0.0.11]:tcp:80) is UP");
+}

@@ -137,12 +137,11 @@ fn supervise(
     }))
 }
 
-/// Carries `work` out on a runtime of this thread.
+/// Carries `work` out on a runtime of this thread. It lies on the heap: the stack would hold it once for each call inside.
 pub(crate) fn in_runtime(work: impl Future<Output = u8>) -> u8 {
     // Threads for what blocks are rare and not kept: see `ServerOptions::in_place`.
     let idle = Duration::from_millis(10);
     match tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(idle).build() {
-        // On the heap once, instead of on the stack once for each function it is handed to.
         Ok(runtime) => runtime.block_on(Box::pin(work)),
         Err(e) => failed(&format!("cannot start: {e}")),
     }

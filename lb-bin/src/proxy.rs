@@ -33,6 +33,7 @@ const QUESTIONS: Questions = Questions {
     ),
     table: "table",
     metrics: "metrics",
+    sessions: "sessions",
 };
 
 /// A server that is set up, and what must live as long.

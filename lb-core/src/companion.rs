@@ -28,6 +28,11 @@ pub trait Companion: Debug + Send + Sync {
 
     /// Its metrics in the text format of Prometheus.
     fn metrics(&self) -> Poll<String>;
+
+    /// Whether a session of its own with a neighbour is up; nothing if it knows none of this name.
+    fn session(&self, _name: &str) -> Poll<Option<bool>> {
+        Poll::Ready(None)
+    }
 }
 
 /// A section of the statistics page.

@@ -19,8 +19,10 @@ const NO_SNMP: &str = "nothing can be asked by SNMP; use the statistics and the 
 const TRAPS_ALONE: &str = "its notifications are sent with `enable_traps`; nothing can be asked by SNMP";
 const NO_DBUS: &str = "there is no DBus interface";
 const NO_IPVS: &str = "IPVS is not used; virtual servers are relayed in user space";
-const NO_FIREWALL: &str =
-    "no firewall rules are needed: addresses that must not be accepted are not answered";
+const NO_FIREWALL: &str = "the rules of `no_accept` are in a table of their own, `inet vrrp`";
+/// What the logging of every failure leaves out.
+pub(super) const LOG_ALL: &str =
+    "of a server with several checkers the failures before the last try are not logged";
 const ONE_PROCESS: &str = "there is no separate process of this kind";
 const NAMES: &str = "process names are fixed";
 const INCLUDE_CHECKS: &[&str] = &[
@@ -59,8 +61,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     Keyword::new("no_email_faults", &[], "No mails about FAULT"),
     Keyword::new("no_checker_emails", OPT_BOOL, "No mails about single checkers")
         .partial("mails tell changes of servers, never of one checker among several"),
-    Keyword::new("checker_log_all_failures", OPT_BOOL, "Log every failed check")
-        .idle("what changes a server is logged, with the reason"),
+    Keyword::new("checker_log_all_failures", OPT_BOOL, "Log every failed check").partial(LOG_ALL),
     // Scripts
     Keyword::new("script_user", &[word("USER"), word("GROUP").opt()], "User of scripts that name none")
         .missing("No script username specified"),
@@ -188,7 +189,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         "Interfaces may be absent at the start",
     )
     .complain("Unknown dynamic_interfaces option '{value}'"),
-    Keyword::new("disable_local_igmp", &[], "No IGMP on VMAC base interfaces").no_effect(NO_FIREWALL),
+    Keyword::new("disable_local_igmp", &[], "No IGMP on VMAC base interfaces").no_effect("membership reports are not filtered"),
     Keyword::new("vmac_prefix", NAME, "Prefix of VMAC interface names").first_wins(),
     Keyword::new("vmac_addr_prefix", NAME, "Prefix of names of VMACs for addresses").first_wins(),
     // Firewall

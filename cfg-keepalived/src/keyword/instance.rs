@@ -39,7 +39,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     Keyword::new("promote_secondaries", &[], "Removing one address does not take others of its network along"),
     Keyword::new("accept", &[], "Accept traffic for the addresses although not their owner"),
     Keyword::new("no_accept", &[], "Do not accept such traffic")
-        .partial("traffic to the addresses is not filtered; nothing of this program answers on them"),
+        .partial("the rules are written with the program `nft`, into a table of their own"),
     Keyword::new("preempt", &[], "A higher priority takes over from a lower one"),
     Keyword::new("nopreempt", &[], "A living master keeps the addresses"),
     Keyword::new("preempt_delay", &[seconds_arg(0, 1_000_000_000)], "How long a higher priority waits")

@@ -140,7 +140,7 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
         .partial("the file is read every second"),
     Keyword::new("BFD_CHECK", &[], "Check by a BFD session")
         .block(BlockId::BfdCheck)
-        .no_effect("sessions are run for VRRP alone; a server with such a check counts as up"),
+        .partial("the session is looked at every 200 ms"),
 ];
 
 pub(super) const SSL: &[Keyword] = &[

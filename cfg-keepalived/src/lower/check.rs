@@ -4,7 +4,9 @@ use crate::config::{
     Check, CheckKind, Config, Connection, DnsCheck, FileCheck, HttpCheck, HttpUrl, MiscCheck, RealServer,
     Scheduling, UdpCheck, VirtualServer, Weight,
 };
-use crate::probe::{Elsewhere, Exchange, FileNumber, Judge, Member, Program, Scale, Sequence, Together};
+use crate::probe::{
+    Elsewhere, Exchange, FileNumber, Judge, Member, Program, Scale, Sequence, Session, Together,
+};
 use lb_core::diag::Spanned;
 use lb_core::expr::Regex;
 use lb_core::health::{Account, ConnectProbe, ProbeSpec, TlsChoice, TlsRequest, Transport};
@@ -20,6 +22,8 @@ use std::time::Duration;
 const DELAY_LOOP: Duration = Duration::from_secs(60);
 /// How often the number in a file is looked at.
 const FILES: Duration = Duration::from_secs(1);
+/// How often a session is looked at.
+const SESSIONS: Duration = Duration::from_millis(200);
 /// Who runs scripts unless the file says so, if there is such a user.
 const SCRIPT_USER: &str = "keepalived_script";
 /// `connect_timeout` unless set.
@@ -68,6 +72,7 @@ pub(super) fn check(
     };
     spec.connect = spec.timeout;
     spec.rise = 1;
+    spec.tell_failures = real.checks.iter().any(|check| logs_all(check, config));
     let warmups = real.checks.iter().filter_map(|check| {
         let all = [&check.scheduling, &real.scheduling, &server.scheduling];
         all.into_iter().find_map(|scheduling| scheduling.warmup)
@@ -91,7 +96,13 @@ fn source(connection: &Connection, to: IpAddr) -> Option<SourceAddr> {
 
 /// Whether a check is carried out here.
 pub(crate) fn has_effect(kind: &CheckKind) -> bool {
-    !matches!(kind, CheckKind::Bfd(_))
+    !matches!(kind, CheckKind::Bfd(None))
+}
+
+/// `log_all_failures`, `checker_log_all_failures`: failures that change nothing are told as well.
+pub(crate) fn logs_all(check: &Check, config: &Config) -> bool {
+    let asked = [check.scheduling.log_all_failures, config.global.checker_log_all_failures];
+    asked.into_iter().flatten().any(|asked| asked.value)
 }
 
 /// `alpha`: down until the first check has passed.
@@ -125,6 +136,9 @@ impl Timing {
         }
         if matches!(check.kind, CheckKind::File(_)) {
             return Self { every: FILES, again: FILES, patience: CONNECT_TIMEOUT, tries: 1 };
+        }
+        if matches!(check.kind, CheckKind::Bfd(_)) {
+            return Self { every: SESSIONS, again: SESSIONS, patience: CONNECT_TIMEOUT, tries: 1 };
         }
         let every = first(all, |s| s.delay_loop).unwrap_or(DELAY_LOOP);
         let (retry, again) = match check.kind {
@@ -192,7 +206,13 @@ fn probe(
         })],
         CheckKind::Udp(udp) => vec![Arc::new(self::udp(udp))],
         CheckKind::File(file) => file_number(file, config, scale).into_iter().collect(),
-        CheckKind::Bfd(_) => Vec::new(),
+        CheckKind::Bfd(name) => {
+            let runs = |name: &&Spanned<String>| {
+                config.bfds.iter().any(|bfd| bfd.for_checker() && bfd.name.value == name.value)
+            };
+            let name = name.as_ref().filter(runs);
+            name.map(|name| Arc::new(Session::new(&name.value)) as _).into_iter().collect()
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod exchange;
 mod file;
 mod program;
 mod sequence;
+mod session;
 #[cfg(test)]
 mod tests;
 mod together;
@@ -13,5 +14,6 @@ pub(crate) use exchange::{Exchange, Judge};
 pub(crate) use file::FileNumber;
 pub(crate) use program::Program;
 pub(crate) use sequence::{Elsewhere, Sequence};
+pub(crate) use session::Session;
 pub(crate) use together::{Member, Together};
 pub(crate) use weigh::Scale;

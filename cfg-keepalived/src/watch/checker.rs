@@ -1,7 +1,7 @@
 //! What checkers are called in the log and in mails, and what they write there.
 
-use crate::config::{Check, CheckKind, RealServer, VirtualServer};
-use crate::lower::tries;
+use crate::config::{Check, CheckKind, Config, RealServer, VirtualServer};
+use crate::lower::{logs_all, tries};
 use lb_core::health::{LastCheck, ServerHealth, Status};
 
 /// A checker as its lines name it.
@@ -9,6 +9,7 @@ use lb_core::health::{LastCheck, ServerHealth, Status};
 pub(super) struct Checker {
     kind: Kind,
     retries: u32,
+    logs_all: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -24,11 +25,13 @@ enum Kind {
     Misc(String),
     /// The name of the tracked file.
     File(String),
+    /// The name of the session.
+    Bfd(String),
     Other,
 }
 
 impl Checker {
-    pub(super) fn new(check: &Check, server: &VirtualServer, real: &RealServer) -> Self {
+    pub(super) fn new(check: &Check, (server, real): (&VirtualServer, &RealServer), config: &Config) -> Self {
         let kind = match &check.kind {
             CheckKind::Tcp => Kind::Tcp,
             CheckKind::Udp(_) => Kind::Udp,
@@ -39,13 +42,18 @@ impl Checker {
             CheckKind::Smtp(_) => Kind::Smtp,
             CheckKind::Misc(misc) => Kind::Misc(misc.misc_path.program().to_owned()),
             CheckKind::File(file) => Kind::File(file.track_file.value.clone()),
-            CheckKind::Bfd(_) => Kind::Other,
+            CheckKind::Bfd(Some(name)) => Kind::Bfd(name.value.clone()),
+            CheckKind::Bfd(None) => Kind::Other,
         };
-        Self { kind, retries: tries(check, server, real).saturating_sub(1) }
+        let retries = tries(check, server, real).saturating_sub(1);
+        Self { kind, retries, logs_all: logs_all(check, config) }
     }
 
     /// What a mail says.
     pub(super) fn mail(&self, up: bool) -> String {
+        if let Kind::Bfd(name) = &self.kind {
+            return format!("=> BFD CHECK {name} {} on service <=", if up { "succeeded" } else { "failed" });
+        }
         let (name, end) = match (&self.kind, up) {
             (Kind::Misc(_), true) => ("MISC CHECK", "succeeded on service"),
             (Kind::Misc(_), false) => ("MISC CHECK", "failed on service"),
@@ -68,6 +76,32 @@ impl Checker {
         }
     }
 
+    /// The line of a failure after which the server is tried again, if such are told.
+    pub(super) fn attempt(&self, label: &str, service: &str, found: &LastCheck) -> Option<String> {
+        if !self.logs_all {
+            return None;
+        }
+        let timeout = found.status == Status::L4Timeout;
+        Some(match &self.kind {
+            Kind::Tcp => format!("TCP connection to {label} {}.", if timeout { "timeout" } else { "failed" }),
+            Kind::Udp if found.status == Status::L7Response => {
+                format!("UDP check to {label} reply data mismatch.")
+            }
+            Kind::Udp => format!("UDP connection to {label} failed."),
+            Kind::Ping if timeout => format!("ICMP connection to address {label} timeout."),
+            Kind::Ping => format!("ICMP connection to {label} of {service} failed."),
+            Kind::Dns if timeout => format!("DNS_CHECK ({label}) read timeout from socket"),
+            Kind::Dns => format!("DNS_CHECK ({label}) read error occurred."),
+            Kind::Http | Kind::Ssl => format!("{} server {label}.", web(found)),
+            Kind::Smtp => format!("SMTP_CHECK {} server {label}", mail_server(found)),
+            Kind::Misc(script) => {
+                let how = if found.status == Status::ProcessTimeout { "timed out" } else { "failed" };
+                format!("Misc check for [{label} VS {service}] by [{script}] {how}, will be tried again.")
+            }
+            Kind::File(_) | Kind::Bfd(_) | Kind::Other => return None,
+        })
+    }
+
     fn success(&self, label: &str, service: &str) -> Option<String> {
         Some(match &self.kind {
             Kind::Tcp => format!("TCP connection to {label} success."),
@@ -77,6 +111,7 @@ impl Checker {
             Kind::Smtp => format!("Remote SMTP server {label} succeed on service."),
             Kind::Misc(script) => format!("Misc check for [{label} VS {service}] by [{script}] succeeded."),
             Kind::File(name) => format!("({label}): tracked file {name} leaving FAULT state"),
+            Kind::Bfd(name) => format!("BFD check of [{name}] RS({label}) is UP"),
             Kind::Dns | Kind::Other => return None,
         })
     }
@@ -112,6 +147,7 @@ impl Checker {
             Kind::Smtp => vec![format!("SMTP_CHECK {} server {label}", mail_server(found))],
             Kind::Misc(script) => vec![misc(label, service, script, (self.retries, found))],
             Kind::File(name) => vec![format!("({label}): tracked file {name} now FAULT state")],
+            Kind::Bfd(name) => vec![format!("BFD check of [{name}] RS({label}) is DOWN")],
             Kind::Other => Vec::new(),
         }
     }

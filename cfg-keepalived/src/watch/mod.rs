@@ -9,7 +9,7 @@ use crate::config::{Config, VirtualServer};
 use crate::env::Env;
 use crate::lower::{Origins, quorum, real_name, starts_down, weight};
 use checker::Checker;
-use lb_core::health::ServerHealth;
+use lb_core::health::{LastCheck, Outcome, ServerHealth};
 use lb_core::pool::Quorum;
 use std::collections::HashMap;
 use vrrp::event::{MailMessage, Outside};
@@ -151,7 +151,11 @@ impl Service {
                 alive: !starts_down(server, real),
                 inhibit: real.inhibit_on_failure.or(server.inhibit_on_failure).is_some_and(|on| on.value),
                 mails: real.smtp_alert.map(|on| on.value).or(global).unwrap_or(true),
-                checkers: real.checks.iter().map(|check| Checker::new(check, server, real)).collect(),
+                checkers: real
+                    .checks
+                    .iter()
+                    .map(|check| Checker::new(check, (server, real), config))
+                    .collect(),
                 up: command(&real.notify_up),
                 down: command(&real.notify_down),
             });
@@ -194,9 +198,11 @@ impl Service {
 
     fn server(&mut self, router: &str, service: &str, news: &ServerHealth, out: &mut Vec<Outside>) {
         let up = news.up;
-        let Some(member) = self.servers.get_mut(&news.name).filter(|member| member.alive != up) else {
+        let Some(member) = self.servers.get_mut(&news.name) else { return };
+        if member.alive == up {
+            out.extend(member.attempt(service, news).map(Outside::Log));
             return;
-        };
+        }
         member.alive = up;
         let place = news.check.as_ref().and_then(checker::place);
         let named = place.and_then(|place| member.checkers.get(place.checked_sub(1)?));
@@ -262,6 +268,14 @@ impl Service {
 }
 
 impl Member {
+    /// The line of a failure that leaves the server in its place.
+    fn attempt(&self, service: &str, news: &ServerHealth) -> Option<String> {
+        let failed = |check: &&LastCheck| check.status.outcome() == Outcome::Failed;
+        let found = news.check.as_ref().filter(|check| news.up && failed(check))?;
+        // Of several checkers none is told to have failed before it has run out of tries.
+        self.checkers.first()?.attempt(&self.label, service, found)
+    }
+
     fn tell(&self, router: &str, service: &str, body: &str, out: &mut Vec<Outside>) {
         let (word, label) = (word(self.alive), &self.label);
         run(if self.alive { &self.up } else { &self.down }, out);

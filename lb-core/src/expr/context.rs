@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::arena::Arena;
@@ -393,6 +394,10 @@ pub trait EngineView {
     /// The stick table of that name.
     fn table(&self, _name: &str) -> Option<&Arc<SharedTable>> {
         None
+    }
+    /// Whether a session is up that runs beside the engine, see [`Companion::session`](crate::companion::Companion::session).
+    fn session(&self, _name: &str) -> Poll<Option<bool>> {
+        Poll::Ready(None)
     }
     /// Process id.
     fn pid(&self) -> u32 {

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use super::Target;
@@ -20,6 +21,12 @@ impl EngineHandle {
     /// This engine.
     pub fn new(engine: Arc<dyn EngineView + Send + Sync>) -> Self {
         Self(Some(engine))
+    }
+
+    /// Whether a session is up that runs beside the engine; pending while the answer is on its way, nothing if there is none
+    /// of this name.
+    pub fn session(&self, name: &str) -> Poll<Option<bool>> {
+        self.view().session(name)
     }
 
     fn view(&self) -> &dyn EngineView {

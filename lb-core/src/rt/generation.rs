@@ -372,7 +372,7 @@ impl Generation {
     }
 
     /// Tells subscribers how many servers of a backend are usable, or how one of them is.
-    fn announce(&self, backend: &ProxyPlan, server: Option<ServerId>) {
+    pub(super) fn announce(&self, backend: &ProxyPlan, server: Option<ServerId>) {
         let census = backend.pool.census();
         let usable = if census.active > 0 { census.active } else { census.backup };
         let server = server.and_then(|id| {

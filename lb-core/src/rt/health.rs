@@ -237,6 +237,11 @@ impl Check {
         let id = self.id(&proxy.pool)?;
         let events = proxy.pool.report_check(id, self.kind, &verdict, start.elapsed(), Instant::now());
         generation.report(&proxy, events);
+        let told = self.kind == CheckKind::Health
+            && self.server.spec.check.as_ref().is_some_and(|check| check.tell_failures);
+        if told && verdict.outcome() == Outcome::Failed {
+            generation.announce(&proxy, Some(id));
+        }
         Some(())
     }
 

@@ -25,6 +25,8 @@ pub struct Questions {
     pub table: &'static str,
     /// The question that is answered by metrics.
     pub metrics: &'static str,
+    /// The question that is answered by a line for each session: its name, and `up` or `down`.
+    pub sessions: &'static str,
 }
 
 /// A companion in another process.
@@ -108,6 +110,13 @@ impl Companion for Remote {
     fn metrics(&self) -> Poll<String> {
         self.question(self.questions.metrics)
     }
+
+    fn session(&self, name: &str) -> Poll<Option<bool>> {
+        self.question(self.questions.sessions).map(|text| {
+            let state = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            state.map(|state| state == "up")
+        })
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +130,7 @@ mod tests {
         usage: ("show it [more]", "it"),
         table: "table",
         metrics: "more",
+        sessions: "sessions",
     };
 
     fn remote() -> (Remote, Arc<Mutex<Vec<&'static str>>>) {
@@ -143,6 +153,16 @@ mod tests {
         assert_eq!(show(), Poll::Ready(Reply::dump("text".to_owned())));
         assert!(remote.table().is_pending());
         assert_eq!(*asked.lock().unwrap(), ["", "table"]);
+    }
+
+    #[test]
+    fn sessions_are_known_by_their_names() {
+        let (remote, asked) = remote();
+        assert!(remote.session("a").is_pending());
+        assert_eq!(*asked.lock().unwrap(), ["sessions"]);
+        remote.told("sessions", "ab up\na down\n".to_owned());
+        let of = |name| remote.session(name);
+        assert_eq!([of("a"), of("ab"), of("b")], [Some(false), Some(true), None].map(Poll::Ready));
     }
 
     #[test]

@@ -7,10 +7,17 @@ use crate::engine::ProxyPlan;
 use crate::expr::{BackendFact, EngineView, FrontendFact, ServerFact};
 use crate::stick::SharedTable;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 impl EngineView for Generation {
+    fn session(&self, name: &str) -> Poll<Option<bool>> {
+        let shared = self.hub.shared.get().and_then(Weak::upgrade);
+        let beside = shared.as_ref().and_then(|shared| shared.companion.as_deref());
+        beside.map_or(Poll::Ready(None), |beside| beside.session(name))
+    }
+
     fn backend(&self, name: &str, fact: BackendFact) -> Option<i64> {
         let proxy = self.plan.backend(name)?;
         let pool = &proxy.pool;

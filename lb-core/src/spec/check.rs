@@ -37,6 +37,8 @@ pub struct CheckSpec {
     pub connect: Option<Duration>,
     /// Longest, random wait before the first check; when unset, first checks are spread over their interval.
     pub warmup: Option<Duration>,
+    /// Those who are told of changes of the server are told of each failure of this check.
+    pub tell_failures: bool,
 }
 
 impl CheckSpec {
@@ -56,6 +58,7 @@ impl CheckSpec {
             timeout: None,
             connect: None,
             warmup: None,
+            tell_failures: false,
         }
     }
 }

@@ -14,12 +14,22 @@ mod tests;
 
 use std::time::Duration;
 
+use crate::stats::Snapshot;
+
 pub use data::data;
 pub use json::json;
 pub use metrics::metrics;
 pub use stats::stats;
 pub use status::status;
 pub use table::table;
+
+/// The sessions with neighbours: a line with the name and `up` or `down` for each.
+#[must_use]
+pub fn sessions(snapshot: &Snapshot) -> String {
+    let sessions = snapshot.trackers.iter().filter(|tracker| tracker.kind == "bfd");
+    let state = |up: Option<bool>| if up == Some(true) { "up" } else { "down" };
+    sessions.map(|session| format!("{} {}\n", session.name, state(session.up))).collect()
+}
 
 /// A moment as keepalived writes it: seconds and microseconds, and the date in words. The date is that of the zone `offset`
 /// seconds east of Greenwich.

@@ -125,6 +125,7 @@ fn show(command: &str, spec: &Spec, snapshot: &Snapshot) -> String {
         "json" => dump::json(spec, snapshot, wall()),
         "metrics" => dump::metrics(snapshot),
         "table" => dump::table(snapshot),
+        "sessions" => dump::sessions(snapshot),
         other => format!("! unknown command `{other}`\n"),
     }
 }

@@ -1,6 +1,7 @@
 //! Specifications in little memory: what a thousand instances have in common is stored once.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -8,9 +9,15 @@ use super::{Command, Instance, Name, NotifyScripts, Spec};
 
 /// A part of a specification that several instances may have in common. It reads as the part itself; writing to it makes a
 /// copy for the one who writes.
-#[derive(Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Shared<T>(Arc<T>);
+
+impl<T: fmt::Debug> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
