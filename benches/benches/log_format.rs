@@ -1,13 +1,19 @@
 //! Cost of one log line.
 
 use std::hint::black_box;
+use std::net::UdpSocket;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lb_core::expr::{Arena, Env, Facts, NoBuild, Now, Phases, ProxyRef, Registry, Vars};
 use lb_core::log::syslog::{Header, Time};
 use lb_core::log::{Capture, HTTP_LOG, HttpRecord, Record, RequestLine, Style, TCP_LOG, Template, Timers};
-use lb_core::spec::{Facility, LogFormat, Severity};
+use lb_core::rt::{Server, ServerOptions, Sockets};
+use lb_core::spec::{
+    Capability, Facility, LogDestination, LogFormat, LogProfile, LogTarget, ProfileStep, ProxySpec, Severity,
+    Spec,
+};
 
 struct Session<'r>(Record<'r>, Instant);
 
@@ -90,5 +96,36 @@ fn lines(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, lines);
+/// A line from its facts to the datagram, in the proxy's format and in that of a profile.
+#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock and receives what is logged")]
+fn logger(c: &mut Criterion) {
+    let receiver = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let address = receiver.local_addr().expect("an address");
+    let template = |format| {
+        let made = Template::parse(format, Style::Log, Phases::ALL, &Registry::builtin(), &mut NoBuild);
+        Some(Arc::new(made.expect("a valid format")))
+    };
+    let session = Session(record(&[]), Instant::now());
+    for profiled in [false, true] {
+        let mut target = LogTarget::new(LogDestination::Syslog(address.into()), Facility::LOCAL0);
+        if profiled {
+            let mut profile = LogProfile::default();
+            profile.any = Some(ProfileStep { format: template("%ci %ST"), ..ProfileStep::default() });
+            target.profile = Some(Arc::new(profile));
+        }
+        let mut proxy = ProxySpec::new("http-in", 2, Capability::Backend);
+        proxy.log.targets.push(target);
+        proxy.log.format = template(HTTP_LOG);
+        let mut spec = Spec::new();
+        spec.proxies.push(proxy);
+        let server = Server::new(spec, ServerOptions::new(1), &mut Sockets::new()).expect("a server");
+        let generation = server.generation();
+        let arena = Arena::new();
+        c.bench_function(if profiled { "logger, profile" } else { "logger, httplog" }, |b| {
+            b.iter(|| generation.logger(0).traffic(0, None, &Env::new(&session, Vars::NONE, &arena)));
+        });
+    }
+}
+
+criterion_group!(benches, lines, logger);
 criterion_main!(benches);
