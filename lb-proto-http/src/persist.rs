@@ -104,9 +104,9 @@ pub fn read_request(
         if state.request == b'N' {
             let mut parts = text.split(|byte| *byte == DATE_MARK);
             let name = parts.next().unwrap_or_default();
-            state.dated = text.contains(&DATE_MARK);
             state.last = parts.next().map_or(0, parse_date);
             state.first = parts.next().map_or(0, parse_date);
+            state.dated = state.last != 0 || state.first != 0;
             if state.is_old(spec, now) {
                 state.request = b'O';
             } else if state.is_expired(spec, now) {

@@ -174,7 +174,7 @@ mod tests {
         assert!(text("TRUE").contains("always_true"));
         assert!(text("%ST").contains("status"));
         assert!(text("ip.ttl").contains("refused"));
-        assert!(text("src_is_local").contains("status: no value: "), "{}", text("src_is_local"));
+        assert!(text("fs.id").contains("status: no value: "), "{}", text("fs.id"));
         assert!(text("digest").contains("status: partial: "), "{}", text("digest"));
     }
 

@@ -6,21 +6,16 @@ use super::Status::{NoEffect, NoValue, Partial};
 /// Names, a `*` at one end standing for anything, and what becomes of them; the first that fits counts.
 type Entry = (&'static str, Status);
 
-const ONE_STREAM: Status = NoValue("connections carry one stream, HTTP/1");
-const OWN_ADDRESSES: Status =
-    NoValue("the machine's own addresses are not looked up; compare with a list of them");
 const UNTOLD: Status = NoValue("the TLS library does not tell it");
 const LOGGED: Status = Partial("in TCP mode only in logs");
 const GLITCHES: Status = Partial("glitches are not counted: always 0");
 const NO_ERROR: Status = Partial("always 0: a chain that fails ends the handshake");
 const STANDS: Status = Partial("0 on connections that stand");
 const HTTP_MODE: Status = Partial("in HTTP mode only");
-const CONSTANT: Status = Partial("constant in health checks");
 
 const FETCHES: &[Entry] = &[
-    ("src_is_local dst_is_local fc_src_is_local fc_dst_is_local", OWN_ADDRESSES),
-    ("fc_nb_streams bc_nb_streams fc_settings_streams_limit bc_settings_streams_limit", ONE_STREAM),
-    ("fc_glitches bc_glitches", NoValue("glitches are not counted")),
+    ("fc_nb_streams bc_nb_streams fc_settings_streams_limit bc_settings_streams_limit", HTTP_MODE),
+    ("fc_glitches bc_glitches", GLITCHES),
     ("fs.id bs.id fs.rst_code bs.rst_code", NoValue("streams have no numbers, HTTP/1")),
     ("fs.aborted bs.aborted", NoValue("use `txn.sess_term_state`")),
     ("last_entity waiting_entity", NoValue("use `last_rule_file` and `last_rule_line`")),
@@ -37,7 +32,6 @@ const FETCHES: &[Entry] = &[
     ("accept_date request_date bytes_in bytes_out req.bytes_in res.bytes_in", LOGGED),
     ("fc.timer.* bc.timer.* req.timer.* res.timer.* txn.timer.*", LOGGED),
     ("txn.conn_retries txn.redispatched txn.sess_term_state bc_be_queue bc_srv_queue", LOGGED),
-    ("rand uuid", CONSTANT),
 ];
 
 const CONVERTERS: &[Entry] = &[

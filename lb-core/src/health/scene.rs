@@ -1,6 +1,7 @@
 //! What expressions in checks see: the backend, the server, the `check` variables, and what the server sent.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Poll;
@@ -12,6 +13,7 @@ use crate::expr::{
     ServerRef, VarScope, Vars,
 };
 use crate::log::Template;
+use crate::rng::Rng;
 
 /// The running engine, for checks that ask about it.
 #[derive(Clone, Default)]
@@ -51,6 +53,7 @@ pub struct Scene {
     arena: Arena,
     started: Instant,
     unique_id: Vec<u8>,
+    random: Cell<u64>,
 }
 
 /// What the server has sent so far.
@@ -72,7 +75,15 @@ impl fmt::Debug for Heard<'_> {
 impl Scene {
     /// Of a check of `target` that starts now.
     pub fn new(target: Target, started: Instant) -> Self {
-        Self { target, vars: VarScope::new(), arena: Arena::default(), started, unique_id: Vec::new() }
+        let random = Cell::new(seed(&target));
+        Self {
+            target,
+            vars: VarScope::new(),
+            arena: Arena::default(),
+            started,
+            unique_id: Vec::new(),
+            random,
+        }
     }
 
     /// The server being checked.
@@ -103,6 +114,13 @@ impl Scene {
         self.arena.reset();
         result
     }
+}
+
+/// Different for every check: its moment and its server.
+fn seed(target: &Target) -> u64 {
+    let name = target.backend.bytes().chain(target.server.bytes());
+    let name = name.fold(0, |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+    (target.date.as_nanos() as u64) ^ name.rotate_left(32)
 }
 
 struct SceneFacts<'a> {
@@ -136,6 +154,12 @@ impl Facts for SceneFacts<'_> {
 
     fn direction(&self) -> Direction {
         Direction::Response
+    }
+
+    fn random(&self) -> u64 {
+        let value = Rng::new(self.scene.random.get()).next_u64();
+        self.scene.random.set(value);
+        value
     }
 
     fn buffer(&self, direction: Direction) -> Option<Peek<'_>> {

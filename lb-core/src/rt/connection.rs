@@ -7,6 +7,7 @@ use super::sessions::Entry;
 use super::{Stream, Timers, Worker};
 use crate::engine::{ProxyPlan, ServerPlan, state::ListenerState};
 use crate::expr::{Now, VarScope};
+use crate::log::Cause;
 use crate::rule::Place;
 use crate::spec::{ListenerSpec, ProtocolSpec};
 use crate::stick::{Event, Slots, Tracked};
@@ -327,6 +328,11 @@ impl Ending {
     /// True once they are to end.
     pub fn is_due(&self) -> bool {
         self.hooks.as_ref().is_some_and(|hooks| hooks.ends() != self.since)
+    }
+
+    /// Why they are to end.
+    pub fn cause(&self) -> Cause {
+        self.hooks.as_ref().map_or(Cause::Down, |hooks| hooks.end_cause())
     }
 
     /// See [`ServerHooks::idle_epoch`]; 0 without a server.

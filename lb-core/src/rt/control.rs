@@ -22,6 +22,7 @@ use crate::engine::{Clock, Engine, ProxyPlan, ServerPlan, assign};
 use crate::expr::date::Civil;
 use crate::expr::{OwnedSample, VarName};
 use crate::health::CheckKind;
+use crate::log::Cause;
 use crate::name::{ProxyName, ServerName};
 use crate::pool::{AdminState, ForcedHealth, Origin, PoolEvent, Refused};
 use crate::spec::PatternList;
@@ -498,7 +499,7 @@ impl Control for LiveControl {
         let generation = self.generation();
         let Some(proxy) = generation.plan.backend(backend.as_str()) else { return };
         if let Some(id) = proxy.pool.by_name(server.as_str()) {
-            generation.end_sessions(proxy, id);
+            generation.end_sessions(proxy, id, Cause::Killed);
         }
     }
 

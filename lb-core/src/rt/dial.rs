@@ -122,7 +122,7 @@ impl Dial<'_> {
         }
         let retry = self.backend.spec.pool.retry;
         loop {
-            let lease = match self.slot(&request, &mut trace).await {
+            let lease = match self.slot(&mut request, &mut trace).await {
                 Ok(lease) => lease,
                 Err(error) => return Err((error, trace)),
             };
@@ -143,8 +143,9 @@ impl Dial<'_> {
     }
 
     /// A slot, waiting for it if need be.
-    async fn slot(&self, request: &Request<'_>, trace: &mut Trace) -> Result<Lease, DialError> {
+    async fn slot(&self, request: &mut Request<'_>, trace: &mut Trace) -> Result<Lease, DialError> {
         let start = Instant::now();
+        let redispatches = self.backend.spec.pool.retry.redispatch != 0;
         let pool = &self.backend.pool;
         let limit = self.backend.spec.timeouts.effective_queue();
         loop {
@@ -156,7 +157,16 @@ impl Dial<'_> {
                 }
                 Acquired::Queued(ticket) => ticket,
                 Acquired::NoServer => return Err(DialError::NoServer),
-                Acquired::QueueFull(_) => return Err(DialError::QueueFull),
+                Acquired::QueueFull(_) if redispatches && request.direct.is_some() && !request.force => {
+                    request.direct = None;
+                    trace.redispatched = true;
+                    self.backend.pool.counters().of(self.worker).redispatches.inc();
+                    continue;
+                }
+                Acquired::QueueFull(id) => {
+                    trace.server = self.backend.servers.get(id.index()).cloned();
+                    return Err(DialError::QueueFull);
+                }
             };
             let own_queue = ticket.server().is_some();
             self.timer.set(limit.map(|d| start + d));

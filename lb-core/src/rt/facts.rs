@@ -187,6 +187,8 @@ impl Facts for SessionFacts<'_> {
 
     fn stream(&self, fact: StreamFact) -> Option<Sample<'_>> {
         match fact {
+            StreamFact::SourceIsLocal => is_own(self.src()),
+            StreamFact::DestinationIsLocal => is_own(self.dst()),
             StreamFact::PriorityClass => self.passage.map(|p| Sample::Int(p.class.into())),
             StreamFact::PriorityOffset => self.passage.map(|p| Sample::Int(p.offset.into())),
             StreamFact::ConnectionError(Side::Client) if self.failure.is_some() => {
@@ -230,6 +232,12 @@ impl Session {
             _ => None,
         }
     }
+}
+
+/// Whether an address is this machine's own: only such addresses can be bound.
+pub fn is_own(addr: Option<SocketAddr>) -> Option<Sample<'static>> {
+    let own = std::net::UdpSocket::bind(SocketAddr::new(addr?.ip(), 0)).is_ok();
+    Some(Sample::Bool(own))
 }
 
 /// Random bits: fast, and different in every process and thread.

@@ -7,6 +7,7 @@ use super::logger::{LogHub, ProxyLogger};
 use crate::balance::ServerId;
 use crate::engine::{Plan, ProxyPlan, ServerPlan};
 use crate::health::{CheckKind, Health, HealthEvent, ServerHealth};
+use crate::log::Cause;
 use crate::name::ServerName;
 use crate::pool::{OpState, PoolEvent};
 use std::collections::VecDeque;
@@ -84,12 +85,30 @@ impl ServerHooks {
         self.idle_epoch.load(Relaxed)
     }
 
-    /// How often all sessions on the server were to end. A session that finds another number than when it came is one of
-    /// those.
+    /// How often all sessions on the server were to end, and why they were the last time. A session that finds another
+    /// number than when it came is one of those.
     pub fn ends(&self) -> u64 {
         self.ends.load(Acquire)
     }
+
+    /// Why all sessions on the server were to end the last time.
+    pub fn end_cause(&self) -> Cause {
+        END_CAUSES[(self.ends() & END_MASK) as usize % END_CAUSES.len()]
+    }
+
+    /// All sessions on the server are to end.
+    fn end_all(&self, cause: Cause) {
+        let reason = END_CAUSES.iter().position(|known| *known == cause).unwrap_or_default() as u64;
+        let next = |ends: u64| Some(((ends | END_MASK).wrapping_add(1)) | reason);
+        // The change is never refused.
+        let _ = self.ends.fetch_update(Release, Acquire, next);
+    }
 }
+
+/// Why sessions on a server are ended: it is down, another one is up, an operator says so.
+const END_CAUSES: [Cause; 3] = [Cause::Down, Cause::Up, Cause::Killed];
+/// The bits of the number of ends that hold the reason.
+const END_MASK: u64 = 3;
 
 /// A plan with the drivers of its protocols, its loggers and its TLS.
 pub struct Generation {
@@ -292,10 +311,10 @@ impl Generation {
         backend.pool.by_name(suspect.name.as_str())
     }
 
-    /// Ends all sessions on a server.
-    pub fn end_sessions(&self, backend: &ProxyPlan, server: ServerId) {
+    /// Ends all sessions on a server, for this reason.
+    pub fn end_sessions(&self, backend: &ProxyPlan, server: ServerId, cause: Cause) {
         if let Some(hooks) = self.hooks_of(backend, server) {
-            hooks.ends.fetch_add(1, Release);
+            hooks.end_all(cause);
             // Those concerned see it when they are polled; where a session goes may change at any moment, so all are woken.
             if let Some(shared) = self.shared() {
                 shared.limits.sessions.wake();
@@ -340,10 +359,10 @@ impl Generation {
                 self.announce(backend, Some(server));
                 return self.tell_followers(backend, server);
             }
-            PoolEvent::EndSessions { server } => self.end_sessions(backend, server),
+            PoolEvent::EndSessions { server } => self.end_sessions(backend, server, Cause::Down),
             PoolEvent::EndBackupSessions => {
                 for server in backend.servers.iter().filter(|s| s.spec.backup) {
-                    self.end_sessions(backend, ServerId(server.index as u32));
+                    self.end_sessions(backend, ServerId(server.index as u32), Cause::Up);
                 }
             }
             PoolEvent::DropIdle { server } => {

@@ -69,7 +69,7 @@ pub use connection::{
 pub use control::LiveControl;
 pub use dial::{Dial, DialError, Dialed, Ends, Tell, Told, Trace, open_server, server_endpoint, server_of};
 pub use dialect::Dialect;
-pub use facts::{SessionFacts, connection_fact, random, unreachable_fact};
+pub use facts::{SessionFacts, connection_fact, is_own, random, unreachable_fact};
 pub use generation::{Event, Generation, ServerHooks};
 pub use listener::{ListenError, adopt_all, open};
 pub use log_forward::log_forward;

@@ -416,7 +416,7 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
     };
     end.bytes = relay.bytes();
     (end.cause, end.phase) = match finished {
-        None => (Cause::Down, Phase::Data),
+        None => (ending.cause(), Phase::Data),
         Some(Err(how)) => {
             end.leave = Leave::Close;
             how

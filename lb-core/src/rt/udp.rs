@@ -314,7 +314,7 @@ impl Life {
                     self.observe(false);
                     return (Cause::ServerAbort, Phase::Data);
                 }
-                () = self.session.ended(&ending) => return (Cause::Down, Phase::Data),
+                () = self.session.ended(&ending) => return (ending.cause(), Phase::Data),
             }
         }
     }

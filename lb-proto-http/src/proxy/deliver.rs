@@ -213,7 +213,7 @@ fn conclude(
         Ended::ClientLate(phase) => (Cause::ClientTimeout, phase),
         Ended::ServerLate(phase) => (Cause::ServerTimeout, phase),
         Ended::Broken(phase) => (Cause::Proxy, phase),
-        Ended::Killed => (Cause::Down, Phase::Data),
+        Ended::Killed => (live.txn.upstream.ending.cause(), Phase::Data),
     };
     if cause != Cause::Normal {
         end(live, cause, phase);

@@ -14,6 +14,7 @@ use super::client::Client;
 use super::txn::{Live, Times, Txn};
 use super::upstream::{self, millis};
 use crate::rule::Session;
+use crate::spec::CookieMode;
 
 /// Facts of an exchange for a line.
 pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
@@ -85,7 +86,11 @@ fn termination(client: &Client, txn: &Txn) -> Termination {
         Some(backend) => super::http_of(&*backend.spec.protocol),
         None => client.frontend(),
     };
-    if serves.is_some_and(|http| http.cookie.is_some()) {
+    let told = serves.and_then(|http| http.cookie.as_ref()).map(|cookie| cookie.mode);
+    if told == Some(CookieMode::Passive) {
+        // Nothing happens to a cookie that is only read.
+        (letters.cookie_request, letters.cookie_response) = (b'-', b'-');
+    } else if told.is_some() {
         for letter in [&mut letters.cookie_request, &mut letters.cookie_response] {
             if *letter == b'-' {
                 *letter = b'N';

@@ -424,7 +424,10 @@ async fn failed(live: &mut Live<'_>, arrival: Arrival) -> After {
         }
         Arrival::Cut => return untold(live, 400, Cause::ClientAbort, Phase::Headers),
         Arrival::Broken => return untold(live, 400, Cause::ClientAbort, Phase::Data),
-        Arrival::Killed => return untold(live, 500, Cause::Down, Phase::Connect),
+        Arrival::Killed => {
+            let cause = live.txn.upstream.ending.cause();
+            return untold(live, 500, cause, Phase::Connect);
+        }
     };
     if matches!(cause, Cause::ServerAbort | Cause::Proxy | Cause::ServerTimeout) && status > 500 {
         count_response_error(live);

@@ -14,7 +14,7 @@ use lb_core::expr::{
 };
 use lb_core::log::{Origin, Record, Termination};
 use lb_core::pool::{Lease, ServerCell, Visit};
-use lb_core::rt::{Ending, Stream, connection_fact, unreachable_fact};
+use lb_core::rt::{Ending, Stream, connection_fact, is_own, unreachable_fact};
 use lb_core::rule::Place;
 use lb_core::rule::marks::ConnectionSide;
 use lb_core::spec::Severity;
@@ -529,7 +529,19 @@ impl Facts for Live<'_> {
             StreamFact::Reused if !self.txn.layer.has_request => None,
             StreamFact::Reused => Some(Sample::Bool(self.txn.upstream.reused)),
             StreamFact::HttpMajor(Side::Server) if self.txn.upstream.stream.is_none() => None,
-            StreamFact::HttpMajor(_) => Some(Sample::Int(1)),
+            StreamFact::Streams(Side::Server)
+            | StreamFact::StreamLimit(Side::Server)
+            | StreamFact::Glitches(Side::Server)
+                if self.txn.upstream.stream.is_none() =>
+            {
+                None
+            }
+            StreamFact::HttpMajor(_) | StreamFact::Streams(_) | StreamFact::StreamLimit(_) => {
+                Some(Sample::Int(1))
+            }
+            StreamFact::Glitches(_) => Some(Sample::Int(0)),
+            StreamFact::SourceIsLocal => is_own(self.src()),
+            StreamFact::DestinationIsLocal => is_own(self.dst()),
             StreamFact::PriorityClass => Some(Sample::Int(i64::from(settings.class))),
             StreamFact::PriorityOffset => Some(Sample::Int(i64::from(settings.offset))),
             StreamFact::BufferedLength(direction) => {

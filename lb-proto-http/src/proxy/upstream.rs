@@ -115,8 +115,9 @@ async fn slot(
 ) -> Result<Lease, Failure> {
     let start = live.instant();
     let limit = live.txn.settings.queue.or_else(|| backend.spec.timeouts.effective_queue());
+    let mut pinned = true;
     loop {
-        let acquired = acquire(live, back, backend, avoid, start);
+        let acquired = acquire(live, back, backend, avoid, pinned, start);
         let mut ticket = match acquired {
             Acquired::Leased(lease) => {
                 live.txn.times.queue = live.txn.times.queue.or(live.txn.times.now);
@@ -124,7 +125,16 @@ async fn slot(
             }
             Acquired::Queued(ticket) => ticket,
             Acquired::NoServer => return Err(failure(503, Cause::ServerAbort, Phase::Connect)),
-            Acquired::QueueFull(_) => return Err(failure(503, Cause::ServerAbort, Phase::Queue)),
+            Acquired::QueueFull(_) if pinned && may_leave(live, backend) => {
+                pinned = false;
+                live.txn.upstream.redispatched = true;
+                count(live, |own| &own.redispatches, |own| &own.redispatches);
+                continue;
+            }
+            Acquired::QueueFull(id) => {
+                live.txn.server = backend.servers.get(id.index()).cloned();
+                return Err(failure(503, Cause::ServerAbort, Phase::Queue));
+            }
         };
         let own_queue = ticket.server().is_some();
         let outcome = guarded(live, back, limit.map(|limit| start + limit), &mut ticket).await;
@@ -142,15 +152,23 @@ async fn slot(
     }
 }
 
+/// Whether a request may leave the server it is bound to because that has no room for it.
+fn may_leave(live: &Live<'_>, backend: &ProxyPlan) -> bool {
+    let persistence = &live.txn.persistence;
+    let bound = persistence.direct || live.txn.stuck.is_some();
+    bound && persistence.binding != Binding::Forced && backend.spec.pool.retry.redispatch != 0
+}
+
 /// Asks the pool, with what the algorithm wants to know of the request.
 fn acquire(
     live: &mut Live<'_>,
     back: &HttpProxy,
     backend: &Arc<ProxyPlan>,
     avoid: Option<ServerId>,
+    pinned: bool,
     now: Instant,
 ) -> Acquired {
-    let pinned = pinned_server(live, back, backend);
+    let pinned = if pinned { pinned_server(live, back, backend) } else { None };
     let source = live.src().map(|addr| addr.ip());
     let env = Env::new(live.facts(), live.vars(), live.arena());
     let request = &live.txn.layer.request;

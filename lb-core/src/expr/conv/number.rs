@@ -44,8 +44,10 @@ pub(super) static CONVERTERS: &[ConvDef] = &[
     }),
     ConvDef::new("hex2i", SampleType::Bin, SampleType::Int, |_, _, sample| {
         // Of a longer number the last 64 bits count.
-        let digits = sample.bytes()?.iter().map(|byte| char::from(*byte).to_digit(16).map(u64::from));
-        let value = digits.reduce(|high, low| Some((high? << 4) | low?))??;
+        let value = sample
+            .bytes()?
+            .iter()
+            .try_fold(0u64, |value, byte| Some((value << 4) | u64::from(char::from(*byte).to_digit(16)?)))?;
         Some(Sample::Int(value as i64))
     }),
     ConvDef::new("base2", SampleType::Bin, SampleType::Str, |env, _, sample| {
