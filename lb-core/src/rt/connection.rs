@@ -8,6 +8,7 @@ use super::{Stream, Timers, Worker};
 use crate::engine::{ProxyPlan, ServerPlan, state::ListenerState};
 use crate::expr::{Now, VarScope};
 use crate::log::Cause;
+use crate::pool::ServerCell;
 use crate::rule::Place;
 use crate::spec::{ListenerSpec, ProtocolSpec};
 use crate::stick::{Event, Slots, Tracked};
@@ -226,6 +227,29 @@ impl Session {
         stream.count(event, now);
         if let Some(behind) = behind {
             behind.count_behind(stream, event, now);
+        }
+    }
+
+    /// Counts a request that a rule refused: where it came in and, if it was on its way to one, at the backend.
+    pub fn deny_request(&self, backend: Option<&ProxyPlan>) {
+        let worker = self.worker.id();
+        self.frontend().state.front.counters.of(worker).denied_requests.inc();
+        self.listener().state.counters.of(worker).denied_requests.inc();
+        if let Some(backend) = backend {
+            backend.pool.counters().of(worker).denied_requests.inc();
+        }
+    }
+
+    /// Counts a response that a rule refused: where it was to go and where it came from.
+    pub fn deny_response(&self, backend: Option<&ProxyPlan>, server: Option<&ServerCell>) {
+        let worker = self.worker.id();
+        self.frontend().state.front.counters.of(worker).denied_responses.inc();
+        self.listener().state.counters.of(worker).denied_responses.inc();
+        if let Some(backend) = backend {
+            backend.pool.counters().of(worker).denied_responses.inc();
+        }
+        if let Some(server) = server {
+            server.counters().of(worker).denied_responses.inc();
         }
     }
 

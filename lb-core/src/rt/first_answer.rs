@@ -60,10 +60,14 @@ pub(super) async fn wait(
                 from = next;
             }
             Verdict::Accept | Verdict::Switch | Verdict::Resolve(_) => break,
-            Verdict::Reject | Verdict::SilentDrop(_) => {
-                let worker = session.worker.id();
-                session.frontend().state.front.counters.of(worker).denied_responses.inc();
-                backend.pool.counters().of(worker).denied_responses.inc();
+            Verdict::Reject => {
+                let id = backend.pool.by_name(server.spec.name.as_str());
+                let cell = id.and_then(|id| backend.pool.server(id));
+                session.deny_response(Some(backend), cell.as_deref());
+                return Answer::Refused;
+            }
+            Verdict::SilentDrop(_) => {
+                session.deny_request(Some(backend));
                 return Answer::Refused;
             }
             Verdict::Close => return Answer::Closed,

@@ -11,7 +11,7 @@ use crate::expr::Env;
 use crate::health::{EventLevel, HealthEvent};
 use crate::log::syslog::{Header, Time};
 use crate::log::{Message, Origin, Record, Schedule, Template, write_accept_line, write_error_line};
-use crate::spec::{LogDestination, LogFormat, LogProfile, LogTarget, ProxyLog, SampleRange, Severity};
+use crate::spec::{LogDestination, LogFormat, LogProfile, LogTarget, Mode, ProxyLog, SampleRange, Severity};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -195,7 +195,7 @@ impl ProxyLogger {
         let log = &proxy.spec.log;
         let tag = log.tag.as_deref().or(process.syslog.tag.as_deref()).unwrap_or("haproxy");
         let targets: Vec<_> = proxy.log.targets.iter().map(|t| target(&t.spec)).collect();
-        let http = proxy.spec.protocol.kind() == "http";
+        let http = proxy.spec.mode == Mode::Http;
         Self {
             schedule: Schedule::new(log.format.as_deref(), log.steps, http, log.asap, log.captures),
             reads_server: reads_server(log, &targets),
@@ -281,22 +281,28 @@ impl ProxyLogger {
     /// Writes the line of a connection that failed before its protocol began. `env` must know the
     /// [`record`](crate::expr::Facts::record).
     pub(super) fn failure(&self, worker: usize, env: &Env<'_>) {
-        let Some(record) = env.facts.record() else { return };
-        let severity = if self.separate_errors { Severity::Err } else { Severity::Info };
-        self.formatted(worker, severity, env, (record.origin, None), |message| match &self.error_template {
-            Some(template) => template.write(env, message),
-            None => write_error_line(&record, env, message),
-        });
+        self.without_stream(worker, env, self.error_template.as_deref(), write_error_line);
     }
 
     /// Writes the line of what was not a request, and thus had no stream. `env` must know the [`record`](crate::expr::Facts::record).
     pub fn no_stream(&self, worker: usize, env: &Env<'_>) {
+        let template = self.error_template.as_deref().or(self.template.as_deref());
+        self.without_stream(worker, env, template, |_, _, _| {});
+    }
+
+    /// Writes a line about what had no stream, by a template or, if there is none, in another way.
+    fn without_stream(
+        &self,
+        worker: usize,
+        env: &Env<'_>,
+        template: Option<&Template>,
+        otherwise: impl Fn(&Record<'_>, &Env<'_>, &mut Vec<u8>),
+    ) {
         let Some(record) = env.facts.record() else { return };
         let severity = if self.separate_errors { Severity::Err } else { Severity::Info };
-        self.formatted(worker, severity, env, (record.origin, None), |message| {
-            if let Some(template) = self.error_template.as_ref().or(self.template.as_ref()) {
-                template.write(env, message);
-            }
+        self.formatted(worker, severity, env, (record.origin, None), |message| match template {
+            Some(template) => template.write(env, message),
+            None => otherwise(&record, env, message),
         });
     }
 

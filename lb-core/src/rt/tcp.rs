@@ -254,8 +254,8 @@ impl Tcping<'_> {
         };
         (end.cause, end.phase) = (Cause::Proxy, Phase::Request);
         end.bytes.0 = self.inbox.peek().bytes.len() as u64;
-        let worker = self.session.worker.id();
-        self.session.frontend().state.front.counters.of(worker).denied_requests.inc();
+        let dropped = matches!(end.leave, Leave::Silent(_)) && owner.index != self.session.proxy();
+        self.session.deny_request(dropped.then_some(owner));
         Inspected::End
     }
 

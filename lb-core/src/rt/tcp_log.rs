@@ -142,7 +142,7 @@ pub(super) fn begun(session: &Session) -> Record<'_> {
         frontend: ProxyRef { name: front.spec.name.as_str(), id: front.spec.id },
         listener: ProxyRef { name: listener.spec.name.as_deref().unwrap_or_default(), id: listener.id },
         tls: listener.spec.tls.is_some(),
-        http_mode: front.spec.protocol.kind() == "http",
+        http_mode: front.spec.mode == Mode::Http,
         http_frontend: front.spec.mode == Mode::Http,
         early: session.generation().logger(front.index).is_early(),
         accept_date: session.accepted().date,

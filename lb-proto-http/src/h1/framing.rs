@@ -44,29 +44,30 @@ pub(crate) struct Framing {
 
 impl Framing {
     /// Takes note of one field and appends it to `fields`, cleaned, unless it says nothing new or concerns the
-    /// connection only. `name` is in lower case.
+    /// connection only; true if it is there as it was. `name` is in lower case.
     pub(crate) fn field(
         &mut self,
         kind: Kind,
         fields: &mut Fields,
         name: Span,
         value: Span,
-    ) -> Result<(), Reject> {
-        let value = match (name.len(), fields.bytes(name)) {
-            (4, b"host") if kind == Kind::Request => self.host(fields, value)?,
-            (7, b"upgrade") => self.upgrade(fields, value),
-            (10, b"connection") => self.connection(fields, value),
-            (14, b"content-length") => self.content_length(fields.bytes(value), value)?,
-            (17, b"transfer-encoding") => {
+    ) -> Result<bool, Reject> {
+        let kept = match name.len() {
+            4 if kind == Kind::Request && fields.bytes(name) == b"host" => self.host(fields, value)?,
+            7 if fields.bytes(name) == b"upgrade" => self.upgrade(fields, value),
+            10 if fields.bytes(name) == b"connection" => self.connection(fields, value),
+            14 if fields.bytes(name) == b"content-length" => {
+                self.content_length(fields.bytes(value), value)?
+            }
+            17 if fields.bytes(name) == b"transfer-encoding" => {
                 self.transfer_encoding(kind, fields.bytes(value))?;
                 Some(value)
             }
             _ => Some(value),
         };
-        if let Some(value) = value {
-            fields.push_spans(name, value);
-        }
-        Ok(())
+        let Some(kept) = kept else { return Ok(false) };
+        fields.push_spans(name, kept);
+        Ok(kept == value)
     }
 
     /// A second `Host` must be the same and is dropped.

@@ -64,6 +64,7 @@ const SHORT: usize = 64;
 
 /// Where the first line feed, carriage return or zero is. Lines are short: eight bytes at a time find the end of one
 /// before a vector search has been set up.
+#[inline(always)]
 pub(crate) fn find_stop(text: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
     let is_stop = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0);

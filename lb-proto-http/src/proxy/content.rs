@@ -16,7 +16,7 @@ use lb_core::spec::{LogProfile, Severity};
 use lb_core::stick::{Key, SharedTable};
 
 use super::io::Watch;
-use super::request::{Fate, Parting, refused};
+use super::request::{Fate, Parting};
 use super::txn::{Live, Responding};
 use crate::rule::{Effect, Session};
 
@@ -70,7 +70,12 @@ async fn inspect(live: &mut Live<'_>, owner: &Arc<ProxyPlan>) -> Option<Fate> {
                 }
                 continue;
             }
-            Step::Reject(parting) => return Some(refused(live, parting)),
+            Step::Reject(parting) => {
+                let dropped = matches!(parting, Parting::Silent(_));
+                live.client.session.deny_request(live.txn.backend.as_deref().filter(|_| dropped));
+                return Some(Fate::Drop(parting));
+            }
+
             _ => return None,
         };
         if !sleep(live, pause).await {
@@ -103,10 +108,11 @@ pub(super) fn response(live: &mut Live<'_>) -> Option<Parting> {
             // The whole head is there: nothing is waited for.
             Step::Wait | Step::End => return None,
             Step::Reject(parting) => {
-                let session = &live.client.session;
-                let worker = session.worker.id();
-                session.frontend().state.front.counters.of(worker).denied_responses.inc();
-                backend.pool.counters().of(worker).denied_responses.inc();
+                let (session, backend) = (&live.client.session, Some(&*backend));
+                match parting {
+                    Parting::Close => session.deny_response(backend, live.txn.upstream.cell.as_deref()),
+                    Parting::Silent(_) => session.deny_request(backend),
+                }
                 return Some(parting);
             }
             step => take(live, step),

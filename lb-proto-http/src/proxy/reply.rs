@@ -162,27 +162,21 @@ async fn give_way(live: &mut Live<'_>, back: Option<&HttpProxy>, failed: &Answer
 
 /// Notes how the exchange ended and counts it.
 fn account(live: &mut Live<'_>, answer: &Answer) {
-    let worker = live.client.session.worker.id();
-    let front = Arc::clone(live.client.session.frontend());
-    let counters = front.state.front.counters.of(worker);
-    let in_backend = live.txn.backend.as_ref().filter(|backend| backend.index != front.index).cloned();
+    let (session, backend) = (&live.client.session, live.txn.backend.as_deref());
     let (cause, phase) = match answer {
         Answer::Error { cause, phase, .. } => (*cause, *phase),
         Answer::Auth(_) => (Cause::Local, Phase::Request),
         Answer::ServerRedirect(_) => (Cause::Local, Phase::Connect),
         Answer::Deny(_) => {
-            match &in_backend {
-                Some(backend) => backend.pool.counters().of(worker).denied_requests.inc(),
-                None => counters.denied_requests.inc(),
-            }
+            session.deny_request(backend);
             (Cause::Proxy, Phase::Request)
         }
         Answer::Tarpit(_) => {
-            counters.denied_requests.inc();
+            session.deny_request(backend);
             (Cause::Proxy, Phase::Tarpit)
         }
         Answer::DenyResponse(_) => {
-            counters.denied_responses.inc();
+            session.deny_response(backend, live.txn.upstream.cell.as_deref());
             (Cause::Proxy, Phase::Headers)
         }
         Answer::Return(_)

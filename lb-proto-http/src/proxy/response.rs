@@ -529,12 +529,7 @@ async fn answer_instead(live: &mut Live<'_>, answer: Answer) -> After {
 
 /// A rule ends the connection without a word; it is logged, and counted as requests are.
 fn refused(live: &mut Live<'_>, parting: Parting) -> After {
-    let session = &live.client.session;
-    let worker = session.worker.id();
-    session.frontend().state.front.counters.of(worker).denied_requests.inc();
-    if let Some(backend) = &live.txn.backend {
-        backend.pool.counters().of(worker).denied_requests.inc();
-    }
+    live.client.session.deny_request(live.txn.backend.as_deref());
     end(live, Cause::Proxy, Phase::Request);
     upstream::detach(live, Kept::No);
     log::write(live, Origin::Close);
