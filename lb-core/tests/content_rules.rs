@@ -7,7 +7,7 @@
 )]
 
 use lb_core::addr::Endpoint;
-use lb_core::balance::Algorithm;
+use lb_core::balance::{Algorithm, ServerId};
 use lb_core::ctl::Control;
 use lb_core::expr::{NoBuild, Program, Registry, parse};
 use lb_core::name::ProxyName;
@@ -126,9 +126,18 @@ fn an_answer_may_be_refused_before_any_byte_of_it_passes() {
         .tcp_rules
         .response
         .push(Rule::new(TcpAction::Reject, condition("{ res.payload(0,5) -m str s:bad }")));
-    let (_server, addr) = start(vec![proxy]);
+    let (server, addr) = start(vec![proxy]);
     assert_eq!(talk(addr, &["bad"]), "");
     assert_eq!(talk(addr, &["good"]), "s:good");
+    let plan = server.generation().plan.clone();
+    let proxy = plan.proxy(0);
+    let cell = proxy.pool.server(ServerId(0)).unwrap();
+    let denied = [
+        proxy.state.front.counters.sum().denied_responses,
+        proxy.pool.counters().sum().denied_responses,
+        cell.counters().sum().denied_responses,
+    ];
+    assert_eq!(denied, [1; 3]);
 }
 
 #[test]

@@ -356,12 +356,13 @@ async fn rules_of(live: &mut Live<'_>, http: &HttpProxy, plan: &Arc<ProxyPlan>) 
     found.map(|index| Fate::Answer(Answer::Redirect(http.redirects.rules()[index].action.clone())))
 }
 
-/// Counts a request that a rule ends by closing the connection. A proxy that is both counts as its own backend.
-fn reject(live: &Live<'_>) -> Fate {
+/// Counts a request that a rule ends without an answer. Where it is rejected, a proxy that is both counts as its own backend.
+fn refuse(live: &Live<'_>, parting: Parting) -> Option<Fate> {
     let session = &live.client.session;
-    let own = Some(session.frontend()).filter(|own| own.spec.capability.is_backend());
+    let rejected = matches!(parting, Parting::Close);
+    let own = Some(session.frontend()).filter(|own| rejected && own.spec.capability.is_backend());
     session.deny_request(live.txn.backend.as_ref().or(own).map(|backend| &**backend));
-    Fate::Drop(Parting::Close)
+    Some(Fate::Drop(parting))
 }
 
 /// Runs one ruleset of requests to its end.
@@ -385,11 +386,8 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
             },
             Outcome::Auth(realm) => Answer::Auth(realm.cloned()),
             Outcome::Service(kind) => Answer::Service(kind),
-            Outcome::Reject => return Some(reject(live)),
-            Outcome::SilentDrop(ttl) => {
-                live.client.session.deny_request(live.txn.backend.as_deref());
-                return Some(Fate::Drop(Parting::Silent(ttl)));
-            }
+            Outcome::Reject => return refuse(live, Parting::Close),
+            Outcome::SilentDrop(ttl) => return refuse(live, Parting::Silent(ttl)),
             Outcome::BadTarget => Answer::Error { status: 400, cause: Cause::Proxy, phase: Phase::Request },
             Outcome::Failed => {
                 log::mishap(live, log::Mishap::Internal);
