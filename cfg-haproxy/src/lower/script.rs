@@ -206,7 +206,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let script = match kind {
             None => return Arc::new(ConnectProbe::new()),
             Some(CheckKind::Tcp) if steps.is_empty() => return Arc::new(ConnectProbe::new()),
-            Some(CheckKind::Tcp) => steps.iter().filter_map(|s| self.tcp_step(s)).collect(),
+            Some(CheckKind::Tcp) => {
+                let steps = steps.iter().filter_map(|s| self.tcp_step(s)).collect();
+                return Arc::new(Script::new(steps));
+            }
             Some(CheckKind::Redis) => redis(),
             Some(CheckKind::SslHello) => self.ssl_hello(),
             Some(CheckKind::Pgsql(user)) => self.pgsql(user),
@@ -217,7 +220,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             Some(CheckKind::External) => return Arc::new(ConnectProbe::new()),
             Some(CheckKind::Http(_) | CheckKind::Smtp(_)) => Vec::new(),
         };
-        Arc::new(Script::new(script))
+        Arc::new(Script::new(script).unseen())
     }
 
     fn tcp_step(&mut self, words: &[Word<'t>]) -> Option<Step> {
@@ -370,12 +373,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     /// `option ssl-hello-chk`: an SSLv3 hello; a handshake record or an alert shows that TLS is spoken.
     fn ssl_hello(&self) -> Vec<Step> {
         // Record and hello of version 3.0 with a fixed random and a list of the suites of that time.
-        let mut hello =
-            hex("16030000790100007503000000000053534C5630434845434B000000000000000000000000000000000000");
+        let mut hello = hex("160300007901000075030000000000");
+        hello.extend_from_slice(b"HAPROXYSSLCHK\nHAPROXYSSLCHK\n");
         hello.extend(hex("00004E"));
-        hello.extend((1u8..=27).flat_map(|n| [0, n]));
-        hello.extend((48u8..=58).flat_map(|n| [0, n]));
-        hello.extend([0, 0xff]);
+        hello.extend((1u8..=27).chain(47..=58).flat_map(|n| [0, n]));
         hello.extend([1, 0]);
         let mut steps = vec![send(hello)];
         steps.extend(self.expect_hex("^1[56]", false, 5, Status::L6Response, "", None));

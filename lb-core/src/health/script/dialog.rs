@@ -14,6 +14,8 @@ use crate::expr::Sample;
 
 pub(super) struct ScriptDialog {
     steps: Arc<[Numbered]>,
+    /// The steps are not named.
+    unseen: bool,
     scene: Scene,
     /// When the check was last told something.
     now: Instant,
@@ -45,9 +47,10 @@ enum Finding {
 }
 
 impl ScriptDialog {
-    pub(super) fn new(steps: Arc<[Numbered]>, target: Target, now: Instant) -> Self {
+    pub(super) fn new(steps: Arc<[Numbered]>, unseen: bool, target: Target, now: Instant) -> Self {
         let mut dialog = Self {
             steps,
+            unseen,
             scene: Scene::new(target, now),
             now,
             note: None,
@@ -329,6 +332,9 @@ impl ScriptDialog {
 
     /// Where in the script the check stands.
     fn place(&self) -> String {
+        if self.unseen {
+            return String::new();
+        }
         let step = &self.steps[self.at];
         if step.number == 0 {
             return " at initial connection step of tcp-check".to_owned();

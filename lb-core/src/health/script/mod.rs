@@ -164,6 +164,8 @@ pub enum Pattern {
 #[derive(Clone, Debug)]
 pub struct Script {
     steps: Arc<[Numbered]>,
+    /// It is one of a protocol: its steps mean nothing to the reader.
+    unseen: bool,
 }
 
 /// A step with its number and comment.
@@ -219,7 +221,14 @@ impl Script {
             steps.push(Numbered { number, comment, action });
         }
         announce_data(&mut steps);
-        Self { steps: steps.into() }
+        Self { steps: steps.into(), unseen: false }
+    }
+
+    /// The same, its steps not being named when the server cannot be reached or does not answer.
+    #[must_use]
+    pub const fn unseen(mut self) -> Self {
+        self.unseen = true;
+        self
     }
 }
 
@@ -257,12 +266,13 @@ fn announce_data(steps: &mut [Numbered]) {
 
 impl ProbeSpec for Script {
     fn start(&self, target: &Target, now: Instant) -> Box<dyn Dialog> {
-        Box::new(ScriptDialog::new(Arc::clone(&self.steps), target.clone(), now))
+        Box::new(ScriptDialog::new(Arc::clone(&self.steps), self.unseen, target.clone(), now))
     }
 
     fn same_as(&self, other: &dyn ProbeSpec) -> bool {
         other.as_any().downcast_ref::<Self>().is_some_and(|other| {
-            self.steps.len() == other.steps.len()
+            self.unseen == other.unseen
+                && self.steps.len() == other.steps.len()
                 && self.steps.iter().zip(&*other.steps).all(|(a, b)| a.same_as(b))
         })
     }

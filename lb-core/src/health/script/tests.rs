@@ -274,6 +274,17 @@ fn comments_cover_the_following_steps_of_one_kind() {
 }
 
 #[test]
+fn the_steps_of_a_protocol_are_not_named() {
+    let now = Instant::now();
+    let script = || Script::new(vec![send(b"x"), expect(string("y"))]);
+    for (script, named) in [(script(), true), (script().unseen(), false)] {
+        let mut dialog = script.start(&Target::default(), now);
+        dialog.handle_timeout(now + Duration::from_secs(60));
+        assert_eq!(dialog.verdict().map(|verdict| !verdict.info.is_empty()), Some(named));
+    }
+}
+
+#[test]
 fn a_check_closes_with_a_reset_unless_it_is_to_linger() {
     let lingering = Step::Connect { request: ConnectRequest::default(), linger: true, comment: None };
     assert_eq!(run(Server::Banner, vec![connect()]).2, Some(Close::Reset));
