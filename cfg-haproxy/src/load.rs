@@ -162,4 +162,15 @@ mod tests {
             assert!(loaded.diagnostics.has_errors(), "{wrong}");
         }
     }
+    #[test]
+    fn balance_alone_asks_for_what_is_used_without_it() {
+        let algorithm = |line: &str| {
+            let text = format!("backend b\n mode http\n{line} server s 127.0.0.1:1");
+            let spec = loaded(&text).spec;
+            let backend = spec.proxies.iter().find(|proxy| proxy.name.as_str() == "b").unwrap();
+            backend.pool.algorithm.clone()
+        };
+        assert_eq!(algorithm(" balance\n"), algorithm(""));
+        assert_ne!(algorithm(" balance roundrobin\n"), algorithm(""));
+    }
 }

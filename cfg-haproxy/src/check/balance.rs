@@ -50,10 +50,7 @@ impl<'t> Checker<'t, '_> {
     fn algorithm(&mut self, stmt: &Stmt<'t, '_>) -> Option<(Balance<'t>, usize)> {
         let args = stmt.args();
         let Some(word) = args.first().copied() else {
-            return Some((
-                Balance { algorithm: Algorithm::RoundRobin, expression: None, messages: false },
-                0,
-            ));
+            return Some((Balance { algorithm: Algorithm::DEFAULT, expression: None, messages: false }, 0));
         };
         let (name, inner) = match word.text.split_once('(') {
             Some((name, rest)) => (name, Some(rest.strip_suffix(')').unwrap_or(rest))),

@@ -50,7 +50,6 @@ pub(crate) use conv::crc32c;
 pub use def::{AclDef, Build, ConvDef, ConvFn, EachFn, FetchDef, FetchFn, Needs, NoBuild, Phases, Prepare};
 pub(crate) use fetch::common_name;
 #[cfg(feature = "tokio")]
-#[cfg(feature = "tokio")]
 pub(crate) use fetch::rdp_cookie;
 pub(crate) use net::{push_ipv4, push_ipv6};
 pub use program::Program;
