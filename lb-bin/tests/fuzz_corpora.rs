@@ -12,7 +12,7 @@ use std::time::Instant;
 type Entry = fn(&[u8]);
 
 /// Every target of `fuzz/` but those of the `vrrp` crate, which replays its own.
-const TARGETS: [(&str, Entry); 14] = [
+const TARGETS: [(&str, Entry); 15] = [
     ("converters", |data| lb_core::fuzzing::converters(data, Instant::now())),
     ("ctl_command", |data| lb_core::fuzzing::ctl_command(data, Instant::now())),
     ("h1_chunked", lb_proto_http::fuzzing::h1_chunked),
@@ -22,6 +22,7 @@ const TARGETS: [(&str, Entry); 14] = [
     ("haproxy_expr", |data| lb_core::fuzzing::expr(data, Instant::now())),
     ("haproxy_migrate", cfg_haproxy::fuzzing::haproxy_migrate),
     ("keepalived_cfg", cfg_keepalived::fuzzing::keepalived_cfg),
+    ("log_message", lb_core::fuzzing::log_message),
     ("log_format", |data| lb_core::fuzzing::log_format(data, Instant::now())),
     ("proxy_protocol", lb_core::fuzzing::proxy_protocol),
     ("smtp_reply", lb_proto_smtp::fuzzing::smtp_reply),
