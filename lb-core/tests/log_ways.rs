@@ -200,11 +200,13 @@ fn messages_of_others_are_passed_on_in_the_form_of_the_target() {
     assert_eq!((info.received_logs, info.total_requests, running.control().proxies().len()), (5, 5, 0));
     // While it is paused, messages wait.
     let admin = |line: &str| command(&running, &mut cli(SocketLevel::Admin), line);
-    admin("disable frontend syslog\n");
-    sender.send_to(b"<34>1 - m t - - - late", datagrams).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    // Each time all that had arrived has been seen by the worker.
-    assert!((0..3).all(|_| runtime.block_on(running.is_responsive(Duration::from_secs(10)))));
+    // Each time all that had happened has been seen by the worker.
+    let settle = || assert!((0..3).all(|_| runtime.block_on(running.is_responsive(Duration::from_secs(10)))));
+    admin("disable frontend syslog\n");
+    settle();
+    sender.send_to(b"<34>1 - m t - - - late", datagrams).unwrap();
+    settle();
     assert_eq!(running.control().info().received_logs, 5);
     admin("enable frontend syslog\n");
     assert_eq!(received(&log), "<34>1 - m t - - - late\n");
