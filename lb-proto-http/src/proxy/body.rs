@@ -26,33 +26,36 @@ pub(super) fn check(length: BodyLength, bytes: &[u8]) -> Result<(), Reject> {
     Ok(())
 }
 
-/// Where a body ends in `bytes`, which begin with it; `None` when it goes on beyond them.
-pub(super) fn end_of(length: BodyLength, bytes: &[u8]) -> Option<usize> {
-    match length {
-        BodyLength::Empty => Some(0),
-        BodyLength::Known(length) => usize::try_from(length).ok().filter(|length| *length <= bytes.len()),
-        BodyLength::Chunked => {
-            let mut decoder = Chunked::new();
-            let mut at = 0;
-            while at < bytes.len() {
-                match decoder.next(&bytes[at..]) {
-                    Ok(Piece::Skip(len) | Piece::Data(len)) => at += len,
-                    Ok(Piece::Trailers(len)) => {
-                        at += len;
-                        return trailers_end(&bytes[at..]).map(|len| at + len);
-                    }
-                    // What is broken is found again, and answered, when the body is forwarded.
-                    Err(_) => return Some(at),
-                }
-            }
-            None
-        }
-        BodyLength::UntilClose | BodyLength::Tunnel => None,
+/// What is there of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Bytes of data, without their framing.
+    pub(super) data: usize,
+    /// Where the body ends; `None` when it goes on.
+    pub(super) end: Option<usize>,
+}
+
+impl Extent {
+    /// Whether that is all of the body, or `at_least` so much of it where that is not 0.
+    pub(super) const fn is_enough(self, at_least: usize) -> bool {
+        self.end.is_some() || (at_least > 0 && self.data >= at_least)
     }
 }
 
-/// How much data there is in the beginning of a chunked body.
-pub(super) fn data_len(bytes: &[u8]) -> usize {
+/// What `bytes`, which begin with a body, hold of it.
+pub(super) fn extent(length: BodyLength, bytes: &[u8]) -> Extent {
+    match length {
+        BodyLength::Empty => Extent { data: 0, end: Some(0) },
+        BodyLength::Known(length) => {
+            let end = usize::try_from(length).ok().filter(|length| *length <= bytes.len());
+            Extent { data: end.unwrap_or(bytes.len()), end }
+        }
+        BodyLength::Chunked => chunked_extent(bytes),
+        BodyLength::UntilClose | BodyLength::Tunnel => Extent { data: bytes.len(), end: None },
+    }
+}
+
+fn chunked_extent(bytes: &[u8]) -> Extent {
     let (mut decoder, mut at, mut data) = (Chunked::new(), 0, 0);
     while at < bytes.len() {
         match decoder.next(&bytes[at..]) {
@@ -61,10 +64,20 @@ pub(super) fn data_len(bytes: &[u8]) -> usize {
                 at += len;
                 data += len;
             }
-            Ok(Piece::Trailers(_)) | Err(_) => break,
+            Ok(Piece::Trailers(len)) => {
+                at += len;
+                return Extent { data, end: trailers_end(&bytes[at..]).map(|len| at + len) };
+            }
+            // What is broken is found again, and answered, when the body is forwarded.
+            Err(_) => return Extent { data, end: Some(at) },
         }
     }
-    data
+    Extent { data, end: None }
+}
+
+/// Where a body ends in `bytes`, which begin with it; `None` when it goes on beyond them.
+pub(super) fn end_of(length: BodyLength, bytes: &[u8]) -> Option<usize> {
+    extent(length, bytes).end
 }
 
 /// The data of a body that is complete in `bytes`; `None` if it is not or is broken.
@@ -394,6 +407,9 @@ mod tests {
         assert_eq!(whole(BodyLength::Chunked, body).as_deref(), Some(&b"hello"[..]));
         assert_eq!(end_of(BodyLength::Chunked, body), Some(body.len() - 3));
         assert_eq!(end_of(BodyLength::Chunked, &body[..body.len() - 5]), None);
+        let part = extent(BodyLength::Chunked, &body[..10]);
+        assert_eq!(part, Extent { data: 3, end: None });
+        assert!(part.is_enough(3) && !part.is_enough(4) && !part.is_enough(0));
     }
 
     #[test]

@@ -227,7 +227,7 @@ fn conclude(
         && response.keeps_alive()
         && !closes_server(live, back);
     log::account(live);
-    upstream::detach(live, kept(live, reusable));
+    upstream::detach(live, kept(live, live.txn.layer.server_status, reusable));
     log::write(live, Origin::Close);
     if ended != Ended::Done || !keep || !sent {
         return After::Close;
@@ -238,10 +238,10 @@ fn conclude(
     After::Keep(live.txn.layer.request.body_at)
 }
 
-/// What becomes of a server connection, which can be used again or not.
-pub(super) fn kept(live: &Live<'_>, reusable: bool) -> Kept {
+/// What becomes of a server connection, which can be used again or not, after a response that came with this status.
+pub(super) fn kept(live: &Live<'_>, status: u16, reusable: bool) -> Kept {
     match reusable {
-        true if is_connection_bound(live) => Kept::ByClient,
+        true if is_connection_bound(live, status) => Kept::ByClient,
         true => Kept::ByAll,
         false => Kept::No,
     }
@@ -260,9 +260,9 @@ fn with_extra(live: &mut Live<'_>, extra: &[u8]) -> After {
 }
 
 /// Authentication schemes that bind to the connection make it unfit for others.
-fn is_connection_bound(live: &Live<'_>) -> bool {
+fn is_connection_bound(live: &Live<'_>, status: u16) -> bool {
     let response = &live.txn.layer.response;
-    live.txn.layer.server_status == 401
+    status == 401
         && response.fields.all(b"www-authenticate").any(|value| {
             let begins =
                 |word: &[u8]| value.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));

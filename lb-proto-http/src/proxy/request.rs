@@ -476,14 +476,12 @@ pub(super) async fn buffer_body(
     continue_if_asked(live).await.map_err(|_| Fate::Gone)?;
     loop {
         let request = &mut live.txn.layer.request;
-        if body_is_buffered(request) {
-            live.txn.layer.body_complete = true;
-            return Ok(());
-        }
-        if (at_least > 0 && decoded_len(request) >= at_least) || request.filled >= BUFFER {
-            return Ok(());
-        }
         let filled = request.filled;
+        let there = super::body::extent(request.body, request.buffered_body());
+        if there.is_enough(at_least) || filled >= BUFFER {
+            live.txn.layer.body_complete = there.end.is_some();
+            return Ok(());
+        }
         let spare = &mut request.fields.buffer_mut()[filled..];
         let (stream, timer) = (&mut live.client.stream, &live.client.timer);
         let got = std::future::poll_fn(|cx| match stream.poll_read(cx, spare) {
@@ -507,15 +505,6 @@ pub(super) async fn buffer_body(
             }
             None => return Ok(()),
         }
-    }
-}
-
-/// How much of the body is in the buffer, without its framing.
-fn decoded_len(request: &Request) -> usize {
-    let body = request.buffered_body();
-    match request.body {
-        BodyLength::Chunked => super::body::data_len(body),
-        _ => body.len(),
     }
 }
 

@@ -27,10 +27,8 @@ use crate::head::{Fields, Version};
 use crate::rule::{Cursor, Outcome, Subject};
 use crate::spec::{Action, ConnectionMode, HttpProxy};
 
-/// How the wait for a response ended.
-enum Arrival {
-    /// The head is complete; some body may be behind it.
-    Head,
+/// Why there is no response.
+enum NoResponse {
     /// The server closed, or the connection broke, before a complete head.
     Closed,
     /// It is not a response.
@@ -83,20 +81,22 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
         if upload.is_received() {
             live.txn.shelter();
         }
-        let arrival = wait(live, back, &mut upload).await;
-        live.txn.counts.from_client += upload.bytes();
+        let waited = wait(live, back, &mut upload).await;
         live.txn.counts.to_server += upload.moved();
-        live.txn.uploaded = Some(upload.is_received() && upload.extra().is_empty());
-        match arrival {
-            Arrival::Head if !retries_status(live, back) => return pass_on(live, back, &mut upload).await,
-            other => {
-                if let Some(id) = retry(live, back, &upload, &other) {
-                    avoid = id;
-                    continue;
-                }
-                return failed(live, other).await;
-            }
+        if is_retried(live, back, &waited)
+            && upload.is_repeatable()
+            && let Some(id) = retry(live, back, &upload, waited.is_ok())
+        {
+            avoid = id;
+            continue;
         }
+        // Nothing of an attempt that is repeated was taken from the client for good.
+        live.txn.counts.from_client += upload.bytes();
+        live.txn.uploaded = Some(upload.is_received() && upload.extra().is_empty());
+        return match waited {
+            Ok(()) => pass_on(live, back, &mut upload).await,
+            Err(none) => failed(live, none).await,
+        };
     }
 }
 
@@ -167,7 +167,7 @@ pub(super) fn closes_server(live: &Live<'_>, back: &HttpProxy) -> bool {
 }
 
 /// Sends what there is to send and waits for the head of the response.
-async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> Arrival {
+async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> Result<(), NoResponse> {
     let timeouts = live.txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
     let server_limit = live.txn.settings.server.or(timeouts.server);
     let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
@@ -176,10 +176,7 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> Arr
     let mut cursor = HeadCursor::default();
     let mut filled = 0;
     loop {
-        match receive(live, back, upload, filled, (server_limit, client_limit)).await {
-            Ok(n) => filled += n,
-            Err(arrival) => return arrival,
-        }
+        filled += receive(live, back, upload, filled, (server_limit, client_limit)).await?;
         loop {
             match parse(live, back, &mut cursor, filled) {
                 Ok(false) => break,
@@ -187,7 +184,7 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> Arr
                     live.txn.counts.from_server += live.txn.layer.response.logged_len();
                     match interim(live, filled).await {
                         Some(rest) => filled = rest,
-                        None => return Arrival::Gone,
+                        None => return Err(NoResponse::Gone),
                     }
                     cursor = HeadCursor::default();
                     if filled == 0 {
@@ -204,12 +201,12 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> Arr
                         // It was well-formed, which is when bytes are counted.
                         let whole = response.logged_len() + response.buffered_body().len() as u64;
                         live.txn.counts.from_server += if unasked { whole } else { 0 };
-                        return Arrival::Bad;
+                        return Err(NoResponse::Bad);
                     }
                     live.txn.counts.from_server += response.logged_len();
-                    return Arrival::Head;
+                    return Ok(());
                 }
-                Err(_) => return Arrival::Bad,
+                Err(_) => return Err(NoResponse::Bad),
             }
         }
         // A server that has said something has its whole time again.
@@ -258,10 +255,10 @@ async fn receive(
     upload: &mut Upload,
     filled: usize,
     (server_limit, client_limit): (Option<Duration>, Option<Duration>),
-) -> Result<usize, Arrival> {
+) -> Result<usize, NoResponse> {
     let started = live.instant();
     let Live { client, txn } = live;
-    let Some(server) = txn.upstream.stream.as_mut() else { return Err(Arrival::Closed) };
+    let Some(server) = txn.upstream.stream.as_mut() else { return Err(NoResponse::Closed) };
     let ending = &txn.upstream.ending;
     let fields = &mut txn.layer.response.fields;
     let mut sending = !upload.is_over();
@@ -275,9 +272,9 @@ async fn receive(
                 // The server may have answered before it closed: what it said is read first.
                 Poll::Ready(FlowEnd::SinkFailed) => sending = false,
                 Poll::Ready(FlowEnd::SourceClosed | FlowEnd::SourceFailed) => {
-                    return Poll::Ready(Err(Arrival::Cut));
+                    return Poll::Ready(Err(NoResponse::Cut));
                 }
-                Poll::Ready(FlowEnd::Broken(_)) => return Poll::Ready(Err(Arrival::BadBody)),
+                Poll::Ready(FlowEnd::Broken(_)) => return Poll::Ready(Err(NoResponse::BadBody)),
             }
         }
         // While nothing has come, the buffer is lent for the attempt only: all who wait share the one that is warm.
@@ -288,18 +285,18 @@ async fn receive(
             }
             match server.poll_read(cx, &mut fields.buffer_mut()[filled..]) {
                 Poll::Ready(Ok(n)) if n > 0 => return Poll::Ready(Ok(n)),
-                Poll::Ready(_) => return Poll::Ready(Err(Arrival::Closed)),
+                Poll::Ready(_) => return Poll::Ready(Err(NoResponse::Closed)),
                 Poll::Pending if filled == 0 => give_fields(fields),
                 Poll::Pending => {}
             }
         }
         if ending.is_due() {
-            return Poll::Ready(Err(Arrival::Killed));
+            return Poll::Ready(Err(NoResponse::Killed));
         }
         if !sending && let Poll::Ready(end) = watch.poll_gone(&mut client.stream, &client.session.worker, cx)
         {
             let broken = end == Presence::Broken;
-            return Poll::Ready(Err(if broken { Arrival::Broken } else { Arrival::Gone }));
+            return Poll::Ready(Err(if broken { NoResponse::Broken } else { NoResponse::Gone }));
         }
         // The side that is waited for has its time; progress of the upload gives a new one.
         let on_client = sending && !upload.is_blocked();
@@ -313,43 +310,35 @@ async fn receive(
         client
             .timer
             .poll_expired(cx)
-            .map(|()| Err(if on_client { Arrival::ClientLate } else { Arrival::Late }))
+            .map(|()| Err(if on_client { NoResponse::ClientLate } else { NoResponse::Late }))
     })
     .await
 }
 
-/// Whether a response with this status is thrown away and the request sent again.
-fn retries_status(live: &Live<'_>, back: &HttpProxy) -> bool {
-    let status = live.txn.layer.response.status;
-    back.retry_on.statuses.contains(&status) && may_retry(live)
-}
-
-/// Whether a retry is left.
-fn may_retry(live: &Live<'_>) -> bool {
+/// Whether what was waited for leads to another attempt by configuration, and one is left.
+fn is_retried(live: &Live<'_>, back: &HttpProxy, waited: &Result<(), NoResponse>) -> bool {
+    let on = &back.retry_on;
+    let wanted = match waited {
+        Ok(()) => on.statuses.contains(&live.txn.layer.response.status),
+        Err(NoResponse::Closed) => on.empty,
+        Err(NoResponse::Bad) => on.junk,
+        Err(NoResponse::Late) => on.timeout,
+        Err(_) => false,
+    };
+    if !wanted || live.txn.settings.no_retry {
+        return false;
+    }
     let retries = live.txn.backend.as_ref().map_or(0, |backend| backend.spec.pool.retry.retries);
-    !live.txn.settings.no_retry && live.txn.upstream.retries < live.txn.settings.retries.unwrap_or(retries)
+    live.txn.upstream.retries < live.txn.settings.retries.unwrap_or(retries)
 }
 
-/// Prepares another attempt at layer 7, if that is configured and the whole request is still here. `Some` holds the
-/// server to avoid.
+/// Prepares another attempt. `Some` holds the server to avoid.
 fn retry(
     live: &mut Live<'_>,
     back: &HttpProxy,
     upload: &Upload,
-    arrival: &Arrival,
+    answered: bool,
 ) -> Option<Option<lb_core::balance::ServerId>> {
-    let on = &back.retry_on;
-    let wanted = match arrival {
-        Arrival::Head => true,
-        Arrival::Closed => on.empty,
-        Arrival::Bad => on.junk,
-        Arrival::Late => on.timeout,
-        _ => false,
-    };
-    let whole = upload.received() == 0 && upload.is_received();
-    if !wanted || !whole || !may_retry(live) {
-        return None;
-    }
     let backend = live.txn.backend.clone()?;
     let mut policy = upstream::policy(live, &backend);
     let attempt = policy.failed(backend.pool.census().active);
@@ -360,12 +349,12 @@ fn retry(
         lease.server().id()
     });
     backend.pool.counters().of(worker).retries.inc();
-    upstream::detach(live, if matches!(arrival, Arrival::Head) { leaves(live, back) } else { Kept::No });
+    let kept = if answered { leaves(live, back, upload) } else { Kept::No };
+    upstream::detach(live, kept);
     upstream::part(live);
     // The body in the buffer is sent once more, and nothing of this attempt counts.
     let request = &mut live.txn.layer.request;
     request.body_at = request.head_end;
-    live.txn.counts.from_client -= upload.bytes();
     live.txn.counts.from_server = 0;
     if attempt == Attempt::Elsewhere {
         live.txn.upstream.redispatched = true;
@@ -376,11 +365,12 @@ fn retry(
 }
 
 /// What becomes of the connection of a response that nobody gets.
-fn leaves(live: &Live<'_>, back: &HttpProxy) -> Kept {
+fn leaves(live: &Live<'_>, back: &HttpProxy, upload: &Upload) -> Kept {
     let response = &live.txn.layer.response;
     let body = response.buffered_body();
-    let whole = super::body::end_of(response.body, body) == Some(body.len());
-    deliver::kept(live, whole && response.keeps_alive() && !closes_server(live, back))
+    let whole = upload.is_over() && super::body::end_of(response.body, body) == Some(body.len());
+    let reusable = whole && response.keeps_alive() && !closes_server(live, back);
+    deliver::kept(live, response.status, reusable)
 }
 
 /// Ends the connection without a word: a client that sees a connection closed that worked before will ask again.
@@ -399,32 +389,29 @@ fn untold(live: &mut Live<'_>, status: u16, cause: Cause, phase: Phase) -> After
 }
 
 /// There is no response.
-async fn failed(live: &mut Live<'_>, arrival: Arrival) -> After {
-    let (status, cause, phase) = match arrival {
-        Arrival::Head | Arrival::Closed
-            if live.txn.upstream.reused && live.txn.layer.response.filled == 0 =>
-        {
+async fn failed(live: &mut Live<'_>, none: NoResponse) -> After {
+    let (status, cause, phase) = match none {
+        NoResponse::Closed if live.txn.upstream.reused && live.txn.layer.response.filled == 0 => {
             // The server closed an idle connection at the wrong moment.
             end(live, Cause::ServerAbort, Phase::Headers);
             live.txn.logged = true;
             return unanswered(live);
         }
-        Arrival::Head => (502, Cause::ServerAbort, Phase::Headers),
         // A part of a head is no response.
-        Arrival::Closed if live.txn.layer.response.filled > 0 => (502, Cause::Proxy, Phase::Headers),
-        Arrival::Closed => (502, Cause::ServerAbort, Phase::Headers),
-        Arrival::Bad => (502, Cause::Proxy, Phase::Headers),
-        Arrival::Late => (504, Cause::ServerTimeout, Phase::Headers),
-        Arrival::ClientLate => (400, Cause::ClientTimeout, Phase::Headers),
-        Arrival::Gone => return client_aborted(live, Phase::Headers).await,
+        NoResponse::Closed if live.txn.layer.response.filled > 0 => (502, Cause::Proxy, Phase::Headers),
+        NoResponse::Closed => (502, Cause::ServerAbort, Phase::Headers),
+        NoResponse::Bad => (502, Cause::Proxy, Phase::Headers),
+        NoResponse::Late => (504, Cause::ServerTimeout, Phase::Headers),
+        NoResponse::ClientLate => (400, Cause::ClientTimeout, Phase::Headers),
+        NoResponse::Gone => return client_aborted(live, Phase::Headers).await,
         // Where the rest of a message would begin is not known, so there is no place for an answer.
-        Arrival::BadBody => {
+        NoResponse::BadBody => {
             log::bad_request(live);
             return untold(live, 400, Cause::Proxy, Phase::Headers);
         }
-        Arrival::Cut => return untold(live, 400, Cause::ClientAbort, Phase::Headers),
-        Arrival::Broken => return untold(live, 400, Cause::ClientAbort, Phase::Data),
-        Arrival::Killed => {
+        NoResponse::Cut => return untold(live, 400, Cause::ClientAbort, Phase::Headers),
+        NoResponse::Broken => return untold(live, 400, Cause::ClientAbort, Phase::Data),
+        NoResponse::Killed => {
             let cause = live.txn.upstream.ending.cause();
             return untold(live, 500, cause, Phase::Connect);
         }
@@ -587,10 +574,9 @@ async fn buffer_body(live: &mut Live<'_>, time: Duration, at_least: usize) -> bo
     loop {
         let Live { client, txn } = &mut *live;
         let response = &mut txn.layer.response;
-        let there = response.buffered_body();
-        let enough = at_least > 0 && there.len() >= at_least;
         let filled = response.filled;
-        if enough || filled >= BUFFER || super::body::end_of(response.body, there).is_some() {
+        let there = super::body::extent(response.body, response.buffered_body());
+        if there.is_enough(at_least) || filled >= BUFFER {
             return true;
         }
         let Some(server) = txn.upstream.stream.as_mut() else { return true };

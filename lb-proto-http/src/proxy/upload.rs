@@ -70,6 +70,11 @@ impl Upload {
         self.flow.as_ref().is_none_or(|flow| flow.transfer.is_done())
     }
 
+    /// Whether all of the request is in its buffer, from which it can be sent once more.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.received() == 0 && self.is_received()
+    }
+
     /// Whether everything was received and sent.
     pub(super) fn is_over(&self) -> bool {
         self.flow.as_ref().is_none_or(|flow| flow.is_over())

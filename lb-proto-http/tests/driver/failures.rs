@@ -135,26 +135,6 @@ fn a_client_that_says_nothing_is_told_so_in_time() {
 }
 
 #[test]
-fn a_failed_request_is_sent_again_when_that_is_asked_for() {
-    let origin = origin(|number, _| match number {
-        0 => Vec::new(),
-        1 => b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
-        _ => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec(),
-    });
-    let proxy = proxy(&[origin.addr], |_, http| {
-        let mut on = RetryOn::default();
-        on.empty = true;
-        on.statuses = vec![503];
-        http.retry_on = on;
-    });
-    let answer = exchange(&mut proxy.client(), "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
-    assert_eq!(answer, HELLO);
-    let seen = origin.requests.lock().unwrap();
-    assert_eq!(seen.len(), 3);
-    assert!(seen.iter().all(|request| request.ends_with("\r\n\r\nabc")), "{seen:?}");
-}
-
-#[test]
 fn a_reused_connection_that_fails_closes_the_clients_without_a_word() {
     let origin = origin(|number, _| match number {
         0 => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec(),

@@ -10,5 +10,6 @@ mod exchanges;
 mod failures;
 mod harness;
 mod logs;
+mod retries;
 mod rules;
 mod upgrade;

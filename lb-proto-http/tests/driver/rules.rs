@@ -2,6 +2,7 @@
 
 use lb_core::log::Style;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lb_core::dns::{Family, ResolverSpec, Resolvers};
 use lb_core::expr::VarName;
@@ -30,6 +31,17 @@ fn rules_change_requests_and_responses() {
         origin.requests.lock().unwrap()[0],
         "GET / HTTP/1.1\r\nhost: h\r\nx-path: /\r\nx-forwarded-for: 127.0.0.1\r\n\r\n"
     );
+}
+
+#[test]
+fn the_framing_of_a_response_is_not_the_body_that_is_waited_for() {
+    let chunk = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;extension\r\nhello\r\n";
+    let origin = origin(|_, _| chunk.to_vec());
+    let proxy = proxy(&[origin.addr], |_, http| {
+        let time = Duration::from_millis(50);
+        http.response.push(Rule::new(Action::WaitForBody { time, at_least: 6 }, None));
+    });
+    assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 504 "));
 }
 
 #[test]
