@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -20,7 +20,8 @@ const NEVER: u64 = u64::MAX;
 /// Dead entries are not worth a sweep below this many.
 const SWEEP_FROM: usize = 1024;
 
-/// The timer queue of one worker. Clones share it.
+/// The timer queue of one worker. Clones share it. Deadlines are to be set on the thread that runs [`Timers::drive`]: one
+/// that another thread moves in the moment in which it passes may be taken for the new one.
 #[derive(Clone, Debug)]
 pub struct Timers {
     shared: Arc<Shared>,
@@ -53,17 +54,17 @@ struct Cell {
     dropped: AtomicBool,
     waker: AtomicWaker,
     /// What the waker refers to, as long as it is there: a timer belongs to one task, which asks with every message, and
-    /// storing the same waker again is two locked instructions. Null says nothing.
+    /// storing the same waker again is two locked instructions. Null says nothing. It is written before the waker is put
+    /// there and cleared after it was taken: while it names a waker, that is there, or whoever took it is about to wake.
     stored: AtomicPtr<()>,
 }
 
 impl Cell {
-    /// Forgets that the timer fired, which took the waker.
-    fn rest(&self) {
-        if self.fired.load(Relaxed) {
-            self.stored.store(std::ptr::null_mut(), Relaxed);
-            self.fired.store(false, Relaxed);
-        }
+    /// Takes the waker of a cell that fired.
+    fn take_waker(&self) -> Option<Waker> {
+        let waker = self.waker.take();
+        self.stored.swap(std::ptr::null_mut(), AcqRel);
+        waker
     }
 }
 
@@ -145,7 +146,9 @@ impl Shared {
             } else if deadline <= now {
                 entry.cell.queued.store(NEVER, Release);
                 entry.cell.fired.store(true, Release);
-                entry.cell.waker.wake();
+                if let Some(waker) = entry.cell.take_waker() {
+                    waker.wake();
+                }
             } else if entry.cell.queued.load(Acquire) < entry.at || deadline == NEVER {
                 // Another entry of the cell serves, or it waits for nothing: setting a deadline queues it again.
                 if deadline == NEVER {
@@ -187,7 +190,9 @@ impl Timer {
     /// Sets the deadline, in place of the last one; `None` waits for ever.
     pub fn set(&self, deadline: Option<Instant>) {
         let at = deadline.map_or(NEVER, |at| self.shared.millis(at));
-        self.cell.rest();
+        if self.cell.fired.load(Relaxed) {
+            self.cell.fired.store(false, Relaxed);
+        }
         self.cell.deadline.store(at, Release);
         if at < self.cell.queued.load(Acquire) {
             self.cell.queued.store(at, Release);
@@ -209,8 +214,8 @@ impl Timer {
         if !wanted.is_null() && self.cell.stored.load(Relaxed) == wanted {
             return Poll::Pending;
         }
+        self.cell.stored.swap(wanted, AcqRel);
         self.cell.waker.register(cx.waker());
-        self.cell.stored.store(wanted, Relaxed);
         // The driver may have fired between the two lines above.
         if self.cell.fired.load(Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -294,6 +299,25 @@ mod tests {
             // A task that was woken by something else may not even look.
             assert!(round == 2 || timer.poll_expired(&cx).is_ready());
         }
+    }
+
+    #[test]
+    fn a_waker_that_was_left_while_the_timer_fired_is_not_taken_for_one_that_is_there() {
+        let timers = Timers::new();
+        let timer = timers.timer();
+        struct Nothing;
+        impl std::task::Wake for Nothing {
+            fn wake(self: Arc<Self>) {}
+        }
+        let waker = Arc::new(Nothing).into();
+        let cx = Context::from_waker(&waker);
+        timer.cell.fired.store(true, Release);
+        // The task is awake on another thread.
+        timer.set(None);
+        assert!(timer.poll_expired(&cx).is_pending());
+        assert!(timer.cell.take_waker().is_some());
+        assert!(timer.poll_expired(&cx).is_pending());
+        assert!(timer.cell.take_waker().is_some(), "it was stored again");
     }
 
     #[test]
