@@ -8,7 +8,7 @@ use super::facts::SessionFacts;
 use super::passage::Passage;
 use super::{Stream, tcp_log};
 use crate::engine::ProxyPlan;
-use crate::expr::{Arena, Direction, Env, Facts, Peek, ProxyRef, ServerRef};
+use crate::expr::{Arena, Direction, Env, Facts, Glimpse, Peek, ProxyRef, ServerRef};
 use crate::log::Capture;
 use crate::rule::marks::{ConnectionSide, PacketMarks};
 use crate::rule::tcp::{Outcome, TcpAction};
@@ -48,6 +48,8 @@ pub(super) struct Scene<'a> {
     /// What they leave behind on the stream; without one, on the session.
     pub(super) passage: Option<&'a mut Passage>,
     pub(super) request: Option<Peek<'a>>,
+    /// What a protocol made of it.
+    glimpse: Glimpse,
     pub(super) response: Option<Peek<'a>>,
     pub(super) direction: Direction,
     pub(super) backend: Option<&'a ProxyPlan>,
@@ -87,6 +89,7 @@ impl<'a> Scene<'a> {
             upstream: None,
             passage: None,
             request: None,
+            glimpse: Glimpse::new(),
             response: None,
             direction: Direction::Request,
             backend: None,
@@ -113,8 +116,10 @@ impl<'a> Scene<'a> {
     pub(super) fn run(&mut self, rules: &RuleSet<TcpAction>, from: usize, owner: &ProxyPlan) -> Verdict {
         let mut from = from;
         loop {
-            let (step, glimpsed) = {
-                let facts = self.facts();
+            let glimpse = std::mem::take(&mut self.glimpse);
+            let (step, glimpse) = {
+                let mut facts = self.facts();
+                facts.glimpse = glimpse;
                 let arena = Arena::new();
                 let mut env = Env::new(&facts, facts.vars(), &arena);
                 env.last = !self.partial;
@@ -126,10 +131,11 @@ impl<'a> Scene<'a> {
                     Next::Wait(_) => Err(Verdict::Wait),
                     Next::End => Err(Verdict::Accept),
                 };
-                (step, facts.is_glimpsed())
+                (step, facts.glimpse)
             };
+            self.glimpse = glimpse;
             if let Some(passage) = &mut self.passage {
-                passage.glimpsed |= glimpsed;
+                passage.glimpsed |= self.glimpse.get().is_some();
             }
             let step = match step {
                 Ok(step) => step,

@@ -6,7 +6,7 @@ use crate::expr::arg::{Arg, ArgType, Args};
 use crate::expr::def::{AclDef, Build, FetchDef, FetchFn, Needs};
 use crate::expr::pattern::Method;
 use crate::expr::sample::{Sample, SampleType};
-use crate::expr::{Direction, Env, Peek, Side, StreamFact};
+use crate::expr::{Direction, Env, Peek, StreamFact};
 use std::ops::ControlFlow;
 
 const REQ: Needs = Needs::L6_REQUEST;
@@ -54,8 +54,6 @@ pub(super) static FETCHES: &[FetchDef] = &[
     bin("req.ssl_sigalgs", REQ, |env, _| client_hello(env)?.list(13).map(Sample::Bin)),
     bin("req.ssl_supported_groups", REQ, |env, _| client_hello(env)?.list(10).map(Sample::Bin)),
     bin("req.ssl_keyshare_groups", REQ, key_shares),
-    FetchDef::new("req.proto_http", SampleType::Bool, REQ, |env, _| is_http(env)),
-    FetchDef::new("req_proto_http", SampleType::Bool, REQ, |env, _| is_http(env)),
     text("req.rdp_cookie", REQ, rdp_cookie).args(0, NAME),
     text("rdp_cookie", REQ, rdp_cookie).args(0, NAME),
     int("req.rdp_cookie_cnt", REQ, rdp_cookie_count).args(0, NAME),
@@ -233,47 +231,6 @@ fn key_shares<'a>(env: &Env<'a>, _: &Args) -> Option<Sample<'a>> {
         }
     })?;
     Some(Sample::Bin(groups))
-}
-
-/// Whether the buffer begins with a complete HTTP/1 request head: `req.proto_http` where messages are not parsed.
-fn is_http<'a>(env: &Env<'a>) -> Option<Sample<'a>> {
-    let Some(peek) = env.facts.buffer(Direction::Request) else {
-        // Where messages are parsed, what is there is one.
-        return env.facts.stream(StreamFact::HttpMajor(Side::Client)).map(|_| Sample::Bool(true));
-    };
-    let data = peek.bytes;
-    let blank = data.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    let data = &data[blank..];
-    let Some(end) = memchr::memchr(b'\n', data) else {
-        if data.iter().all(|byte| (b' '..0x7f).contains(byte) || *byte == b'\r') {
-            unsettled(env, &peek);
-            return None;
-        }
-        return Some(Sample::Bool(false));
-    };
-    if !is_request_line(data[..end].strip_suffix(b"\r").unwrap_or(&data[..end])) {
-        return Some(Sample::Bool(false));
-    }
-    let tail = &data[end..];
-    let complete =
-        memchr::memmem::find(tail, b"\n\r\n").is_some() || memchr::memmem::find(tail, b"\n\n").is_some();
-    if !complete {
-        unsettled(env, &peek);
-        return None;
-    }
-    Some(Sample::Bool(true))
-}
-
-fn is_request_line(line: &[u8]) -> bool {
-    let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-    let (Some(method), Some(target), version) = (words.next(), words.next(), words.next()) else {
-        return false;
-    };
-    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    method.iter().all(token)
-        && target.iter().all(|byte| (0x21..0x7f).contains(byte))
-        && version.is_some_and(|version| version.starts_with(b"HTTP/") && version.len() == 8)
-        && words.next().is_none()
 }
 
 fn rdp<'a>(env: &Env<'a>, args: &Args) -> Option<Option<&'a [u8]>> {
