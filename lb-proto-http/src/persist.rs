@@ -224,7 +224,7 @@ pub fn write_response(
     if spec.postonly && method != Method::Post {
         return;
     }
-    let dated = spec.maxidle.is_some() || spec.maxlife.is_some();
+    let dated = spec.is_dated();
     if state.direct {
         // A cookie that counts idle time is renewed; the others are known to the client already.
         // Dates that nobody asks for any more go.
@@ -267,7 +267,7 @@ pub fn write_response(
 }
 
 fn push_dates(spec: &CookieSpec, state: &State, text: &mut Vec<u8>, now: Duration) {
-    if spec.maxidle.is_none() && spec.maxlife.is_none() {
+    if !spec.is_dated() {
         return;
     }
     text.push(DATE_MARK);

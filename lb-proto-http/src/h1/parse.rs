@@ -116,11 +116,6 @@ fn incomplete(filled: usize, limit: usize, reject: Reject) -> Result<bool, Rejec
     if filled > limit { Err(reject) } else { Ok(false) }
 }
 
-/// Whether a target has no character that only the lenient mode lets pass.
-fn target_is_plain(target: &[u8]) -> bool {
-    target.iter().fold(true, |plain, byte| plain & (0x21..=0x7e).contains(byte) & (*byte != b'#'))
-}
-
 /// A line without its end.
 struct Line {
     at: usize,
@@ -182,7 +177,7 @@ fn check_partial_start(text: &[u8], limits: &Limits) -> Result<(), Reject> {
     if matches!(text, [] | [b'\r']) {
         return Ok(());
     }
-    let method = text.iter().take_while(|byte| is_token(**byte)).count();
+    let method = token_len(text);
     if text.get(method).is_some_and(|byte| !is_blank(*byte) && *byte != b'\r') {
         return Err(Reject::Method);
     }
@@ -197,7 +192,7 @@ fn check_target(target: &[u8], limits: &Limits) -> Result<(), Reject> {
     let good = if limits.lenient {
         target.iter().all(|byte| *byte > 0x20 && *byte != 0x7f)
     } else {
-        target_is_plain(target)
+        target_len(target) == target.len()
     };
     if good { Ok(()) } else { Err(Reject::TargetCharacter) }
 }
@@ -387,14 +382,14 @@ fn check_partial_field(text: &[u8], limits: &Limits) -> Result<(), Reject> {
 
 /// Refuses a whole line that can only be continued: what follows it is no part of the name.
 fn check_line(text: &[u8], limits: &Limits) -> Result<(), Reject> {
-    if !limits.lenient && text.iter().all(|byte| is_token(*byte)) {
+    if !limits.lenient && token_len(text) == text.len() {
         return Err(Reject::FieldName);
     }
     check_field(text, limits)
 }
 
 fn check_field(text: &[u8], limits: &Limits) -> Result<(), Reject> {
-    let name = text.iter().take_while(|byte| is_token(**byte)).count();
+    let name = token_len(text);
     match text.get(name) {
         None => Ok(()),
         Some(b':') if name > 0 => check_value(&text[name..], limits),

@@ -8,7 +8,7 @@ use lb_core::log::{Cause, Origin, Phase};
 use super::body::{Sink, Transfer};
 use super::exchange::{After, end};
 use super::flow::{Flow, FlowEnd};
-use super::io::{Sent, give_buffer, give_scratch, take_buffer, take_scratch, write_at_once};
+use super::io::{give_buffer, take_buffer, take_scratch};
 use super::response::closes_server;
 use super::txn::Live;
 use super::upload::Upload;
@@ -44,13 +44,12 @@ fn shape(live: &mut Live<'_>) -> Shape {
 pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> After {
     // Nearly always everything is sent at once: then nothing of the transfer has to outlive this call.
     let begun = std::future::poll_fn(|cx| Poll::Ready(begin(live, back, upload, cx))).await;
-    let Begun { mut download, keep, surplus, whole } = match begun {
+    let Begun { mut download, keep, surplus } = match begun {
         ControlFlow::Break(after) => return after,
         ControlFlow::Continue(begun) => begun,
     };
     let before = (upload.bytes(), upload.moved());
-    let ended =
-        if whole { stream(live, upload, &mut download, keep).await } else { Ended::Server(Phase::Data) };
+    let ended = stream(live, upload, &mut download, keep).await;
     // What was there before the answer is counted.
     live.txn.counts.from_client += upload.bytes() - before.0;
     live.txn.counts.to_server += upload.moved() - before.1;
@@ -65,8 +64,6 @@ struct Begun {
     keep: bool,
     /// The server sent more than the body.
     surplus: bool,
-    /// What is there of the body is what its framing says.
-    whole: bool,
 }
 
 /// Makes the head, with what is there of the body, and sends it if it is all there is to do.
@@ -83,14 +80,15 @@ fn begin(
     let coding = live.txn.coding;
     let mut transfer = coding::transfer(response.body, coding.response, coding.level, sink);
     let there = response.buffered_body();
-    let taken = transfer.take(there, &mut out);
-    let whole = taken.is_ok();
-    let mut surplus = false;
-    if let Ok(taken) = taken {
-        if taken.verbatim {
-            out.extend_from_slice(&there[..taken.used]);
+    let (mut broken, mut surplus) = (None, false);
+    match transfer.take(there, &mut out) {
+        Ok(taken) => {
+            if taken.verbatim {
+                out.extend_from_slice(&there[..taken.used]);
+            }
+            surplus = taken.used < there.len();
         }
-        surplus = taken.used < there.len();
+        Err(reject) => broken = Some(reject),
     }
     if log::is_due(live, Origin::Response) {
         // The line tells of what has come so far, and that there may be more.
@@ -99,22 +97,17 @@ fn begin(
         log::write(live, Origin::Response);
         live.txn.counts.from_server -= body;
     }
-    let mut sent = Sent::default();
-    if whole && transfer.is_done() && upload.is_over() {
-        sent = write_at_once(&mut live.client.stream, cx, &out);
+    let whole = out.len() as u64;
+    // While the request is under way both are watched.
+    let client = upload.is_over().then_some(&mut live.client.stream);
+    match Flow::start(cx, client, transfer, out, broken) {
+        ControlFlow::Continue(download) => ControlFlow::Continue(Begun { download, keep, surplus }),
+        ControlFlow::Break(transfer) => {
+            live.txn.times.end = live.txn.times.now;
+            count(live, &transfer, whole);
+            ControlFlow::Break(conclude(live, back, Ended::Done, keep, upload, &[], surplus))
+        }
     }
-    if !sent.is_all_of(&out) {
-        return ControlFlow::Continue(Begun {
-            download: Flow::begun(transfer, out, sent),
-            keep,
-            surplus,
-            whole,
-        });
-    }
-    live.txn.times.end = live.txn.times.now;
-    count(live, &transfer, out.len() as u64);
-    give_scratch(out);
-    ControlFlow::Break(conclude(live, back, Ended::Done, keep, upload, &[], surplus))
 }
 
 /// Counts what was sent of a response.

@@ -106,13 +106,6 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
         Fate::Forward => response::forward(&mut live).await,
         Fate::Answer(answer) => reply::answer(&mut live, answer).await,
         Fate::Gone => gone(&mut live, Phase::Request),
-        Fate::Misled => {
-            live.txn.untimed = true;
-            live.txn.answered = Some(500);
-            end(&mut live, Cause::Internal, Phase::Request);
-            log::write(&mut live, Origin::Close);
-            After::Close
-        }
         Fate::Drop(parting) => {
             live.txn.untimed = true;
             end(&mut live, Cause::Proxy, Phase::Request);

@@ -1,12 +1,15 @@
 //! One direction of an exchange: bytes from one connection to the other, through a buffer lent while they are in
 //! flight. Long bodies that need no change move inside the kernel, through a pipe.
 
+use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 
 use lb_core::rt::{Pipe, Stream};
 
 use super::body::Transfer;
-use super::io::{BUFFER, Sent, give_buffer, give_bulk, give_scratch, take_buffer, take_bulk, take_scratch};
+use super::io::{
+    BUFFER, Sent, give_buffer, give_bulk, give_scratch, take_buffer, take_bulk, take_scratch, write_at_once,
+};
 use crate::h1::Reject;
 
 /// Full reads after which a flow counts as bulk and gets a pipe or a large buffer.
@@ -39,7 +42,7 @@ pub(super) struct Flow {
     /// The sink takes nothing any more: what comes is read and forgotten.
     pub(super) discards: bool,
     /// The body turned out not to be what its framing says before it was on its way.
-    pub(super) broken: Option<Reject>,
+    broken: Option<Reject>,
 }
 
 /// How a flow ended.
@@ -80,12 +83,28 @@ impl Flow {
         }
     }
 
-    /// A flow of which some was sent already.
-    pub(super) fn begun(transfer: Transfer, out: Vec<u8>, sent: Sent) -> Self {
+    /// Sends `out`, and that is all if it leaves at once and nothing is to follow; else a flow goes on. Without a sink, or
+    /// with a body that is not what its framing says, nothing is sent.
+    pub(super) fn start(
+        cx: &mut Context<'_>,
+        sink: Option<&mut Stream>,
+        transfer: Transfer,
+        out: Vec<u8>,
+        broken: Option<Reject>,
+    ) -> ControlFlow<Transfer, Self> {
+        let mut sent = Sent::default();
+        if let Some(sink) = sink.filter(|_| broken.is_none() && transfer.is_done()) {
+            sent = write_at_once(sink, cx, &out);
+            if sent.is_all_of(&out) {
+                give_scratch(out);
+                return ControlFlow::Break(transfer);
+            }
+        }
         let mut flow = Self::new(transfer, out);
         (flow.sent, flow.unflushed) = (sent.bytes, sent.held);
         flow.moved = sent.bytes as u64;
-        flow
+        flow.broken = broken;
+        ControlFlow::Continue(flow)
     }
 
     /// Whether everything was received and sent.

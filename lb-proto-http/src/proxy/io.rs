@@ -17,7 +17,7 @@ const BULK_MOST: usize = 64;
 /// Buffers a thread keeps.
 const KEEP: usize = 128;
 /// Larger scratch areas are given back to the allocator.
-const KEEP_SCRATCH: usize = 65_536;
+pub(super) const KEEP_SCRATCH: usize = 65_536;
 
 thread_local! {
     static FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };

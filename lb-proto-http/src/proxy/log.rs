@@ -100,13 +100,16 @@ fn termination(client: &Client, txn: &Txn) -> Termination {
     letters
 }
 
+/// Milliseconds between two moments that were reached.
+fn span(from: Option<Duration>, to: Option<Duration>) -> Option<u64> {
+    Some(millis(to?.saturating_sub(from?)))
+}
+
 /// The durations of manual 8.4; -1 for phases that were not reached.
 fn timers(client: &Client, txn: &Txn) -> Timers {
     let times = &txn.times;
-    let between = |from: Option<Duration>, to: Option<Duration>| match (from, to) {
-        (Some(from), Some(to)) => millis(to.saturating_sub(from)) as i64,
-        _ => -1,
-    };
+    let between =
+        |from: Option<Duration>, to: Option<Duration>| span(from, to).map_or(-1, |span| span as i64);
     let handshake = if client.requests == 0 { i64::from(client.session.handshake_ms) } else { 0 };
     let begin = times.begin.or(times.ready);
     // Who is not at the end yet counts from the beginning of all times, as HAProxy does.
@@ -276,20 +279,17 @@ pub(super) fn account(live: &mut Live<'_>) {
 /// were not reached. The same as [`timers`] says at the end.
 fn averaged(client: &Client, txn: &Txn) -> [u64; 4] {
     let times = &txn.times;
-    let span = |from: Option<Duration>, to: Option<Duration>| match (from, to) {
-        (Some(from), Some(to)) => millis(to.saturating_sub(from)),
-        _ => 0,
-    };
+    let between = |from: Option<Duration>, to: Option<Duration>| span(from, to).unwrap_or(0);
     let placed = match txn.termination.phase {
         Phase::Tarpit => times.begin,
         _ => times.request.filter(|_| txn.layer.has_request && !txn.untimed),
     };
     let end = times.end.unwrap_or_else(|| client.age());
     [
-        span(placed, times.queue),
-        span(times.queue, times.connect),
-        span(times.connect, times.response),
-        span(times.begin.or(times.ready), Some(end)),
+        between(placed, times.queue),
+        between(times.queue, times.connect),
+        between(times.connect, times.response),
+        between(times.begin.or(times.ready), Some(end)),
     ]
 }
 

@@ -12,13 +12,13 @@ use lb_core::log::{Cause, Origin, Phase, Template};
 use lb_core::rule::RuleSet;
 use lb_core::stick::Event;
 
-use super::exchange::After;
+use super::exchange::{After, end};
 use super::handover::Settled;
 use super::io::{BUFFER, can_wait, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::{Live, Responding};
 use super::{content, front_of, http_of, log, resolve};
-use crate::h1::{BodyLength, Reject, parse_request, write_response};
+use crate::h1::{Reject, parse_request, write_response};
 use crate::head::{HeaderName, Request, Version};
 use crate::persist::Binding;
 use crate::rule::{self, Cursor, Outcome, Session, Subject};
@@ -129,8 +129,6 @@ pub(super) enum Fate {
     Drop(Parting),
     /// The client went away.
     Gone,
-    /// The backend is none of HTTP: the connection ends without an answer.
-    Misled,
 }
 
 /// How a rule ends a connection without an answer.
@@ -178,9 +176,7 @@ pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
             return fate;
         }
     }
-    if has_rules(front)
-        && let Some(fate) = rules_of(live, front, &plan).await
-    {
+    if let Some(fate) = rules_of(live, front, &plan).await {
         return fate;
     }
     let Some(backend) = route(live, &plan, settled.backend) else {
@@ -192,12 +188,13 @@ pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
         return Fate::Answer(Answer::Error { status: 400, cause: Cause::ClientAbort, phase: Phase::Request });
     }
     live.txn.backend = Some(Arc::clone(&backend));
+    live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
     let Some(back) = http_of(&*backend.spec.protocol) else {
         // A request cannot go to servers of another protocol.
-        live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
-        return Fate::Misled;
+        live.txn.answered = Some(500);
+        end(live, Cause::Internal, Phase::Request);
+        return Fate::Drop(Parting::Close);
     };
-    live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
     if same {
         finish(live, front, front);
         return Fate::Forward;

@@ -480,7 +480,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
         Fate::Forward => {}
         Fate::Answer(answer) => return answer_instead(live, answer).await,
         Fate::Drop(parting) => return refused(live, parting),
-        Fate::Gone | Fate::Misled => return unanswered(live),
+        Fate::Gone => return unanswered(live),
     }
     log::capture_response(live);
     if let Some(spec) = &back.cookie {

@@ -30,8 +30,6 @@ use crate::persist;
 use crate::rule::{self, Effect, Session};
 use crate::spec::{CompressionAlgorithm, ConnectionMode, HttpProxy, TimeoutKind, TrackSlot};
 
-/// Scratch areas above this size are given back after an exchange.
-const KEEP_SCRATCH: usize = 65_536;
 /// Requests up to this size leave their buffer while their response is waited for.
 const SHELTER: usize = 2_048;
 
@@ -308,7 +306,7 @@ impl Txn {
         io::give_fields(&mut self.layer.response.fields);
         self.reset();
         for scratch in [&mut self.text, &mut self.body] {
-            if scratch.capacity() > KEEP_SCRATCH {
+            if scratch.capacity() > io::KEEP_SCRATCH {
                 *scratch = Vec::new();
             }
         }
@@ -414,9 +412,7 @@ impl Live<'_> {
 
     /// Counts something in every entry that the request and its connection are counted in.
     pub(super) fn count_tracked(&mut self, event: Event) {
-        if !self.txn.tracked.is_empty() || self.client.session.notes().is_some() {
-            self.client.session.count(&mut self.txn.tracked, event);
-        }
+        self.client.session.count(&mut self.txn.tracked, event);
     }
 
     /// Facts for a log line.

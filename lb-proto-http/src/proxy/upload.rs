@@ -1,13 +1,13 @@
 //! A request on its way to its server. Nearly always all of it leaves at once; only for the others a flow is kept, in a box of
 //! its own, so that an exchange that waits for its response holds little.
 
+use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 
 use lb_core::rt::Stream;
 
 use super::body::Transfer;
 use super::flow::{Flow, FlowEnd};
-use super::io::{give_scratch, write_at_once};
 use crate::h1::Reject;
 
 /// A request on its way.
@@ -28,21 +28,11 @@ impl Upload {
         out: Vec<u8>,
         broken: Option<Reject>,
     ) -> Self {
-        let mut sent = Default::default();
-        if broken.is_none()
-            && transfer.is_done()
-            && let Some(server) = server
-        {
-            sent = write_at_once(server, cx, &out);
-            if sent.is_all_of(&out) {
-                let (bytes, moved) = (transfer.bytes, out.len() as u64);
-                give_scratch(out);
-                return Self { bytes, moved, flow: None };
-            }
+        let moved = out.len() as u64;
+        match Flow::start(cx, server, transfer, out, broken) {
+            ControlFlow::Break(transfer) => Self { bytes: transfer.bytes, moved, flow: None },
+            ControlFlow::Continue(flow) => Self { bytes: 0, moved: 0, flow: Some(Box::new(flow)) },
         }
-        let mut flow = Flow::begun(transfer, out, sent);
-        flow.broken = broken;
-        Self { bytes: 0, moved: 0, flow: Some(Box::new(flow)) }
     }
 
     /// Moves what can be moved.

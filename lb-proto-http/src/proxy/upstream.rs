@@ -206,9 +206,7 @@ fn acquire(
         }
     }
     let acquired = backend.pool.acquire(now, &wanted);
-    if matches!(backend.spec.pool.algorithm, Algorithm::Hash) {
-        live.reset_arena();
-    }
+    live.reset_arena();
     acquired
 }
 

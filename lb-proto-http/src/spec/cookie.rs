@@ -51,6 +51,11 @@ impl CookieSpec {
             attributes: Vec::new(),
         }
     }
+
+    /// Whether the cookie has dates.
+    pub(crate) const fn is_dated(&self) -> bool {
+        self.maxidle.is_some() || self.maxlife.is_some()
+    }
 }
 
 /// How a server's name gets into the cookie.

@@ -255,7 +255,7 @@ fn a_silently_dropped_response_never_reaches_the_client() {
     let proxy =
         proxy(&[origin.addr], |_, http| http.response.push(Rule::new(Action::SilentDrop(None), None)));
     let mut client = proxy.client();
-    client.set_read_timeout(Some(std::time::Duration::from_millis(100))).unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     std::io::Write::write_all(&mut client, GET.as_bytes()).unwrap();
     let line = proxy.line();
     assert!(line.starts_with("web web/s1 200 ") && line.contains(" PR-- "), "{line}");
