@@ -175,6 +175,82 @@ fn a_log_backend_takes_the_next_server_in_turn_and_counts_what_none_takes() {
 }
 
 #[test]
+fn what_the_servers_of_a_log_backend_lose_is_counted_and_disabled_backends_take_nothing() {
+    let mut backend = ProxySpec::new("logs", 3, Capability::Backend);
+    backend.mode = Mode::Log;
+    let nowhere = ServerAddr::fixed(Endpoint::Unix("/nonexistent/log".into()));
+    backend.pool = PoolSpec::new(Algorithm::RoundRobin, vec![ServerSpec::new("a", 1, nowhere)]);
+    backend.pool.servers[0].log.datagrams = true;
+    let mut spec = writer(target(LogDestination::Backend("logs".into()), LogFormat::Short));
+    spec.proxies.push(backend);
+    let running = start(spec.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Each time all that had happened has been seen by the worker.
+    let settle = || assert!((0..3).all(|_| runtime.block_on(running.is_responsive(Duration::from_secs(10)))));
+    let dropped = || running.control().info().dropped_logs;
+    say(&running, "one");
+    settle();
+    assert_eq!(dropped(), 1);
+    // Where it is now counts.
+    let (log, addr) = receiver();
+    let moved = format!("set server logs/a addr 127.0.0.1 port {}\n", addr.port());
+    let answer = command(&running, &mut cli(SocketLevel::Admin), &moved);
+    assert!(answer.contains("127.0.0.1"), "{answer}");
+    say(&running, "two");
+    assert_eq!(received(&log), "<5>two\n");
+    spec.proxies[1].disabled = true;
+    running.reload(spec, ServerOptions::new(1), &mut Sockets::new()).unwrap();
+    say(&running, "three");
+    settle();
+    assert_eq!(dropped(), 2);
+}
+
+/// A certificate that says nothing but that it may sign others.
+#[cfg(feature = "tls")]
+const AUTHORITY: &str = "-----BEGIN CERTIFICATE-----
+MIIBcTCCARegAwIBAgIUO7ICUSXgz4w2tAcBF4SbT103D1YwCgYIKoZIzj0EAwIw
+DTELMAkGA1UEAwwCY2EwIBcNMjYxMTIzMTI0MjI1WhgPMjEyNjEwMzAxMjQyMjVa
+MA0xCzAJBgNVBAMMAmNhMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE7u+ts8Z+
+EvCiEl4SqncatZamSmhPhjDAtgwANidf/e2jOzcJldYmcTSfXsfNIwLKPBAkPAdf
+wGfZCdxjmmz+FqNTMFEwHQYDVR0OBBYEFIHOs5cBxiktJP2Pg0dh4x6wum2GMB8G
+A1UdIwQYMBaAFIHOs5cBxiktJP2Pg0dh4x6wum2GMA8GA1UdEwEB/wQFMAMBAf8w
+CgYIKoZIzj0EAwIDSAAwRQIgV9JGyAuOZXhlW9Lp6jebqFO5VOr1AaBYFsQJDO+4
+CmQCIQCS1wssXAkKSQH24nsDwzsxouTk/rWpKO4jow9mFYePgw==
+-----END CERTIFICATE-----\n";
+
+#[cfg(feature = "tls")]
+#[test]
+fn what_servers_of_log_backends_are_trusted_by_is_read_once() {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    struct Counted(Arc<AtomicUsize>);
+    impl lb_core::tls::Files for Counted {
+        fn read(&self, _path: &str) -> std::io::Result<Vec<u8>> {
+            self.0.fetch_add(1, Relaxed);
+            Ok(AUTHORITY.as_bytes().to_vec())
+        }
+
+        fn list(&self, _path: &str) -> std::io::Result<Vec<String>> {
+            Err(std::io::ErrorKind::NotADirectory.into())
+        }
+    }
+    let mut tls = lb_core::spec::TlsClientSpec::default();
+    (tls.verify, tls.ca_file) = (lb_core::spec::Verify::Required, Some("ca.pem".into()));
+    let mut backend = ProxySpec::new("logs", 3, Capability::Backend);
+    backend.mode = Mode::Log;
+    let secured = server("a", 1, receiver().1);
+    backend.pool = PoolSpec::new(Algorithm::RoundRobin, vec![secured]);
+    backend.pool.servers[0].tls = Some(Arc::new(tls));
+    let mut spec = Spec::new();
+    spec.proxies.push(backend);
+    let reads = Arc::new(AtomicUsize::new(0));
+    let mut options = ServerOptions::new(1);
+    options.files = Box::new(Counted(Arc::clone(&reads)));
+    Server::new(spec, options, &mut Sockets::new()).unwrap();
+    assert_eq!(reads.load(Relaxed), 1);
+}
+
+#[test]
 fn messages_of_others_are_passed_on_in_the_form_of_the_target() {
     let (log, addr) = receiver();
     let mut keeps = target(LogDestination::Syslog(addr.into()), LogFormat::Local);

@@ -11,7 +11,7 @@ use crate::suggest;
 use crate::tree::{Tree, Word};
 use lb_core::balance::Algorithm;
 use lb_core::diag::{Diagnostic, Diagnostics, Span, Spanned};
-use lb_core::spec::Verify;
+use lb_core::spec::{RingSpec, Verify};
 use std::collections::HashMap;
 
 impl<'t> Checker<'t, '_> {
@@ -83,6 +83,9 @@ impl<'c, 't> Cross<'c, 't> {
             self.needs_http(proxy, &settings, mode);
             self.log_format(proxy, &settings, mode);
             self.log_targets(proxy);
+        }
+        for ring in &config.rings {
+            self.server_lines(&ring.sender);
         }
         self.process();
         self.identifiers();
@@ -237,19 +240,14 @@ impl<'c, 't> Cross<'c, 't> {
     }
 
     fn servers(&mut self, proxy: &Proxy<'t>, settings: &Settings<'t>, mode: ProxyMode) {
-        let mut names: HashMap<&str, (u32, Span)> = HashMap::with_capacity(proxy.servers.len());
-        let mut ids = HashMap::new();
-        for server in &proxy.servers {
-            self.server(proxy, server);
-            if let Some(id) = o_id(server) {
-                self.server_id(proxy, server, id, &mut ids);
-            }
-            if server.template.is_some() {
-                continue;
-            }
-            if let Some(first) = names.insert(server.name.text, (server.line, server.name.span)) {
-                self.same_server(proxy, server, first);
-            }
+        self.server_lines(proxy);
+        let asking = proxy.servers.iter().filter_map(|server| Some((server, server.options.resolvers?)));
+        for (server, name) in asking.filter(|(_, name)| name.text != "default") {
+            let known = self.config.resolvers.iter().map(|r| r.name.text).collect();
+            self.known("resolvers", name.text, name.span, known, || {
+                let owner = format!("server {}/{}", proxy.name, server.name.text);
+                format!("'{owner}' : unable to find required resolvers '{}'", name.text)
+            });
         }
         self.message_hash(proxy, settings.balance.as_ref().filter(|_| proxy.has_backend()), mode);
         if let Some(balance) =
@@ -271,6 +269,24 @@ impl<'c, 't> Cross<'c, 't> {
                     proxy.name
                 )),
             );
+        }
+    }
+
+    /// The `server` lines of a proxy or a ring.
+    fn server_lines(&mut self, proxy: &Proxy<'t>) {
+        let mut names: HashMap<&str, (u32, Span)> = HashMap::with_capacity(proxy.servers.len());
+        let mut ids = HashMap::new();
+        for server in &proxy.servers {
+            self.server(proxy, server);
+            if let Some(id) = o_id(server) {
+                self.server_id(proxy, server, id, &mut ids);
+            }
+            if server.template.is_some() {
+                continue;
+            }
+            if let Some(first) = names.insert(server.name.text, (server.line, server.name.span)) {
+                self.same_server(proxy, server, first);
+            }
         }
     }
 
@@ -350,14 +366,6 @@ impl<'c, 't> Cross<'c, 't> {
             self.default_ciphers(self.config.global.server_tls.ciphers, server.name.span, || {
                 format!("'{owner}' : unable to set SSL cipher list")
             });
-        }
-        if let Some(resolvers) = o.resolvers {
-            let known = self.config.resolvers.iter().map(|r| r.name.text).collect::<Vec<_>>();
-            if resolvers.text != "default" {
-                self.known("resolvers", resolvers.text, resolvers.span, known, || {
-                    format!("'{owner}' : unable to find required resolvers '{}'", resolvers.text)
-                });
-            }
         }
         if let Some(check) = o.healthcheck {
             let known = self.config.healthchecks.iter().map(|h| h.name.text).collect();
@@ -648,7 +656,8 @@ impl<'c, 't> Cross<'c, 't> {
     fn log_target(&mut self, target: &LogTarget<'t>) {
         match target {
             LogTarget::Ring(name) => {
-                let known = self.config.rings.iter().map(|r| r.name.text).collect();
+                let mut known: Vec<&str> = self.config.rings.iter().map(|r| r.name.text).collect();
+                known.extend(RingSpec::STANDING.map(|(name, _, _)| name));
                 self.known("ring", name.text, name.span, known, || {
                     format!("log : uses unknown ring named '{}'.", name.text)
                 });

@@ -5,15 +5,18 @@ use crate::address::Rules;
 use crate::codes;
 use crate::config::{
     Bind, BindOptions, Certificate, ErrorLine, Healthcheck, HttpErrors, LogForward, LogProfile, Mailers,
-    Peers, ProfileLine, Resolvers, Ring, ServerOptions, User, Userlist,
+    Peers, ProfileLine, Proxy, Resolvers, Ring, ServerOptions, User, Userlist,
 };
 use crate::keyword::{self, Place, Status};
 use crate::section::SectionKind;
 use crate::tree::Word;
 use crate::units::{self, Unit};
 use lb_core::diag::Diagnostic;
-use lb_core::spec::HostRule;
+use lb_core::spec::{HostRule, RingSpec};
 use std::collections::BTreeMap;
+
+/// Where messages go beside rings; a ring of that name could not be told from it.
+const SINKS: [&str; 2] = ["stdout", "stderr"];
 
 impl<'t> Checker<'t, '_> {
     /// The first line of such a section.
@@ -56,6 +59,13 @@ impl<'t> Checker<'t, '_> {
         if let Some(extra) = words.get(2).copied() {
             self.behind_the_name(kind, extra);
         }
+        let standing = || RingSpec::STANDING.iter().any(|(own, _, _)| *own == name.text);
+        if kind == SectionKind::Ring && (SINKS.contains(&name.text) || standing()) {
+            self.push(
+                Diagnostic::error(codes::DUPLICATE, name.span, format!("`{}` is always there", name.text))
+                    .compat(format!("sink named '{}' already exists.", name.text)),
+            );
+        }
         if let Some(first) = self.names.insert((kind, name.text), name.span) {
             // A second peers section of the same name adds to the first; all others must be unique.
             if kind != SectionKind::CrtStore {
@@ -65,7 +75,10 @@ impl<'t> Checker<'t, '_> {
                         name.span,
                         format!("a `{}` section is called `{}` already", kind.keyword(), name.text),
                     )
-                    .compat(format!("{} '{}' has the same name as another one.", kind.keyword(), name.text))
+                    .compat(match kind {
+                        SectionKind::Ring => format!("sink named '{}' already exists.", name.text),
+                        _ => format!("{} '{}' has the same name as another one.", kind.keyword(), name.text),
+                    })
                     .label(first, "first declared here"),
                 );
             }
@@ -146,7 +159,7 @@ impl<'t> Checker<'t, '_> {
                 size: 16384,
                 max_length: None,
                 format: None,
-                servers: Vec::new(),
+                sender: Proxy::new(SectionKind::Backend, name.text, name.span),
                 connect: None,
                 server: None,
                 span: name.span,
@@ -393,23 +406,10 @@ impl<'t> Checker<'t, '_> {
         if stmt.keyword.name == "server" {
             let server = self.server(&args, None, ServerOptions::default(), stmt.line);
             let Some(server) = server else { return };
-            let Some(ring) = self.config.rings.last_mut() else { return };
-            let before = ring.servers.iter().find(|other| other.name.text == server.name.text);
-            let Some(other) = before else { return ring.servers.push(server) };
-            let (name, line, first) = (server.name.text, other.line, other.name.span);
-            let compat = format!(
-                "backend '{}', another server named '{name}' was already defined at line {line}, please use distinct names.",
-                ring.name.text
-            );
-            return self.push(
-                Diagnostic::error(
-                    codes::DUPLICATE,
-                    server.name.span,
-                    format!("this ring has a server `{name}` already"),
-                )
-                .compat(compat)
-                .label(first, "first declared here"),
-            );
+            if let Some(ring) = self.config.rings.last_mut() {
+                ring.sender.servers.push(server);
+            }
+            return;
         }
         let text = stmt.text();
         let Some(ring) = self.config.rings.last_mut() else { return };

@@ -5,7 +5,7 @@
     reason = "plain data, filled by this crate and read by whoever wants to"
 )]
 
-use super::{Bind, CheckKind, Config, ErrorLine, LogLine, Server};
+use super::{Bind, CheckKind, Config, ErrorLine, LogLine, Proxy};
 use crate::address::Address;
 use crate::check::join;
 use crate::tree::Word;
@@ -129,7 +129,7 @@ pub struct HttpErrors<'t> {
 }
 
 /// `ring`.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Ring<'t> {
     /// Name.
     pub name: Word<'t>,
@@ -141,8 +141,8 @@ pub struct Ring<'t> {
     pub max_length: Option<u32>,
     /// `format`.
     pub format: Option<&'t str>,
-    /// `server` lines.
-    pub servers: Vec<Server<'t>>,
+    /// A backend with its `server` lines.
+    pub sender: Proxy<'t>,
     /// `timeout connect`.
     pub connect: Option<Duration>,
     /// `timeout server`.

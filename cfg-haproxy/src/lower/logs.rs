@@ -81,6 +81,22 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
     }
 
+    /// `log` lines, those that stand for the ones of the `global` section among them.
+    pub(super) fn log_lines<'c>(
+        &mut self,
+        lines: impl IntoIterator<Item = &'c Option<LogLine<'t>>>,
+        log: &mut ProxyLog,
+    ) where
+        't: 'c,
+    {
+        for line in lines {
+            match line {
+                None => log.global = true,
+                Some(line) => log.targets.push(target(self, line)),
+            }
+        }
+    }
+
     pub(super) fn proxy_log(&mut self, proxy: &Proxy<'t>, settings: &Settings<'t>) -> ProxyLog {
         let config = self.config;
         let mut log = ProxyLog::default();
@@ -96,12 +112,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             chain.reverse();
         }
         chain.push(proxy);
-        for line in chain.iter().flat_map(|p| &p.lists.log) {
-            match line {
-                None => log.global = true,
-                Some(line) => log.targets.push(target(self, line)),
-            }
-        }
+        self.log_lines(chain.iter().flat_map(|p| &p.lists.log), &mut log);
         let on = |name: &str| settings.switches.get(name).is_some_and(|s| s.value);
         log.tag = settings.log_tag.as_ref().map(|t| Arc::from(t.value));
         log.dontlognull = on("dontlognull");

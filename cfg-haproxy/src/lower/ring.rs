@@ -1,12 +1,11 @@
 //! `ring` and `log-forward` sections, and what log backends need.
 
 use super::Lowerer;
-use super::logs::{log_format, target};
+use super::logs::log_format;
 use super::proxy::Making;
 use crate::address::{Place, Transport};
 use crate::codes;
-use crate::config::{LogForward as Forward, LogLine, Proxy, ProxyMode, Ring, Server};
-use crate::section::SectionKind;
+use crate::config::{LogForward as Forward, LogLine, ProxyMode, Ring, Server};
 use crate::tree::Word;
 use lb_core::addr::Endpoint;
 use lb_core::balance::{Algorithm, HashMethod};
@@ -57,19 +56,14 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     fn ring_servers(&mut self, ring: &Ring<'t>) -> Vec<ServerSpec> {
-        if ring.servers.is_empty() {
-            return Vec::new();
-        }
-        let mut proxy = Proxy::new(SectionKind::Backend, ring.name.text, ring.span);
-        proxy.servers.clone_from(&ring.servers);
-        let acls = self.acls(&proxy);
-        let making = Making { proxy: &proxy, settings: &proxy.settings, mode: ProxyMode::Log, acls: &acls };
+        let proxy = &ring.sender;
+        let acls = self.acls(proxy);
+        let making = Making { proxy, settings: &proxy.settings, mode: ProxyMode::Log, acls: &acls };
         self.servers(&making)
     }
 
     /// The ring of a `log` line that names the address of a stream.
     pub(super) fn own_ring(&mut self, line: &LogLine<'t>, endpoint: Endpoint) -> Arc<str> {
-        let origin = self.origin(line.span);
         let known = self.own_rings.iter().find(|ring| self.origins.span(ring.origin) == Some(line.span));
         if let Some(ring) = known {
             return Arc::clone(&ring.name);
@@ -81,7 +75,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.servers.push(ServerSpec::new(&*spec.name, 1, ServerAddr::fixed(endpoint)));
         spec.connect = Some(Duration::from_secs(1));
         spec.timeout = Some(Duration::from_secs(5));
-        spec.origin = origin;
+        spec.origin = self.origin(line.span);
         let name = Arc::clone(&spec.name);
         self.own_rings.push(spec);
         name
@@ -128,12 +122,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 spec.listeners.push(listener);
             }
         }
-        for line in &section.log {
-            match line {
-                None => spec.log.global = true,
-                Some(line) => spec.log.targets.push(target(self, line)),
-            }
-        }
+        self.log_lines(&section.log, &mut spec.log);
         spec.origin = self.origin(section.span);
         spec
     }

@@ -157,7 +157,7 @@ impl Session {
             return;
         }
         self.idle_until = now + self.state.timeout.unwrap_or(self.limits.idle);
-        if self.waiting_until.is_some() && self.stop_waiting(now) {
+        if self.stop_waiting(now) {
             return;
         }
         self.input.extend_from_slice(bytes);
@@ -177,7 +177,7 @@ impl Session {
     /// after every `handle_*`.
     pub fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.awaited {
-            Until::Events(tail) if self.waiting_until.is_some() => tail.events.poll_more(cx),
+            Until::Events(tail) => tail.events.poll_more(cx),
             _ => Poll::Pending,
         }
     }

@@ -37,6 +37,21 @@ const MONTHS: [&str; 12] = [
 ];
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
+/// The month whose short English name `text` starts with, counted from 0.
+pub(crate) fn month(text: &[u8]) -> Option<usize> {
+    MONTHS.iter().position(|name| text.starts_with(short(name)))
+}
+
+/// The short English name of a month that is counted from 0.
+pub(crate) fn month_name(month: usize) -> Option<&'static [u8]> {
+    MONTHS.get(month).copied().map(short)
+}
+
+/// The short form of the name of a month or a day.
+fn short(name: &str) -> &[u8] {
+    &name.as_bytes()[..3]
+}
+
 /// Largest date handled, the end of the year 9999; anything beyond is clamped.
 const MAX_SECONDS: i64 = 253_402_300_799;
 
@@ -80,7 +95,7 @@ impl Civil {
     pub(crate) fn push_log(&self, out: &mut Vec<u8>) {
         push_two(out, self.day);
         out.push(b'/');
-        out.extend_from_slice(&self.month_name().as_bytes()[..3]);
+        out.extend_from_slice(short(self.month_name()));
         out.push(b'/');
         self.push_year(out);
         out.push(b':');
@@ -90,11 +105,11 @@ impl Civil {
     /// `Sun, 22 Nov 2026 15:08:30 GMT`; the zone is the caller's claim. A fraction is printed as
     /// the plain number it is, without leading zeroes, as it always was.
     pub(crate) fn push_http(&self, fraction: Option<i64>, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.day_name().as_bytes()[..3]);
+        out.extend_from_slice(short(self.day_name()));
         out.extend_from_slice(b", ");
         push_two(out, self.day);
         out.push(b' ');
-        out.extend_from_slice(&self.month_name().as_bytes()[..3]);
+        out.extend_from_slice(short(self.month_name()));
         out.push(b' ');
         self.push_year(out);
         out.push(b' ');
@@ -108,7 +123,7 @@ impl Civil {
 
     /// `Nov 22 15:08:30`, the day padded with a blank (RFC 3164).
     pub(crate) fn push_syslog(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.month_name().as_bytes()[..3]);
+        out.extend_from_slice(short(self.month_name()));
         out.push(b' ');
         push_blank_two(out, self.day);
         out.push(b' ');
@@ -186,9 +201,9 @@ impl Civil {
     fn push_field(&self, code: u8, seconds: i64, out: &mut Vec<u8>) {
         let twelve = if self.hour.is_multiple_of(12) { 12 } else { self.hour % 12 };
         match code {
-            b'a' => out.extend_from_slice(&self.day_name().as_bytes()[..3]),
+            b'a' => out.extend_from_slice(short(self.day_name())),
             b'A' => out.extend_from_slice(self.day_name().as_bytes()),
-            b'b' | b'h' => out.extend_from_slice(&self.month_name().as_bytes()[..3]),
+            b'b' | b'h' => out.extend_from_slice(short(self.month_name())),
             b'B' => out.extend_from_slice(self.month_name().as_bytes()),
             b'c' => self.push_format(b"%a %b %e %H:%M:%S %Y", 0, seconds, out),
             b'C' => push_two(out, (self.year / 100).rem_euclid(100) as u8),

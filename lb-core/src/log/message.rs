@@ -3,7 +3,8 @@
 //! RFC 3164 as it is found (host name always, tag maybe), RFC 5424, or nothing but a priority. What does not look like any
 //! of them is passed on as it is: nothing a sender writes is an error.
 
-use super::syslog::{self, Time};
+use super::syslog::Time;
+use crate::expr::date;
 use crate::spec::{Facility, LogFormat, Severity};
 
 /// Bytes of a date of RFC 3164.
@@ -78,7 +79,7 @@ impl<'a> Message<'a> {
 
     /// `Jan  1 00:00:00 host tag[pid]: text`.
     fn with_names(self, bytes: &'a [u8]) -> Option<Self> {
-        syslog::month(bytes)?;
+        date::month(bytes)?;
         let (time, rest) = bytes.split_at_checked(OLD)?;
         let (hostname, text) = word(rest.strip_prefix(b" ")?)?;
         let named = Self { time: Time::Old(time), hostname, text, ..self };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::expr::date::{Civil, push_fraction};
+use crate::expr::date::{Civil, month, month_name, push_fraction};
 use crate::expr::push_int;
 use crate::spec::{Facility, LogFormat, Severity};
 
@@ -79,14 +79,6 @@ pub enum Time<'a> {
     Iso(&'a [u8]),
 }
 
-const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-
-/// The month whose English name `text` starts with, counted from 0.
-pub(super) fn month(text: &[u8]) -> Option<usize> {
-    MONTHS.iter().position(|name| text.starts_with(*name))
-}
-
 impl Header<'_> {
     /// Appends the header with the blank behind it.
     pub fn write(&self, out: &mut Vec<u8>) {
@@ -144,7 +136,7 @@ impl Header<'_> {
             LogFormat::Local | LogFormat::Rfc3164 => match self.time {
                 Time::Old(text) => out.extend_from_slice(text),
                 Time::Iso(text) if push_old(text, out) => {}
-                _ => Civil::new(self.date.as_secs() as i64, self.utc_offset).push_syslog(out),
+                _ => self.now().push_syslog(out),
             },
             LogFormat::Rfc5424 | LogFormat::Timed | LogFormat::Iso => {
                 if self.format == LogFormat::Rfc5424 {
@@ -162,8 +154,12 @@ impl Header<'_> {
         out.push(b' ');
     }
 
+    fn now(&self) -> Civil {
+        Civil::new(self.date.as_secs() as i64, self.utc_offset)
+    }
+
     fn push_now(&self, out: &mut Vec<u8>) {
-        let date = Civil::new(self.date.as_secs() as i64, self.utc_offset);
+        let date = self.now();
         date.push_iso(out);
         out.push(b'.');
         push_fraction(out, self.date.subsec_nanos(), 6);
@@ -175,12 +171,8 @@ impl Header<'_> {
         let (Some(month), Some(day), Some(clock)) = (month(text), text.get(4..6), text.get(7..15)) else {
             return false;
         };
-        let mut now = Vec::new();
-        Civil::new(self.date.as_secs() as i64, self.utc_offset).push_iso(&mut now);
-        let number =
-            |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|text| text.parse::<i64>().ok());
-        let (Some(year), Some(this)) = (number(&now[..4]), number(&now[5..7])) else { return false };
-        push_int(out, if this <= month as i64 { year - 1 } else { year });
+        let now = self.now();
+        push_int(out, if usize::from(now.month) <= month { now.year - 1 } else { now.year });
         out.extend_from_slice(if month < 9 { b"-0" } else { b"-" });
         push_int(out, month as i64 + 1);
         out.extend_from_slice(&[b'-', if day[0] == b' ' { b'0' } else { day[0] }, day[1], b'T']);
@@ -213,8 +205,8 @@ fn push_old(text: &[u8], out: &mut Vec<u8>) -> bool {
         return false;
     };
     let number = usize::from(tens.wrapping_sub(b'0')) * 10 + usize::from(ones.wrapping_sub(b'0'));
-    let Some(name) = MONTHS.get(number.saturating_sub(1)) else { return false };
-    out.extend_from_slice(*name);
+    let Some(name) = month_name(number.saturating_sub(1)) else { return false };
+    out.extend_from_slice(name);
     out.extend_from_slice(&[b' ', if day == b'0' { b' ' } else { day }, digit, b' ']);
     out.extend_from_slice(clock);
     true

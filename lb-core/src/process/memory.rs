@@ -12,8 +12,6 @@ pub fn framed<T>(work: impl FnOnce() -> T) -> T {
 
 /// Room that is left below the frames of the calling thread.
 const STACK_ROOM: usize = 16 * 1024;
-/// The smallest piece of memory the kernel takes back.
-const PAGE: usize = 4096;
 
 /// Lets go of what only the start needed. The program's code: what runs again is mapped again, from the file, a few pages at
 /// a time. And the lower end of the main thread's stack: reading a configuration went much deeper than anything that
@@ -28,16 +26,16 @@ pub fn let_go() {
     for range in code(&maps, program) {
         sys::drop_pages(range);
     }
-    sys::drop_unused_stack(|here| unused_stack(&maps, here));
+    sys::drop_unused_stack(|here| unused_stack(&maps, here, sys::page_size()));
 }
 
-/// The part of the main thread's stack that lies well below `here`, an address in the frame of a thread; nothing if that is
-/// another thread.
-fn unused_stack(maps: &str, here: usize) -> Option<Range<usize>> {
+/// The whole pages of the main thread's stack that lie well below `here`, an address in the frame of a thread; none if that
+/// is another thread.
+fn unused_stack(maps: &str, here: usize, page: usize) -> Option<Range<usize>> {
     let (range, _) = maps.lines().find(|line| line.ends_with("[stack]"))?.split_once(' ')?;
     let (from, to) = range.split_once('-')?;
     let stack = usize::from_str_radix(from, 16).ok()?..usize::from_str_radix(to, 16).ok()?;
-    let unused = stack.start..here.checked_sub(STACK_ROOM)? & !(PAGE - 1);
+    let unused = stack.start..here.checked_sub(STACK_ROOM)? & !(page - 1);
     (stack.contains(&here) && !unused.is_empty()).then_some(unused)
 }
 
@@ -81,10 +79,11 @@ mod tests {
         let maps = "7f5d5ee17000-7f5d5ef6d000 r-xp 00026000 fe:00 131121                     /usr/lib/libc.so.6\n\
                     7ffd91dd0000-7ffd91e00000 rw-p 00000000 00:00 0                          [stack]\n";
         let here = 0x7ffd_91df_f123;
-        assert_eq!(unused_stack(maps, here), Some(0x7ffd_91dd_0000..0x7ffd_91df_b000));
-        assert_eq!(unused_stack(maps, 0x7ffd_91dd_3000), None, "nothing lies far enough below");
-        assert_eq!(unused_stack(maps, 0x7f5d_5ee1_8000), None, "another thread");
-        assert_eq!(unused_stack("", here), None);
+        assert_eq!(unused_stack(maps, here, 4096), Some(0x7ffd_91dd_0000..0x7ffd_91df_b000));
+        assert_eq!(unused_stack(maps, here, 65_536), Some(0x7ffd_91dd_0000..0x7ffd_91df_0000));
+        assert_eq!(unused_stack(maps, 0x7ffd_91dd_3000, 4096), None, "nothing lies far enough below");
+        assert_eq!(unused_stack(maps, 0x7f5d_5ee1_8000, 4096), None, "another thread");
+        assert_eq!(unused_stack("", here, 4096), None);
     }
 
     #[test]

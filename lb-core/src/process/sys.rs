@@ -30,11 +30,20 @@ pub(super) fn set_name(name: &str) {
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
-/// Drops pages of this process. They must be a private mapping of a file that nobody writes through.
+/// The smallest piece of memory that the kernel gives and takes back.
+pub(super) fn page_size() -> usize {
+    // SAFETY: asks for a constant of the system; no memory is involved.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(1 << 16)
+}
+
+/// Drops pages of this process: a private mapping of a file that nobody writes through, or a part of the calling thread's
+/// stack below all frames in use, the one of this function and of a signal handler included.
 pub(super) fn drop_pages(range: std::ops::Range<usize>) {
     let start = std::ptr::without_provenance_mut(range.start);
-    // SAFETY: the caller took the range from this process's list of mappings, where it stands as never writable: what is
-    // dropped is a copy of the file, and is read from there again when it is needed.
+    // SAFETY: the caller took the range from this process's list of mappings. Where it stands as never writable, what is
+    // dropped is a copy of the file, and is read from there again when it is needed. No value lives in a stack below all
+    // frames: what a later call puts there it writes before it reads.
     unsafe { libc::madvise(start, range.len(), libc::MADV_DONTNEED) };
 }
 
@@ -43,11 +52,9 @@ pub(super) fn drop_pages(range: std::ops::Range<usize>) {
 #[inline(never)]
 pub(super) fn drop_unused_stack(unused: impl FnOnce(usize) -> Option<std::ops::Range<usize>>) {
     let mark = 0_u8;
-    let Some(range) = unused((&raw const mark).addr()) else { return };
-    let start = std::ptr::without_provenance_mut(range.start);
-    // SAFETY: the range is part of this thread's stack below all frames in use, this one included. No value lives there:
-    // what a later call puts there it writes before it reads.
-    unsafe { libc::madvise(start, range.len(), libc::MADV_DONTNEED) };
+    if let Some(range) = unused((&raw const mark).addr()) {
+        drop_pages(range);
+    }
 }
 
 pub(super) fn die_with_parent() {

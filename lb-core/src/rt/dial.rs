@@ -336,7 +336,7 @@ pub fn server_endpoint(
 }
 
 /// The PROXY header of a connection to `server`, if it begins with one.
-pub(super) fn proxy_header(server: &ServerPlan, ends: &Ends<'_>) -> Option<Vec<u8>> {
+fn proxy_header(server: &ServerPlan, ends: &Ends<'_>) -> Option<Vec<u8>> {
     use crate::proxyproto::{Tlv, write_v1, write_v2};
     let mut header = Vec::new();
     let tlvs: Vec<Tlv<'_>> = ends.fields.iter().map(|(kind, value)| Tlv { kind: *kind, value }).collect();
@@ -359,13 +359,8 @@ pub async fn open_server(
     ends: &Ends<'_>,
 ) -> io::Result<Stream> {
     let endpoint = server_endpoint(backend, server, id, ends.destination);
-    let speaks = ends.speaks || server.spec.send_proxy.is_some();
-    let source = server.spec.source.as_deref();
-    let mut stream = super::connect(&endpoint, source, ends.client, speaks, ends.marks).await?;
+    let stream = begin(&endpoint, server, ends).await?;
     stream.configure(backend.spec.server_keepalive, backend.spec.nolinger);
-    if let Some(header) = proxy_header(server, ends) {
-        stream.write_all(&header).await?;
-    }
     #[cfg(feature = "tls")]
     if let Some(connector) = generation.connector(backend, server) {
         return connector.connect(stream, ends.sni).await;
@@ -373,6 +368,25 @@ pub async fn open_server(
     #[cfg(not(feature = "tls"))]
     let _ = generation;
     Ok(stream)
+}
+
+/// Connects to a server from its source and sends its PROXY header.
+pub(super) async fn begin(endpoint: &Endpoint, server: &ServerPlan, ends: &Ends<'_>) -> io::Result<Stream> {
+    let speaks = ends.speaks || server.spec.send_proxy.is_some();
+    let source = server.spec.source.as_deref();
+    let mut stream = super::connect(endpoint, source, ends.client, speaks, ends.marks).await?;
+    if let Some(header) = proxy_header(server, ends) {
+        stream.write_all(&header).await?;
+    }
+    Ok(stream)
+}
+
+/// What `work` comes to, unless that takes until `deadline`.
+pub(super) async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match deadline {
+        Some(at) => tokio::time::timeout_at(at.into(), work).await.ok(),
+        None => Some(work.await),
+    }
 }
 
 /// The server of a slot, as the session's plan has it.

@@ -9,8 +9,9 @@ use crate::engine::{Plan, ProxyPlan, ServerPlan};
 use crate::expr::{Arena, Env, NoFacts, Sample, Vars};
 use crate::log::syslog::Header;
 use crate::spec::{LogDestination, LogFormat, LogTarget, Mode, RingSpec, TcpProxy};
+use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A ring, and what is done to messages on their way in.
 #[derive(Debug, Clone)]
@@ -52,10 +53,24 @@ pub(super) enum Way {
 #[derive(Debug)]
 pub(super) struct LogBackend {
     proxy: Arc<ProxyPlan>,
-    /// By index, the rings of servers that are reached by one.
-    rings: Vec<Option<RingWay>>,
-    workers: usize,
-    outlets: Mutex<HashMap<Endpoint, Vec<Arc<Outlet>>>>,
+    /// By index.
+    servers: Vec<ServerWay>,
+}
+
+/// How a server of a log backend is told messages.
+#[derive(Debug)]
+enum ServerWay {
+    /// By streams, which a ring feeds.
+    Ring(RingWay),
+    /// By datagrams, to where it was when the last one was sent.
+    Outlets(ArcSwapOption<Located>),
+}
+
+/// The outlets to an address, one for each worker.
+#[derive(Debug)]
+struct Located {
+    endpoint: Endpoint,
+    outlets: Vec<Arc<Outlet>>,
 }
 
 impl RingWay {
@@ -98,13 +113,17 @@ impl Ways {
             let way = ways.add(spec, hub, servers);
             ways.rings.insert(Arc::clone(&spec.name), way);
         }
-        for proxy in
-            plan.proxies().iter().filter(|p| p.spec.mode == Mode::Log && p.spec.capability.is_backend())
-        {
-            let mut rings = Vec::new();
+        let serves = |p: &&Arc<ProxyPlan>| {
+            p.spec.mode == Mode::Log && p.spec.capability.is_backend() && !p.spec.disabled
+        };
+        for proxy in plan.proxies().iter().filter(serves) {
+            let mut servers = Vec::new();
             for server in &proxy.servers {
                 if server.spec.log.datagrams {
-                    rings.push(None);
+                    let id = proxy.pool.by_name(server.spec.name.as_str());
+                    let endpoint = id.and_then(|id| proxy.pool.address(id));
+                    let located = endpoint.map(|endpoint| Located::new(endpoint, hub));
+                    servers.push(ServerWay::Outlets(ArcSwapOption::new(located)));
                     continue;
                 }
                 let mut spec = RingSpec::new(&format!("{}/{}", proxy.spec.name, server.spec.name));
@@ -115,12 +134,10 @@ impl Ways {
                 spec.connect = proxy.spec.timeouts.connect;
                 spec.timeout = proxy.spec.timeouts.server;
                 let outward = connect(&spec, Arc::clone(server), Some(proxy))?;
-                rings.push(Some(ways.add(&spec, hub, vec![outward])));
+                servers.push(ServerWay::Ring(ways.add(&spec, hub, vec![outward])));
             }
-            let (proxy, workers) = (Arc::clone(proxy), hub.workers());
-            let name = proxy.spec.name.to_string();
-            let backend = LogBackend { proxy, rings, workers, outlets: Mutex::default() };
-            ways.backends.insert(name, Arc::new(backend));
+            let backend = LogBackend { proxy: Arc::clone(proxy), servers };
+            ways.backends.insert(proxy.spec.name.to_string(), Arc::new(backend));
         }
         Ok(ways)
     }
@@ -170,7 +187,7 @@ impl Way {
             Self::Outlets(outlets) => write_out(outlets, target, header, message, worker, line),
             Self::Ring(ring) => ring.send(target, header, message, line),
             Self::Backend(backend) => {
-                if backend.send(target, header, message, worker, line).is_none() {
+                if backend.send((target, hub), header, message, worker, line).is_none() {
                     hub.lose();
                 }
             }
@@ -192,29 +209,36 @@ fn write_out(
     outlets[worker % outlets.len()].send(line);
 }
 
+impl Located {
+    fn new(endpoint: Endpoint, hub: &LogHub) -> Arc<Self> {
+        let outlets = hub.outlets(&LogDestination::Syslog(endpoint.clone()));
+        Arc::new(Self { endpoint, outlets })
+    }
+}
+
 impl LogBackend {
     /// `None` if no server is usable.
     fn send(
         &self,
-        target: &LogTarget,
+        (target, hub): (&LogTarget, &LogHub),
         header: &Header<'_>,
         message: &[u8],
         worker: usize,
         line: &mut Vec<u8>,
     ) -> Option<()> {
         let server = self.pick(message)?;
-        if let Some(ring) = self.rings.get(server.index())? {
-            ring.send(target, header, message, line);
-            return Some(());
+        match self.servers.get(server.index())? {
+            ServerWay::Ring(ring) => ring.send(target, header, message, line),
+            ServerWay::Outlets(last) => {
+                let endpoint = self.proxy.pool.address(server)?;
+                let mut located = last.load_full();
+                if located.as_ref().is_none_or(|located| located.endpoint != endpoint) {
+                    located = Some(Located::new(endpoint, hub));
+                    last.store(located.clone());
+                }
+                write_out(&located?.outlets, target, header, message, worker, line);
+            }
         }
-        let endpoint = self.proxy.pool.address(server)?;
-        let mut outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || {
-            let destination = LogDestination::Syslog(endpoint.clone());
-            (0..self.workers).map(|_| Outlet::new(destination.clone())).collect()
-        };
-        let outlets = outlets.entry(endpoint.clone()).or_insert_with(make);
-        write_out(outlets, target, header, message, worker, line);
         Some(())
     }
 

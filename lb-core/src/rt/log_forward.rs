@@ -85,38 +85,18 @@ pub(super) fn datagrams(acceptor: Acceptor, socket: OwnedFd) -> io::Result<impl 
     let socket = UdpSocket::from_std(socket.into())?;
     Ok(async move {
         let mut buffer = vec![0; udp::LARGEST];
-        while let Some(run) = acceptor.run.upgrade() {
-            if run.is_stopped() {
-                break;
-            }
-            let changed = run.changed();
-            let open = run.target.load().proxy().state.front.running() == Running::Open;
-            tokio::select! {
-                ready = socket.readable(), if open => if ready.is_ok() {
-                    receive(&acceptor, &run, &socket, &mut buffer);
-                },
-                () = changed => continue,
-            }
-            tokio::task::yield_now().await;
-        }
+        let open = |run: &ListenerRun| run.target.load().proxy().state.front.running() == Running::Open;
+        udp::attend(&acceptor, &socket, open, |run| receive(&acceptor, run, &socket, &mut buffer)).await;
     })
 }
 
-/// Takes what has arrived, but for a bounded number of datagrams.
 fn receive(acceptor: &Acceptor, run: &ListenerRun, socket: &UdpSocket, buffer: &mut [u8]) {
     let target = run.target.load();
     let Some(rules) = rules(target.proxy()) else { return };
-    for _ in 0..udp::BATCH {
-        match socket.try_recv_from(buffer) {
-            Ok((length, sender)) => {
-                let (message, worker) = (&buffer[..length.min(LONGEST)], acceptor.worker.id());
-                forward(&target.generation, target.proxy, rules, Some(sender.ip()), worker, message);
-            }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-            // An error of an earlier datagram; the next one is not concerned.
-            Err(_) => {}
-        }
-    }
+    udp::take_arrived(socket, buffer, |datagram, sender| {
+        let (message, worker) = (&datagram[..datagram.len().min(LONGEST)], acceptor.worker.id());
+        forward(&target.generation, target.proxy, rules, Some(sender.ip()), worker, message);
+    });
 }
 
 fn forward(

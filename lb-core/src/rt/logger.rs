@@ -11,11 +11,13 @@ use crate::expr::Env;
 use crate::health::{EventLevel, HealthEvent};
 use crate::log::syslog::{Header, Time};
 use crate::log::{Message, Origin, Record, Schedule, Template, write_accept_line, write_error_line};
-use crate::spec::{LogDestination, LogFormat, LogProfile, LogTarget, Mode, ProxyLog, SampleRange, Severity};
+use crate::spec::{
+    LogDestination, LogFormat, LogProfile, LogTarget, Mode, ProxyLog, RingSpec, SampleRange, Severity,
+};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 thread_local! {
@@ -27,7 +29,9 @@ thread_local! {
 /// their last user.
 #[derive(Debug)]
 pub(super) struct LogHub {
-    workers: usize,
+    count: usize,
+    /// Those that send lines, once they run.
+    workers: OnceLock<Vec<Worker>>,
     outlets: Mutex<HashMap<LogDestination, Vec<Arc<Outlet>>>>,
     sinks: Mutex<Vec<Arc<Sink>>>,
     /// Lines that no outlet and no ring lost: there was nowhere to send them.
@@ -36,19 +40,17 @@ pub(super) struct LogHub {
     received: AtomicU64,
 }
 
-/// Rings that are there in every configuration: name, what is said of them, and their size.
-const STANDING: [(&str, &str, usize); 2] =
-    [("buf0", "in-memory ring buffer", 1 << 20), ("dpapi", "DPAPI ring buffer", 1 << 20)];
-
 impl LogHub {
-    pub(super) fn new(workers: usize) -> Self {
-        let standing = STANDING.map(|(name, description, size)| {
+    /// The hub of so many workers.
+    pub(super) fn new(count: usize) -> Self {
+        let standing = RingSpec::STANDING.map(|(name, description, size)| {
             let sink = Sink::new(name, size);
-            sink.serve(&description.into(), &[], &[]);
+            sink.serve(&description.into(), &[], std::iter::empty());
             sink
         });
         Self {
-            workers,
+            count,
+            workers: OnceLock::new(),
             outlets: Mutex::default(),
             sinks: Mutex::new(standing.to_vec()),
             lost: AtomicU64::new(0),
@@ -56,14 +58,14 @@ impl LogHub {
         }
     }
 
-    /// How many workers there are.
-    pub(super) fn workers(&self) -> usize {
-        self.workers
-    }
-
+    /// The outlets to a destination, one for each worker.
     pub(super) fn outlets(&self, destination: &LogDestination) -> Vec<Arc<Outlet>> {
         let mut all = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || (0..self.workers).map(|_| Outlet::new(destination.clone())).collect();
+        let make = || {
+            let made: Vec<_> = (0..self.count).map(|_| Outlet::new(destination.clone())).collect();
+            made.iter().zip(self.workers.get().into_iter().flatten()).for_each(|(o, w)| o.start(w));
+            made
+        };
         all.entry(destination.clone()).or_insert_with(make).clone()
     }
 
@@ -80,7 +82,7 @@ impl LogHub {
 
     /// The way into a ring that is there in every configuration.
     pub(super) fn standing(&self, name: &str) -> Option<RingWay> {
-        let size = STANDING.iter().find(|(own, _, _)| *own == name)?.2;
+        let size = RingSpec::STANDING.iter().find(|(own, _, _)| *own == name)?.2;
         Some(RingWay::standing(self.sink(name, size), LogFormat::Timed))
     }
 
@@ -115,17 +117,20 @@ impl LogHub {
 
     /// Lets lines leave in batches, each worker's by the worker, and rings send to their servers.
     pub(super) fn start(&self, workers: &[Worker], rings: &[ServedRing]) {
+        let workers = self.workers.get_or_init(|| workers.to_vec());
         for outlets in self.outlets.lock().unwrap_or_else(PoisonError::into_inner).values() {
             for (outlet, worker) in outlets.iter().zip(workers) {
                 outlet.start(worker);
             }
         }
+        let mut turn = workers.iter().cycle();
         for ring in rings {
-            ring.sink.serve(&ring.description, &ring.servers, workers);
+            ring.sink.serve(&ring.description, &ring.servers, &mut turn);
         }
         self.sinks().retain(|sink| {
-            let used = STANDING.iter().any(|(name, _, size)| *name == &*sink.name && *size == sink.size)
-                || rings.iter().any(|ring| Arc::ptr_eq(&ring.sink, sink));
+            let used =
+                RingSpec::STANDING.iter().any(|(name, _, size)| *name == &*sink.name && *size == sink.size)
+                    || rings.iter().any(|ring| Arc::ptr_eq(&ring.sink, sink));
             if !used {
                 sink.retire();
             }
@@ -334,13 +339,13 @@ impl ProxyLogger {
                     severity,
                     date,
                     message: own.as_deref().unwrap_or(message),
-                    tag: profile.and_then(|profile| profile.tag.as_deref()).unwrap_or(&self.tag),
+                    tag: own_tag(profile).unwrap_or(&self.tag),
                 };
                 let own = step.and_then(|step| step.structured.as_ref()).map(|template| text(template, env));
                 if own.is_none() && structured.is_none() && self.wants_structured(target) {
                     structured = self.structured.as_ref().map(|template| text(template, env));
                 }
-                self.send(target, &sent, own.or_else(|| structured.clone()).as_deref(), line);
+                self.send(target, &sent, own.as_deref().or(structured.as_deref()), line);
             }
         });
     }
@@ -359,8 +364,7 @@ impl ProxyLogger {
     pub fn message(&self, worker: usize, severity: Severity, message: &[u8]) {
         let date = Stamp::now().date;
         for target in self.targets.iter().filter(|target| target.takes(Some(severity))) {
-            let profile = target.spec.profile.as_deref();
-            let tag = profile.and_then(|profile| profile.tag.as_deref()).unwrap_or(&self.tag);
+            let tag = own_tag(target.spec.profile.as_deref()).unwrap_or(&self.tag);
             self.send(target, &Sent { worker, severity, date, message, tag }, None, &mut Vec::new());
         }
     }
@@ -375,7 +379,6 @@ impl ProxyLogger {
         let date = Stamp::now().date;
         for target in self.targets.iter().filter(|target| target.takes(severity)) {
             let spec = &target.spec;
-            let profile = spec.profile.as_deref();
             let header = Header {
                 format: if spec.keeps_format { message.form() } else { spec.format },
                 facility: message.priority.map_or(spec.facility, |(facility, _)| facility),
@@ -384,7 +387,7 @@ impl ProxyLogger {
                 date,
                 utc_offset: super::zone::utc_offset(date.as_secs() as i64),
                 hostname: message.hostname,
-                tag: profile.and_then(|profile| profile.tag.as_deref()).map_or(message.tag, str::as_bytes),
+                tag: own_tag(spec.profile.as_deref()).map_or(message.tag, str::as_bytes),
                 pid: message.pid,
                 message_id: message.message_id,
                 structured: message.structured,
@@ -434,6 +437,11 @@ fn reads_server(log: &ProxyLog, targets: &[Target]) -> bool {
     let profiles = targets.iter().filter_map(|target| target.spec.profile.as_deref());
     let all = own.chain(profiles.flat_map(LogProfile::templates));
     !targets.is_empty() && all.into_iter().any(|template| template.reads_server())
+}
+
+/// The tag of a profile, if it has one.
+fn own_tag(profile: Option<&LogProfile>) -> Option<&str> {
+    profile?.tag.as_deref()
 }
 
 fn text(template: &Template, env: &Env<'_>) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! Carrying out the dialogue of one health check.
 
+use super::dial::within;
 use super::echo::Echo;
 use super::listener::reason;
 use super::{Stream, sys};
@@ -11,7 +12,6 @@ use crate::health::{
 use crate::health::{Status, Verdict};
 use crate::rule::marks::PacketMarks;
 use crate::spec::{ProxyHeaderVersion, SourceAddr};
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -139,13 +139,6 @@ async fn drain(dialog: &mut dyn Dialog, link: &mut Link, settings: &ProbeSetting
                 }
             },
         }
-    }
-}
-
-async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
-    match deadline {
-        Some(at) => tokio::time::timeout_at(at.into(), work).await.ok(),
-        None => Some(work.await),
     }
 }
 

@@ -11,11 +11,12 @@ use super::generation::Connectors;
 use super::generation::{Event, Generation, Hub, ServerKit};
 use super::log_backend::Ways;
 use super::sink::Outward;
+#[cfg(feature = "tls")]
+use super::tls::Connector;
 use super::{ListenError, Workers, listener};
 use crate::companion::Companion;
 use crate::engine::state::{ListenerState, Running};
 use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
-use crate::pool::Pool;
 #[cfg(feature = "tls")]
 use crate::spec::TlsClientSpec;
 use crate::spec::{ListenerSpec, Origin, ProtocolSpec, RingSpec, Spec, TcpProxy};
@@ -517,38 +518,39 @@ impl Maker<'_> {
             tcp.and_then(|tcp| driver(tcp.upgrade.as_deref()?))
         };
         let upgrades = plan.proxies().iter().map(upgrade).collect();
-        let outward = |ring: &RingSpec, server, proxy: Option<&Arc<ProxyPlan>>| {
-            self.outward(ring, server, proxy.map(|proxy| &proxy.pool))
+        let kits: Vec<_> = plan.proxies().iter().map(|p| self.kits(p, old)).collect::<Result<_, _>>()?;
+        let outward = |ring: &RingSpec, server: Arc<ServerPlan>, proxy: Option<&Arc<ProxyPlan>>| {
+            let kit = |p: &Arc<ProxyPlan>| kits[p.index].iter().find(|kit| kit.name == server.spec.name);
+            let kit = proxy.and_then(kit);
+            self.outward(ring, server, proxy.zip(kit))
         };
         let mut ways = Ways::new(&plan, &self.hub.logs, outward)?;
         let logger = |p: &Arc<ProxyPlan>| Arc::new(ProxyLogger::new(&plan, p, &ways, self.hub));
         let loggers = plan.proxies().iter().map(logger).collect();
-        let kits = plan.proxies().iter().map(|p| self.kits(p, old)).collect::<Result<_, _>>()?;
         let rings = std::mem::take(&mut ways.served).into();
         Ok(Generation { protocols, upgrades, loggers, kits, rings, hub: Arc::clone(self.hub), plan })
     }
 
-    /// How a server of a ring is reached.
+    /// How a server of a ring is reached; one of a proxy as everything that reaches it does.
     fn outward(
         &self,
         ring: &RingSpec,
         server: Arc<ServerPlan>,
-        pool: Option<&Arc<Pool>>,
+        owner: Option<(&Arc<ProxyPlan>, &ServerKit)>,
     ) -> Result<Outward, ServerError> {
         #[cfg(feature = "tls")]
-        let connector = server.spec.tls.as_ref().map(|spec| {
-            super::tls::Connector::new(spec, &*self.options.files).map_err(|cause| ServerError::Tls {
-                proxy: ring.name.to_string(),
-                cause,
-                origin: server.spec.origin,
-            })
-        });
+        let connector = match owner {
+            Some((_, kit)) => kit.connectors.traffic.clone(),
+            None => {
+                server.spec.tls.as_ref().map(|tls| self.connector(tls, &ring.name, &server)).transpose()?
+            }
+        };
         Ok(Outward {
-            pool: pool.cloned(),
+            proxy: owner.map(|(proxy, _)| Arc::clone(proxy)),
             connect: ring.connect,
             timeout: ring.timeout,
             #[cfg(feature = "tls")]
-            connector: connector.transpose()?,
+            connector,
             server,
         })
     }
@@ -608,13 +610,7 @@ impl Maker<'_> {
     /// What speaks TLS to a server: a check may where the traffic does not, and with other names.
     #[cfg(feature = "tls")]
     fn connectors(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Result<Connectors, ServerError> {
-        let connector = |spec: &Arc<TlsClientSpec>| {
-            super::tls::Connector::new(spec, &*self.options.files).map_err(|cause| ServerError::Tls {
-                proxy: proxy.spec.name.to_string(),
-                cause,
-                origin: server.spec.origin,
-            })
-        };
+        let connector = |spec: &Arc<TlsClientSpec>| self.connector(spec, proxy.spec.name.as_str(), server);
         let spec = server.spec.tls.as_ref();
         let traffic = spec.map(connector).transpose()?;
         // Nearly always they are alike, and making one reads files.
@@ -623,6 +619,20 @@ impl Maker<'_> {
             own => own.map(connector).transpose()?,
         };
         Ok(Connectors { traffic, check })
+    }
+
+    #[cfg(feature = "tls")]
+    fn connector(
+        &self,
+        spec: &TlsClientSpec,
+        owner: &str,
+        server: &ServerPlan,
+    ) -> Result<Connector, ServerError> {
+        Connector::new(spec, &*self.options.files).map_err(|cause| ServerError::Tls {
+            proxy: owner.to_owned(),
+            cause,
+            origin: server.spec.origin,
+        })
     }
 
     /// The listeners of a generation: those already running, those found in `sockets`, and new ones, each with what it

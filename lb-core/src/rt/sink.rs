@@ -3,23 +3,20 @@
 //! A ring lives through reloads as long as the configuration names it with the same size. Each of its servers has a task
 //! that connects, at most once a second, and sends what was written since it stopped; until then the ring keeps it.
 
-use super::dial::{Ends, proxy_header};
+use super::dial::{Ends, begin, within};
 use super::{Stream, Worker};
-use crate::addr::Endpoint;
 use crate::ctl::{EventSink, Events};
-use crate::engine::ServerPlan;
+use crate::engine::{ProxyPlan, ServerPlan};
 use crate::log::{Reader, Ring};
 use crate::name::ServerName;
-use crate::pool::Pool;
-use crate::rule::marks::PacketMarks;
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::sleep_until;
 
 /// Time between two attempts to connect.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -42,8 +39,8 @@ pub(super) struct Sink {
 #[derive(Debug)]
 struct State {
     ring: Ring,
-    /// Those who wait for messages.
-    wakers: Vec<Waker>,
+    /// Readers who wait for messages.
+    wakers: Vec<(Reader, Waker)>,
 }
 
 /// A server that is sent the messages.
@@ -52,16 +49,18 @@ struct Served {
     /// What it was configured to be.
     spec: String,
     name: ServerName,
+    /// How the next connection reaches it.
+    outward: Arc<Mutex<Outward>>,
     reader: Reader,
     task: AbortHandle,
 }
 
 /// A server of a ring, and how to reach it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Outward {
     pub(super) server: Arc<ServerPlan>,
     /// Where its address may change.
-    pub(super) pool: Option<Arc<Pool>>,
+    pub(super) proxy: Option<Arc<ProxyPlan>>,
     pub(super) connect: Option<Duration>,
     pub(super) timeout: Option<Duration>,
     #[cfg(feature = "tls")]
@@ -90,7 +89,7 @@ impl Sink {
         }
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Whether the configuration in use names it.
@@ -100,21 +99,28 @@ impl Sink {
 
     /// How it is shown.
     pub(super) fn line(&self) -> EventSink {
-        let description = self.description.lock().unwrap_or_else(PoisonError::into_inner).to_string();
+        let description = lock(&self.description).to_string();
         EventSink::new(&self.name, "buffer", self.dropped.load(Relaxed), &description)
     }
 
-    /// The configuration in use says this of it: servers it had before are left or kept, new ones are connected to.
-    pub(super) fn serve(self: &Arc<Self>, description: &Arc<str>, servers: &[Outward], workers: &[Worker]) {
+    /// The configuration in use says this of it: servers it had before are left or kept, new ones are connected to, each by
+    /// the next one of `workers`. Connections that stay are made anew, if ever, as the servers are reached now.
+    pub(super) fn serve<'a>(
+        self: &Arc<Self>,
+        description: &Arc<str>,
+        servers: &[Outward],
+        mut workers: impl Iterator<Item = &'a Worker>,
+    ) {
         self.live.store(true, Relaxed);
-        *self.description.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(description);
+        *lock(&self.description) = Arc::clone(description);
         let mut served = self.served();
         let mut before = std::mem::take(&mut *served);
-        for (i, outward) in servers.iter().enumerate() {
+        for outward in servers {
             let (name, spec) = (&outward.server.spec.name, outward.text());
             let old = before.iter().position(|old| old.name == *name).map(|at| before.swap_remove(at));
             let reader = match old {
                 Some(old) if old.spec == spec => {
+                    *lock(&old.outward) = outward.clone();
                     served.push(old);
                     continue;
                 }
@@ -124,12 +130,11 @@ impl Sink {
                 }
                 None => self.state().ring.attach(false, true),
             };
-            let (Some(reader), Some(worker)) = (reader, workers.get(i % workers.len().max(1))) else {
-                continue;
-            };
-            let task = Sender { sink: Arc::clone(self), outward: outward.clone(), reader };
+            let (Some(reader), Some(worker)) = (reader, workers.next()) else { continue };
+            let way = Arc::new(Mutex::new(outward.clone()));
+            let task = Sender { sink: Arc::clone(self), outward: Arc::clone(&way), reader };
             let task = worker.spawn(task.run()).abort_handle();
-            served.push(Served { spec, name: name.clone(), reader, task });
+            served.push(Served { spec, name: name.clone(), outward: way, reader, task });
         }
         before.into_iter().for_each(|old| self.leave(&old));
     }
@@ -143,7 +148,7 @@ impl Sink {
 
     fn leave(&self, old: &Served) {
         old.task.abort();
-        self.state().ring.detach(old.reader);
+        self.state().detach(old.reader);
     }
 
     /// Begins to show its messages, the next ones only with `new`. `None` if too many look at them already.
@@ -158,19 +163,32 @@ impl Sink {
         if state.ring.has_more(reader) {
             return Poll::Ready(());
         }
-        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.wakers.push(cx.waker().clone());
+        match state.wakers.iter_mut().find(|(waiting, _)| *waiting == reader) {
+            Some((_, waker)) => waker.clone_from(cx.waker()),
+            None => state.wakers.push((reader, cx.waker().clone())),
         }
         Poll::Pending
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn served(&self) -> MutexGuard<'_, Vec<Served>> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.servers)
     }
+}
+
+impl State {
+    /// Somebody does not read any more.
+    fn detach(&mut self, reader: Reader) {
+        self.ring.detach(reader);
+        self.wakers.retain(|(waiting, _)| *waiting != reader);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Somebody who looks at the messages.
@@ -182,7 +200,7 @@ struct Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.sink.state().ring.detach(self.reader);
+        self.sink.state().detach(self.reader);
     }
 }
 
@@ -209,19 +227,11 @@ impl Outward {
         format!("{spec:?} {:?} {:?}", self.connect, self.timeout)
     }
 
-    fn endpoint(&self) -> Endpoint {
-        let now =
-            self.pool.as_ref().and_then(|pool| pool.address(pool.by_name(self.server.spec.name.as_str())?));
-        now.unwrap_or_else(|| self.server.spec.addr.endpoint.clone())
-    }
-
     async fn open(&self) -> io::Result<Stream> {
         let spec = &self.server.spec;
-        let marks = PacketMarks::default();
-        let mut stream = super::connect(&self.endpoint(), spec.source.as_deref(), None, true, marks).await?;
-        if let Some(header) = proxy_header(&self.server, &Ends::new(None, None)) {
-            stream.write_all(&header).await?;
-        }
+        let now = self.proxy.as_ref().and_then(|p| p.pool.address(p.pool.by_name(spec.name.as_str())?));
+        let endpoint = now.unwrap_or_else(|| spec.addr.endpoint.clone());
+        let stream = begin(&endpoint, &self.server, &Ends { speaks: true, ..Ends::default() }).await?;
         #[cfg(feature = "tls")]
         if let Some(connector) = &self.connector {
             return connector.connect(stream, None).await;
@@ -233,30 +243,30 @@ impl Outward {
 /// Sends the messages of a ring to a server.
 struct Sender {
     sink: Arc<Sink>,
-    outward: Outward,
+    outward: Arc<Mutex<Outward>>,
     reader: Reader,
 }
 
 impl Sender {
     async fn run(self) {
         loop {
-            let next = Instant::now() + PAUSE;
-            if let Ok(Ok(stream)) = within(self.outward.connect, self.outward.open()).await {
+            let (now, outward) = (Instant::now(), lock(&self.outward).clone());
+            let limit = outward.connect.map(|limit| now + limit);
+            if let Some(Ok(stream)) = within(limit, outward.open()).await {
                 // Whatever ends it, the next connection goes on where this one stopped.
-                let _ = self.send(stream).await;
+                let _ = self.send(stream, &outward).await;
             }
-            sleep_until(next).await;
+            sleep_until((now + PAUSE).into()).await;
         }
     }
 
-    async fn send(&self, mut stream: Stream) -> io::Result<()> {
+    async fn send(&self, mut stream: Stream, outward: &Outward) -> io::Result<()> {
         let (mut out, mut answer) = (Vec::with_capacity(CHUNK), [0; 512]);
         loop {
-            self.fill(&mut out);
+            self.fill(&mut out, outward.server.spec.log.counted);
             if !out.is_empty() {
-                within(self.outward.timeout, stream.write_all(&out))
-                    .await
-                    .map_err(|_| io::ErrorKind::TimedOut)??;
+                let limit = outward.timeout.map(|limit| Instant::now() + limit);
+                within(limit, stream.write_all(&out)).await.ok_or(io::ErrorKind::TimedOut)??;
                 out.clear();
                 continue;
             }
@@ -270,8 +280,7 @@ impl Sender {
         }
     }
 
-    fn fill(&self, out: &mut Vec<u8>) {
-        let counted = self.outward.server.spec.log.counted;
+    fn fill(&self, out: &mut Vec<u8>, counted: bool) {
         self.sink.state().ring.read(self.reader, |head, tail| {
             if counted {
                 // RFC 6587 §3.4.1: octet counting. Writing to memory cannot fail.
@@ -287,12 +296,56 @@ impl Sender {
     }
 }
 
-async fn within<T>(
-    limit: Option<Duration>,
-    work: impl Future<Output = T>,
-) -> Result<T, tokio::time::error::Elapsed> {
-    match limit {
-        Some(limit) => timeout(limit, work).await,
-        None => Ok(work.await),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{ServerAddr, ServerSpec};
+
+    fn outward() -> Outward {
+        let addr = ServerAddr::fixed(crate::addr::Endpoint::Unix("/nonexistent/log".into()));
+        Outward {
+            server: Arc::new(ServerPlan { index: 0, spec: ServerSpec::new("s", 1, addr) }),
+            proxy: None,
+            connect: None,
+            timeout: None,
+            #[cfg(feature = "tls")]
+            connector: None,
+        }
+    }
+
+    #[test]
+    fn who_has_gone_is_not_kept_waiting() {
+        let sink = Sink::new("silent", 1024);
+        for _ in 0..3 {
+            let mut watcher = sink.watch(true).unwrap();
+            let mut cx = Context::from_waker(Waker::noop());
+            assert_eq!(watcher.poll_more(&mut cx), Poll::Pending);
+            assert_eq!(watcher.poll_more(&mut cx), Poll::Pending);
+            assert_eq!(sink.state().wakers.len(), 1);
+        }
+        assert_eq!(sink.state().wakers.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn servers_are_shared_out_over_the_workers_however_many_rings_there_are() {
+        let (worker, mut turns) = (Worker::current(), 0);
+        let mut workers = std::iter::repeat_with(|| &worker).inspect(|_| turns += 1);
+        for name in ["one", "two"] {
+            Sink::new(name, 1024).serve(&name.into(), &[outward()], &mut workers);
+        }
+        drop(workers);
+        assert_eq!(turns, 2);
+    }
+
+    #[cfg(feature = "tls")]
+    #[tokio::test]
+    async fn a_connection_that_stays_is_followed_by_one_with_the_new_certificates() {
+        let (sink, worker) = (Sink::new("kept", 1024), Worker::current());
+        let serve = |outward| sink.serve(&"kept".into(), &[outward], std::iter::once(&worker));
+        serve(outward());
+        let task = sink.served()[0].task.id();
+        serve(Outward { connector: Some(crate::rt::tls::Connector::unverified()), ..outward() });
+        assert_eq!(sink.served()[0].task.id(), task);
+        assert!(lock(&sink.served()[0].outward).connector.is_some());
     }
 }

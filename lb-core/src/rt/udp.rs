@@ -33,7 +33,7 @@ use tokio::sync::Notify;
 /// No datagram is larger.
 pub(super) const LARGEST: usize = 1 << 16;
 /// Datagrams taken at once before other tasks of the worker get their turn.
-pub(super) const BATCH: usize = 64;
+const BATCH: usize = 64;
 /// Longest wait for the answer to a datagram that is a flow of its own.
 const SINGLE: Duration = Duration::from_secs(10);
 
@@ -55,6 +55,41 @@ pub(super) fn run(
         begun: AtomicU64::new(0),
     });
     Ok(async move { Receiver { acceptor, hall }.run().await })
+}
+
+/// Calls `receive` when datagrams have arrived for a listener that `takes` any, until it is stopped.
+pub(super) async fn attend(
+    acceptor: &Acceptor,
+    socket: &UdpSocket,
+    takes: impl Fn(&ListenerRun) -> bool,
+    mut receive: impl FnMut(&ListenerRun),
+) {
+    while let Some(run) = acceptor.run.upgrade() {
+        if run.is_stopped() {
+            break;
+        }
+        let changed = run.changed();
+        let open = takes(&run);
+        tokio::select! {
+            ready = socket.readable(), if open => if ready.is_ok() {
+                receive(&run);
+            },
+            () = changed => continue,
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Takes what has arrived, but for a bounded number of datagrams.
+pub(super) fn take_arrived(socket: &UdpSocket, buffer: &mut [u8], mut take: impl FnMut(&[u8], SocketAddr)) {
+    for _ in 0..BATCH {
+        match socket.try_recv_from(buffer) {
+            Ok((length, sender)) => take(&buffer[..length], sender),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+            // An error of an earlier datagram; the next one is not concerned.
+            Err(_) => {}
+        }
+    }
 }
 
 /// What the flows of one socket share.
@@ -91,35 +126,21 @@ struct Receiver {
 
 impl Receiver {
     async fn run(self) {
-        while let Some(run) = self.acceptor.run.upgrade() {
-            if run.is_stopped() {
-                break;
-            }
-            let changed = run.changed();
-            tokio::select! {
-                ready = self.hall.socket.readable() => if ready.is_ok() {
-                    self.receive(&run);
-                },
-                () = changed => continue,
-            }
-            tokio::task::yield_now().await;
-        }
+        attend(
+            &self.acceptor,
+            &self.hall.socket,
+            |_| true,
+            |run| {
+                let mut buffer = self.hall.buffer();
+                take_arrived(&self.hall.socket, &mut buffer, |datagram, client| {
+                    self.take(run, client, datagram)
+                });
+            },
+        )
+        .await;
         // Nobody takes datagrams of these clients here any more.
         while let Some(flow) = self.hall.flows().displace() {
             flow.end.notify_one();
-        }
-    }
-
-    /// Takes what has arrived.
-    fn receive(&self, run: &ListenerRun) {
-        let mut buffer = self.hall.buffer();
-        for _ in 0..BATCH {
-            match self.hall.socket.try_recv_from(&mut buffer) {
-                Ok((length, client)) => self.take(run, client, &buffer[..length]),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                // An error of an earlier datagram to some client; the next datagram is not concerned.
-                Err(_) => {}
-            }
         }
     }
 

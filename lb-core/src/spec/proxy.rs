@@ -95,9 +95,7 @@ impl ProxySpec {
             origin: Origin::NONE,
         }
     }
-}
 
-impl ProxySpec {
     /// Whether statistics leave it out: it passes on log messages, and serves nobody.
     pub fn is_hidden(&self) -> bool {
         self.protocol.kind() == super::LogForward::KIND

@@ -32,6 +32,10 @@ impl RingSpec {
     /// Bytes that a ring keeps unless told otherwise.
     pub const SIZE: usize = 16_384;
 
+    /// Rings that are there in every configuration: name, what is said of them, and their size.
+    pub const STANDING: [(&'static str, &'static str, usize); 2] =
+        [("buf0", "in-memory ring buffer", 1 << 20), ("dpapi", "DPAPI ring buffer", 1 << 20)];
+
     /// A ring that leaves messages as they are and sends them nowhere.
     pub fn new(name: &str) -> Self {
         Self {
