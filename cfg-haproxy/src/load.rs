@@ -105,12 +105,18 @@ fn with_advice(diagnostic: Diagnostic) -> Diagnostic {
 mod tests {
     use super::*;
     use crate::NoEnv;
+    use lb_core::spec::ProxySpec;
 
     /// A frontend without timeouts, which is worth a warning.
     fn loaded(global: &str) -> Loaded {
         let text = format!("global\n{global}\nfrontend web\n mode http\n bind :8080\n");
         let facts = Facts::default();
         load(&[Source::new("haproxy.cfg", &text)], &NoEnv, &facts, Host::ANY, &Registry::default())
+    }
+
+    /// The backend `b` of lines that declare it.
+    fn backend(loaded: &Loaded) -> &ProxySpec {
+        loaded.spec.proxies.iter().find(|proxy| proxy.name.as_str() == "b").unwrap()
     }
 
     #[test]
@@ -132,8 +138,7 @@ mod tests {
             ("http", "empty-response", 3),
         ] {
             let loaded = loaded(&format!("backend b\n mode {mode}\n retry-on {on}\n server s 127.0.0.1:1"));
-            let backend = loaded.spec.proxies.iter().find(|proxy| proxy.name.as_str() == "b").unwrap();
-            assert_eq!(backend.pool.retry.retries, retries, "{mode} {on}");
+            assert_eq!(backend(&loaded).pool.retry.retries, retries, "{mode} {on}");
         }
     }
 
@@ -144,6 +149,7 @@ mod tests {
         };
         assert_eq!((on("none"), on("none 503"), on("503 none")), (None, Some(1), Some(1)));
     }
+
     #[test]
     fn numbers_count_as_far_as_their_digits_go_and_it_is_said() {
         for (words, weight, maxconn) in [
@@ -152,8 +158,7 @@ mod tests {
             ("maxconn 99999999999", 1, i32::MAX as u32),
         ] {
             let loaded = loaded(&format!("backend b\n mode http\n server s 127.0.0.1:1 {words}"));
-            let backend = loaded.spec.proxies.iter().find(|proxy| proxy.name.as_str() == "b").unwrap();
-            let server = &backend.pool.servers[0];
+            let server = &backend(&loaded).pool.servers[0];
             assert_eq!((server.weight, server.maxconn), (weight, maxconn), "{words}");
             assert!(loaded.diagnostics.iter().any(|d| d.code == crate::codes::NUMBER), "{words}");
         }
@@ -162,13 +167,12 @@ mod tests {
             assert!(loaded.diagnostics.has_errors(), "{wrong}");
         }
     }
+
     #[test]
     fn balance_alone_asks_for_what_is_used_without_it() {
         let algorithm = |line: &str| {
             let text = format!("backend b\n mode http\n{line} server s 127.0.0.1:1");
-            let spec = loaded(&text).spec;
-            let backend = spec.proxies.iter().find(|proxy| proxy.name.as_str() == "b").unwrap();
-            backend.pool.algorithm.clone()
+            backend(&loaded(&text)).pool.algorithm.clone()
         };
         assert_eq!(algorithm(" balance\n"), algorithm(""));
         assert_ne!(algorithm(" balance roundrobin\n"), algorithm(""));

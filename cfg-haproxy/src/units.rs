@@ -103,7 +103,9 @@ pub fn size(text: &str) -> Result<u64, UnitError> {
 pub fn leading(text: &str) -> i64 {
     let sign = usize::from(text.starts_with(['-', '+']));
     let digits = text[sign..].bytes().take_while(u8::is_ascii_digit).count();
-    text[..sign + digits].trim_start_matches('+').parse().unwrap_or(0)
+    let number = &text[..sign + digits];
+    let beyond = if number.starts_with('-') { i64::MIN } else { i64::MAX };
+    number.trim_start_matches('+').parse().unwrap_or(if digits == 0 { 0 } else { beyond })
 }
 
 /// The number that an argument which passed its check stands for: as far as its digits go, and what a `T` can hold of it.

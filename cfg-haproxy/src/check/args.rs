@@ -9,85 +9,15 @@ use crate::units::{self, Unit, UnitError};
 use lb_core::diag::{Diagnostic, Severity, Span};
 use std::time::Duration;
 
-/// Numbers that HAProxy takes without checking them, whatever follows the digits.
-const UNCHECKED: &[&str] = &[
-    "maxconn",
-    "backlog",
-    "fullconn",
-    "retries",
-    "redispatch",
-    "ulimit-n",
-    "tune.maxaccept",
-    "uid",
-    "gid",
-    "capture cookie",
-    "capture request header",
-    "capture response header",
-    "minconn",
-    "maxqueue",
-    "port",
-    "max-session-srv-conns",
-];
-
-/// Keywords whose number HAProxy reads as far as the digits go, and whose bounds it knows.
-const LEADING: &[&str] = &[
-    "agent-port",
-    "error-limit",
-    "fall",
-    "hash-balance-factor",
-    "id",
-    "log-bufsize",
-    "max-reuse",
-    "mss",
-    "nice",
-    "pool-low-conn",
-    "pool-max-conn",
-    "rise",
-    "shard",
-    "weight",
-];
-
-/// Keywords after whose arguments HAProxy never looks at the line again.
-const IGNORES_MORE: &[&str] = &[
-    "log-tag",
-    "http-send-name-header",
-    "unique-id-header",
-    "rate-limit sessions",
-    "tcp-request inspect-delay",
-    "tcp-response inspect-delay",
-    "compression offload",
-    "hash-balance-factor",
-    "dynamic-cookie-key",
-    "max-session-srv-conns",
-    "load-server-state-from-file",
-    "httpchk",
-    "capture cookie",
-    "declare capture",
-    "compression algo-req",
-    "compression direction",
-    "compression minsize-req",
-    "compression minsize-res",
-    "guid",
-    "log-steps",
-    "persist rdp-cookie",
-    "tcp-check comment",
-];
+/// Arguments that are not as they should be; what is wrong has been said.
+struct Wrong;
 
 impl<'t> Checker<'t, '_> {
     /// Checks the arguments of `stmt`; true if they are right.
     pub(crate) fn check_args(&mut self, stmt: &Stmt<'t, '_>) -> bool {
-        self.check_words(stmt.keyword.name, stmt.keyword.args, stmt.args(), stmt.head())
-    }
-
-    /// Checks `words` against `args`, for the keyword `name` at `head`.
-    pub(crate) fn check_words(&mut self, name: &str, args: &[Arg], words: &[Word<'t>], head: Span) -> bool {
-        let before = self.diagnostics.len();
-        let mut at = 0;
-        let open = self.consume(name, args, words, &mut at, head);
-        if !open && at < words.len() && !self.errors_since(before) {
-            let extra = words[at];
-            if IGNORES_MORE.contains(&name) || name.starts_with("stats ") || name.starts_with("email-alert ")
-            {
+        let (name, args) = (stmt.keyword.name, stmt.keyword.args);
+        match self.walk(name, args, stmt.args(), stmt.head()) {
+            Ok(Some(extra)) if stmt.keyword.ignores_more => {
                 self.push(
                     Diagnostic::warning(
                         codes::TOO_MANY_ARGUMENTS,
@@ -97,22 +27,52 @@ impl<'t> Checker<'t, '_> {
                     .compat(format!("'{name}' ignores the argument '{}' and what follows it.", extra.text))
                     .note("a value with blanks needs quotes"),
                 );
-                return true;
+                true
             }
-            self.push(
-                Diagnostic::error(
-                    codes::TOO_MANY_ARGUMENTS,
-                    extra.span,
-                    format!("`{name}` takes no further argument"),
-                )
-                .compat(format!("'{name}' cannot handle unexpected argument '{}'.", extra.text))
-                .note(format!("syntax: {name}{}", pretty(args))),
-            );
+            Ok(extra) => self.ends(name, args, extra),
+            Err(Wrong) => false,
         }
-        !self.errors_since(before)
     }
 
-    fn errors_since(&self, before: usize) -> bool {
+    /// Checks `words` against `args`, for the keyword `name` at `head`.
+    pub(crate) fn check_words(&mut self, name: &str, args: &[Arg], words: &[Word<'t>], head: Span) -> bool {
+        self.walk(name, args, words, head).is_ok_and(|extra| self.ends(name, args, extra))
+    }
+
+    /// Checks `words` against `args`; the first word behind them, if there is one.
+    fn walk(
+        &mut self,
+        name: &str,
+        args: &[Arg],
+        words: &[Word<'t>],
+        head: Span,
+    ) -> Result<Option<Word<'t>>, Wrong> {
+        let before = self.diagnostics.len();
+        let mut at = 0;
+        let open = self.consume(name, args, words, &mut at, head);
+        if self.errors_since(before) {
+            return Err(Wrong);
+        }
+        Ok(words.get(at).copied().filter(|_| !open))
+    }
+
+    /// Nothing follows the arguments; true if that is so.
+    fn ends(&mut self, name: &str, args: &[Arg], extra: Option<Word<'t>>) -> bool {
+        let Some(extra) = extra else { return true };
+        self.push(
+            Diagnostic::error(
+                codes::TOO_MANY_ARGUMENTS,
+                extra.span,
+                format!("`{name}` takes no further argument"),
+            )
+            .compat(format!("'{name}' cannot handle unexpected argument '{}'.", extra.text))
+            .note(format!("syntax: {name}{}", pretty(args))),
+        );
+        false
+    }
+
+    /// Whether there are errors among what was said since there were `before` diagnostics.
+    pub(crate) fn errors_since(&self, before: usize) -> bool {
         self.diagnostics.iter().skip(before).any(|d| d.severity == Severity::Error)
     }
 
@@ -141,7 +101,7 @@ impl<'t> Checker<'t, '_> {
 
     fn missing(&mut self, name: &str, args: &[Arg], arg: &Arg, last: Span) {
         let what = match arg {
-            Arg::Int(..) => "an integer argument".to_owned(),
+            Arg::Int(..) | Arg::Digits(..) | Arg::Unchecked(..) => "an integer argument".to_owned(),
             Arg::Time | Arg::Seconds => "a time value as argument".to_owned(),
             Arg::Size => "a size as argument".to_owned(),
             Arg::OneOf(words) => format!("'{}'", words.join("', '")),
@@ -161,8 +121,8 @@ impl<'t> Checker<'t, '_> {
 
     fn value(&mut self, name: &str, arg: Arg, word: Word<'t>) {
         match arg {
-            Arg::Int(low, high) => {
-                self.integer(name, word, low, high);
+            Arg::Int(..) | Arg::Digits(..) | Arg::Unchecked(..) => {
+                self.number(name, word, arg);
             }
             Arg::Time => {
                 self.time(name, word, Unit::Milli);
@@ -204,59 +164,55 @@ impl<'t> Checker<'t, '_> {
 
     /// An integer between `low` and `high`.
     pub(crate) fn integer(&mut self, name: &str, word: Word<'t>, low: i64, high: i64) -> Option<i64> {
-        let text = word.text;
-        match units::integer(text) {
-            Some(n) if (low..=high).contains(&n) => Some(n),
-            Some(n) if UNCHECKED.contains(&name) => {
-                self.push(
-                    Diagnostic::warning(
-                        codes::NUMBER,
-                        word.span,
-                        format!("`{name}` takes a number between {low} and {high}, not {n}"),
-                    )
-                    .compat(format!("'{name}' : value '{text}' is out of range.")),
-                );
-                Some(n.clamp(low, high))
-            }
-            Some(n) => {
-                self.push(
-                    Diagnostic::error(
-                        codes::NUMBER,
-                        word.span,
-                        format!("`{name}` takes a number between {low} and {high}, not {n}"),
-                    )
-                    .compat(format!("'{name}' : invalid value '{text}', must be between {low} and {high}.")),
-                );
-                None
-            }
-            // HAProxy reads what the whole process is told without looking behind the digits; a unit is meant as one.
-            None if whole_process(name) && units::size(text).is_ok() => {
-                units::size(text).ok().and_then(|size| i64::try_from(size).ok())
-            }
-            None if UNCHECKED.contains(&name)
-                || LEADING.contains(&name) && (low..=high).contains(&units::leading(text)) =>
-            {
-                let value = units::leading(text);
-                self.push(
-                    Diagnostic::warning(
-                        codes::NUMBER,
-                        word.span,
-                        format!("`{text}` is not a number and counts as {value}"),
-                    )
-                    .compat(format!(
-                        "'{name}' expects an integer argument (got '{text}', taken as {value})."
-                    )),
-                );
-                Some(value)
-            }
-            None => {
-                self.push(
-                    Diagnostic::error(codes::NUMBER, word.span, format!("`{text}` is not a number"))
-                        .compat(format!("'{name}' expects an integer argument (got '{text}').")),
-                );
-                None
-            }
+        self.number(name, word, Arg::Int(low, high))
+    }
+
+    /// A number as `arg` describes it.
+    fn number(&mut self, name: &str, word: Word<'t>, arg: Arg) -> Option<i64> {
+        let (low, high, digits, unchecked) = match arg {
+            Arg::Digits(low, high) => (low, high, true, false),
+            Arg::Unchecked(low, high) => (low, high, true, true),
+            Arg::Int(low, high) => (low, high, false, false),
+            _ => return None,
+        };
+        let (text, span) = (word.text, word.span);
+        let range = format!("`{name}` takes a number between {low} and {high}");
+        let whole = units::integer(text);
+        // HAProxy reads what the whole process is told without looking behind the digits; a unit is meant as one.
+        let sized = units::size(text).ok().filter(|_| whole.is_none() && whole_process(name));
+        if let Some(size) = sized {
+            return i64::try_from(size).ok();
         }
+        let value = whole.unwrap_or_else(|| units::leading(text));
+        let within = (low..=high).contains(&value);
+        let diagnostic = match whole {
+            Some(_) if within => return whole,
+            Some(_) if unchecked => Diagnostic::warning(codes::NUMBER, span, format!("{range}, not {value}"))
+                .compat(format!("'{name}' : value '{text}' is out of range.")),
+            Some(_) => {
+                let compat = format!("'{name}' : invalid value '{text}', must be between {low} and {high}.");
+                self.push(
+                    Diagnostic::error(codes::NUMBER, span, format!("{range}, not {value}")).compat(compat),
+                );
+                return None;
+            }
+            None if unchecked || digits && within => Diagnostic::warning(
+                codes::NUMBER,
+                span,
+                format!("`{text}` is not a number and counts as {value}"),
+            )
+            .compat(format!("'{name}' expects an integer argument (got '{text}', taken as {value}).")),
+            None => {
+                let compat = format!("'{name}' expects an integer argument (got '{text}').");
+                self.push(
+                    Diagnostic::error(codes::NUMBER, span, format!("`{text}` is not a number"))
+                        .compat(compat),
+                );
+                return None;
+            }
+        };
+        self.push(diagnostic);
+        Some(value.clamp(low, high))
     }
 
     /// A time.
@@ -308,13 +264,13 @@ impl<'t> Checker<'t, '_> {
     /// A size.
     pub(crate) fn size(&mut self, name: &str, word: Word<'t>) -> Option<u64> {
         match units::size(word.text) {
-            Ok(size) => Some(size),
-            Err(_) => {
+            Ok(size) if size <= u64::from(u32::MAX) => Some(size),
+            _ => {
                 let text = word.text;
                 self.push(
                     Diagnostic::error(codes::SIZE, word.span, format!("`{text}` is not a size"))
                         .compat(format!("'{name}' : unexpected character in size '{text}'."))
-                        .note("a size is an integer with one of the units k, m, g"),
+                        .note("a size is an integer with one of the units k, m, g, and less than 4g"),
                 );
                 None
             }
@@ -342,7 +298,7 @@ impl<'t> Checker<'t, '_> {
 }
 
 /// Keywords of the global section that count something.
-fn whole_process(name: &str) -> bool {
+pub(super) fn whole_process(name: &str) -> bool {
     name.starts_with("tune.") || matches!(name, "fd-hard-limit" | "maxcomprate" | "maxpipes" | "maxzlibmem")
 }
 
@@ -354,4 +310,70 @@ fn pretty(args: &[Arg]) -> String {
         out.clear();
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Facts, Host, Loaded, NoEnv, Source};
+    use lb_core::expr::Registry;
+
+    fn load(text: &str) -> Loaded {
+        let sources = [Source::new("a.cfg", text)];
+        crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin())
+    }
+
+    /// What is said, and what the process is told.
+    fn process(line: &str) -> (Vec<String>, String) {
+        let loaded = load(&format!("global\n {line}\nlisten a\n mode tcp\n bind :80\n"));
+        let told = loaded.diagnostics.iter().filter_map(|d| d.compat.clone());
+        let told = told.filter(|text| text.contains(line.split(' ').next().unwrap_or("")));
+        (told.collect(), format!("{:?}", loaded.spec.process))
+    }
+
+    #[test]
+    fn numbers_that_are_taken_as_others_are_taken_so() {
+        for (line, taken) in [
+            ("ulimit-n 1000x", "1000"),
+            ("ulimit-n 1000k", "1000"),
+            ("maxconnrate 77x", "77"),
+            ("tune.http.maxhdr 120x", "120"),
+            ("maxconn 5000000000", "2147483647"),
+        ] {
+            let (told, spec) = process(line);
+            assert_eq!(told.len(), 1, "{line}: {told:?}");
+            assert!(spec.contains(taken), "{line}: {spec}");
+        }
+    }
+
+    #[test]
+    fn limits_of_proxies_that_are_too_large_are_the_largest_ones() {
+        let limit = |text: &str| {
+            let loaded = load(&format!("frontend f\n bind :80\n maxconn {text}\n"));
+            loaded.spec.proxies[0].maxconn
+        };
+        assert_eq!(limit("12x"), Some(12));
+        assert_eq!(limit("5000000000"), Some(i32::MAX as u32));
+        assert_eq!(limit("99999999999999999999"), Some(i32::MAX as u32));
+        assert_eq!(limit("-1"), limit("0"));
+    }
+
+    #[test]
+    fn what_follows_is_an_error_unless_it_is_never_looked_at() {
+        let errors = |line: &str| load(&format!("backend b\n {line}\n")).diagnostics.has_errors();
+        for line in ["compression algo-req gzip x", "compression direction both x", "log-tag a b"] {
+            assert!(!errors(line), "{line}");
+        }
+        for line in [
+            "compression algo-req bogus",
+            "compression minsize-req 4g",
+            "filter comp-req x",
+            "filter trace x",
+            "filter trace name",
+            "filter cache nosuch",
+            "timeout server 1s x",
+        ] {
+            assert!(errors(line), "{line}");
+        }
+        assert!(!errors("filter trace name t hexdump"));
+    }
 }

@@ -50,13 +50,13 @@ impl<'t> Checker<'t, '_> {
     fn algorithm(&mut self, stmt: &Stmt<'t, '_>) -> Option<(Balance<'t>, usize)> {
         let args = stmt.args();
         let Some(word) = args.first().copied() else {
-            return Some((Balance { algorithm: Algorithm::DEFAULT, expression: None, messages: false }, 0));
+            return Some((Algorithm::DEFAULT.into(), 0));
         };
         let (name, inner) = match word.text.split_once('(') {
             Some((name, rest)) => (name, Some(rest.strip_suffix(')').unwrap_or(rest))),
             None => (word.text, None),
         };
-        let simple = |algorithm| Some((Balance { algorithm, expression: None, messages: false }, 1));
+        let simple = |algorithm: Algorithm| Some((algorithm.into(), 1));
         match name {
             "roundrobin" => simple(Algorithm::RoundRobin),
             "static-rr" => simple(Algorithm::StaticRr),
@@ -152,7 +152,7 @@ impl<'t> Checker<'t, '_> {
         }
         let use_domain_only = modifier.is_some();
         let algorithm = Algorithm::Hdr { name: name.into(), use_domain_only };
-        Some((Balance { algorithm, expression: None, messages: false }, 1 + usize::from(use_domain_only)))
+        Some((algorithm.into(), 1 + usize::from(use_domain_only)))
     }
 
     fn uri_hash(&mut self, args: &[Word<'t>]) -> Option<(Balance<'t>, usize)> {
@@ -178,14 +178,7 @@ impl<'t> Checker<'t, '_> {
             }
             at += 1;
         }
-        Some((
-            Balance {
-                algorithm: Algorithm::Uri { whole, len, depth, path_only },
-                expression: None,
-                messages: false,
-            },
-            at,
-        ))
+        Some((Algorithm::Uri { whole, len, depth, path_only }.into(), at))
     }
 
     fn param_hash(&mut self, args: &[Word<'t>]) -> Option<(Balance<'t>, usize)> {
@@ -222,14 +215,7 @@ impl<'t> Checker<'t, '_> {
                 return None;
             }
         };
-        Some((
-            Balance {
-                algorithm: Algorithm::UrlParam { name: name.text.into(), check_post },
-                expression: None,
-                messages: false,
-            },
-            used,
-        ))
+        Some((Algorithm::UrlParam { name: name.text.into(), check_post }.into(), used))
     }
 
     pub(crate) fn hash_type_line(&mut self, stmt: &Stmt<'t, '_>) {

@@ -115,7 +115,9 @@ impl<'t> Checker<'t, '_> {
             );
         }
         if name.starts_with("algo") {
-            for word in &args {
+            // That of requests is one, and what follows it is not looked at.
+            let count = if name == "algo-req" { 1 } else { args.len() };
+            for word in &args[..count] {
                 if self.choice("compression algo", *word, ALGORITHMS).is_none() {
                     return;
                 }

@@ -2,14 +2,11 @@
 
 use super::Checker;
 use crate::codes;
-use crate::config::{
-    Balance, Clause, Config, LogFormatChoice, LogTarget, Proxy, ProxyMode, Server, Settings,
-};
+use crate::config::{Clause, Config, LogFormatChoice, LogTarget, Proxy, ProxyMode, Server, Settings};
 use crate::keyword::{HA, HQ, HR};
 use crate::section::SectionKind;
 use crate::suggest;
 use crate::tree::{Tree, Word};
-use lb_core::balance::Algorithm;
 use lb_core::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use lb_core::spec::{RingSpec, Verify};
 use std::collections::HashMap;
@@ -108,6 +105,17 @@ impl<'c, 't> Cross<'c, 't> {
         }
         for clause in &proxy.lists.use_servers {
             self.use_server(proxy, clause);
+        }
+        for words in proxy.lists.filters.iter().filter(|words| words[0].text == "cache") {
+            let Some(name) = words.get(1) else { continue };
+            let known = self.config.caches.iter().map(|cache| cache.text).collect();
+            self.known("cache", name.text, name.span, known, || {
+                let (word, proxy) = (proxy.type_word(), proxy.name);
+                let text = name.text;
+                format!(
+                    "{word} '{proxy}': unable to find the cache '{text}' referenced by the filter 'cache'."
+                )
+            });
         }
         self.mail_alerts(proxy, settings);
         if let Some(peers) = proxy.table.as_ref().and_then(|t| t.peers) {
@@ -249,27 +257,24 @@ impl<'c, 't> Cross<'c, 't> {
                 format!("'{owner}' : unable to find required resolvers '{}'", name.text)
             });
         }
-        self.message_hash(proxy, settings.balance.as_ref().filter(|_| proxy.has_backend()), mode);
-        if let Some(balance) =
-            settings.balance.as_ref().filter(|_| proxy.has_backend() && mode != ProxyMode::Http)
-            && matches!(
-                balance.value.algorithm,
-                Algorithm::Uri { .. } | Algorithm::Hdr { .. } | Algorithm::UrlParam { .. }
-            )
+        if let Some(balance) = settings.balance.as_ref().filter(|_| proxy.has_backend())
+            && let Some(needed) = balance.value.mode().filter(|needed| *needed != mode)
         {
-            self.out.push(
-                Diagnostic::warning(
-                    codes::MODE,
-                    balance.span,
-                    "this algorithm needs `mode http`; servers are taken in turn",
-                )
-                .compat(format!(
-                    "Layer 7 hash not possible for {} '{}' (needs 'mode http'). Falling back to round robin.",
-                    proxy.type_word(),
-                    proxy.name
-                )),
-            );
+            self.balance_mode(proxy, balance.span, needed);
         }
+    }
+
+    /// An algorithm that reads what a proxy of another mode than `needed` does not see.
+    fn balance_mode(&mut self, proxy: &Proxy<'t>, span: Span, needed: ProxyMode) {
+        let (word, name) = (proxy.type_word(), proxy.name);
+        let (mode, problem) = match needed {
+            ProxyMode::Log => ("log", "Unusable balance algorithm"),
+            _ => ("http", "Layer 7 hash not possible"),
+        };
+        let compat =
+            format!("{problem} for {word} '{name}' (needs 'mode {mode}'). Falling back to round robin.");
+        let message = format!("this algorithm needs `mode {mode}`; servers are taken in turn");
+        self.out.push(Diagnostic::warning(codes::MODE, span, message).compat(compat));
     }
 
     /// The `server` lines of a proxy or a ring.
@@ -288,24 +293,6 @@ impl<'c, 't> Cross<'c, 't> {
                 self.same_server(proxy, server, first);
             }
         }
-    }
-
-    /// Messages are only balanced in log mode.
-    fn message_hash(&mut self, proxy: &Proxy<'t>, balance: Option<&Spanned<Balance<'t>>>, mode: ProxyMode) {
-        let Some(balance) = balance.filter(|balance| balance.value.messages && mode != ProxyMode::Log) else {
-            return;
-        };
-        let (word, name) = (proxy.type_word(), proxy.name);
-        self.out.push(
-            Diagnostic::warning(
-                codes::MODE,
-                balance.span,
-                "`log-hash` needs `mode log`; servers are taken in turn",
-            )
-            .compat(format!(
-                "Unusable balance algorithm for {word} '{name}' (needs 'mode log'). Falling back to round robin."
-            )),
-        );
     }
 
     /// Two servers of one name: until 2.x they were told apart by their numbers.

@@ -157,9 +157,11 @@ impl<'t> Checker<'t, '_> {
                 return None;
             }
         };
+        // Each option is one word, and a second one if it has a value.
         let value = |name| {
-            let (_, text) = options.iter().find(|(option, _)| *option == name)?;
-            args.iter().find(|word| text.is_some_and(|text| std::ptr::eq(word.text, text))).copied()
+            let at = options.iter().position(|(option, _)| *option == name)?;
+            let before: usize = options[..at].iter().map(|(_, text)| 1 + usize::from(text.is_some())).sum();
+            args.get(before + 1).copied()
         };
         let Some(crt) = value("crt") else {
             self.error(codes::MISSING_ARGUMENT, stmt.head().after(), "`ssl-f-use` needs `crt` and a file");

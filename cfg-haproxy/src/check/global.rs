@@ -1,5 +1,6 @@
 //! Lines of the `global` section.
 
+use super::args::whole_process;
 use super::{Checker, Prefix, Stmt};
 use crate::address::Rules;
 use crate::codes;
@@ -150,7 +151,8 @@ impl<'t> Checker<'t, '_> {
     /// Numbers, times and sizes.
     fn global_value(&mut self, stmt: &Stmt<'t, '_>) -> bool {
         let name = stmt.keyword.name;
-        let number = stmt.arg(0).parse::<u32>().ok();
+        let text = stmt.arg(0);
+        let number = units::integer(text).and_then(|_| units::counted(text));
         let global = &mut self.config.global;
         match name {
             "maxconn" => {
@@ -198,7 +200,9 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn global_number(&mut self, stmt: &Stmt<'t, '_>) {
-        if let Ok(value) = stmt.arg(0).parse() {
+        let text = stmt.arg(0);
+        let sized = units::size(text).ok().filter(|_| whole_process(stmt.keyword.name));
+        if let Some(value) = sized.or_else(|| units::counted(text)) {
             self.config.global.values.insert(stmt.keyword.name, Spanned::new(value, stmt.span()));
         }
     }
@@ -211,7 +215,7 @@ impl<'t> Checker<'t, '_> {
             Some(Arg::Time) => units::time(text, Unit::Milli).ok().map(|t| t.as_millis() as u64),
             Some(Arg::Seconds) => units::time(text, Unit::Second).ok().map(|t| t.as_millis() as u64),
             Some(Arg::OneOf(choices)) => choices.iter().position(|c| *c == text).map(|i| i as u64),
-            _ => text.parse().ok().or_else(|| units::size(text).ok()),
+            _ => units::size(text).ok().or_else(|| units::counted(text)),
         };
         if let Some(mut value) = value {
             if stmt.keyword.name == "tune.bufsize" && value < SMALLEST_BUFFER {

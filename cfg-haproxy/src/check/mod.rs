@@ -25,6 +25,7 @@ mod timeouts;
 pub(crate) use cross::effective_lists;
 pub(crate) use files::join;
 pub(crate) use proxy::STATUSES;
+pub(crate) use stick::MAX_ARRAY;
 
 use crate::codes;
 use crate::config::{Config, Proxy};

@@ -65,7 +65,7 @@ impl<'t> Checker<'t, '_> {
             }
             _ => {}
         }
-        self.diagnostics.len() == before
+        !self.errors_since(before)
     }
 
     fn hex(&mut self, data: Word<'t>) {

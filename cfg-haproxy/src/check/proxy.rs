@@ -61,7 +61,7 @@ impl<'t> Checker<'t, '_> {
         }
         let (type_word, id) =
             self.proxy().map_or(("proxy", String::new()), |p| (p.type_word(), p.name.to_owned()));
-        let missing = if kind == SectionKind::Backend { "frontend" } else { "backend" };
+        let missing = self.proxy().and_then(|proxy| proxy.missing_side()).unwrap_or("backend");
         let hint = match name {
             "maxconn" => " Maybe you want 'fullconn' instead ?",
             "fullconn" => " Maybe you want 'maxconn' instead ?",
@@ -142,7 +142,7 @@ impl<'t> Checker<'t, '_> {
             }
             _ => return false,
         };
-        let value = u32::try_from(units::leading(stmt.arg(0)).max(0)).unwrap_or(0);
+        let value = units::counted(stmt.arg(0)).unwrap_or(0);
         if stmt.keyword.name == "hash-balance-factor" && (1..=100).contains(&value) {
             self.push(
                 Diagnostic::error(codes::NUMBER, stmt.args()[0].span, "the factor must be 0 or above 100")
@@ -229,11 +229,33 @@ impl<'t> Checker<'t, '_> {
                     .note(filter.reference()),
             ),
             _ => {
+                let owner = format!("filter {}", name.text);
+                if !self.check_words(&owner, filter.args, &args[1..], name.span)
+                    || name.text == "trace" && !self.trace_options(&args[1..], &owner)
+                {
+                    return true;
+                }
                 self.no_effect(name.span, filter);
                 if let Some(proxy) = self.proxy() {
                     proxy.lists.filters.push(args);
                 }
             }
+        }
+        true
+    }
+
+    /// The options of `filter trace`; true if they are known.
+    fn trace_options(&mut self, words: &[Word<'t>], owner: &str) -> bool {
+        let mut at = 0;
+        while let Some(word) = words.get(at).copied() {
+            let known = match word.text {
+                "name" => self.follow(words, at, owner).is_some(),
+                _ => self.choice(owner, word, &["name", "quiet", "random-forwarding", "hexdump"]).is_some(),
+            };
+            if !known {
+                return false;
+            }
+            at += 1 + usize::from(word.text == "name");
         }
         true
     }
@@ -351,8 +373,8 @@ impl<'t> Checker<'t, '_> {
                 );
             }
         };
-        let kind = self.proxy().map_or(SectionKind::Defaults, |p| p.kind);
-        if mode == ProxyMode::Log && kind == SectionKind::Frontend {
+        let missing = self.proxy().and_then(|proxy| proxy.missing_side());
+        if mode == ProxyMode::Log && missing == Some("backend") {
             self.push(
                 Diagnostic::error(codes::MODE, word.span, "`mode log` needs a backend")
                     .compat("mode log is only applicable on proxies with backend capability."),

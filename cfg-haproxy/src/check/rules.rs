@@ -4,7 +4,6 @@ use super::{Checker, Stmt};
 use crate::codes;
 use crate::config::{Acl, Capture, CaptureKind, Rule};
 use crate::keyword::{self, HA, HQ, HR, Keyword, Place, QI, Sides, Status, TC, TQ, TR, TS};
-use crate::section::SectionKind;
 use crate::suggest;
 use crate::tree::Word;
 use lb_core::diag::{Diagnostic, Span};
@@ -171,11 +170,7 @@ impl<'t> Checker<'t, '_> {
 
     /// Whether the proxy has the side that an action changes something of.
     fn action_side(&mut self, stmt: &Stmt<'t, '_>, action: &'static Keyword, words: &[Word<'t>]) -> bool {
-        let missing = self.proxy().and_then(|proxy| match proxy.kind {
-            SectionKind::Frontend => Some("backend"),
-            SectionKind::Backend => Some("frontend"),
-            _ => None,
-        });
+        let missing = self.proxy().and_then(|proxy| proxy.missing_side());
         let needed = match (action.name, words.get(1).map(|w| w.text)) {
             ("set-timeout", Some("client")) => "frontend",
             ("set-timeout", Some("connect" | "server" | "queue" | "tunnel")) | ("set-retries", _) => {
@@ -282,8 +277,8 @@ impl<'t> Checker<'t, '_> {
         let (mut target, mut at) = (false, 0);
         while let Some(word) = words.get(at).copied() {
             match word.text {
-                "location" | "prefix" | "scheme" => {
-                    target = true;
+                "location" | "prefix" | "scheme" | "set-cookie" | "clear-cookie" | "set-cookie-fmt" => {
+                    target |= !word.text.contains("cookie");
                     at += 1;
                     if words.get(at).is_none() {
                         let compat = format!("missing argument for '{}'.", word.text);
@@ -295,7 +290,6 @@ impl<'t> Checker<'t, '_> {
                         );
                     }
                 }
-                "set-cookie" | "clear-cookie" | "set-cookie-fmt" => at += 1,
                 "code" => {
                     at += 1;
                     let code = words.get(at).copied();
@@ -374,7 +368,6 @@ fn has_expression(action: &str) -> bool {
             | "add-headers-bin"
             | "set-headers-bin"
             | "del-headers-bin"
-            | "set-timeout"
             | "set-mark"
             | "set-tos"
             | "set-fc-mark"

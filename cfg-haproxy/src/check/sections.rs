@@ -59,12 +59,8 @@ impl<'t> Checker<'t, '_> {
         if let Some(extra) = words.get(2).copied() {
             self.behind_the_name(kind, extra);
         }
-        let standing = || RingSpec::STANDING.iter().any(|(own, _, _)| *own == name.text);
-        if kind == SectionKind::Ring && (SINKS.contains(&name.text) || standing()) {
-            self.push(
-                Diagnostic::error(codes::DUPLICATE, name.span, format!("`{}` is always there", name.text))
-                    .compat(format!("sink named '{}' already exists.", name.text)),
-            );
+        if kind == SectionKind::Ring {
+            self.standing_ring(name);
         }
         if let Some(first) = self.names.insert((kind, name.text), name.span) {
             // A second peers section of the same name adds to the first; all others must be unique.
@@ -85,6 +81,16 @@ impl<'t> Checker<'t, '_> {
         }
         self.current = Current::Kept(kind);
         self.open(kind, name);
+    }
+
+    /// A ring of the name of one that is always there.
+    fn standing_ring(&mut self, name: Word<'t>) {
+        if SINKS.contains(&name.text) || RingSpec::STANDING.iter().any(|(own, _, _)| *own == name.text) {
+            self.push(
+                Diagnostic::error(codes::DUPLICATE, name.span, format!("`{}` is always there", name.text))
+                    .compat(format!("sink named '{}' already exists.", name.text)),
+            );
+        }
     }
 
     /// Some sections do not mind words behind their name; none has a use for them.

@@ -7,6 +7,9 @@ use crate::tree::Word;
 use crate::units::Unit;
 use lb_core::diag::{Diagnostic, Span};
 
+/// Elements of `gpc`, `gpc_rate` and `gpt` that a table can store (configuration manual, section 11.1).
+pub(crate) const MAX_ARRAY: usize = 100;
+
 const TYPES: &[(&str, &str)] = &[
     ("ip", "ip"),
     ("ipv4", "ip"),
@@ -223,12 +226,13 @@ impl<'t> Checker<'t, '_> {
         let mut parts = argument.unwrap_or("").split(',').filter(|p| !p.is_empty());
         let mut item = StoreItem { name, count: None, period: None };
         if array {
-            let count = parts.next().and_then(|p| p.parse().ok()).filter(|n| (1..=100).contains(n));
+            let count =
+                parts.next().and_then(|p| p.parse().ok()).filter(|n| (1..=MAX_ARRAY as u32).contains(n));
             if count.is_none() {
                 self.error(
                     codes::NUMBER,
                     value.span,
-                    format!("`{name}` needs its number of elements, from 1 to 100: `{name}(2)`"),
+                    format!("`{name}` needs its number of elements, from 1 to {MAX_ARRAY}: `{name}(2)`"),
                 );
                 return None;
             }

@@ -77,6 +77,15 @@ impl<'t> Proxy<'t> {
         matches!(self.kind, SectionKind::Backend | SectionKind::Listen)
     }
 
+    /// The side that it does not have.
+    pub(crate) fn missing_side(&self) -> Option<&'static str> {
+        match self.kind {
+            SectionKind::Frontend => Some("backend"),
+            SectionKind::Backend => Some("frontend"),
+            _ => None,
+        }
+    }
+
     /// Servers that bear the name of an earlier one, and the names they get instead.
     pub(crate) fn renamed(&self) -> Vec<(&Server<'t>, String)> {
         let mut taken: HashSet<&str> = HashSet::with_capacity(self.servers.len());
@@ -320,6 +329,25 @@ pub struct Balance<'t> {
     pub expression: Option<Vec<Word<'t>>>,
     /// It consists of converters of log messages (`balance log-hash`).
     pub messages: bool,
+}
+
+impl Balance<'_> {
+    /// The mode in which alone servers can be chosen so; in others they are taken in turn.
+    pub(crate) fn mode(&self) -> Option<ProxyMode> {
+        match self.algorithm {
+            _ if self.messages => Some(ProxyMode::Log),
+            Algorithm::Uri { .. } | Algorithm::Hdr { .. } | Algorithm::UrlParam { .. } => {
+                Some(ProxyMode::Http)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<Algorithm> for Balance<'_> {
+    fn from(algorithm: Algorithm) -> Self {
+        Self { algorithm, expression: None, messages: false }
+    }
 }
 
 /// What is logged.

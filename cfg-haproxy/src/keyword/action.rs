@@ -65,8 +65,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(TC, "expect-proxy", &[OneOf(&["layer4"])], "expects a PROXY header"),
     a(HQ, "normalize-uri", &[Any("normalizer"), Rest("option")], "brings the URI to a normal form"),
     a(HQ | HR, "pause", &[Any("time")], "waits"),
-    a(HQ | HR, "redirect", &[Free("{ location | prefix | scheme } <to> [code <n>] [<option>]")], "redirects")
-        .partial("`set-cookie-fmt` sends its text as it is written"),
+    a(HQ | HR, "redirect", &[Free("{ location | prefix | scheme } <to> [code <n>] [<option>]")], "redirects"),
     a(QI | TC | TS | TQ | TR | HQ, "reject", &[], "closes the connection"),
     a(
         HQ | HR | HA,
@@ -138,7 +137,11 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(
         HQ | HR,
         "set-timeout",
-        &[OneOf(&["server", "tunnel", "client", "connect", "queue", "tarpit"]), Any("value")],
+        &[
+            OneOf(&["server", "tunnel", "client", "connect", "queue", "tarpit"]),
+            Any("value"),
+            Rest("expression"),
+        ],
         "replaces a timeout",
     ),
     a(TC | TS | TQ | TR | HQ | HR, "set-tos", &[Any("tos")], "type of service of packets (deprecated)"),
@@ -185,7 +188,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(
         HQ | HR,
         "wait-for-body",
-        &[OneOf(&["time"]), Any("time"), Free("[at-least <n>] [use-large-buffer]")],
+        &[Free("time <time> [at-least <n>] [use-large-buffer]")],
         "waits for the body",
     )
     .partial("use-large-buffer changes nothing"),

@@ -1,10 +1,12 @@
 //! Words of `bind` lines (configuration manual 5.1).
 
-use super::Arg::{Any, Int, OneOf, Opt, Rest, Time};
+use super::Arg::{Any, Digits, Int, OneOf, Opt, Rest, Time, Unchecked};
 use super::{Arg, Keyword, Place};
 
 const WORD: &[Arg] = &[Any("text")];
 const MAX: i64 = i32::MAX as i64;
+const DIGITS: &[Arg] = &[Digits(0, MAX)];
+const UNCHECKED: &[Arg] = &[Unchecked(0, MAX)];
 const SIGALGS: &str = "signature algorithms are those of the TLS library";
 const OLD_TLS: &str = "the TLS library offers TLS 1.2 and 1.3 only";
 const GENERATE: &str = "certificates are not generated on the fly";
@@ -21,7 +23,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     b("accept-proxy", &[], "expects a PROXY header"),
     b("allow-0rtt", &[], "accepts early data").no_effect("early data is not offered"),
     b("alpn", WORD, "protocols offered by ALPN").partial(super::HTTP_2),
-    b("backlog", &[Int(0, MAX)], "connections the kernel queues"),
+    b("backlog", DIGITS, "connections the kernel queues"),
     b("ca-file", WORD, "CAs that client certificates are checked with"),
     b("ca-ignore-err", WORD, "errors of CA certificates to ignore").no_effect(IGNORED),
     b("ca-sign-file", WORD, "CA that signs generated certificates").no_effect(GENERATE),
@@ -52,10 +54,10 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     b("force-tlsv12", &[], "TLS 1.2 only"),
     b("force-tlsv13", &[], "TLS 1.3 only"),
     b("generate-certificates", &[], "certificates made for any name").refused(GENERATE),
-    b("gid", &[Int(0, MAX)], "group of a unix socket, by number"),
+    b("gid", UNCHECKED, "group of a unix socket, by number"),
     b("group", WORD, "group of a unix socket"),
     b("guid-prefix", WORD, "names that survive changes").no_effect("listeners have no counters of their own"),
-    b("id", &[Int(1, MAX)], "number of the listener"),
+    b("id", &[Digits(1, MAX)], "number of the listener"),
     b("idle-ping", &[Time], "probes idle HTTP/2 connections").no_effect("idle connections are not probed"),
     b("interface", WORD, "network interface"),
     b("ktls", &[OneOf(&["on", "off"])], "TLS in the kernel").no_effect("TLS in the kernel is not used"),
@@ -63,15 +65,15 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     b("level", &[OneOf(&["user", "operator", "admin"])], "rights on a control socket"),
     b("severity-output", &[OneOf(&["none", "number", "string"])], "severity in answers of a control socket")
         .no_effect("sockets begin with `none`; `set severity-output` changes it for a session"),
-    b("maxconn", &[Int(0, MAX)], "connections of this listener"),
+    b("maxconn", UNCHECKED, "connections of this listener"),
     b("mode", WORD, "permissions of a unix socket, in octal"),
-    b("mss", &[Int(-65535, 65535)], "largest TCP segment"),
+    b("mss", &[Digits(-65535, 65535)], "largest TCP segment"),
     b("name", WORD, "name of the listener"),
     b("namespace", WORD, "network namespace")
         .refused("network namespaces are not supported; start one process in each"),
     b("nbconn", &[Int(1, MAX)], "connections of a reverse listener")
         .refused("connections that servers open are not used; let the servers listen"),
-    b("nice", &[Int(-1024, 1024)], "priority of its connections")
+    b("nice", &[Digits(-1024, 1024)], "priority of its connections")
         .no_effect("connections are scheduled alike"),
     b("no-alpn", &[], "no ALPN"),
     b("no-ca-names", &[], "do not announce CAs").no_effect("the names of the CAs are always announced"),
@@ -99,7 +101,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     b("ssl-min-ver", &[OneOf(VERSIONS)], "oldest TLS version"),
     b("strict-sni", &[], "refuses clients without a matching certificate"),
     b("tcp-md5sig", WORD, "TCP signatures").refused("TCP signatures are not supported; use TLS or IPsec"),
-    b("tcp-ss", &[Int(0, 2)], "saves the SYN headers").no_effect("SYN headers are not kept"),
+    b("tcp-ss", &[Digits(0, 2)], "saves the SYN headers").no_effect("SYN headers are not kept"),
     b("tcp-ut", &[Time], "TCP user timeout")
         .no_effect("the system's limit of retransmissions applies (`net.ipv4.tcp_retries2`)"),
     b("tfo", &[], "TCP fast open"),
@@ -108,7 +110,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("ticket keys are made at the start and changed by the TLS library"),
     b("tls-tickets", &[], "session tickets"),
     b("transparent", &[], "accepts foreign addresses"),
-    b("uid", &[Int(0, MAX)], "user of a unix socket, by number"),
+    b("uid", UNCHECKED, "user of a unix socket, by number"),
     b("user", WORD, "user of a unix socket"),
     b("v4v6", &[], "IPv4 and IPv6 on one socket"),
     b("v6only", &[], "IPv6 only"),

@@ -12,7 +12,7 @@ pub fn syntax(out: &mut String, args: &[Arg]) {
             out.push(' ');
         }
         let _ = match arg {
-            Arg::Int(..) => write!(out, "<number>"),
+            Arg::Int(..) | Arg::Digits(..) | Arg::Unchecked(..) => write!(out, "<number>"),
             Arg::Time | Arg::Seconds => write!(out, "<time>"),
             Arg::Size => write!(out, "<size>"),
             Arg::Any(name) => write!(out, "<{name}>"),

@@ -1,11 +1,13 @@
 //! `global` keywords other than `tune.*` (configuration manual 3.1 to 3.4).
 
-use super::Arg::{Any, Free, Int, OneOf, Opt, Rest, Seconds, Size, Time};
+use super::Arg::{Any, Digits, Free, Int, OneOf, Opt, Rest, Seconds, Size, Time, Unchecked};
 use super::{Keyword, Place};
 
 const ON_OFF: &[super::Arg] = &[OneOf(&["on", "off"])];
 const MAX: i64 = i32::MAX as i64;
 const COUNT: &[super::Arg] = &[Int(0, MAX)];
+const DIGITS: &[super::Arg] = &[Digits(0, MAX)];
+const UNCHECKED: &[super::Arg] = &[Unchecked(0, MAX)];
 const WORD: &[super::Arg] = &[Any("text")];
 
 const POLLER: &str = "the event loop of this program is always epoll";
@@ -85,8 +87,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("experimental keywords are always allowed"),
     g("external-check", &[Opt(&[OneOf(&["preserve-env"])])], "allows checks that run a program")
         .partial("`preserve-env` does not pass the environment on"),
-    g("fd-hard-limit", &[Int(1, MAX)], "most file descriptors the process may use").no_effect("the limit of descriptors follows from `maxconn` or `ulimit-n`"),
-    g("gid", COUNT, "group to run as, by number"),
+    g("fd-hard-limit", &[Unchecked(1, MAX)], "most file descriptors the process may use").no_effect("the limit of descriptors follows from `maxconn` or `ulimit-n`"),
+    g("gid", UNCHECKED, "group to run as, by number"),
     g("grace", &[Time], "how long listeners stay open after the signal to stop").no_effect("listeners are closed as soon as the process is told to stop"),
     g("group", &[Any("name")], "group to run as"),
     g("h1-accept-payload-with-any-method", &[], "accepts bodies of GET, HEAD and DELETE over HTTP/1.0")
@@ -130,7 +132,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     )
     .negatable(),
     g("log-send-hostname", &[Opt(&[Any("name")])], "puts a host name into messages"),
-    g("log-tag", WORD, "program name in messages"),
+    g("log-tag", WORD, "program name in messages").ignores_more(),
     g("lua-load", &[Any("file"), Rest("argument")], "loads a Lua program").refused(LUA),
     g("lua-load-per-thread", &[Any("file"), Rest("argument")], "loads a Lua program in every thread")
         .refused(LUA),
@@ -142,7 +144,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "run as a master with workers; better given on the command line",
     ),
     g("max-threads-per-group", &[Int(1, 1024)], "threads in one group").no_effect("threads form one group"),
-    g("mworker-max-reloads", COUNT, "reloads an old worker survives")
+    g("mworker-max-reloads", DIGITS, "reloads an old worker survives")
         .no_effect("a reload starts no process; sessions from before it go on until they end"),
     g("nbthread", &[Int(1, 1024)], "number of worker threads"),
     g("nbproc", &[Rest("number")], "number of processes")
@@ -151,7 +153,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("ocsp-update.disable", ON_OFF, "no OCSP updates").no_effect(OCSP),
     g("ocsp-update.httpproxy", &[Any("addr")], "proxy for OCSP updates").no_effect(OCSP),
     g("ocsp-update.maxdelay", COUNT, "longest time between OCSP updates").no_effect(OCSP),
-    g("ocsp-update.mindelay", COUNT, "shortest time between OCSP updates").no_effect(OCSP),
+    g("ocsp-update.mindelay", DIGITS, "shortest time between OCSP updates").no_effect(OCSP),
     g("ocsp-update.mode", ON_OFF, "default of the certificate option of this name").no_effect(OCSP),
     g("pidfile", &[Any("file")], "file that gets the process number"),
     g("pp2-never-send-local", &[], "sends real addresses instead of LOCAL in PROXY headers of checks")
@@ -170,7 +172,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("setcap", WORD, "capabilities kept after a change of user").no_effect("no capability is kept after a change of user; ports are bound before it"),
     g("setenv", &[Any("name"), Any("value")], "sets an environment variable"),
     g("shm-stats-file", WORD, "counters shared with the next process").no_effect(STATE),
-    g("shm-stats-file-max-objects", COUNT, "room in the shared counters").no_effect(STATE),
+    g("shm-stats-file-max-objects", UNCHECKED, "room in the shared counters").no_effect(STATE),
     g("ssl-default-bind-ciphers", WORD, "ciphers of all bind lines up to TLS 1.2")
         .partial("names the TLS library does not have are dropped with one warning"),
     g("ssl-default-bind-ciphersuites", WORD, "cipher suites of all bind lines for TLS 1.3")
@@ -204,12 +206,12 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("the TLS library offers only what its level 2 allows"),
     g("ssl-server-verify", &[OneOf(&["none", "required"])], "default verification of servers"),
     g("ssl-skip-self-issued-ca", &[], "leaves self-signed issuers out of chains").no_effect("chains are sent as the file of the certificate holds them"),
-    g("stats calculate-max-counters", ON_OFF, "keep the highest values of counters")
+    g("stats calculate-max-counters", ON_OFF, "keep the highest values of counters").ignores_more()
         .no_effect("the highest values are always kept"),
-    g("stats maxconn", &[Int(1, MAX)], "connections to the statistics sockets at most"),
+    g("stats maxconn", &[Digits(1, MAX)], "connections to the statistics sockets at most").ignores_more(),
     g("stats socket", &[Free("<address> [<option>...]")], "a control socket"),
-    g("stats timeout", &[Time], "how long an idle control connection stays"),
-    g("stats bind-process", &[Rest("processes")], "processes of control sockets")
+    g("stats timeout", &[Time], "how long an idle control connection stays").ignores_more(),
+    g("stats bind-process", &[Rest("processes")], "processes of control sockets").ignores_more()
         .translated("dropped; there is one process"),
     g("stats-file", &[Any("file")], "counters loaded at start").no_effect(STATE),
     g("stress-level", COUNT, "a developer's switch").no_effect("only for tests of HAProxy itself"),
@@ -218,8 +220,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("threads form one group"),
     g("thread-groups", &[Int(1, 64)], "number of thread groups").no_effect("threads form one group"),
     g("thread-hard-limit", &[Int(1, 1024)], "threads at most").no_effect("`nbthread` and the number of processors decide"),
-    g("uid", COUNT, "user to run as, by number"),
-    g("ulimit-n", COUNT, "limit of file descriptors"),
+    g("uid", UNCHECKED, "user to run as, by number"),
+    g("ulimit-n", UNCHECKED, "limit of file descriptors"),
     g(
         "unix-bind",
         &[Free("[prefix <p>] [mode <m>] [user <u>] [uid <n>] [group <g>] [gid <n>]")],
@@ -235,16 +237,16 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("wurfl-patch-file", &[Rest("file")], "device detection patches").refused(DEVICE),
     p("busy-polling", &[], "never sleep").no_effect(POLLER).negatable(),
     p("max-spread-checks", &[Time], "longest random delay between checks").no_effect("the share of `spread-checks` alone bounds the delay"),
-    p("maxcompcpuusage", &[Int(0, 100)], "processor use above which compression stops")
+    p("maxcompcpuusage", &[Digits(0, 100)], "processor use above which compression stops")
         .no_effect("compression does not depend on the load"),
-    p("maxcomprate", COUNT, "compressed kilobytes per second").no_effect("compression does not depend on the load"),
-    p("maxconn", COUNT, "connections of the whole process"),
-    p("maxconnrate", COUNT, "new connections per second of the whole process"),
-    p("maxpipes", COUNT, "pipes used for splicing").no_effect("`maxconn` bounds the pipes, too"),
-    p("maxsessrate", COUNT, "new sessions per second of the whole process").no_effect("`maxconnrate` bounds the process and `rate-limit sessions` a frontend"),
-    p("maxsslconn", COUNT, "TLS connections of the whole process").no_effect("`maxconn` of the process or of the `bind` line bounds TLS connections, too"),
-    p("maxsslrate", COUNT, "TLS handshakes per second of the whole process").no_effect("`maxconnrate` bounds handshakes, too"),
-    p("maxzlibmem", COUNT, "memory for compression")
+    p("maxcomprate", UNCHECKED, "compressed kilobytes per second").no_effect("compression does not depend on the load"),
+    p("maxconn", UNCHECKED, "connections of the whole process"),
+    p("maxconnrate", UNCHECKED, "new connections per second of the whole process"),
+    p("maxpipes", UNCHECKED, "pipes used for splicing").no_effect("`maxconn` bounds the pipes, too"),
+    p("maxsessrate", UNCHECKED, "new sessions per second of the whole process").no_effect("`maxconnrate` bounds the process and `rate-limit sessions` a frontend"),
+    p("maxsslconn", DIGITS, "TLS connections of the whole process").no_effect("`maxconn` of the process or of the `bind` line bounds TLS connections, too"),
+    p("maxsslrate", UNCHECKED, "TLS handshakes per second of the whole process").no_effect("`maxconnrate` bounds handshakes, too"),
+    p("maxzlibmem", UNCHECKED, "memory for compression")
         .no_effect("compression uses bounded memory per connection"),
     p("no-memory-trimming", &[], "never give memory back").no_effect("memory is left to the allocator"),
     p("noepoll", &[], "do not use epoll").no_effect(POLLER),
@@ -257,10 +259,10 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     p("nosplice", &[], "do not splice").no_effect("splicing is chosen by this program itself"),
     p("profiling.memory", ON_OFF, "count allocations").no_effect("there is no memory profiler"),
     p("profiling.tasks", &[Rest("mode")], "measure tasks").no_effect("there is no task profiler"),
-    p("spread-checks", &[Int(0, 50)], "random part of check intervals, in percent"),
+    p("spread-checks", &[Digits(0, 50)], "random part of check intervals, in percent"),
     p("ssl-engine", &[Any("name"), Rest("algo")], "uses an engine of the TLS library").no_effect(ENGINE),
     p("ssl-mode-async", &[], "asynchronous TLS").no_effect(ENGINE),
-    d("anonkey", COUNT, "key to anonymise dumps with").no_effect("dumps are not anonymised"),
+    d("anonkey", DIGITS, "key to anonymise dumps with").no_effect("dumps are not anonymised"),
     d("debug.counters", ON_OFF, "developer counters").no_effect("only for tests of HAProxy itself"),
     d("force-cfg-parser-pause", &[Time], "sleeps while parsing")
         .no_effect("only for tests of HAProxy itself"),
@@ -273,12 +275,12 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     h("httpclient.resolvers.disabled", ON_OFF, "resolve without a resolvers section"),
     h("httpclient.resolvers.id", WORD, "resolvers section of the HTTP client"),
     h("httpclient.resolvers.prefer", &[OneOf(&["ipv4", "ipv6"])], "preferred address family"),
-    h("httpclient.retries", COUNT, "retries of the HTTP client"),
+    h("httpclient.retries", UNCHECKED, "retries of the HTTP client"),
     h("httpclient.ssl.ca-file", &[Any("file")], "CA file of the HTTP client"),
     h("httpclient.ssl.verify", &[Opt(&[OneOf(&["none", "required"])])], "verification by the HTTP client"),
     h("httpclient.timeout.connect", &[Time], "connection timeout of the HTTP client"),
     p("tune.ssl.ocsp-update.maxdelay", COUNT, "old name of ocsp-update.maxdelay").no_effect(OCSP),
-    p("tune.ssl.ocsp-update.mindelay", COUNT, "old name of ocsp-update.mindelay").no_effect(OCSP),
+    p("tune.ssl.ocsp-update.mindelay", DIGITS, "old name of ocsp-update.mindelay").no_effect(OCSP),
     p("tune.ssl.lifetime", &[Seconds], "how long TLS sessions can be resumed").no_effect("the TLS library chooses how long its tickets are good"),
     p("tune.bufsize", &[Size], "size of a buffer, which bounds the head of a message"),
 ];

@@ -100,6 +100,10 @@ pub enum Place {
 pub enum Arg {
     /// An integer between these two.
     Int(i64, i64),
+    /// An integer between these two, which ends where its digits do: HAProxy does not look at what follows them.
+    Digits(i64, i64),
+    /// The same, which HAProxy takes beyond the two as well.
+    Unchecked(i64, i64),
     /// A time, in milliseconds without a unit.
     Time,
     /// A time, in seconds without a unit.
@@ -166,6 +170,8 @@ pub struct Keyword {
     pub status: Status,
     /// Whether `no` and `default` may stand before it.
     pub negatable: bool,
+    /// Whether HAProxy never looks at what follows its arguments on the line.
+    pub ignores_more: bool,
 }
 
 impl Keyword {
@@ -176,7 +182,17 @@ impl Keyword {
         manual: &'static str,
         doc: &'static str,
     ) -> Self {
-        Self { name, place, sides: 0, args, manual, doc, status: Status::Full, negatable: false }
+        Self {
+            name,
+            place,
+            sides: 0,
+            args,
+            manual,
+            doc,
+            status: Status::Full,
+            negatable: false,
+            ignores_more: false,
+        }
     }
 
     const fn sides(mut self, sides: Sides) -> Self {
@@ -201,6 +217,11 @@ impl Keyword {
 
     const fn translated(mut self, to: &'static str) -> Self {
         self.status = Status::Translated(to);
+        self
+    }
+
+    const fn ignores_more(mut self) -> Self {
+        self.ignores_more = true;
         self
     }
 

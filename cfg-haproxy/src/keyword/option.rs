@@ -1,6 +1,6 @@
 //! `option ...` (configuration manual 4.2).
 
-use super::Arg::{Any, Free, OneOf, Opt, Rest};
+use super::Arg::{Any, Free, OneOf, Opt, Rest, Unchecked};
 use super::{Arg, B, D, F, Keyword, L, Place, Sides};
 
 const DFLB: Sides = D | F | L | B;
@@ -71,7 +71,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "httpchk",
         &[Opt(&[Any("uri-or-method")]), Opt(&[Any("uri")]), Opt(&[Any("version")]), Opt(&[Any("host")])],
         "checks servers by HTTP",
-    ),
+    )
+    .ignores_more(),
     n(DFLB, "httpclose", "closes both sides after a response"),
     o(DFL, "httplog", &[Opt(&[OneOf(&["clf"])])], "logs requests"),
     o(DFL, "httpslog", &[], "logs requests with TLS details"),
@@ -92,7 +93,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     o(
         DLB,
         "redispatch",
-        &[Opt(&[Arg::Int(i32::MIN as i64, i32::MAX as i64)])],
+        &[Opt(&[Unchecked(i32::MIN as i64, i32::MAX as i64)])],
         "tries another server when connecting fails",
     )
     .negatable(),

@@ -1,11 +1,12 @@
 //! Words of `server`, `default-server` and `server-template` lines (configuration manual 5.2).
 
-use super::Arg::{Any, Free, Int, OneOf, Time};
+use super::Arg::{Any, Digits, Free, OneOf, Time, Unchecked};
 use super::bind::VERSIONS;
 use super::{Arg, Keyword, Place};
 
 const WORD: &[Arg] = &[Any("text")];
 const MAX: i64 = i32::MAX as i64;
+const UNCHECKED: &[Arg] = &[Unchecked(0, MAX)];
 const SIGALGS: &str = "signature algorithms are those of the TLS library";
 const OLD_TLS: &str = "the TLS library offers TLS 1.2 and 1.3 only";
 
@@ -18,7 +19,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("agent-addr", WORD, "address of the agent"),
     s("agent-check", &[], "asks an agent for the weight and state"),
     s("agent-inter", &[Time], "time between questions to the agent"),
-    s("agent-port", &[Int(1, 65535)], "port of the agent"),
+    s("agent-port", &[Unchecked(1, 65535)], "port of the agent"),
     s("agent-send", WORD, "text sent to the agent"),
     s("allow-0rtt", &[], "sends early data").no_effect("early data is not sent"),
     s("alpn", WORD, "protocols offered by ALPN").partial(super::HTTP_2),
@@ -51,8 +52,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("downinter", &[Time], "time between checks of a server that is down"),
     s("ech", WORD, "encrypted client hello").refused("encrypted client hello is not supported; leave it out"),
     s("enabled", &[], "undoes disabled"),
-    s("error-limit", &[Int(1, MAX)], "errors before on-error acts"),
-    s("fall", &[Int(1, MAX)], "failed checks before a server is down"),
+    s("error-limit", &[Digits(1, MAX)], "errors before on-error acts"),
+    s("fall", &[Digits(1, MAX)], "failed checks before a server is down"),
     s("fastinter", &[Time], "time between checks of a server that changes"),
     s("force-sslv3", &[], "SSLv3 only").refused(OLD_TLS),
     s("force-tlsv10", &[], "TLS 1.0 only").refused(OLD_TLS),
@@ -63,20 +64,20 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("hash-key", &[OneOf(&["id", "addr", "addr-port", "guid"])], "what consistent hashes use")
         .partial("`guid` counts as `id`"),
     s("healthcheck", WORD, "a named health check"),
-    s("id", &[Int(1, MAX)], "number of the server"),
+    s("id", &[Digits(1, MAX)], "number of the server"),
     s("idle-ping", &[Time], "probes idle HTTP/2 connections").no_effect("idle connections are not probed"),
     s("init-addr", WORD, "where the first address comes from")
         .partial("names are resolved by the system when the file is read; with `none` or an address, one that is not found is no warning"),
     s("init-state", &[OneOf(&["fully-up", "up", "down", "fully-down"])], "state before the first check"),
     s("inter", &[Time], "time between checks"),
     s("ktls", &[OneOf(&["on", "off"])], "TLS in the kernel").no_effect("TLS in the kernel is not used"),
-    s("log-bufsize", &[Int(1, MAX)], "buffer of log servers"),
+    s("log-bufsize", &[Digits(1, MAX)], "buffer of log servers"),
     s("log-proto", &[OneOf(&["legacy", "octet-count"])], "framing of log messages"),
-    s("max-reuse", &[Int(-1, MAX)], "requests over one connection")
+    s("max-reuse", &[Unchecked(-1, MAX)], "requests over one connection")
         .no_effect("a connection serves requests until a side closes it"),
-    s("maxconn", &[Int(0, MAX)], "connections at most"),
-    s("maxqueue", &[Int(0, MAX)], "queue length at most"),
-    s("minconn", &[Int(0, MAX)], "connections at low load"),
+    s("maxconn", UNCHECKED, "connections at most"),
+    s("maxqueue", UNCHECKED, "queue length at most"),
+    s("minconn", UNCHECKED, "connections at low load"),
     s("namespace", WORD, "network namespace")
         .refused("network namespaces are not supported; start one process in each"),
     s("no-agent-check", &[], "undoes agent-check"),
@@ -113,12 +114,12 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("on-marked-down", &[OneOf(&["shutdown-sessions"])], "what happens to sessions of a server that fails"),
     s("on-marked-up", &[OneOf(&["shutdown-backup-sessions"])], "what happens to backup sessions"),
     s("pool-conn-name", WORD, "name of idle connections"),
-    s("pool-low-conn", &[Int(0, MAX)], "idle connections a thread keeps for itself")
+    s("pool-low-conn", UNCHECKED, "idle connections a thread keeps for itself")
         .partial("what is kept beyond the need is closed within 5 seconds"),
-    s("pool-max-conn", &[Int(-1, MAX)], "idle connections at most").partial("counted for each thread"),
+    s("pool-max-conn", &[Digits(-1, MAX)], "idle connections at most").partial("counted for each thread"),
     s("pool-purge-delay", &[Time], "how long idle connections stay")
         .no_effect("idle connections are thinned out every 5 seconds"),
-    s("port", &[Int(1, 65535)], "port to check"),
+    s("port", &[Unchecked(1, 65535)], "port to check"),
     s("proto", WORD, "protocol without negotiation").no_effect(super::HTTP_2),
     s("proxy-v2-options", WORD, "what a PROXY v2 header holds")
         .partial("nothing is told of our own certificate (cert-key, cert-sig)"),
@@ -131,13 +132,13 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect(super::SYSTEM_NAMES),
     s("resolvers", WORD, "name servers")
         .partial("names are looked up when the configuration is loaded, not again"),
-    s("rise", &[Int(1, MAX)], "good checks before a server is up"),
+    s("rise", &[Digits(1, MAX)], "good checks before a server is up"),
     s("send-proxy", &[], "PROXY header, text form"),
     s("send-proxy-v2", &[], "PROXY header, binary form"),
     s("send-proxy-v2-ssl", &[], "that with TLS details"),
     s("send-proxy-v2-ssl-cn", &[], "that with the certificate's name"),
     s("set-proxy-v2-tlv-fmt", &[Free("(<id>) <format>")], "adds a field to PROXY headers"),
-    s("shard", &[Int(0, MAX)], "part of a table a peer gets").no_effect("peers get whole tables"),
+    s("shard", UNCHECKED, "part of a table a peer gets").no_effect("peers get whole tables"),
     s("sigalgs", WORD, "signatures").no_effect(SIGALGS),
     s("slowstart", &[Time], "how long the weight grows after a start"),
     s("sni", WORD, "name in the TLS handshake"),
@@ -162,7 +163,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .partial("`client` and `clientip` only; both use the client's port as well"),
     s("verify", &[OneOf(&["none", "required"])], "whether the certificate is checked"),
     s("verifyhost", WORD, "name the certificate must have"),
-    s("weight", &[Int(0, 256)], "share of the load"),
+    s("weight", &[Digits(0, 256)], "share of the load"),
     s("ws", &[OneOf(&["auto", "h1", "h2"])], "how websockets are carried")
         .no_effect("websockets are carried over HTTP/1"),
 ];

@@ -93,7 +93,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     fn normalizer(&mut self, at: &At<'_, 't>) -> Option<Normalizer> {
-        self.nothing_behind(at.arg(2).as_ref(), at)?;
+        self.nothing_behind(at.arg(2), at)?;
         let (name, option) = (at.arg(0)?, at.arg(1));
         let expected = match name.text {
             "path-strip-dotdot" => Some("full"),
@@ -174,37 +174,30 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     fn http_variable(&mut self, name: &str, at: &At<'_, 't>) -> Option<Action> {
-        let (variable, when) = self.conditional_variable(at)?;
+        let (variable, when) = self.conditional_variable(name, at)?;
         Some(match name {
-            "unset-var" => {
-                self.nothing_behind(at.arg(0).as_ref(), at)?;
-                Action::UnsetVar(variable)
-            }
+            "unset-var" => Action::UnsetVar(variable),
             "set-var" => Action::SetVar(variable, self.program(at.rest(), &at.owner)?, when),
-            _ => {
-                self.nothing_behind(at.arg(1).as_ref(), at)?;
-                Action::SetVarFmt(variable, self.plain_format(at)?, when)
-            }
+            _ => Action::SetVarFmt(variable, self.plain_format(at)?, when),
         })
     }
 
     fn tcp_variable(&mut self, name: &str, at: &At<'_, 't>) -> Option<TcpAction> {
-        let (variable, when) = self.conditional_variable(at)?;
+        let (variable, when) = self.conditional_variable(name, at)?;
         Some(match name {
-            "unset-var" => {
-                self.nothing_behind(at.arg(0).as_ref(), at)?;
-                TcpAction::UnsetVar(variable)
-            }
+            "unset-var" => TcpAction::UnsetVar(variable),
             "set-var" => TcpAction::SetVar(variable, self.program(at.rest(), &at.owner)?, when),
-            _ => {
-                self.nothing_behind(at.arg(1).as_ref(), at)?;
-                TcpAction::SetVarFmt(variable, self.plain_format(at)?, when)
-            }
+            _ => TcpAction::SetVarFmt(variable, self.plain_format(at)?, when),
         })
     }
 
-    /// The name in parentheses and the conditions behind it.
-    fn conditional_variable(&mut self, at: &At<'_, 't>) -> Option<(VarName, VarConditions)> {
+    /// The name in parentheses and the conditions behind it, of an action that takes so many words, or an expression.
+    fn conditional_variable(&mut self, name: &str, at: &At<'_, 't>) -> Option<(VarName, VarConditions)> {
+        match name {
+            "unset-var" => self.nothing_behind(at.arg(0), at)?,
+            "set-var-fmt" => self.nothing_behind(at.arg(1), at)?,
+            _ => {}
+        }
         let Some(inner) = at.inner() else {
             self.action_error(at.head(), &at.owner, "a variable's name is needed in parentheses");
             return None;
@@ -245,7 +238,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         };
         let key = self.plain_format(at)?;
         let words = if name == "set-map" { 2 } else { 1 };
-        self.nothing_behind(at.arg(words).as_ref(), at)?;
+        self.nothing_behind(at.arg(words), at)?;
         Some(match name {
             "set-map" => {
                 let Some(value) = at.arg(1) else {
@@ -313,14 +306,14 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "connect" => TimeoutKind::Connect,
             "queue" => TimeoutKind::Queue,
             "tarpit" => TimeoutKind::Tarpit,
-            other => {
-                let kinds = "'client', 'connect', 'queue', 'server', 'tarpit', 'tunnel'";
-                self.action_error(at.arg(0)?, &at.owner, &format!("supports {kinds}, not '{other}'"));
-                return None;
-            }
+            _ => return None,
         };
-        if at.words.len() < 3 {
-            self.action_error(at.arg(0)?, &at.owner, "expects a time or an expression behind the name");
+        let value = at.arg(1)?;
+        let needed = matches!(kind, TimeoutKind::Client | TimeoutKind::Tarpit);
+        if needed && units::time(value.text, Unit::Milli).is_ok_and(|time| time.is_zero()) {
+            let which = at.arg(0)?.text;
+            let message = format!("null value is not valid for a 'set-timeout {which}' rule");
+            self.action_error(value, &at.owner, &message);
             return None;
         }
         Some(Action::SetTimeout(kind, self.duration(&at.words[2..], at)?))
@@ -328,21 +321,33 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     /// `wait-for-body time <time> [ at-least <bytes> ]`
     fn wait_for_body(&mut self, at: &At<'_, 't>) -> Option<Action> {
+        const SYNTAX: &str = "expects time <time> [ at-least <bytes> ]";
         let (mut time, mut at_least) = (None, 0);
+        let large = at.rest().iter().find(|word| word.text == "use-large-buffer");
+        if let Some(large) = large.filter(|_| self.value("tune.bufsize.large").is_none()) {
+            let message = "cannot use large buffers, 'tune.bufsize.large' global parameter must be set";
+            self.action_error(*large, &at.owner, message);
+            return None;
+        }
         let mut words = at.rest().iter().filter(|word| word.text != "use-large-buffer");
         while let Some(word) = words.next() {
             let value = words.next().map_or("", |word| word.text);
             let read = match word.text {
                 "time" => units::time(value, Unit::Milli).map(|read| time = Some(read)).is_ok(),
-                "at-least" => units::size(value).map(|read| at_least = read).is_ok(),
+                "at-least" => {
+                    let read = units::size(value).ok().and_then(|size| u32::try_from(size).ok());
+                    read.map(|read| at_least = read).is_some()
+                }
                 _ => false,
             };
             if !read {
-                let message =
-                    format!("expects time <time> [ at-least <bytes> ], not '{} {value}'", word.text);
+                let message = format!("{SYNTAX}, not '{}'", format!("{} {value}", word.text).trim_end());
                 self.action_error(*word, &at.owner, &message);
                 return None;
             }
+        }
+        if time.is_none() {
+            self.action_error(at.head(), &at.owner, SYNTAX);
         }
         Some(Action::WaitForBody { time: time?, at_least: at_least as usize })
     }
@@ -504,14 +509,14 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     /// The program of a number that was written as the only word of `words`.
     fn constant(&mut self, number: u64, words: &[Word<'t>], at: &At<'_, 't>) -> Option<Program> {
-        self.nothing_behind(words.get(1), at)?;
+        self.nothing_behind(words.get(1).copied(), at)?;
         lb_core::expr::parse::parse(&format!("int({number})"), self.registry, &mut self.context).ok()
     }
 
     /// A word where a rule has all it needs is a mistake.
-    pub(super) fn nothing_behind(&mut self, word: Option<&Word<'t>>, at: &At<'_, 't>) -> Option<()> {
+    pub(super) fn nothing_behind(&mut self, word: Option<Word<'t>>, at: &At<'_, 't>) -> Option<()> {
         let Some(word) = word else { return Some(()) };
-        self.action_error(*word, &at.owner, &format!("cannot handle unexpected argument '{}'", word.text));
+        self.action_error(word, &at.owner, &format!("cannot handle unexpected argument '{}'", word.text));
         None
     }
 
@@ -709,9 +714,33 @@ mod tests {
 
     #[test]
     fn the_size_of_a_body_to_wait_for_may_stand_behind_other_words() {
-        for words in ["at-least 2k use-large-buffer", "use-large-buffer at-least 2k"] {
-            let rules = lowered(&format!("http-request wait-for-body time 1s {words}")).unwrap();
-            assert!(rules.contains("at_least: 2048"), "{words}: {rules}");
+        for words in ["time 1s at-least 2k", "at-least 2k time 1s", "time 2s time 1s at-least 2k"] {
+            let rules = lowered(&format!("http-request wait-for-body {words}")).unwrap();
+            assert!(rules.contains("time: 1s, at_least: 2048"), "{words}: {rules}");
+        }
+        for wrong in ["", "at-least 2k", "time", "time x", "time 1s at-least 4g", "time 1s use-large-buffer"]
+        {
+            assert!(lowered(&format!("http-request wait-for-body {wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn timeouts_to_set_have_a_name_and_a_value() {
+        let set = |words: &str| lowered(&format!("http-request set-timeout {words}"));
+        assert!(set("tunnel 0").is_ok() && set("client int(5),add(1)").is_ok());
+        for wrong in ["", "client", "nosuch 1s", "client 0", "tarpit 0s", "client 1s x"] {
+            assert!(set(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nothing_follows_the_table_of_a_tracked_key() {
+        let track = |words: &str| {
+            lowered(&format!("stick-table type ip size 1k\n http-request track-sc0 src {words}"))
+        };
+        assert!(track("").is_ok());
+        for wrong in ["junk", "table", "table b junk"] {
+            assert!(track(wrong).is_err(), "{wrong}");
         }
     }
 

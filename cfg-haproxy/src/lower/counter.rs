@@ -2,6 +2,7 @@
 
 use super::Lowerer;
 use super::action::At;
+use crate::check::MAX_ARRAY;
 use crate::codes;
 use crate::tree::Word;
 use lb_core::diag::Diagnostic;
@@ -9,29 +10,26 @@ use lb_core::expr::{Build, Program};
 use lb_core::rule::counter::{Amount, CounterAction, GpcIndex};
 use std::sync::Arc;
 
-/// Elements of `gpc`, `gpc_rate` and `gpt` that a table can store (configuration manual, section 11.1).
-const MAX_ARRAY: usize = 100;
-
 impl<'t> Lowerer<'_, 't, '_, '_> {
     /// `track-sc0 <key> [table <name>]`: counter, key, table.
     pub(super) fn track(&mut self, at: &At<'_, 't>) -> Option<(usize, Program, Option<Arc<str>>)> {
         let counter: usize = at.head().text.trim_start_matches("track-sc").parse().ok()?;
         self.counter_exists(counter, at)?;
         let (key, used) = self.program_prefix(at.rest(), &at.owner)?;
-        let table = match at.rest().get(used) {
-            None => {
+        let rest = at.rest().get(used..).unwrap_or_default();
+        let table = match rest {
+            [] => {
                 self.own_table(at)?;
                 None
             }
-            Some(word) if word.text == "table" => match at.rest().get(used + 1) {
-                Some(name) => Some(self.table(*name, &at.owner)?),
-                None => {
-                    self.action_error(*word, &at.owner, "expects a name behind 'table'");
-                    return None;
-                }
-            },
-            Some(word) => {
-                self.action_error(*word, &at.owner, &format!("unexpected argument '{}'", word.text));
+            [word] if word.text == "table" => {
+                self.action_error(*word, &at.owner, "missing table name");
+                return None;
+            }
+            [word, name] if word.text == "table" => Some(self.table(*name, &at.owner)?),
+            [word, ..] => {
+                let extra = if word.text == "table" { rest[2] } else { *word };
+                self.action_error(extra, &at.owner, &format!("unexpected argument '{}'", extra.text));
                 return None;
             }
         };
@@ -113,7 +111,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn amount(&mut self, at: &At<'_, 't>) -> Option<Amount> {
         match at.arg(0).map(|w| w.text.parse()) {
             Some(Ok(number)) => {
-                self.nothing_behind(at.arg(1).as_ref(), at)?;
+                self.nothing_behind(at.arg(1), at)?;
                 Some(Amount::Fixed(number))
             }
             Some(Err(_)) => self.program(at.rest(), &at.owner).map(|p| Amount::Computed(Box::new(p))),

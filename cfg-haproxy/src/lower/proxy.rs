@@ -375,16 +375,11 @@ pub(super) fn table(name: &str, line: &StickTable<'_>) -> TableSpec {
 
 /// `old`: with the defaults of a version before 3.3.
 fn algorithm(balance: Option<&Spanned<Balance<'_>>>, mode: ProxyMode, old: bool) -> Algorithm {
-    if balance.is_some_and(|balance| balance.value.messages && mode != ProxyMode::Log) {
+    // What needs another mode falls back, which has been said.
+    if balance.and_then(|balance| balance.value.mode()).is_some_and(|needed| needed != mode) {
         return Algorithm::RoundRobin;
     }
     match balance.map(|b| b.value.algorithm.clone()) {
-        // Algorithms that read requests fall back outside HTTP, which has been said.
-        Some(Algorithm::Uri { .. } | Algorithm::Hdr { .. } | Algorithm::UrlParam { .. })
-            if mode != ProxyMode::Http =>
-        {
-            Algorithm::RoundRobin
-        }
         Some(algorithm) => algorithm,
         None if old => Algorithm::RoundRobin,
         None => Algorithm::DEFAULT,

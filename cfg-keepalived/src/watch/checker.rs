@@ -83,22 +83,30 @@ impl Checker {
         }
         let timeout = found.status == Status::L4Timeout;
         Some(match &self.kind {
-            Kind::Tcp => format!("TCP connection to {label} {}.", if timeout { "timeout" } else { "failed" }),
             Kind::Udp if found.status == Status::L7Response => {
                 format!("UDP check to {label} reply data mismatch.")
             }
             Kind::Udp => format!("UDP connection to {label} failed."),
             Kind::Ping if timeout => format!("ICMP connection to address {label} timeout."),
             Kind::Ping => format!("ICMP connection to {label} of {service} failed."),
-            Kind::Dns if timeout => format!("DNS_CHECK ({label}) read timeout from socket"),
-            Kind::Dns => format!("DNS_CHECK ({label}) read error occurred."),
-            Kind::Http | Kind::Ssl => format!("{} server {label}.", web(found)),
-            Kind::Smtp => format!("SMTP_CHECK {} server {label}", mail_server(found)),
             Kind::Misc(script) => {
                 let how = if found.status == Status::ProcessTimeout { "timed out" } else { "failed" };
                 format!("Misc check for [{label} VS {service}] by [{script}] {how}, will be tried again.")
             }
-            Kind::File(_) | Kind::Bfd(_) | Kind::Other => return None,
+            _ => return self.cause(label, found),
+        })
+    }
+
+    /// What a failure came from, if that is told in the same words whether the server is tried again or not.
+    fn cause(&self, label: &str, found: &LastCheck) -> Option<String> {
+        let timeout = found.status == Status::L4Timeout;
+        Some(match &self.kind {
+            Kind::Tcp => format!("TCP connection to {label} {}.", if timeout { "timeout" } else { "failed" }),
+            Kind::Dns if timeout => format!("DNS_CHECK ({label}) read timeout from socket"),
+            Kind::Dns => format!("DNS_CHECK ({label}) read error occurred."),
+            Kind::Http | Kind::Ssl => format!("{} server {label}.", web(found)),
+            Kind::Smtp => format!("SMTP_CHECK {} server {label}", mail_server(found)),
+            _ => return None,
         })
     }
 
@@ -123,33 +131,23 @@ impl Checker {
             0 => ".".to_owned(),
             retries => format!(" after {retries} retries."),
         };
-        let detail = |text: &str| format!("{text} server {label}.");
-        let timeout = found.status == Status::L4Timeout;
-        match &self.kind {
-            Kind::Tcp => {
-                let how = if timeout { "timeout" } else { "failed" };
-                vec![
-                    format!("TCP connection to {label} {how}."),
-                    format!("TCP_CHECK on service {label} failed{after}"),
-                ]
-            }
-            Kind::Udp => vec![format!("UDP_CHECK on service {label} failed{after}")],
-            Kind::Ping if self.retries == 0 => vec![format!("ICMP CHECK on service {label} failed.")],
-            Kind::Ping => vec![format!("ICMP CHECK on service {label} of {service} failed{after}")],
-            Kind::Dns => {
-                let what = if timeout { "read timeout from socket" } else { "read error occurred." };
-                vec![format!("DNS_CHECK ({label}) {what}{}", after.trim_end_matches('.'))]
-            }
-            Kind::Http | Kind::Ssl => {
-                let name = if matches!(self.kind, Kind::Ssl) { "SSL" } else { "HTTP" };
-                vec![detail(web(found)), format!("{name}_CHECK on service {label} failed{after}")]
-            }
-            Kind::Smtp => vec![format!("SMTP_CHECK {} server {label}", mail_server(found))],
-            Kind::Misc(script) => vec![misc(label, service, script, (self.retries, found))],
-            Kind::File(name) => vec![format!("({label}): tracked file {name} now FAULT state")],
-            Kind::Bfd(name) => vec![format!("BFD check of [{name}] RS({label}) is DOWN")],
-            Kind::Other => Vec::new(),
+        let mut lines: Vec<_> = self.cause(label, found).into_iter().collect();
+        lines.extend(match &self.kind {
+            Kind::Tcp => Some(format!("TCP_CHECK on service {label} failed{after}")),
+            Kind::Udp => Some(format!("UDP_CHECK on service {label} failed{after}")),
+            Kind::Ping if self.retries == 0 => Some(format!("ICMP CHECK on service {label} failed.")),
+            Kind::Ping => Some(format!("ICMP CHECK on service {label} of {service} failed{after}")),
+            Kind::Http => Some(format!("HTTP_CHECK on service {label} failed{after}")),
+            Kind::Ssl => Some(format!("SSL_CHECK on service {label} failed{after}")),
+            Kind::Misc(script) => Some(misc(label, service, script, (self.retries, found))),
+            Kind::File(name) => Some(format!("({label}): tracked file {name} now FAULT state")),
+            Kind::Bfd(name) => Some(format!("BFD check of [{name}] RS({label}) is DOWN")),
+            Kind::Dns | Kind::Smtp | Kind::Other => None,
+        });
+        if let (Kind::Dns, [line]) = (&self.kind, &mut lines[..]) {
+            line.push_str(after.trim_end_matches('.'));
         }
+        lines
     }
 }
 
