@@ -120,7 +120,7 @@ impl Router {
             }
             Input::RouteRemoved(route) => {
                 let held = |instance: &Instance| {
-                    instance.holds_addresses() && instance.core.routes().contains(&route)
+                    instance.holds_addresses() && instance.core.spec.routes.contains(&route)
                 };
                 if route.track
                     && self.is_active()
@@ -130,8 +130,9 @@ impl Router {
                 }
             }
             Input::RuleRemoved(rule) => {
-                let held =
-                    |instance: &Instance| instance.holds_addresses() && instance.core.rules().contains(&rule);
+                let held = |instance: &Instance| {
+                    instance.holds_addresses() && instance.core.spec.rules.contains(&rule)
+                };
                 if rule.track
                     && self.is_active()
                     && (self.fixed_rule(&rule) || self.instances.iter().any(held))
@@ -255,7 +256,7 @@ impl Router {
     /// Who sends adverts of an instance's virtual router.
     #[cfg(feature = "linux")]
     pub(crate) fn senders(&self, now: Instant, instance: &str) -> Vec<crate::stats::SenderSnapshot> {
-        self.find(instance).map_or_else(Vec::new, |at| self.instances[at].core.hearing.senders(now))
+        self.find(instance).map_or_else(Vec::new, |at| self.instances[at].core.senders(now))
     }
 
     /// What is going on.

@@ -23,6 +23,7 @@ mod fault;
 mod init;
 mod master;
 mod releasing;
+mod rivalry;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

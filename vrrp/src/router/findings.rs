@@ -73,7 +73,7 @@ impl Router {
             effective_priority: core.effective,
             total_priority: core.total,
             source: core.source,
-            addresses: core.advertised().to_vec(),
+            addresses: core.advertised(),
             holds_addresses: instance.holds_addresses(),
             master: core.master,
             master_interval: instance.master_interval(),
@@ -81,8 +81,8 @@ impl Router {
             why: core.last_transition.as_ref().map(|(_, why)| why.to_string()),
             faults: core.faults.iter().map(ToString::to_string).collect(),
             contributions: self.trackers.contributions(&core.spec, group, &self.links),
-            senders: core.hearing.senders(now),
-            claims: core.hearing.claims(now),
+            senders: core.senders(now),
+            claims: core.claims(now),
             findings: self.findings(now, instance),
             stats: core.stats.clone(),
         }
@@ -160,7 +160,7 @@ fn refused(
     (recent, master): (Duration, bool),
     findings: &mut Vec<Finding>,
 ) {
-    for sender in instance.core.hearing.senders(now) {
+    for sender in instance.core.senders(now) {
         let Some((reason, text, age)) = &sender.last_refused else { continue };
         let understood = sender.last_accepted.is_some_and(|(_, _, good)| good <= *age);
         if *age >= recent || understood {
@@ -187,7 +187,7 @@ fn second_master(now: Instant, instance: &Instance, interval: Duration, findings
         .last_transition
         .as_ref()
         .is_some_and(|(at, _)| now.saturating_duration_since(*at) > interval * RECENT_INTERVALS);
-    for sender in instance.core.hearing.senders(now) {
+    for sender in instance.core.senders(now) {
         let Some((priority, _, age)) = sender.last_accepted else { continue };
         if settled && priority > 0 && age <= interval * 2 {
             findings.push(Finding {
@@ -205,12 +205,12 @@ fn second_master(now: Instant, instance: &Instance, interval: Duration, findings
 
 /// Machines that answer for our addresses although no advert of anybody is heard.
 fn unheard(now: Instant, instance: &Instance, recent: Duration, findings: &mut Vec<Finding>) {
-    for claim in instance.core.hearing.claims(now) {
+    for claim in instance.core.claims(now) {
         if claim.last >= recent {
             continue;
         }
         let [a, b, c, d, e, f] = claim.mac;
-        let heard = instance.core.hearing.senders(now).iter().any(|sender| {
+        let heard = instance.core.senders(now).iter().any(|sender| {
             sender.last_accepted.is_some_and(|(_, _, age)| age < recent)
                 || sender.last_refused.as_ref().is_some_and(|(_, _, age)| *age < recent)
         });

@@ -68,7 +68,7 @@ impl Router {
             let instance = &self.instances[at];
             let concerned = instance.kind() == StateKind::Master
                 && instance.core.held().any(|change| {
-                    change.interface == claim.interface && change.address.address() == claim.address
+                    *change.interface == claim.interface && change.address.address() == claim.address
                 });
             if concerned {
                 self.drive(now, at, Event::Claim { address: claim.address, mac: claim.mac });

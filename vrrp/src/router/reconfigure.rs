@@ -131,7 +131,7 @@ impl Router {
         for instance in self.instances.iter().filter(|instance| instance.holds_addresses()) {
             for change in instance.core.held() {
                 if removed.contains(&(change.interface.clone(), change.address.address())) {
-                    earlier.push(Output::AddAddress(change.clone()));
+                    earlier.push(Output::AddAddress(change.change()));
                 }
             }
         }

@@ -121,7 +121,7 @@ impl Router {
                     && !verdicts[at].pending
                     && core
                         .held()
-                        .any(|change| self.links.has_address(&change.interface, change.address.address()))
+                        .any(|change| self.links.has_address(change.interface, change.address.address()))
             })
             .collect();
         for at in 0..self.instances.len() {

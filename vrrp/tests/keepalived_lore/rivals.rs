@@ -147,6 +147,19 @@ fn the_last_sign_of_a_rival_is_announced_against_as_soon_as_the_first() {
     assert_eq!(node.announcements().len(), before + 5, "not a second later");
 }
 
+/// Before that the false one may have been heard in its turn, too: its advert, its answer to our question and its last advert.
+#[test]
+fn three_signs_of_a_rival_are_each_announced_against_at_once() {
+    let mut node = Node::master(spec(|_| {}));
+    node.hear(LOW, 50);
+    node.advance(ms(200));
+    claim(&mut node);
+    node.advance(ms(10));
+    let before = node.announcements().len();
+    node.hear(LOW, 50);
+    assert_eq!(node.announcements().len(), before + 5, "not a second later");
+}
+
 #[test]
 fn a_machine_that_insists_is_announced_against_ever_more_rarely() {
     let mut node = Node::master(spec(|_| {}));

@@ -33,7 +33,7 @@ struct Sender {
     /// Priority and interval of the last advert that passed all tests, and when it came.
     good: Option<(u8, AdvertInterval, Instant)>,
     /// Why the last refused packet was refused, in words, and when it came.
-    bad: Option<(AdvertReject, String, Instant)>,
+    bad: Option<Box<(AdvertReject, String, Instant)>>,
 }
 
 /// A machine that answers for an address held here.
@@ -68,8 +68,8 @@ impl Hearing {
         sender.refused += 1;
         match &mut sender.bad {
             // A flood must not cost an allocation per packet.
-            Some((known, _, at)) if *known == reason => *at = now,
-            bad => *bad = Some((reason, text.to_owned(), now)),
+            Some(last) if last.0 == reason => last.2 = now,
+            bad => *bad = Some(Box::new((reason, text.to_owned(), now))),
         }
     }
 
@@ -130,7 +130,7 @@ impl Hearing {
                 last_accepted: sender.good.map(|(priority, interval, at)| (priority, interval, age(at))),
                 last_refused: sender
                     .bad
-                    .as_ref()
+                    .as_deref()
                     .map(|(reason, text, at)| (reason.word().to_owned(), text.clone(), age(*at))),
             })
             .collect()
@@ -159,6 +159,8 @@ impl Hearing {
                     let oldest = (0..self.senders.len()).min_by_key(|&at| self.senders[at].last);
                     self.senders.remove(oldest.unwrap_or(0));
                 }
+                // With a thousand instances and one other router room for four would be felt.
+                self.senders.reserve_exact(1);
                 self.senders.push(Sender {
                     source,
                     accepted: 0,

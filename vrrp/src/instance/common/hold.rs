@@ -1,63 +1,120 @@
 //! What a master holds: addresses, routes and rules.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Core, Cx};
 use crate::event::{AddressChange, Announcement, Asked, Output, Probe};
-use crate::spec::{InstanceRef, Name, Peer, Transport};
+use crate::spec::{InstanceRef, Name, Peer, Transport, VirtualAddress};
 
 /// Restorations of one address in a row until the router waits a while, lest two programs fight at full speed.
 const MAX_RESTORES: u32 = 10;
 /// How long without a removal until restorations are counted anew.
 const RESTORE_MEMORY: Duration = Duration::from_secs(10);
 
+/// A virtual address where it belongs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held<'a> {
+    instance: &'a Name,
+    pub(crate) interface: &'a Name,
+    pub(crate) address: &'a VirtualAddress,
+}
+
+impl Held<'_> {
+    /// To be put in place or taken away.
+    pub(crate) fn change(self) -> AddressChange {
+        AddressChange {
+            instance: Some(self.instance.clone()),
+            interface: self.interface.clone(),
+            address: self.address.clone().into(),
+        }
+    }
+
+    fn announcement(self) -> Announcement {
+        Announcement {
+            instance: self.instance.clone(),
+            interface: self.interface.clone(),
+            address: self.address.address(),
+        }
+    }
+}
+
 impl Core {
+    /// All addresses the master holds.
+    pub(crate) fn held(&self) -> impl Iterator<Item = Held<'_>> {
+        let all = self.spec.addresses.iter().chain(&self.spec.excluded_addresses);
+        all.filter_map(|address| self.hold(address))
+    }
+
+    /// Those that the adverts name.
+    fn named(&self) -> impl Iterator<Item = Held<'_>> {
+        self.by_name().filter_map(|(named, held)| named.then_some(held))
+    }
+
+    /// Those that they do not.
+    fn unnamed(&self) -> impl Iterator<Item = Held<'_>> {
+        let rest = self.by_name().filter_map(|(named, held)| (!named).then_some(held));
+        rest.chain(self.spec.excluded_addresses.iter().filter_map(|address| self.hold(address)))
+    }
+
+    /// The addresses of an advert.
+    pub(crate) fn advertised(&self) -> Vec<IpAddr> {
+        self.named().map(|held| held.address.address()).collect()
+    }
+
+    /// An advert names the addresses of its own family, as many as it has room for.
+    fn by_name(&self) -> impl Iterator<Item = (bool, Held<'_>)> {
+        let mut room = self.room;
+        self.spec.addresses.iter().filter_map(|address| self.hold(address)).map(move |held| {
+            let named = room > 0 && held.address.address().is_ipv6() == self.spec.ipv6;
+            room -= u8::from(named);
+            (named, held)
+        })
+    }
+
+    /// Nothing if the address belongs on no interface.
+    fn hold<'a>(&'a self, address: &'a VirtualAddress) -> Option<Held<'a>> {
+        let interface = self.spec.address_interface(address)?;
+        Some(Held { instance: &self.spec.name, interface, address })
+    }
+
     /// Puts everything in place.
     pub(crate) fn take(&mut self, cx: &mut Cx<'_>) {
         self.block(cx, true);
-        if !self.addresses.is_empty() {
-            self.detail(cx, "setting VIPs.");
-            self.addresses.iter().for_each(|change| cx.out.push(Output::AddAddress(change.clone())));
-        }
-        if !self.excluded.is_empty() {
-            self.detail(cx, "setting E-VIPs.");
-            self.excluded.iter().for_each(|change| cx.out.push(Output::AddAddress(change.clone())));
-        }
-        if !self.routes.is_empty() {
-            self.detail(cx, "setting Virtual Routes");
-            self.routes.iter().for_each(|route| cx.out.push(Output::AddRoute(Arc::clone(route))));
-        }
-        if !self.rules.is_empty() {
-            self.detail(cx, "setting Virtual Rules");
-            self.rules.iter().for_each(|rule| cx.out.push(Output::AddRule(Arc::clone(rule))));
-        }
+        self.change(cx, "setting VIPs.", self.named(), |held| Output::AddAddress(held.change()));
+        self.change(cx, "setting E-VIPs.", self.unnamed(), |held| Output::AddAddress(held.change()));
+        let (routes, rules) = (self.spec.routes.iter(), self.spec.rules.iter());
+        self.change(cx, "setting Virtual Routes", routes, |route| Output::AddRoute(route.clone().into()));
+        self.change(cx, "setting Virtual Rules", rules, |rule| Output::AddRule(rule.clone().into()));
         self.holding = true;
         self.restores = (0, None);
     }
 
     /// Removes everything, and what was still to be announced.
     pub(crate) fn release(&mut self, cx: &mut Cx<'_>) {
-        if !self.rules.is_empty() {
-            self.detail(cx, "removing Virtual Rules");
-            self.rules.iter().for_each(|rule| cx.out.push(Output::DelRule(Arc::clone(rule))));
-        }
-        if !self.routes.is_empty() {
-            self.detail(cx, "removing Virtual Routes");
-            self.routes.iter().for_each(|route| cx.out.push(Output::DelRoute(Arc::clone(route))));
-        }
+        let (routes, rules) = (self.spec.routes.iter(), self.spec.rules.iter());
+        self.change(cx, "removing Virtual Rules", rules, |rule| Output::DelRule(rule.clone().into()));
+        self.change(cx, "removing Virtual Routes", routes, |route| Output::DelRoute(route.clone().into()));
         cx.pacer.forget(&self.spec.name);
-        if !self.addresses.is_empty() {
-            self.detail(cx, "removing VIPs.");
-            self.addresses.iter().for_each(|change| cx.out.push(Output::DelAddress(change.clone())));
-        }
-        if !self.excluded.is_empty() {
-            self.detail(cx, "removing E-VIPs.");
-            self.excluded.iter().for_each(|change| cx.out.push(Output::DelAddress(change.clone())));
-        }
+        self.change(cx, "removing VIPs.", self.named(), |held| Output::DelAddress(held.change()));
+        self.change(cx, "removing E-VIPs.", self.unnamed(), |held| Output::DelAddress(held.change()));
         self.block(cx, false);
         self.holding = false;
+    }
+
+    /// Asks for the same with all items, and says so if there are any.
+    fn change<T>(
+        &self,
+        cx: &mut Cx<'_>,
+        what: &str,
+        items: impl Iterator<Item = T>,
+        output: impl Fn(T) -> Output,
+    ) {
+        let mut items = items.peekable();
+        if items.peek().is_some() {
+            self.detail(cx, what);
+        }
+        items.for_each(|item| cx.out.push(output(item)));
     }
 
     /// Removes what a former run may have left in place.
@@ -75,18 +132,17 @@ impl Core {
             return;
         }
         self.detail(cx, if on { "setting firewall drop rule" } else { "removing firewall drop rule" });
-        for change in self.held() {
-            let change = change.clone();
+        for change in self.held().map(Held::change) {
             cx.out.push(if on { Output::Block(change) } else { Output::Unblock(change) });
         }
     }
 
     /// An address that should be in place has been removed: puts it back at once and announces it.
     pub(crate) fn restore(&mut self, cx: &mut Cx<'_>, interface: &Name, address: IpAddr) {
-        let lost = |change: &&AddressChange| {
-            change.interface == *interface && change.address.address() == address && change.address.track
+        let lost = |held: &Held<'_>| {
+            held.interface == interface && held.address.address() == address && held.address.track
         };
-        let Some(change) = self.held().find(lost).cloned() else { return };
+        let Some(change) = self.held().find(lost).map(Held::change) else { return };
         let (count, last) = self.restores;
         let calm = last.is_none_or(|last| cx.now.saturating_duration_since(last) > RESTORE_MEMORY);
         let count = if calm { 0 } else { count };
@@ -110,16 +166,16 @@ impl Core {
 
     /// Puts everything on an interface back that has come back itself.
     pub(crate) fn restore_interface(&mut self, cx: &mut Cx<'_>, interface: &Name) {
-        let lost: Vec<_> = self.held().filter(|change| change.interface == *interface).cloned().collect();
-        let announcements: Vec<_> = lost.iter().map(|change| self.announcement(change)).collect();
-        lost.into_iter().for_each(|change| cx.out.push(Output::AddAddress(change)));
+        let lost = || self.held().filter(|held| held.interface == interface);
+        let announcements: Vec<_> = lost().map(Held::announcement).collect();
+        lost().for_each(|held| cx.out.push(Output::AddAddress(held.change())));
         self.announce_these(cx, &announcements, self.spec.garp.repeat);
     }
 
     /// Makes a new specification this instance's own. Held addresses are changed by the difference.
     pub(crate) fn reconfigure(&mut self, cx: &mut Cx<'_>, spec: InstanceRef, mtu: Option<u32>) {
-        let old: Vec<AddressChange> = self.held().cloned().collect();
-        let (old_routes, old_rules) = (self.routes.clone(), self.rules.clone());
+        let old: Vec<AddressChange> = self.held().map(Held::change).collect();
+        let before = self.spec.clone();
         let old_blocked = if self.blocks() { old.clone() } else { Vec::new() };
         self.spec = spec;
         // Who owns the addresses no longer has no owner's priority to go back to.
@@ -128,7 +184,7 @@ impl Core {
         if !self.holding {
             return;
         }
-        let new: Vec<AddressChange> = self.held().cloned().collect();
+        let new: Vec<AddressChange> = self.held().map(Held::change).collect();
         // The instance may have another name now, which makes no difference to the address.
         let same =
             |a: &AddressChange, b: &AddressChange| a.interface == b.interface && a.address == b.address;
@@ -146,15 +202,16 @@ impl Core {
         for gone in old_blocked.iter().filter(|old| !new_blocked.iter().any(|new| same(old, new))) {
             cx.out.push(Output::Unblock(gone.clone()));
         }
-        difference(&old_routes, &self.routes).for_each(|route| cx.out.push(Output::DelRoute(route)));
-        difference(&self.routes, &old_routes).for_each(|route| cx.out.push(Output::AddRoute(route)));
-        difference(&old_rules, &self.rules).for_each(|rule| cx.out.push(Output::DelRule(rule)));
-        difference(&self.rules, &old_rules).for_each(|rule| cx.out.push(Output::AddRule(rule)));
+        let (routes, rules) = (&self.spec.routes, &self.spec.rules);
+        difference(&before.routes, routes).for_each(|route| cx.out.push(Output::DelRoute(route.into())));
+        difference(routes, &before.routes).for_each(|route| cx.out.push(Output::AddRoute(route.into())));
+        difference(&before.rules, rules).for_each(|rule| cx.out.push(Output::DelRule(rule.into())));
+        difference(rules, &before.rules).for_each(|rule| cx.out.push(Output::AddRule(rule.into())));
     }
 
     /// Announces all addresses, `repeat` times each.
     pub(crate) fn announce(&mut self, cx: &mut Cx<'_>, repeat: u32) {
-        let announcements: Vec<_> = self.held().map(|change| self.announcement(change)).collect();
+        let announcements: Vec<_> = self.held().map(Held::announcement).collect();
         if repeat == 0 {
             return;
         }
@@ -182,12 +239,12 @@ impl Core {
             return;
         }
         let Some(of) = self.asked() else { return };
-        let ask = |change: &AddressChange| {
-            let address = change.address.address();
+        let ask = |held: Held<'_>| {
+            let address = held.address.address();
             // Such an instance has at least one address of its own family, and usually one only.
-            (address.is_ipv6() == self.spec.ipv6).then(|| (change.interface.clone(), address))
+            (address.is_ipv6() == self.spec.ipv6).then(|| (held.interface.clone(), address))
         };
-        let next = self.held().filter_map(ask).nth(self.probed);
+        let next = self.held().filter_map(ask).nth(self.probed as usize);
         if next.is_none() {
             self.probed = 0;
         }
@@ -228,19 +285,11 @@ impl Core {
             }
             announcement
         };
-        let announcements: Vec<_> = self.held().map(|change| on_base(self.announcement(change))).collect();
+        let announcements: Vec<_> = self.held().map(|held| on_base(held.announcement())).collect();
         self.announce_these(cx, &announcements, 1);
-    }
-
-    fn announcement(&self, change: &AddressChange) -> Announcement {
-        Announcement {
-            instance: self.spec.name.clone(),
-            interface: change.interface.clone(),
-            address: change.address.address(),
-        }
     }
 }
 
-fn difference<'a, T: PartialEq>(from: &'a [Arc<T>], without: &'a [Arc<T>]) -> impl Iterator<Item = Arc<T>> {
+fn difference<'a, T: PartialEq + Clone>(from: &'a [T], without: &'a [T]) -> impl Iterator<Item = T> {
     from.iter().filter(|item| !without.contains(item)).cloned()
 }

@@ -88,6 +88,7 @@ impl Core {
 
     fn payload(&self, source: IpAddr, destination: IpAddr, priority: u8) -> Vec<u8> {
         let spec = &self.spec;
+        let addresses = &self.advertised();
         let mut payload = Vec::new();
         match spec.version {
             Version::V2 => {
@@ -100,7 +101,7 @@ impl Core {
                     priority,
                     auth_type: advert::auth_type(&spec.auth),
                     interval: u8::try_from(spec.advert_interval.secs()).unwrap_or(u8::MAX),
-                    addresses: &self.advertised,
+                    addresses,
                     auth_data,
                 }
                 .emit(spec.ipv6.then_some((source, destination)), &mut payload);
@@ -116,7 +117,7 @@ impl Core {
                     vrid: spec.vrid,
                     priority,
                     interval: spec.advert_interval.centis(),
-                    addresses: &self.advertised,
+                    addresses,
                 }
                 .emit(pseudo, &mut payload);
             }
