@@ -240,6 +240,9 @@ pub struct Global {
     pub rs_init_notifies: Option<Spanned<bool>>,
     pub lvs_timeouts: LvsTimeouts,
     pub reload_check_config: Option<Spanned<bool>>,
+    pub nftables: Option<Spanned<String>>,
+    pub nftables_priority: Option<Spanned<i32>>,
+    pub nftables_counters: Option<Spanned<bool>>,
     pub reload_time_file: Option<Spanned<String>>,
     pub reload_repeat: Option<Spanned<bool>>,
     /// `net_namespace`, outside the block
@@ -352,6 +355,8 @@ impl Global {
             "vrrp_delay_after_boot" => self.vrrp_delay_after_boot = values.duration(),
             "lvs_timeouts" => self.lvs_timeouts.take(statement.args(), cx),
             "default_interface" => self.default_interface = values.word(),
+            "nftables" => self.nftables = values.word(),
+            "nftables_priority" => self.nftables_priority = values.number(),
             "reload_time_file" => self.reload_time_file = values.word(),
             "vmac_prefix" => self.vmac_prefix = values.word(),
             "vmac_addr_prefix" => self.vmac_addr_prefix = values.word(),
@@ -407,6 +412,7 @@ impl Global {
             "log_unknown_vrids" => (&mut self.log_unknown_vrids, values.flag()),
             "rs_init_notifies" => (&mut self.rs_init_notifies, values.switch()),
             "reload_check_config" => (&mut self.reload_check_config, values.flag()),
+            "nftables_counters" => (&mut self.nftables_counters, values.flag()),
             "reload_repeat" => (&mut self.reload_repeat, values.flag()),
             _ => return false,
         };

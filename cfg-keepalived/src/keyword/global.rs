@@ -19,7 +19,9 @@ const NO_SNMP: &str = "nothing can be asked by SNMP; use the statistics and the 
 const TRAPS_ALONE: &str = "its notifications are sent with `enable_traps`; nothing can be asked by SNMP";
 const NO_DBUS: &str = "there is no DBus interface";
 const NO_IPVS: &str = "IPVS is not used; virtual servers are relayed in user space";
-const NO_FIREWALL: &str = "the rules of `no_accept` are in a table of their own, `inet vrrp`";
+const NO_FIREWALL: &str = "the rules of `no_accept` are made with `nft`";
+const NO_INTERFACES: &str = "the rules name no interfaces";
+const FIREWALL: &str = "one table of family `inet`, which exists while an address is blocked; `vrrp` unless named";
 /// What the logging of every failure leaves out.
 pub(super) const LOG_ALL: &str =
     "of a server with several checkers the failures before the last try are not logged";
@@ -193,16 +195,15 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     Keyword::new("vmac_prefix", NAME, "Prefix of VMAC interface names").first_wins(),
     Keyword::new("vmac_addr_prefix", NAME, "Prefix of names of VMACs for addresses").first_wins(),
     // Firewall
-    Keyword::new("nftables", &[word("TABLE").opt()], "Table of firewall rules").no_effect(NO_FIREWALL),
+    Keyword::new("nftables", &[word("TABLE").opt()], "Table of firewall rules").partial(FIREWALL),
     Keyword::new(
         "nftables_priority",
         &[int("PRIORITY", i32::MIN as i64, i32::MAX as i64)],
         "Priority of its chains",
     )
-    .no_effect(NO_FIREWALL)
     .strict(),
-    Keyword::new("nftables_counters", &[], "Counters in its rules").no_effect(NO_FIREWALL),
-    Keyword::new("nftables_ifindex", &[], "Interface numbers in its rules").no_effect(NO_FIREWALL),
+    Keyword::new("nftables_counters", &[], "Counters in its rules"),
+    Keyword::new("nftables_ifindex", &[], "Interface numbers in its rules").no_effect(NO_INTERFACES),
     Keyword::new("nftables_ipvs", &[word("TABLE").opt()], "Table of marks for groups").no_effect(NO_IPVS),
     Keyword::new(
         "nftables_ipvs_priority",

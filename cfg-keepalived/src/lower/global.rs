@@ -52,6 +52,13 @@ pub(super) fn lower(config: &Config, env: &dyn Env, origins: &mut Origins) -> sp
     let repeat = on(from.reload_repeat, false);
     to.reload_time =
         from.reload_time_file.as_ref().map(|path| spec::ReloadTime::new(path.value.as_str(), repeat));
+    if let Some(table) = &from.nftables {
+        to.firewall.table.clone_from(&table.value);
+    }
+    if let Some(priority) = from.nftables_priority {
+        to.firewall.priority = priority.value;
+    }
+    to.firewall.counters = on(from.nftables_counters, false);
     if let Some(prefix) = &from.vmac_prefix {
         to.vmac_prefix.clone_from(&prefix.value);
     }

@@ -86,6 +86,7 @@ impl Effects {
     /// Takes over a specification; sockets and interfaces are opened and closed separately.
     pub(super) fn configure(&mut self, spec: &Spec) {
         self.security = spec.global.scripts.clone();
+        self.hands.push(Job::Firewall(spec.global.firewall.clone()));
         self.sockets.configure(spec);
         self.traps.configure(spec.global.traps.as_ref(), self.problem_sender.clone());
         let problems = self.notifier.configure(spec);

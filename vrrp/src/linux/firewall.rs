@@ -5,40 +5,38 @@
 //! netlink code here. Neighbour discovery stays open, as the RFC demands.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
-/// The skeleton: deleting a table that does not exist is an error, adding one that exists is not.
-const TABLE: &str = "\
-add table inet vrrp
-delete table inet vrrp
-table inet vrrp {
-    set v4 { type ipv4_addr; }
-    set v6 { type ipv6_addr; }
-    chain input {
-        type filter hook input priority -1; policy accept;
-        ip daddr @v4 drop
-        icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
-        ip6 daddr @v6 drop
-    }
-    chain output {
-        type filter hook output priority -1; policy accept;
-        ip saddr @v4 drop
-        icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
-        ip6 saddr @v6 drop
-    }
-}
-";
+use crate::spec::FirewallRules;
 
-/// The blocked addresses.
+/// The blocked addresses and how that is done.
 #[derive(Default)]
 pub(super) struct Firewall {
+    rules: FirewallRules,
     blocked: BTreeSet<IpAddr>,
 }
 
 impl Firewall {
+    /// Changes table, priority and counters. What is blocked stays blocked all the time.
+    pub(super) fn configure(&mut self, rules: FirewallRules) -> io::Result<()> {
+        if let Some(script) = self.change(&rules) {
+            run(&script)?;
+        }
+        self.rules = rules;
+        Ok(())
+    }
+
+    fn change(&self, rules: &FirewallRules) -> Option<String> {
+        if *rules == self.rules || self.blocked.is_empty() {
+            return None;
+        }
+        let mut script = format!("delete table inet {}\n{}", self.rules.table, table(rules));
+        self.blocked.iter().for_each(|address| script += &element(rules, "add", *address));
+        Some(script)
+    }
+
     /// Blocks an address or opens it again. What is so already is no error.
     pub(super) fn set(&mut self, address: IpAddr, block: bool) -> io::Result<()> {
         let Some(script) = self.script(address, block) else { return Ok(()) };
@@ -52,18 +50,49 @@ impl Firewall {
     }
 
     fn script(&self, address: IpAddr, block: bool) -> Option<String> {
-        let set = if address.is_ipv4() { "v4" } else { "v6" };
         match (block, self.blocked.contains(&address)) {
             (true, true) | (false, false) => None,
-            (true, false) => {
-                let mut script = if self.blocked.is_empty() { TABLE.to_owned() } else { String::new() };
-                let written = writeln!(script, "add element inet vrrp {set} {{ {address} }}");
-                written.ok().map(|()| script)
+            (true, false) if self.blocked.is_empty() => {
+                Some(table(&self.rules) + &element(&self.rules, "add", address))
             }
-            (false, true) if self.blocked.len() == 1 => Some("delete table inet vrrp\n".to_owned()),
-            (false, true) => Some(format!("delete element inet vrrp {set} {{ {address} }}\n")),
+            (true, false) => Some(element(&self.rules, "add", address)),
+            (false, true) if self.blocked.len() == 1 => {
+                Some(format!("delete table inet {}\n", self.rules.table))
+            }
+            (false, true) => Some(element(&self.rules, "delete", address)),
         }
     }
+}
+
+/// A table that blocks nothing. Deleting one that does not exist is an error, adding one that exists is not.
+fn table(FirewallRules { table, priority, counters }: &FirewallRules) -> String {
+    let counter = if *counters { "counter " } else { "" };
+    format!(
+        "add table inet {table}
+delete table inet {table}
+table inet {table} {{
+    set v4 {{ type ipv4_addr; }}
+    set v6 {{ type ipv6_addr; }}
+    chain input {{
+        type filter hook input priority {priority}; policy accept;
+        ip daddr @v4 {counter}drop
+        icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
+        ip6 daddr @v6 {counter}drop
+    }}
+    chain output {{
+        type filter hook output priority {priority}; policy accept;
+        ip saddr @v4 {counter}drop
+        icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
+        ip6 saddr @v6 {counter}drop
+    }}
+}}
+"
+    )
+}
+
+fn element(rules: &FirewallRules, verb: &str, address: IpAddr) -> String {
+    let set = if address.is_ipv4() { "v4" } else { "v6" };
+    format!("{verb} element inet {} {set} {{ {address} }}\n", rules.table)
 }
 
 /// Has `nft` carry out a script, all or nothing.
@@ -97,7 +126,7 @@ mod tests {
         let mut firewall = Firewall::default();
         assert_eq!(firewall.script(a, false), None);
         let first = firewall.script(a, true).unwrap();
-        assert!(first.starts_with(TABLE) && first.ends_with("add element inet vrrp v4 { 10.0.0.1 }\n"));
+        assert!(first.starts_with(&table(&FirewallRules::default())) && first.ends_with("add element inet vrrp v4 { 10.0.0.1 }\n"));
         firewall.blocked.insert(a);
         assert_eq!(firewall.script(a, true), None);
         assert_eq!(firewall.script(b, true).unwrap(), "add element inet vrrp v6 { 2001:db8::1 }\n");
@@ -105,5 +134,21 @@ mod tests {
         assert_eq!(firewall.script(b, false).unwrap(), "delete element inet vrrp v6 { 2001:db8::1 }\n");
         firewall.blocked.remove(&b);
         assert_eq!(firewall.script(a, false).unwrap(), "delete table inet vrrp\n");
+    }
+
+    #[test]
+    fn a_new_table_takes_the_place_of_the_old_one_at_once() {
+        let mut firewall = Firewall::default();
+        let mut rules = FirewallRules::default();
+        rules.table = "edge".to_owned();
+        rules.priority = 10;
+        rules.counters = true;
+        assert_eq!(firewall.change(&rules), None, "nothing is blocked");
+        firewall.blocked.insert([10, 0, 0, 1].into());
+        assert_eq!(firewall.change(&FirewallRules::default()), None, "nothing changes");
+        let script = firewall.change(&rules).unwrap();
+        assert!(script.starts_with("delete table inet vrrp\nadd table inet edge\n"), "{script}");
+        assert!(script.contains("hook output priority 10;") && script.contains("ip daddr @v4 counter drop"));
+        assert!(script.ends_with("add element inet edge v4 { 10.0.0.1 }\n"), "{script}");
     }
 }

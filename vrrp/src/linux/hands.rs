@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::firewall::Firewall;
 use super::netlink::{Netlink, message};
 use super::sys;
-use crate::spec::{Name, VirtualAddress};
+use crate::spec::{FirewallRules, Name, VirtualAddress};
 
 /// Something to be done to the kernel.
 pub(super) enum Job {
@@ -39,6 +39,8 @@ pub(super) enum Job {
     },
     /// Drop traffic to an address, or cease to.
     Block(IpAddr, bool),
+    /// How that is done.
+    Firewall(FirewallRules),
     /// Send an Ethernet frame.
     Frame(Frame),
     /// Run the thread at this real-time priority: what it does must not wait while the driver itself does not.
@@ -135,6 +137,9 @@ impl Worker {
             Job::Block(address, block) => {
                 let what = format!("{} traffic to {address}", if block { "block" } else { "stop blocking" });
                 self.firewall.set(address, block).err().map(|error| failed(&what, &error))
+            }
+            Job::Firewall(rules) => {
+                self.firewall.configure(rules).err().map(|error| failed("change the firewall's table", &error))
             }
             Job::Frame(frame) => self.send(&frame),
             Job::Realtime(priority) => {

@@ -79,6 +79,9 @@ pub enum Problem {
     /// Times or a multiplier of a BFD session that cannot be told in its packets, or never count.
     #[error("intervals and multiplier must not be zero, nor intervals longer than 4294 s")]
     BadSession,
+    /// Not a name that `nft` can read.
+    #[error("not the name of a table")]
+    BadTable,
     /// A command without a program.
     #[error("no program to run")]
     NoProgram,
@@ -89,8 +92,20 @@ pub enum Problem {
 /// # Errors
 ///
 /// The first problem found.
+/// It becomes part of a script.
+fn is_table(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    name.len() < 256
+        && bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte))
+}
+
 pub(crate) fn check(spec: &Spec) -> Result<(), SpecError> {
     trackers(spec)?;
+    let table = &spec.global.firewall.table;
+    if !is_table(table) {
+        return fail(Origin::default(), "table", &Name::new(table), Problem::BadTable);
+    }
     let mut names = BTreeSet::new();
     for instance in &spec.instances {
         let fail = |problem| fail(instance.origin, "instance", &instance.name, problem);

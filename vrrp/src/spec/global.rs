@@ -77,6 +77,8 @@ pub struct Global {
     pub receive_buffer: ReceiveBuffer,
     /// When to reload; the driver tells its caller.
     pub reload_time: Option<ReloadTime>,
+    /// How traffic to addresses that must not be accepted is dropped.
+    pub firewall: FirewallRules,
     /// Prefix of VMAC interface names (`vmac_prefix`).
     pub vmac_prefix: String,
     /// Prefix of the names of interfaces that only hold addresses (`vmac_addr_prefix`).
@@ -146,6 +148,7 @@ impl Default for Global {
             process: ProcessTuning::default(),
             receive_buffer: ReceiveBuffer::System,
             reload_time: None,
+            firewall: FirewallRules::default(),
             vmac_prefix: "vrrp".to_owned(),
             vmac_addr_prefix: "vrrp".to_owned(),
             resume: true,
@@ -154,6 +157,25 @@ impl Default for Global {
             probe_rivals: true,
             late_wake_backup: true,
         }
+    }
+}
+
+/// Rules that drop traffic to virtual addresses (`no_accept`, strict conformance). They exist while there is something to drop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct FirewallRules {
+    /// Name of the table of family `inet` (`nftables`).
+    pub table: String,
+    /// Priority of its chains (`nftables_priority`).
+    pub priority: i32,
+    /// Count what is dropped (`nftables_counters`).
+    pub counters: bool,
+}
+
+impl Default for FirewallRules {
+    fn default() -> Self {
+        Self { table: "vrrp".to_owned(), priority: -1, counters: false }
     }
 }
 

@@ -24,7 +24,7 @@ pub use bfd::Bfd;
 pub use check::{Problem, SpecError};
 pub use global::{
     Fifo, FifoContent, GarpGroup, Global, LinkDelay, Mail, MailServer, ProcessTuning, ReceiveBuffer,
-    ReloadTime, ScriptSecurity, StaticItems, Traps,
+    FirewallRules, ReloadTime, ScriptSecurity, StaticItems, Traps,
 };
 pub use instance::{
     AdvertInterval, Auth, ChecksumV3, Garp, InitialState, Instance, Password, Peer, Preempt, Transport,
