@@ -126,7 +126,10 @@ mod tests {
         let mut firewall = Firewall::default();
         assert_eq!(firewall.script(a, false), None);
         let first = firewall.script(a, true).unwrap();
-        assert!(first.starts_with(&table(&FirewallRules::default())) && first.ends_with("add element inet vrrp v4 { 10.0.0.1 }\n"));
+        assert!(
+            first.starts_with(&table(&FirewallRules::default()))
+                && first.ends_with("add element inet vrrp v4 { 10.0.0.1 }\n")
+        );
         firewall.blocked.insert(a);
         assert_eq!(firewall.script(a, true), None);
         assert_eq!(firewall.script(b, true).unwrap(), "add element inet vrrp v6 { 2001:db8::1 }\n");

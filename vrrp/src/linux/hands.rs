@@ -138,9 +138,11 @@ impl Worker {
                 let what = format!("{} traffic to {address}", if block { "block" } else { "stop blocking" });
                 self.firewall.set(address, block).err().map(|error| failed(&what, &error))
             }
-            Job::Firewall(rules) => {
-                self.firewall.configure(rules).err().map(|error| failed("change the firewall's table", &error))
-            }
+            Job::Firewall(rules) => self
+                .firewall
+                .configure(rules)
+                .err()
+                .map(|error| failed("change the firewall's table", &error)),
             Job::Frame(frame) => self.send(&frame),
             Job::Realtime(priority) => {
                 let result = sys::set_realtime(priority.into());

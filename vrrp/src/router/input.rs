@@ -38,16 +38,16 @@ impl Router {
     /// The instance an advert is for. Several may share an identifier on an interface if they use different groups
     /// or different peers.
     pub(super) fn addressee(&self, vrid: u8, datagram: &Datagram) -> Option<usize> {
-        let mut candidates = (0..self.instances.len()).filter(|&at| {
+        let mut candidates = self.with_vrid(vrid).filter(|&at| {
             let spec = &self.instances[at].core.spec;
-            let here = spec.wire_interface().is_none_or(|interface| *interface == datagram.interface);
+            let here = || spec.wire_interface().is_none_or(|interface| *interface == datagram.interface);
             let other_group = match &spec.transport {
                 Transport::Multicast { group } => {
                     datagram.destination.is_multicast() && datagram.destination != *group
                 }
                 Transport::Unicast { .. } => false,
             };
-            spec.vrid == vrid && spec.ipv6 == datagram.source.is_ipv6() && here && !other_group
+            spec.ipv6 == datagram.source.is_ipv6() && !other_group && here()
         });
         let first = candidates.next()?;
         let mut all = std::iter::once(first).chain(candidates);

@@ -14,6 +14,8 @@ pub(super) struct Lookup {
     virtuals: HashSet<IpAddr>,
     /// The group of each instance.
     group_of: Vec<Option<usize>>,
+    /// Identifier and position of each instance, in this order.
+    by_vrid: Vec<(u8, usize)>,
     /// Some instance minds whether its source address exists.
     tracks_source: bool,
     /// The next time of each instance. An instance is large: with a thousand of them, most of the time of a look at all is
@@ -33,16 +35,28 @@ impl Router {
                 group_of[member].get_or_insert(number);
             }
         }
+        let mut by_vrid: Vec<_> = specs().enumerate().map(|(at, spec)| (spec.vrid, at)).collect();
+        by_vrid.sort_unstable();
         let unhurried = specs().map(|spec| {
             spec.advert_interval.duration() * u32::from(spec.down_timer_adverts.saturating_sub(1))
         });
         self.lookup = Lookup {
             virtuals: guests.flat_map(|guest| guest.core.held()).map(|held| held.address.address()).collect(),
             group_of,
+            by_vrid,
             next: self.instances.iter().map(Instance::poll_timeout).collect(),
             tracks_source: specs().any(|spec| spec.track_source),
             unhurried: unhurried.min().unwrap_or_default(),
         };
+    }
+
+    /// The instances with this identifier, on whatever interface.
+    pub(super) fn with_vrid(&self, vrid: u8) -> impl Iterator<Item = usize> {
+        let all = &self.lookup.by_vrid;
+        let from = all.partition_point(|(known, _)| *known < vrid);
+        // While a new specification is put in place there are fewer for a moment.
+        let here = |at: &usize| *at < self.instances.len();
+        all[from..].iter().take_while(move |(known, _)| *known == vrid).map(|(_, at)| *at).filter(here)
     }
 
     pub(super) fn is_virtual(&self, address: IpAddr) -> bool {

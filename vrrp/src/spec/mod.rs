@@ -23,8 +23,8 @@ pub use address::{Broadcast, Lifetime, NextHop, Prefix, Route, RouteKind, Rule, 
 pub use bfd::Bfd;
 pub use check::{Problem, SpecError};
 pub use global::{
-    Fifo, FifoContent, GarpGroup, Global, LinkDelay, Mail, MailServer, ProcessTuning, ReceiveBuffer,
-    FirewallRules, ReloadTime, ScriptSecurity, StaticItems, Traps,
+    Fifo, FifoContent, FirewallRules, GarpGroup, Global, LinkDelay, Mail, MailServer, ProcessTuning,
+    ReceiveBuffer, ReloadTime, ScriptSecurity, StaticItems, Traps,
 };
 pub use instance::{
     AdvertInterval, Auth, ChecksumV3, Garp, InitialState, Instance, Password, Peer, Preempt, Transport,
