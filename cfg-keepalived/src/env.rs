@@ -39,8 +39,13 @@ pub trait Env {
         None
     }
 
-    /// Whether a user exists, by name or by number; `None` when the caller cannot tell.
-    fn user_exists(&self, _name: &str) -> Option<bool> {
+    /// Whether a user exists, and a group if one is named, both by name or by number; `None` when the caller cannot tell.
+    fn account_exists(&self, _user: &str, _group: Option<&str>) -> Option<bool> {
+        None
+    }
+
+    /// Whether a host has an address; `None` when the caller cannot tell.
+    fn resolves(&self, _name: &str) -> Option<bool> {
         None
     }
 
@@ -81,6 +86,7 @@ pub struct StaticEnv {
     interfaces: Option<Vec<String>>,
     programs: Option<Vec<String>>,
     users: Option<Vec<String>>,
+    hosts: Option<Vec<String>>,
     config_id: Option<String>,
 }
 
@@ -108,7 +114,13 @@ impl StaticEnv {
         self
     }
 
-    /// Sets the complete list of users.
+    /// Sets the complete list of names that have addresses.
+    pub fn with_hosts(mut self, names: &[&str]) -> Self {
+        self.hosts = Some(names.iter().map(|&n| n.to_owned()).collect());
+        self
+    }
+
+    /// Sets the complete list of users, each of whom has a group of that name.
     pub fn with_users(mut self, names: &[&str]) -> Self {
         self.users = Some(names.iter().map(|&n| n.to_owned()).collect());
         self
@@ -146,8 +158,13 @@ impl Env for StaticEnv {
         Some(if there { Program::Runs } else { Program::Missing })
     }
 
-    fn user_exists(&self, name: &str) -> Option<bool> {
-        self.users.as_ref().map(|list| list.iter().any(|n| n == name))
+    fn account_exists(&self, user: &str, group: Option<&str>) -> Option<bool> {
+        let known = |list: &Vec<String>, name: &str| list.iter().any(|n| n == name);
+        self.users.as_ref().map(|list| known(list, user) && group.is_none_or(|group| known(list, group)))
+    }
+
+    fn resolves(&self, name: &str) -> Option<bool> {
+        self.hosts.as_ref().map(|list| list.iter().any(|n| n == name))
     }
 }
 

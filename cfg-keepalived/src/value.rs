@@ -110,6 +110,10 @@ pub(crate) fn read(statement: &Statement, owner: &str, out: &mut Diagnostics) ->
         }
     }
     let rest: Vec<&Word> = given.collect();
+    if keyword.exact && !rest.is_empty() {
+        missing(statement, out);
+        return None;
+    }
     // Words before or instead of a list's brace were told when the braces were sorted out.
     if matches!(keyword.body, Body::Values(_) | Body::Optional(_)) {
         return Some(values);
@@ -141,7 +145,8 @@ fn missing(statement: &Statement, out: &mut Diagnostics) {
     let keyword = statement.keyword;
     let name = keyword.name;
     let end = statement.words.last().map_or(statement.span, |w| w.span).after();
-    let message = format!("`{name}` lacks its value");
+    let given = !statement.args().is_empty();
+    let message = format!("`{name}` {}", if given { "takes no further words" } else { "lacks its value" });
     let usage = format!("usage: `{}`", keyword.usage());
     if keyword.when_missing.is_empty() {
         let last = statement.words.last().map_or(name, |w| w.as_str());

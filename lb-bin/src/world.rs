@@ -2,7 +2,10 @@
 //! no longer open them is given what the supervisor saw.
 
 use cfg_haproxy::FileKind;
-use lb_core::process::bundle::{Bundle, Entry};
+use lb_core::process::{
+    self,
+    bundle::{Bundle, Entry},
+};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io;
@@ -112,16 +115,12 @@ impl cfg_haproxy::Names for World {
     }
 
     fn user(&self, name: &str) -> bool {
-        account("/etc/passwd", name)
+        process::user_id(name).is_ok_and(|id| id.is_some())
     }
 
     fn group(&self, name: &str) -> bool {
-        account("/etc/group", name)
+        process::group_id(name).is_ok_and(|id| id.is_some())
     }
-}
-
-fn account(file: &str, name: &str) -> bool {
-    std::fs::read_to_string(file).unwrap_or_default().lines().any(|l| l.split(':').next() == Some(name))
 }
 
 /// The environment of the process.
@@ -152,15 +151,19 @@ impl cfg_keepalived::Env for ProcessEnv {
     }
 
     fn interface_exists(&self, name: &str) -> Option<bool> {
-        lb_core::process::has_interface(name)
+        process::has_interface(name)
     }
 
     fn program(&self, name: &str) -> Option<cfg_keepalived::Program> {
         Some(vrrp::linux::is_runnable(name, &variable("PATH").unwrap_or_default()).into())
     }
 
-    fn user_exists(&self, name: &str) -> Option<bool> {
-        Some(name.parse::<u32>().is_ok() || account("/etc/passwd", name))
+    fn account_exists(&self, user: &str, group: Option<&str>) -> Option<bool> {
+        Some(process::has_account(user, group))
+    }
+
+    fn resolves(&self, name: &str) -> Option<bool> {
+        Some((name, 25).to_socket_addrs().is_ok())
     }
 }
 

@@ -2,12 +2,9 @@
 
 use super::{security, warn};
 use crate::codes;
-use crate::config::{Command, Config, Script};
+use crate::config::{Command, Config, Script, User};
 use crate::env::{Env, Program};
 use lb_core::diag::{Diagnostic, Diagnostics, Span};
-
-/// The user of scripts for which none is named.
-const DEFAULT_USER: &str = "keepalived_script";
 
 /// The host a configuration is checked against.
 pub(super) struct Host<'a> {
@@ -26,11 +23,11 @@ impl<'a> Host<'a> {
     /// True if the program, or who is to run it, is known not to be there.
     pub(super) fn lacks(&self, command: &Command) -> bool {
         self.env.program(command.program()) == Some(Program::Missing)
-            || command.user.as_ref().is_some_and(|user| self.lacks_user(&user.user.value))
+            || command.user.as_ref().is_some_and(|user| self.lacks_user(user))
     }
 
-    pub(super) fn lacks_user(&self, name: &str) -> bool {
-        self.env.user_exists(name) == Some(false)
+    pub(super) fn lacks_user(&self, user: &User) -> bool {
+        self.env.account_exists(&user.user.value, user.group_name()) == Some(false)
     }
 }
 
@@ -68,25 +65,15 @@ fn program(script: &Script, host: &Host<'_>, out: &mut Diagnostics) {
 
 fn users(config: &Config, host: &Host<'_>, out: &mut Diagnostics) {
     let own = security::commands(config).filter_map(|command| Some((command, command.user.as_ref()?)));
-    let scripts = config.scripts.iter().filter_map(|script| Some((&script.command, script.user.as_ref()?)));
-    for (command, user) in own.chain(scripts).filter(|(_, user)| host.lacks_user(&user.user.value)) {
-        let message = format!("there is no user `{}`; the command does not run", user.user.value);
-        let compat = format!("Unable to set uid/gid for script {}", command.line.value);
+    for (command, user) in own.filter(|(_, user)| host.lacks_user(user)) {
+        let message = format!("there is no user or group `{}`; the command does not run", user.text());
+        let compat = format!("Unable to set uid/gid for script {}", command.quoted());
         out.push(warn(codes::BAD_SCRIPT, user.user.span, message, compat));
     }
-    if let Some(user) = &config.global.script_user {
-        if host.lacks_user(&user.user.value) {
-            let message =
-                format!("there is no user `{}`; scripts that name none do not run", user.user.value);
-            out.push(warn(codes::BAD_SCRIPT, user.user.span, message, "Error setting global script uid/gid"));
-        }
-    } else if config.global.enable_script_security.is_some()
-        && host.lacks_user(DEFAULT_USER)
-        && let Some(script) = config.scripts.iter().find(|script| script.user.is_none())
-    {
-        let message = format!("there is no user `{DEFAULT_USER}`, and `script_user` names none");
-        let compat = format!("Unable to set default user {DEFAULT_USER} for script");
-        out.push(warn(codes::BAD_SCRIPT, script.command.line.span, message, compat));
+    if let Some(user) = config.global.script_user.as_ref().filter(|user| host.lacks_user(user)) {
+        let message =
+            format!("there is no user or group `{}`; scripts that name none do not run", user.text());
+        out.push(warn(codes::BAD_SCRIPT, user.user.span, message, "Error setting global script uid/gid"));
     }
 }
 
@@ -139,17 +126,91 @@ mod tests {
             text.replace(" track_script { c }", " track_script { c }\n notify_master /opt/check someone");
         let (code, messages) = judged(&text, &host());
         assert_eq!(code, 6, "{messages:?}");
-        assert!(messages.contains(&"Unable to set uid/gid for script /opt/check".to_owned()), "{messages:?}");
+        assert!(
+            messages.contains(&"Unable to set uid/gid for script '/opt/check'".to_owned()),
+            "{messages:?}"
+        );
         let (code, messages) = judged(&text, &host().with_users(&[]));
         assert_eq!(code, 5, "{messages:?}");
     }
 
     #[test]
-    fn a_user_that_does_not_exist_is_told() {
-        let (_, messages) = judged(TEXT, &host().with_users(&["root"]));
-        assert!(messages.contains(&"Error setting global script uid/gid".to_owned()), "{messages:?}");
-        let secure = TEXT.replace("script_user nobody", "enable_script_security");
+    fn scripts_that_nobody_can_run_are_told_and_gone() {
+        const REMOVED: [&str; 2] = [
+            "Unable to set default user for vrrp script c - removing",
+            "(v) track script c not found, ignoring...",
+        ];
+        for (user, known) in [("nobody", "root"), ("nobody nogroup", "nobody")] {
+            let text = TEXT.replace("script_user nobody", &format!("script_user {user}"));
+            let (code, messages) = judged(&text, &host().with_users(&[known]));
+            let all = [&["Error setting global script uid/gid"], &REMOVED[..]].concat();
+            assert_eq!((code, messages), (5, all.iter().map(|&m| m.to_owned()).collect()));
+        }
+        // Wherever it is said, it holds for the whole file.
+        let secure = TEXT.replace("script_user nobody\n", "");
+        let secure = format!("{secure}global_defs {{\n enable_script_security\n}}\n");
         let (code, messages) = judged(&secure, &host());
-        assert_eq!((code, messages.len()), (5, 1), "{messages:?}");
+        let all = [&["Unable to set default user keepalived_script for script"], &REMOVED[..]].concat();
+        assert_eq!((code, messages), (5, all.iter().map(|&m| m.to_owned()).collect()));
+        assert_eq!(judged(&secure, &host().with_users(&["keepalived_script"])).0, 0);
+    }
+
+    #[test]
+    fn a_mail_relay_must_have_an_address() {
+        let text = |relay: &str| format!("global_defs {{\n smtp_server {relay}\n}}\n");
+        let host = host().with_hosts(&["mail", "10.0.0.1"]);
+        assert_eq!(judged(&text("mail 25"), &host), (0, Vec::new()));
+        assert_eq!(judged(&text("nosuch"), &host), (5, vec!["Invalid smtp server nosuch 25".to_owned()]));
+        let (code, messages) = judged(&text("10.0.0.1 99999"), &host);
+        assert!(
+            code == 5 && messages.contains(&"Invalid smtp server 10.0.0.1 99999".to_owned()),
+            "{messages:?}"
+        );
+    }
+
+    #[test]
+    fn further_words_are_as_wrong_as_none_where_a_name_is_all() {
+        for (text, said) in [
+            (
+                "vrrp_instance v x {\n interface eth0\n virtual_router_id 1\n}\n",
+                "vrrp_instance must have a name",
+            ),
+            ("vrrp_sync_group g x {\n}\n", "vrrp_sync_group must have a name - skipping"),
+        ] {
+            assert_eq!(judged(text, &host()), (5, vec![said.to_owned()]));
+        }
+    }
+
+    #[test]
+    fn a_check_of_a_session_names_exactly_one_that_is_there() {
+        for (lines, said) in [
+            ("", "No name has been specified for BFD_CHECKER - skipping"),
+            ("name", "BFD_CHECK - No or too many names specified - skipping checker"),
+            ("name t x", "BFD_CHECK - No or too many names specified - skipping checker"),
+            ("name u", "BFD_CHECK - BFD u not configured"),
+            ("name t\n name t", "BFD_CHECK - BFD t already specified as t"),
+        ] {
+            let text = format!(
+                "bfd_instance t {{\n neighbor_ip 10.0.0.9\n}}\nvirtual_server 10.0.0.1 80 {{\n lb_algo rr\n \
+                 lb_kind NAT\n protocol TCP\n real_server 10.0.0.2 80 {{\n BFD_CHECK {{\n {lines}\n }}\n }}\n}}\n"
+            );
+            assert_eq!(judged(&text, &host()), (5, vec![said.to_owned()]), "{lines}");
+        }
+    }
+
+    #[test]
+    fn options_of_tunnels_are_checked_whatever_the_method() {
+        let judged = |method: &str| {
+            let text = format!(
+                "virtual_server 10.0.0.1 80 {{\n lb_algo rr\n lb_kind {method}\n protocol TCP\n real_server \
+                 10.0.0.2 80 {{\n }}\n}}\n"
+            );
+            judged(&text, &host()).1
+        };
+        assert_eq!(judged("TUN type gue port 5000 csum"), [""; 0]);
+        assert_eq!(judged("NAT x y"), ["Invalid tunnel option x for virtual server."]);
+        assert_eq!(judged("TUN type x"), ["Unknown tunnel type x for virtual server."]);
+        assert_eq!(judged("TUN type"), ["Missing tunnel type for virtual server."]);
+        assert_eq!(judged("TUN port 0"), ["Invalid gue tunnel port 0 for virtual server."]);
     }
 }

@@ -11,11 +11,16 @@ pub(super) fn check(config: &Config, host: &Host<'_>, out: &mut Diagnostics) {
     }
     // What is not there is not run, and instances without their interfaces run nothing.
     let runs = |c: &&Command| !c.only_readable() && !host.lacks(c);
-    let instances = host.missing_interface.is_none();
+    let nobody = config.global.script_user.as_ref().is_some_and(|user| host.lacks_user(user));
+    let somebody = |c: &&Command| c.user.is_some() || !nobody;
+    // Without instances nothing runs either.
+    let instances = host.missing_interface.is_none() && !config.instances.is_empty();
+    // Those that nobody could run are gone.
+    let watched = config.scripts.iter().map(|script| &script.command);
     let found = [
-        (vrrp_scripts(config, host).filter(|_| instances).find(runs), "scripts"),
+        (watched.chain(notifications(config).filter(somebody)).filter(|_| instances).find(runs), "scripts"),
         (check_scripts(config).find(runs), "check scripts"),
-        (start_scripts(config).find(runs), "start/shutdown scripts"),
+        (start_scripts(config).filter(somebody).find(runs), "start/shutdown scripts"),
     ];
     for (command, what) in found {
         if let Some(command) = command {
@@ -34,14 +39,6 @@ fn diagnostic(command: &Command, what: &str) -> Diagnostic {
 /// Every command but those of check scripts, whose user is named elsewhere.
 pub(super) fn commands(config: &Config) -> impl Iterator<Item = &Command> {
     notifications(config).chain(check_scripts(config)).chain(start_scripts(config))
-}
-
-fn vrrp_scripts<'a>(config: &'a Config, host: &Host<'_>) -> impl Iterator<Item = &'a Command> {
-    let user = |script: &crate::config::Script| script.user.as_ref().map(|user| user.user.value.clone());
-    let scripts = config.scripts.iter().filter(move |s| !user(s).is_some_and(|name| host.lacks_user(&name)));
-    // Without instances nothing runs.
-    let all = scripts.map(|s| &s.command).chain(notifications(config));
-    all.filter(|_| !config.instances.is_empty())
 }
 
 fn notifications(config: &Config) -> impl Iterator<Item = &Command> {

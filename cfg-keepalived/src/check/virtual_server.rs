@@ -3,7 +3,7 @@
 use super::{advice, warn};
 use crate::codes;
 use crate::config::{CheckKind, Config, Forwarding, GroupEntry, RealServer, VirtualServer, VirtualServerKey};
-use crate::lower::{MAX_RANGE, has_effect, listeners, regex, transport};
+use crate::lower::{MAX_RANGE, listeners, regex, transport};
 use lb_core::diag::{Diagnostic, Diagnostics};
 use std::net::SocketAddr;
 
@@ -237,10 +237,6 @@ impl Check<'_> {
                         out.push(Diagnostic::warning(codes::BAD_WORD, word.span, message).note(why));
                     }
                 }
-            }
-            if !real.checks.is_empty() && !real.checks.iter().any(|check| has_effect(&check.kind)) {
-                let message = "no checker of this server is carried out, so it always counts as well";
-                out.push(Diagnostic::warning(codes::NO_EFFECT, real.address.span, message));
             }
         }
     }

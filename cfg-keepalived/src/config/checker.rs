@@ -99,7 +99,7 @@ pub enum CheckKind {
     Misc(MiscCheck),
     Udp(UdpCheck),
     File(FileCheck),
-    Bfd(Option<Spanned<String>>),
+    Bfd(Spanned<String>),
 }
 
 /// `HTTP_GET`, `SSL_GET`
@@ -210,24 +210,7 @@ impl Check {
             "MISC_CHECK" => CheckKind::Misc(misc(statement, &mut common, cx)?),
             "UDP_CHECK" => CheckKind::Udp(udp(statement, &mut common, cx)),
             "FILE_CHECK" => CheckKind::File(file(statement, config, cx)?),
-            _ => {
-                let mut name = None;
-                each(statement, &mut common, cx, |inner, values, _| {
-                    if inner.name() == "name" {
-                        name = values.word();
-                    }
-                });
-                let name: Option<Spanned<String>> = name;
-                let known = |n: &Spanned<String>| {
-                    config.bfds.iter().any(|b| b.for_checker() && b.name.value == n.value)
-                };
-                if let Some(name) = name.as_ref().filter(|n| !known(n)) {
-                    let message = format!("there is no bfd_instance `{}` above this", name.value);
-                    let compat = format!("BFD_CHECK - BFD {} not configured", name.value);
-                    cx.warn(codes::UNKNOWN_REFERENCE, name.span, message, compat);
-                }
-                CheckKind::Bfd(name)
-            }
+            _ => CheckKind::Bfd(bfd(statement, &mut common, config, cx)?),
         };
         let (scheduling, connection) = common;
         let check = Self { span: statement.head_span(), scheduling, connection, kind };
@@ -249,6 +232,49 @@ impl Check {
         }
         true
     }
+}
+
+/// The session whose state the check is; a name that is wrong drops the checker.
+fn bfd(
+    statement: &Statement,
+    common: &mut (Scheduling, Connection),
+    config: &Config,
+    cx: &mut Reading<'_>,
+) -> Option<Spanned<String>> {
+    let (mut found, mut wrong) = (None::<Spanned<String>>, false);
+    each(statement, common, cx, |inner, values, cx| {
+        let Some(name) = values.word().filter(|_| inner.name() == "name") else { return };
+        let known = config.bfds.iter().any(|bfd| bfd.for_checker() && bfd.name.value == name.value);
+        let problem = match &found {
+            _ if !known => Some((
+                format!("there is no bfd_instance `{}` above this", name.value),
+                format!("BFD_CHECK - BFD {} not configured", name.value),
+            )),
+            Some(first) => Some((
+                "a check watches one session".to_owned(),
+                format!("BFD_CHECK - BFD {} already specified as {}", name.value, first.value),
+            )),
+            None => None,
+        };
+        match problem {
+            Some((message, compat)) => {
+                wrong = true;
+                cx.warn(
+                    codes::UNKNOWN_REFERENCE,
+                    name.span,
+                    format!("{message}; the checker is ignored"),
+                    compat,
+                );
+            }
+            None => found = Some(name),
+        }
+    });
+    if found.is_none() && !wrong && !statement.statements().iter().any(|inner| inner.name() == "name") {
+        let message = "the check names no bfd_instance; it is ignored";
+        let compat = "No name has been specified for BFD_CHECKER - skipping";
+        cx.warn(codes::NOT_SET, statement.head_span(), message, compat);
+    }
+    found.filter(|_| !wrong)
 }
 
 /// Reads what all checkers share and hands the rest to `own`.
@@ -435,6 +461,14 @@ fn misc(
         cx.warn(codes::NOT_SET, statement.head_span(), message, compat);
         return None;
     };
+    if user.is_none() && cx.lacks_default_user(misc_path.line.span) {
+        let what = misc_path.quoted();
+        let message =
+            "nobody is named to run this, and the default user does not exist; the check is ignored";
+        let compat = format!("Unable to set default user for misc script {what} - removing");
+        cx.warn(codes::BAD_SCRIPT, misc_path.line.span, message, compat);
+        return None;
+    }
     Some(MiscCheck { misc_path, misc_timeout, misc_dynamic, user })
 }
 

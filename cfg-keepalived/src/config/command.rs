@@ -38,6 +38,20 @@ impl User {
         values.word_at(first).map(|user| Self { user, group })
     }
 
+    /// The group, without what may stand in front of it.
+    pub(crate) fn group_name(&self) -> Option<&str> {
+        let group = self.group.as_ref()?.value.trim_start_matches(':');
+        (!group.is_empty()).then_some(group)
+    }
+
+    /// Both as written.
+    pub(crate) fn text(&self) -> String {
+        match &self.group {
+            Some(group) => format!("{} {}", self.user.value, group.value),
+            None => self.user.value.clone(),
+        }
+    }
+
     /// The first word that cannot be a user or group name.
     fn misplaced(&self) -> Option<&Spanned<String>> {
         let plausible = |name: &str| {
@@ -84,6 +98,11 @@ impl Command {
             return None;
         }
         Some(Self { line, argv, user })
+    }
+
+    /// The words in single quotes, as the original shows commands.
+    pub(crate) fn quoted(&self) -> String {
+        self.argv.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
     }
 
     /// The program, as written.

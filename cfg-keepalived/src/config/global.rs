@@ -66,6 +66,18 @@ fn at_least_one(
     Some(number.map(|n| n.max(1)))
 }
 
+/// A script of the start or the end, unless nobody can run it.
+fn start_script(keyword: &str, values: &Values, cx: &mut Reading<'_>) -> Option<Command> {
+    let command = Command::read(values, cx)?;
+    let span = command.line.span;
+    if command.user.is_some() || !cx.lacks_default_user(span) {
+        return Some(command);
+    }
+    let compat = format!("Invalid {}", keyword.replace('_', " "));
+    cx.warn(codes::BAD_SCRIPT, span, format!("`{keyword}` has nobody to run it; it is ignored"), compat);
+    None
+}
+
 fn mail_timeout(values: &Values, cx: &mut Reading<'_>) -> Option<Spanned<Duration>> {
     let timeout = values.seconds()?;
     if !timeout.value.is_zero() {
@@ -288,7 +300,17 @@ impl Global {
             "notification_email_from" => self.notification_email_from = values.word(),
             "smtp_server" => {
                 let port = values.number_at(1);
-                self.smtp_server = values.word().map(|host| MailRelay { host, port });
+                let said = statement.args().get(1);
+                if let Some(host) = values.word()
+                    && (said.is_some() && port.is_none() || cx.env.resolves(&host.value) == Some(false))
+                {
+                    let port = said.map_or("25", |port| port.text.as_str());
+                    let compat = format!("Invalid smtp server {} {port}", host.value);
+                    let message = "there is no such mail relay; it is ignored";
+                    cx.warn(codes::BAD_ADDRESS, host.span, message, compat);
+                } else {
+                    self.smtp_server = values.word().map(|host| MailRelay { host, port });
+                }
             }
             "smtp_helo_name" => self.smtp_helo_name = values.word(),
             "smtp_connect_timeout" => self.smtp_connect_timeout = mail_timeout(values, cx),
@@ -309,9 +331,9 @@ impl Global {
             "enable_script_security" => self.enable_script_security = values.flag(),
             "use_symlink_paths" => self.use_symlink_paths = values.switch(),
             "set_supplementary_groups" => self.set_supplementary_groups = values.flag(),
-            "startup_script" => self.startup_script = Command::read(values, cx),
+            "startup_script" => self.startup_script = start_script(keyword, values, cx),
             "startup_script_timeout" => self.startup_script_timeout = values.seconds(),
-            "shutdown_script" => self.shutdown_script = Command::read(values, cx),
+            "shutdown_script" => self.shutdown_script = start_script(keyword, values, cx),
             "shutdown_script_timeout" => self.shutdown_script_timeout = values.seconds(),
             _ => return false,
         }

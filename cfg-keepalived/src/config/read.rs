@@ -27,6 +27,42 @@ pub(crate) struct Reading<'a> {
     names: BTreeMap<(&'static str, String), Span>,
     /// The place of the next policy rule that names none, for each family.
     rule_places: [u32; 2],
+    default_user: DefaultUser,
+}
+
+/// Who runs scripts that name nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DefaultUser {
+    /// Somebody who may exist.
+    Usable,
+    /// Nobody: the customary user does not exist, and without him scripts are not secure; this is still to be told.
+    Untold,
+    /// Nobody, which was told.
+    Missing,
+}
+
+/// The user of scripts for which none is named.
+const CUSTOMARY: &str = "keepalived_script";
+
+impl DefaultUser {
+    /// As all of `root` has it, wherever it stands there.
+    fn of(root: &[Statement], env: &dyn Env) -> Self {
+        let global = root.iter().filter(|statement| statement.name() == "global_defs");
+        let lines = || global.clone().flat_map(|statement| statement.statements());
+        let lacks = |user: &str, group: Option<&str>| env.account_exists(user, group) == Some(false);
+        let named = lines().filter(|line| line.name() == "script_user").filter_map(|line| {
+            let group = line.args().get(1).map(|group| group.text.trim_start_matches(':'));
+            Some((line.args().first()?.text.as_str(), group.filter(|group| !group.is_empty())))
+        });
+        match named.last() {
+            Some((user, group)) if lacks(user, group) => Self::Missing,
+            Some(_) => Self::Usable,
+            None if lines().any(|line| line.name() == "enable_script_security") && lacks(CUSTOMARY, None) => {
+                Self::Untold
+            }
+            None => Self::Usable,
+        }
+    }
 }
 
 impl<'a> Reading<'a> {
@@ -38,7 +74,19 @@ impl<'a> Reading<'a> {
             told: BTreeSet::new(),
             names: BTreeMap::new(),
             rule_places: [FIRST_RULE; 2],
+            default_user: DefaultUser::Usable,
         }
+    }
+
+    /// Whether a script at `span` that names nobody has nobody to run it.
+    pub(crate) fn lacks_default_user(&mut self, span: Span) -> bool {
+        if self.default_user == DefaultUser::Untold {
+            let message = format!("there is no user `{CUSTOMARY}`, and `script_user` names none");
+            let compat = format!("Unable to set default user {CUSTOMARY} for script");
+            self.warn(codes::BAD_SCRIPT, span, message, compat);
+            self.default_user = DefaultUser::Missing;
+        }
+        self.default_user == DefaultUser::Missing
     }
 
     /// The place of a policy rule that names none.
@@ -79,7 +127,10 @@ impl<'a> Reading<'a> {
         let repeatable = keyword.body != Body::None
             || keyword.args.is_empty()
             || keyword.args.iter().any(|a| a.many)
-            || matches!(keyword.name, "process" | "digest" | "state" | "instance" | "key" | "version");
+            || matches!(
+                keyword.name,
+                "name" | "process" | "digest" | "state" | "instance" | "key" | "version"
+            );
         if keyword.first_wins {
             let value = statement.args().first().map_or("", |w| w.as_str());
             let name = keyword.name;
@@ -218,6 +269,7 @@ fn deprecated(keyword: &Keyword, new: &str, span: Span, owner: &str) -> Diagnost
 
 impl Config {
     pub(super) fn read(&mut self, root: &[Statement], cx: &mut Reading<'_>) {
+        cx.default_user = DefaultUser::of(root, cx.env);
         for (statement, values) in cx.each(root, "") {
             self.top(statement, &values, cx);
         }

@@ -75,6 +75,27 @@ impl Script {
             cx.warn(codes::NOT_SET, name.span, message, compat);
             return None;
         };
+        let missing = match &script.user {
+            Some(user) => cx.env.account_exists(&user.user.value, user.group_name()) == Some(false),
+            None => cx.lacks_default_user(command.line.span),
+        };
+        if missing {
+            let (span, compat) = match &script.user {
+                Some(user) => {
+                    (user.user.span, format!("Unable to set uid/gid for script {}", command.quoted()))
+                }
+                None => {
+                    let name = &name.value;
+                    (
+                        command.line.span,
+                        format!("Unable to set default user for vrrp script {name} - removing"),
+                    )
+                }
+            };
+            let message = format!("`{}` has nobody to run it; it is dropped", name.value);
+            cx.warn(codes::BAD_SCRIPT, span, message, compat);
+            return None;
+        }
         let ScriptFields { interval, timeout, weight, rise, fall, user, init_fail } = script;
         let span = statement.span;
         Some(Self { name, span, command, interval, timeout, weight, rise, fall, user, init_fail })

@@ -258,7 +258,7 @@ impl VirtualServer {
                 self.scheduler_flag(statement, cx);
             }
             "ops" => self.one_packet = values.flag(),
-            "lvs_method" | "lb_kind" => self.method = forwarding(values),
+            "lvs_method" | "lb_kind" => self.method = forwarding("virtual", values, cx),
             "persistence_engine" => self.persistence_engine = values.word(),
             "persistence_timeout" => {
                 let standard = statement.args().is_empty().then_some(360);
@@ -483,7 +483,30 @@ fn unknown_scheduler(word: &Spanned<String>, cx: &mut Reading<'_>) {
     }
 }
 
-fn forwarding(values: &Values) -> Option<Spanned<Forwarding>> {
+/// The method, and the options of tunnels behind it, which are checked whatever the method is.
+fn forwarding(server: &str, values: &Values, cx: &mut Reading<'_>) -> Option<Spanned<Forwarding>> {
+    let mut options = (1..).map_while(|n| values.word_at(n));
+    while let Some(option) = options.next() {
+        let compat = match (option.value.as_str(), values.word().is_some()) {
+            (_, false) => break,
+            ("nocsum" | "csum" | "remcsum", _) => continue,
+            ("type", _) => match options.next() {
+                Some(kind) if matches!(kind.value.as_str(), "ipip" | "gue" | "gre") => continue,
+                Some(kind) => format!("Unknown tunnel type {} for {server} server.", kind.value),
+                None => format!("Missing tunnel type for {server} server."),
+            },
+            ("port", _) => match options.next() {
+                Some(port) if port.value.parse::<u16>().is_ok_and(|port| port > 0) => continue,
+                Some(port) => format!("Invalid gue tunnel port {} for {server} server.", port.value),
+                None => format!("Missing port for {server} server gue tunnel."),
+            },
+            (other, _) => format!("Invalid tunnel option {other} for {server} server."),
+        };
+        let message = format!("`{}` is no option of a tunnel", option.value);
+        cx.warn(codes::BAD_OPTION, option.span, message, compat)
+            .note("known are `type ipip|gue|gre`, `port NUMBER`, `csum`, `nocsum` and `remcsum`");
+        break;
+    }
     values.word().map(|w| {
         w.map(|text| match text.as_str() {
             "DR" => Forwarding::DirectRoute,
@@ -529,7 +552,7 @@ impl RealServer {
     fn setting(&mut self, keyword: &str, values: &Values, cx: &mut Reading<'_>) -> bool {
         match keyword {
             "weight" => self.weight = values.number(),
-            "lvs_method" => self.method = forwarding(values),
+            "lvs_method" => self.method = forwarding("real", values, cx),
             "uthreshold" => self.uthreshold = values.number(),
             "lthreshold" => self.lthreshold = values.number(),
             "inhibit_on_failure" => self.inhibit_on_failure = values.switch(),

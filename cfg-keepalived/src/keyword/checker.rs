@@ -117,6 +117,7 @@ pub(super) const FILE_CHECK: &[Keyword] = &[
 
 pub(super) const BFD_CHECK: &[Keyword] = &[
     Keyword::new("name", &[word("NAME")], "The bfd_instance")
-        .missing("BFD_CHECK - No or too many names specified - skipping checker"),
+        .missing("BFD_CHECK - No or too many names specified - skipping checker")
+        .exact(),
     Keyword::new("alpha", OPT_BOOL, "Down until checked").complain("Invalid alpha parameter {value}"),
 ];

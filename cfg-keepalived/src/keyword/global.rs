@@ -62,8 +62,11 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .complain("Invalid value '{value}' for global smtp_alert_checker specified"),
     Keyword::new("no_email_faults", &[], "No mails about FAULT"),
     Keyword::new("no_checker_emails", OPT_BOOL, "No mails about single checkers")
+        .complain("Invalid value '{value}' for global no_checker_emails specified")
         .partial("mails tell changes of servers, never of one checker among several"),
-    Keyword::new("checker_log_all_failures", OPT_BOOL, "Log every failed check").partial(LOG_ALL),
+    Keyword::new("checker_log_all_failures", OPT_BOOL, "Log every failed check")
+        .complain("Invalid value for checker_log_all_failures specified")
+        .partial(LOG_ALL),
     // Scripts
     Keyword::new("script_user", &[word("USER"), word("GROUP").opt()], "User of scripts that name none")
         .missing("No script username specified"),

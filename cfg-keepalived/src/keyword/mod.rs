@@ -235,6 +235,8 @@ pub struct Keyword {
     pub first_wins: bool,
     /// The original's words when the value is missing, for the few keywords where that does not end the program.
     pub when_missing: &'static str,
+    /// True if further words make the line as wrong as a missing value does.
+    pub exact: bool,
     /// True if a number followed by other characters is no number; otherwise the original takes its digits.
     pub strict: bool,
     /// True if it is read and checked like any other although it has no effect.
@@ -255,6 +257,7 @@ impl Keyword {
             complaint: "",
             first_wins: false,
             when_missing: "",
+            exact: false,
             strict: false,
             read: false,
             original: true,
@@ -315,6 +318,11 @@ impl Keyword {
 
     pub(crate) const fn missing(mut self, text: &'static str) -> Self {
         self.when_missing = text;
+        self
+    }
+
+    pub(crate) const fn exact(mut self) -> Self {
+        self.exact = true;
         self
     }
 

@@ -10,12 +10,14 @@ pub(super) const ROOT: &[Keyword] = &[
         .block(BlockId::GlobalDefs),
     Keyword::new("vrrp_instance", NAME, "One virtual router")
         .block(BlockId::VrrpInstance)
-        .missing("vrrp_instance must have a name"),
+        .missing("vrrp_instance must have a name")
+        .exact(),
     Keyword::new("vrrp_script", NAME, "A periodic check; must stand above what tracks it")
         .block(BlockId::VrrpScript),
     Keyword::new("vrrp_sync_group", NAME, "Instances that change state together")
         .block(BlockId::SyncGroup)
-        .missing("vrrp_sync_group must have a name - skipping"),
+        .missing("vrrp_sync_group must have a name - skipping")
+        .exact(),
     Keyword::new("track_file", NAME, "A number read from a file").block(BlockId::TrackFile),
     Keyword::new("vrrp_track_file", NAME, "A number read from a file")
         .block(BlockId::TrackFile)

@@ -37,10 +37,10 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
         .idle("a dead server is always skipped"),
     Keyword::new("lvs_method", FORWARDING, "Forwarding method")
         .partial(RELAYED)
-        .complain("PARSER : unknown [{value}] routing method."),
+        .complain("PARSER : unknown [{value}] routing method for virtual server."),
     Keyword::new("lb_kind", FORWARDING, "Forwarding method, by its old name")
         .partial(RELAYED)
-        .complain("PARSER : unknown [{value}] routing method."),
+        .complain("PARSER : unknown [{value}] routing method for virtual server."),
     Keyword::new("persistence_engine", NAME, "How clients are recognised").partial("by source address"),
     Keyword::new(
         "persistence_timeout",

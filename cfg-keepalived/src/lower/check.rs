@@ -94,11 +94,6 @@ fn source(connection: &Connection, to: IpAddr) -> Option<SourceAddr> {
     Some(SourceAddr::Fixed { addr: SocketAddr::new(ip, port.unwrap_or(0)), interface, mark })
 }
 
-/// Whether a check is carried out here.
-pub(crate) fn has_effect(kind: &CheckKind) -> bool {
-    !matches!(kind, CheckKind::Bfd(None))
-}
-
 /// `log_all_failures`, `checker_log_all_failures`: failures that change nothing are told as well.
 pub(crate) fn logs_all(check: &Check, config: &Config) -> bool {
     let asked = [check.scheduling.log_all_failures, config.global.checker_log_all_failures];
@@ -206,13 +201,7 @@ fn probe(
         })],
         CheckKind::Udp(udp) => vec![Arc::new(self::udp(udp))],
         CheckKind::File(file) => file_number(file, config, scale).into_iter().collect(),
-        CheckKind::Bfd(name) => {
-            let runs = |name: &&Spanned<String>| {
-                config.bfds.iter().any(|bfd| bfd.for_checker() && bfd.name.value == name.value)
-            };
-            let name = name.as_ref().filter(runs);
-            name.map(|name| Arc::new(Session::new(&name.value)) as _).into_iter().collect()
-        }
+        CheckKind::Bfd(name) => vec![Arc::new(Session::new(&name.value))],
     }
 }
 

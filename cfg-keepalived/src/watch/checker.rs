@@ -27,7 +27,6 @@ enum Kind {
     File(String),
     /// The name of the session.
     Bfd(String),
-    Other,
 }
 
 impl Checker {
@@ -42,8 +41,7 @@ impl Checker {
             CheckKind::Smtp(_) => Kind::Smtp,
             CheckKind::Misc(misc) => Kind::Misc(misc.misc_path.program().to_owned()),
             CheckKind::File(file) => Kind::File(file.track_file.value.clone()),
-            CheckKind::Bfd(Some(name)) => Kind::Bfd(name.value.clone()),
-            CheckKind::Bfd(None) => Kind::Other,
+            CheckKind::Bfd(name) => Kind::Bfd(name.value.clone()),
         };
         let retries = tries(check, server, real).saturating_sub(1);
         Self { kind, retries, logs_all: logs_all(check, config) }
@@ -120,7 +118,7 @@ impl Checker {
             Kind::Misc(script) => format!("Misc check for [{label} VS {service}] by [{script}] succeeded."),
             Kind::File(name) => format!("({label}): tracked file {name} leaving FAULT state"),
             Kind::Bfd(name) => format!("BFD check of [{name}] RS({label}) is UP"),
-            Kind::Dns | Kind::Other => return None,
+            Kind::Dns => return None,
         })
     }
 
@@ -142,7 +140,7 @@ impl Checker {
             Kind::Misc(script) => Some(misc(label, service, script, (self.retries, found))),
             Kind::File(name) => Some(format!("({label}): tracked file {name} now FAULT state")),
             Kind::Bfd(name) => Some(format!("BFD check of [{name}] RS({label}) is DOWN")),
-            Kind::Dns | Kind::Smtp | Kind::Other => None,
+            Kind::Dns | Kind::Smtp => None,
         });
         if let (Kind::Dns, [line]) = (&self.kind, &mut lines[..]) {
             line.push_str(after.trim_end_matches('.'));

@@ -88,6 +88,14 @@ pub fn group_id(name: &str) -> std::io::Result<Option<u32>> {
     sys::group(name)
 }
 
+/// Whether there is an account `user`, and a group `group` if one is named; both by name or by number.
+pub fn has_account(user: &str, group: Option<&str>) -> bool {
+    let known = |name: &str, id: fn(&str) -> std::io::Result<Option<u32>>| {
+        name.parse::<u32>().is_ok() || id(name).is_ok_and(|found| found.is_some())
+    };
+    known(user, user_id) && group.is_none_or(|group| known(group, group_id))
+}
+
 /// Takes over the descriptor `fd` that this process inherited for itself alone.
 ///
 /// # Errors
