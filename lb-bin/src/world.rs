@@ -2,10 +2,8 @@
 //! no longer open them is given what the supervisor saw.
 
 use cfg_haproxy::FileKind;
-use lb_core::process::{
-    self,
-    bundle::{Bundle, Entry},
-};
+use lb_core::process;
+use lb_core::process::bundle::{Bundle, Entry};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io;

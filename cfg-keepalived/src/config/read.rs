@@ -50,11 +50,11 @@ impl DefaultUser {
         let global = root.iter().filter(|statement| statement.name() == "global_defs");
         let lines = || global.clone().flat_map(|statement| statement.statements());
         let lacks = |user: &str, group: Option<&str>| env.account_exists(user, group) == Some(false);
-        let named = lines().filter(|line| line.name() == "script_user").filter_map(|line| {
+        let mut named = lines().filter(|line| line.name() == "script_user").filter_map(|line| {
             let group = line.args().get(1).map(|group| group.text.trim_start_matches(':'));
             Some((line.args().first()?.text.as_str(), group.filter(|group| !group.is_empty())))
         });
-        match named.last() {
+        match named.next_back() {
             Some((user, group)) if lacks(user, group) => Self::Missing,
             Some(_) => Self::Usable,
             None if lines().any(|line| line.name() == "enable_script_security") && lacks(CUSTOMARY, None) => {

@@ -52,6 +52,15 @@ impl<'a, 'c, 'e> Cursor<'a, 'c, 'e> {
         self.words.get(self.at).map(|w| w.text.as_str())
     }
 
+    /// The next two words, which stay where they are.
+    pub(super) fn pair(&self) -> Option<(&'a Word, &'a Word)> {
+        Some((self.words.get(self.at)?, self.words.get(self.at + 1)?))
+    }
+
+    pub(super) fn skip(&mut self, words: usize) {
+        self.at += words;
+    }
+
     /// The value of an option. Its absence ends the program, as with keywords.
     pub(super) fn value(&mut self, option: &Word) -> Result<&'a Word, Dropped> {
         if let Some(word) = self.next() {
@@ -222,6 +231,8 @@ struct Builder {
     ipv6: Option<bool>,
     hop: NextHop,
     has_hop: bool,
+    /// Gateways are listed; their interfaces are not that of the route.
+    multipath: bool,
     track_group: Option<Spanned<String>>,
 }
 
@@ -234,6 +245,7 @@ impl Builder {
             ipv6: None,
             hop: NextHop::default(),
             has_hop: false,
+            multipath: false,
             track_group: None,
         }
     }
@@ -333,10 +345,17 @@ impl Builder {
                 self.has_hop = true;
             }
             "onlink" => self.hop.onlink = true,
+            "encap" => {
+                self.hop.encapsulation = Some(super::encapsulation::read(word, line)?);
+                self.has_hop = true;
+            }
             "weight" => {
                 self.hop.weight = Some(line.number(word, 256, "weight {value} not valid for nexthop")?)
             }
-            "nexthop" => self.next_hop(),
+            "nexthop" => {
+                self.multipath = true;
+                self.next_hop();
+            }
             "or" => {
                 let compat = "\"or\" for routes is deprecated. Please use \"nexthop\"";
                 line.cx
@@ -405,7 +424,7 @@ impl Builder {
                 };
             }
             "append" | "prepend" => line.not_set(word, 0)?,
-            "realms" | "realm" | "encap" | "vrf" | "features" | "congctl" | "expires" | "ttl-propagate" => {
+            "realms" | "realm" | "vrf" | "features" | "congctl" | "expires" | "ttl-propagate" => {
                 line.not_set(word, 1)?;
                 if word.text == "features" || word.text == "congctl" {
                     while matches!(line.peek(), Some("ecn" | "lock")) {
@@ -470,7 +489,7 @@ impl Builder {
     }
 
     fn finish(mut self, line: &ValueLine, cx: &mut Reading<'_>) -> Option<Route> {
-        let loose = self.route.track && self.hop.interface.is_none();
+        let loose = self.route.track && (self.multipath || self.hop.interface.is_none());
         self.next_hop();
         let default: IpAddr =
             if self.ipv6 == Some(true) { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };

@@ -32,7 +32,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     Keyword::new("no_virtual_ipaddress", &[], "Having no addresses is what was meant"),
     Keyword::new("virtual_routes", &[], "Routes held by the master")
         .values(Values::Routes)
-        .partial("MPLS, encapsulation, realms and congestion control are not set"),
+        .partial("realms, features and congestion control are not set"),
     Keyword::new("virtual_rules", &[], "Policy rules held by the master")
         .values(Values::Rules)
         .partial("realms, l3mdev and tunnel ids are not set"),

@@ -252,6 +252,8 @@ pub struct NextHop {
     pub weight: Option<u16>,
     /// The gateway is reachable although no route says so (`onlink`).
     pub onlink: bool,
+    /// What packets are wrapped in.
+    pub encapsulation: Option<super::Encapsulation>,
 }
 
 /// A policy routing rule held by the master (`virtual_rules`) or always (`static_rules`).

@@ -8,6 +8,7 @@
 mod address;
 mod bfd;
 pub(crate) mod check;
+mod encapsulation;
 mod global;
 mod instance;
 mod notify;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub use address::{Broadcast, Lifetime, NextHop, Prefix, Route, RouteKind, Rule, RuleAction, VirtualAddress};
 pub use bfd::Bfd;
 pub use check::{Problem, SpecError};
+pub use encapsulation::{Encapsulation, Tunnel};
 pub use global::{
     Fifo, FifoContent, FirewallRules, GarpGroup, Global, LinkDelay, Mail, MailServer, ProcessTuning,
     ReceiveBuffer, ReloadTime, ScriptSecurity, StaticItems, Traps,

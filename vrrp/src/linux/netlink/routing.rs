@@ -5,15 +5,16 @@ use std::net::IpAddr;
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteNextHop, RouteNextHopFlags,
-    RouteProtocol, RouteScope, RouteType, RouteVia,
+    MplsLabel, RouteAddress, RouteAttribute, RouteHeader, RouteLwEnCapType, RouteLwTunnelEncap, RouteMessage,
+    RouteMetric, RouteMplsIpTunnel, RouteNextHop, RouteNextHopFlags, RouteProtocol, RouteScope, RouteType,
+    RouteVia,
 };
 use netlink_packet_route::rule::{
     RuleAction as KernelAction, RuleAttribute, RuleFlags, RuleMessage, RulePortRange, RuleUidRange,
 };
 
 use super::message::{PROTOCOL, family};
-use crate::spec::{NextHop, Prefix, Route, RouteKind, Rule, RuleAction};
+use crate::spec::{Encapsulation, NextHop, Prefix, Route, RouteKind, Rule, RuleAction, Tunnel};
 
 const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
 
@@ -70,6 +71,7 @@ fn route_message(route: &Route, index_of: impl Fn(&str) -> Option<u32>) -> Optio
         [] => {}
         [hop] => {
             attributes.extend(gateway(hop, route.destination));
+            attributes.extend(hop.encapsulation.iter().flat_map(encapsulation));
             if let Some(interface) = &hop.interface {
                 attributes.push(RouteAttribute::Oif(index_of(interface)?));
             }
@@ -139,6 +141,47 @@ fn gateway(hop: &NextHop, destination: Prefix) -> Option<RouteAttribute> {
     }))
 }
 
+/// What packets are wrapped in: the kind, and what it needs to know.
+fn encapsulation(encapsulation: &Encapsulation) -> [RouteAttribute; 2] {
+    /// `ILA_ATTR_LOCATOR`
+    const LOCATOR: u16 = 1;
+    let (kind, words) = match encapsulation {
+        Encapsulation::Mpls(labels) => {
+            let last = labels.len().saturating_sub(1);
+            let label = |(i, &label): (usize, &u32)| MplsLabel {
+                label,
+                traffic_class: 0,
+                bottom_of_stack: i == last,
+                ttl: 0,
+            };
+            let labels = labels.iter().enumerate().map(label).collect();
+            let words = vec![RouteLwTunnelEncap::Mpls(RouteMplsIpTunnel::Destination(labels))];
+            (RouteLwEnCapType::Mpls, words)
+        }
+        Encapsulation::Ip(ip) => (RouteLwEnCapType::Ip, tunnel(ip, |address| address.octets().to_vec())),
+        Encapsulation::Ip6(ip) => (RouteLwEnCapType::Ip6, tunnel(ip, |address| address.octets().to_vec())),
+        Encapsulation::Ila(locator) => {
+            let locator = DefaultNla::new(LOCATOR, locator.to_be_bytes().to_vec());
+            (RouteLwEnCapType::Ila, vec![RouteLwTunnelEncap::Other(locator)])
+        }
+    };
+    [RouteAttribute::EncapType(kind), RouteAttribute::Encap(words)]
+}
+
+/// What a tunnel device is told: `LWTUNNEL_IP_*` and `LWTUNNEL_IP6_*` have the same numbers, in network byte order.
+fn tunnel<A: Copy>(tunnel: &Tunnel<A>, octets: impl Fn(A) -> Vec<u8>) -> Vec<RouteLwTunnelEncap> {
+    let words = [
+        (1, tunnel.id.map(|id| id.to_be_bytes().to_vec())),
+        (2, tunnel.destination.map(&octets)),
+        (3, tunnel.source.map(&octets)),
+        (4, tunnel.ttl.map(|ttl| vec![ttl])),
+        (5, tunnel.tos.map(|tos| vec![tos])),
+        (6, tunnel.flags.map(|flags| flags.to_be_bytes().to_vec())),
+    ];
+    let word = |(kind, value): (u16, Option<Vec<u8>>)| Some(DefaultNla::new(kind, value?));
+    words.into_iter().filter_map(word).map(RouteLwTunnelEncap::Other).collect()
+}
+
 fn next_hop(
     hop: &NextHop,
     destination: Prefix,
@@ -146,6 +189,7 @@ fn next_hop(
 ) -> Option<RouteNextHop> {
     let mut out = RouteNextHop::default();
     out.attributes.extend(gateway(hop, destination));
+    out.attributes.extend(hop.encapsulation.iter().flat_map(encapsulation));
     if let Some(interface) = &hop.interface {
         out.interface_index = index_of(interface)?;
     }
@@ -232,7 +276,7 @@ mod tests {
 
     fn hop(via: Option<&str>, interface: Option<&str>, weight: Option<u16>) -> NextHop {
         let via = via.map(|via| via.parse().unwrap());
-        NextHop { via, interface: interface.map(Into::into), weight, onlink: false }
+        NextHop { via, interface: interface.map(Into::into), weight, ..NextHop::default() }
     }
 
     fn build(route: &Route) -> RouteMessage {
@@ -285,6 +329,30 @@ mod tests {
         let Some(RouteAttribute::MultiPath(hops)) = message.attributes.last() else { panic!("{message:?}") };
         assert_eq!([hops[0].hops, hops[1].hops], [0, 255]);
         assert!(matches!(hops[1].attributes[..], [RouteAttribute::Via(RouteVia::Inet6(_))]));
+    }
+
+    #[test]
+    fn packets_are_wrapped_as_ip_route_would_say_it() {
+        use netlink_packet_core::Emitable;
+        let bytes = |encapsulation: &Encapsulation| {
+            let [kind, words] = super::encapsulation(encapsulation);
+            let mut out = vec![0; kind.buffer_len() + words.buffer_len()];
+            let (first, second) = out.split_at_mut(kind.buffer_len());
+            kind.emit(first);
+            words.emit(second);
+            out
+        };
+        // `ip route add 10.1.0.0/24 dev eth0 encap mpls 100/200`: the last label ends the stack.
+        let mpls = bytes(&Encapsulation::Mpls(vec![100, 200]));
+        assert_eq!(mpls[..8], [6, 0, 21, 0, 1, 0, 0, 0]);
+        assert_eq!(mpls[12..], [12, 0, 1, 0, 0, 6, 0x40, 0, 0, 12, 0x81, 0]);
+        let mut tunnel = crate::spec::Tunnel::default();
+        (tunnel.id, tunnel.destination) = (Some(5), Some("10.9.9.9".parse().unwrap()));
+        let ip = bytes(&Encapsulation::Ip(tunnel));
+        assert_eq!(ip[4..6], [2, 0]);
+        assert_eq!(ip[12..], [12, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 5, 8, 0, 2, 0, 10, 9, 9, 9]);
+        let ila = bytes(&Encapsulation::Ila(0x0001_0002_0003_0004));
+        assert_eq!(ila[12..], [12, 0, 1, 0, 0, 1, 0, 2, 0, 3, 0, 4]);
     }
 
     #[test]
