@@ -142,10 +142,7 @@ mod tests {
     #[test]
     fn a_new_table_takes_the_place_of_the_old_one_at_once() {
         let mut firewall = Firewall::default();
-        let mut rules = FirewallRules::default();
-        rules.table = "edge".to_owned();
-        rules.priority = 10;
-        rules.counters = true;
+        let rules = FirewallRules { table: "edge".to_owned(), priority: 10, counters: true };
         assert_eq!(firewall.change(&rules), None, "nothing is blocked");
         firewall.blocked.insert([10, 0, 0, 1].into());
         assert_eq!(firewall.change(&FirewallRules::default()), None, "nothing changes");
