@@ -2,6 +2,7 @@
 
 pub mod addr;
 pub mod balance;
+pub mod bandwidth;
 pub mod companion;
 pub mod ctl;
 pub mod deadline;

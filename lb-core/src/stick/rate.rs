@@ -14,6 +14,10 @@ pub struct Rate {
 impl Rate {
     /// Counts `events` now and returns the count of the current period.
     pub const fn add(&mut self, events: u32, now: u64, period: u64) -> u32 {
+        if self.is_empty() {
+            // Where the scale of times began says nothing of the first event.
+            self.start = now;
+        }
         let elapsed = now.saturating_sub(self.start);
         if elapsed < period {
             self.current = self.current.saturating_add(events);
@@ -25,19 +29,56 @@ impl Rate {
         self.current
     }
 
+    const fn is_empty(&self) -> bool {
+        self.current == 0 && self.previous == 0
+    }
+
+    /// Events of the present period and of the one before, with how much of that one still counts.
+    const fn parts(&self, now: u64, period: u64) -> (u32, u32, u64) {
+        let elapsed = now.saturating_sub(self.start);
+        if elapsed < period {
+            (self.current, self.previous, period - elapsed)
+        } else if elapsed < period.saturating_mul(2) {
+            (0, self.current, period.saturating_mul(2) - elapsed)
+        } else {
+            (0, 0, 0)
+        }
+    }
+
+    /// Events of the last period, in units of one millisecond each.
+    const fn weight(&self, now: u64, period: u64) -> u128 {
+        let (current, previous, remaining) = self.parts(now, period);
+        current as u128 * period as u128 + previous as u128 * remaining as u128
+    }
+
+    /// How many events of the present period are ahead of a steady stream of `limit` in each.
+    pub fn overshoot(&self, now: u64, period: u64, limit: u64) -> u64 {
+        let elapsed = now.saturating_sub(self.start);
+        if elapsed > period || self.is_empty() {
+            return 0;
+        }
+        u64::from(self.current).saturating_sub(elapsed.saturating_mul(limit) / period.max(1))
+    }
+
+    /// How many events are left of `limit` in a period.
+    pub fn remaining(&self, now: u64, period: u64, limit: u64) -> u64 {
+        let used = self.weight(now, period) / u128::from(period.max(1));
+        limit.saturating_sub(u64::try_from(used).unwrap_or(u64::MAX))
+    }
+
+    /// Milliseconds until `more` events keep to `limit` in a period.
+    pub fn delay(&self, now: u64, period: u64, limit: u64, more: u64) -> u64 {
+        let total = self.weight(now, period) + u128::from(more) * u128::from(period);
+        let beyond = total.checked_sub(u128::from(limit) * u128::from(period));
+        beyond.map_or(0, |beyond| u64::try_from(beyond / u128::from(limit.max(1))).unwrap_or(u64::MAX).max(1))
+    }
+
     /// Events during the last period.
     pub const fn read(&self, now: u64, period: u64) -> u32 {
         if period == 0 {
             return 0;
         }
-        let elapsed = now.saturating_sub(self.start);
-        let (current, previous, remaining) = if elapsed < period {
-            (self.current, self.previous, period - elapsed)
-        } else if elapsed < period.saturating_mul(2) {
-            (0, self.current, period.saturating_mul(2) - elapsed)
-        } else {
-            return 0;
-        };
+        let (current, previous, remaining) = self.parts(now, period);
         // A single old event would make the reading flap between zero and one.
         if current == 0 && previous <= 1 {
             return previous;
@@ -87,6 +128,19 @@ mod tests {
         rate.add(1, 5000, 1000);
         assert_eq!(rate.read(6500, 1000), 1);
         assert_eq!(rate.read(7100, 1000), 0);
+    }
+
+    #[test]
+    fn a_steady_stream_is_not_ahead_and_a_burst_is() {
+        let mut rate = Rate::default();
+        rate.add(100, 700, 1000);
+        assert_eq!(rate.overshoot(700, 1000, 1000), 100, "the first event begins the period");
+        assert_eq!(rate.overshoot(750, 1000, 1000), 50);
+        assert_eq!(rate.overshoot(800, 1000, 1000), 0);
+        assert_eq!(rate.remaining(800, 1000, 1000), 900);
+        assert_eq!(rate.delay(800, 1000, 1000, 899), 0);
+        assert_eq!(rate.delay(800, 1000, 1000, 950), 50);
+        assert_eq!((rate.remaining(2700, 1000, 1000), Rate::default().overshoot(0, 1000, 1)), (1000, 0));
     }
 
     #[test]

@@ -242,6 +242,15 @@ impl<S: BuildHasher + Default> Table<S> {
         })
     }
 
+    /// The rate that an entry stores, with its period in milliseconds.
+    pub fn rate(&mut self, id: EntryId, data: DataType) -> Option<(&mut Rate, u64)> {
+        let slot = self.slot_index(data, 0)?;
+        match &mut self.entry_mut(id)?.slots[slot] {
+            Slot::Rate(rate, period) => Some((rate, *period)),
+            Slot::Count(_) => None,
+        }
+    }
+
     /// Subtracts from a counter.
     pub fn subtract(&mut self, id: EntryId, data: DataType, by: u64) {
         let Some(slot) = self.slot_index(data, 0) else { return };

@@ -36,22 +36,33 @@ pub struct Tracked {
     key: Key,
     /// When it was last used, for the release on drop, which has no clock.
     last: u64,
+    /// A connection is counted.
+    counted: bool,
 }
 
 impl Tracked {
     /// Begins to track a key and counts one connection. `None` if the table is full.
     pub fn start(table: &Arc<SharedTable>, key: Key, now: Instant) -> Option<Self> {
-        let (shard, millis) = (table.shard_of(&key), table.millis(now));
+        let mut tracked = Self::hold(table, key, now)?;
+        tracked.counted = true;
+        tracked.with(now, |entries, id, millis| {
+            for data in [DataType::ConnCur, DataType::ConnCnt, DataType::ConnRate] {
+                entries.add(id, data, 0, 1, millis);
+            }
+        });
+        Some(tracked)
+    }
+
+    /// Holds the entry of a key without counting anything. `None` if the table is full.
+    pub fn hold(table: &Arc<SharedTable>, key: Key, now: Instant) -> Option<Self> {
+        let (shard, last) = (table.shard_of(&key), table.millis(now));
         let id = {
             let mut entries = table.lock(shard);
-            let id = entries.find_or_insert(&key, millis)?;
+            let id = entries.find_or_insert(&key, last)?;
             entries.acquire(id);
-            entries.add(id, DataType::ConnCur, 0, 1, millis);
-            entries.add(id, DataType::ConnCnt, 0, 1, millis);
-            entries.add(id, DataType::ConnRate, 0, 1, millis);
             id
         };
-        Some(Self { table: Arc::clone(table), shard, id, key, last: millis })
+        Some(Self { table: Arc::clone(table), shard, id, key, last, counted: false })
     }
 
     /// The table.
@@ -95,7 +106,9 @@ impl Tracked {
 impl Drop for Tracked {
     fn drop(&mut self) {
         let mut entries = self.table.lock(self.shard);
-        entries.subtract(self.id, DataType::ConnCur, 1);
+        if self.counted {
+            entries.subtract(self.id, DataType::ConnCur, 1);
+        }
         entries.release(self.id, self.last);
     }
 }
