@@ -262,36 +262,39 @@ pub fn charge(limiters: &mut [Limiter], now: Instant, bytes: u64) {
 /// The limits of one stream.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct StreamLimits {
     /// Those of bytes from the client.
     pub request: Vec<Limiter>,
     /// Those of bytes from the server.
     pub response: Vec<Limiter>,
 }
 
-impl Limits {
-    /// Puts a limit into force, in place of what an earlier rule made of the same shaper. What passed so far stays counted.
-    pub fn set(&mut self, mut limiter: Limiter) {
-        let own = match limiter.shaper.direction {
-            Direction::Request => &mut self.request,
-            Direction::Response => &mut self.response,
-        };
-        if let Some(at) = own.iter().position(|old| old.is_of(&limiter.shaper)) {
-            if let (Meter::Own { rate, epoch, .. }, Meter::Own { rate: old, epoch: since, .. }) =
-                (&mut limiter.meter, &own[at].meter)
-            {
-                (*rate, *epoch) = (*old, *since);
-            }
-            own[at] = limiter;
-            return;
+impl StreamLimits {
+    /// Puts a limit into force, see [`set`].
+    pub fn set(&mut self, limiter: Limiter) {
+        match limiter.shaper.direction {
+            Direction::Request => set(&mut self.request, limiter),
+            Direction::Response => set(&mut self.response, limiter),
         }
-        let behind = |old: &Limiter| {
-            old.shaper.owner == limiter.shaper.owner && old.shaper.place > limiter.shaper.place
-        };
-        let at = own.iter().position(behind).unwrap_or(own.len());
-        own.insert(at, limiter);
     }
 }
 
+/// Puts a limit into force, in place of what an earlier rule made of the same shaper. What passed so far stays counted.
+pub fn set(own: &mut Vec<Limiter>, mut limiter: Limiter) {
+    if let Some(at) = own.iter().position(|old| old.is_of(&limiter.shaper)) {
+        if let (Meter::Own { rate, epoch, .. }, Meter::Own { rate: old, epoch: since, .. }) =
+            (&mut limiter.meter, &own[at].meter)
+        {
+            (*rate, *epoch) = (*old, *since);
+        }
+        own[at] = limiter;
+        return;
+    }
+    let behind =
+        |old: &Limiter| old.shaper.owner == limiter.shaper.owner && old.shaper.place > limiter.shaper.place;
+    let at = own.iter().position(behind).unwrap_or(own.len());
+    own.insert(at, limiter);
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -52,6 +52,17 @@ fn limiter(scene: &Scene, shaper: &Arc<Shaper>, limit: Option<&str>) -> Limiter 
     set.limiter(&Env::new(scene, Vars::NONE, &arena)).unwrap()
 }
 
+/// Limits of both directions to so many bytes each in a time that no test takes.
+pub(crate) fn strict(limit: u32) -> StreamLimits {
+    let response = per_stream(limit, 1_000_000, 0);
+    let request = Arc::new(Shaper { direction: Direction::Request, ..(*response).clone() });
+    let mut limits = StreamLimits::default();
+    for shaper in [request, response] {
+        limits.set(limiter(&scene(), &shaper, None));
+    }
+    limits
+}
+
 /// Passes up to `most` bytes at a time, as soon as that is allowed, for `seconds`; the bytes, and the least of one time.
 fn run(streams: &mut [Vec<Limiter>], now: Instant, seconds: u64, most: usize) -> (Vec<u64>, usize) {
     let (mut passed, mut least) = (vec![0; streams.len()], usize::MAX);
@@ -142,7 +153,7 @@ fn limits_stand_in_the_order_of_the_configuration_and_the_last_rule_counts() {
         Arc::new(Shaper { place, ..Arc::unwrap_or_clone(shaper(quota, 0)) })
     };
     let (first, second) = (place(0, 10), place(1, 20));
-    let mut limits = Limits::default();
+    let mut limits = StreamLimits::default();
     limits.set(limiter(&scene, &second, None));
     limits.set(limiter(&scene, &first, None));
     limits.set(limiter(&scene, &second, Some("int(30)")));

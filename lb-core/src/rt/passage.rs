@@ -1,5 +1,6 @@
 //! What rules did with one stream in TCP mode, also for a protocol that takes it over.
 
+use crate::bandwidth::StreamLimits;
 use crate::expr::VarScope;
 use crate::log::Capture;
 use crate::rule::Place;
@@ -45,6 +46,8 @@ pub struct Passage {
     pub number: u32,
     /// Keys under which the server is to be remembered.
     pub pending: Pending,
+    /// Limits of the bandwidth.
+    pub limits: Option<Box<StreamLimits>>,
 }
 
 /// Most bytes of a session that are received before another protocol takes it over.

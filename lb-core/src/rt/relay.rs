@@ -1,7 +1,8 @@
 //! Bytes in both directions between two streams until both have ended.
 
 use super::splice::Pipe;
-use super::{Buffer, Stream, Timer};
+use super::{Buffer, Pace, Stream, Timer, Timers};
+use crate::bandwidth::{Limiter, StreamLimits};
 use crate::expr::Peek;
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -73,6 +74,8 @@ struct Direction {
     ended: bool,
     done: bool,
     bytes: u64,
+    /// Limits of the bandwidth, if there are any.
+    pace: Option<Box<Pace>>,
 }
 
 /// Reads of this size are tried once one buffer was filled.
@@ -102,6 +105,12 @@ impl Relay {
     pub fn preload(&mut self, bytes: Buffer) {
         self.request.bytes += bytes.len() as u64;
         self.request.buffer = Some(bytes).filter(|b| !b.is_empty());
+    }
+
+    /// Puts limits of the bandwidth into force. What is in flight is subject to them.
+    pub fn limit(&mut self, limits: StreamLimits, timers: &Timers) {
+        self.request.limit(limits.request, timers);
+        self.response.limit(limits.response, timers);
     }
 
     /// Bytes taken from the client and from the server so far.
@@ -208,8 +217,14 @@ impl Relay {
         }
     }
 
-    fn progress(&self) -> (u64, u64, bool, bool) {
-        (self.request.bytes, self.response.bytes, self.request.ended, self.response.ended)
+    /// What changes when anything happens; the end of a pause does, too.
+    fn progress(&self) -> [(u64, bool, bool); 2] {
+        [&self.request, &self.response].map(|own| (own.bytes, own.ended, own.is_paused()))
+    }
+
+    /// While a limit is waited for, neither side is to blame.
+    fn is_paused(&self) -> bool {
+        self.request.is_paused() || self.response.is_paused()
     }
 
     /// How long the client may be inactive: one that has ended its direction is waited for only while it is to take
@@ -230,6 +245,9 @@ impl Relay {
     }
 
     fn deadline(&self) -> Option<Instant> {
+        if self.is_paused() {
+            return None;
+        }
         let client = self.client_limit().map(|d| self.client_active + d);
         let server = self.server_limit().map(|d| self.server_active + d);
         match (client, server) {
@@ -239,6 +257,9 @@ impl Relay {
     }
 
     fn expired(&self, now: Instant) -> Option<RelayEnd> {
+        if self.is_paused() {
+            return None;
+        }
         let over = |limit: Option<Duration>, active: Instant| limit.is_some_and(|d| active + d <= now);
         if over(self.client_limit(), self.client_active) {
             return Some(RelayEnd::ClientTimeout);
@@ -251,6 +272,28 @@ impl Direction {
     /// Whether something waits to be taken.
     fn is_blocked(&self) -> bool {
         self.buffer.is_some() || self.pipe.as_ref().is_some_and(|pipe| pipe.held() > 0)
+    }
+
+    fn limit(&mut self, limiters: Vec<Limiter>, timers: &Timers) {
+        if limiters.is_empty() {
+            return;
+        }
+        match &mut self.pace {
+            Some(pace) => pace.add(limiters),
+            None => {
+                let held = self.buffer.take().map_or_else(Vec::new, |buffer| buffer.filled().to_vec());
+                self.pace = Some(Box::new(Pace::new(limiters, timers.timer(), held)));
+            }
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.pace.as_ref().is_some_and(|pace| pace.is_paused())
+    }
+
+    /// Whether everything that came was passed on, and nothing more comes.
+    fn is_over(&self) -> bool {
+        self.ended && self.pace.as_ref().is_none_or(|pace| !pace.has_held())
     }
 
     /// Moves what can be moved; pending when the streams must be waited for, ready when this direction has ended.
@@ -267,7 +310,7 @@ impl Direction {
                 continue;
             }
             ready!(self.write(cx, to))?;
-            if self.ended {
+            if self.is_over() {
                 // A peer that is gone already cannot be told; the direction has ended all the same.
                 let _ = ready!(to.poll_shutdown(cx));
                 self.done = true;
@@ -275,6 +318,7 @@ impl Direction {
             }
             ready!(self.read(cx, from, bufsize))?;
             if self.full >= BULK
+                && self.pace.is_none()
                 && from.tcp().is_some()
                 && to.tcp().is_some()
                 && !from.is_tls()
@@ -319,6 +363,9 @@ impl Direction {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, from: &mut Stream, bufsize: usize) -> Poll<Result<(), Fault>> {
+        if self.pace.is_some() {
+            return self.read_paced(cx, from, bufsize);
+        }
         let size = if self.full > 0 { LARGE.max(bufsize) } else { bufsize };
         // The buffer goes back at once when there is nothing to read.
         let mut buffer = Buffer::take(size);
@@ -330,6 +377,32 @@ impl Direction {
         if n > 0 {
             self.buffer = Some(buffer);
         }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads as much as the limits allow.
+    fn read_paced(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Stream,
+        bufsize: usize,
+    ) -> Poll<Result<(), Fault>> {
+        let Some(pace) = &mut self.pace else { return Poll::Ready(Ok(())) };
+        let size = ready!(pace.poll_allow(cx, bufsize));
+        let mut buffer = Buffer::take(bufsize);
+        let room = buffer.spare();
+        let size = size.min(room.len());
+        let n = if pace.has_held() {
+            pace.take_held(&mut room[..size])
+        } else {
+            let n = ready!(from.poll_read(cx, &mut room[..size])).map_err(Fault::Read)?;
+            self.ended = n == 0;
+            self.bytes += n as u64;
+            n
+        };
+        pace.charge(n);
+        buffer.fill(n);
+        self.buffer = Some(buffer).filter(|buffer| !buffer.is_empty());
         Poll::Ready(Ok(()))
     }
 
@@ -369,6 +442,37 @@ impl Direction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_came_before_its_limit_was_set_is_subject_to_it() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let pair = || tokio::net::UnixStream::pair().unwrap();
+        let ((client, mut far_client), (server, mut far_server)) = (pair(), pair());
+        let (mut client, mut server) = (Stream::Unix(client), Stream::Unix(server));
+        far_client.write_all(&[2; 3000]).await.unwrap();
+        far_server.write_all(&[3; 3000]).await.unwrap();
+        let limit = Some(Duration::ZERO);
+        let (client_fin, server_fin) = (None, None);
+        let mut relay =
+            Relay::new(RelayLimits { client: limit, server: limit, client_fin, server_fin, bufsize: 1024 });
+        let mut first = Buffer::take(1024);
+        first.spare().fill(1);
+        first.fill(1024);
+        relay.preload(first);
+        let timers = Timers::new();
+        relay.limit(crate::bandwidth::tests::strict(1000), &timers);
+        let timer = timers.timer();
+        let (mut to_server, mut to_client) = ([0; 1000], [0; 1000]);
+        tokio::select! {
+            end = relay.run(&mut client, &mut server, &timer) => panic!("nobody is late: {end:?}"),
+            () = async {
+                far_server.read_exact(&mut to_server).await.unwrap();
+                far_client.read_exact(&mut to_client).await.unwrap();
+            } => {}
+        }
+        assert_eq!((to_server, to_client, relay.bytes()), ([1; 1000], [3; 1000], (1024, 1000)));
+        assert!(relay.request.is_paused() && relay.response.is_paused());
+    }
 
     #[test]
     fn a_side_that_was_told_of_the_end_has_its_own_time() {

@@ -7,6 +7,7 @@ use super::connection::Session;
 use super::facts::SessionFacts;
 use super::passage::Passage;
 use super::{Stream, tcp_log};
+use crate::bandwidth::Limiter;
 use crate::engine::ProxyPlan;
 use crate::expr::{Arena, Direction, Env, Facts, Glimpse, Peek, ProxyRef, ServerRef};
 use crate::log::Capture;
@@ -78,6 +79,7 @@ enum Step {
     Mark(ConnectionSide, PacketMarks),
     Pause(Duration),
     Log(Option<Arc<LogProfile>>),
+    Limit(Box<Limiter>),
 }
 
 impl<'a> Scene<'a> {
@@ -203,6 +205,7 @@ impl<'a> Scene<'a> {
             Step::Class(class) => passage.class = i16::try_from(class).unwrap_or_default(),
             Step::Offset(offset) => passage.offset = i32::try_from(offset).unwrap_or_default(),
             Step::Mark(_, marks) => passage.marks = passage.marks.updated(marks),
+            Step::Limit(limiter) => passage.limits.get_or_insert_default().set(*limiter),
             _ => {}
         }
     }
@@ -267,6 +270,9 @@ fn step<'e>(action: &'e TcpAction, env: &mut Env<'e>, owner: &ProxyPlan) -> Step
         Outcome::Resolve => Step::Resolve,
         Outcome::Pause(millis) => Step::Pause(Duration::from_millis(millis)),
         Outcome::DoLog(profile) => Step::Log(profile.cloned()),
+        Outcome::Bandwidth(set) => {
+            set.limiter(env).map_or(Step::Next, |limiter| Step::Limit(Box::new(limiter)))
+        }
         Outcome::Next => Step::Next,
     }
 }

@@ -370,6 +370,13 @@ fn connected(live: &Tcping<'_>, end: &mut End<'_>, upstream: &Stream) -> bool {
     told
 }
 
+/// Puts the limits that rules have set into force.
+fn limit(passage: Option<&mut Passage>, relay: &mut Relay, session: &Session) {
+    if let Some(limits) = passage.and_then(|passage| passage.limits.take()) {
+        relay.limit(*limits, session.timers());
+    }
+}
+
 /// Moves the bytes of a session whose server is connected.
 async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, dialed: Dialed) {
     let Dialed { lease, server, stream: mut upstream, trace } = dialed;
@@ -386,6 +393,7 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
     if let Some(bytes) = live.inbox.take() {
         relay.preload(bytes);
     }
+    limit(live.passage.as_deref_mut(), &mut relay, live.session);
     let ending = live.session.ending(backend, &server).await;
     let finished = {
         let mut moved = std::pin::pin!(async {
@@ -394,7 +402,10 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
                     let streams = (&mut *live.client, &mut upstream);
                     let scene = (&mut *live.session, &mut **passage);
                     let place = (backend, &*server);
-                    Box::pin(first_answer::wait(streams, scene, &mut relay, live.timer, place)).await
+                    let answer =
+                        Box::pin(first_answer::wait(streams, scene, &mut relay, live.timer, place)).await;
+                    limit(Some(passage), &mut relay, live.session);
+                    answer
                 }
                 _ => Answer::GoOn,
             };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::counter::CounterAction;
 use super::marks::{ConnectionSide, PacketMarks, SetMark};
 use super::resolve::Resolve;
+use crate::bandwidth::SetBandwidth;
 use crate::expr::{Env, Program, Sample, SampleType, VarConditions, VarName};
 use crate::log::Template;
 use crate::spec::{LogProfile, Severity};
@@ -63,6 +64,8 @@ pub enum TcpAction {
     Pause(Program),
     /// `do-log`, as this profile says if one is named.
     DoLog(Option<Arc<LogProfile>>),
+    /// `set-bandwidth-limit`.
+    SetBandwidth(SetBandwidth),
 }
 
 /// `track-sc<slot> <key> [table <table>]`.
@@ -128,6 +131,8 @@ pub enum Outcome<'a> {
     Pause(u64),
     /// Write a log line now, as this profile says if there is one.
     DoLog(Option<&'a Arc<LogProfile>>),
+    /// Limit the bandwidth of the stream.
+    Bandwidth(&'a SetBandwidth),
 }
 
 impl TcpAction {
@@ -182,6 +187,7 @@ impl TcpAction {
             Self::Resolve(_) => Outcome::Resolve,
             Self::Pause(value) => Outcome::Pause(number(value, env)?.try_into().ok()?),
             Self::DoLog(profile) => Outcome::DoLog(profile.as_ref()),
+            Self::SetBandwidth(set) => Outcome::Bandwidth(set),
         })
     }
 }

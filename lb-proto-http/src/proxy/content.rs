@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use lb_core::bandwidth::Limiter;
 use lb_core::engine::ProxyPlan;
 use lb_core::expr::Env;
 use lb_core::log::Origin;
@@ -40,6 +41,7 @@ enum Step {
     Class(i32),
     Offset(i32),
     Log(Option<Arc<LogProfile>>),
+    Limit(Box<Limiter>),
 }
 
 /// Runs the `tcp-request content` rules of a proxy on a request whose head is there. `Some` when it ends here.
@@ -136,7 +138,8 @@ fn run(live: &mut Live<'_>, owner: &Arc<ProxyPlan>, from: &mut usize, partial: b
             | Step::Mark(..)
             | Step::Class(_)
             | Step::Offset(_)
-            | Step::Log(_) => take(live, step),
+            | Step::Log(_)
+            | Step::Limit(_) => take(live, step),
             step => return step,
         }
     }
@@ -202,6 +205,9 @@ fn compute<'e>(live: &'e Live<'_>, action: &'e TcpAction, env: &mut Env<'e>) -> 
         Outcome::SetPriorityOffset(offset) => Step::Offset(i32::try_from(offset).unwrap_or_default()),
         Outcome::Pause(millis) => Step::Pause(Duration::from_millis(millis)),
         Outcome::DoLog(profile) => Step::Log(profile.cloned()),
+        Outcome::Bandwidth(set) => {
+            set.limiter(env).map_or(Step::Next, |limiter| Step::Limit(Box::new(limiter)))
+        }
         _ => Step::Next,
     }
 }
@@ -226,6 +232,7 @@ fn take(live: &mut Live<'_>, step: Step) {
         Step::Mark(side, marks) => live.effect(Effect::Mark(side, marks)),
         Step::Class(class) => live.effect(Effect::PriorityClass(class)),
         Step::Offset(offset) => live.effect(Effect::PriorityOffset(offset)),
+        Step::Limit(limiter) => live.effect(Effect::Limit(limiter)),
         Step::Log(profile) => {
             let origin = match live.txn.direction {
                 Responding::Request => Origin::TcpRequestContent,

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 
 use lb_core::log::{Cause, Origin, Phase};
+use lb_core::rt::Pace;
 
 use super::body::{Sink, Transfer};
 use super::exchange::{After, end};
@@ -48,6 +49,11 @@ pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upl
         ControlFlow::Break(after) => return after,
         ControlFlow::Continue(begun) => begun,
     };
+    if live.txn.limits.is_some() {
+        // The response's rules may have limited the request.
+        let limiters = live.txn.take_limits(|limits| &mut limits.request);
+        upload.limit(limiters, live.client.session.timers());
+    }
     let before = (upload.bytes(), upload.moved());
     let ended = stream(live, upload, &mut download, keep).await;
     // What was there before the answer is counted.
@@ -76,10 +82,16 @@ fn begin(
     let Shape { sink, keep } = shape(live);
     let mut out = take_scratch();
     reply::write_head(live, keep, &mut out);
+    let limiters = live.txn.take_limits(|limits| &mut limits.response);
     let response = &live.txn.layer.response;
     let coding = live.txn.coding;
     let mut transfer = coding::transfer(response.body, coding.response, coding.level, sink);
-    let there = response.buffered_body();
+    let mut there = response.buffered_body();
+    let pace = (!limiters.is_empty() && !transfer.is_done()).then(|| {
+        // What came along with the head is subject to the limits, too.
+        let held = std::mem::take(&mut there).to_vec();
+        Pace::new(limiters, live.client.session.timers().timer(), held)
+    });
     let (mut broken, mut surplus) = (None, false);
     match transfer.take(there, &mut out) {
         Ok(taken) => {
@@ -101,7 +113,12 @@ fn begin(
     // While the request is under way both are watched.
     let client = upload.is_over().then_some(&mut live.client.stream);
     match Flow::start(cx, client, transfer, out, broken) {
-        ControlFlow::Continue(download) => ControlFlow::Continue(Begun { download, keep, surplus }),
+        ControlFlow::Continue(mut download) => {
+            if let Some(pace) = pace {
+                download.pace(pace);
+            }
+            ControlFlow::Continue(Begun { download, keep, surplus })
+        }
         ControlFlow::Break(transfer) => {
             live.txn.times.end = live.txn.times.now;
             count(live, &transfer, whole);
@@ -173,10 +190,13 @@ async fn stream(live: &mut Live<'_>, upload: &mut Upload, download: &mut Flow, k
             return Poll::Ready(Ended::Killed);
         }
         let on_client = if answered { !upload.is_blocked() } else { download.is_blocked() };
-        let progress = (download.moved, upload.moved(), upload.received());
+        let paused = download.is_paused() || upload.is_paused();
+        let progress = (download.moved, upload.moved(), upload.received(), paused);
         if armed != Some((on_client, progress)) {
             armed = Some((on_client, progress));
-            client.timer.set_after(if on_client { client_limit } else { server_limit });
+            let limit = if on_client { client_limit } else { server_limit };
+            // While a limit is waited for, neither side is to blame.
+            client.timer.set_after(limit.filter(|_| !paused));
         }
         client
             .timer

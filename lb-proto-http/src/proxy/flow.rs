@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 
-use lb_core::rt::{Pipe, Stream};
+use lb_core::bandwidth::Limiter;
+use lb_core::rt::{Pace, Pipe, Stream, Timers};
 
 use super::body::Transfer;
 use super::io::{
@@ -43,6 +44,8 @@ pub(super) struct Flow {
     pub(super) discards: bool,
     /// The body turned out not to be what its framing says before it was on its way.
     broken: Option<Reject>,
+    /// Limits of the bandwidth, if there are any.
+    pace: Option<Box<Pace>>,
 }
 
 /// How a flow ended.
@@ -80,6 +83,7 @@ impl Flow {
             source_closed: false,
             discards: false,
             broken: None,
+            pace: None,
         }
     }
 
@@ -110,6 +114,29 @@ impl Flow {
     /// Whether everything was received and sent.
     pub(super) fn is_over(&self) -> bool {
         self.transfer.is_done() && !self.is_blocked()
+    }
+
+    /// Limits the bandwidth.
+    pub(super) fn pace(&mut self, pace: Pace) {
+        self.pace = Some(Box::new(pace));
+    }
+
+    /// Puts further limits into force.
+    pub(super) fn limit(&mut self, limiters: Vec<Limiter>, timers: &Timers) {
+        match &mut self.pace {
+            Some(pace) => pace.add(limiters),
+            None => self.pace(Pace::new(limiters, timers.timer(), Vec::new())),
+        }
+    }
+
+    /// Parts with the limits.
+    pub(super) fn take_limiters(&mut self) -> Vec<Limiter> {
+        self.pace.take().map_or_else(Vec::new, |pace| pace.into_limiters())
+    }
+
+    /// Whether a limit is waited for rather than source or sink.
+    pub(super) fn is_paused(&self) -> bool {
+        self.pace.as_ref().is_some_and(|pace| pace.is_paused())
     }
 
     /// Reads the rest of the body without sending it: the sender has to get rid of it before it listens again.
@@ -167,7 +194,7 @@ impl Flow {
 
     /// How much may move inside the kernel now; `None` when the bytes must pass through here, or come in small pieces.
     fn splices(&self, source: &Stream, sink: &Stream) -> Option<usize> {
-        let left = self.transfer.untouched()?;
+        let left = self.transfer.untouched().filter(|_| self.pace.is_none())?;
         let bulk =
             self.full_reads >= BULK_AFTER || (!self.thin && (self.pipe.is_some() || left >= BULK_BODY));
         let plain = matches!((source, sink), (Stream::Tcp(_), Stream::Tcp(_))) && !self.discards;
@@ -259,6 +286,10 @@ impl Flow {
 
     /// Receives once; an end if there is one.
     fn poll_receive(&mut self, cx: &mut Context<'_>, source: &mut Stream) -> Poll<Option<FlowEnd>> {
+        let room = match &mut self.pace {
+            None => usize::MAX,
+            Some(pace) => std::task::ready!(pace.poll_allow(cx, BUFFER)),
+        };
         if self.buffer.is_empty() {
             self.buffer = take_buffer();
         }
@@ -271,7 +302,12 @@ impl Flow {
         {
             give_buffer(std::mem::replace(&mut self.buffer, bulk));
         }
-        let n = match std::task::ready!(source.poll_read(cx, &mut self.buffer)) {
+        let room = room.min(self.buffer.len());
+        if let Some(pace) = self.pace.as_mut().filter(|pace| pace.has_held()) {
+            let n = pace.take_held(&mut self.buffer[..room]);
+            return Poll::Ready(self.take(n));
+        }
+        let n = match std::task::ready!(source.poll_read(cx, &mut self.buffer[..room])) {
             Ok(0) => {
                 self.source_closed = true;
                 return Poll::Ready(if self.transfer.close(&mut self.out) {
@@ -285,21 +321,31 @@ impl Flow {
         };
         self.received += n as u64;
         self.full_reads = if n == self.buffer.len() { self.full_reads.saturating_add(1) } else { 0 };
+        Poll::Ready(self.take(n))
+    }
+
+    /// Takes the first bytes of the buffer; an end if there is one.
+    fn take(&mut self, n: usize) -> Option<FlowEnd> {
         let before = self.transfer.bytes;
-        match self.transfer.take(&self.buffer[..n], &mut self.out) {
-            Ok(taken) => {
-                if taken.verbatim {
-                    self.to = taken.used;
-                }
-                self.extra.extend_from_slice(&self.buffer[taken.used..n]);
-                Poll::Ready(None)
-            }
+        let taken = match self.transfer.take(&self.buffer[..n], &mut self.out) {
+            Ok(taken) => taken,
             Err(reject) => {
                 // What came together with the fault does not count.
                 self.transfer.bytes = before;
-                Poll::Ready(Some(FlowEnd::Broken(reject)))
+                return Some(FlowEnd::Broken(reject));
+            }
+        };
+        if taken.verbatim {
+            self.to = taken.used;
+        }
+        self.extra.extend_from_slice(&self.buffer[taken.used..n]);
+        if let Some(pace) = &mut self.pace {
+            pace.charge(usize::try_from(self.transfer.bytes - before).unwrap_or(usize::MAX));
+            if self.transfer.is_done() {
+                self.extra.extend_from_slice(pace.take_rest());
             }
         }
+        None
     }
 }
 

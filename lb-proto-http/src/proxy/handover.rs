@@ -26,6 +26,7 @@ pub(super) fn take(live: &mut Live<'_>) -> Settled {
     extras.marks = passage.marks;
     live.txn.vars.restore(passage.transaction, passage.request, passage.response);
     live.txn.tracked = passage.tracked;
+    live.txn.limits = passage.limits;
     live.txn.last_rule = passage.last_rule;
     live.txn.layer.request_captures = passage.captures;
     let settings = &mut live.txn.settings;

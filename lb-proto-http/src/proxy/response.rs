@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Origin, Phase};
+use lb_core::rt::Pace;
 use lb_core::rule::RuleSet;
 use lb_core::stick::Event;
 
@@ -87,6 +88,9 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
             && upload.is_repeatable()
             && let Some(id) = retry(live, back, &upload, waited.is_ok())
         {
+            if let Some(limits) = &mut live.txn.limits {
+                limits.request = upload.take_limiters();
+            }
             avoid = id;
             continue;
         }
@@ -145,7 +149,17 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy, cx: &mut Context<'_>) -> Upload 
     let sink = if request.body == BodyLength::Chunked { Sink::Chunks } else { Sink::Plain };
     let coding = live.txn.coding;
     let mut transfer = coding::transfer(request.body, coding.request, coding.level, sink);
+    let limiters = live.txn.take_limits(|limits| &mut limits.request);
+    let request = &live.txn.layer.request;
     let there = request.buffered_body();
+    if !limiters.is_empty() && !transfer.is_done() {
+        // What came along with the head is subject to the limits, too.
+        let pace = Pace::new(limiters, live.client.session.timers().timer(), there.to_vec());
+        live.txn.layer.request.body_at += there.len();
+        let mut upload = Upload::begin(cx, live.txn.upstream.stream.as_mut(), transfer, out, None);
+        upload.pace(pace);
+        return upload;
+    }
     let mut broken = None;
     match transfer.take(there, &mut out) {
         Ok(taken) => {
@@ -300,10 +314,11 @@ async fn receive(
         }
         // The side that is waited for has its time; progress of the upload gives a new one.
         let on_client = sending && !upload.is_blocked();
-        if armed != Some((on_client, upload.moved())) {
+        let progress = (on_client, upload.moved(), upload.is_paused());
+        if armed != Some(progress) {
             let first = armed.is_none();
-            armed = Some((on_client, upload.moved()));
-            let limit = if on_client { client_limit } else { server_limit };
+            armed = Some(progress);
+            let limit = if on_client { client_limit } else { server_limit }.filter(|_| !upload.is_paused());
             let from = if first { started } else { Instant::now() };
             client.timer.set(limit.map(|limit| from + limit));
         }

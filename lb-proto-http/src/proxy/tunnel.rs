@@ -63,6 +63,9 @@ async fn relay(live: &mut Live<'_>, server: &mut lb_core::rt::Stream) -> RelayEn
     // The times of half-closed connections are those of TCP mode.
     (front.client_fin, back.server_fin) = (None, None);
     let mut relay = Relay::new(RelayLimits::new(&front, &back, size));
+    if let Some(limits) = txn.limits.take() {
+        relay.limit(*limits, client.session.timers());
+    }
     let ended = relay.run(&mut client.stream, server, &client.timer).await;
     let (from_client, from_server) = relay.bytes();
     txn.counts.from_client += from_client;

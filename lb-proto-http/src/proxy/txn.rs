@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use lb_core::balance::ServerId;
+use lb_core::bandwidth::{Limiter, StreamLimits};
 use lb_core::engine::{ProxyPlan, ServerPlan};
 use lb_core::expr::{
     Arena, Direction, EngineView, Env, Facts, Now, ProxyRef, Sample, ServerRef, Side, StreamFact, TlsFact,
@@ -112,6 +113,8 @@ pub(super) struct Txn {
     /// Keys under which the server is to be remembered.
     pub(super) pending: Pending,
     pub(super) coding: Coding,
+    /// Limits of the bandwidth, if rules have set some.
+    pub(super) limits: Option<Box<StreamLimits>>,
 }
 
 /// Which bodies of an exchange are compressed.
@@ -254,6 +257,7 @@ impl Txn {
         self.answered = None;
         self.tracked.clear();
         self.coding = Coding::default();
+        self.limits = None;
         self.stuck = None;
         self.pending.clear();
         self.aborted = false;
@@ -310,6 +314,14 @@ impl Txn {
                 *scratch = Vec::new();
             }
         }
+    }
+
+    /// Takes the limits of one direction, if there are any.
+    pub(super) fn take_limits(
+        &mut self,
+        which: impl FnOnce(&mut StreamLimits) -> &mut Vec<Limiter>,
+    ) -> Vec<Limiter> {
+        self.limits.as_mut().map_or_else(Vec::new, |limits| std::mem::take(which(limits)))
     }
 
     /// What the backend is configured to do.
@@ -639,6 +651,7 @@ impl Session for Live<'_> {
             Effect::NoRetry => settings.no_retry = true,
             Effect::Log(origin, profile) => log::asked_for(self, origin, profile),
             Effect::Track(slot) => self.track(slot),
+            Effect::Limit(limiter) => self.txn.limits.get_or_insert_default().set(*limiter),
             Effect::RewriteFailed => log::mishap(self, log::Mishap::Rewrite),
         }
     }

@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 
-use lb_core::rt::Stream;
+use lb_core::bandwidth::Limiter;
+use lb_core::rt::{Pace, Stream, Timers};
 
 use super::body::Transfer;
 use super::flow::{Flow, FlowEnd};
@@ -33,6 +34,30 @@ impl Upload {
             ControlFlow::Break(transfer) => Self { bytes: transfer.bytes, moved, flow: None },
             ControlFlow::Continue(flow) => Self { bytes: 0, moved: 0, flow: Some(Box::new(flow)) },
         }
+    }
+
+    /// Limits the bandwidth of what is still to come.
+    pub(super) fn pace(&mut self, pace: Pace) {
+        if let Some(flow) = &mut self.flow {
+            flow.pace(pace);
+        }
+    }
+
+    /// Puts further limits into force.
+    pub(super) fn limit(&mut self, limiters: Vec<Limiter>, timers: &Timers) {
+        if let Some(flow) = self.flow.as_mut().filter(|_| !limiters.is_empty()) {
+            flow.limit(limiters, timers);
+        }
+    }
+
+    /// Parts with the limits.
+    pub(super) fn take_limiters(&mut self) -> Vec<Limiter> {
+        self.flow.as_mut().map_or_else(Vec::new, |flow| flow.take_limiters())
+    }
+
+    /// Whether a limit is waited for rather than client or server.
+    pub(super) fn is_paused(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.is_paused())
     }
 
     /// Moves what can be moved.

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lb_core::bandwidth::Limiter;
 use lb_core::expr::{Arena, Env, Facts, Sample, SampleType, Vars};
 use lb_core::log::{Origin, Template};
 use lb_core::rule::marks::{ConnectionSide, PacketMarks};
@@ -77,6 +78,8 @@ pub enum Effect<'a> {
     LastRule(&'a Arc<Place>),
     /// Count the request under this key.
     Track(&'a TrackSlot),
+    /// Limit the bandwidth.
+    Limit(Box<Limiter>),
     /// A rule could not change the message.
     RewriteFailed,
 }
@@ -348,6 +351,9 @@ fn effect(action: &Action, session: &mut dyn Session) {
         Action::DisableRetry => Some(Effect::NoRetry),
         Action::DoLog(origin, profile) => Some(Effect::Log(*origin, profile.as_deref())),
         Action::Track(slot) => Some(Effect::Track(slot)),
+        Action::SetBandwidth(set) => {
+            set.limiter(&env(session)).map(|limiter| Effect::Limit(Box::new(limiter)))
+        }
         _ => None,
     };
     if let Some(effect) = effect {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lb_core::bandwidth::SetBandwidth;
 use lb_core::expr::map::Reference;
 use lb_core::expr::{Program, Regex, VarConditions, VarName};
 use lb_core::log::{Origin, Template};
@@ -125,6 +126,8 @@ pub enum Action {
     SetMark(SetMark),
     /// `do-resolve`.
     Resolve(Resolve),
+    /// `set-bandwidth-limit`.
+    SetBandwidth(SetBandwidth),
     /// `set-map`: key and value.
     SetMap(Arc<Reference>, Template, Template),
     /// `del-map` and `del-acl`.

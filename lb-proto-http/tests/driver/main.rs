@@ -6,6 +6,7 @@
     reason = "a test driver opens sockets and reads the clock"
 )]
 
+mod bandwidth;
 mod exchanges;
 mod failures;
 mod harness;
