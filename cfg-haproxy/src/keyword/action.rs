@@ -5,7 +5,6 @@ use super::{Arg, HA, HQ, HR, Keyword, Place, QI, Sides, TC, TQ, TR, TS};
 
 const QUIC_ONLY: &str = "QUIC is not supported";
 const MARK: &str = "needs CAP_NET_ADMIN, which a change of user (`user`, `uid`) gives up";
-const BWLIM: &str = "bandwidth limits are not implemented";
 const CACHE: &str = "there is no response cache";
 const ALL: Sides = TC | TS | TQ | TR | HQ | HR | HA;
 const CALL: &[Arg] = &[Free("(<argument>...)")];
@@ -92,8 +91,12 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     a(QI, "send-retry", &[], "sends a Retry packet").no_effect(QUIC_ONLY),
     a(TQ | TR | HQ | HR, "send-spoe-group", &[Any("engine"), Any("group")], "asks an agent")
         .refused("SPOE is not supported; ask agents from the servers, or decide by rules, maps and tables"),
-    a(TQ | TR | HQ | HR, "set-bandwidth-limit", &[Any("name"), Rest("option")], "limits the bandwidth")
-        .no_effect(BWLIM),
+    a(
+        TQ | TR | HQ | HR,
+        "set-bandwidth-limit",
+        &[Any("name"), Free("[limit { <size> | <expr> }] [period { <time> | <expr> }]")],
+        "limits the bandwidth",
+    ),
     a(TQ | HQ, "set-bc-mark", &[Any("mark")], "marks packets to the server").partial(MARK),
     a(TQ | HQ, "set-bc-tos", &[Any("tos")], "type of service of packets to the server"),
     a(TC | TS | TQ | HQ, "set-dst", &[Any("expression")], "replaces the destination address"),

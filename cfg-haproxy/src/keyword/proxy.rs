@@ -74,7 +74,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .partial("cookies and `use-server` in HTTP mode only"),
     k(FL, "force-be-switch", &[COND], "switch to backends that were unpublished"),
     k(FLB, "filter", &[Any("name"), Rest("argument")], "a stream filter")
-        .partial("compression only; cache and bandwidth limits are not implemented, SPOE is refused"),
+        .partial("compression and bandwidth limits only; the cache is not implemented, SPOE is refused"),
     k(FLB, "filter-sequence", &[OneOf(&["request", "response"]), Rest("name")], "order of filters").no_effect("the order of filters is fixed"),
     k(DLB, "fullconn", UNCHECKED, "connections at which servers get their full maxconn"),
     k(FLB, "guid", &[Any("id")], "a name that survives renaming").ignores_more().no_effect("proxies are known by their names across reloads"),

@@ -25,8 +25,8 @@ const fn f(name: &'static str, args: &'static [Arg], manual: &'static str, doc: 
 }
 
 pub(super) const FILTERS: &[Keyword] = &[
-    f("bwlim-in", BWLIM, "9.7", "limits the bandwidth of requests").no_effect(BANDWIDTH),
-    f("bwlim-out", BWLIM, "9.7", "limits the bandwidth of responses").no_effect(BANDWIDTH),
+    f("bwlim-in", BWLIM, "9.7", "limits the bandwidth of requests").partial(UNCODED),
+    f("bwlim-out", BWLIM, "9.7", "limits the bandwidth of responses").partial(UNCODED),
     f("cache", &[Any("name")], "9.4", "where the cache stands among the filters").no_effect(CACHE),
     f("comp-req", &[], "9.2", "where compression of requests stands among the filters")
         .no_effect("the order of filters is fixed"),
@@ -50,7 +50,7 @@ const BWLIM: &[Arg] = &[
         "{ default-limit <size> default-period <time> | limit <size> key <pattern> [table <table>] } [min-size <size>]",
     ),
 ];
-const BANDWIDTH: &str = "bandwidth limits are not implemented";
+const UNCODED: &str = "bytes count before they are compressed, wherever `filter compression` stands";
 
 const fn s(name: &'static str, manual: &'static str, doc: &'static str, why: &'static str) -> Keyword {
     Keyword::new(Place::Fetch, name, &[], manual, doc).refused(why)

@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub(super) struct At<'a, 't> {
     words: &'a [Word<'t>],
     pub(super) owner: String,
-    phases: Phases,
+    pub(super) phases: Phases,
 }
 
 impl<'t> At<'_, 't> {
@@ -279,6 +279,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "set-timeout" => self.set_timeout(at)?,
             "wait-for-body" => self.wait_for_body(at)?,
             "use-service" => self.service(at)?,
+            "set-bandwidth-limit" => Action::SetBandwidth(self.set_bandwidth(making, at)?),
             _ if name.starts_with("track-sc") => {
                 let (counter, key, table) = self.track(at)?;
                 Action::Track(TrackSlot { counter, key, table })
@@ -508,7 +509,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     /// The program of a number that was written as the only word of `words`.
-    fn constant(&mut self, number: u64, words: &[Word<'t>], at: &At<'_, 't>) -> Option<Program> {
+    pub(super) fn constant(&mut self, number: u64, words: &[Word<'t>], at: &At<'_, 't>) -> Option<Program> {
         self.nothing_behind(words.get(1).copied(), at)?;
         lb_core::expr::parse::parse(&format!("int({number})"), self.registry, &mut self.context).ok()
     }
@@ -557,6 +558,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 TcpAction::SwitchMode
             }
             "do-log" => TcpAction::DoLog(self.named_profile(&at)?),
+            "set-bandwidth-limit" => TcpAction::SetBandwidth(self.set_bandwidth(making, &at)?),
             _ if name.starts_with("track-sc") => {
                 let (slot, key, table) = self.track(&at)?;
                 TcpAction::Track(Track { slot, key, table })

@@ -6,6 +6,7 @@
 
 mod action;
 mod advice;
+mod bandwidth;
 mod counter;
 mod expr;
 mod http;

@@ -4,6 +4,7 @@
 //! connection is retried three times, HTTP is not assumed (`mode tcp`).
 
 use super::Lowerer;
+use super::bandwidth::Shapers;
 use super::expr::Acls;
 use crate::codes;
 use crate::config::{Balance, Clause, Config, Proxy, ProxyMode, Rule, Settings, StickTable};
@@ -30,6 +31,7 @@ pub(super) struct Making<'a, 't> {
     pub(super) settings: &'a Settings<'t>,
     pub(super) mode: ProxyMode,
     pub(super) acls: &'a Acls<'t>,
+    pub(super) shapers: &'a Shapers<'t>,
 }
 
 impl<'t> Making<'_, 't> {
@@ -93,7 +95,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mode = settings.mode.map_or(ProxyMode::Tcp, |m| m.value);
         self.context.set_proxy(proxy.name);
         let acls = self.acls(proxy);
-        let making = Making { proxy, settings: &settings, mode, acls: &acls };
+        let shapers = self.shapers(proxy);
+        let making = Making { proxy, settings: &settings, mode, acls: &acls, shapers: &shapers };
         let mut spec = ProxySpec::new(proxy.name, id, capability);
         spec.mode = match mode {
             ProxyMode::Http => Mode::Http,

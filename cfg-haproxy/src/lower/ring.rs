@@ -1,6 +1,7 @@
 //! `ring` and `log-forward` sections, and what log backends need.
 
 use super::Lowerer;
+use super::bandwidth::Shapers;
 use super::logs::log_format;
 use super::proxy::Making;
 use crate::address::{Place, Transport};
@@ -58,7 +59,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     fn ring_servers(&mut self, ring: &Ring<'t>) -> Vec<ServerSpec> {
         let proxy = &ring.sender;
         let acls = self.acls(proxy);
-        let making = Making { proxy, settings: &proxy.settings, mode: ProxyMode::Log, acls: &acls };
+        let shapers = Shapers::default();
+        let (settings, mode) = (&proxy.settings, ProxyMode::Log);
+        let making = Making { proxy, settings, mode, acls: &acls, shapers: &shapers };
         self.servers(&making)
     }
 
