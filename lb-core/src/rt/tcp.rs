@@ -370,6 +370,21 @@ fn connected(live: &Tcping<'_>, end: &mut End<'_>, upstream: &Stream) -> bool {
     told
 }
 
+/// A relay that begins with what was received.
+fn begin(live: &mut Tcping<'_>, backend: &ProxyPlan) -> Relay {
+    let limits = RelayLimits::new(
+        &live.session.frontend().spec.timeouts,
+        &backend.spec.timeouts,
+        live.session.generation().plan.process().tune.bufsize,
+    );
+    let mut relay = Relay::new(limits);
+    if let Some(bytes) = live.inbox.take() {
+        relay.preload(bytes);
+    }
+    limit(live.passage.as_deref_mut(), &mut relay, live.session);
+    relay
+}
+
 /// Puts the limits that rules have set into force.
 fn limit(passage: Option<&mut Passage>, relay: &mut Relay, session: &Session) {
     if let Some(limits) = passage.and_then(|passage| passage.limits.take()) {
@@ -384,16 +399,7 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
     live.session.bound_for(backend.index, Some(server.index));
     end.server_connections = lease.server().served().cur;
     let told = connected(live, end, &upstream);
-    let limits = RelayLimits::new(
-        &live.session.frontend().spec.timeouts,
-        &backend.spec.timeouts,
-        live.session.generation().plan.process().tune.bufsize,
-    );
-    let mut relay = Relay::new(limits);
-    if let Some(bytes) = live.inbox.take() {
-        relay.preload(bytes);
-    }
-    limit(live.passage.as_deref_mut(), &mut relay, live.session);
+    let mut relay = begin(live, backend);
     let ending = live.session.ending(backend, &server).await;
     let finished = {
         let mut moved = std::pin::pin!(async {
