@@ -12,7 +12,7 @@ use lb_core::stick::Event;
 
 use super::body::Sink;
 use super::exchange::{After, end, fail, gone};
-use super::flow::FlowEnd;
+use super::flow::{Flow, FlowEnd};
 use super::io::{BUFFER, Presence, Watch, give_fields, poll_ready, take_fields, take_scratch, write_all};
 use super::reply::{self, Answer};
 use super::request::{Fate, Parting};
@@ -152,15 +152,16 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy, cx: &mut Context<'_>) -> Upload 
     let limiters = live.txn.take_limits(|limits| &mut limits.request);
     let request = &live.txn.layer.request;
     let there = request.buffered_body();
-    if !limiters.is_empty() && !transfer.is_done() {
-        // What came along with the head is subject to the limits, too.
-        let pace = Pace::new(limiters, live.client.session.timers().timer(), there.to_vec());
-        live.txn.layer.request.body_at += there.len();
-        let mut upload = Upload::begin(cx, live.txn.upstream.stream.as_mut(), transfer, out, None);
-        upload.pace(pace);
-        return upload;
-    }
     let mut broken = None;
+    let mut pace = None;
+    let there = if limiters.is_empty() || transfer.is_done() {
+        there
+    } else {
+        // What came along with the head is subject to the limits, too.
+        pace = Some(Pace::new(limiters, live.client.session.timers().timer(), there.to_vec()));
+        live.txn.layer.request.body_at += there.len();
+        &[]
+    };
     match transfer.take(there, &mut out) {
         Ok(taken) => {
             if taken.verbatim {
@@ -170,7 +171,13 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy, cx: &mut Context<'_>) -> Upload 
         }
         Err(reject) => broken = Some(reject),
     }
-    Upload::begin(cx, live.txn.upstream.stream.as_mut(), transfer, out, broken)
+    let moved = out.len() as u64;
+    let started = Flow::start(cx, live.txn.upstream.stream.as_mut(), transfer, out, broken);
+    let mut upload = Upload::begun(started, moved);
+    if let Some(pace) = pace {
+        upload.pace(pace);
+    }
+    upload
 }
 
 /// Whether the server connection ends with this exchange by configuration.

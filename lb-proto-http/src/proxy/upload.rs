@@ -9,7 +9,6 @@ use lb_core::rt::{Pace, Stream, Timers};
 
 use super::body::Transfer;
 use super::flow::{Flow, FlowEnd};
-use crate::h1::Reject;
 
 /// A request on its way.
 pub(super) struct Upload {
@@ -21,16 +20,9 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    /// Begins to send `out`, and then the rest of the body, to a server.
-    pub(super) fn begin(
-        cx: &mut Context<'_>,
-        server: Option<&mut Stream>,
-        transfer: Transfer,
-        out: Vec<u8>,
-        broken: Option<Reject>,
-    ) -> Self {
-        let moved = out.len() as u64;
-        match Flow::start(cx, server, transfer, out, broken) {
+    /// A request of which `moved` bytes were sent at once, or that goes on.
+    pub(super) fn begun(started: ControlFlow<Transfer, Flow>, moved: u64) -> Self {
+        match started {
             ControlFlow::Break(transfer) => Self { bytes: transfer.bytes, moved, flow: None },
             ControlFlow::Continue(flow) => Self { bytes: 0, moved: 0, flow: Some(Box::new(flow)) },
         }

@@ -147,17 +147,13 @@ fn what_may_still_arrive_is_not_decided() {
         ("{ req.len gt 3 } or TRUE", Answer::Yes),
         ("{ req.len gt 3 } or FALSE", Answer::NotYet),
         ("WAIT_END", Answer::NotYet),
-        ("HTTP", Answer::No),
+        ("REQ_CONTENT", Answer::Yes),
     ];
     for (text, expected) in cases {
         assert_eq!(answer(text, &[], &open, false), expected, "{text}");
     }
     assert_eq!(answer("{ req.len gt 3 }", &[], &open, true), Answer::No);
     assert_eq!(answer("WAIT_END", &[], &open, true), Answer::Yes);
-    let http = Session { src: None, request: b"GET / HTTP/1.1\r\nHost: a", complete: false };
-    assert_eq!(answer("HTTP", &[], &http, false), Answer::NotYet);
-    let http = Session { src: None, request: b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", complete: false };
-    assert_eq!(answer("HTTP", &[], &http, false), Answer::Yes);
 }
 
 #[test]
