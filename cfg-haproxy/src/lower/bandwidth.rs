@@ -69,10 +69,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             if !shapers.last {
                 continue;
             }
-            let Some(name) = words.get(1).copied() else {
-                self.filter_error(words[0], words[0], "a name is expected as first argument");
-                continue;
-            };
+            // The words were counted before.
+            let Some(name) = words.get(1).copied() else { continue };
             if shapers.all.iter().any(|(other, _)| other.text == name.text) {
                 self.error(
                     codes::DUPLICATE,
@@ -450,7 +448,7 @@ mod tests {
     #[test]
     fn a_limit_says_what_it_lacks() {
         for (line, expected) in [
-            ("", "a name is expected as first argument"),
+            ("", "expects <name> as argument"),
             ("a", "<default-period> option is missing"),
             ("a default-period 1s", "<default-limit> option is missing"),
             ("a default-limit 0 default-period 1s", "<default-limit> option is missing"),

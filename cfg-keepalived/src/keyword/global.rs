@@ -21,7 +21,8 @@ const NO_DBUS: &str = "there is no DBus interface";
 const NO_IPVS: &str = "IPVS is not used; virtual servers are relayed in user space";
 const NO_FIREWALL: &str = "the rules of `no_accept` are made with `nft`";
 const NO_INTERFACES: &str = "the rules name no interfaces";
-const FIREWALL: &str = "one table of family `inet`, which exists while an address is blocked; `vrrp` unless named";
+const FIREWALL: &str =
+    "one table of family `inet`, which exists while an address is blocked; `vrrp` unless named";
 /// What the logging of every failure leaves out.
 pub(super) const LOG_ALL: &str =
     "of a server with several checkers the failures before the last try are not logged";
