@@ -2,7 +2,6 @@
 //! no longer open them is given what the supervisor saw.
 
 use cfg_haproxy::FileKind;
-use lb_core::process;
 use lb_core::process::bundle::{Bundle, Entry};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -113,11 +112,11 @@ impl cfg_haproxy::Names for World {
     }
 
     fn user(&self, name: &str) -> bool {
-        process::user_id(name).is_ok_and(|id| id.is_some())
+        lb_core::process::user_id(name).is_ok_and(|id| id.is_some())
     }
 
     fn group(&self, name: &str) -> bool {
-        process::group_id(name).is_ok_and(|id| id.is_some())
+        lb_core::process::group_id(name).is_ok_and(|id| id.is_some())
     }
 }
 
@@ -149,7 +148,7 @@ impl cfg_keepalived::Env for ProcessEnv {
     }
 
     fn interface_exists(&self, name: &str) -> Option<bool> {
-        process::has_interface(name)
+        lb_core::process::has_interface(name)
     }
 
     fn program(&self, name: &str) -> Option<cfg_keepalived::Program> {
@@ -157,7 +156,7 @@ impl cfg_keepalived::Env for ProcessEnv {
     }
 
     fn account_exists(&self, user: &str, group: Option<&str>) -> Option<bool> {
-        Some(process::has_account(user, group))
+        Some(lb_core::process::has_account(user, group))
     }
 
     fn resolves(&self, name: &str) -> Option<bool> {

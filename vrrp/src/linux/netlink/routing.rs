@@ -346,7 +346,7 @@ mod tests {
         let mpls = bytes(&Encapsulation::Mpls(vec![100, 200]));
         assert_eq!(mpls[..8], [6, 0, 21, 0, 1, 0, 0, 0]);
         assert_eq!(mpls[12..], [12, 0, 1, 0, 0, 6, 0x40, 0, 0, 12, 0x81, 0]);
-        let mut tunnel = crate::spec::Tunnel::default();
+        let mut tunnel = Tunnel::default();
         (tunnel.id, tunnel.destination) = (Some(5), Some("10.9.9.9".parse().unwrap()));
         let ip = bytes(&Encapsulation::Ip(tunnel));
         assert_eq!(ip[4..6], [2, 0]);
