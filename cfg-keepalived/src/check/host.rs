@@ -27,7 +27,7 @@ impl<'a> Host<'a> {
     }
 
     pub(super) fn lacks_user(&self, user: &User) -> bool {
-        self.env.account_exists(&user.user.value, user.group_name()) == Some(false)
+        user.is_missing(self.env)
     }
 }
 
@@ -64,11 +64,11 @@ fn program(script: &Script, host: &Host<'_>, out: &mut Diagnostics) {
 }
 
 fn users(config: &Config, host: &Host<'_>, out: &mut Diagnostics) {
-    let own = security::commands(config).filter_map(|command| Some((command, command.user.as_ref()?)));
-    for (command, user) in own.filter(|(_, user)| host.lacks_user(user)) {
+    // The original only logs this.
+    let own = security::commands(config).filter_map(|command| command.user.as_ref());
+    for user in own.filter(|user| host.lacks_user(user)) {
         let message = format!("there is no user or group `{}`; the command does not run", user.text());
-        let compat = format!("Unable to set uid/gid for script {}", command.quoted());
-        out.push(warn(codes::BAD_SCRIPT, user.user.span, message, compat));
+        out.push(Diagnostic::warning(codes::BAD_SCRIPT, user.user.span, message));
     }
     if let Some(user) = config.global.script_user.as_ref().filter(|user| host.lacks_user(user)) {
         let message =
@@ -125,11 +125,7 @@ mod tests {
         let text =
             text.replace(" track_script { c }", " track_script { c }\n notify_master /opt/check someone");
         let (code, messages) = judged(&text, &host());
-        assert_eq!(code, 6, "{messages:?}");
-        assert!(
-            messages.contains(&"Unable to set uid/gid for script '/opt/check'".to_owned()),
-            "{messages:?}"
-        );
+        assert_eq!((code, messages.len()), (6, 1), "{messages:?}");
         let (code, messages) = judged(&text, &host().with_users(&[]));
         assert_eq!(code, 5, "{messages:?}");
     }
@@ -196,6 +192,37 @@ mod tests {
             );
             assert_eq!(judged(&text, &host()), (5, vec![said.to_owned()]), "{lines}");
         }
+    }
+
+    #[test]
+    fn a_route_of_a_kind_names_its_destination_next() {
+        let judged = |route: &str| {
+            let text = format!(
+                "vrrp_instance v {{\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {{ 10.0.0.3 }}\n \
+                 virtual_routes {{\n {route}\n }}\n}}\n"
+            );
+            judged(&text, &host())
+        };
+        assert_eq!(judged("unreachable 10.1.0.0/24 dev eth0"), (0, Vec::new()));
+        let wrong = |word| {
+            vec![format!("VRRP parsed invalid IP {word}. skipping IP...\nunknown route keyword {word}")]
+        };
+        assert_eq!(judged("blackhole dev eth0"), (5, wrong("dev")));
+        assert_eq!(judged("prohibit to 10.1.0.0/24 dev eth0"), (5, wrong("to")));
+        assert_eq!(judged("blackhole").0, 2);
+    }
+
+    #[test]
+    fn a_check_of_nobody_and_a_mark_of_no_family_are_gone() {
+        let text = "virtual_server 10.0.0.1 80 {\n lb_algo rr\n lb_kind NAT\n protocol TCP\n real_server 10.0.0.2 80 \
+                    {\n MISC_CHECK {\n misc_path /opt/check\n user someone\n }\n }\n}\n";
+        let said = "Failed to set uid/gid for misc checker script '/opt/check' - removing";
+        assert_eq!(judged(text, &host()), (5, vec![said.to_owned()]));
+        let text = "virtual_server_group g {\n fwmark 2 inet7\n fwmark 3 inet6\n}\n";
+        assert_eq!(
+            judged(text, &host()),
+            (5, vec!["(g): fwmark '2' family inet7 unknown - ignoring".to_owned()])
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::Reading;
 use crate::codes;
+use crate::env::Env;
 use crate::mapped::Mapped;
 use crate::value::Values;
 use crate::word;
@@ -39,9 +40,14 @@ impl User {
     }
 
     /// The group, without what may stand in front of it.
-    pub(crate) fn group_name(&self) -> Option<&str> {
+    fn group_name(&self) -> Option<&str> {
         let group = self.group.as_ref()?.value.trim_start_matches(':');
         (!group.is_empty()).then_some(group)
+    }
+
+    /// Whether the host is known not to have them.
+    pub(crate) fn is_missing(&self, env: &dyn Env) -> bool {
+        env.account_exists(&self.user.value, self.group_name()) == Some(false)
     }
 
     /// Both as written.

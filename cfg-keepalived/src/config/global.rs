@@ -70,7 +70,11 @@ fn at_least_one(
 fn start_script(keyword: &str, values: &Values, cx: &mut Reading<'_>) -> Option<Command> {
     let command = Command::read(values, cx)?;
     let span = command.line.span;
-    if command.user.is_some() || !cx.lacks_default_user(span) {
+    let missing = match &command.user {
+        Some(user) => user.is_missing(cx.env),
+        None => cx.lacks_default_user(span),
+    };
+    if !missing {
         return Some(command);
     }
     let compat = format!("Invalid {}", keyword.replace('_', " "));

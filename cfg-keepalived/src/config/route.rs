@@ -208,6 +208,20 @@ const METRICS: [(&str, u16); 11] = [
     ("fastopen_no_cookie", 17),
 ];
 
+/// What a route does with packets; its destination follows.
+const KINDS: [(&str, RouteKind); 10] = [
+    ("unicast", RouteKind::Unicast),
+    ("local", RouteKind::Local),
+    ("broadcast", RouteKind::Broadcast),
+    ("anycast", RouteKind::Anycast),
+    ("multicast", RouteKind::Multicast),
+    ("blackhole", RouteKind::Blackhole),
+    ("unreachable", RouteKind::Unreachable),
+    ("prohibit", RouteKind::Prohibit),
+    ("throw", RouteKind::Throw),
+    ("nat", RouteKind::Nat),
+];
+
 impl Route {
     pub(super) fn read_all(lines: &[ValueLine], cx: &mut Reading<'_>) -> Vec<Self> {
         let mut routes = Vec::new();
@@ -307,17 +321,14 @@ impl Builder {
                     return Err(Dropped);
                 }
             }
-            "unicast" => self.route.kind = RouteKind::Unicast,
-            "local" => self.route.kind = RouteKind::Local,
-            "broadcast" => self.route.kind = RouteKind::Broadcast,
-            "anycast" => self.route.kind = RouteKind::Anycast,
-            "multicast" => self.route.kind = RouteKind::Multicast,
-            "blackhole" => self.route.kind = RouteKind::Blackhole,
-            "unreachable" => self.route.kind = RouteKind::Unreachable,
-            "prohibit" => self.route.kind = RouteKind::Prohibit,
-            "throw" => self.route.kind = RouteKind::Throw,
-            "nat" => self.route.kind = RouteKind::Nat,
-            _ => return Ok(false),
+            name => {
+                let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == name) else {
+                    return Ok(false);
+                };
+                self.route.kind = *kind;
+                let target = line.value(word)?;
+                self.destination(target, line)?;
+            }
         }
         Ok(true)
     }

@@ -76,7 +76,7 @@ impl Script {
             return None;
         };
         let missing = match &script.user {
-            Some(user) => cx.env.account_exists(&user.user.value, user.group_name()) == Some(false),
+            Some(user) => user.is_missing(cx.env),
             None => cx.lacks_default_user(command.line.span),
         };
         if missing {

@@ -589,6 +589,12 @@ fn entry(line: &ValueLine, group: &str, cx: &mut Reading<'_>) -> Option<Spanned<
     if first.text == "fwmark" {
         let mark = line.words.get(1).map_or("", |w| w.text.as_str());
         if let Ok(n) = mark.parse::<u32>() {
+            if let Some(family) = line.words.get(2).filter(|w| !matches!(w.as_str(), "inet" | "inet6")) {
+                let compat = format!("({group}): fwmark '{mark}' family {} unknown - ignoring", family.text);
+                let message = "the families are `inet` and `inet6`; the entry is ignored";
+                cx.warn(codes::BAD_WORD, family.span, message, compat);
+                return None;
+            }
             return Some(Spanned::new(GroupEntry::Mark(n), line.span()));
         }
         let compat = format!("({group}): fwmark '{mark}' must be in [0, 4294967295] - ignoring");
