@@ -5,6 +5,7 @@ use super::{Arg, HA, HQ, HR, Keyword, Place, QI, Sides, TC, TQ, TR, TS};
 
 const QUIC_ONLY: &str = "QUIC is not supported";
 const MARK: &str = "needs CAP_NET_ADMIN, which a change of user (`user`, `uid`) gives up";
+const UNBROKEN: &str = "a name or a value that would break the message fails the rule";
 const CACHE: &str = "there is no response cache";
 const ALL: Sides = TC | TS | TQ | TR | HQ | HR | HA;
 const CALL: &[Arg] = &[Free("(<argument>...)")];
@@ -24,7 +25,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[Any("expression"), Opt(&[OneOf(&["prefix"]), Any("text")])],
         "adds headers from binary data",
     )
-    .partial("checked, but not carried out; a warning says so"),
+    .partial(UNBROKEN),
     a(HQ | HR | HA, "allow", &[], "ends the evaluation"),
     a(TS, "attach-srv", &[Any("server"), Rest("name")], "gives the connection to a server")
         .refused("connections that servers open are not used; let the servers listen"),
@@ -50,8 +51,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "del-headers-bin",
         &[Any("expression"), Opt(&[OneOf(&["-m"]), Any("method")])],
         "removes headers named by binary data",
-    )
-    .partial("checked, but not carried out; a warning says so"),
+    ),
     a(HQ | HR | HA, "del-map", CALL1, "removes an entry of a map"),
     a(HQ | HR, "deny", &[Free("[deny_status <n>] [<response>]")], "refuses"),
     a(QI, "dgram-drop", &[], "drops a datagram").no_effect(QUIC_ONLY),
@@ -111,7 +111,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[Any("expression"), Opt(&[OneOf(&["prefix"]), Any("text")])],
         "sets headers from binary data",
     )
-    .partial("checked, but not carried out; a warning says so"),
+    .partial(UNBROKEN),
     a(
         TQ | TR | HQ | HR | HA,
         "set-log-level",

@@ -16,7 +16,9 @@ use lb_core::rule::tcp::{TcpAction, Track};
 use lb_core::spec::LogProfile;
 use lb_proto_http::head::HeaderName;
 use lb_proto_http::normalize::Normalizer;
-use lb_proto_http::spec::{Action, NameMatch, ServiceKind, TimeoutKind, TrackSlot};
+use lb_proto_http::spec::{
+    Action, NameMatch, NamePart, PackedFields, PackedUse, ServiceKind, TimeoutKind, TrackSlot,
+};
 use std::sync::Arc;
 
 /// A rule being made: its words and how to name it.
@@ -83,6 +85,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "redirect" => self.redirect(at.rest(), at.phases, &at.owner).map(Action::Redirect),
             "set-header" | "add-header" | "del-header" | "replace-header" | "replace-value"
             | "early-hint" => self.header_action(name, &at),
+            "add-headers-bin" | "set-headers-bin" | "del-headers-bin" => {
+                self.packed_fields(name, &at).map(Action::PackedFields)
+            }
             "set-method" | "set-path" | "set-pathq" | "set-query" | "set-uri" | "replace-path"
             | "replace-pathq" | "replace-uri" | "set-status" | "auth" => self.line_action(name, &at),
             "set-var" | "set-var-fmt" | "unset-var" => self.http_variable(name, &at),
@@ -145,6 +150,48 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 _ => NameMatch::Exact(header),
             }),
         })
+    }
+
+    /// `add-headers-bin` and `set-headers-bin <expr> [prefix <text>]`, `del-headers-bin <expr> [-m <method>]`.
+    fn packed_fields(&mut self, name: &str, at: &At<'_, 't>) -> Option<PackedFields> {
+        let (packed, used) = self.program_prefix(at.rest(), &at.owner)?;
+        let (option, value) = (at.arg(used), at.arg(used + 1));
+        let deletes = name == "del-headers-bin";
+        let flag = if deletes { "-m" } else { "prefix" };
+        if option.is_some_and(|word| word.text != flag) {
+            self.nothing_behind(option, at)?;
+        }
+        self.nothing_behind(at.arg(used + 2), at)?;
+        if let (Some(option), None) = (option, value) {
+            self.action_error(option, &at.owner, &format!("expects a word behind '{flag}'"));
+            return None;
+        }
+        let used = match (deletes, value) {
+            (false, prefix) => PackedUse::Write {
+                prefix: prefix.map_or(&[][..], |word| word.text.as_bytes()).into(),
+                replace: name == "set-headers-bin",
+            },
+            (true, method) => PackedUse::Delete(match method.map(|word| (word, word.text)) {
+                None | Some((_, "str")) => NamePart::Whole,
+                Some((_, "beg")) => NamePart::Start,
+                Some((_, "end")) => NamePart::End,
+                Some((_, "sub")) => NamePart::Any,
+                Some((word, other)) => {
+                    let message = format!("'-m' knows 'str', 'beg', 'end' and 'sub' here, not '{other}'");
+                    self.action_error(word, &at.owner, &message);
+                    return None;
+                }
+            }),
+        };
+        if !packed.needs().phases().intersects(at.phases) {
+            let message = format!(
+                "fetch method '{}' extracts information that is not available here",
+                packed.fetch().name
+            );
+            self.action_error(at.head(), &at.owner, &message);
+            return None;
+        }
+        Some(PackedFields { packed, used })
     }
 
     /// The `i`th argument as a format of a header value.
@@ -743,6 +790,27 @@ mod tests {
         assert!(track("").is_ok());
         for wrong in ["junk", "table", "table b junk"] {
             assert!(track(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn packed_fields_are_chosen_by_their_names() {
+        let rule = |words: &str| lowered(&format!("http-request {words}"));
+        assert!(rule("add-headers-bin bin(00) prefix x-").unwrap().contains("replace: false"));
+        assert!(rule("set-headers-bin var(txn.a) if TRUE").unwrap().contains("replace: true"));
+        assert!(rule("del-headers-bin bin(00)").unwrap().contains("Delete(Whole)"));
+        assert!(rule("del-headers-bin bin(00) -m sub").unwrap().contains("Delete(Any)"));
+        for wrong in [
+            "add-headers-bin",
+            "add-headers-bin bin(00) prefix",
+            "add-headers-bin bin(00) x",
+            "add-headers-bin bin(00) prefix x y",
+            "set-headers-bin res.len",
+            "del-headers-bin bin(00) -m",
+            "del-headers-bin bin(00) -m reg",
+            "del-headers-bin bin(00) prefix x",
+        ] {
+            assert!(rule(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -17,7 +17,7 @@ pub use cacheable::cacheable;
 pub use chunked::{Chunked, Piece};
 pub use encode::{push_decimal, push_hex, write_request, write_response, write_trailers};
 pub use framing::BodyLength;
-pub(crate) use lexer::{Elements, trim};
+pub(crate) use lexer::{Elements, token_len, trim};
 pub use parse::{Cursor, Limits, parse_request, parse_response, parse_trailers};
 pub use reject::Reject;
 pub use target::{Target, authority_is_valid, default_port, split_port};

@@ -27,12 +27,7 @@ pub(super) fn fields(
     match action {
         Action::SetHeader(name, value) => {
             format(session, value, text);
-            let layer = session.layer_mut();
-            let done = target(layer, subject).set(name.as_bytes(), text);
-            if done && subject == Subject::Request && name.as_bytes() == b"host" {
-                return super::rewrite::follow_host(&mut layer.request);
-            }
-            done
+            set(session.layer_mut(), subject, name.as_bytes(), text)
         }
         Action::AddHeader(name, value) => {
             format(session, value, text);
@@ -54,7 +49,16 @@ pub(super) fn fields(
     }
 }
 
-fn target(layer: &mut HttpLayer, subject: Subject) -> &mut Fields {
+/// Makes a field the only one of its name; the target follows the host.
+pub(super) fn set(layer: &mut HttpLayer, subject: Subject, name: &[u8], value: &[u8]) -> bool {
+    let done = target(layer, subject).set(name, value);
+    if done && subject == Subject::Request && name == b"host" {
+        return super::rewrite::follow_host(&mut layer.request);
+    }
+    done
+}
+
+pub(super) fn target(layer: &mut HttpLayer, subject: Subject) -> &mut Fields {
     match subject {
         Subject::Request => &mut layer.request.fields,
         Subject::Response => &mut layer.response.fields,

@@ -5,6 +5,7 @@
 //! a driver can answer or wait. Nothing is allocated while rules run once the session's areas are warm.
 
 mod edit;
+mod packed;
 mod rewrite;
 
 use std::net::IpAddr;
@@ -251,6 +252,7 @@ fn apply(action: &Action, subject: Subject, session: &mut dyn Session, text: &mu
         | Action::DelHeader(_)
         | Action::ReplaceHeader(..)
         | Action::ReplaceValue(..) => edit::fields(action, subject, session, text),
+        Action::PackedFields(fields) => packed::run(fields, subject, session, text),
         Action::SetMethod(_)
         | Action::SetPath(_)
         | Action::SetPathQuery(_)

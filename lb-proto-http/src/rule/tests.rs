@@ -10,6 +10,7 @@ use lb_core::rule::cond::{self, Polarity};
 
 use super::*;
 use crate::h1::{Cursor as HeadCursor, Limits, parse_request, write_request, write_response};
+use crate::spec::{NamePart, PackedFields, PackedUse};
 
 /// A session without connections.
 pub(crate) struct Bench {
@@ -117,6 +118,66 @@ fn fields_are_set_added_and_removed() {
         text,
         "GET /a/b?c=d HTTP/1.1\r\nx-a: one, two\r\nx-a: three\r\nx-a: four\r\nhost: other\r\n\r\n"
     );
+}
+
+/// What a rule does with the fields that `expression` packs.
+fn packed(expression: &str, used: PackedUse) -> Action {
+    Action::PackedFields(PackedFields { packed: parse(expression, &registry(), &mut NoBuild).unwrap(), used })
+}
+
+/// Bytes as an expression.
+fn bytes(bytes: &[u8]) -> String {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("bin({hex})")
+}
+
+fn write(prefix: &[u8], replace: bool) -> PackedUse {
+    PackedUse::Write { prefix: prefix.into(), replace }
+}
+
+#[test]
+fn packed_fields_are_written_and_removed() {
+    let long = "v".repeat(3000);
+    let request = format!("GET / HTTP/1.1\r\nX-A: 1\r\nY-B: {long}\r\nContent-Length: 0\r\n\r\n");
+    let line = "GET / HTTP/1.1\r\n";
+    for (used, expected) in [
+        (write(b"", true), format!("{line}content-length: 0\r\nx-a: 1\r\ny-b: {long}\r\n\r\n")),
+        (write(b"x", false), format!("{line}x-a: 1\r\ny-b: {long}\r\ncontent-length: 0\r\nx-a: 1\r\n\r\n")),
+    ] {
+        assert_eq!(rewritten(&request, vec![packed("req.hdrs_bin", used)]), expected);
+    }
+    let names = bytes(b"\x03X-B\x01b\x0econtent-length\x00");
+    let fields = "x-b: 1\r\nx-bc: 2\r\nab: 3\r\nbcd: 4\r\ncontent-length: 0\r\n";
+    for (part, left) in [
+        (NamePart::Whole, "x-bc: 2\r\nab: 3\r\nbcd: 4\r\n"),
+        (NamePart::Start, "ab: 3\r\n"),
+        (NamePart::End, "x-bc: 2\r\nbcd: 4\r\n"),
+        (NamePart::Any, ""),
+    ] {
+        let request = format!("{line}{fields}\r\n");
+        let text = rewritten(&request, vec![packed(&names, PackedUse::Delete(part))]);
+        assert_eq!(text, format!("{line}{left}content-length: 0\r\n\r\n"), "{part:?}");
+    }
+}
+
+#[test]
+fn packed_fields_that_are_none_fail_the_rule() {
+    for wrong in [
+        &b"\x01a"[..],
+        b"\x01a\x01b",
+        b"\x01a\x05b\0\0",
+        b"\0\x01b",
+        b"\xff\xff",
+        b"\x03a b\x01c\0\0",
+        b"\x01a\x03b\r\n\0\0",
+    ] {
+        let mut bench = bench(GET);
+        let rules = rules(vec![packed(&bytes(wrong), write(b"", false))]);
+        let outcome = run(&rules, Subject::Request, &mut bench, &mut Cursor::new(true), &mut Vec::new());
+        assert!(matches!(outcome, Outcome::Failed), "{wrong:?}: {outcome:?}");
+    }
+    let nothing = packed("req.hdr(x-none)", write(b"", true));
+    assert!(rewritten(GET, vec![nothing]).contains("x-a: three"));
 }
 
 #[test]

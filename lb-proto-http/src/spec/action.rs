@@ -45,6 +45,57 @@ impl NameMatch {
     }
 }
 
+/// How a name of `del-headers-bin` is compared with those of fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the matching methods of the configuration")]
+pub enum NamePart {
+    /// It is the name.
+    Whole,
+    /// The name begins so.
+    Start,
+    /// The name ends so.
+    End,
+    /// The name contains it.
+    Any,
+}
+
+impl NamePart {
+    /// Whether a name, in lower case, matches.
+    pub fn matches(self, name: &[u8], part: &[u8]) -> bool {
+        match self {
+            Self::Whole => name == part,
+            Self::Start => name.starts_with(part),
+            Self::End => name.ends_with(part),
+            Self::Any => memchr::memmem::find(name, part).is_some(),
+        }
+    }
+}
+
+/// Fields that an expression names, packed as `req.hdrs_bin` packs them.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct PackedFields {
+    /// The expression.
+    pub packed: Program,
+    /// What happens to them.
+    pub used: PackedUse,
+}
+
+/// What happens to packed fields.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "the three actions of the configuration")]
+pub enum PackedUse {
+    /// Those of the names go.
+    Delete(NamePart),
+    /// They are written.
+    Write {
+        /// Only names that begin so.
+        prefix: Box<[u8]>,
+        /// They replace others of their names.
+        replace: bool,
+    },
+}
+
 /// What a rule does.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -55,6 +106,8 @@ pub enum Action {
     AddHeader(HeaderName, Template),
     /// `del-header`.
     DelHeader(NameMatch),
+    /// `add-headers-bin`, `set-headers-bin`, `del-headers-bin`.
+    PackedFields(PackedFields),
     /// `replace-header`: on whole values.
     ReplaceHeader(HeaderName, Regex, Template),
     /// `replace-value`: on each element of comma-separated values.

@@ -24,7 +24,7 @@ use crate::forwarded::Forwarded;
 use crate::h1::Limits;
 use crate::head::HeaderName;
 
-pub use action::{Action, NameMatch, ServiceKind, TimeoutKind, TrackSlot};
+pub use action::{Action, NameMatch, NamePart, PackedFields, PackedUse, ServiceKind, TimeoutKind, TrackSlot};
 pub use cookie::{CookieMode, CookieSpec};
 pub use reply::{ErrorReply, Redirect, RedirectCookie, RedirectTarget, Reply, ReplyBody};
 
