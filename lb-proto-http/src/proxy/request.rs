@@ -388,6 +388,7 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
             Outcome::BadTarget => Answer::Error { status: 400, cause: Cause::Proxy, phase: Phase::Request },
             Outcome::Failed => {
                 log::mishap(live, log::Mishap::Internal);
+                live.txn.untimed = true;
                 Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Request }
             }
             Outcome::EarlyHint(name, value) => {
