@@ -67,9 +67,11 @@ impl<'t> Checker<'t, '_> {
             "fullconn" => " Maybe you want 'maxconn' instead ?",
             _ => "",
         };
-        // A server without a backend is an error, anything else that cannot act here is ignored, as HAProxy does.
+        // A server without a backend is an error, and so is a rule on connections without the side they are of; anything
+        // else that cannot act here is ignored, as HAProxy does.
         let strict = matches!(name, "retry-on" | "hash-preserve-affinity");
-        let fatal = strict || matches!(name, "server" | "server-template" | "default-server");
+        let rule = name.starts_with("tcp-re");
+        let fatal = strict || rule || matches!(name, "server" | "server-template" | "default-server");
         let verb = if fatal { "not allowed" } else { "ignored" };
         let compat = match name {
             n if keyword.place == Place::Proxy
@@ -78,6 +80,10 @@ impl<'t> Checker<'t, '_> {
                 format!("backend '{id}' : '{n}' directive is ignored in backends.")
             }
             n if strict => format!("'{n}' only available in backend or listen section"),
+            n if rule && missing == "backend" => {
+                format!("{n} is only allowed in 'backend' sections or 'defaults' section with a name")
+            }
+            n if rule => format!("{n} is not allowed because {type_word} {id} is not a frontend"),
             n => format!("'{n}' {verb} because {type_word} '{id}' has no {missing} capability.{hint}"),
         };
         let diagnostic = if fatal {
