@@ -156,8 +156,8 @@ impl<'t> Checker<'t, '_> {
         let on = match stmt.prefix {
             Prefix::None => true,
             Prefix::No => false,
-            // Back to what it is when nothing is said: on for abortonclose in HTTP, off for all others.
-            Prefix::Default => name == "abortonclose",
+            // Back to what it is when nothing is said: on for these in HTTP, off for all others.
+            Prefix::Default => matches!(name, "abortonclose" | "tcp-smart-accept"),
         };
         if name == "transparent" && on {
             self.deprecated(

@@ -108,8 +108,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DLB, "srvtcpka", "keepalive probes to servers"),
     o(DLB, "ssl-hello-chk", &[], "checks servers by an SSLv3 hello"),
     o(DLB, "tcp-check", &[], "checks servers by a script"),
-    n(DFL, "tcp-smart-accept", "delays the kernel's acknowledgement")
-        .no_effect("acknowledgements are left to the kernel"),
+    n(DFL, "tcp-smart-accept", "delays the kernel's acknowledgement"),
     n(DLB, "tcp-smart-connect", "delays the kernel's acknowledgement")
         .no_effect("acknowledgements are left to the kernel"),
     n(DFLB, "tcpka", "keepalive probes on both sides"),

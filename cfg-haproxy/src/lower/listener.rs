@@ -2,7 +2,7 @@
 
 use super::Lowerer;
 use crate::address::{Address, Place, Ports};
-use crate::config::{Bind, FrontendCertificate};
+use crate::config::{Bind, FrontendCertificate, Proxy, Settings};
 use lb_core::addr::Endpoint;
 use lb_core::spec::{Family, ListenerSpec, UnixPermissions};
 use std::sync::Arc;
@@ -47,6 +47,23 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         out
     }
 
+    /// The listeners of a proxy, which speaks HTTP or not.
+    pub(super) fn proxy_listeners(
+        &mut self,
+        proxy: &Proxy<'t>,
+        settings: &Settings<'t>,
+        http: bool,
+    ) -> Vec<ListenerSpec> {
+        let own = &proxy.lists.frontend_certificates;
+        let mut all: Vec<_> = proxy.binds.iter().flat_map(|bind| self.listeners(bind, own, http)).collect();
+        let said = settings.switches.get("tcp-smart-accept").map(|switch| switch.value);
+        for listener in &mut all {
+            // Who speaks HTTP or TLS answers what was sent; of others that is known only if it is said.
+            listener.delay_ack = said.unwrap_or_else(|| http || listener.tls.is_some());
+        }
+        all
+    }
+
     fn listen_endpoints(&mut self, address: &Address<'t>) -> Vec<Endpoint> {
         // Relative paths of unix sockets start from the prefix of `unix-bind`.
         if let (Place::Unix(path), Some(prefix)) = (address.place, self.config.global.unix_bind.prefix) {
@@ -74,4 +91,25 @@ fn permissions(bind: &Bind<'_>, default: &crate::config::UnixBind<'_>) -> UnixPe
     unix.uid = own.uid.or(default.uid);
     unix.gid = own.gid.or(default.gid);
     unix
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Facts, Host, NoEnv, Source};
+    use lb_core::expr::Registry;
+
+    #[test]
+    fn acknowledgements_are_delayed_where_an_answer_is_expected_or_it_is_said() {
+        let delays = |lines: &str| {
+            let text = format!("frontend f\n bind :80\n{lines}\n");
+            let source = [Source::new("lb.cfg", &text)];
+            let loaded = crate::load(&source, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+            loaded.spec.proxies[0].listeners[0].delay_ack
+        };
+        assert!(delays(" mode http"));
+        assert!(!delays(" mode http\n no option tcp-smart-accept"));
+        assert!(delays(" mode http\n no option tcp-smart-accept\n default option tcp-smart-accept"));
+        assert!(!delays(" mode tcp"));
+        assert!(delays(" mode tcp\n option tcp-smart-accept"));
+    }
 }

@@ -105,9 +105,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         };
         spec.disabled = settings.disabled.is_some_and(|d| d.value);
         spec.description = proxy.description.as_deref().map(Arc::from);
-        let own = &proxy.lists.frontend_certificates;
-        spec.listeners =
-            proxy.binds.iter().flat_map(|b| self.listeners(b, own, mode == ProxyMode::Http)).collect();
+        spec.listeners = self.proxy_listeners(proxy, &settings, mode == ProxyMode::Http);
         spec.maxconn = settings.maxconn.map(|n| n.value).filter(|n| *n > 0);
         spec.backlog = settings.backlog.map(|n| n.value).filter(|n| *n > 0);
         spec.rate_limit = settings.rate_limit.map_or(0, |n| n.value);

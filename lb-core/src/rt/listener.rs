@@ -119,6 +119,10 @@ fn inet(listener: &ListenerSpec, addr: SocketAddr, backlog: i32) -> Step<OwnedFd
         return Ok(socket.into());
     }
     socket.listen(backlog).map_err(|e| ("listen to socket", e))?;
+    if listener.delay_ack {
+        // Listening undoes it, accepted sockets inherit it. It is an optimisation only.
+        let _ = socket.set_tcp_quickack(false);
+    }
     Ok(socket.into())
 }
 
@@ -272,6 +276,20 @@ mod tests {
         let more = open(&local(&addr.to_string()), None, 3).unwrap();
         assert_eq!(more.len(), 3);
         assert_eq!(bound_addr(&more[2]), Some(addr));
+    }
+
+    #[test]
+    fn accepted_sockets_inherit_that_acknowledgements_wait() {
+        for delay_ack in [false, true] {
+            let mut spec = local("127.0.0.1:0");
+            spec.delay_ack = delay_ack;
+            let mut listeners = open(&spec, None, 1).unwrap();
+            let listener = std::net::TcpListener::from(listeners.remove(0));
+            let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            listener.set_nonblocking(false).unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            assert_eq!(socket2::SockRef::from(&accepted).tcp_quickack().unwrap(), !delay_ack);
+        }
     }
 
     #[test]

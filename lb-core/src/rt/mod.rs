@@ -89,6 +89,7 @@ pub use splice::Pipe;
 pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use stream::Transport;
+pub use sys::prefetch;
 pub use tcp::tcp;
 pub use tcp_server::remembered_server;
 pub use tcp_stream::Tcp;

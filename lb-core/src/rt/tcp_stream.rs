@@ -3,13 +3,16 @@
 //! Telling it, and taking it back, is two system calls and an entry in its list. A client that brings its request along
 //! and gets its answer at once needs none of that.
 
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop::poll_proceed;
 
 /// A TCP connection.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Tcp {
 
     /// Reads what is there, as long as the event loop knows nothing of the connection; `None` when nothing is.
     pub fn read_at_once(&mut self, buf: &mut [u8]) -> Option<io::Result<usize>> {
-        self.at_once(|mut socket| socket.read(buf))
+        self.at_once(|socket| receive(socket, buf))
     }
 
     /// Whether nothing has come, not even the end. A byte that has is lost. Costs no system call while nothing did, and asks
@@ -146,24 +149,26 @@ impl AsyncRead for Tcp {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let State::Watched(stream) = &mut self.state {
-            return Pin::new(stream).poll_read(cx, buf);
-        }
-        match self.at_once(|mut socket| socket.read(buf.initialize_unfilled())) {
-            Some(done) => Poll::Ready(done.map(|n| buf.advance(n))),
-            None => Pin::new(self.watched()?).poll_read(cx, buf),
-        }
+        let room = buf.initialize_unfilled();
+        let read = match &self.state {
+            State::Watched(stream) => ready!(poll_receive(stream, cx, room)),
+            _ => match self.at_once(|socket| receive(socket, room)) {
+                Some(done) => done,
+                None => ready!(poll_receive(self.watched()?, cx, room)),
+            },
+        };
+        Poll::Ready(read.map(|n| buf.advance(n)))
     }
 }
 
 impl AsyncWrite for Tcp {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if let State::Watched(stream) = &mut self.state {
-            return Pin::new(stream).poll_write(cx, buf);
+        if let State::Watched(stream) = &self.state {
+            return poll_transmit(stream, cx, buf);
         }
-        match self.at_once(|mut socket| socket.write(buf)) {
+        match self.at_once(|socket| transmit(socket, buf)) {
             Some(done) => Poll::Ready(done),
-            None => Pin::new(self.watched()?).poll_write(cx, buf),
+            None => poll_transmit(self.watched()?, cx, buf),
         }
     }
 
@@ -198,9 +203,71 @@ impl AsyncWrite for Tcp {
     }
 }
 
+/// Receives what is there. The calls of the C library would be points at which a thread can be cancelled, which costs more
+/// than entering the kernel does.
+fn receive(socket: impl AsFd, room: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(socket, room, RecvFlags::empty())?.0)
+}
+
+/// Sends what the socket takes.
+fn transmit(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(send(socket, bytes, SendFlags::NOSIGNAL)?)
+}
+
+/// Receives once something is there. What did not fill the room was all: the next attempt waits for the event loop to
+/// report more.
+fn poll_receive(stream: &TcpStream, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+    let most = room.len();
+    poll_at_once(stream, cx, Interest::READABLE, most, || receive(stream, room))
+}
+
+/// Sends once the socket takes something. If that was not everything, the next attempt waits for the event loop.
+fn poll_transmit(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    poll_at_once(stream, cx, Interest::WRITABLE, bytes.len(), || transmit(stream, bytes))
+}
+
+/// Does something with a socket that is ready for it, or waits until it is. The socket no longer counts as ready when less than
+/// `most` came of it.
+#[inline]
+fn poll_at_once(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    interest: Interest,
+    most: usize,
+    mut work: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    // A task that always finds something to do lets the others have their turn.
+    let turn = ready!(poll_proceed(cx));
+    let mut moved = 0;
+    loop {
+        let attempt = stream.try_io(interest, || {
+            moved = work()?;
+            if 0 < moved && moved < most { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(moved) }
+        });
+        match attempt {
+            Err(error) if moved == 0 && error.kind() == io::ErrorKind::WouldBlock => {
+                ready!(if interest.is_readable() {
+                    stream.poll_read_ready(cx)
+                } else {
+                    stream.poll_write_ready(cx)
+                })?;
+            }
+            Err(error) if moved == 0 && error.kind() != io::ErrorKind::Interrupted => {
+                return Poll::Ready(Err(error));
+            }
+            Err(_) if moved == 0 => {}
+            _ => {
+                turn.made_progress();
+                return Poll::Ready(Ok(moved));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// Both ends of a connection; the first is not known to the event loop.

@@ -33,6 +33,8 @@ pub struct ListenerSpec {
     pub tfo: bool,
     /// Let the kernel hold a connection until data arrives.
     pub defer_accept: bool,
+    /// Acknowledge what a client sends with the answer rather than by a packet of its own (`option tcp-smart-accept`).
+    pub delay_ack: bool,
     /// Largest TCP segment.
     pub mss: Option<i32>,
     /// Permissions of a unix socket.
@@ -61,6 +63,7 @@ impl ListenerSpec {
             transparent: false,
             tfo: false,
             defer_accept: false,
+            delay_ack: false,
             mss: None,
             unix: UnixPermissions::default(),
             proto: None,

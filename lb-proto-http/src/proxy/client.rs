@@ -167,6 +167,17 @@ impl Client {
         front_of(&*self.session.frontend().spec.protocol)
     }
 
+    /// Lets the system acknowledge at once what comes: a client may hold back its body until its head is acknowledged.
+    #[cold]
+    pub(super) fn acknowledge(&self) {
+        if self.session.listener().spec.delay_ack
+            && let Some(socket) = self.stream.socket()
+        {
+            // Failing to set it only means that the system takes its time.
+            let _ = socket.set_tcp_quickack(true);
+        }
+    }
+
     /// How long the next request may be waited for.
     fn patience(&self) -> Option<Duration> {
         let timeouts = &self.session.frontend().spec.timeouts;

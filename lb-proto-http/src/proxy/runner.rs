@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use lb_core::rt::prefetch;
 use pin_project_lite::pin_project;
 
 use super::client::Client;
@@ -30,6 +31,8 @@ trait Slot: Send {
 pin_project! {
     struct Place<M, F> {
         make: M,
+        // Where the client is.
+        client: usize,
         #[pin]
         future: Option<F>,
     }
@@ -42,12 +45,14 @@ where
 {
     fn start(self: Pin<&mut Self>, client: Box<Client>, txn: Box<Txn>) {
         let mut this = self.project();
+        *this.client = address(&*client);
         let future = (this.make)(client, txn);
         this.future.set(Some(future));
     }
 
     fn poll_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let mut this = self.project();
+        prefetch(*this.client, size_of::<Client>());
         let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
         let ended = std::task::ready!(future.poll(cx));
         this.future.set(None);
@@ -58,6 +63,13 @@ where
 /// Exchanges of one client, in a box of the thread's.
 pub(super) struct Runner {
     slot: Pin<Box<dyn Slot>>,
+    /// Where the transaction is.
+    txn: usize,
+}
+
+/// Where something is, as far as the processor's cache is concerned.
+fn address<T: ?Sized>(value: &T) -> usize {
+    std::ptr::from_ref(value).addr()
 }
 
 /// A box that is not in use, with the transaction its exchanges use.
@@ -72,19 +84,23 @@ impl Runner {
     pub(super) fn start(client: Box<Client>, first: Option<(Vec<u8>, usize)>) -> Self {
         let spare = FREE.with_borrow_mut(Vec::pop);
         let Spare { mut slot, mut txn } = spare.unwrap_or_else(|| {
-            let slot: Pin<Box<dyn Slot>> = Box::pin(Place { make: exchange::run, future: None });
+            let slot: Pin<Box<dyn Slot>> = Box::pin(Place { make: exchange::run, client: 0, future: None });
             Spare { slot, txn: Box::default() }
         });
         if let Some((buffer, filled)) = first {
             txn.layer.request.fields.set_buffer(buffer);
             txn.layer.request.filled = filled;
         }
+        let at = address(&*txn);
         slot.as_mut().start(client, txn);
-        Self { slot }
+        Self { slot, txn: at }
     }
 
-    /// Goes on with the exchanges.
+    /// Goes on with the exchanges. What they have waited for with many others has to be fetched again: all at once rather than
+    /// line by line as it is needed.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        prefetch(address(&*self.slot), size_of_val(&*self.slot));
+        prefetch(self.txn, size_of::<Txn>());
         self.slot.as_mut().poll_end(cx)
     }
 
