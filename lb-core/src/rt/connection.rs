@@ -217,7 +217,15 @@ impl Session {
 
     /// Counts something in the entries of stick tables that `stream` and the connection are counted in; the stream's hide
     /// the connection's.
+    #[inline]
     pub fn count(&mut self, stream: &mut Slots, event: Event) {
+        // Most are counted nowhere.
+        if !stream.is_empty() || self.notes.is_some() {
+            self.count_there(stream, event);
+        }
+    }
+
+    fn count_there(&mut self, stream: &mut Slots, event: Event) {
         let behind =
             self.notes.as_deref_mut().map(|notes| &mut notes.tracked).filter(|slots| !slots.is_empty());
         if stream.is_empty() && behind.is_none() {

@@ -69,15 +69,17 @@ pub(crate) fn send_datagrams(socket: BorrowedFd<'_>, messages: &[&[u8]]) -> io::
 pub fn prefetch(at: usize, size: usize) {
     /// Bytes of a line of the cache.
     const LINE: usize = 64;
-    #[cfg(target_arch = "x86_64")]
-    for offset in (0..at % LINE + size).step_by(LINE) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let line = std::ptr::without_provenance(at.wrapping_add(offset));
+    let mut line = at & !(LINE - 1);
+    let end = at.wrapping_add(size);
+    while line < end {
         // SAFETY: the instruction is a hint: it neither reads nor faults, whatever the address is.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line) };
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(std::ptr::without_provenance(line));
+        }
+        line = line.wrapping_add(LINE);
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (at, size, LINE);
 }
 
 /// Sets a numeric socket option.

@@ -1,5 +1,6 @@
 //! One client connection between its requests.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use lb_core::pool::ServerCell;
-use lb_core::rt::{Connection, Handover, Session, Stream, Timer};
+use lb_core::rt::{Connection, Handover, Session, Stream, Timer, prefetch};
 use lb_core::rule::marks::PacketMarks;
 
 use super::front_of;
@@ -185,6 +186,40 @@ impl Client {
     }
 }
 
+thread_local! {
+    static HOPE: Cell<Hope> = const { Cell::new(Hope::NEW) };
+}
+
+/// Whether a request is likely to come along with its connection, as it was with those before. Where clients are slower the
+/// attempt to read one is in vain: the event loop must be told of the connection anyway.
+#[derive(Clone, Copy, Debug)]
+struct Hope {
+    /// From 0 to [`Self::MOST`]: how often it was so.
+    score: u8,
+    /// Connections since the last attempt.
+    missed: u8,
+}
+
+impl Hope {
+    const MOST: u8 = 16;
+    const NEW: Self = Self { score: Self::MOST, missed: 0 };
+
+    /// Whether to try. When it was in vain for long, only one of many connections is tried.
+    fn is_due(&mut self) -> bool {
+        let due = self.score >= Self::MOST / 4 || self.missed >= Self::MOST;
+        self.missed = if due { 0 } else { self.missed + 1 };
+        due
+    }
+
+    /// How the attempt went. A success after many failures is a reason to try the next ones, too.
+    fn learn(&mut self, found: bool) {
+        self.score = match found {
+            true => (self.score + 1).clamp(Self::MOST / 2, Self::MOST),
+            false => self.score.saturating_sub(1),
+        };
+    }
+}
+
 /// Serves a connection to its end.
 ///
 /// Written by hand because of its size: while the connection is idle this is all there is of it beside its [`Client`].
@@ -219,15 +254,20 @@ impl State {
             // The handshake may have brought the request along, unseen by the socket.
             return Self::Busy(Runner::start(client, None));
         }
-        if client.stream.is_bare() {
+        let mut hope = HOPE.get();
+        if client.stream.is_bare() && hope.is_due() {
             let mut buffer = take_buffer();
             let read = client.stream.tcp_mut().and_then(|tcp| tcp.read_at_once(&mut buffer));
+            hope.learn(read.is_some());
+            HOPE.set(hope);
             match read {
                 Some(Ok(filled)) if filled > 0 => {
                     return Self::Busy(Runner::start(client, Some((buffer, filled))));
                 }
                 _ => give_buffer(buffer),
             }
+        } else {
+            HOPE.set(hope);
         }
         Self::wait(client)
     }
@@ -249,6 +289,7 @@ impl Future for Serve {
             match state {
                 State::Fresh(_) | State::Over => {}
                 State::Idle(client) => {
+                    prefetch(std::ptr::from_ref(&**client).addr(), size_of::<Client>());
                     let ready = poll_ready(&mut client.stream, cx).is_ready();
                     if !ready && client.timer.poll_expired(cx).is_pending() {
                         return Poll::Pending;
@@ -280,6 +321,19 @@ impl Future for Serve {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_that_never_come_along_are_hardly_looked_for() {
+        let mut hope = Hope::NEW;
+        let tries = |hope: &mut Hope, found: bool| {
+            (0..170).filter(|_| hope.is_due().then(|| hope.learn(found)).is_some()).count()
+        };
+        assert_eq!(tries(&mut hope, true), 170);
+        // Thirteen failures until it is given up, and every 17th from there on.
+        assert_eq!(tries(&mut hope, false), 13 + 9);
+        assert_eq!(tries(&mut hope, false), 10);
+        assert!(tries(&mut hope, true) > 150);
+    }
 
     #[test]
     fn an_idle_connection_is_small() {

@@ -179,7 +179,10 @@ pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
             return fate;
         }
     }
-    if let Some(fate) = rules_of(live, front, &plan).await {
+    // Not even asked where there are none, which is told by a look.
+    if has_rules(front)
+        && let Some(fate) = rules_of(live, front, &plan).await
+    {
         return fate;
     }
     let Some(backend) = route(live, &plan, settled.backend) else {

@@ -67,6 +67,11 @@ pub(super) struct Runner {
     txn: usize,
 }
 
+/// Marks the address of a transaction that was used just now.
+const WARM: usize = 1;
+
+const _: () = assert!(align_of::<Txn>() > WARM);
+
 /// Where something is, as far as the processor's cache is concerned.
 fn address<T: ?Sized>(value: &T) -> usize {
     std::ptr::from_ref(value).addr()
@@ -91,7 +96,7 @@ impl Runner {
             txn.layer.request.fields.set_buffer(buffer);
             txn.layer.request.filled = filled;
         }
-        let at = address(&*txn);
+        let at = address(&*txn) | WARM;
         slot.as_mut().start(client, txn);
         Self { slot, txn: at }
     }
@@ -99,8 +104,11 @@ impl Runner {
     /// Goes on with the exchanges. What they have waited for with many others has to be fetched again: all at once rather than
     /// line by line as it is needed.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        prefetch(address(&*self.slot), size_of_val(&*self.slot));
-        prefetch(self.txn, size_of::<Txn>());
+        if self.txn & WARM == 0 {
+            prefetch(self.txn, size_of::<Txn>());
+            prefetch(address(&*self.slot), size_of_val(&*self.slot));
+        }
+        self.txn &= !WARM;
         self.slot.as_mut().poll_end(cx)
     }
 

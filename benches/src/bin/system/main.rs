@@ -23,10 +23,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const HELP: &str = "\
-usage: system [--lb PATH] [--haproxy PATH] [--reps N] [--seconds S] [--cases a,b] [--short] [--list]
+usage: system [--lb PATH] [--haproxy PATH] [--reps N] [--seconds S] [--cases a,b] [--short] [--alone]
+              [--list]
 
 Needs two processors, the lb binary (by default the one beside this program) and haproxy (by default of the PATH).
---short is the form for daily use: three cases, three runs of a second each.";
+--short is the form for daily use: three cases, three runs of a second each. --alone measures nothing but lb.";
 
 /// What was asked for.
 struct Args {
@@ -65,6 +66,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Args>, String
     let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("lb")));
     let (mut lb, mut haproxy) = (beside.unwrap_or_else(|| "lb".into()), PathBuf::from("haproxy"));
     let (mut reps, mut seconds, mut wanted) = (5, 3.0, None);
+    let mut alone = false;
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("`{word}` wants a value"));
         match word.as_str() {
@@ -77,6 +79,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Args>, String
                 (reps, seconds) = (3, 1.0);
                 wanted.get_or_insert_with(|| "http_ka,http_real,tcp_ping".to_owned());
             }
+            "--alone" => alone = true,
             "--list" => {
                 CASES.iter().for_each(|case| println!("{:<18} {}", case.name, case.about));
                 return Ok(None);
@@ -93,7 +96,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Args>, String
         Some(names) => names.split(',').map(find).collect::<Result<_, _>>()?,
     };
     let time = Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())?;
-    Ok(Some(Args { programs: vec![("haproxy", haproxy), ("lb", lb)], reps, time, cases }))
+    let mut programs = vec![("haproxy", haproxy), ("lb", lb)];
+    programs.drain(..usize::from(alone));
+    Ok(Some(Args { programs, reps, time, cases }))
 }
 
 fn find(name: &str) -> Result<&'static Case, String> {

@@ -14,6 +14,8 @@ const PROXY: usize = 0;
 const LOAD: usize = 1;
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an end may take: a build that counts what it does writes its counts then.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// A proxy that accepts connections.
 pub(crate) struct Program {
@@ -104,7 +106,10 @@ impl Drop for Program {
         use rustix::process::{Pid, Signal, kill_process};
         // A master takes its workers along if it is asked to end. Either may have ended by itself.
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        std::thread::sleep(Duration::from_millis(50));
+        let asked = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && asked.elapsed() < GRACE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
