@@ -1,6 +1,6 @@
 //! Boxes in which exchanges run, recycled per thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,8 +15,13 @@ use super::txn::Txn;
 /// Boxes a thread keeps; a burst beyond that gives its memory back.
 const KEEP: usize = 1024;
 
+/// As many exchanges at once as the second-level cache of a processor holds, with what the system keeps for them.
+const MANY: usize = 128;
+
 thread_local! {
     static FREE: RefCell<Vec<Spare>> = const { RefCell::new(Vec::new()) };
+    /// Boxes in use, and those that were dropped with their task.
+    static USED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// What an exchange ends with: the client, unless its connection is done, and the transaction to be used again.
@@ -97,6 +102,7 @@ impl Runner {
             txn.layer.request.filled = filled;
         }
         let at = address(&*txn) | WARM;
+        USED.set(USED.get() + 1);
         slot.as_mut().start(client, txn);
         Self { slot, txn: at }
     }
@@ -104,7 +110,7 @@ impl Runner {
     /// Goes on with the exchanges. What they have waited for with many others has to be fetched again: all at once rather than
     /// line by line as it is needed.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        if self.txn & WARM == 0 {
+        if self.txn & WARM == 0 && USED.get() > MANY {
             prefetch(self.txn, size_of::<Txn>());
             prefetch(address(&*self.slot), size_of_val(&*self.slot));
         }
@@ -115,6 +121,7 @@ impl Runner {
     /// Keeps the box for others.
     pub(super) fn recycle(self, mut txn: Box<Txn>) {
         txn.recycle();
+        USED.set(USED.get().saturating_sub(1));
         // The thread may be ending: then its list is gone and the box is freed.
         let _ = FREE.try_with(|free| {
             if let Ok(mut free) = free.try_borrow_mut()
