@@ -1,8 +1,9 @@
 //! `bind` lines to [`ListenerSpec`]s: one for each address and port.
 
 use super::Lowerer;
+use super::proxy::Making;
 use crate::address::{Address, Place, Ports};
-use crate::config::{Bind, FrontendCertificate, Proxy, Settings};
+use crate::config::{Bind, FrontendCertificate, ProxyMode};
 use lb_core::addr::Endpoint;
 use lb_core::spec::{Family, ListenerSpec, UnixPermissions};
 use std::sync::Arc;
@@ -47,16 +48,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         out
     }
 
-    /// The listeners of a proxy, which speaks HTTP or not.
-    pub(super) fn proxy_listeners(
-        &mut self,
-        proxy: &Proxy<'t>,
-        settings: &Settings<'t>,
-        http: bool,
-    ) -> Vec<ListenerSpec> {
-        let own = &proxy.lists.frontend_certificates;
-        let mut all: Vec<_> = proxy.binds.iter().flat_map(|bind| self.listeners(bind, own, http)).collect();
-        let said = settings.switches.get("tcp-smart-accept").map(|switch| switch.value);
+    /// The listeners of a proxy.
+    pub(super) fn proxy_listeners(&mut self, making: &Making<'_, 't>) -> Vec<ListenerSpec> {
+        let (binds, own) = (&making.proxy.binds, &making.proxy.lists.frontend_certificates);
+        let http = making.mode == ProxyMode::Http;
+        let mut all: Vec<_> = binds.iter().flat_map(|bind| self.listeners(bind, own, http)).collect();
+        let said = making.settings.switches.get("tcp-smart-accept").map(|switch| switch.value);
         for listener in &mut all {
             // Who speaks HTTP or TLS answers what was sent; of others that is known only if it is said.
             listener.delay_ack = said.unwrap_or_else(|| http || listener.tls.is_some());

@@ -105,7 +105,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         };
         spec.disabled = settings.disabled.is_some_and(|d| d.value);
         spec.description = proxy.description.as_deref().map(Arc::from);
-        spec.listeners = self.proxy_listeners(proxy, &settings, mode == ProxyMode::Http);
+        spec.listeners = self.proxy_listeners(&making);
         spec.maxconn = settings.maxconn.map(|n| n.value).filter(|n| *n > 0);
         spec.backlog = settings.backlog.map(|n| n.value).filter(|n| *n > 0);
         spec.rate_limit = settings.rate_limit.map_or(0, |n| n.value);
