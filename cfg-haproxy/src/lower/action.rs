@@ -14,11 +14,8 @@ use lb_core::rule::marks::{ConnectionSide, MarkKind, SetMark};
 use lb_core::rule::resolve::Resolve;
 use lb_core::rule::tcp::{TcpAction, Track};
 use lb_core::spec::LogProfile;
-use lb_proto_http::head::HeaderName;
 use lb_proto_http::normalize::Normalizer;
-use lb_proto_http::spec::{
-    Action, NameMatch, NamePart, PackedFields, PackedUse, ServiceKind, TimeoutKind, TrackSlot,
-};
+use lb_proto_http::spec::{Action, ServiceKind, TimeoutKind, TrackSlot};
 use std::sync::Arc;
 
 /// A rule being made: its words and how to name it.
@@ -130,72 +127,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         })
     }
 
-    fn header_action(&mut self, name: &str, at: &At<'_, 't>) -> Option<Action> {
-        let header = HeaderName::new(at.arg(0)?.text);
-        Some(match name {
-            "set-header" => Action::SetHeader(header, self.fmt(at, 1)?),
-            "add-header" => Action::AddHeader(header, self.fmt(at, 1)?),
-            "early-hint" => Action::EarlyHint(header, self.fmt(at, 1)?),
-            "replace-header" => {
-                Action::ReplaceHeader(header, self.regex(at.arg(1)?, &at.owner)?, self.fmt(at, 2)?)
-            }
-            "replace-value" => {
-                Action::ReplaceValue(header, self.regex(at.arg(1)?, &at.owner)?, self.fmt(at, 2)?)
-            }
-            _ => Action::DelHeader(match at.arg(2).map(|w| w.text) {
-                Some("beg") => NameMatch::Prefix(header),
-                Some("end") => NameMatch::Suffix(header),
-                Some("sub") => NameMatch::Contains(header),
-                Some("reg") => NameMatch::Regex(self.regex(at.arg(0)?, &at.owner)?),
-                _ => NameMatch::Exact(header),
-            }),
-        })
-    }
-
-    /// `add-headers-bin` and `set-headers-bin <expr> [prefix <text>]`, `del-headers-bin <expr> [-m <method>]`.
-    fn packed_fields(&mut self, name: &str, at: &At<'_, 't>) -> Option<PackedFields> {
-        let (packed, used) = self.program_prefix(at.rest(), &at.owner)?;
-        let (option, value) = (at.arg(used), at.arg(used + 1));
-        let deletes = name == "del-headers-bin";
-        let flag = if deletes { "-m" } else { "prefix" };
-        if option.is_some_and(|word| word.text != flag) {
-            self.nothing_behind(option, at)?;
-        }
-        self.nothing_behind(at.arg(used + 2), at)?;
-        if let (Some(option), None) = (option, value) {
-            self.action_error(option, &at.owner, &format!("expects a word behind '{flag}'"));
-            return None;
-        }
-        let used = match (deletes, value) {
-            (false, prefix) => PackedUse::Write {
-                prefix: prefix.map_or(&[][..], |word| word.text.as_bytes()).into(),
-                replace: name == "set-headers-bin",
-            },
-            (true, method) => PackedUse::Delete(match method.map(|word| (word, word.text)) {
-                None | Some((_, "str")) => NamePart::Whole,
-                Some((_, "beg")) => NamePart::Start,
-                Some((_, "end")) => NamePart::End,
-                Some((_, "sub")) => NamePart::Any,
-                Some((word, other)) => {
-                    let message = format!("'-m' knows 'str', 'beg', 'end' and 'sub' here, not '{other}'");
-                    self.action_error(word, &at.owner, &message);
-                    return None;
-                }
-            }),
-        };
-        if !packed.needs().phases().intersects(at.phases) {
-            let message = format!(
-                "fetch method '{}' extracts information that is not available here",
-                packed.fetch().name
-            );
-            self.action_error(at.head(), &at.owner, &message);
-            return None;
-        }
-        Some(PackedFields { packed, used })
-    }
-
     /// The `i`th argument as a format of a header value.
-    fn fmt(&mut self, at: &At<'_, 't>, i: usize) -> Option<Template> {
+    pub(super) fn fmt(&mut self, at: &At<'_, 't>, i: usize) -> Option<Template> {
         self.header_template(at.arg(i)?, at.phases, &at.owner)
     }
 
@@ -675,7 +608,7 @@ fn tcp_phases(making: &Making<'_, '_>, set: Sides) -> Phases {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{Facts, Host, NoEnv, Source};
     use lb_core::expr::{Arena, Env, NoFacts, Now, Registry, Vars};
@@ -684,7 +617,7 @@ mod tests {
     use lb_proto_http::spec::HttpProxy;
 
     /// What a line of a proxy comes to, or what is wrong with it.
-    fn lowered(line: &str) -> Result<String, Vec<String>> {
+    pub(in crate::lower) fn lowered(line: &str) -> Result<String, Vec<String>> {
         let text = format!("listen a\n mode http\n bind :80\n {line}\n server s 192.0.2.1:80\n");
         let sources = [Source::new("a.cfg", &text)];
         let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
@@ -790,21 +723,6 @@ mod tests {
         assert!(track("").is_ok());
         for wrong in ["junk", "table", "table b junk"] {
             assert!(track(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn packed_fields_are_chosen_by_their_names() {
-        let rule = |words: &str| lowered(&format!("http-request {words}"));
-        assert!(rule("add-headers-bin bin(00) prefix x-").unwrap().contains("replace: false"));
-        assert!(rule("set-headers-bin var(txn.a) if TRUE").unwrap().contains("replace: true"));
-        assert!(rule("del-headers-bin bin(00)").unwrap().contains("Delete(Whole)"));
-        assert!(rule("del-headers-bin bin(00) -m sub").unwrap().contains("Delete(Any)"));
-        for wrong in ["", " bin(00) prefix", " bin(00) x", " bin(00) prefix x y", " res.len"] {
-            assert!(rule(&format!("add-headers-bin{wrong}")).is_err(), "{wrong}");
-        }
-        for wrong in ["-m", "-m reg", "-m str x", "prefix x"] {
-            assert!(rule(&format!("del-headers-bin bin(00) {wrong}")).is_err(), "{wrong}");
         }
     }
 

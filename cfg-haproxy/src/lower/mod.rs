@@ -9,6 +9,7 @@ mod advice;
 mod bandwidth;
 mod counter;
 mod expr;
+mod fields;
 mod http;
 mod listener;
 mod logs;
