@@ -6,6 +6,7 @@ use crate::config::{Acl, Capture, CaptureKind, Rule};
 use crate::keyword::{self, HA, HQ, HR, Keyword, Place, QI, Sides, Status, TC, TQ, TR, TS};
 use crate::suggest;
 use crate::tree::Word;
+use crate::units;
 use lb_core::diag::{Diagnostic, Span};
 
 /// Which kinds of rules the present proxy has had, in the order they are evaluated.
@@ -131,7 +132,7 @@ impl<'t> Checker<'t, '_> {
         if action != "capture" || kind.text != "len" {
             return None;
         }
-        let length = length.text.parse().ok()?;
+        let length = units::counted(length.text).filter(|length| *length > 0)?;
         let side = if set & (HR | HA | TR) != 0 { CaptureKind::Response } else { CaptureKind::Request };
         let proxy = self.proxy()?;
         let index = proxy.lists.captures.iter().filter(|c| c.kind == side).count();

@@ -79,7 +79,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(DLB, "fullconn", UNCHECKED, "connections at which servers get their full maxconn"),
     k(FLB, "guid", &[Any("id")], "a name that survives renaming").ignores_more().no_effect("proxies are known by their names across reloads"),
     k(DLB, "hash-balance-factor", &[Unchecked(0, 65535)], "bound of a server's load over the average, in percent").ignores_more(),
-    k(DLB, "hash-preserve-affinity", &[OneOf(&["always", "maxconn", "maxqueue"])], "when a hash may choose another server"),
+    k(DLB, "hash-preserve-affinity", &[OneOf(&["always", "maxconn", "maxqueue"])], "when a hash may choose another server").ignores_more(),
     k(DLB, "hash-type", &[Free("{ map-based | consistent } [sdbm | djb2 | wt6 | crc32 | none] [avalanche]")],
         "how hashes map to servers"),
     k(DFLB, "http-after-response", &[Free("<action> [<argument>...] [{ if | unless } <condition>]")],

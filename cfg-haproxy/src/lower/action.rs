@@ -371,9 +371,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             self.action_error(at.head(), &at.owner, "expects 'len' or 'id' behind the expression");
             return None;
         };
-        let number = rest.get(position + 1).and_then(|w| w.text.parse::<usize>().ok());
-        let Some(number) = number else {
-            self.action_error(rest[position], &at.owner, "expects a number");
+        let given = rest.get(position + 1).map(|word| word.text);
+        let (number, expected) = match rest[position].text {
+            "len" => (given.and_then(units::counted::<u32>).filter(|n| *n > 0), "length must be > 0"),
+            _ => (given.and_then(|text| text.parse().ok()), "expects a number"),
+        };
+        let Some(number) = number.map(|number| number as usize) else {
+            self.action_error(rest[position], &at.owner, expected);
             return None;
         };
         let value = self.program(&rest[..position], &at.owner)?;
@@ -703,6 +707,16 @@ pub(super) mod tests {
         for wrong in ["", "at-least 2k", "time", "time x", "time 1s at-least 4g", "time 1s use-large-buffer"]
         {
             assert!(lowered(&format!("http-request wait-for-body {wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn captures_are_as_long_as_the_digits_say() {
+        let capture = |words: &str| lowered(&format!("http-request capture src {words}"));
+        assert!(capture("len 12x").unwrap().contains("limit: 12"));
+        assert!(capture("len 99999999999").unwrap().contains("limit: 2147483647"));
+        for wrong in ["len 0", "len x", "len -1", "len", "id x", "id 7"] {
+            assert!(capture(wrong).is_err(), "{wrong}");
         }
     }
 
