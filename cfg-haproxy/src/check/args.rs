@@ -358,6 +358,29 @@ mod tests {
     }
 
     #[test]
+    fn a_number_of_a_server_that_is_not_there_is_0_where_haproxy_takes_it_so() {
+        let server = |words: &str| load(&format!("backend b\n mode tcp\n server s 192.0.2.1:80 {words}\n"));
+        let loaded = server("weight");
+        assert!(!loaded.diagnostics.has_errors());
+        assert_eq!(loaded.spec.proxies[0].pool.servers[0].weight, 0);
+        assert!(!server("maxconn").diagnostics.has_errors());
+        assert!(server("check rise").diagnostics.has_errors());
+    }
+
+    #[test]
+    fn expectations_that_are_incomplete_are_told() {
+        let errors = |step: &str| {
+            load(&format!("backend b\n mode http\n option httpchk\n http-check expect {step}\n"))
+                .diagnostics
+                .has_errors()
+        };
+        for wrong in ["hdr name x -m", "hdr name -m beg", "hdr name x value -m", "min-recv -2 status 200"] {
+            assert!(errors(wrong), "{wrong}");
+        }
+        assert!(!errors("min-recv -1 hdr name -m beg x value -m str y"));
+    }
+
+    #[test]
     fn what_follows_is_an_error_unless_it_is_never_looked_at() {
         let errors = |line: &str| load(&format!("backend b\n {line}\n")).diagnostics.has_errors();
         for line in ["compression algo-req gzip x", "compression direction both x", "log-tag a b"] {

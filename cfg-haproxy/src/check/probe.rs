@@ -4,6 +4,7 @@ use super::{Checker, Stmt};
 use crate::codes;
 use crate::suggest;
 use crate::tree::Word;
+use crate::units;
 use lb_core::diag::Diagnostic;
 
 /// Options with a value around the pattern of `expect`.
@@ -87,8 +88,9 @@ impl<'t> Checker<'t, '_> {
             match text {
                 "!" => at += 1,
                 option if EXPECT_OPTIONS.contains(&option) => {
-                    if self.follow(words, at, owner).is_none() {
-                        return;
+                    let Some(value) = self.follow(words, at, owner) else { return };
+                    if option == "min-recv" {
+                        self.received(owner, value);
                     }
                     at += 2;
                 }
@@ -134,6 +136,15 @@ impl<'t> Checker<'t, '_> {
             )
             .compat(format!("'{owner} expect' expects a pattern.")),
         );
+    }
+
+    /// The value of `min-recv`.
+    fn received(&mut self, owner: &str, value: Word<'t>) {
+        if !(-1..=i64::from(i32::MAX)).contains(&units::leading(value.text)) {
+            let message = "`min-recv` is a number of bytes, or -1 for any";
+            let compat = format!("'{owner} expect' : 'min-recv' expects -1 or an integer from 0 to INT_MAX.");
+            self.push(Diagnostic::error(codes::NUMBER, value.span, message).compat(compat));
+        }
     }
 
     /// Something behind the pattern that is no option.

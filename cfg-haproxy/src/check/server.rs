@@ -204,8 +204,17 @@ impl<'t> Checker<'t, '_> {
             }
             _ => {}
         }
-        let value = if keyword.args.is_empty() { None } else { words.get(at + 1).copied() };
+        let mut value = if keyword.args.is_empty() { None } else { words.get(at + 1).copied() };
         let next = at + 1 + usize::from(value.is_some());
+        if value.is_none() && keyword.zero_if_missing {
+            let name = keyword.name;
+            let message = format!("`{name}` lacks its number, which counts as 0");
+            let compat = format!("'{name}' expects an integer argument (got '', taken as 0).");
+            self.push(
+                Diagnostic::warning(codes::MISSING_ARGUMENT, word.span.after(), message).compat(compat),
+            );
+            value = Some(Word { text: "0", span: word.span.after(), plain: true });
+        }
         if !keyword.args.is_empty()
             && !self.check_words(keyword.name, keyword.args, value.as_slice(), word.span)
         {

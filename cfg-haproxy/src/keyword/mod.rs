@@ -172,6 +172,8 @@ pub struct Keyword {
     pub negatable: bool,
     /// Whether HAProxy never looks at what follows its arguments on the line.
     pub ignores_more: bool,
+    /// Whether HAProxy takes its number to be 0 when the line ends before it.
+    pub zero_if_missing: bool,
 }
 
 impl Keyword {
@@ -192,6 +194,7 @@ impl Keyword {
             status: Status::Full,
             negatable: false,
             ignores_more: false,
+            zero_if_missing: false,
         }
     }
 
@@ -217,6 +220,11 @@ impl Keyword {
 
     const fn translated(mut self, to: &'static str) -> Self {
         self.status = Status::Translated(to);
+        self
+    }
+
+    const fn zero_if_missing(mut self) -> Self {
+        self.zero_if_missing = true;
         self
     }
 

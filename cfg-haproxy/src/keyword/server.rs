@@ -75,9 +75,9 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("log-proto", &[OneOf(&["legacy", "octet-count"])], "framing of log messages"),
     s("max-reuse", &[Unchecked(-1, MAX)], "requests over one connection")
         .no_effect("a connection serves requests until a side closes it"),
-    s("maxconn", UNCHECKED, "connections at most"),
-    s("maxqueue", UNCHECKED, "queue length at most"),
-    s("minconn", UNCHECKED, "connections at low load"),
+    s("maxconn", UNCHECKED, "connections at most").zero_if_missing(),
+    s("maxqueue", UNCHECKED, "queue length at most").zero_if_missing(),
+    s("minconn", UNCHECKED, "connections at low load").zero_if_missing(),
     s("namespace", WORD, "network namespace")
         .refused("network namespaces are not supported; start one process in each"),
     s("no-agent-check", &[], "undoes agent-check"),
@@ -138,7 +138,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("send-proxy-v2-ssl", &[], "that with TLS details"),
     s("send-proxy-v2-ssl-cn", &[], "that with the certificate's name"),
     s("set-proxy-v2-tlv-fmt", &[Free("(<id>) <format>")], "adds a field to PROXY headers"),
-    s("shard", UNCHECKED, "part of a table a peer gets").no_effect("peers get whole tables"),
+    s("shard", UNCHECKED, "part of a table a peer gets").zero_if_missing().no_effect("peers get whole tables"),
     s("sigalgs", WORD, "signatures").no_effect(SIGALGS),
     s("slowstart", &[Time], "how long the weight grows after a start"),
     s("sni", WORD, "name in the TLS handshake"),
@@ -163,7 +163,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .partial("`client` and `clientip` only; both use the client's port as well"),
     s("verify", &[OneOf(&["none", "required"])], "whether the certificate is checked"),
     s("verifyhost", WORD, "name the certificate must have"),
-    s("weight", &[Digits(0, 256)], "share of the load"),
+    s("weight", &[Digits(0, 256)], "share of the load").zero_if_missing(),
     s("ws", &[OneOf(&["auto", "h1", "h2"])], "how websockets are carried")
         .no_effect("websockets are carried over HTTP/1"),
 ];

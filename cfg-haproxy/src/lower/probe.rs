@@ -7,6 +7,7 @@ use crate::check::{effective_lists, match_words};
 use crate::codes;
 use crate::config::CheckKind;
 use crate::tree::Word;
+use crate::units;
 use lb_core::expr::{Phases, Regex};
 use lb_core::health::{
     ConnectProbe, ConnectRequest, ExternalProbe, ProbeSpec, ProxyHeader, Status, TlsChoice, TlsRequest,
@@ -255,7 +256,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                     at += 1;
                     continue;
                 }
-                "min-recv" => expect.min_recv = value?.text.parse::<usize>().ok(),
+                "min-recv" => expect.min_recv = usize::try_from(units::leading(value?.text)).ok(),
                 "comment" => expect.comment = Some(Arc::from(value?.text)),
                 "ok-status" => expect.ok_status = status(value?.text),
                 "error-status" => expect.error_status = status(value?.text),
@@ -328,10 +329,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             at += 1;
             let mut how = "str";
             if words.get(at).is_some_and(|w| w.text == "-m") {
-                how = words.get(at + 1)?.text;
+                how = words.get(at + 1).map_or("", |word| word.text);
                 at += 2;
             }
-            let text = *words.get(at)?;
+            let Some(text) = words.get(at).copied() else {
+                self.misplaced_in_header(*word);
+                return None;
+            };
             parts.push(self.matcher(how, text, format, parts.is_empty())?);
             at += 1;
         }

@@ -4,6 +4,7 @@ use super::{Lowerer, spop};
 use crate::codes;
 use crate::config::CheckKind;
 use crate::tree::Word;
+use crate::units;
 use lb_core::expr::{Phases, Program, Regex, VarName};
 use lb_core::health::{
     ConnectProbe, Expect, Heard, Matcher, Pattern, Payload, ProbeSpec, Scene, Script, Status, Step, Template,
@@ -298,7 +299,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                     at += 1;
                     continue;
                 }
-                "min-recv" => expect.min_recv = value?.text.parse().ok(),
+                "min-recv" => expect.min_recv = u32::try_from(units::leading(value?.text)).ok(),
                 "comment" => expect.comment = Some(Arc::from(value?.text)),
                 "ok-status" => expect.ok_status = self.check_status(value?)?,
                 "error-status" => expect.error_status = self.check_status(value?)?,
