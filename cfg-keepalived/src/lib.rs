@@ -4,6 +4,7 @@ pub mod analysis;
 mod block;
 mod check;
 pub mod codes;
+pub mod command_line;
 pub mod config;
 mod defs;
 mod env;

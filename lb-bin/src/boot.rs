@@ -5,7 +5,7 @@ use crate::load::{self, Haproxy};
 use crate::report::{self, failed};
 use crate::supervisor::{Supervisor, open_sockets};
 use crate::sys::apart;
-use crate::world::World;
+use crate::world::{CONFIG_ID, World};
 use crate::{proxy, router};
 use lb_core::process::{self, Detached, Foreground, PidFile, framed};
 use lb_core::rt::{self, Sockets};
@@ -13,14 +13,18 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 /// `lb run`: answers the exit status.
-pub(crate) fn run(args: RunArgs) -> u8 {
+pub(crate) fn run(mut args: RunArgs) -> u8 {
+    let _ = CONFIG_ID.set(args.cluster.config_id.clone());
+    for (option, why) in &args.without_effect {
+        report::notice(&format!("option `{option}` has no effect: {why}"));
+    }
     if let Some(directory) = &args.directory
         && let Err(e) = std::env::set_current_dir(directory)
     {
         return failed(&format!("cannot change to directory {}: {e}", directory.display()));
     }
     let world = World::real();
-    let entered = load::enter_namespace(&args, &world).map_err(|e| failed(&e));
+    let entered = load::settle(&mut args, &world).map_err(|e| failed(&e));
     // What a supervisor reads it forgets, a balancer keeps.
     let read = || load_all(&args, &world);
     let forgets = args.keepalived.is_some() || args.master;
@@ -39,6 +43,10 @@ pub(crate) fn run(args: RunArgs) -> u8 {
     } else {
         None
     };
+    if args.cluster.pid_files && args.pidfile.as_ref().and_then(PidFile::holder).is_some() {
+        report::notice("daemon is already running");
+        return 0;
+    }
     let pidfile = match pidfile(&args, &process) {
         Ok(pidfile) => pidfile,
         Err(e) => return failed(&e),
@@ -66,7 +74,12 @@ fn load_all(args: &RunArgs, world: &World) -> Result<Option<Haproxy>, u8> {
         }
         Err(rejected) => {
             report::error(&rejected.text);
-            Err(rejected.status)
+            // What the original ends with is not what its test of the same file ends with.
+            Err(match rejected.status {
+                4 if args.cluster.pid_files => 6,
+                _ if args.cluster.pid_files => 2,
+                status => status,
+            })
         }
     }
 }
@@ -154,6 +167,7 @@ pub(crate) fn part(args: PartArgs) -> u8 {
         Err(e) => return failed(&format!("`lb part` is for the supervisor only: {e}")),
     };
     process::set_name(&format!("lb-{}", args.part));
+    let _ = CONFIG_ID.set(args.run.cluster.config_id.clone());
     match args.part.as_str() {
         "proxy" => framed(|| proxy::part(&args.run, channel)),
         "vrrp" => framed(|| router::part(&args.run, channel)),

@@ -59,6 +59,8 @@ pub(crate) enum ToPart {
 pub(crate) enum FromPart {
     /// The part does its work.
     Ready,
+    /// The file that exists while files are read again, from now on.
+    ReloadFile(Option<String>),
     /// Answer to a ping.
     Pong(u64),
     /// A reload was carried out, or why not.

@@ -1,15 +1,17 @@
 //! `lb check`: judges files and says so with the exit status of the program whose files they are.
 
 use crate::args::{CheckArgs, RunArgs};
-use crate::world::World;
+use crate::report::failed;
+use crate::world::{CONFIG_ID, World};
 use crate::{load, report};
 use std::path::Path;
 
 /// Runs the check; answers the exit status.
 pub(crate) fn run(args: &CheckArgs) -> u8 {
     if let Err(text) = crate::tools::enter(args.directory.as_deref()) {
-        return report::failed(&text);
+        return failed(&text);
     }
+    let _ = CONFIG_ID.set(args.config_id.clone());
     let mut status = 0;
     let mut balancer = None;
     if !args.haproxy.is_empty() {
@@ -61,7 +63,13 @@ fn keepalived(path: &Path, args: &CheckArgs) -> (u8, Option<load::Keepalived>) {
         Ok(loaded) => (loaded.text.clone(), loaded.status, Some(loaded)),
         Err(rejected) => (rejected.text, rejected.status, None),
     };
-    report::error(&text);
+    match args.output.as_deref().map(|output| (output, std::fs::write(output, &text))) {
+        Some((_, Ok(()))) => {}
+        Some((output, Err(e))) => {
+            return (failed(&format!("cannot write {}: {e}", output.display())), loaded);
+        }
+        None => report::error(&text),
+    }
     let Some(peer) = &args.peer else { return (status, loaded) };
     // What keeps the two nodes from failing over, or from doing it as meant.
     let (text, fits) = load::compare(path, peer, args.format, &world).unwrap_or_else(|r| (r.text, false));

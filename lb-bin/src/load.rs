@@ -5,6 +5,7 @@ use crate::registry;
 use crate::report::{self, Dialect};
 use crate::world::{Includes, ProcessEnv, World};
 use cfg_haproxy::{Host, Source, Tree};
+use cfg_keepalived::command_line::Only;
 use lb_core::spec::{Origin, Spec};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,7 @@ pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected
     let keepalived = args.keepalived.as_deref().map(|path| keepalived(path, args.format, world));
     // What is worth knowing about a keepalived.conf that can be used is told by the part that runs it.
     let services = match keepalived {
+        Some(Ok(_)) if args.cluster.only == Some(Only::Vrrp) => Vec::new(),
         Some(Ok(loaded)) => loaded.services,
         Some(Err(rejected)) => {
             return Err(files.map_or_else(
@@ -178,12 +180,21 @@ fn read_keepalived(path: &Path, world: &World) -> Result<cfg_keepalived::Loaded,
     Ok(cfg_keepalived::load(&name, &text, &mut includes, &ProcessEnv))
 }
 
-/// Moves to the network namespace that the command line or the keepalived.conf names.
-pub(crate) fn enter_namespace(args: &RunArgs, world: &World) -> Result<(), String> {
-    let named =
-        || Some(read_keepalived(args.keepalived.as_deref()?, world).ok()?.config.global.net_namespace?.value);
-    let Some(name) = args.namespace.clone().or_else(|| crate::sys::apart(named)) else { return Ok(()) };
-    let entered = lb_core::process::enter_network(&name);
+/// What the command line or the keepalived.conf says of the process itself: moves to its network namespace, and fills in the
+/// pid files that the original writes.
+pub(crate) fn settle(args: &mut RunArgs, world: &World) -> Result<(), String> {
+    let said = || Some(read_keepalived(args.keepalived.as_deref()?, world).ok()?.config.place());
+    let mut place = crate::sys::apart(said).unwrap_or_default();
+    place.namespace = args.namespace.take().or(place.namespace);
+    if args.cluster.pid_files {
+        // Where it cannot be made, the file cannot be written, which is told.
+        let _ = place.pid_directory().map(std::fs::create_dir_all);
+        args.pidfile.get_or_insert_with(|| place.pid_file("keepalived").into());
+        args.cluster.vrrp_pid_file.get_or_insert_with(|| place.pid_file("vrrp"));
+    }
+    args.namespace = place.namespace;
+    let Some(name) = &args.namespace else { return Ok(()) };
+    let entered = lb_core::process::enter_network(name);
     entered.map_err(|e| format!("Unable to set network namespace {name} - exiting ({e})"))
 }
 

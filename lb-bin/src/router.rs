@@ -10,7 +10,7 @@ use crate::world::{World, hostname};
 use cfg_keepalived::Watch;
 use lb_core::health::Health;
 use lb_core::process::bundle::unpack;
-use lb_core::process::{Channel, send_signal};
+use lb_core::process::{Channel, PidFile, send_signal};
 use lb_core::rt::Reporter;
 use lb_core::spec::{Facility, Severity};
 use lb_proto_smtp::proxy::Mailer;
@@ -55,6 +55,11 @@ async fn run(args: &RunArgs, mut link: Link) -> u8 {
             report::error(&text);
             return status;
         }
+    };
+    let pidfile = args.cluster.vrrp_pid_file.as_deref().map(PidFile::write).transpose();
+    let _pidfile = match pidfile {
+        Ok(pidfile) => pidfile,
+        Err(e) => return failed(&format!("cannot write the pid file of the virtual routers: {e}")),
     };
     let (routers, services) = (logger(args, "Keepalived_vrrp"), logger(args, "Keepalived_healthcheckers"));
     let detail = args.detail || args.daemon != Some(true);
@@ -124,10 +129,23 @@ impl Node<'_> {
         }
     }
 
+    /// Logs what SIGUSR1 writes into a file.
+    async fn log_state(&self) {
+        let log = logger(self.args, "Keepalived_vrrp");
+        let text = control::reply("data", &self.handle, &self.spec).await;
+        text.lines().for_each(|line| log(Severity::Info, line));
+    }
+
     /// Passes on what the driver tells.
     async fn happened(&mut self, event: Event) {
         match event {
-            Event::Started => drop(self.link.send(&FromPart::Ready)),
+            Event::Started => {
+                drop(self.link.send(&FromPart::ReloadFile(self.spec.global.reload_file.clone())));
+                drop(self.link.send(&FromPart::Ready));
+                if self.args.cluster.dump {
+                    self.log_state().await;
+                }
+            }
             Event::Memory(memory) => drop(self.link.send(&FromPart::Memory(memory))),
             // The parent reloads all parts at once.
             Event::ReloadDue => drop(send_signal(std::os::unix::process::parent_id(), libc::SIGHUP)),
@@ -201,6 +219,7 @@ impl Node<'_> {
         self.watch = watch.continuing(&self.watch);
         if let Some(spec) = self.handle.spec().await {
             self.mails = mailer(&spec);
+            drop(self.link.send(&FromPart::ReloadFile(spec.global.reload_file.clone())));
             self.spec = spec;
         }
         Ok(())
@@ -229,6 +248,7 @@ fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<(Spec, Wat
         report::error(&loaded.text);
     }
     let mut spec = loaded.spec;
+    spec.global.keep_on_stop = args.cluster.keep_addresses;
     if !args.haproxy.is_empty() || !loaded.services.is_empty() {
         let mut proxy = External::new(PROXY);
         proxy.weight = Weight::new(PROXY_WEIGHT);
@@ -245,7 +265,9 @@ fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<(Spec, Wat
 /// Where log lines go: to syslog, as those of Keepalived's process of this name, and to standard error when wanted.
 fn logger(args: &RunArgs, tag: &'static str) -> impl Fn(Severity, &str) + Send + use<> {
     let console = args.console_log || std::io::stderr().is_terminal() || args.daemon != Some(true);
-    let reporter = Reporter::new("/dev/log", DAEMON, tag, &hostname());
+    let facility = args.cluster.facility.map_or(DAEMON, Facility);
+    let syslog = if args.cluster.no_syslog { "" } else { "/dev/log" };
+    let reporter = Reporter::new(syslog, facility, tag, &hostname());
     move |severity, text| {
         let line = reporter.report(severity, text);
         if console {

@@ -8,8 +8,9 @@ use crate::proxy::explain;
 use crate::report;
 use crate::sys::give_back_memory;
 use crate::world::{World, variable};
+use cfg_keepalived::command_line::Only;
 use lb_core::process::bundle::pack;
-use lb_core::process::{Channel, Notifier, PidFile, keep_over_exec};
+use lb_core::process::{Channel, Mark, Notifier, PidFile, keep_over_exec};
 use lb_core::rt::{self, Signals, Sockets, processors};
 use lb_core::spec::Spec;
 use std::collections::HashMap;
@@ -85,6 +86,8 @@ pub(crate) struct Supervisor {
     parts: Vec<Part>,
     sockets: Sockets,
     memory: Option<vrrp::Memory>,
+    /// Made while files are read again (`reload_file`).
+    reload_file: Option<String>,
     /// When the vrrp part ended.
     silent_since: Option<Instant>,
     health: HashMap<(String, Option<String>), lb_core::health::Health>,
@@ -108,7 +111,7 @@ impl Supervisor {
         if balancer {
             parts.push(Part::new(Kind::Proxy, true));
         }
-        if args.keepalived.is_some() {
+        if args.keepalived.is_some() && args.cluster.only != Some(Only::Checkers) {
             parts.push(Part::new(Kind::Vrrp, true));
         }
         let notifier = args.notify.then(|| variable("NOTIFY_SOCKET")).flatten();
@@ -116,6 +119,7 @@ impl Supervisor {
             parts,
             sockets,
             memory: None,
+            reload_file: None,
             silent_since: None,
             health: HashMap::new(),
             not_serving: None,
@@ -231,7 +235,7 @@ impl Supervisor {
             .take()
             .and_then(|(mut child, _)| child.try_wait().ok().flatten())
             .and_then(|s| s.code());
-        if part.first && !part.ready {
+        if part.first && !part.ready || self.args.cluster.no_respawn {
             return Some(code.and_then(|c| u8::try_from(c).ok()).filter(|&c| c != 0).unwrap_or(1));
         }
         report::alert(&format!("part {} ended ({status}); starting it again", kind.word()));
@@ -253,6 +257,7 @@ impl Supervisor {
 
     fn heard(&mut self, at: usize, message: FromPart) {
         match message {
+            FromPart::ReloadFile(path) => self.reload_file = path,
             FromPart::Ready => {
                 self.parts[at].ready = true;
                 match self.parts[at].kind {
@@ -337,6 +342,7 @@ impl Supervisor {
     /// Reads the files again and hands them to the parts; what is wrong with them is told and changes nothing.
     async fn reload(&mut self) {
         self.notify("RELOADING=1\n");
+        let _reading = self.reload_file.as_deref().and_then(|path| Mark::new(path).ok());
         if let Err(text) = self.reload_parts() {
             report::alert(&format!("{text}; the old configuration keeps running"));
         }

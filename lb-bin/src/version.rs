@@ -69,6 +69,9 @@ lb - one daemon for HAProxy and Keepalived configurations
       --notify     tell the service manager        -L NAME   name among peers
       --vrrp-socket NAME  where `lb vrrp -s NAME` asks (a path, or a name in the network namespace)
       --strict     refuse files with warnings      --format auto|human|haproxy|json
+      --config-id ID  what `@ID` conditions of a keepalived.conf are compared with
+      --vrrp-only, --checkers-only, --keep-addresses, --no-respawn, --dump-conf, --no-syslog,
+      --log-facility N, --vrrp-pid FILE  as keepalived's -P -C -V -R -d -G -S -r
   lb check -f haproxy.cfg [-k keepalived.conf]     judge files; exit status as the originals'
       --strict     warnings are errors             --format auto|human|haproxy|json
   lb check -k own.conf --peer other.conf           also: do the two nodes fit together

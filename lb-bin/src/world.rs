@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The machine, or a remembered part of it.
 #[derive(Debug, Clone, Default)]
@@ -130,9 +130,17 @@ impl cfg_haproxy::Env for ProcessEnv {
     }
 }
 
+/// What `@ID` conditions are compared with, where the command line says so. The same for all files that are read.
+pub(crate) static CONFIG_ID: OnceLock<Option<String>> = OnceLock::new();
+
 impl cfg_keepalived::Env for ProcessEnv {
     fn hostname(&self) -> String {
         hostname()
+    }
+
+    fn config_id(&self) -> String {
+        let given = CONFIG_ID.get().cloned().flatten();
+        given.unwrap_or_else(|| hostname().split('.').next().unwrap_or_default().to_owned())
     }
 
     fn var(&self, name: &str) -> Option<String> {

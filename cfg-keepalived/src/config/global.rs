@@ -259,8 +259,13 @@ pub struct Global {
     pub nftables: Option<Spanned<String>>,
     pub nftables_priority: Option<Spanned<i32>>,
     pub nftables_counters: Option<Spanned<bool>>,
+    pub reload_file: Option<Option<Spanned<String>>>,
     pub reload_time_file: Option<Spanned<String>>,
     pub reload_repeat: Option<Spanned<bool>>,
+    /// `instance`, outside the block
+    pub instance: Option<Spanned<String>>,
+    /// `use_pid_dir`, outside the block
+    pub use_pid_dir: bool,
     /// `net_namespace`, outside the block
     pub net_namespace: Option<Spanned<String>>,
     /// `child_wait_time`, outside the block
@@ -381,6 +386,7 @@ impl Global {
             "vrrp_delay_after_boot" => self.vrrp_delay_after_boot = values.duration(),
             "lvs_timeouts" => self.lvs_timeouts.take(statement.args(), cx),
             "default_interface" => self.default_interface = values.word(),
+            "reload_file" => self.reload_file = Some(values.word()),
             "nftables" => self.nftables = values.word(),
             "nftables_priority" => self.nftables_priority = values.number(),
             "reload_time_file" => self.reload_time_file = values.word(),

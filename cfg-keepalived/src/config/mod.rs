@@ -9,6 +9,7 @@ mod global;
 mod group;
 mod index;
 mod instance;
+mod place;
 mod read;
 mod route;
 mod rule;
@@ -25,6 +26,7 @@ pub use command::{Command, Notify, User};
 pub use global::{Fifo, GarpSettings, Global, LvsTimeouts, MailRelay, ProcessSettings, ReceiveBuffers};
 pub use group::{GarpGroup, LinkDelay, StaticItems, SyncGroup, TrackGroup};
 pub use instance::{AuthType, ExtraGarp, Instance, Peer, State, Vmac};
+pub use place::Place;
 pub use route::Route;
 pub use rule::Rule;
 pub use track::{Backend, Script, Track, TrackFile, TrackProcess, Tracked, TrackedInterface, Weight};
@@ -110,6 +112,12 @@ impl Config {
         config.read(root, &mut reading);
         config.without_effect = std::mem::take(&mut reading.without_effect);
         (config, reading.out)
+    }
+
+    /// Where the process runs and how its files are named.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.global.place()
     }
 
     /// The instance of this name.

@@ -294,8 +294,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .partial("always on: a configuration with errors never replaces a running one"),
     Keyword::new("reload_time_file", PATH, "Reload at the time in this file").missing("reload_time_file invalid"),
     Keyword::new("reload_repeat", &[], "Reload at that time every day"),
-    Keyword::new("reload_file", &[word("PATH").opt()], "Touch this file while reloading")
-        .no_effect("the end of a reload is told by sd_notify"),
+    Keyword::new("reload_file", &[word("PATH").opt()], "A file that exists while a changed configuration is read"),
     Keyword::new(
         "include_check",
         &[one_of(INCLUDE_CHECKS).opt().many()],

@@ -59,10 +59,7 @@ pub(super) const ROOT: &[Keyword] = &[
         .no_effect("IPVS is not used"),
     Keyword::new("namespace_with_ipsets", &[], "Allow ipsets in a namespace of old kernels")
         .no_effect("ipsets are not used"),
-    Keyword::new("instance", NAME, "Name added to pid files")
-        .no_effect("pid files are named on the command line")
-        .missing("instance name missing - ignoring"),
-    Keyword::new("use_pid_dir", &[], "Put pid files into a directory of their own")
-        .no_effect("pid files are named on the command line"),
+    Keyword::new("instance", NAME, "Name added to pid files").missing("instance name missing - ignoring"),
+    Keyword::new("use_pid_dir", &[], "Put pid files into a directory of their own"),
     Keyword::new("child_wait_time", &[unsigned("SECONDS")], "How long children may take to stop").strict(),
 ];

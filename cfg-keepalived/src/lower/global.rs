@@ -52,6 +52,10 @@ pub(super) fn lower(config: &Config, env: &dyn Env, origins: &mut Origins) -> sp
     let repeat = on(from.reload_repeat, false);
     to.reload_time =
         from.reload_time_file.as_ref().map(|path| spec::ReloadTime::new(path.value.as_str(), repeat));
+    to.reload_file = from
+        .reload_file
+        .as_ref()
+        .map(|path| path.as_ref().map_or_else(|| from.place().reload_file(), |path| path.value.clone()));
     if let Some(table) = &from.nftables {
         to.firewall.table.clone_from(&table.value);
     }

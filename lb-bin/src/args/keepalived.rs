@@ -1,69 +1,39 @@
-//! Keepalived's command line (its manual page).
+//! Keepalived's command line.
 
-use super::{CheckArgs, Invocation, RunArgs, Text, UsageError, Words};
-use std::path::PathBuf;
-
-/// The file read when none is named.
-const DEFAULT: &str = "/etc/keepalived/keepalived.conf";
-
-/// Options with a value that concern parts or files this program does not have.
-const VALUES: &str = "-r --vrrp_pid -c --checkers_pid -T --genhash -b --bfd_pid -S --log-facility -i \
-    --config-id -g --log-file --core-dump-pattern";
-
-/// Options without a value that change nothing here: which parts to run, dumps, memory checks.
-const SWITCHES: &str = "-d --dump-conf -P --vrrp -C --check -B --no_bfd -V --dont-release-vrrp -I --dont-release-ipvs -R \
-    --dont-respawn -a --address-monitoring -m --core-dump -G --no-syslog -x --snmp -u --umask -e \
-    --all-config -X --release-vips -k --flush-log-file -M --nodaemon";
+use super::{CheckArgs, Invocation, RunArgs, Text, UsageError};
+use cfg_keepalived::command_line::{self, Request};
 
 pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
-    let mut run = RunArgs { daemon: Some(true), ..RunArgs::default() };
-    let mut check = false;
-    let split = separate(words);
-    let mut words = Words::new(&split);
-    while let Some(word) = words.next() {
-        match word {
-            "-v" | "--version" => return Ok(Invocation::Print(Text::KeepalivedVersion)),
-            "-h" | "--help" => return Ok(Invocation::Print(Text::Help)),
-            "-f" | "--use-file" => run.keepalived = Some(words.value(word)?.into()),
-            "-p" | "--pid" => run.pidfile = Some(words.value(word)?.into()),
-            "-s" | "--namespace" => run.namespace = Some(words.value(word)?.to_owned()),
-            "-n" | "--dont-fork" => run.daemon = Some(false),
-            "--signum" => {
-                let name = words.value(word)?;
-                let number =
-                    signal_number(name).ok_or_else(|| UsageError::new(format!("Unknown sigfunc {name}")))?;
-                return Ok(Invocation::Print(Text::SignalNumber(number)));
-            }
-            "-l" | "--log-console" => run.console_log = true,
-            "-D" | "--log-detail" => run.detail = true,
-            "-t" | "--config-test" => {
-                check = true;
-                // The file for the messages may follow.
-                if words.peek().is_some_and(|w| !w.starts_with('-')) {
-                    let _ = words.next();
-                }
-            }
-            _ if is_in(VALUES, word) => {
-                words.value(word)?;
-            }
-            _ if is_in(SWITCHES, word) => {}
-            _ => return Err(UsageError::new(format!("unknown option `{word}`; `--help` lists the options"))),
+    let line = command_line::parse(words).map_err(UsageError::new)?;
+    Ok(match line.request {
+        Request::Version => Invocation::Print(Text::KeepalivedVersion),
+        Request::Help => Invocation::Print(Text::Help),
+        Request::Signal(name) => {
+            let number = signal_number(&name);
+            let number = number.ok_or_else(|| UsageError::new(format!("Unknown sigfunc {name}")))?;
+            Invocation::Print(Text::SignalNumber(number))
         }
-    }
-    let file = run.keepalived.take().unwrap_or_else(|| PathBuf::from(DEFAULT));
-    if check {
-        return Ok(Invocation::Check(CheckArgs {
-            keepalived: Some(file),
+        Request::Test(output) => Invocation::Check(CheckArgs {
+            keepalived: Some(line.file.into()),
             as_keepalived: true,
+            config_id: line.options.config_id,
+            output: output.map(Into::into),
             ..CheckArgs::default()
-        }));
-    }
-    run.keepalived = Some(file);
-    Ok(Invocation::Run(run))
-}
-
-fn is_in(list: &str, word: &str) -> bool {
-    list.split_whitespace().any(|known| known == word)
+        }),
+        Request::Run => Invocation::Run(RunArgs {
+            keepalived: Some(line.file.into()),
+            daemon: Some(!line.foreground),
+            pidfile: line.pid_file.map(Into::into),
+            namespace: line.namespace,
+            console_log: line.console,
+            detail: line.detail,
+            // Its unit files expect to be told.
+            notify: true,
+            cluster: line.options,
+            without_effect: line.without_effect,
+            ..RunArgs::default()
+        }),
+    })
 }
 
 /// The signal that Keepalived documents under a name.
@@ -79,35 +49,6 @@ fn signal_number(name: &str) -> Option<i32> {
     })
 }
 
-/// Splits `--name=value`, `-nlD` and `-ffile` into words of one meaning each.
-fn separate(words: &[String]) -> Vec<String> {
-    let mut out = Vec::new();
-    for word in words {
-        if let Some((name, value)) = word.strip_prefix("--").and_then(|w| w.split_once('=')) {
-            out.push(format!("--{name}"));
-            out.push(value.to_owned());
-        } else if word.starts_with('-') && !word.starts_with("--") && word.len() > 2 {
-            cluster(&mut out, &word[1..]);
-        } else {
-            out.push(word.clone());
-        }
-    }
-    out
-}
-
-fn cluster(out: &mut Vec<String>, letters: &str) {
-    for (i, letter) in letters.char_indices() {
-        let option = format!("-{letter}");
-        let takes = is_in(VALUES, &option) || matches!(letter, 'f' | 'p' | 's' | 't');
-        let rest = &letters[i + letter.len_utf8()..];
-        out.push(option);
-        if takes && !rest.is_empty() {
-            out.push(rest.trim_start_matches('=').to_owned());
-            return;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,16 +58,13 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_unit_files_are_understood() {
-        let Ok(Invocation::Run(run)) =
-            words("--dont-fork --log-detail -l -f /etc/k.conf -p /run/k.pid -r /run/v.pid -b x")
-        else {
+    fn the_line_of_a_unit_file_runs_in_the_foreground_and_tells_when_it_is_ready() {
+        let Ok(Invocation::Run(run)) = words("--dont-fork --log-detail -p /run/k.pid -i node-a") else {
             panic!("not a run")
         };
-        assert_eq!(run.daemon, Some(false));
-        assert!(run.console_log && run.detail);
-        assert_eq!(run.keepalived, Some("/etc/k.conf".into()));
-        assert_eq!(words("-nlD -f/etc/k.conf").ok(), words("-n -l -D --use-file=/etc/k.conf").ok());
+        assert_eq!((run.daemon, run.notify, run.detail), (Some(false), true, true));
+        assert_eq!(run.pidfile, Some("/run/k.pid".into()));
+        assert_eq!(run.cluster.config_id.as_deref(), Some("node-a"));
     }
 
     #[test]
@@ -143,9 +81,9 @@ mod tests {
     #[test]
     fn a_test_of_the_configuration_takes_an_optional_file() {
         let Ok(Invocation::Check(check)) = words("-t -f a.conf") else { panic!("not a check") };
-        assert_eq!(check.keepalived, Some("a.conf".into()));
+        assert_eq!((check.keepalived, check.output), (Some("a.conf".into()), None));
         let Ok(Invocation::Check(check)) = words("-t/tmp/log") else { panic!("not a check") };
-        assert_eq!(check.keepalived, Some(DEFAULT.into()));
+        assert_eq!(check.output, Some("/tmp/log".into()));
         assert!(words("--nonsense").unwrap_err().message.contains("--nonsense"));
     }
 }

@@ -4,6 +4,7 @@ mod haproxy;
 mod keepalived;
 mod native;
 
+use cfg_keepalived::command_line::Options;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -109,6 +110,10 @@ pub(crate) struct RunArgs {
     pub detail: bool,
     /// How diagnostics are printed.
     pub format: Format,
+    /// How the keepalived.conf is run, beyond what it says itself.
+    pub cluster: Options,
+    /// Options without an effect, and why.
+    pub without_effect: Vec<(String, &'static str)>,
 }
 
 impl RunArgs {
@@ -145,6 +150,7 @@ impl RunArgs {
             Format::Json => "json",
         };
         words.extend(["--format".into(), format.into()]);
+        words.extend(self.cluster.words().into_iter().map(OsString::from));
         words
     }
 }
@@ -170,6 +176,10 @@ pub(crate) struct CheckArgs {
     pub as_keepalived: bool,
     /// How diagnostics are printed.
     pub format: Format,
+    /// What `@ID` conditions are compared with.
+    pub config_id: Option<String>,
+    /// Where the messages go instead of standard error.
+    pub output: Option<PathBuf>,
 }
 
 /// What to ask the running address part.
@@ -244,6 +254,12 @@ pub(crate) struct UsageError {
     pub message: String,
     /// The exit status of the program whose command line it is.
     pub status: u8,
+}
+
+impl From<String> for UsageError {
+    fn from(message: String) -> Self {
+        Self::new(message)
+    }
 }
 
 impl UsageError {

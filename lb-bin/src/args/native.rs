@@ -58,6 +58,7 @@ fn run(words: &[String]) -> Result<RunArgs, UsageError> {
             "--log-console" => args.console_log = true,
             "--log-detail" => args.detail = true,
             "--format" => args.format = format(words.value(word)?)?,
+            _ if args.cluster.take(word, || words.value(word))? => {}
             _ => return Err(UsageError::new(format!("unknown option `{word}` of `lb run`; see `lb help`"))),
         }
     }
@@ -81,6 +82,7 @@ fn check(words: &[String], command: &str) -> Result<CheckArgs, UsageError> {
             "--strict" => args.strict = true,
             "-C" | "--directory" => args.directory = Some(words.value(word)?.into()),
             "-L" | "--localpeer" => args.localpeer = Some(words.value(word)?.to_owned()),
+            "--config-id" => args.config_id = Some(words.value(word)?.to_owned()),
             "--format" => args.format = format(words.value(word)?)?,
             _ => {
                 return Err(UsageError::new(format!(

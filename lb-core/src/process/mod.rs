@@ -20,7 +20,7 @@ pub use daemon::{Detached, Foreground, detach};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::{framed, let_go};
 pub use notify::Notifier;
-pub use pidfile::PidFile;
+pub use pidfile::{Mark, PidFile};
 pub use privileges::{Identity, IdentityError, SupplementaryGroups, confine};
 
 /// Names this process (and its main thread) as `ps` and `/proc/PID/comm` show it; at most 15 bytes count.

@@ -12,6 +12,12 @@ pub struct PidFile {
 }
 
 impl PidFile {
+    /// The process that a pid file names, if there is another one of this number.
+    pub fn holder(path: impl AsRef<Path>) -> Option<u32> {
+        let pid = fs::read_to_string(path).ok()?.trim().parse().ok()?;
+        (pid != std::process::id() && Path::new("/proc").join(u32::to_string(&pid)).exists()).then_some(pid)
+    }
+
     /// Writes this process's number to `path`, replacing what is there.
     ///
     /// # Errors
@@ -26,6 +32,27 @@ impl PidFile {
         drop(file);
         fs::rename(&temporary, &path).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
         Ok(Self { path, pid })
+    }
+}
+
+/// A file that exists as long as this value.
+#[derive(Debug)]
+pub struct Mark(PathBuf);
+
+impl Mark {
+    /// Makes the file, or empties the one that is there.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn new(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref().to_owned();
+        fs::File::create(&path).map(|_| Self(path))
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
     }
 }
 

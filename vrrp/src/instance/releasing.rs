@@ -43,7 +43,11 @@ impl Releasing {
     }
 
     fn finish(self, core: &mut Core, cx: &mut Cx<'_>) -> State {
-        core.release(cx);
+        if cx.global.keep_on_stop {
+            core.abandon(cx);
+        } else {
+            core.release(cx);
+        }
         core.stats.released_master += 1;
         core.notify(cx, StateKind::Stopped);
         State::Stopped

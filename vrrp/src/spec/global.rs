@@ -89,6 +89,10 @@ pub struct Global {
     /// A master whose own trackers make it lose hands over at once (priority zero, then its true priority) instead of
     /// waiting to be outbid. On by default.
     pub active_step_down: bool,
+    /// Leave addresses, routes and rules in place at a stop. Whoever takes over has them as well then.
+    pub keep_on_stop: bool,
+    /// Made by the caller while it reads a changed configuration (`reload_file`).
+    pub reload_file: Option<String>,
     /// Keep the addresses on a graceful stop until the successor is heard, at most one skew time. On by default.
     pub release_after_takeover: bool,
     /// A master asks with each advert whether another machine answers for its addresses, and announces them again if so.
@@ -153,6 +157,8 @@ impl Default for Global {
             vmac_addr_prefix: "vrrp".to_owned(),
             resume: true,
             active_step_down: true,
+            keep_on_stop: false,
+            reload_file: None,
             release_after_takeover: true,
             probe_rivals: true,
             late_wake_backup: true,

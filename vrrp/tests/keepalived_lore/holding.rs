@@ -194,6 +194,16 @@ fn a_graceful_stop_keeps_the_addresses_until_the_successor_is_heard() {
 }
 
 #[test]
+fn a_stop_leaves_the_addresses_where_that_is_wanted() {
+    let mut wanted = spec(|_| ());
+    wanted.global.keep_on_stop = true;
+    let mut node = Node::master(wanted);
+    node.admin(Admin::Shutdown);
+    node.advance(SECOND);
+    assert_eq!((node.removed(), node.router.is_finished()), (None, true));
+}
+
+#[test]
 fn a_graceful_stop_does_not_wait_for_ever() {
     let mut node = Node::master(spec(|_| ()));
     node.admin(Admin::Shutdown);

@@ -117,6 +117,12 @@ impl Core {
         items.for_each(|item| cx.out.push(output(item)));
     }
 
+    /// Leaves everything in place and forgets it.
+    pub(crate) fn abandon(&mut self, cx: &mut Cx<'_>) {
+        cx.pacer.forget(&self.spec.name);
+        self.holding = false;
+    }
+
     /// Removes what a former run may have left in place.
     pub(crate) fn remove_leftovers(&mut self, cx: &mut Cx<'_>) {
         self.release(cx);
