@@ -112,6 +112,18 @@ impl Options {
     }
 }
 
+impl Options {
+    /// What the original's start ends with where its test of the same file ends with `status`.
+    #[must_use]
+    pub fn start_status(&self, status: u8) -> u8 {
+        match status {
+            4 if self.pid_files => 6,
+            _ if self.pid_files => 2,
+            status => status,
+        }
+    }
+}
+
 /// A number of RFC 5424, or what the original takes: a digit or a name.
 fn facility(text: &str) -> Result<u8, String> {
     let local = |digit: &str| digit.parse::<u8>().ok().filter(|digit| *digit < 8).map(|digit| 16 + digit);

@@ -74,12 +74,7 @@ fn load_all(args: &RunArgs, world: &World) -> Result<Option<Haproxy>, u8> {
         }
         Err(rejected) => {
             report::error(&rejected.text);
-            // What the original ends with is not what its test of the same file ends with.
-            Err(match rejected.status {
-                4 if args.cluster.pid_files => 6,
-                _ if args.cluster.pid_files => 2,
-                status => status,
-            })
+            Err(args.cluster.start_status(rejected.status))
         }
     }
 }

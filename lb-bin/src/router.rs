@@ -22,7 +22,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use vrrp::event::{Admin, NotifyState, Track};
 use vrrp::linux::{Driver, Event, Handle, Options, control};
-use vrrp::spec::{External, Name, Spec, TrackRef, Weight};
+use vrrp::spec::{External, Name, Spec, Weight};
 
 /// The name under which the life of the proxy is tracked.
 const PROXY: &str = "lb-proxy";
@@ -129,13 +129,6 @@ impl Node<'_> {
         }
     }
 
-    /// Logs what SIGUSR1 writes into a file.
-    async fn log_state(&self) {
-        let log = logger(self.args, "Keepalived_vrrp");
-        let text = control::reply("data", &self.handle, &self.spec).await;
-        text.lines().for_each(|line| log(Severity::Info, line));
-    }
-
     /// Passes on what the driver tells.
     async fn happened(&mut self, event: Event) {
         match event {
@@ -143,7 +136,9 @@ impl Node<'_> {
                 drop(self.link.send(&FromPart::ReloadFile(self.spec.global.reload_file.clone())));
                 drop(self.link.send(&FromPart::Ready));
                 if self.args.cluster.dump {
-                    self.log_state().await;
+                    let log = logger(self.args, "Keepalived_vrrp");
+                    let text = control::reply("data", &self.handle, &self.spec).await;
+                    text.lines().for_each(|line| log(Severity::Info, line));
                 }
             }
             Event::Memory(memory) => drop(self.link.send(&FromPart::Memory(memory))),
@@ -225,17 +220,9 @@ impl Node<'_> {
         Ok(())
     }
 
-    /// A tracker asks for one usable server, or for as many as its name says behind the last slash.
     async fn backend(&self, name: &str, usable: u32) {
-        for tracker in &self.spec.externals {
-            let needed = match tracker.name.as_str().strip_prefix(name) {
-                Some("") => Some(1),
-                Some(rest) => rest.strip_prefix('/').and_then(|n| n.parse::<u32>().ok()),
-                None => None,
-            };
-            if let Some(needed) = needed {
-                self.handle.track(Track::External(tracker.name.clone(), usable >= needed)).await;
-            }
+        for (tracker, needed) in self.spec.trackers_of(name) {
+            self.handle.track(Track::External(tracker.clone(), usable >= needed)).await;
         }
     }
 }
@@ -254,10 +241,7 @@ fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<(Spec, Wat
         proxy.weight = Weight::new(PROXY_WEIGHT);
         // Waiting for the proxy's first word would only delay the start: it is taken for well until it fails.
         proxy.assume_up = true;
-        spec.externals.push(proxy);
-        for instance in &mut spec.instances {
-            instance.track.externals.push(TrackRef::new(PROXY));
-        }
+        spec.track_everywhere(proxy);
     }
     Ok((spec.compact(), loaded.watch))
 }

@@ -132,8 +132,8 @@ impl Supervisor {
 
     /// Runs until told to stop; answers the exit status. `ready` is called once all parts work.
     pub(crate) async fn run(mut self, ready: impl FnOnce()) -> u8 {
-        let (json, clear) = (libc::SIGRTMIN() + 2, libc::SIGRTMAX() - 1);
-        let all = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, json, clear];
+        let mut all = vec![libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+        all.extend(Dump::signals().map(|(signal, _)| signal));
         let Ok(mut signals) = Signals::new(&all) else {
             report::alert("cannot listen to signals");
             return 1;
@@ -155,11 +155,11 @@ impl Supervisor {
                     libc::SIGTERM => return self.stop(false, 143).await,
                     libc::SIGINT => return self.stop(false, 130).await,
                     libc::SIGUSR1 if balancer => return self.stop(true, 0).await,
-                    libc::SIGUSR1 => self.tell(Kind::Vrrp, &ToPart::Dump(Dump::Data)),
-                    libc::SIGUSR2 if !balancer => self.tell(Kind::Vrrp, &ToPart::Dump(Dump::Stats)),
-                    signal if signal == json => self.tell(Kind::Vrrp, &ToPart::Dump(Dump::Json)),
-                    signal if signal == clear => self.tell(Kind::Vrrp, &ToPart::Dump(Dump::ClearStats)),
-                    _ => self.reload().await,
+                    libc::SIGUSR2 if balancer => self.reload().await,
+                    signal => match Dump::asked_by(signal) {
+                        Some(dump) => self.tell(Kind::Vrrp, &ToPart::Dump(dump)),
+                        None => self.reload().await,
+                    },
                 },
                 news = news(&mut self.parts) => match news {
                     News::Message(at, message) => self.heard(at, message.value),

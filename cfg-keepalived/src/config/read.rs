@@ -313,7 +313,7 @@ impl Config {
                 self.virtual_servers.extend(server);
             }
             "SSL" => self.ssl = Some(Ssl::read(statement, cx)),
-            "instance" => self.global.instance = values.word().or(self.global.instance.take()),
+            "instance" => self.global.instance = values.word().or_else(|| self.global.instance.take()),
             "use_pid_dir" => self.global.use_pid_dir = true,
             "net_namespace" => self.take_namespace(values.word(), cx),
             "child_wait_time" => self.global.child_wait_time = values.seconds(),

@@ -9,7 +9,7 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
         Request::Version => Invocation::Print(Text::KeepalivedVersion),
         Request::Help => Invocation::Print(Text::Help),
         Request::Signal(name) => {
-            let number = signal_number(&name);
+            let number = vrrp::linux::control::signal_number(&name);
             let number = number.ok_or_else(|| UsageError::new(format!("Unknown sigfunc {name}")))?;
             Invocation::Print(Text::SignalNumber(number))
         }
@@ -33,19 +33,6 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
             without_effect: line.without_effect,
             ..RunArgs::default()
         }),
-    })
-}
-
-/// The signal that Keepalived documents under a name.
-fn signal_number(name: &str) -> Option<i32> {
-    Some(match name {
-        "STOP" => libc::SIGTERM,
-        "RELOAD" => libc::SIGHUP,
-        "DATA" => libc::SIGUSR1,
-        "STATS" => libc::SIGUSR2,
-        "JSON" => libc::SIGRTMIN() + 2,
-        "STATS_CLEAR" => libc::SIGRTMAX() - 1,
-        _ => return None,
     })
 }
 

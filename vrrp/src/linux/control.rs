@@ -43,6 +43,40 @@ pub enum Dump {
     ClearStats,
 }
 
+impl Dump {
+    /// The signals that ask for them, as keepalived's manual has it.
+    #[must_use]
+    pub fn signals() -> [(i32, Self); 4] {
+        [
+            (libc::SIGUSR1, Self::Data),
+            (libc::SIGUSR2, Self::Stats),
+            (libc::SIGRTMIN() + 2, Self::Json),
+            (libc::SIGRTMAX() - 1, Self::ClearStats),
+        ]
+    }
+
+    /// What a signal asks for.
+    #[must_use]
+    pub fn asked_by(signal: i32) -> Option<Self> {
+        Self::signals().into_iter().find_map(|(known, what)| (known == signal).then_some(what))
+    }
+}
+
+/// The signal that keepalived documents under a name.
+#[must_use]
+pub fn signal_number(name: &str) -> Option<i32> {
+    let [data, stats, json, clear] = Dump::signals().map(|(number, _)| number);
+    Some(match name {
+        "STOP" => libc::SIGTERM,
+        "RELOAD" => libc::SIGHUP,
+        "DATA" => data,
+        "STATS" => stats,
+        "JSON" => json,
+        "STATS_CLEAR" => clear,
+        _ => return None,
+    })
+}
+
 /// Opens the socket, inside a runtime; a name with a slash is a path.
 pub fn listen(name: &str) -> io::Result<UnixListener> {
     let listener = if name.contains('/') {

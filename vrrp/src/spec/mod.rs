@@ -69,6 +69,26 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Makes every instance follow this tracker.
+    pub fn track_everywhere(&mut self, tracker: External) {
+        for instance in &mut self.instances {
+            instance.track.externals.push(TrackRef::new(tracker.name.clone()));
+        }
+        self.externals.push(tracker);
+    }
+
+    /// The external trackers that follow a pool of servers, and how many usable servers each of them asks for: one, or as many
+    /// as its name says behind a slash.
+    pub fn trackers_of(&self, pool: &str) -> impl Iterator<Item = (&Name, u32)> {
+        self.externals.iter().filter_map(move |tracker| {
+            let needed = match tracker.name.as_str().strip_prefix(pool)? {
+                "" => 1,
+                rest => rest.strip_prefix('/')?.parse().ok()?,
+            };
+            Some((&tracker.name, needed))
+        })
+    }
+
     /// A specification with nothing in it.
     #[must_use]
     pub fn new() -> Self {
