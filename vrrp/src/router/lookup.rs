@@ -1,6 +1,5 @@
 //! What would be looked for again and again: with a thousand instances a scan for each of a thousand events is felt.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -10,8 +9,8 @@ use crate::instance::Instance;
 /// Derived from instances and groups; made anew when those change.
 #[derive(Debug, Default)]
 pub(super) struct Lookup {
-    /// Addresses that come and go with masterships. An owner's addresses are the interface's own.
-    virtuals: HashSet<IpAddr>,
+    /// Addresses that come and go with masterships, in order. An owner's addresses are the interface's own.
+    virtuals: Vec<IpAddr>,
     /// The group of each instance.
     group_of: Vec<Option<usize>>,
     /// Identifier and position of each instance, in this order.
@@ -35,13 +34,17 @@ impl Router {
                 group_of[member].get_or_insert(number);
             }
         }
+        let held = guests.flat_map(|guest| guest.core.held()).map(|held| held.address.address());
+        let mut virtuals: Vec<_> = held.collect();
+        virtuals.sort_unstable();
+        virtuals.shrink_to_fit();
         let mut by_vrid: Vec<_> = specs().enumerate().map(|(at, spec)| (spec.vrid, at)).collect();
         by_vrid.sort_unstable();
         let unhurried = specs().map(|spec| {
             spec.advert_interval.duration() * u32::from(spec.down_timer_adverts.saturating_sub(1))
         });
         self.lookup = Lookup {
-            virtuals: guests.flat_map(|guest| guest.core.held()).map(|held| held.address.address()).collect(),
+            virtuals,
             group_of,
             by_vrid,
             next: self.instances.iter().map(Instance::poll_timeout).collect(),
@@ -60,7 +63,7 @@ impl Router {
     }
 
     pub(super) fn is_virtual(&self, address: IpAddr) -> bool {
-        self.lookup.virtuals.contains(&address)
+        self.lookup.virtuals.binary_search(&address).is_ok()
     }
 
     /// Whether the coming or going of an address can change what instances do.
