@@ -5,6 +5,10 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{self, Algorithm};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use blake2::{Blake2b512, Blake2s256};
+use hmac_of::{Hmac, Mac as _};
+use md5::{Digest as _, Md5};
+use ripemd::Ripemd160;
 
 use super::base64;
 use crate::expr::Env;
@@ -21,7 +25,7 @@ pub(super) static CONVERTERS: &[ConvDef] = &[
         hash(env, &digest::SHA1_FOR_LEGACY_USE_ONLY, sample.bytes()?)
     }),
     ConvDef::new("sha2", BIN, BIN, hash_prepared).args(0, &[ArgType::Int]).prepare(prepare_sha2),
-    ConvDef::new("digest", BIN, BIN, hash_prepared).args(1, &[ArgType::Str]).prepare(prepare_digest),
+    ConvDef::new("digest", BIN, BIN, digest_prepared).args(1, &[ArgType::Str]).prepare(prepare_digest),
     ConvDef::new("hmac", BIN, BIN, authenticate).args(2, &[ArgType::Str, ArgType::Str]).prepare(prepare_hmac),
     ConvDef::new("jwt_verify", BIN, SampleType::Int, verify)
         .args(2, &[ArgType::Str, ArgType::Str])
@@ -51,9 +55,37 @@ fn prepare_sha2(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
     Ok(())
 }
 
+/// Digests of a message by other crates.
+type Other = for<'a> fn(&Env<'a>, &[u8]) -> Option<&'a [u8]>;
+
+enum Digest {
+    Ours(&'static Algorithm),
+    Other(Other),
+}
+
+fn digest_prepared<'a>(env: &Env<'a>, args: &Args, sample: Sample<'a>) -> Option<Sample<'a>> {
+    match args.prepared::<Digest>(0)? {
+        Digest::Ours(algorithm) => hash(env, algorithm, sample.bytes()?),
+        Digest::Other(digest) => digest(env, sample.bytes()?).map(Sample::Bin),
+    }
+}
+
 /// Digests by the names OpenSSL uses.
-fn by_name(name: &str) -> Result<&'static Algorithm, String> {
-    Ok(match name.to_ascii_lowercase().as_str() {
+fn by_name(name: &str) -> Result<Digest, String> {
+    let other: Other = match name.to_ascii_lowercase().as_str() {
+        "md5" => |env, bytes| env.arena.copy(&Md5::digest(bytes)),
+        "rmd160" | "ripemd" | "ripemd160" | "ripemd-160" => {
+            |env, bytes| env.arena.copy(&Ripemd160::digest(bytes))
+        }
+        "blake2b512" | "blake2b-512" => |env, bytes| env.arena.copy(&Blake2b512::digest(bytes)),
+        "blake2s256" | "blake2s-256" => |env, bytes| env.arena.copy(&Blake2s256::digest(bytes)),
+        name => return ours(name).map(Digest::Ours),
+    };
+    Ok(Digest::Other(other))
+}
+
+fn ours(name: &str) -> Result<&'static Algorithm, String> {
+    Ok(match name {
         "sha1" | "sha-1" => &digest::SHA1_FOR_LEGACY_USE_ONLY,
         "sha224" | "sha-224" | "sha2-224" => &digest::SHA224,
         "sha256" | "sha-256" | "sha2-256" => &digest::SHA256,
@@ -73,21 +105,48 @@ fn prepare_digest(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
     Ok(())
 }
 
-fn hmac_algorithm(name: &str) -> Result<hmac::Algorithm, String> {
-    Ok(match name.to_ascii_lowercase().as_str() {
+/// What makes authentication codes; none is MD5.
+type Mac = Option<hmac::Algorithm>;
+
+fn hmac_algorithm(name: &str) -> Result<Mac, String> {
+    Ok(Some(match name.to_ascii_lowercase().as_str() {
+        "md5" => return Ok(None),
         "sha1" | "sha-1" => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
         "sha224" | "sha-224" => hmac::HMAC_SHA224,
         "sha256" | "sha-256" => hmac::HMAC_SHA256,
         "sha384" | "sha-384" => hmac::HMAC_SHA384,
         "sha512" | "sha-512" => hmac::HMAC_SHA512,
         _ => return Err(format!("unsupported digest algorithm '{name}' for hmac")),
-    })
+    }))
 }
 
 /// A key given in place or by a variable holding its base 64 form.
 enum Key {
-    Ready(Box<hmac::Key>),
-    Variable(hmac::Algorithm, VarName),
+    Ready(Signer),
+    Variable(Mac, VarName),
+}
+
+enum Signer {
+    Ours(Box<hmac::Key>),
+    Md5(Box<Hmac<Md5>>),
+}
+
+impl Signer {
+    fn new(mac: Mac, key: &[u8]) -> Option<Self> {
+        match mac {
+            Some(algorithm) => Some(Self::Ours(Box::new(hmac::Key::new(algorithm, key)))),
+            None => Hmac::new_from_slice(key).ok().map(|hmac| Self::Md5(Box::new(hmac))),
+        }
+    }
+
+    fn sign<'a>(&self, env: &Env<'a>, bytes: &[u8]) -> Option<&'a [u8]> {
+        match self {
+            Self::Ours(key) => env.arena.copy(hmac::sign(key, bytes).as_ref()),
+            Self::Md5(hmac) => {
+                env.arena.copy(&Hmac::<Md5>::clone(hmac).chain_update(bytes).finalize().into_bytes())
+            }
+        }
+    }
 }
 
 fn prepare_hmac(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
@@ -99,7 +158,7 @@ fn prepare_hmac(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
             let mut bytes = Vec::new();
             base64::decode(&mut bytes, text.as_bytes(), base64::STANDARD)
                 .ok_or_else(|| format!("failed to parse key '{text}' as base 64"))?;
-            Key::Ready(Box::new(hmac::Key::new(algorithm, &bytes)))
+            Key::Ready(Signer::new(algorithm, &bytes).ok_or("no key")?)
         }
     };
     args.set(1, Arg::Prepared(Arc::new(key)));
@@ -109,15 +168,15 @@ fn prepare_hmac(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
 fn authenticate<'a>(env: &Env<'a>, args: &Args, sample: Sample<'a>) -> Option<Sample<'a>> {
     let bytes = sample.bytes()?;
     let tag = match args.prepared::<Key>(1)? {
-        Key::Ready(key) => hmac::sign(key, bytes),
+        Key::Ready(key) => key.sign(env, bytes),
         Key::Variable(algorithm, name) => {
             let text = env.vars.get(name, env.arena)?.to_str(env.arena)?;
             let mut key = Vec::new();
             base64::decode(&mut key, text, base64::STANDARD)?;
-            hmac::sign(&hmac::Key::new(*algorithm, &key), bytes)
+            Signer::new(*algorithm, &key)?.sign(env, bytes)
         }
     };
-    env.arena.copy(tag.as_ref()).map(Sample::Bin)
+    tag.map(Sample::Bin)
 }
 
 /// Results of `jwt_verify` besides success (1) and failure (0).

@@ -259,6 +259,14 @@ fn digests_equal_those_of_haproxy() {
             "str(hello),hmac(sha256,Zm9v),hex",
             "340256C4276B2D3483F02FEFCF22DD20384B1FAA5C0AC8802A577F332FD282CE",
         ),
+        ("str(hello),digest(MD5),hex", "5D41402ABC4B2A76B9719D911017C592"),
+        ("str(hello),hmac(md5,Zm9v),hex", "EF2AC8901530DB30AA56929ADFE5E13B"),
+        ("str(hello),digest(rmd160),hex", "108F07B8382412612C048D07D13F814118445ACD"),
+        (
+            "str(hello),digest(blake2s256),hex",
+            "19213BACC58DEE6DBDE3CEB9A47CBB330B3D86F8CCA8997EB00BE456F140CA25",
+        ),
+        ("str(hello),digest(blake2b512),bytes(0,16),hex", "E4CFA39A3D37BE31C59609E807970799"),
         (
             "str(hello),digest(sha-256),hex",
             "2CF24DBA5FB0A30E26E83B2AC5B9E29E1B161E5C1FA7425E73043362938B9824",
