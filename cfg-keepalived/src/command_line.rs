@@ -53,7 +53,7 @@ pub struct Options {
     pub pid_files: bool,
 }
 
-/// Options with a value, and without: short name, long name, and the name among [`Options::words`].
+/// The words of [`Options`]: with a value, and without.
 const WITH_VALUE: &[&str] = &["--config-id", "--log-facility", "--vrrp-pid"];
 const SWITCHES: &[&str] = &[
     "--vrrp-only",

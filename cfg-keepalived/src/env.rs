@@ -9,10 +9,15 @@ pub trait Env {
     /// The node name (`uname -n`); its first label is the default configuration id of `@ID` conditions.
     fn hostname(&self) -> String;
 
-    /// The configuration id that `@ID` conditions are compared with (`-i` on the command line).
+    /// The configuration id, where one is given (`-i` on the command line).
+    fn given_id(&self) -> Option<String> {
+        None
+    }
+
+    /// What `@ID` conditions are compared with.
     fn config_id(&self) -> String {
-        let name = self.hostname();
-        name.split('.').next().unwrap_or_default().to_owned()
+        let first_label = || self.hostname().split('.').next().unwrap_or_default().to_owned();
+        self.given_id().unwrap_or_else(first_label)
     }
 
     /// The value of an environment variable, for `${_ENV NAME}`.
@@ -138,11 +143,8 @@ impl Env for StaticEnv {
         self.hostname.clone()
     }
 
-    fn config_id(&self) -> String {
-        match &self.config_id {
-            Some(id) => id.clone(),
-            None => self.hostname.split('.').next().unwrap_or_default().to_owned(),
-        }
+    fn given_id(&self) -> Option<String> {
+        self.config_id.clone()
     }
 
     fn var(&self, name: &str) -> Option<String> {

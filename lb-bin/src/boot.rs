@@ -5,7 +5,7 @@ use crate::load::{self, Haproxy};
 use crate::report::{self, failed};
 use crate::supervisor::{Supervisor, open_sockets};
 use crate::sys::apart;
-use crate::world::{CONFIG_ID, World};
+use crate::world::World;
 use crate::{proxy, router};
 use lb_core::process::{self, Detached, Foreground, PidFile, framed};
 use lb_core::rt::{self, Sockets};
@@ -14,7 +14,6 @@ use std::time::Duration;
 
 /// `lb run`: answers the exit status.
 pub(crate) fn run(mut args: RunArgs) -> u8 {
-    let _ = CONFIG_ID.set(args.cluster.config_id.clone());
     for (option, why) in &args.without_effect {
         report::notice(&format!("option `{option}` has no effect: {why}"));
     }
@@ -23,7 +22,7 @@ pub(crate) fn run(mut args: RunArgs) -> u8 {
     {
         return failed(&format!("cannot change to directory {}: {e}", directory.display()));
     }
-    let world = World::real();
+    let world = World::real(&args);
     let entered = load::settle(&mut args, &world).map_err(|e| failed(&e));
     // What a supervisor reads it forgets, a balancer keeps.
     let read = || load_all(&args, &world);
@@ -162,7 +161,6 @@ pub(crate) fn part(args: PartArgs) -> u8 {
         Err(e) => return failed(&format!("`lb part` is for the supervisor only: {e}")),
     };
     process::set_name(&format!("lb-{}", args.part));
-    let _ = CONFIG_ID.set(args.run.cluster.config_id.clone());
     match args.part.as_str() {
         "proxy" => framed(|| proxy::part(&args.run, channel)),
         "vrrp" => framed(|| router::part(&args.run, channel)),

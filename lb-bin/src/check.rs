@@ -2,7 +2,7 @@
 
 use crate::args::{CheckArgs, RunArgs};
 use crate::report::failed;
-use crate::world::{CONFIG_ID, World};
+use crate::world::World;
 use crate::{load, report};
 use std::path::Path;
 
@@ -11,7 +11,6 @@ pub(crate) fn run(args: &CheckArgs) -> u8 {
     if let Err(text) = crate::tools::enter(args.directory.as_deref()) {
         return failed(&text);
     }
-    let _ = CONFIG_ID.set(args.config_id.clone());
     let mut status = 0;
     let mut balancer = None;
     if !args.haproxy.is_empty() {
@@ -41,7 +40,7 @@ fn haproxy(args: &CheckArgs) -> Result<load::Haproxy, u8> {
         format: args.format,
         ..RunArgs::default()
     };
-    match load::haproxy(&run, &World::real()) {
+    match load::haproxy(&run, &World::real(&run)) {
         Ok(loaded) => {
             report::error(&loaded.text);
             if args.verbose {
@@ -58,17 +57,15 @@ fn haproxy(args: &CheckArgs) -> Result<load::Haproxy, u8> {
 
 /// The exit status for a keepalived.conf, and what it comes to.
 fn keepalived(path: &Path, args: &CheckArgs) -> (u8, Option<load::Keepalived>) {
-    let world = World::real();
+    let world = World::tested(args.config_id.as_deref());
     let (text, status, loaded) = match load::keepalived(path, args.format, &world) {
         Ok(loaded) => (loaded.text.clone(), loaded.status, Some(loaded)),
         Err(rejected) => (rejected.text, rejected.status, None),
     };
-    match args.output.as_deref().map(|output| (output, std::fs::write(output, &text))) {
-        Some((_, Ok(()))) => {}
-        Some((output, Err(e))) => {
-            return (failed(&format!("cannot write {}: {e}", output.display())), loaded);
-        }
-        None => report::error(&text),
+    if let Some(Err(e)) = args.output.as_ref().map(|output| std::fs::write(output, &text)) {
+        return (failed(&format!("cannot write the messages: {e}")), loaded);
+    } else if args.output.is_none() {
+        report::error(&text);
     }
     let Some(peer) = &args.peer else { return (status, loaded) };
     // What keeps the two nodes from failing over, or from doing it as meant.

@@ -177,14 +177,15 @@ fn read_keepalived(path: &Path, world: &World) -> Result<cfg_keepalived::Loaded,
         status: 4,
     })?;
     let mut includes = Includes { world, expand: RefCell::default() };
-    Ok(cfg_keepalived::load(&name, &text, &mut includes, &ProcessEnv))
+    Ok(cfg_keepalived::load(&name, &text, &mut includes, world))
 }
 
 /// What the command line or the keepalived.conf says of the process itself: moves to its network namespace, and fills in the
 /// pid files that the original writes.
 pub(crate) fn settle(args: &mut RunArgs, world: &World) -> Result<(), String> {
     let said = || Some(read_keepalived(args.keepalived.as_deref()?, world).ok()?.config.place());
-    let mut place = crate::sys::apart(said).unwrap_or_default();
+    let known = args.namespace.is_some() && !args.cluster.pid_files;
+    let mut place = if known { None } else { crate::sys::apart(said) }.unwrap_or_default();
     place.namespace = args.namespace.take().or(place.namespace);
     if args.cluster.pid_files {
         // Where it cannot be made, the file cannot be written, which is told.
@@ -206,8 +207,8 @@ pub(crate) fn keepalived(path: &Path, format: Format, world: &World) -> Result<K
     if loaded.diagnostics.has_errors() {
         return Err(Rejected { text, status: status.max(1) });
     }
-    let spec = cfg_keepalived::lower(&loaded.config, &ProcessEnv).spec;
+    let spec = cfg_keepalived::lower(&loaded.config, world).spec;
     let services = cfg_keepalived::services(&loaded.config);
-    let watch = cfg_keepalived::Watch::new(&loaded.config, &ProcessEnv);
+    let watch = cfg_keepalived::Watch::new(&loaded.config, world);
     Ok(Keepalived { spec, services, watch, text, status })
 }

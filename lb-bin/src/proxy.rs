@@ -142,7 +142,7 @@ impl Running {
                 "cannot reload: this process was confined (chroot, user) and no longer reads its files; run it with -W",
             );
         }
-        let world = World::real();
+        let world = World::real(&self.args);
         match self.read_again(&world).await {
             Ok(loaded) => {
                 report::error(&loaded.text);
@@ -214,7 +214,7 @@ impl Running {
                 return ControlFlow::Break(());
             }
             ToPart::Reload { sockets, files } => {
-                let world = World::remembered(unpack(files, &message.bytes));
+                let world = World::remembered(unpack(files, &message.bytes), &self.args);
                 let mut sockets = distribute(sockets, message.descriptors);
                 let result = match self.read_again(&world).await {
                     Ok(loaded) => self.reload(loaded, &world, &mut sockets),
@@ -249,7 +249,7 @@ pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
         else {
             return failed("the supervisor did not say how to begin");
         };
-        let world = World::real();
+        let world = World::real(args);
         let loaded = match load::haproxy(args, &world) {
             Ok(loaded) => loaded,
             Err(rejected) => {

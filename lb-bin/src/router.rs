@@ -49,15 +49,14 @@ async fn run(args: &RunArgs, mut link: Link) -> u8 {
     let Ok(Some(Message { value: ToPart::Init { memory, first, .. }, .. })) = link.receive().await else {
         return failed("the supervisor did not say how to begin");
     };
-    let (spec, watch) = match specification(args, &World::real(), first) {
+    let (spec, watch) = match specification(args, &World::real(args), first) {
         Ok(found) => found,
         Err((text, status)) => {
             report::error(&text);
             return status;
         }
     };
-    let pidfile = args.cluster.vrrp_pid_file.as_deref().map(PidFile::write).transpose();
-    let _pidfile = match pidfile {
+    let _pidfile = match args.cluster.vrrp_pid_file.as_deref().map(PidFile::write).transpose() {
         Ok(pidfile) => pidfile,
         Err(e) => return failed(&format!("cannot write the pid file of the virtual routers: {e}")),
     };
@@ -186,7 +185,7 @@ impl Node<'_> {
                 self.handle.outside(backend.into(), consequences).await;
             }
             ToPart::Reload { files, .. } => {
-                let world = World::remembered(unpack(files, &message.bytes));
+                let world = World::remembered(unpack(files, &message.bytes), self.args);
                 let result = match specification(self.args, &world, false) {
                     Ok((spec, watch)) => self.reload(spec, watch).await,
                     Err((text, _)) => Err(text),

@@ -350,7 +350,7 @@ impl Supervisor {
     }
 
     fn reload_parts(&mut self) -> Result<(), String> {
-        let world = World::real();
+        let world = World::real(&self.args);
         let mut fresh = Sockets::new();
         let mut wanted: Option<Spec> = None;
         let loaded = load::haproxy(&self.args, &world).map_err(|r| refused(&r.text))?;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Prints the migrated file, or writes it over the old one; answers the exit status.
 pub(crate) fn migrate(args: &MigrateArgs) -> Result<u8, String> {
-    let world = World::real();
+    let world = World::tested(None);
     enter(args.directory.as_deref())?;
     let texts = load::texts(&args.haproxy, &world)?;
     if texts.len() > 1 && !args.in_place {
@@ -76,7 +76,7 @@ pub(crate) fn explain(words: &str) -> u8 {
 /// Prints the effective configuration; answers the exit status.
 pub(crate) fn dump(args: &CheckArgs) -> Result<u8, String> {
     enter(args.directory.as_deref())?;
-    let world = World::real();
+    let world = World::tested(None);
     let run = RunArgs { haproxy: args.haproxy.clone(), format: args.format, ..RunArgs::default() };
     let (loaded, text) = load::understood(&run, &world)?;
     report::error(&text);

@@ -1,6 +1,7 @@
 //! What configurations ask of the machine: files, names, environment. Files read are remembered, so that a part that can
 //! no longer open them is given what the supervisor saw.
 
+use crate::args::RunArgs;
 use cfg_haproxy::FileKind;
 use lb_core::process::bundle::{Bundle, Entry};
 use std::borrow::Cow;
@@ -8,7 +9,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The machine, or a remembered part of it.
 #[derive(Debug, Clone, Default)]
@@ -16,17 +17,26 @@ pub(crate) struct World {
     /// Answers only from here if set.
     fixed: Option<Arc<Bundle>>,
     seen: Arc<Mutex<Bundle>>,
+    /// What `@ID` conditions are compared with, if the command line says so.
+    config_id: Option<String>,
+    /// Whether host names may be looked up: it can take seconds, in which a running node would say nothing.
+    looks_up: bool,
 }
 
 impl World {
-    /// The machine as it is.
-    pub(crate) fn real() -> Self {
-        Self::default()
+    /// The machine as it is for a program that runs with these arguments.
+    pub(crate) fn real(args: &RunArgs) -> Self {
+        Self { config_id: args.cluster.config_id.clone(), ..Self::default() }
+    }
+
+    /// The machine as it is for a test of files.
+    pub(crate) fn tested(config_id: Option<&str>) -> Self {
+        Self { config_id: config_id.map(str::to_owned), looks_up: true, ..Self::default() }
     }
 
     /// What somebody else saw.
-    pub(crate) fn remembered(bundle: Bundle) -> Self {
-        Self { fixed: Some(Arc::new(bundle)), seen: Arc::default() }
+    pub(crate) fn remembered(bundle: Bundle, args: &RunArgs) -> Self {
+        Self { fixed: Some(Arc::new(bundle)), ..Self::real(args) }
     }
 
     /// Everything that was read so far.
@@ -130,17 +140,13 @@ impl cfg_haproxy::Env for ProcessEnv {
     }
 }
 
-/// What `@ID` conditions are compared with, where the command line says so. The same for all files that are read.
-pub(crate) static CONFIG_ID: OnceLock<Option<String>> = OnceLock::new();
-
-impl cfg_keepalived::Env for ProcessEnv {
+impl cfg_keepalived::Env for World {
     fn hostname(&self) -> String {
         hostname()
     }
 
-    fn config_id(&self) -> String {
-        let given = CONFIG_ID.get().cloned().flatten();
-        given.unwrap_or_else(|| hostname().split('.').next().unwrap_or_default().to_owned())
+    fn given_id(&self) -> Option<String> {
+        self.config_id.clone()
     }
 
     fn var(&self, name: &str) -> Option<String> {
@@ -168,7 +174,7 @@ impl cfg_keepalived::Env for ProcessEnv {
     }
 
     fn resolves(&self, name: &str) -> Option<bool> {
-        Some((name, 25).to_socket_addrs().is_ok())
+        self.looks_up.then(|| (name, 25).to_socket_addrs().is_ok())
     }
 }
 
@@ -220,5 +226,17 @@ impl Includes<'_> {
                 paths.into_iter().map(|p| p.to_string_lossy().into_owned()).collect()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cfg_keepalived::Env;
+
+    #[test]
+    fn names_are_looked_up_for_tests_of_files_alone() {
+        assert_eq!(World::real(&RunArgs::default()).resolves("localhost"), None);
+        assert_eq!(World::tested(None).resolves("localhost"), Some(true));
     }
 }

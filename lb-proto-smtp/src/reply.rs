@@ -55,7 +55,7 @@ impl Reply {
         self.code / 100 == 3
     }
 
-    /// Whether the command failed for now and may be tried again (4xx).
+    /// Whether the failure is transient, so that the command may be tried again (4xx).
     pub fn is_transient_failure(&self) -> bool {
         self.code / 100 == 4
     }

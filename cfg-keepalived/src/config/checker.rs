@@ -461,18 +461,18 @@ fn misc(
         cx.warn(codes::NOT_SET, statement.head_span(), message, compat);
         return None;
     };
-    if user.as_ref().is_some_and(|user: &User| user.is_missing(cx.env)) {
-        let compat =
-            format!("Failed to set uid/gid for misc checker script {} - removing", misc_path.quoted());
-        let message = "there is nobody of that name to run this; the check is ignored";
-        cx.warn(codes::BAD_SCRIPT, misc_path.line.span, message, compat);
-        return None;
-    }
-    if user.is_none() && cx.lacks_default_user(misc_path.line.span) {
+    if cx.lacks_user(user.as_ref(), misc_path.line.span) {
         let what = misc_path.quoted();
-        let message =
-            "nobody is named to run this, and the default user does not exist; the check is ignored";
-        let compat = format!("Unable to set default user for misc script {what} - removing");
+        let (message, compat) = match &user {
+            Some(_) => (
+                "there is nobody of that name to run this; the check is ignored",
+                format!("Failed to set uid/gid for misc checker script {what} - removing"),
+            ),
+            None => (
+                "nobody is named to run this, and the default user does not exist; the check is ignored",
+                format!("Unable to set default user for misc script {what} - removing"),
+            ),
+        };
         cx.warn(codes::BAD_SCRIPT, misc_path.line.span, message, compat);
         return None;
     }

@@ -70,11 +70,7 @@ fn at_least_one(
 fn start_script(keyword: &str, values: &Values, cx: &mut Reading<'_>) -> Option<Command> {
     let command = Command::read(values, cx)?;
     let span = command.line.span;
-    let missing = match &command.user {
-        Some(user) => user.is_missing(cx.env),
-        None => cx.lacks_default_user(span),
-    };
-    if !missing {
+    if !cx.lacks_user(command.user.as_ref(), span) {
         return Some(command);
     }
     let compat = format!("Invalid {}", keyword.replace('_', " "));

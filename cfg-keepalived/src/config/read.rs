@@ -4,7 +4,7 @@ use super::{
     Bfd, Config, GarpGroup, Global, Instance, LinkDelay, Script, Setting, Ssl, SyncGroup, TrackFile,
     TrackGroup,
 };
-use super::{TrackProcess, VirtualServer, VirtualServerGroup};
+use super::{TrackProcess, User, VirtualServer, VirtualServerGroup};
 use crate::codes;
 use crate::env::Env;
 use crate::keyword::{BlockId, Body, Keyword, Status};
@@ -78,8 +78,11 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Whether a script at `span` that names nobody has nobody to run it.
-    pub(crate) fn lacks_default_user(&mut self, span: Span) -> bool {
+    /// Whether a script at `span` has nobody to run it: neither whom it names, nor, if that is nobody, the default user.
+    pub(crate) fn lacks_user(&mut self, user: Option<&User>, span: Span) -> bool {
+        if let Some(user) = user {
+            return user.is_missing(self.env);
+        }
         if self.default_user == DefaultUser::Untold {
             let message = format!("there is no user `{CUSTOMARY}`, and `script_user` names none");
             let compat = format!("Unable to set default user {CUSTOMARY} for script");

@@ -75,11 +75,7 @@ impl Script {
             cx.warn(codes::NOT_SET, name.span, message, compat);
             return None;
         };
-        let missing = match &script.user {
-            Some(user) => user.is_missing(cx.env),
-            None => cx.lacks_default_user(command.line.span),
-        };
-        if missing {
+        if cx.lacks_user(script.user.as_ref(), command.line.span) {
             let (span, compat) = match &script.user {
                 Some(user) => {
                     (user.user.span, format!("Unable to set uid/gid for script {}", command.quoted()))

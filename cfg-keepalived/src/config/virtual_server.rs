@@ -485,35 +485,33 @@ fn unknown_scheduler(word: &Spanned<String>, cx: &mut Reading<'_>) {
 
 /// The method, and the options of tunnels behind it, which are checked whatever the method is.
 fn forwarding(server: &str, values: &Values, cx: &mut Reading<'_>) -> Option<Spanned<Forwarding>> {
+    let method = values.word()?;
     let mut options = (1..).map_while(|n| values.word_at(n));
     while let Some(option) = options.next() {
-        let compat = match (option.value.as_str(), values.word().is_some()) {
-            (_, false) => break,
-            ("nocsum" | "csum" | "remcsum", _) => continue,
-            ("type", _) => match options.next() {
+        let compat = match option.value.as_str() {
+            "nocsum" | "csum" | "remcsum" => continue,
+            "type" => match options.next() {
                 Some(kind) if matches!(kind.value.as_str(), "ipip" | "gue" | "gre") => continue,
                 Some(kind) => format!("Unknown tunnel type {} for {server} server.", kind.value),
                 None => format!("Missing tunnel type for {server} server."),
             },
-            ("port", _) => match options.next() {
+            "port" => match options.next() {
                 Some(port) if port.value.parse::<u16>().is_ok_and(|port| port > 0) => continue,
                 Some(port) => format!("Invalid gue tunnel port {} for {server} server.", port.value),
                 None => format!("Missing port for {server} server gue tunnel."),
             },
-            (other, _) => format!("Invalid tunnel option {other} for {server} server."),
+            other => format!("Invalid tunnel option {other} for {server} server."),
         };
         let message = format!("`{}` is no option of a tunnel", option.value);
         cx.warn(codes::BAD_OPTION, option.span, message, compat)
             .note("known are `type ipip|gue|gre`, `port NUMBER`, `csum`, `nocsum` and `remcsum`");
         break;
     }
-    values.word().map(|w| {
-        w.map(|text| match text.as_str() {
-            "DR" => Forwarding::DirectRoute,
-            "TUN" => Forwarding::Tunnel,
-            _ => Forwarding::Nat,
-        })
-    })
+    Some(method.map(|text| match text.as_str() {
+        "DR" => Forwarding::DirectRoute,
+        "TUN" => Forwarding::Tunnel,
+        _ => Forwarding::Nat,
+    }))
 }
 
 /// A netmask, with missing octets at the end as the C library takes them.

@@ -206,7 +206,7 @@ impl Master {
     /// Another machine answers for one of our addresses: it was master a moment ago, or is and cannot be heard.
     pub(super) fn claim(&mut self, core: &mut Core, cx: &mut Cx<'_>, address: IpAddr, mac: [u8; 6]) {
         core.stats.claims_heard += 1;
-        let claim = core.claimed(cx.now, address, mac, RIVAL_SET_SPACING);
+        let claim = core.hearing_mut().claimed(cx.now, address, mac, RIVAL_SET_SPACING);
         if claim == Claim::New {
             let [a, b, c, d, e, f] = mac;
             core.warn(

@@ -175,7 +175,7 @@ impl Core {
             }
             Err(Rejection { reason, text }) => {
                 self.stats.reject(reason);
-                self.others_mut().hearing.refused(cx.now, datagram.source, reason, &text);
+                self.hearing_mut().refused(cx.now, datagram.source, reason, &text);
                 if self.told.once(reason as u32) {
                     self.warn(cx, &text);
                 }

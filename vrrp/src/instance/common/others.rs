@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::hear::{Claim, Hearing};
+use super::hear::Hearing;
 use super::{ADDRESS_LIST, Core, Cx};
 use crate::advert::Advert;
 use crate::stats::{ClaimSnapshot, SenderSnapshot};
@@ -85,21 +85,15 @@ impl Core {
         self.others.as_ref().map_or_else(Vec::new, |others| others.hearing.claims(now))
     }
 
-    /// Another machine answers for an address.
-    pub(crate) fn claimed(
-        &mut self,
-        now: Instant,
-        address: IpAddr,
-        mac: [u8; 6],
-        patience: Duration,
-    ) -> Claim {
-        self.others_mut().hearing.claimed(now, address, mac, patience)
+    /// Everybody heard of, to be added to.
+    pub(crate) fn hearing_mut(&mut self) -> &mut Hearing {
+        &mut self.others_mut().hearing
     }
 
     /// An advert passed all tests.
     pub(super) fn note(&mut self, cx: &mut Cx<'_>, advert: &Advert) {
         self.stats.adverts_received += 1;
-        self.others_mut().hearing.accepted(cx.now, advert.source, (advert.priority, advert.interval));
+        self.hearing_mut().accepted(cx.now, advert.source, (advert.priority, advert.interval));
         if let Some(mismatch) = advert.address_mismatch {
             self.stats.address_list_mismatches += 1;
             if self.told.once(ADDRESS_LIST) {
