@@ -215,6 +215,9 @@ impl Limiter {
 
     /// So many bytes have passed.
     fn charge(&mut self, now: Instant, bytes: u64) {
+        if let Meter::Shared { entry, .. } = &mut self.meter {
+            entry.keep(now);
+        }
         let grant = self.grant.take().filter(|grant| bytes >= grant.bytes);
         let wait = self.on_rate(now, |rate, scale| {
             let count = u32::try_from(bytes.div_ceil(scale.factor)).unwrap_or(u32::MAX);

@@ -8,8 +8,9 @@
 
 use lb_core::addr::Endpoint;
 use lb_core::balance::{Algorithm, ServerId};
+use lb_core::bandwidth::{Quota, SetBandwidth, Shaper};
 use lb_core::ctl::Control;
-use lb_core::expr::{NoBuild, Program, Registry, parse};
+use lb_core::expr::{Direction, NoBuild, Program, Registry, parse};
 use lb_core::name::ProxyName;
 use lb_core::rt::{Server, ServerOptions, Sockets};
 use lb_core::rule::Rule;
@@ -116,6 +117,28 @@ fn the_first_bytes_choose_the_backend_and_reach_it_whole() {
     let denied: u64 =
         (0..2).map(|worker| plan.proxy(0).state.front.counters.of(worker).denied_requests.get()).sum();
     assert_eq!(denied, 1);
+}
+
+#[test]
+fn a_first_answer_that_was_waited_for_counts_for_its_limit() {
+    let mut proxy = proxy("p", 2, Capability::Listen, &["s"]);
+    let quota = Quota::Stream { limit: 3, period: 1_000_000 };
+    let shaper = Shaper { owner: "p".into(), place: 0, direction: Direction::Response, quota, min_size: 0 };
+    let set = SetBandwidth { shaper: Arc::new(shaper), limit: None, period: None };
+    proxy.tcp_rules.request.push(Rule::new(TcpAction::SetBandwidth(set), None));
+    proxy.tcp_rules.response_inspect_delay = Some(Duration::from_secs(10));
+    proxy.tcp_rules.response.push(Rule::new(TcpAction::Accept, condition("{ res.len ge 6 }")));
+    let (_server, addr) = start(vec![proxy]);
+    let mut client = TcpStream::connect(addr).unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    client.write_all(b"good").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut seen = Vec::new();
+    let mut part = [0; 64];
+    while let Ok(read @ 1..) = client.read(&mut part) {
+        seen.extend_from_slice(&part[..read]);
+    }
+    assert_eq!(String::from_utf8(seen).unwrap(), "s:g");
 }
 
 #[test]

@@ -135,6 +135,22 @@ fn streams_of_one_key_share_its_limit() {
 }
 
 #[test]
+fn what_a_long_stream_used_up_counts_for_the_next_one() {
+    let now = crate::expr::testing::instant();
+    let mut spec = TableSpec::new("t", KeyType::Integer, 10);
+    spec.expire = Some(Duration::from_secs(2));
+    spec.add_store(Store::rate(DataType::BytesOutRate, Duration::from_secs(1)));
+    let mut scene = Scene(Engine(SharedTable::new(spec, now)), now);
+    let mut streams = [vec![limiter(&scene, &shared(1000), None)]];
+    run(&mut streams, now, 5, 1000);
+    let end = now + Duration::from_secs(5);
+    drop(streams);
+    scene.1 = end;
+    let mut next = vec![limiter(&scene, &shared(1000), None)];
+    assert!(!matches!(allow(&mut next, end, 1000), Ok(1000)), "the quota is used up");
+}
+
+#[test]
 fn the_lowest_of_several_limits_counts() {
     let scene = scene();
     let both = vec![

@@ -231,12 +231,17 @@ impl LogBackend {
             ServerWay::Ring(ring) => ring.send(target, header, message, line),
             ServerWay::Outlets(last) => {
                 let endpoint = self.proxy.pool.address(server)?;
-                let mut located = last.load_full();
-                if located.as_ref().is_none_or(|located| located.endpoint != endpoint) {
-                    located = Some(Located::new(endpoint, hub));
-                    last.store(located.clone());
-                }
-                write_out(&located?.outlets, target, header, message, worker, line);
+                let known = last.load();
+                let fresh;
+                let located = match known.as_ref() {
+                    Some(located) if located.endpoint == endpoint => located,
+                    _ => {
+                        fresh = Located::new(endpoint, hub);
+                        last.store(Some(Arc::clone(&fresh)));
+                        &fresh
+                    }
+                };
+                write_out(&located.outlets, target, header, message, worker, line);
             }
         }
         Some(())

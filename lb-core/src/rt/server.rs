@@ -520,8 +520,7 @@ impl Maker<'_> {
         let upgrades = plan.proxies().iter().map(upgrade).collect();
         let kits: Vec<_> = plan.proxies().iter().map(|p| self.kits(p, old)).collect::<Result<_, _>>()?;
         let outward = |ring: &RingSpec, server: Arc<ServerPlan>, proxy: Option<&Arc<ProxyPlan>>| {
-            let kit = |p: &Arc<ProxyPlan>| kits[p.index].iter().find(|kit| kit.name == server.spec.name);
-            let kit = proxy.and_then(kit);
+            let kit = proxy.and_then(|p| kits[p.index].get(server.index));
             self.outward(ring, server, proxy.zip(kit))
         };
         let mut ways = Ways::new(&plan, &self.hub.logs, outward)?;

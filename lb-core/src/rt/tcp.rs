@@ -381,15 +381,20 @@ fn begin(live: &mut Tcping<'_>, backend: &ProxyPlan) -> Relay {
     if let Some(bytes) = live.inbox.take() {
         relay.preload(bytes);
     }
-    limit(live.passage.as_deref_mut(), &mut relay, live.session);
+    let waits = first_answer::matters(backend);
+    limit(live.passage.as_deref_mut(), &mut relay, live.session, !waits);
     relay
 }
 
-/// Puts the limits that rules have set into force.
-fn limit(passage: Option<&mut Passage>, relay: &mut Relay, session: &Session) {
-    if let Some(limits) = passage.and_then(|passage| passage.limits.take()) {
-        relay.limit(*limits, session.timers());
+/// Puts the limits that rules have set into force. What the server says first is received without one while rules wait for it;
+/// the limits of its direction count from when it is to pass.
+fn limit(passage: Option<&mut Passage>, relay: &mut Relay, session: &Session, answered: bool) {
+    let Some(limits) = passage.and_then(|passage| passage.limits.as_deref_mut()) else { return };
+    let mut due = std::mem::take(limits);
+    if !answered {
+        std::mem::swap(&mut due.response, &mut limits.response);
     }
+    relay.limit(due, session.timers());
 }
 
 /// Moves the bytes of a session whose server is connected.
@@ -410,7 +415,7 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
                     let place = (backend, &*server);
                     let answer =
                         Box::pin(first_answer::wait(streams, scene, &mut relay, live.timer, place)).await;
-                    limit(Some(passage), &mut relay, live.session);
+                    limit(Some(passage), &mut relay, live.session, true);
                     answer
                 }
                 _ => Answer::GoOn,

@@ -96,6 +96,11 @@ impl Tracked {
         entries.touch(self.id, millis);
     }
 
+    /// Uses the entry at `now`: what it holds lives on from there.
+    pub(crate) fn keep(&mut self, now: Instant) {
+        self.last = self.table.millis(now);
+    }
+
     /// Runs `work` on the entry.
     pub fn with<R>(&self, now: Instant, work: impl FnOnce(&mut Table, EntryId, u64) -> R) -> R {
         let millis = self.table.millis(now);

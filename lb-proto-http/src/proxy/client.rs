@@ -171,9 +171,7 @@ impl Client {
     /// Lets the system acknowledge at once what comes: a client may hold back its body until its head is acknowledged.
     #[cold]
     pub(super) fn acknowledge(&self) {
-        if self.session.listener().spec.delay_ack
-            && let Some(socket) = self.stream.socket()
-        {
+        if let Some(socket) = self.stream.socket() {
             // Failing to set it only means that the system takes its time.
             let _ = socket.set_tcp_quickack(true);
         }

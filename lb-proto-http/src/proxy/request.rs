@@ -111,7 +111,7 @@ fn parse(live: &mut Live<'_>, filled: usize, last: Option<Duration>) -> Result<b
             super::body::check(request.body, request.buffered_body()).map_err(NoRequest::Bad)?;
             txn.layer.has_request = true;
             txn.times.request = last;
-            if !body_is_buffered(request) {
+            if live.client.session.listener().spec.delay_ack && !body_is_buffered(request) {
                 live.client.acknowledge();
             }
             Ok(true)

@@ -89,7 +89,7 @@ pub(super) async fn forward(live: &mut Live<'_>) -> After {
             && let Some(id) = retry(live, back, &upload, waited.is_ok())
         {
             if let Some(limits) = &mut live.txn.limits {
-                limits.request = upload.take_limiters();
+                limits.request.extend(upload.take_limiters());
             }
             avoid = id;
             continue;
@@ -149,12 +149,14 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy, cx: &mut Context<'_>) -> Upload 
     let sink = if request.body == BodyLength::Chunked { Sink::Chunks } else { Sink::Plain };
     let coding = live.txn.coding;
     let mut transfer = coding::transfer(request.body, coding.request, coding.level, sink);
-    let limiters = live.txn.take_limits(|limits| &mut limits.request);
+    // Without a body they are for what comes behind the head: a tunnel.
+    let limiters =
+        if transfer.is_done() { Vec::new() } else { live.txn.take_limits(|limits| &mut limits.request) };
     let request = &live.txn.layer.request;
     let there = request.buffered_body();
     let mut broken = None;
     let mut pace = None;
-    let there = if limiters.is_empty() || transfer.is_done() {
+    let there = if limiters.is_empty() {
         there
     } else {
         // What came along with the head is subject to the limits, too.

@@ -80,6 +80,23 @@ fn a_request_stops_at_its_limit_and_its_head_does_not_count() {
 }
 
 #[test]
+fn a_tunnel_keeps_the_limit_of_its_request() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let proxy = proxy(&[addr], |_, http| {
+        http.request.push(Rule::new(Action::SetBandwidth(limit(Direction::Request, 3000)), None));
+    });
+    let mut client = proxy.client();
+    client.write_all(b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n").unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    until_silence(&mut server);
+    server.write_all(b"HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n").unwrap();
+    until_silence(&mut client);
+    client.write_all(&[b'z'; 50_000]).unwrap();
+    assert_eq!(body(&until_silence(&mut server)), 3000);
+}
+
+#[test]
 fn each_request_of_a_connection_has_a_limit_of_its_own() {
     let origin = origin(|_, _| b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nzzzz".to_vec());
     let proxy = proxy(&[origin.addr], |_, http| {

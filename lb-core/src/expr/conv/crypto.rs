@@ -79,13 +79,16 @@ fn by_name(name: &str) -> Result<Digest, String> {
         }
         "blake2b512" | "blake2b-512" => |env, bytes| env.arena.copy(&Blake2b512::digest(bytes)),
         "blake2s256" | "blake2s-256" => |env, bytes| env.arena.copy(&Blake2s256::digest(bytes)),
-        name => return ours(name).map(Digest::Ours),
+        lower => {
+            let ours = ours(lower).map(Digest::Ours);
+            return ours.ok_or_else(|| format!("unsupported digest algorithm '{name}'"));
+        }
     };
     Ok(Digest::Other(other))
 }
 
-fn ours(name: &str) -> Result<&'static Algorithm, String> {
-    Ok(match name {
+fn ours(lower: &str) -> Option<&'static Algorithm> {
+    Some(match lower {
         "sha1" | "sha-1" => &digest::SHA1_FOR_LEGACY_USE_ONLY,
         "sha224" | "sha-224" | "sha2-224" => &digest::SHA224,
         "sha256" | "sha-256" | "sha2-256" => &digest::SHA256,
@@ -95,7 +98,7 @@ fn ours(name: &str) -> Result<&'static Algorithm, String> {
         "sha3-256" => &digest::SHA3_256,
         "sha3-384" => &digest::SHA3_384,
         "sha3-512" => &digest::SHA3_512,
-        _ => return Err(format!("unsupported digest algorithm '{name}'")),
+        _ => return None,
     })
 }
 

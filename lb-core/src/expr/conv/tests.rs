@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::expr::map::Reference;
-use crate::expr::{Arena, Build, Env, NoFacts, Now, Registry, Sample, VarScope, Vars, parse};
+use crate::expr::{Arena, Build, Env, NoBuild, NoFacts, Now, Registry, Sample, VarScope, Vars, parse};
 
 /// Gives every map name the same small map.
 struct Maps;
@@ -272,6 +272,8 @@ fn digests_equal_those_of_haproxy() {
             "2CF24DBA5FB0A30E26E83B2AC5B9E29E1B161E5C1FA7425E73043362938B9824",
         ),
     ]);
+    let unknown = parse::parse("str(a),digest(FOO)", &Registry::builtin(), &mut NoBuild).unwrap_err();
+    assert!(unknown.to_string().contains("'FOO'"), "{unknown}");
     // The example token of RFC 7519's relatives, signed with the secret `foo`.
     let token = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJtZSJ9";
     assert_eq!(eval(&format!("str({token}.AAAA),jwt_verify(HS256,foo)")).as_deref(), Some("0"));
