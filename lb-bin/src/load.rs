@@ -180,12 +180,11 @@ fn read_keepalived(path: &Path, world: &World) -> Result<cfg_keepalived::Loaded,
     Ok(cfg_keepalived::load(&name, &text, &mut includes, world))
 }
 
-/// What the command line or the keepalived.conf says of the process itself: moves to its network namespace, and fills in the
-/// pid files that the original writes.
+/// Moves to the network namespace that is named, and fills in the pid files that the original writes.
 pub(crate) fn settle(args: &mut RunArgs, world: &World) -> Result<(), String> {
     let said = || Some(read_keepalived(args.keepalived.as_deref()?, world).ok()?.config.place());
-    let known = args.namespace.is_some() && !args.cluster.pid_files;
-    let mut place = if known { None } else { crate::sys::apart(said) }.unwrap_or_default();
+    let asks = args.namespace.is_none() || args.cluster.pid_files;
+    let mut place = asks.then(|| crate::sys::apart(said)).flatten().unwrap_or_default();
     place.namespace = args.namespace.take().or(place.namespace);
     if args.cluster.pid_files {
         // Where it cannot be made, the file cannot be written, which is told.

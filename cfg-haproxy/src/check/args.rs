@@ -346,6 +346,28 @@ mod tests {
     }
 
     #[test]
+    fn numbers_outside_proxies_are_read_as_far_as_their_digits_go() {
+        for line in ["maxconn 10x", "backlog 12x"] {
+            let loaded =
+                load(&format!("log-forward f\n bind 127.0.0.1:514\n {line}\n log 127.0.0.1:515 local0\n"));
+            assert!(!loaded.diagnostics.has_errors(), "{line}: {:?}", loaded.diagnostics);
+        }
+        let loaded = load("log-profile p\n log-tag a b\n");
+        assert!(!loaded.diagnostics.has_errors(), "{:?}", loaded.diagnostics);
+        let redispatch = |text: &str| {
+            let loaded = load(&format!("backend b\n option redispatch {text}\n"));
+            format!("{:?}", loaded.spec.proxies[0])
+        };
+        assert_eq!(redispatch("3x"), redispatch("3"));
+        assert_ne!(redispatch("3"), redispatch(""));
+        let captured = |text: &str| {
+            let loaded = load(&format!("frontend f\n bind :80\n capture request header host len {text}\n"));
+            format!("{:?}", loaded.spec.proxies[0])
+        };
+        assert_eq!(captured("99999999999"), captured("2147483647"));
+    }
+
+    #[test]
     fn limits_of_proxies_that_are_too_large_are_the_largest_ones() {
         let limit = |text: &str| {
             let loaded = load(&format!("frontend f\n bind :80\n maxconn {text}\n"));

@@ -8,6 +8,7 @@ use crate::keyword::{self, B, Place, Status};
 use crate::section::SectionKind;
 use crate::suggest;
 use crate::tree::Word;
+use crate::units;
 use lb_core::diag::{Diagnostic, Spanned};
 
 impl<'t> Checker<'t, '_> {
@@ -132,7 +133,11 @@ impl<'t> Checker<'t, '_> {
             "forwarded" => self.forwarded_option(&stmt),
             "redispatch" => {
                 // `option redispatch` alone is -1: on the last retry.
-                let count = if on { stmt.arg(0).parse().unwrap_or(-1) } else { 0 };
+                let count = if on {
+                    stmt.args().first().map_or(-1, |word| units::counted(word.text).unwrap_or(-1))
+                } else {
+                    0
+                };
                 if let Some(proxy) = self.proxy() {
                     proxy.settings.redispatch = Some(Spanned::new(count, span));
                 }

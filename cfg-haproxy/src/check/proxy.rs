@@ -584,7 +584,7 @@ fn capture<'t>(stmt: &Stmt<'t, '_>) -> Capture<'t> {
         _ => CaptureKind::Request,
     };
     let name = (stmt.keyword.name != "declare capture").then(|| stmt.arg(0));
-    Capture { kind, name, length: u32::try_from(units::leading(stmt.arg(2))).unwrap_or(0) }
+    Capture { kind, name, length: units::counted(stmt.arg(2)).unwrap_or(0) }
 }
 
 /// `no` and `default` of a line that has both a plain and a negated form.

@@ -1,6 +1,6 @@
 //! Keywords of all other sections (configuration manual 5.3, 6, 8.3.5, 10, 11.2 and 12).
 
-use super::Arg::{Any, Free, Int, OneOf, Rest, Size, Time};
+use super::Arg::{Any, Free, Int, OneOf, Rest, Size, Time, Unchecked};
 use super::{Arg, Keyword, Place};
 use crate::section::SectionKind as S;
 
@@ -126,11 +126,11 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ring("size", &[Size], "size of the ring"),
     ring("timeout connect", &[Time], "time to connect to the server"),
     ring("timeout server", &[Time], "server silence"),
-    forward("backlog", COUNT, "connections the kernel queues"),
+    forward("backlog", &[Unchecked(0, MAX)], "connections the kernel queues"),
     forward("bind", &[Any("address"), Free("[<option>...]")], "stream address to listen on"),
     forward("dgram-bind", &[Any("address"), Free("[<option>...]")], "datagram address to listen on"),
     forward("log", LOG, "where messages are sent"),
-    forward("maxconn", COUNT, "connections at most"),
+    forward("maxconn", &[Unchecked(0, MAX)], "connections at most"),
     forward("timeout client", &[Time], "client silence"),
     forward("option assume-rfc6587-ntf", &[], "messages end at line ends").negatable(),
     forward("option dont-parse-log", &[], "messages are passed unread").negatable(),
@@ -139,7 +139,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[OneOf(&["replace", "fill", "keep", "append"])],
         "what becomes of the host field",
     ),
-    k(S::LogProfile, "log-tag", WORD, "8.3.5", "program name in messages"),
+    k(S::LogProfile, "log-tag", WORD, "8.3.5", "program name in messages").ignores_more(),
     k(
         S::LogProfile,
         "on",

@@ -380,6 +380,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             self.action_error(rest[position], &at.owner, expected);
             return None;
         };
+        self.nothing_behind(rest.get(position + 2).copied(), at)?;
         let value = self.program(&rest[..position], &at.owner)?;
         Some(match rule.slot {
             Some(slot) => (value, self.slots_before(making, rule) + slot, number),
@@ -715,7 +716,7 @@ pub(super) mod tests {
         let capture = |words: &str| lowered(&format!("http-request capture src {words}"));
         assert!(capture("len 12x").unwrap().contains("limit: 12"));
         assert!(capture("len 99999999999").unwrap().contains("limit: 2147483647"));
-        for wrong in ["len 0", "len x", "len -1", "len", "id x", "id 7"] {
+        for wrong in ["len 0", "len x", "len -1", "len", "id x", "id 7", "len 12 junk", "id 0 junk"] {
             assert!(capture(wrong).is_err(), "{wrong}");
         }
     }

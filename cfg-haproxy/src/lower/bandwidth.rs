@@ -8,8 +8,8 @@ use crate::config::{Proxy, StickTable};
 use crate::tree::Word;
 use crate::units::{self, Unit, UnitError};
 use lb_core::bandwidth::{Quota, SetBandwidth, Shaper};
-use lb_core::expr::{Cast, Direction, Phases, Program, SampleType};
-use lb_core::stick::{DataType, KeyType};
+use lb_core::expr::{Cast, Direction, Phases, Program};
+use lb_core::stick::DataType;
 use std::sync::Arc;
 
 /// The limits that a proxy declares.
@@ -214,10 +214,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             return None;
         };
         let spec = table(called, line);
-        let (data, stored) = match direction {
-            Direction::Request => (DataType::BytesInRate, "bytes_in_rate"),
-            Direction::Response => (DataType::BytesOutRate, "bytes_out_rate"),
+        let data = match direction {
+            Direction::Request => DataType::BytesInRate,
+            Direction::Response => DataType::BytesOutRate,
         };
+        let stored = data.name();
         if spec.store(data).is_none() {
             self.error(
                 codes::RULE,
@@ -230,14 +231,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             );
             return None;
         }
-        let kind = match spec.key {
-            KeyType::Ip => SampleType::Ipv4,
-            KeyType::Ipv6 => SampleType::Ipv6,
-            KeyType::Integer => SampleType::Int,
-            KeyType::String(_) => SampleType::Str,
-            KeyType::Binary(_) => SampleType::Bin,
-        };
-        if key.out().cast_to(kind) == Cast::Never {
+        if key.out().cast_to(spec.key.sample_type()) == Cast::Never {
             self.error(
                 codes::RULE,
                 at,
