@@ -101,6 +101,15 @@ fn the_times_of_a_check_come_from_the_nearest_block() {
     assert_eq!((check.inter, check.fastinter, check.fall), (seconds(60), Some(seconds(3)), 2));
 }
 
+#[test]
+fn one_failure_is_enough_at_the_start_and_alpha_means_nothing_without_a_checker() {
+    let state = |text: &str| lowered(text).remove(0).pool.servers.remove(0).init_state;
+    assert_eq!(state(&server("retry 5", "TCP_CHECK {\n }")), InitState::Up);
+    assert_eq!(state(&server("alpha", "weight 2")), InitState::Up);
+    let either = "TCP_CHECK {\n alpha off\n }\n PING_CHECK {\n alpha\n }";
+    assert_eq!(state(&server("", either)), InitState::Down);
+}
+
 fn server_with(check: &str) -> String {
     server("", check)
 }

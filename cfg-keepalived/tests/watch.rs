@@ -1,7 +1,7 @@
 //! What the coming and going of real servers sets off.
 
 use cfg_keepalived::{NoIncludes, StaticEnv, Watch, load};
-use lb_core::health::{LastCheck, ServerHealth, Status};
+use lb_core::health::{LastCheck, Part, ServerHealth, Status};
 use vrrp::event::{MailMessage, Outside};
 
 const SERVICE: &str = "[10.0.0.3]:tcp:80";
@@ -252,4 +252,56 @@ fn a_session_that_goes_takes_its_server_along_and_is_named() {
     ))));
     let up = watch.heard(SERVICE, &ServerHealth::new(SERVERS[0], true));
     assert_eq!(lines(&up)[0], "BFD check of [to_peer] RS([10.0.0.11]:tcp:80) is UP");
+}
+
+/// What is heard of a server one of whose checkers turned, or failed and is tried again.
+fn turned(place: usize, status: Status, again: bool, up: bool) -> ServerHealth {
+    let mut news = ServerHealth::new(SERVERS[0], up);
+    news.parts = vec![Part { place, found: LastCheck::new(status, 0, ""), again }];
+    news
+}
+
+/// The mails among the consequences, as what they say of the server and of the checker.
+fn mails(all: &[Outside]) -> Vec<String> {
+    let mail = |one: &Outside| match one {
+        Outside::Mail(mail) => Some(format!("{} {}", &mail.subject[mail.subject.len() - 4..], mail.body)),
+        _ => None,
+    };
+    all.iter().filter_map(mail).collect()
+}
+
+#[test]
+fn every_checker_that_turns_is_told_by_mail_unless_that_is_switched_off() {
+    let checkers = "TCP_CHECK {\n retry 2\n log_all_failures\n }\n PING_CHECK { }";
+    for (global, all) in [("", true), ("global_defs {\n no_checker_emails\n}", false)] {
+        let mut watch = checked_by(checkers, global);
+        let mut gone = ServerHealth::new(SERVERS[0], false);
+        gone.check = Some(LastCheck::new(Status::L4Timeout, 0, "check 2: "));
+        assert_eq!(mails(&watch.heard(SERVICE, &gone)), ["DOWN => ICMP CHECK failed on service <="]);
+        let known = watch.heard(SERVICE, &turned(2, Status::L4Timeout, false, false));
+        assert!(known.is_empty(), "it was told with the server");
+        let second = watch.heard(SERVICE, &turned(1, Status::L4Connection, false, false));
+        assert_eq!(lines(&second)[1], "TCP_CHECK on service [10.0.0.11]:tcp:80 failed after 2 retries.");
+        let wanted: &[&str] = if all { &["DOWN => TCP CHECK failed on service <="] } else { &[] };
+        assert_eq!(mails(&second), wanted);
+        let back = watch.heard(SERVICE, &turned(2, Status::L4Ok, false, false));
+        assert_eq!(lines(&back), ["ICMP connection to [10.0.0.11]:tcp:80 success."]);
+        assert_eq!(mails(&back).len(), usize::from(all));
+        let mut well = ServerHealth::new(SERVERS[0], true);
+        well.check = Some(LastCheck::new(Status::L4Ok, 0, "check 1: "));
+        assert_eq!(mails(&watch.heard(SERVICE, &well)), ["- UP => TCP CHECK succeed on service <="]);
+        assert!(watch.heard(SERVICE, &turned(1, Status::L4Ok, false, true)).is_empty());
+        let attempt = watch.heard(SERVICE, &turned(1, Status::L4Connection, true, true));
+        assert_eq!(attempt, [Outside::Log("TCP connection to [10.0.0.11]:tcp:80 failed.".to_owned())]);
+        assert!(watch.heard(SERVICE, &turned(2, Status::L4Timeout, true, true)).is_empty(), "not asked for");
+    }
+}
+
+#[test]
+fn one_checker_in_alpha_mode_keeps_its_server_down_until_it_passes() {
+    let mut watch = checked_by("TCP_CHECK {\n alpha off\n }\n PING_CHECK {\n alpha\n }", "");
+    assert!(watch.heard(SERVICE, &turned(1, Status::L4Ok, false, false)).is_empty(), "it was taken for well");
+    let mut up = ServerHealth::new(SERVERS[0], true);
+    up.check = Some(LastCheck::new(Status::L4Ok, 0, "check 2: "));
+    assert_eq!(mails(&watch.heard(SERVICE, &up)), ["- UP => ICMP CHECK succeed on service <="]);
 }

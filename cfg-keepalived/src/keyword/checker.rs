@@ -20,7 +20,7 @@ macro_rules! checker {
                 .complain("Invalid warmup connection value '{value}'"),
             Keyword::new("delay_loop", &[seconds_arg(1, u64::MAX)], "Time between checks")
                 .complain("delay_loop '{value}' is invalid - ignoring"),
-            Keyword::new("log_all_failures", OPT_BOOL, "Log every failure").complain("Invalid log_all_failures parameter {value}").partial(super::global::LOG_ALL),
+            Keyword::new("log_all_failures", OPT_BOOL, "Log every failure").complain("Invalid log_all_failures parameter {value}"),
             $($more),*
         ]
     };

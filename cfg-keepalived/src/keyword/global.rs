@@ -23,9 +23,6 @@ const NO_FIREWALL: &str = "the rules of `no_accept` are made with `nft`";
 const NO_INTERFACES: &str = "the rules name no interfaces";
 const FIREWALL: &str =
     "one table of family `inet`, which exists while an address is blocked; `vrrp` unless named";
-/// What the logging of every failure leaves out.
-pub(super) const LOG_ALL: &str =
-    "of a server with several checkers the failures before the last try are not logged";
 const ONE_PROCESS: &str = "there is no separate process of this kind";
 const NAMES: &str = "process names are fixed";
 const INCLUDE_CHECKS: &[&str] = &[
@@ -63,11 +60,9 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .complain("Invalid value '{value}' for global smtp_alert_checker specified"),
     Keyword::new("no_email_faults", &[], "No mails about FAULT"),
     Keyword::new("no_checker_emails", OPT_BOOL, "No mails about single checkers")
-        .complain("Invalid value '{value}' for global no_checker_emails specified")
-        .partial("mails tell changes of servers, never of one checker among several"),
+        .complain("Invalid value '{value}' for global no_checker_emails specified"),
     Keyword::new("checker_log_all_failures", OPT_BOOL, "Log every failed check")
-        .complain("Invalid value for checker_log_all_failures specified")
-        .partial(LOG_ALL),
+        .complain("Invalid value for checker_log_all_failures specified"),
     // Scripts
     Keyword::new("script_user", &[word("USER"), word("GROUP").opt()], "User of scripts that name none")
         .missing("No script username specified"),

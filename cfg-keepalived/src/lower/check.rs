@@ -100,11 +100,15 @@ pub(crate) fn logs_all(check: &Check, config: &Config) -> bool {
     asked.into_iter().flatten().any(|asked| asked.value)
 }
 
-/// `alpha`: down until the first check has passed.
+/// One of the checkers has to pass before the server is used.
 pub(crate) fn starts_down(server: &VirtualServer, real: &RealServer) -> bool {
-    let checks = real.checks.iter().filter_map(|check| check.scheduling.alpha);
-    let own = checks.chain(real.scheduling.alpha).chain(server.scheduling.alpha).next();
-    own.is_some_and(|alpha| alpha.value)
+    real.checks.iter().any(|check| alpha(check, (server, real)))
+}
+
+/// `alpha`: failed until the first look has passed.
+pub(crate) fn alpha(check: &Check, (server, real): (&VirtualServer, &RealServer)) -> bool {
+    let all = [&check.scheduling, &real.scheduling, &server.scheduling];
+    all.into_iter().find_map(|scheduling| scheduling.alpha).is_some_and(|alpha| alpha.value)
 }
 
 /// How often a checker must fail in a row.

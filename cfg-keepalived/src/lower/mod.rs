@@ -10,7 +10,7 @@ mod instance;
 mod service;
 mod track;
 
-pub(crate) use check::{logs_all, regex, starts_down, tries};
+pub(crate) use check::{alpha, logs_all, regex, starts_down, tries};
 pub use service::services;
 pub(crate) use service::{MAX_RANGE, listeners, quorum, real_name, transport, weight};
 

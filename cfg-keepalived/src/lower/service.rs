@@ -251,7 +251,7 @@ fn real_server(
         spec.shutdown_backup_sessions = server.sorry_server.as_ref().is_some_and(|sorry| !sorry.inhibit);
     }
     spec.check = check::check(server, real, config, (address, scale)).map(Arc::new);
-    spec.init_state = if check::starts_down(server, real) { InitState::Down } else { InitState::FullyUp };
+    spec.init_state = if check::starts_down(server, real) { InitState::Down } else { InitState::Up };
     spec
 }
 

@@ -164,20 +164,29 @@ fn checkers_run_at_their_own_pace_and_each_has_its_own_retries() {
         assert_eq!(dialog.poll_output(), None);
         dialog.verdict().unwrap().clone()
     };
+    let news = |verdict: &Verdict| -> Vec<(usize, Status, bool)> {
+        verdict.parts.iter().map(|part| (part.place, part.found.status, part.again)).collect()
+    };
     seldom.0.lock().unwrap().1 = Verdict::new(Status::L7Timeout);
-    assert_eq!(look(0).outcome(), Outcome::Neutral, "the second has one more try");
+    let first = look(0);
+    assert_eq!(first.outcome(), Outcome::Failed, "at the start one failure is enough");
+    assert_eq!(news(&first), [(1, Status::L4Ok, false), (3, Status::L7Timeout, false)]);
     seldom.0.lock().unwrap().1 = Verdict::new(Status::L7Ok).with_weight(scale.moved(5));
-    let well = look(1);
-    assert_eq!((well.outcome(), well.weight), (Outcome::Passed, Some(scale.moved(5))));
-    for second in 2..7 {
-        assert_eq!(look(second).outcome(), Outcome::Passed);
+    for second in 1..6 {
+        let verdict = look(second);
+        assert_eq!(verdict.outcome(), Outcome::Failed, "it is remembered between its turns");
+        assert!(verdict.parts.is_empty(), "nothing new");
     }
+    let well = look(6);
+    assert_eq!((well.outcome(), well.weight), (Outcome::Passed, Some(scale.moved(5))));
+    assert_eq!((well.info.as_str(), news(&well)), ("check 3: ", vec![(3, Status::L7Ok, false)]));
     assert_eq!((often.0.lock().unwrap().0, seldom.0.lock().unwrap().0), (4, 2));
     seldom.0.lock().unwrap().1 = Verdict::new(Status::L7Timeout).with_info("late");
-    assert_eq!(look(7).outcome(), Outcome::Passed);
-    let failed = look(8);
+    let once = look(12);
+    assert_eq!((once.outcome(), news(&once)), (Outcome::Passed, vec![(3, Status::L7Timeout, true)]));
+    let failed = look(13);
     assert_eq!((failed.status, failed.info.as_str()), (Status::L7Timeout, "check 3: late"));
-    assert_eq!(look(9).outcome(), Outcome::Failed, "it is remembered between its turns");
+    assert_eq!(news(&failed), [(3, Status::L7Timeout, false)]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Several checkers of one real server: each at its own pace, all must be well.
 
 use super::weigh::Scale;
-use lb_core::health::{Dialog, Input, Outcome, Output, ProbeSpec, Status, Target, Verdict};
+use lb_core::health::{Dialog, Input, LastCheck, Outcome, Output, Part, ProbeSpec, Status, Target, Verdict};
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,7 +39,9 @@ struct Past {
 
 impl Together {
     pub(crate) fn new(members: Vec<Member>, scale: Scale) -> Self {
-        let past = Arc::new(Mutex::new(vec![Past::default(); members.len()]));
+        // At the start one failure counts, however many tries there are later.
+        let begin = |member: &Member| Past { failures: member.tries.saturating_sub(1), ..Past::default() };
+        let past = Arc::new(Mutex::new(members.iter().map(begin).collect()));
         Self { members, scale, past }
     }
 
@@ -72,6 +74,7 @@ impl ProbeSpec for Together {
             target: target.clone(),
             now,
             current: None,
+            parts: Vec::new(),
             verdict: None,
         };
         look.next();
@@ -110,6 +113,8 @@ struct Look {
     target: Target,
     now: Instant,
     current: Option<(usize, Box<dyn Dialog>)>,
+    /// What this look found that was not known.
+    parts: Vec<Part>,
     verdict: Option<Verdict>,
 }
 
@@ -117,7 +122,9 @@ impl Look {
     /// Starts the next member that is due; sums up when there is none.
     fn next(&mut self) {
         let Some(at) = self.due.pop() else {
-            self.verdict = Some(self.sum());
+            let mut verdict = self.sum();
+            verdict.parts = std::mem::take(&mut self.parts);
+            self.verdict = Some(verdict);
             return;
         };
         let member = &self.members[at];
@@ -133,20 +140,22 @@ impl Look {
         let member = &self.members[at];
         let mut all = lock(&self.past);
         let past = &mut all[at];
-        let down = past.verdict.as_ref().is_some_and(|verdict| verdict.outcome() == Outcome::Failed);
-        if verdict.outcome() == Outcome::Passed {
-            past.failures = 0;
-            past.verdict = Some(verdict);
-            past.due = Some(self.now + member.every);
-            return;
+        let before = past.verdict.as_ref().map(Verdict::outcome);
+        let passed = verdict.outcome() == Outcome::Passed;
+        past.failures = if passed { 0 } else { past.failures.saturating_add(1) };
+        let again = !passed && before != Some(Outcome::Failed) && past.failures < member.tries;
+        past.due = Some(self.now + if again { member.again } else { member.every });
+        if verdict.outcome() != Outcome::Neutral && (again || before != Some(verdict.outcome())) {
+            let found = LastCheck::new(verdict.status, verdict.code, verdict.info.as_str());
+            self.parts.push(Part { place: member.place, found, again });
         }
-        past.failures = past.failures.saturating_add(1);
-        if down || past.failures >= member.tries {
-            let info = std::mem::take(&mut verdict.info);
-            past.verdict = Some(verdict.with_info(format!("check {}: {info}", member.place)));
-            past.due = Some(self.now + member.every);
-        } else {
-            past.due = Some(self.now + member.again);
+        if !again {
+            // Who made the difference is named, also where a server comes back.
+            if !passed || before == Some(Outcome::Failed) {
+                let info = std::mem::take(&mut verdict.info);
+                verdict = verdict.with_info(format!("check {}: {info}", member.place));
+            }
+            past.verdict = Some(verdict);
         }
     }
 
@@ -164,7 +173,14 @@ impl Look {
         }
         let weights = past.iter().filter_map(|past| past.verdict.as_ref()?.weight);
         let sum = self.scale.together(weights);
-        let mut verdict = found(Outcome::Passed).cloned().unwrap_or_else(|| Verdict::new(Status::Checked));
+        let news = self.parts.iter().rev().find(|part| !part.again);
+        let came = self
+            .members
+            .iter()
+            .zip(past.iter())
+            .find(|(member, _)| news.is_some_and(|part| part.place == member.place));
+        let passed = came.and_then(|(_, past)| past.verdict.as_ref()).or_else(|| found(Outcome::Passed));
+        let mut verdict = passed.cloned().unwrap_or_else(|| Verdict::new(Status::Checked));
         verdict.weight = sum;
         verdict
     }

@@ -1,18 +1,20 @@
 //! What checkers are called in the log and in mails, and what they write there.
 
 use crate::config::{Check, CheckKind, Config, RealServer, VirtualServer};
-use crate::lower::{logs_all, tries};
-use lb_core::health::{LastCheck, ServerHealth, Status};
+use crate::lower::{alpha, logs_all, tries};
+use lb_core::health::{LastCheck, Status};
 
 /// A checker as its lines name it.
 #[derive(Debug, Clone)]
 pub(super) struct Checker {
+    /// What it found last.
+    pub(super) up: bool,
     kind: Kind,
     retries: u32,
     logs_all: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 enum Kind {
     Tcp,
     Udp,
@@ -44,7 +46,14 @@ impl Checker {
             CheckKind::Bfd(name) => Kind::Bfd(name.value.clone()),
         };
         let retries = tries(check, server, real).saturating_sub(1);
-        Self { kind, retries, logs_all: logs_all(check, config) }
+        Self { up: !alpha(check, (server, real)), kind, retries, logs_all: logs_all(check, config) }
+    }
+
+    /// Goes on with what an earlier one knew, if it is of the same kind.
+    pub(super) fn continuing(&mut self, earlier: &Self) {
+        if self.kind == earlier.kind {
+            self.up = earlier.up;
+        }
     }
 
     /// What a mail says.
@@ -66,11 +75,11 @@ impl Checker {
     }
 
     /// The lines that go before those about the server.
-    pub(super) fn lines(&self, label: &str, service: &str, news: &ServerHealth) -> Vec<String> {
-        if news.up {
+    pub(super) fn lines(&self, label: &str, service: &str, (up, found): (bool, &LastCheck)) -> Vec<String> {
+        if up {
             self.success(label, service).into_iter().collect()
         } else {
-            self.failure(label, service, news)
+            self.failure(label, service, found)
         }
     }
 
@@ -122,9 +131,7 @@ impl Checker {
         })
     }
 
-    fn failure(&self, label: &str, service: &str, news: &ServerHealth) -> Vec<String> {
-        let nothing = LastCheck::default();
-        let found = news.check.as_ref().unwrap_or(&nothing);
+    fn failure(&self, label: &str, service: &str, found: &LastCheck) -> Vec<String> {
         let after = match self.retries {
             0 => ".".to_owned(),
             retries => format!(" after {retries} retries."),

@@ -20,6 +20,8 @@ use vrrp::spec::Command;
 pub struct Watch {
     router: String,
     init_notifies: bool,
+    /// A checker that turns is told by mail, also where its server stays as it is.
+    checker_mails: bool,
     services: HashMap<String, Service>,
 }
 
@@ -68,6 +70,7 @@ impl Watch {
         Self {
             router: named.unwrap_or_else(|| env.hostname()),
             init_notifies: config.global.rs_init_notifies.is_some_and(|on| on.value),
+            checker_mails: !config.global.no_checker_emails.is_some_and(|on| on.value),
             services: services.collect(),
         }
     }
@@ -96,6 +99,9 @@ impl Watch {
             for (name, member) in &mut service.servers {
                 if let Some(old) = old.servers.get(name) {
                     member.alive = old.alive;
+                    for (checker, old) in member.checkers.iter_mut().zip(&old.checkers) {
+                        checker.continuing(old);
+                    }
                     // What a check said counts until it says something else, unless the file changed the weight.
                     if member.configured == old.configured {
                         member.weight = old.weight;
@@ -113,6 +119,7 @@ impl Watch {
         if let Some(found) = self.services.get_mut(service) {
             found.weighed(service, news, &mut out);
             found.server(&self.router, service, news, &mut out);
+            found.parts((&self.router, self.checker_mails), service, news, &mut out);
             found.judge(&self.router, service, &mut out);
         }
         out
@@ -204,10 +211,15 @@ impl Service {
             return;
         }
         member.alive = up;
-        let place = news.check.as_ref().and_then(checker::place);
-        let named = place.and_then(|place| member.checkers.get(place.checked_sub(1)?));
-        let checker = named.or_else(|| member.checkers.first());
-        let lines = checker.map(|checker| checker.lines(&member.label, service, news));
+        let place = news.check.as_ref().and_then(checker::place).unwrap_or(1);
+        let mut checker = member.checkers.get_mut(place.saturating_sub(1));
+        if let Some(checker) = &mut checker {
+            checker.up = up;
+        }
+        let checker = checker.as_deref();
+        let nothing = LastCheck::default();
+        let found = (up, news.check.as_ref().unwrap_or(&nothing));
+        let lines = checker.map(|checker| checker.lines(&member.label, service, found));
         out.extend(lines.into_iter().flatten().map(Outside::Log));
         let (verb, word) = match (up, member.inhibit) {
             (true, false) => ("Adding", "to"),
@@ -221,6 +233,35 @@ impl Service {
             |checker| checker.mail(up),
         );
         member.tell(router, service, &body, out);
+    }
+
+    /// What the checkers of a server found of which nothing was told with the server itself.
+    fn parts(
+        &mut self,
+        (router, mails): (&str, bool),
+        service: &str,
+        news: &ServerHealth,
+        out: &mut Vec<Outside>,
+    ) {
+        let Some(member) = self.servers.get_mut(&news.name) else { return };
+        let (label, word, mails) = (&member.label, word(member.alive), mails && member.mails);
+        for part in &news.parts {
+            let Some(checker) = part.place.checked_sub(1).and_then(|at| member.checkers.get_mut(at)) else {
+                continue;
+            };
+            if part.again {
+                out.extend(checker.attempt(label, service, &part.found).map(Outside::Log));
+                continue;
+            }
+            let up = part.found.status.outcome() == Outcome::Passed;
+            if std::mem::replace(&mut checker.up, up) == up {
+                continue;
+            }
+            out.extend(checker.lines(label, service, (up, &part.found)).into_iter().map(Outside::Log));
+            if mails {
+                out.push(mail(router, label, service, word, &checker.mail(up)));
+            }
+        }
     }
 
     /// Whether the quorum was reached or lost.
@@ -272,7 +313,6 @@ impl Member {
     fn attempt(&self, service: &str, news: &ServerHealth) -> Option<String> {
         let failed = |check: &&LastCheck| check.status.outcome() == Outcome::Failed;
         let found = news.check.as_ref().filter(|check| news.up && failed(check))?;
-        // Of several checkers none is told to have failed before it has run out of tries.
         self.checkers.first()?.attempt(&self.label, service, found)
     }
 
@@ -281,10 +321,15 @@ impl Member {
         run(if self.alive { &self.up } else { &self.down }, out);
         out.push(Outside::Line(format!("RS {label} {service} {word}\n")));
         if self.mails {
-            let subject = format!("[{router}] Realserver {label} of virtual server {service} - {word}");
-            out.push(Outside::Mail(MailMessage::new(subject, body)));
+            out.push(mail(router, label, service, word, body));
         }
     }
+}
+
+/// A mail about a server.
+fn mail(router: &str, label: &str, service: &str, word: &str, body: &str) -> Outside {
+    let subject = format!("[{router}] Realserver {label} of virtual server {service} - {word}");
+    Outside::Mail(MailMessage::new(subject, body))
 }
 
 fn run(command: &Option<Command>, out: &mut Vec<Outside>) {

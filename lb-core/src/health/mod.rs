@@ -34,7 +34,7 @@ pub use external::ExternalProbe;
 pub use monitor::{CheckKind, Effect, InitState, Intervals, LastCheck, Monitor};
 pub use observe::{Observation, Observe, Observer, OnError};
 pub use program::OneShot;
-pub use report::{Health, ServerHealth};
+pub use report::{Health, Part, ServerHealth};
 pub use scene::{EngineHandle, Heard, Scene};
 pub use script::{Expect, Matcher, Pattern, Payload, Script, Step, Template};
 pub use spread::Spread;

@@ -28,6 +28,21 @@ pub struct ServerHealth {
     pub share: Option<u32>,
     /// How its last check ended, if it is checked.
     pub check: Option<LastCheck>,
+    /// What is new of the checks its check is made of.
+    pub parts: Vec<Part>,
+}
+
+/// What is new of one of the checks that a check is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Part {
+    /// Its place among them, from 1.
+    pub place: usize,
+    /// How it ended.
+    pub found: LastCheck,
+    /// It failed, and is tried again before that counts.
+    pub again: bool,
 }
 
 impl ServerHealth {

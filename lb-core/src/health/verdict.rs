@@ -3,6 +3,7 @@
 //! The words and descriptions are the ones operators grep for in logs, on the statistics page and in `show stat`; they
 //! are part of the interface and must not be reworded.
 
+use super::Part;
 use std::fmt;
 
 /// Longest description kept from a check; anything longer is cut.
@@ -205,6 +206,8 @@ pub struct Verdict {
     pub info: String,
     /// The weight that a server found well is to have from now on.
     pub weight: Option<Weighing>,
+    /// What is new of the checks this one is made of.
+    pub parts: Vec<Part>,
 }
 
 /// A weight that a check gives a server.
@@ -220,7 +223,7 @@ pub struct Weighing {
 impl Verdict {
     /// A verdict without code or text.
     pub const fn new(status: Status) -> Self {
-        Self { status, code: 0, info: String::new(), weight: None }
+        Self { status, code: 0, info: String::new(), weight: None, parts: Vec::new() }
     }
 
     /// Adds the weight the server is to have.

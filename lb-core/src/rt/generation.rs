@@ -6,7 +6,7 @@ use super::log_backend::ServedRing;
 use super::logger::{LogHub, ProxyLogger};
 use crate::balance::ServerId;
 use crate::engine::{Plan, ProxyPlan, ServerPlan};
-use crate::health::{CheckKind, Health, HealthEvent, ServerHealth};
+use crate::health::{CheckKind, Health, HealthEvent, Part, ServerHealth};
 use crate::log::Cause;
 use crate::name::ServerName;
 use crate::pool::{OpState, PoolEvent};
@@ -355,8 +355,8 @@ impl Generation {
         match event {
             PoolEvent::Log(line) => self.log(backend, &line),
             PoolEvent::Changed { server } => {
-                self.announce(backend, None);
-                self.announce(backend, Some(server));
+                self.announce(backend, None, Vec::new());
+                self.announce(backend, Some(server), Vec::new());
                 return self.tell_followers(backend, server);
             }
             PoolEvent::EndSessions { server } => self.end_sessions(backend, server, Cause::Down),
@@ -381,7 +381,7 @@ impl Generation {
                     hooks.recheck.notify_one();
                 }
             }
-            PoolEvent::Emptied | PoolEvent::Recovered => self.announce(backend, None),
+            PoolEvent::Emptied | PoolEvent::Recovered => self.announce(backend, None, Vec::new()),
         }
         Vec::new()
     }
@@ -390,8 +390,9 @@ impl Generation {
         self.logger(backend.index).health(line);
     }
 
-    /// Tells subscribers how many servers of a backend are usable, or how one of them is.
-    pub(super) fn announce(&self, backend: &ProxyPlan, server: Option<ServerId>) {
+    /// Tells subscribers how many servers of a backend are usable, or how one of them is and what is new of
+    /// the parts of its check.
+    pub(super) fn announce(&self, backend: &ProxyPlan, server: Option<ServerId>, parts: Vec<Part>) {
         let census = backend.pool.census();
         let usable = if census.active > 0 { census.active } else { census.backup };
         let server = server.and_then(|id| {
@@ -399,6 +400,7 @@ impl Generation {
             let mut health = ServerHealth::new(cell.name().as_str(), cell.op() != OpState::Stopped);
             health.share = backend.pool.share(id);
             health.check = backend.pool.last_check(id, CheckKind::Health);
+            health.parts = parts;
             Some(health)
         });
         // Nobody may be listening; that is no fault.

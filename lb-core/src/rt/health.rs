@@ -229,7 +229,8 @@ impl Check {
             Some(text) => crate::health::AgentProbe::new(text.into_bytes()).start(&target, start),
             None => self.probe.start(&target, start),
         };
-        let verdict = probe(dialog, &settings).await;
+        let mut verdict = probe(dialog, &settings).await;
+        let mut parts = std::mem::take(&mut verdict.parts);
         if verdict.outcome() == Outcome::Passed {
             hooks.clear();
         }
@@ -239,8 +240,9 @@ impl Check {
         generation.report(&proxy, events);
         let told = self.kind == CheckKind::Health
             && self.server.spec.check.as_ref().is_some_and(|check| check.tell_failures);
-        if told && verdict.outcome() == Outcome::Failed {
-            generation.announce(&proxy, Some(id));
+        parts.retain(|part| told || !part.again);
+        if !parts.is_empty() || told && verdict.outcome() == Outcome::Failed {
+            generation.announce(&proxy, Some(id), parts);
         }
         Some(())
     }
