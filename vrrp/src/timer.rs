@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use crate::spec::Version;
 
+/// Zero means that a master stops.
+const LOWEST: u8 = 1;
+
 /// How long a backup of this priority waits beyond the agreed time, so that the highest priority is first.
 ///
 /// Version 2 skews by parts of a second whatever the interval (RFC 3768 §6.1), version 3 by parts of the master's
@@ -24,7 +27,7 @@ pub fn skew(version: Version, priority: u8, master_interval: Duration) -> Durati
 /// The longest skew any backup may have: that of priority 1.
 #[must_use]
 pub fn longest_skew(version: Version, master_interval: Duration) -> Duration {
-    skew(version, 1, master_interval)
+    skew(version, LOWEST, master_interval)
 }
 
 /// How long a backup waits for an advert until it takes the master for dead.
@@ -32,6 +35,12 @@ pub fn longest_skew(version: Version, master_interval: Duration) -> Duration {
 pub fn master_down(version: Version, adverts: u8, priority: u8, master_interval: Duration) -> Duration {
     Duration::from_micros(u64::from(adverts) * micros(master_interval))
         + skew(version, priority, master_interval)
+}
+
+/// How long the most patient backup waits: that of priority 1.
+#[must_use]
+pub fn longest_master_down(version: Version, adverts: u8, master_interval: Duration) -> Duration {
+    master_down(version, adverts, LOWEST, master_interval)
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -30,6 +30,8 @@ use crate::{Router, SpecError};
 const DATAGRAM_QUEUE: usize = 256;
 /// Claims of other machines that wait; more than that would say nothing new.
 const CLAIM_QUEUE: usize = 64;
+/// A timer that comes later than this comes after something else may have happened.
+const PUNCTUAL: Duration = Duration::from_micros(500);
 /// Adverts handled before the clock is looked at again.
 const DATAGRAM_BATCH: usize = 32;
 /// Requests of the caller that wait.
@@ -193,7 +195,9 @@ impl Driver {
             self.retry_at,
             self.schedule.poll_timeout(),
         ]);
-        if deadline.is_some_and(|deadline| deadline <= now) {
+        if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
+            let late = now.saturating_duration_since(deadline) > PUNCTUAL;
+            let now = if late { self.catch_up().await } else { now };
             self.expire(now);
             return Ok(());
         }
@@ -270,6 +274,18 @@ impl Driver {
             self.drain(now);
         }
         now
+    }
+
+    /// Hears what came while this thread did not run. It counts before the timers that expired meanwhile: a backup that does
+    /// not know of the advert in its socket becomes a second master.
+    async fn catch_up(&mut self) -> Instant {
+        // First the runtime looks at the sockets, then whoever reads them has a turn.
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        while let Ok(datagram) = self.inbox.datagrams.try_recv() {
+            self.input(Input::Datagram(datagram));
+        }
+        self.tick()
     }
 
     fn receive(&mut self, first: Datagram) {

@@ -76,7 +76,8 @@ impl Router {
         self.phase = Phase::Finished;
     }
 
-    /// A master that could not speak for longer than its successor's patience has a successor.
+    /// A master that could not speak for longer than the patience of any successor has one. As long as some successors still
+    /// wait, speaking is better than listening: it keeps them from taking over.
     pub(super) fn notice_late_wake(&mut self, now: Instant, slept: Duration) {
         if self.phase != Phase::Running {
             return;
@@ -89,7 +90,7 @@ impl Router {
         let late = |at: &usize| {
             let instance = &self.instances[*at];
             let spec = &instance.core.spec;
-            let patience = instance.core.master_down(spec.advert_interval.duration());
+            let patience = instance.core.longest_patience();
             spec.late_wake_backup && instance.silence(now).is_some_and(|silence| silence + slept > patience)
         };
         let late: Vec<usize> = (0..self.instances.len()).filter(late).collect();

@@ -199,12 +199,26 @@ fn a_machine_that_slept_without_its_clock_wakes_up_as_backup() {
 }
 
 #[test]
-fn a_master_that_is_a_little_late_stays() {
+fn a_master_that_is_a_little_late_speaks_before_its_successor_does() {
+    // It spoke 0.39 s before it froze. With its own priority it would wait for 3.61 s, with the lowest for 3.99 s.
+    for asleep in [2 * SECOND, ms(3500)] {
+        let mut node = Node::master(spec(|_| ()));
+        node.freeze(asleep);
+        node.router.handle_timeout(node.now);
+        node.drain();
+        assert_eq!((node.state(), node.adverts().len()), (StateKind::Master, 1), "{asleep:?}");
+        assert_eq!(node.snapshot().stats.late_wakes, 0);
+    }
+}
+
+#[test]
+fn a_master_that_is_a_little_late_answers_a_weaker_successor_at_once() {
     let mut node = Node::master(spec(|_| ()));
-    node.freeze(2 * SECOND);
-    node.router.handle_timeout(node.now);
-    node.drain();
-    assert_eq!((node.state(), node.adverts().len()), (StateKind::Master, 1));
+    node.freeze(ms(3500));
+    node.hear(LOW, 50);
+    assert_eq!(node.state(), StateKind::Master);
+    assert_eq!(node.adverts().iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [100]);
+    assert!(!node.announcements().is_empty(), "clients were told of the other one");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Who holds the address, and who takes it over.
 
 use std::process::Command as Process;
+use std::time::Duration;
 
 use vrrp::event::{Admin, Notify, NotifyState};
 use vrrp::linux::Event;
-use vrrp::spec::{Prefix, Spec, VirtualAddress};
+use vrrp::spec::{AdvertInterval, Prefix, Spec, Version, VirtualAddress};
 use vrrp::stats::StateKind;
 
 use crate::lab::{Lab, VIP, ip, possible, spec, until};
@@ -25,6 +26,33 @@ fn the_higher_priority_holds_the_address_and_hands_it_over_when_stopped() {
     assert!(!lab.holds(0, VIP));
     b.stop();
     assert!(!lab.holds(1, VIP));
+}
+
+#[test]
+fn a_backup_that_did_not_run_when_its_timer_expired_hears_the_waiting_adverts_first() {
+    if !possible("a_backup_that_did_not_run_when_its_timer_expired_hears_the_waiting_adverts_first") {
+        return;
+    }
+    let lab = Lab::new();
+    let slow = |priority| {
+        let mut spec = spec(priority);
+        spec.instances[0].advert_interval = AdvertInterval::from_centis(20);
+        spec
+    };
+    let a = lab.start(0, slow(150), None);
+    a.await_state(NotifyState::Master);
+    // The machine stands still from the beginning until a little after the end of the backup's patience, not so long that
+    // it would mistrust its own timer; the master speaks all the time.
+    let patience = vrrp::timer::master_down(Version::V3, 3, 100, Duration::from_millis(200));
+    let b = lab.start_with(1, slow(100), None, move |event| {
+        if matches!(event, Event::Started) {
+            std::thread::sleep(patience + Duration::from_millis(15));
+        }
+    });
+    until("several adverts were heard", || b.snapshot().instance("VI_1").unwrap().stats.adverts_received > 3);
+    assert!(b.said("Entering BACKUP STATE (init)") && !b.said("Entering MASTER STATE"));
+    b.stop();
+    a.stop();
 }
 
 #[test]

@@ -113,6 +113,17 @@ impl Lab {
     }
 
     pub(crate) fn start(&self, side: usize, spec: Spec, memory: Option<Memory>) -> Node {
+        self.start_with(side, spec, memory, |_| ())
+    }
+
+    /// Starts a driver on whose thread `meanwhile` sees each event.
+    pub(crate) fn start_with(
+        &self,
+        side: usize,
+        spec: Spec,
+        memory: Option<Memory>,
+        mut meanwhile: impl FnMut(&Event) + Send + 'static,
+    ) -> Node {
         let namespace = File::open(format!("/run/netns/{}", self.names[side])).unwrap();
         let (event_sender, events) = channel();
         let (handle_sender, handle) = channel();
@@ -123,7 +134,10 @@ impl Lab {
             runtime.block_on(async move {
                 let mut options = Options::default();
                 options.memory = memory.map(|memory| (memory, Duration::ZERO));
-                let tell = move |event| drop(event_sender.send(event));
+                let tell = move |event| {
+                    meanwhile(&event);
+                    drop(event_sender.send(event));
+                };
                 let (driver, handle) = Driver::new(spec, options, tell).unwrap();
                 handle_sender.send(handle).unwrap();
                 driver.run().await.unwrap();

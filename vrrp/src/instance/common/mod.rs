@@ -146,6 +146,12 @@ impl Core {
         timer::master_down(self.spec.version, self.spec.down_timer_adverts, self.effective, master_interval)
     }
 
+    /// How long the most patient backup of ours waits for an advert.
+    pub(crate) fn longest_patience(&self) -> Duration {
+        let interval = self.spec.advert_interval.duration();
+        timer::longest_master_down(self.spec.version, self.spec.down_timer_adverts, interval)
+    }
+
     /// Applies the sum of all weights. Returns the former priority if it changed.
     pub(crate) fn set_weight(&mut self, weight: i64, cx: &mut Cx<'_>) -> Option<u8> {
         if self.spec.is_owner() {
