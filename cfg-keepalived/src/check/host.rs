@@ -14,9 +14,8 @@ pub(super) struct Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    pub(super) fn new(config: &Config, env: &'a dyn Env, read: &Diagnostics) -> Self {
-        let waits = config.global.dynamic_interfaces.is_some_and(|dynamic| dynamic.value);
-        let missing = read.iter().find(|d| d.code == codes::MISSING_INTERFACE && !waits);
+    pub(super) fn new(env: &'a dyn Env, read: &Diagnostics) -> Self {
+        let missing = read.iter().find(|d| d.code == codes::MISSING_INTERFACE);
         Self { env, missing_interface: missing.and_then(|d| d.span) }
     }
 
@@ -117,6 +116,64 @@ mod tests {
         assert!(messages.contains(&"Non-existent interface specified in configuration".to_owned()));
         let dynamic = TEXT.replace("global_defs {\n", "global_defs {\n dynamic_interfaces\n");
         assert_eq!(judged(&dynamic, &host().with_interfaces(&["lo"])).0, 6);
+    }
+
+    #[test]
+    fn what_names_an_absent_interface_is_told_unless_interfaces_may_be_absent() {
+        let text = "vrrp_instance v {\n interface eth7\n virtual_router_id 1\n virtual_ipaddress {\n 10.0.0.3\n \
+                    10.0.0.4 dev eth8\n }\n virtual_routes {\n 10.1.0.0/16 dev eth8\n 10.2.0.1 via 10.0.0.9\n }\n}\n\
+                    garp_group {\n garp_interval 1\n interface eth9\n}\n";
+        let dynamic = "global_defs {\n dynamic_interfaces\n}\n";
+        let untracked = "Warning - cannot track route 10.2.0.1/32 with no interface specified, not tracking";
+        let (code, mut messages) = judged(text, &host());
+        messages.sort();
+        let told = [
+            "Non-existent interface specified in configuration",
+            "WARNING - interface eth7 for vrrp_instance v doesn't exist",
+            "WARNING - interface eth8 for VROUTE nexthop doesn't exist",
+            "WARNING - interface eth8 for ip address 10.0.0.4 doesn't exist",
+            "WARNING - interface eth9 specified for garp_group doesn't exist",
+            untracked,
+        ];
+        assert_eq!((code, messages), (5, told.map(str::to_owned).to_vec()));
+        for text in [format!("{dynamic}{text}"), format!("{text}{dynamic}")] {
+            assert_eq!(judged(&text, &host()), (5, vec![untracked.to_owned()]));
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_prefix_is_judged_whatever_stands_before_it() {
+        let text = TEXT.replace("10.0.0.3", "\nhere/33\n10.0.0.3/x\n").replace(" track_script { c }\n", "");
+        let rules = " virtual_rules {\n from 10.1.0./24 table 5 priority 9\n }\n}\n";
+        let text = text.replace("vrrp_script c {\n script /opt/check\n}\n", "");
+        let text = format!("{}{rules}", text.trim_end().trim_end_matches('}'));
+        let (code, messages) = judged(&text, &host());
+        let messages: Vec<&str> = messages.iter().flat_map(|message| message.lines()).collect();
+        let told = [
+            "number '33' outside range [0, 32]",
+            "Invalid address prefix len 33 for address here/33 - using 32",
+            "VRRP parsed invalid IP here/33. skipping IP...",
+            "invalid number 'x'",
+            "Invalid address prefix len x for address 10.0.0.3/x - using 32",
+            "VRRP parsed invalid IP 10.1.0./24. skipping IP...",
+            "Invalid rule from address 10.1.0./24",
+        ];
+        assert_eq!((code, messages), (5, told.to_vec()));
+    }
+
+    #[test]
+    fn a_notification_that_nobody_can_run_is_left_out() {
+        let text = TEXT
+            .replace(" track_script { c }", " notify_master /opt/check")
+            .replace("script_user nobody", "");
+        let text = text.replace("vrrp_script c {\n script /opt/check\n}\n", "");
+        let secure = text.replace("global_defs {", "global_defs {\n enable_script_security");
+        let said = vec!["Unable to set default user keepalived_script for script".to_owned()];
+        assert_eq!(judged(&secure, &host()), (5, said));
+        assert_eq!(judged(&secure, &host().with_users(&["keepalived_script"])).0, 0);
+        // Words that cannot be a user are logged and no more.
+        let shell = text.replace("notify_master /opt/check", "notify_master /opt/check /a.sh 3");
+        assert_eq!(judged(&shell, &host()), (0, Vec::new()));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub fn check(config: &Config) -> Diagnostics {
 /// Checks a whole configuration against a host. `read` is what was found wrong while it was read.
 pub(crate) fn check_on(config: &Config, env: &dyn Env, read: &Diagnostics) -> Diagnostics {
     let mut out = Diagnostics::new();
-    let host = Host::new(config, env, read);
+    let host = Host::new(env, read);
     let index = Index::new(config);
     for instance in &config.instances {
         instance::check(instance, config, &index, &mut out);

@@ -1,7 +1,7 @@
 //! Lines of `virtual_ipaddress`, `virtual_ipaddress_excluded` and `static_ipaddress`.
 
 use super::Reading;
-use super::track::{missing_interface, spanned};
+use super::track::spanned;
 use crate::codes;
 use crate::suggest;
 use crate::tree::ValueLine;
@@ -88,25 +88,26 @@ pub(super) fn prefix(word: &Word, what: &str, cx: &mut Reading<'_>) -> Option<Pr
         Some((address, length)) => (address, Some(length)),
         None => (word.text.as_str(), None),
     };
-    let Some(ip) = value::address(address) else {
-        let message = format!("`{}` is no {what}; the line is ignored", word.text);
-        let compat = format!("VRRP parsed invalid IP {}. skipping IP...", word.text);
-        cx.warn(codes::BAD_ADDRESS, word.span, message, compat);
-        return None;
-    };
-    let width: u8 = if ip.is_ipv4() { 32 } else { 128 };
-    let Some(length) = length else { return Some(Prefix::host(ip)) };
-    match value::integer(length, 0, i64::from(width), true) {
-        Ok(n) => Some(Prefix::new(ip, u8::try_from(n).unwrap_or(width))),
+    // The original looks at the length first, and takes what has a colon for IPv6.
+    let width: u8 = if word.text.contains(':') { 128 } else { 32 };
+    let length = length.map_or(Some(width), |length| match value::integer(length, 0, width.into(), true) {
+        Ok(n) => u8::try_from(n).ok(),
         Err(problem) => {
             let second =
                 format!("Invalid address prefix len {length} for address {} - using {width}", word.text);
             let message = format!("`{length}` is no prefix length; {width} is taken");
             cx.warn(codes::BAD_ADDRESS, word.span, message, format!("{}\n{second}", problem.compat()))
                 .note(problem.expected().to_owned());
-            Some(Prefix::host(ip))
+            None
         }
-    }
+    });
+    let Some(ip) = value::address(address) else {
+        let message = format!("`{}` is no {what}; the line is ignored", word.text);
+        let compat = format!("VRRP parsed invalid IP {}. skipping IP...", word.text);
+        cx.warn(codes::BAD_ADDRESS, word.span, message, compat);
+        return None;
+    };
+    Some(Prefix::new(ip, length.unwrap_or(width)))
 }
 
 struct Line<'a> {
@@ -192,7 +193,7 @@ impl Line<'_> {
             cx.warn(codes::DUPLICATE, argument.span, "a second `dev`; the address is ignored", compat);
             return false;
         }
-        if missing_interface(argument, cx) {
+        if cx.lacks_interface(&argument.text) {
             let message = format!("the interface `{}` does not exist; the address is ignored", argument.text);
             let compat =
                 format!("WARNING - interface {} for ip address {} doesn't exist", argument.text, self.text);

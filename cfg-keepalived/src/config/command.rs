@@ -88,15 +88,11 @@ impl Command {
         };
         let user = User::read(values, 1);
         if let Some(word) = user.as_ref().and_then(User::misplaced) {
-            let compat = format!("Unable to set uid/gid for script {}", line.value);
-            cx.warn(
-                codes::BAD_SCRIPT,
-                word.span,
-                format!("`{}` cannot be a user or group; the command is ignored", word.value),
-                compat,
-            )
-            .note("there is no shell; the words after the command are the user and group it runs as")
-            .note("put a command with arguments in double quotes");
+            // The original only logs this.
+            let message = format!("`{}` cannot be a user or group; the command is ignored", word.value);
+            cx.advise(codes::BAD_SCRIPT, word.span, message)
+                .note("there is no shell; the words after the command are the user and group it runs as")
+                .note("put a command with arguments in double quotes");
             return None;
         }
         if argv.first().is_none_or(String::is_empty) {
@@ -104,6 +100,18 @@ impl Command {
             return None;
         }
         Some(Self { line, argv, user })
+    }
+
+    /// A command that something which happens sets off. Without anybody to run it, it is ignored.
+    pub(crate) fn read_event(values: &Values, cx: &mut Reading<'_>) -> Option<Self> {
+        let command = Self::read(values, cx)?;
+        let span = command.line.span;
+        // Whoever is named may still be made; the host's check tells who is missing.
+        if command.user.is_none() && cx.lacks_user(None, span) {
+            cx.advise(codes::BAD_SCRIPT, span, "the command has nobody to run it; it is ignored");
+            return None;
+        }
+        Some(command)
     }
 
     /// The words in single quotes, as the original shows commands.
@@ -173,7 +181,7 @@ impl Notify {
             }
             _ => return false,
         };
-        *slot = Command::read(values, cx);
+        *slot = Command::read_event(values, cx);
         true
     }
 

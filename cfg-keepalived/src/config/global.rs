@@ -360,7 +360,7 @@ impl Global {
             _ => return false,
         };
         if script {
-            fifo.script = Command::read(values, cx);
+            fifo.script = Command::read_event(values, cx);
         } else {
             fifo.path = values.word();
             fifo.owner = User::read(values, 1);

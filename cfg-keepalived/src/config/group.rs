@@ -1,6 +1,6 @@
 //! `vrrp_sync_group`, `track_group`, `garp_group`, static items, link delays.
 
-use super::track::{missing_interface, spanned};
+use super::track::spanned;
 use super::{Address, Config, Notify, Reading, Route, Rule, Track};
 use crate::codes;
 use crate::tree::Statement;
@@ -132,6 +132,15 @@ impl GarpGroup {
                 _ => it.interfaces.extend(members(inner)),
             }
         }
+        it.interfaces.retain(|interface| {
+            let there = !cx.lacks_interface(&interface.value);
+            if !there {
+                let compat =
+                    format!("WARNING - interface {} specified for garp_group doesn't exist", interface.value);
+                cx.warn(codes::MISSING_INTERFACE, interface.span, "this interface does not exist", compat);
+            }
+            there
+        });
         if it.garp_interval.is_none() && it.gna_interval.is_none() {
             let message = "the group sets no interval; it is dropped";
             cx.warn(codes::EMPTY_BLOCK, span, message, "garp group does not have any delay set - removing");
@@ -180,7 +189,7 @@ impl LinkDelay {
     pub(super) fn read(statement: &Statement, to: &mut Vec<Self>, cx: &mut Reading<'_>) {
         for line in statement.values() {
             let interface = &line.words[0];
-            if missing_interface(interface, cx) {
+            if cx.lacks_interface(&interface.text) {
                 let compat = format!("unknown interface {} specified for up/down delay", interface.text);
                 cx.warn(codes::MISSING_INTERFACE, interface.span, "this interface does not exist", compat);
                 continue;

@@ -1,6 +1,6 @@
 //! `vrrp_instance`.
 
-use super::track::{missing_interface, spanned};
+use super::track::spanned;
 use super::{Address, Config, GarpSettings, Notify, Reading, Route, Rule, Track};
 use crate::codes;
 use crate::tree::{Statement, ValueLine};
@@ -370,7 +370,7 @@ impl Instance {
             );
             return;
         }
-        if missing_interface(word, cx) {
+        if cx.lacks_interface(&word.text) {
             let message = format!("the interface `{}` does not exist", word.text);
             let compat = format!(
                 "WARNING - interface {} for vrrp_instance {} doesn't exist",

@@ -28,6 +28,8 @@ pub(crate) struct Reading<'a> {
     /// The place of the next policy rule that names none, for each family.
     rule_places: [u32; 2],
     default_user: DefaultUser,
+    /// Interfaces may be absent.
+    dynamic_interfaces: bool,
 }
 
 /// Who runs scripts that name nobody.
@@ -47,8 +49,7 @@ const CUSTOMARY: &str = "keepalived_script";
 impl DefaultUser {
     /// As all of `root` has it, wherever it stands there.
     fn of(root: &[Statement], env: &dyn Env) -> Self {
-        let global = root.iter().filter(|statement| statement.name() == "global_defs");
-        let lines = || global.clone().flat_map(|statement| statement.statements());
+        let lines = || global_lines(root);
         let lacks = |user: &str, group: Option<&str>| env.account_exists(user, group) == Some(false);
         let mut named = lines().filter(|line| line.name() == "script_user").filter_map(|line| {
             let group = line.args().get(1).map(|group| group.text.trim_start_matches(':'));
@@ -65,6 +66,12 @@ impl DefaultUser {
     }
 }
 
+/// The lines of `global_defs`, wherever it stands.
+fn global_lines(root: &[Statement]) -> impl DoubleEndedIterator<Item = &Statement> {
+    let global = root.iter().filter(|statement| statement.name() == "global_defs");
+    global.flat_map(|statement| statement.statements())
+}
+
 impl<'a> Reading<'a> {
     pub(crate) fn new(env: &'a dyn Env) -> Self {
         Self {
@@ -75,7 +82,13 @@ impl<'a> Reading<'a> {
             names: BTreeMap::new(),
             rule_places: [FIRST_RULE; 2],
             default_user: DefaultUser::Usable,
+            dynamic_interfaces: false,
         }
+    }
+
+    /// Whether the host is known not to have an interface that it should have.
+    pub(crate) fn lacks_interface(&self, name: &str) -> bool {
+        !self.dynamic_interfaces && self.env.interface_exists(name) == Some(false)
     }
 
     /// Whether a script at `span` has nobody to run it: neither whom it names, nor, if that is nobody, the default user.
@@ -273,6 +286,7 @@ fn deprecated(keyword: &Keyword, new: &str, span: Span, owner: &str) -> Diagnost
 impl Config {
     pub(super) fn read(&mut self, root: &[Statement], cx: &mut Reading<'_>) {
         cx.default_user = DefaultUser::of(root, cx.env);
+        cx.dynamic_interfaces = global_lines(root).any(|line| line.name() == "dynamic_interfaces");
         for (statement, values) in cx.each(root, "") {
             self.top(statement, &values, cx);
         }

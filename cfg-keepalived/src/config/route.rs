@@ -2,7 +2,7 @@
 
 use super::Reading;
 use super::address::scope;
-use super::track::{missing_interface, spanned};
+use super::track::spanned;
 use crate::codes;
 use crate::tree::ValueLine;
 use crate::value;
@@ -107,8 +107,8 @@ impl<'a, 'c, 'e> Cursor<'a, 'c, 'e> {
 
     pub(super) fn interface(&mut self, option: &Word) -> Result<Name, Dropped> {
         let word = self.value(option)?;
-        if missing_interface(word, self.cx) {
-            let what = self.what;
+        if self.cx.lacks_interface(&word.text) {
+            let what = if self.what == "route" { "VROUTE nexthop" } else { self.what };
             let compat = format!("WARNING - interface {} for {what} doesn't exist", word.text);
             return Err(self.drop_line(
                 codes::MISSING_INTERFACE,
@@ -515,10 +515,11 @@ impl Builder {
         };
         if loose {
             // Hops of a multipath route do not count as naming an interface either.
+            let Prefix { address, length, .. } = self.route.destination;
             let destination = if self.default && self.spec.is_none() {
                 "default".to_owned()
             } else {
-                self.route.destination.to_string()
+                format!("{address}/{length}")
             };
             let compat = format!(
                 "Warning - cannot track route {destination} with no interface specified, not tracking"

@@ -64,7 +64,11 @@ impl Builder {
         if matches!(word.text.as_str(), "all" | "any" | "default") {
             return Ok(None);
         }
-        let Some(prefix) = address::prefix(word, "prefix", line.cx) else { return Err(Dropped) };
+        let Some(prefix) = address::prefix(word, "prefix", line.cx) else {
+            let message = format!("`{}` is left without an address", option.text);
+            let compat = format!("Invalid rule {} address {}", option.text, word.text);
+            return Err(line.drop_line(codes::BAD_ADDRESS, word, &message, compat));
+        };
         let ipv6 = prefix.address.is_ipv6();
         if *self.family.get_or_insert(ipv6) != ipv6 {
             let compat = "rule specification has mixed IPv4 and IPv6".to_owned();

@@ -385,7 +385,7 @@ impl Track {
     fn interfaces(&mut self, lines: &[ValueLine], owner: &str, cx: &mut Reading<'_>) {
         for line in lines {
             let name = &line.words[0];
-            if missing_interface(name, cx) {
+            if cx.lacks_interface(&name.text) {
                 let message = format!("the tracked interface `{}` does not exist", name.text);
                 let compat = format!("({owner}) tracked interface {} doesn't exist", name.text);
                 cx.warn(codes::MISSING_INTERFACE, name.span, message, compat);
@@ -412,11 +412,6 @@ fn reversed(weight: Option<Spanned<Weight>>) -> bool {
 
 pub(super) fn spanned(word: &Word) -> Spanned<String> {
     Spanned::new(word.text.clone(), word.span)
-}
-
-/// True if the host is known not to have the interface.
-pub(super) fn missing_interface(word: &Word, cx: &Reading<'_>) -> bool {
-    cx.env.interface_exists(&word.text) == Some(false)
 }
 
 fn read_named(
