@@ -236,6 +236,7 @@ pub struct Global {
     pub vrrp_notify_priority_changes: Option<Spanned<bool>>,
     pub vrrp_startup_delay: Option<Spanned<Duration>>,
     pub vrrp_delay_after_boot: Option<Spanned<Duration>>,
+    pub disable_local_igmp: Option<Spanned<bool>>,
     pub log_unknown_vrids: Option<Spanned<bool>>,
     pub snmp_socket: Option<Spanned<String>>,
     pub enable_traps: Option<Spanned<bool>>,
@@ -437,6 +438,7 @@ impl Global {
             }
             "enable_snmp_rfcv2" => (&mut self.enable_snmp_rfcv2, values.flag()),
             "enable_snmp_rfcv3" => (&mut self.enable_snmp_rfcv3, values.flag()),
+            "disable_local_igmp" => (&mut self.disable_local_igmp, values.flag()),
             "log_unknown_vrids" => (&mut self.log_unknown_vrids, values.flag()),
             "rs_init_notifies" => (&mut self.rs_init_notifies, values.switch()),
             "reload_check_config" => (&mut self.reload_check_config, values.flag()),

@@ -190,7 +190,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         "Interfaces may be absent at the start",
     )
     .complain("Unknown dynamic_interfaces option '{value}'"),
-    Keyword::new("disable_local_igmp", &[], "No IGMP on VMAC base interfaces").no_effect("membership reports are not filtered"),
+    Keyword::new("disable_local_igmp", &[], "Report no memberships of groups of the link"),
     Keyword::new("vmac_prefix", NAME, "Prefix of VMAC interface names").first_wins(),
     Keyword::new("vmac_addr_prefix", NAME, "Prefix of names of VMACs for addresses").first_wins(),
     // Firewall

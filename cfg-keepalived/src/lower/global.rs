@@ -29,6 +29,7 @@ pub(super) fn lower(config: &Config, env: &dyn Env, origins: &mut Origins) -> sp
     to.startup_delay = from.vrrp_startup_delay.map_or(Duration::ZERO, |d| d.value);
     to.delay_after_boot = from.vrrp_delay_after_boot.map_or(Duration::ZERO, |d| d.value);
     to.traps = traps(from);
+    to.no_local_reports = on(from.disable_local_igmp, false);
     to.log_unknown_vrids = on(from.log_unknown_vrids, false);
     to.default_interface = from.default_interface.as_ref().map(|i| name(&i.value));
     to.dynamic_interfaces = on(from.dynamic_interfaces, false);

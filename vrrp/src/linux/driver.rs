@@ -363,6 +363,8 @@ impl Driver {
     /// Takes over what the specification says of things the router does not know.
     fn configure(&mut self) {
         self.effects.configure(&self.spec);
+        let problem = self.effects.vmacs.silence_reports(self.spec.global.no_local_reports);
+        self.effects.problems(problem.into_iter().collect());
         self.schedule.configure(Instant::now(), self.spec.global.reload_time.as_ref());
         let problems = self.files.configure(&self.spec.files);
         self.effects.problems(problems);
@@ -486,6 +488,9 @@ impl Driver {
         }
         self.end_programs().await;
         if !self.abandoned {
+            // Groups are left while nothing is reported, if nothing is to be reported.
+            self.effects.sockets.prune(&Spec::new());
+            tokio::task::yield_now().await;
             self.effects.vmacs.clear(&mut self.netlink);
         }
         if let Some((command, limit)) = self.spec.global.shutdown_script.clone() {

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::sys;
+use super::vmac::LOCAL_REPORTS;
 use crate::event::{Datagram, Transmit};
 use crate::spec::{Auth, Global, Instance, Name, ReceiveBuffer, Spec, Transport};
 
@@ -270,20 +271,17 @@ fn prepare_v4(socket: &Socket, local: Ipv4Addr, link: LinkRef) -> io::Result<()>
 struct Quiet(Option<String>);
 
 impl Quiet {
-    /// Where the kernel is told.
-    const SETTING: &'static str = "/proc/sys/net/ipv4/igmp_link_local_mcast_reports";
-
     fn begin() -> Self {
-        let before = fs::read_to_string(Self::SETTING).ok().filter(|value| value.trim() != "0");
+        let before = fs::read_to_string(LOCAL_REPORTS).ok().filter(|value| value.trim() != "0");
         // Where it cannot be set, the report goes out.
-        Self(before.filter(|_| fs::write(Self::SETTING, "0").is_ok()))
+        Self(before.filter(|_| fs::write(LOCAL_REPORTS, "0").is_ok()))
     }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
-            let _ = fs::write(Self::SETTING, before);
+            let _ = fs::write(LOCAL_REPORTS, before);
         }
     }
 }

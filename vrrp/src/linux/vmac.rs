@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 
@@ -66,10 +66,17 @@ impl Vmacs {
         for name in names {
             self.remove(&name, netlink);
         }
-        for (path, value) in std::mem::take(&mut self.saved) {
+        for path in self.saved.keys().cloned().collect::<Vec<_>>() {
             // The interface may be gone, and its settings with it.
-            let _ = fs::write(path, value);
+            let _ = self.put_back(&path);
         }
+    }
+
+    /// Keeps the kernel from reporting memberships of groups of the link, or lets it again. Returns what stands against that.
+    pub(super) fn silence_reports(&mut self, silent: bool) -> Option<String> {
+        let path = Path::new(LOCAL_REPORTS);
+        let result = if silent { self.set(path.to_owned(), "0") } else { self.put_back(path) };
+        result.err().map(|error| format!("cannot change {LOCAL_REPORTS}: {error}"))
     }
 
     fn remove(&mut self, name: &Name, netlink: &mut Netlink) {
@@ -149,7 +156,15 @@ impl Vmacs {
         }
         Ok(())
     }
+
+    /// Gives a setting the value it had before [`set`](Self::set) changed it.
+    fn put_back(&mut self, path: &Path) -> io::Result<()> {
+        self.saved.remove(path).map_or(Ok(()), |value| fs::write(path, value))
+    }
 }
+
+/// Whether the kernel reports memberships of groups of the link (224.0.0.0/24).
+pub(super) const LOCAL_REPORTS: &str = "/proc/sys/net/ipv4/igmp_link_local_mcast_reports";
 
 /// The hardware address of a virtual router (RFC 9568 §7.3).
 fn virtual_mac(vrid: u8, ipv6: bool) -> [u8; 6] {
@@ -172,6 +187,26 @@ pub(super) fn setting(family: &str, interface: &str, key: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_setting_that_was_changed_gets_its_first_value_back() {
+        let path = std::env::temp_dir().join(format!("vrrp-setting-{}", std::process::id()));
+        fs::write(&path, "1\n").unwrap();
+        let mut vmacs = Vmacs::default();
+        let value = || fs::read_to_string(&path).unwrap();
+        for wanted in ["0", "0", "2"] {
+            vmacs.set(path.clone(), wanted).unwrap();
+            assert_eq!(value(), wanted);
+        }
+        vmacs.put_back(&path).unwrap();
+        assert_eq!(value(), "1\n");
+        fs::write(&path, "5").unwrap();
+        vmacs.put_back(&path).unwrap();
+        assert_eq!(value(), "5", "it is not ours any more");
+        vmacs.set(path.clone(), "5").unwrap();
+        assert!(vmacs.saved.is_empty(), "nothing was changed");
+        fs::remove_file(path).unwrap();
+    }
 
     #[test]
     fn the_virtual_hardware_address_carries_family_and_router() {

@@ -79,6 +79,9 @@ pub struct Global {
     pub reload_time: Option<ReloadTime>,
     /// How traffic to addresses that must not be accepted is dropped.
     pub firewall: FirewallRules,
+    /// The machine reports no memberships of groups of the link, on any interface (`disable_local_igmp`). Otherwise none is
+    /// reported from a virtual hardware address.
+    pub no_local_reports: bool,
     /// Prefix of VMAC interface names (`vmac_prefix`).
     pub vmac_prefix: String,
     /// Prefix of the names of interfaces that only hold addresses (`vmac_addr_prefix`).
@@ -153,6 +156,7 @@ impl Default for Global {
             receive_buffer: ReceiveBuffer::System,
             reload_time: None,
             firewall: FirewallRules::default(),
+            no_local_reports: false,
             vmac_prefix: "vrrp".to_owned(),
             vmac_addr_prefix: "vrrp".to_owned(),
             resume: true,

@@ -183,3 +183,26 @@ fn addresses_that_the_kernel_takes_along_with_another_come_back_too() {
     assert_eq!(node.snapshot().instance("VI_1").unwrap().stats.released_master, 0);
     node.stop();
 }
+
+#[test]
+fn memberships_of_groups_of_the_link_go_unreported_while_that_is_asked_for() {
+    if !possible("memberships_of_groups_of_the_link_go_unreported_while_that_is_asked_for") {
+        return;
+    }
+    let lab = Lab::new();
+    let setting = || lab.run(0, "cat /proc/sys/net/ipv4/igmp_link_local_mcast_reports");
+    lab.run(0, "sysctl -qw net.ipv4.igmp_link_local_mcast_reports=1");
+    let mut wanted = spec(150);
+    wanted.global.no_local_reports = true;
+    let node = lab.start(0, wanted, None);
+    node.await_state(NotifyState::Master);
+    assert_eq!(setting().trim(), "0");
+    node.reload(spec(150));
+    until("reported again", || setting().trim() == "1");
+    let mut wanted = spec(150);
+    wanted.global.no_local_reports = true;
+    node.reload(wanted);
+    until("silent again", || setting().trim() == "0");
+    node.stop();
+    assert_eq!(setting().trim(), "1");
+}
