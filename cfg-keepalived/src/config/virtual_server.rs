@@ -184,6 +184,7 @@ impl VirtualServer {
     pub fn label(&self) -> String {
         match &self.key.value {
             VirtualServerKey::Address(address) => self.label_of(*address),
+            VirtualServerKey::Group(name) => format!("[{name}]:0"),
             other => other.to_string(),
         }
     }
