@@ -13,17 +13,14 @@ pub fn framed<T>(work: impl FnOnce() -> T) -> T {
 /// Room that is left below the frames of the calling thread.
 const STACK_ROOM: usize = 16 * 1024;
 
-/// Lets go of what only the start needed. The program's code: what runs again is mapped again, from the file, a few pages at
-/// a time. And the lower end of the main thread's stack: reading a configuration went much deeper than anything that
-/// follows. Costs the next run of everything a page fault, so it is for processes that wait.
+/// Lets go of what only the start needed. Code and constants of the program and of its libraries: what is used again is
+/// mapped again, from the file, a few pages at a time. And the lower end of the main thread's stack: reading a
+/// configuration went much deeper than anything that follows. Costs the next run of everything a page fault, so it is for
+/// processes that wait.
 pub fn let_go() {
-    let (Ok(maps), Ok(program)) =
-        (std::fs::read_to_string("/proc/self/maps"), std::fs::read_link("/proc/self/exe"))
-    else {
-        return;
-    };
-    let Some(program) = program.to_str() else { return };
-    for range in code(&maps, program) {
+    // Of what the kernel does not tell nothing is let go.
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    for range in unchanged(&maps) {
         sys::drop_pages(range);
     }
     sys::drop_unused_stack(|here| unused_stack(&maps, here, sys::page_size()));
@@ -39,21 +36,31 @@ fn unused_stack(maps: &str, here: usize, page: usize) -> Option<Range<usize>> {
     (stack.contains(&here) && !unused.is_empty()).then_some(unused)
 }
 
-/// Where the code of `program` lies in a process with these mappings, and what stands in front of it in the file: constants
-/// that contain no addresses. Nothing else of the file is left out that is not written to: the tables behind the code were
-/// filled in with addresses when the program was loaded.
-fn code(maps: &str, program: &str) -> Vec<Range<usize>> {
-    maps.lines()
-        .filter_map(|line| {
-            let mut words = line.split_ascii_whitespace();
-            let (range, rights, offset) = (words.next()?, words.next()?, words.next()?);
-            let path = words.nth(2)?;
-            let unchanged = rights == "r-xp" || (rights == "r--p" && offset.bytes().all(|b| b == b'0'));
-            let (from, to) = range.split_once('-')?;
-            let address = |text| usize::from_str_radix(text, 16).ok();
-            (path == program && unchanged).then_some(address(from)?..address(to)?)
-        })
-        .collect()
+/// Where the pages of files lie that nobody can write to and nobody has written to. Tables that were filled in with addresses
+/// when a program was loaded have been.
+fn unchanged(maps: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut candidate = None;
+    for line in maps.lines() {
+        let mut words = line.split_ascii_whitespace();
+        match words.next() {
+            // Written pages of a private mapping are the file's no longer.
+            Some("Anonymous:") => found.extend(candidate.take().filter(|_| words.next() == Some("0"))),
+            Some(range) if !range.ends_with(':') => candidate = unwritable(range, words),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Where a private mapping lies, if it is one of a file that may not be written to; the words behind its range say so.
+fn unwritable<'a>(range: &str, mut words: impl Iterator<Item = &'a str>) -> Option<Range<usize>> {
+    let (from, to) = range.split_once('-')?;
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    let range = address(from)?..address(to)?;
+    let rights = words.next()?;
+    let file = words.nth(3)?.starts_with('/');
+    (file && rights.ends_with('p') && !rights.contains('w')).then_some(range)
 }
 
 #[cfg(test)]
@@ -61,17 +68,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_never_written_is_let_go_of() {
+    fn only_pages_of_files_that_nobody_wrote_to_are_let_go_of() {
         let maps = "55f2a209e000-55f2a2486000 r--p 00000000 fe:00 10051626                   /usr/sbin/lb\n\
+                    Size:               4000 kB\nAnonymous:             0 kB\nVmFlags: rd mr mw me sd\n\
                     55f2a2486000-55f2a2fb3000 r-xp 003e7000 fe:00 10051626                   /usr/sbin/lb\n\
+                    Anonymous:             4 kB\n\
                     55f2a2fb3000-55f2a304f000 r--p 00f13000 fe:00 10051626                   /usr/sbin/lb\n\
+                    Anonymous:           620 kB\n\
                     55f2a304f000-55f2a3054000 rw-p 00fae000 fe:00 10051626                   /usr/sbin/lb\n\
-                    7f5d5ee17000-7f5d5ef6d000 r-xp 00026000 fe:00 131121                     /usr/lib/libc.so.6\n\
-                    7ffd91ddc000-7ffd91e07000 rw-p 00000000 00:00 0                          [stack]\n\
-                    202e0000000-20320000000 rw-p 00000000 00:00 0\n";
-        let expected = vec![0x55f2_a209_e000..0x55f2_a248_6000, 0x55f2_a248_6000..0x55f2_a2fb_3000];
-        assert_eq!(code(maps, "/usr/sbin/lb"), expected);
-        assert!(code(maps, "/usr/sbin/other").is_empty());
+                    Anonymous:             0 kB\n\
+                    7f5d5ee17000-7f5d5ef6d000 r-xp 00026000 fe:00 131121                     /usr/lib/libc.so.6 (deleted)\n\
+                    Anonymous:             0 kB\n\
+                    7f5d5ef6d000-7f5d5ef6e000 r--p 00000000 00:00 0\nAnonymous:             0 kB\n\
+                    7f5d5ef6e000-7f5d5ef6f000 r--s 00000000 00:00 0                          /dev/shm/x\n\
+                    Anonymous:             0 kB\n\
+                    7ffd91e8a000-7ffd91e8c000 r-xp 00000000 00:00 0                          [vdso]\n\
+                    Anonymous:             0 kB\n";
+        let expected = [0x55f2_a209_e000..0x55f2_a248_6000, 0x7f5d_5ee1_7000..0x7f5d_5ef6_d000];
+        assert_eq!(unchanged(maps), expected);
+        assert!(unchanged("").is_empty());
     }
 
     #[test]
@@ -88,7 +103,9 @@ mod tests {
 
     #[test]
     fn a_program_runs_on_without_its_code_in_memory() {
+        let before = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+        assert!(!unchanged(&before).is_empty(), "its own code at least");
         let_go();
-        assert!(code("", "").is_empty());
+        assert_eq!("still here".to_uppercase(), "STILL HERE");
     }
 }

@@ -41,8 +41,8 @@ pub(super) fn page_size() -> usize {
 /// stack below all frames in use, the one of this function and of a signal handler included.
 pub(super) fn drop_pages(range: std::ops::Range<usize>) {
     let start = std::ptr::without_provenance_mut(range.start);
-    // SAFETY: the caller took the range from this process's list of mappings. Where it stands as never writable, what is
-    // dropped is a copy of the file, and is read from there again when it is needed. No value lives in a stack below all
+    // SAFETY: the caller took the range from this process's list of mappings. Where it stands as not writable and without a
+    // written page, what is dropped is a copy of the file, and is read from there again when it is needed. No value lives in a stack below all
     // frames: what a later call puts there it writes before it reads.
     unsafe { libc::madvise(start, range.len(), libc::MADV_DONTNEED) };
 }
