@@ -149,16 +149,22 @@ fn missing(statement: &Statement, out: &mut Diagnostics) {
     let message = format!("`{name}` {}", if given { "takes no further words" } else { "lacks its value" });
     let usage = format!("usage: `{}`", keyword.usage());
     if keyword.when_missing.is_empty() {
-        let last = statement.words.last().map_or(name, |w| w.as_str());
-        let compat = format!(
-            "*** Configuration line starting `{name}` is missing a parameter after keyword `{last}` at word position {}",
-            statement.words.len() + 1
-        );
-        out.push(Diagnostic::error(codes::MISSING_VALUE, end, message).compat(compat).note(usage));
+        out.push(lacking(&statement.words, message).note(usage));
     } else {
         let diagnostic = Diagnostic::warning(codes::NOT_SET, end, message);
         out.push(diagnostic.compat(keyword.when_missing).note(usage).note("it is ignored"));
     }
+}
+
+/// What is said of a line that ends before it has said everything. The original ends then.
+pub(crate) fn lacking(words: &[Word], message: String) -> Diagnostic {
+    let (first, last) = (words.first().map_or("", Word::as_str), words.last().map_or("", Word::as_str));
+    let end = words.last().map_or_else(Span::default, |word| word.span).after();
+    let compat = format!(
+        "*** Configuration line starting `{first}` is missing a parameter after keyword `{last}` at word position {}",
+        words.len() + 1
+    );
+    Diagnostic::error(codes::MISSING_VALUE, end, message).compat(compat)
 }
 
 fn extra(keyword: &Keyword, span: Span, out: &mut Diagnostics) {

@@ -283,6 +283,49 @@ mod tests {
     }
 
     #[test]
+    fn words_that_a_virtual_server_and_its_group_do_not_know_are_judged_as_the_original_judges_them() {
+        let judged = |before: &str, lines: &str, real: &str| {
+            let text = format!(
+                "{before}\nvirtual_server 10.0.0.1 80 {{\n lb_algo rr\n lb_kind NAT\n protocol TCP\n {lines}\n real_server \
+                 10.0.0.2 80 {{\n {real}\n }}\n}}\n"
+            );
+            judged(&text, &host())
+        };
+        assert_eq!(judged("", "alpha x\n omega 5\n inhibit_on_failure maybe", ""), (0, Vec::new()));
+        let said = vec!["Invalid inhibit_on_failure parameter maybe".to_owned()];
+        assert_eq!(judged("", "", "inhibit_on_failure maybe"), (5, said));
+        let said = vec!["Invalid hex string for UDP_CHECK reply".to_owned()];
+        assert_eq!(judged("", "", "UDP_CHECK {\n require_reply \"\"\n }"), (5, said));
+        assert_eq!(judged("", "", "UDP_CHECK {\n require_reply\n }"), (0, Vec::new()));
+        for (entry, said) in [
+            ("here", "Invalid virtual server group IP address here  - skipping"),
+            ("here 80", "Invalid virtual server group IP address here /port/80 - skipping"),
+        ] {
+            let group = format!("virtual_server_group g {{\n {entry}\n fwmark 7\n}}");
+            assert_eq!(judged(&group, "", ""), (5, vec![said.to_owned()]));
+        }
+        assert_eq!(judged("virtual_server_group g {\n fwmark\n}", "", "").0, 2);
+    }
+
+    #[test]
+    fn a_second_line_without_its_value_ends_the_original_as_a_first_one_does() {
+        let text = TEXT.replace(" track_script", " notify_fault /opt/check\n notify_fault\n track_script");
+        assert_eq!(judged(&text, &host()).0, 2);
+    }
+
+    #[test]
+    fn the_last_destination_of_a_route_counts() {
+        let text =
+            TEXT.replace(" track_script { c }", " virtual_routes {\n 10.1.0.0/16 10.0.0.1 dev eth0\n }");
+        let text = text.replace("vrrp_script c {\n script /opt/check\n}\n", "");
+        assert_eq!(judged(&text, &host()), (0, Vec::new()));
+        let loaded = load("k.conf", &text, &mut NoIncludes, &host());
+        let route = &loaded.config.instances[0].routes[0];
+        assert_eq!(route.value.destination.to_string(), "10.0.0.1");
+        assert!(loaded.diagnostics.iter().any(|d| d.message.contains("a destination already")));
+    }
+
+    #[test]
     fn options_of_tunnels_are_checked_whatever_the_method() {
         let judged = |method: &str| {
             let text = format!(

@@ -482,8 +482,8 @@ fn misc(
 fn udp(statement: &Statement, common: &mut (Scheduling, Connection), cx: &mut Reading<'_>) -> UdpCheck {
     let mut check = UdpCheck::default();
     each(statement, common, cx, |inner, values, cx| match inner.name() {
-        "payload" => check.payload = hex(inner, false, cx),
-        "require_reply" => check.require_reply = hex(inner, true, cx),
+        "payload" => check.payload = hex(inner, ("payload", false), cx),
+        "require_reply" => check.require_reply = hex(inner, ("reply", true), cx),
         "min_reply_length" => check.min_reply_length = values.number(),
         _ => check.max_reply_length = values.number(),
     });
@@ -491,17 +491,19 @@ fn udp(statement: &Statement, common: &mut (Scheduling, Connection), cx: &mut Re
 }
 
 /// Hexadecimal digits in any number of words; with `wild`, `x` stands for any digit.
-fn hex(statement: &Statement, wild: bool, cx: &mut Reading<'_>) -> Option<Spanned<String>> {
+fn hex(statement: &Statement, (what, wild): (&str, bool), cx: &mut Reading<'_>) -> Option<Spanned<String>> {
     let digits: String =
         statement.args().iter().flat_map(|w| w.text.chars()).filter(|c| !c.is_whitespace()).collect();
     let valid = digits.chars().all(|c| c.is_ascii_hexdigit() || (wild && matches!(c, 'x' | 'X')));
-    if !valid || !digits.len().is_multiple_of(2) {
+    // Nothing at all is a reply of any content; a word without a digit is none.
+    let empty = digits.is_empty() && !statement.args().is_empty();
+    if !valid || empty || !digits.len().is_multiple_of(2) {
         let message = "expected pairs of hexadecimal digits; it is ignored";
         cx.warn(
             codes::BAD_WORD,
             statement.head_span(),
             message,
-            format!("Invalid hex string for {}", statement.name()),
+            format!("Invalid hex string for UDP_CHECK {what}"),
         );
         return None;
     }

@@ -123,7 +123,8 @@ impl<'a> Reading<'a> {
         let mut all = Vec::new();
         for statement in statements {
             if let Some(&first) = seen.get(statement.name()) {
-                if self.again(statement, first, owner) {
+                // A line without its value is wrong, also where it would not count.
+                if self.again(statement, first, owner) && !statement.args().is_empty() {
                     continue;
                 }
             } else {

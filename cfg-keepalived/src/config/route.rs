@@ -66,17 +66,8 @@ impl<'a, 'c, 'e> Cursor<'a, 'c, 'e> {
         if let Some(word) = self.next() {
             return Ok(word);
         }
-        let first = &self.words[0].text;
-        let compat = format!(
-            "*** Configuration line starting `{first}` is missing a parameter after keyword `{}` at word position {}",
-            option.text,
-            self.words.len() + 1
-        );
         let message = format!("`{}` lacks its value", option.text);
-        self.cx.out.push(
-            lb_core::diag::Diagnostic::error(codes::MISSING_VALUE, option.span.after(), message)
-                .compat(compat),
-        );
+        self.cx.out.push(value::lacking(self.words, message));
         Err(Dropped)
     }
 
@@ -476,13 +467,11 @@ impl Builder {
 
     fn destination(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<(), Dropped> {
         if self.spec.is_some() || self.default {
-            let compat =
-                format!("VRRP parsed invalid IP {0}. skipping IP...\nunknown route keyword {0}", word.text);
-            let message = format!("`{}` is no option of a route", word.text);
-            return Err(line.drop_line(codes::BAD_OPTION, word, &message, compat));
+            let message = "the route has a destination already; this one is taken instead";
+            line.cx.advise(codes::DUPLICATE, word.span, message).note("a gateway stands behind `via`");
         }
         if matches!(word.text.as_str(), "default" | "any" | "all") {
-            self.default = true;
+            (self.spec, self.default) = (None, true);
             return Ok(());
         }
         // `10.0/8` stands for 10.0.0.0/8, as with `ip route`.

@@ -586,7 +586,11 @@ impl VirtualServerGroup {
 fn entry(line: &ValueLine, group: &str, cx: &mut Reading<'_>) -> Option<Spanned<GroupEntry>> {
     let first = &line.words[0];
     if first.text == "fwmark" {
-        let mark = line.words.get(1).map_or("", |w| w.text.as_str());
+        let Some(mark) = line.words.get(1).map(Word::as_str) else {
+            let diagnostic = value::lacking(&line.words, "`fwmark` lacks its value".to_owned());
+            cx.out.push(diagnostic);
+            return None;
+        };
         if let Ok(n) = mark.parse::<u32>() {
             if let Some(family) = line.words.get(2).filter(|w| !matches!(w.as_str(), "inet" | "inet6")) {
                 let compat = format!("({group}): fwmark '{mark}' family {} unknown - ignoring", family.text);
@@ -615,7 +619,8 @@ fn entry(line: &ValueLine, group: &str, cx: &mut Reading<'_>) -> Option<Spanned<
             }
         },
         _ => {
-            let compat = format!("Invalid virtual server group IP address {} - skipping", first.text);
+            let port = line.words.get(1).map_or_else(String::new, |port| format!("/port/{}", port.text));
+            let compat = format!("Invalid virtual server group IP address {} {port} - skipping", first.text);
             cx.warn(
                 codes::BAD_ADDRESS,
                 line.span(),

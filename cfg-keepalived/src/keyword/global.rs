@@ -101,8 +101,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     .complain("VRRP Error: Version must be either 2 or 3"),
     Keyword::new("vrrp_strict", OPT_BOOL, "Strict conformance")
         .complain("Invalid value '{value}' for global vrrp_strict specified"),
-    Keyword::new("vrrp_skip_check_adv_addr", OPT_BOOL, "Do not compare address lists")
-        .complain("Invalid value '{value}' for global vrrp_check_adv_addr specified"),
+    Keyword::new("vrrp_skip_check_adv_addr", &[], "Do not compare address lists"),
     Keyword::new("vrrp_check_unicast_src", &[], "Accept unicast adverts from configured peers only"),
     Keyword::new("vrrp_mcast_group4", &[address()], "IPv4 multicast group"),
     Keyword::new("vrrp_mcast_group6", &[address()], "IPv6 multicast group"),

@@ -61,9 +61,8 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
     Keyword::new("snmp_name", NAME, "Name in the MIB")
         .missing("virtual server snmp_name missing or extra parameters")
         .no_effect(NO_SNMP),
-    Keyword::new("alpha", OPT_BOOL, "Servers are down until checked")
-        .complain("Invalid virtual server alpha parameter {value}"),
-    Keyword::new("omega", OPT_BOOL, "Notify on the stop, too").complain("Invalid omega parameter {value}"),
+    Keyword::new("alpha", &[], "Servers are down until checked"),
+    Keyword::new("omega", &[], "Notify on the stop, too"),
     Keyword::new("quorum", &[int("WEIGHT", 1, u32::MAX as i64)], "Live weight the service needs")
         .complain("Quorum {value} must be in [1, 4294967295]. Setting to 1."),
     Keyword::new("hysteresis", &[unsigned("WEIGHT")], "How far from the quorum before it counts")
@@ -90,7 +89,7 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
         .complain("virtual server warmup '{value}' invalid - ignoring"),
     Keyword::new("delay_loop", POSITIVE_TIMER, "Time between checks")
         .complain("virtual server delay loop '{value}' invalid - ignoring"),
-    Keyword::new("inhibit_on_failure", OPT_BOOL, "A failed server keeps its connections, at weight 0"),
+    Keyword::new("inhibit_on_failure", &[], "A failed server keeps its connections, at weight 0"),
     Keyword::new("real_server", &[word("ADDRESS"), word("PORT").opt()], "One server")
         .block(BlockId::RealServer),
 ];
@@ -106,7 +105,8 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
     Keyword::new("lthreshold", &[unsigned("COUNT")], "Connections below which it takes new ones again")
         .complain("Invalid real_server lthreshold '{value}' - ignoring")
         .idle("a server takes clients again as soon as it has room"),
-    Keyword::new("inhibit_on_failure", OPT_BOOL, "A failed server keeps its connections, at weight 0"),
+    Keyword::new("inhibit_on_failure", OPT_BOOL, "A failed server keeps its connections, at weight 0")
+        .complain("Invalid inhibit_on_failure parameter {value}"),
     Keyword::new("notify_up", SCRIPT, "Run when it is up").first_wins(),
     Keyword::new("notify_down", SCRIPT, "Run when it is down").first_wins(),
     Keyword::new("alpha", OPT_BOOL, "Down until checked")
