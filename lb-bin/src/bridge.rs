@@ -5,12 +5,8 @@
 
 use lb_core::health::Health;
 use lb_core::process::bundle::Listing;
-use lb_core::process::{Channel, Parcel};
-use lb_core::rt::AsyncChannel;
 use serde::{Deserialize, Serialize};
-use std::io;
 use std::net::IpAddr;
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 use vrrp::linux::control::Dump;
 
@@ -75,82 +71,4 @@ pub(crate) enum FromPart {
     Ask(String),
     /// Question and answer.
     Told(String, String),
-}
-
-/// A channel whose messages can be awaited.
-#[derive(Debug)]
-pub(crate) struct Link(AsyncChannel);
-
-impl Link {
-    /// Inside a runtime.
-    pub(crate) fn new(channel: Channel) -> io::Result<Self> {
-        AsyncChannel::new(channel).map(Self)
-    }
-
-    /// The next message, with the bytes behind it and its descriptors; `None` when the other end is gone. Cancel safe.
-    pub(crate) async fn receive<T: for<'de> Deserialize<'de>>(&mut self) -> io::Result<Option<Message<T>>> {
-        self.0.receive().await?.map(Message::parse).transpose()
-    }
-
-    /// Sends a message.
-    pub(crate) fn send<T: Serialize>(&self, message: &T) -> io::Result<()> {
-        self.send_with(message, &[], &[])
-    }
-
-    /// Sends a message with bytes and descriptors.
-    pub(crate) fn send_with<T: Serialize>(
-        &self,
-        message: &T,
-        bytes: &[u8],
-        fds: &[BorrowedFd<'_>],
-    ) -> io::Result<()> {
-        let mut all = serde_json::to_vec(message)?;
-        all.push(b'\n');
-        all.extend_from_slice(bytes);
-        self.0.send(&all, fds)
-    }
-}
-
-/// A message with what came behind it.
-#[derive(Debug)]
-pub(crate) struct Message<T> {
-    /// The message.
-    pub value: T,
-    /// The bytes behind it.
-    pub bytes: Vec<u8>,
-    /// The descriptors.
-    pub descriptors: Vec<OwnedFd>,
-}
-
-impl<T: for<'de> Deserialize<'de>> Message<T> {
-    fn parse(parcel: Parcel) -> io::Result<Self> {
-        let end = parcel.bytes.iter().position(|&b| b == b'\n').unwrap_or(parcel.bytes.len());
-        let value = serde_json::from_slice(&parcel.bytes[..end])?;
-        let bytes = parcel.bytes.get(end + 1..).unwrap_or_default().to_vec();
-        Ok(Self { value, bytes, descriptors: parcel.descriptors })
-    }
-}
-
-/// Gives each address its descriptors.
-pub(crate) fn distribute(list: Vec<(String, usize)>, fds: Vec<OwnedFd>) -> lb_core::rt::Sockets {
-    let mut fds = fds.into_iter();
-    list.into_iter().map(|(address, count)| (address, fds.by_ref().take(count).collect())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn messages_keep_their_order_and_their_bytes() {
-        let (a, b) = Channel::pair().unwrap();
-        let (a, mut b) = (Link::new(a).unwrap(), Link::new(b).unwrap());
-        a.send(&FromPart::Pong(1)).unwrap();
-        a.send_with(&FromPart::Ready, b"bytes\nwith lines", &[]).unwrap();
-        drop(a);
-        assert!(matches!(b.receive().await.unwrap().unwrap().value, FromPart::Pong(1)));
-        let second = b.receive::<FromPart>().await.unwrap().unwrap();
-        assert_eq!(second.bytes, b"bytes\nwith lines");
-        assert!(b.receive::<FromPart>().await.unwrap().is_none());
-    }
 }

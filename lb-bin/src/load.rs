@@ -100,7 +100,7 @@ pub(crate) fn understood(args: &RunArgs, world: &World) -> Result<(cfg_haproxy::
 /// Names and texts of files and of the files in directories.
 pub(crate) fn texts(paths: &[PathBuf], world: &World) -> Result<Vec<(String, String)>, String> {
     let read = |file: String| {
-        let text = world.text(&file).map_err(|e| format!("cannot open file {file}: {e}\n"))?;
+        let text = world.files().text(&file).map_err(|e| format!("cannot open file {file}: {e}\n"))?;
         Ok((file, text))
     };
     expand(paths)?.into_iter().map(read).collect()
@@ -172,7 +172,7 @@ pub(crate) fn compare(
 
 fn read_keepalived(path: &Path, world: &World) -> Result<cfg_keepalived::Loaded, Rejected> {
     let name = path.to_string_lossy();
-    let text = world.text(&name).map_err(|e| Rejected {
+    let text = world.files().text(&name).map_err(|e| Rejected {
         text: format!("Unable to find configuration file {name} ({e})\n"),
         status: 4,
     })?;

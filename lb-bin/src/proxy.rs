@@ -2,7 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::boot::in_runtime;
-use crate::bridge::{FromPart, Link, Message, ToPart, distribute};
+use crate::bridge::{FromPart, ToPart};
 use crate::load::{self, Haproxy, Rejected};
 use crate::registry;
 use crate::report::{self, failed};
@@ -12,7 +12,9 @@ use lb_core::process::bundle::unpack;
 use lb_core::process::{
     Channel, Identity, PidFile, SupplementaryGroups, confine, raise_descriptor_limit, send_signal,
 };
-use lb_core::rt::{Event, Questions, Remote, Server, ServerError, Signals, Sockets, processors};
+use lb_core::rt::{
+    Event, Link, Message, Questions, Remote, Server, ServerError, Signals, Sockets, distribute, processors,
+};
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::Path;

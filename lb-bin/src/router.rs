@@ -2,7 +2,7 @@
 
 use crate::args::{RunArgs, VrrpArgs};
 use crate::boot::in_runtime;
-use crate::bridge::{FromPart, Link, Message, ToPart};
+use crate::bridge::{FromPart, ToPart};
 use crate::load;
 use crate::report::{self, failed};
 use crate::sys::{apart, give_back_memory};
@@ -11,7 +11,7 @@ use cfg_keepalived::Watch;
 use lb_core::health::Health;
 use lb_core::process::bundle::unpack;
 use lb_core::process::{Channel, PidFile, send_signal};
-use lb_core::rt::Reporter;
+use lb_core::rt::{Link, Message, Reporter};
 use lb_core::spec::{Facility, Severity};
 use lb_proto_smtp::proxy::Mailer;
 use std::collections::HashMap;

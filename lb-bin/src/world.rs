@@ -1,22 +1,18 @@
-//! What configurations ask of the machine: files, names, environment. Files read are remembered, so that a part that can
-//! no longer open them is given what the supervisor saw.
+//! What configurations ask of the machine: files, names, environment.
 
 use crate::args::RunArgs;
 use cfg_haproxy::FileKind;
-use lb_core::process::bundle::{Bundle, Entry};
+use lb_core::process::bundle::{Bundle, Files};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// The machine, or a remembered part of it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World {
-    /// Answers only from here if set.
-    fixed: Option<Arc<Bundle>>,
-    seen: Arc<Mutex<Bundle>>,
+    files: Files,
     /// What `@ID` conditions are compared with, if the command line says so.
     config_id: Option<String>,
     /// Whether host names may be looked up: it can take seconds, in which a running node would say nothing.
@@ -36,83 +32,32 @@ impl World {
 
     /// What somebody else saw.
     pub(crate) fn remembered(bundle: Bundle, args: &RunArgs) -> Self {
-        Self { fixed: Some(Arc::new(bundle)), ..Self::real(args) }
+        Self { files: Files::remembered(bundle), ..Self::real(args) }
     }
 
-    /// Everything that was read so far.
-    pub(crate) fn seen(&self) -> Bundle {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The content of a file.
-    pub(crate) fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        match self.look(path)? {
-            Entry::File(bytes) => Ok(bytes),
-            Entry::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
-        }
-    }
-
-    /// A configuration file's text; old files may be Latin-1, where every byte is the character of its number.
-    pub(crate) fn text(&self, path: &str) -> io::Result<String> {
-        let bytes = self.read(path)?;
-        Ok(String::from_utf8(bytes).unwrap_or_else(|e| e.as_bytes().iter().map(|b| char::from(*b)).collect()))
-    }
-
-    fn look(&self, path: &str) -> io::Result<Entry> {
-        if let Some(fixed) = &self.fixed {
-            return fixed.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into());
-        }
-        let entry = if Path::new(path).is_dir() {
-            let names = std::fs::read_dir(path)?.map(|e| Ok(e?.file_name().to_string_lossy().into_owned()));
-            let mut names = names.collect::<io::Result<Vec<_>>>()?;
-            names.sort();
-            Entry::Directory(names)
-        } else {
-            Entry::File(std::fs::read(path)?)
-        };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(path.to_owned(), entry.clone());
-        Ok(entry)
+    /// Its files.
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
     }
 }
 
 impl cfg_haproxy::Files for World {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        Self::read(self, path)
+        self.files.read(path)
     }
 
     fn kind(&self, path: &str) -> Option<FileKind> {
-        match &self.fixed {
-            Some(fixed) => match fixed.get(path)? {
-                Entry::File(_) => Some(FileKind::File),
-                Entry::Directory(_) => Some(FileKind::Directory),
-            },
-            // Devices and sockets are not read just to learn that they exist.
-            None => match self.look_at_kind(path)? {
-                FileKind::Directory => self.look(path).ok().map(|_| FileKind::Directory),
-                FileKind::File => Some(FileKind::File),
-            },
-        }
-    }
-}
-
-impl World {
-    fn look_at_kind(&self, path: &str) -> Option<FileKind> {
-        let meta = std::fs::metadata(path).ok()?;
-        Some(if meta.is_dir() { FileKind::Directory } else { FileKind::File })
+        self.files.is_directory(path).map(|is| if is { FileKind::Directory } else { FileKind::File })
     }
 }
 
 impl lb_core::tls::Files for World {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        Self::read(self, path)
+        self.files.read(path)
     }
 
     fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        match self.look(path)? {
-            Entry::Directory(names) => Ok(names),
-            Entry::File(_) => Err(io::ErrorKind::NotADirectory.into()),
-        }
+        self.files.list(path)
     }
 }
 
@@ -204,7 +149,7 @@ impl cfg_keepalived::Sources for Includes<'_> {
         let directory = Path::new(from).parent().unwrap_or_else(|| Path::new("."));
         let full = directory.join(pattern).to_string_lossy().into_owned();
         for path in self.matching(&full) {
-            match self.world.text(&path) {
+            match self.world.files.text(&path) {
                 Ok(text) => found.files.push(cfg_keepalived::Source::new(path, text)),
                 Err(e) => found.unreadable.push((path, e.to_string())),
             }
@@ -216,10 +161,10 @@ impl cfg_keepalived::Sources for Includes<'_> {
 
 impl Includes<'_> {
     fn matching(&self, pattern: &str) -> Vec<String> {
-        match &self.world.fixed {
-            Some(fixed) => {
+        match self.world.files.paths() {
+            Some(paths) => {
                 let glob = glob::Pattern::new(pattern);
-                fixed.keys().filter(|k| glob.as_ref().is_ok_and(|g| g.matches(k))).cloned().collect()
+                paths.filter(|path| glob.as_ref().is_ok_and(|g| g.matches(path))).cloned().collect()
             }
             None => {
                 let paths = glob::glob(pattern).map(|p| p.flatten().collect::<Vec<_>>()).unwrap_or_default();

@@ -1,6 +1,12 @@
 //! Files on their way to a process that cannot open them.
+//!
+//! Who reads them first does it through [`Files`], hands over what it has [seen](Files::seen), [packed](pack), and the other
+//! one reads the same through [`Files::remembered`].
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Content of files and directories by path.
 pub type Bundle = BTreeMap<String, Entry>;
@@ -54,6 +60,89 @@ pub fn unpack(list: Listing, mut bytes: &[u8]) -> Bundle {
     bundle
 }
 
+/// The files of the machine, or those that another process remembers of it. Clones share what they have seen.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    /// Answers only from here if set.
+    fixed: Option<Arc<Bundle>>,
+    seen: Arc<Mutex<Bundle>>,
+}
+
+impl Files {
+    /// What somebody else saw, and nothing but that.
+    pub fn remembered(bundle: Bundle) -> Self {
+        Self { fixed: Some(Arc::new(bundle)), seen: Arc::default() }
+    }
+
+    /// Everything that was read of the machine so far.
+    pub fn seen(&self) -> Bundle {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The content of a file.
+    ///
+    /// # Errors
+    /// What the system reports; a file that is not remembered is not found.
+    pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        match self.look(path)? {
+            Entry::File(bytes) => Ok(bytes),
+            Entry::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
+        }
+    }
+
+    /// A file's text; old files may be Latin-1, where every byte is the character of its number.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn text(&self, path: &str) -> io::Result<String> {
+        let bytes = self.read(path)?;
+        Ok(String::from_utf8(bytes).unwrap_or_else(|e| e.as_bytes().iter().map(|b| char::from(*b)).collect()))
+    }
+
+    /// The names in a directory, in order.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        match self.look(path)? {
+            Entry::Directory(names) => Ok(names),
+            Entry::File(_) => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    /// Whether there is a directory, or something else, or nothing. Devices and sockets are not read just to learn that
+    /// they exist.
+    pub fn is_directory(&self, path: &str) -> Option<bool> {
+        match &self.fixed {
+            Some(fixed) => Some(matches!(fixed.get(path)?, Entry::Directory(_))),
+            None if std::fs::metadata(path).ok()?.is_dir() => self.look(path).ok().map(|_| true),
+            None => Some(false),
+        }
+    }
+
+    /// The paths that are remembered; nothing if the machine is asked.
+    pub fn paths(&self) -> Option<impl Iterator<Item = &String>> {
+        self.fixed.as_deref().map(BTreeMap::keys)
+    }
+
+    fn look(&self, path: &str) -> io::Result<Entry> {
+        if let Some(fixed) = &self.fixed {
+            return fixed.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into());
+        }
+        let entry = if Path::new(path).is_dir() {
+            let names = std::fs::read_dir(path)?.map(|e| Ok(e?.file_name().to_string_lossy().into_owned()));
+            let mut names = names.collect::<io::Result<Vec<_>>>()?;
+            names.sort();
+            Entry::Directory(names)
+        } else {
+            Entry::File(std::fs::read(path)?)
+        };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(path.to_owned(), entry.clone());
+        Ok(entry)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +156,31 @@ mod tests {
         ]);
         let (list, bytes) = pack(&bundle);
         assert_eq!(unpack(list, &bytes), bundle);
+    }
+
+    #[test]
+    fn what_was_seen_can_be_read_again_elsewhere_and_nothing_else() {
+        let machine = Files::default();
+        let here = env!("CARGO_MANIFEST_DIR");
+        let (manifest, nothing) = (format!("{here}/Cargo.toml"), format!("{here}/nothing"));
+        let text = machine.text(&manifest).unwrap();
+        assert!(machine.list(here).unwrap().contains(&"Cargo.toml".to_owned()));
+        assert!(machine.clone().read(&nothing).is_err());
+        let there = Files::remembered(machine.seen());
+        assert_eq!(there.text(&manifest).unwrap(), text);
+        assert_eq!(there.list(here).unwrap(), machine.list(here).unwrap());
+        assert_eq!(there.read(&format!("{here}/README.md")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        for files in [&machine, &there] {
+            let kinds = [here, &manifest, &nothing].map(|path| files.is_directory(path));
+            assert_eq!(kinds, [Some(true), Some(false), None]);
+        }
+        assert_eq!((machine.paths().is_none(), there.paths().unwrap().count()), (true, 2));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_characters_of_latin_1() {
+        let files = Files::remembered(Bundle::from([("/a".to_owned(), Entry::File(vec![b'a', 0xe4]))]));
+        assert_eq!(files.text("/a").unwrap(), "aä");
+        assert_eq!(files.list("/a").unwrap_err().kind(), io::ErrorKind::NotADirectory);
     }
 }

@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 
 /// A [`Channel`] inside a runtime.
 #[derive(Debug)]
-pub struct AsyncChannel {
+pub(super) struct AsyncChannel {
     channel: Channel,
     /// A second descriptor of the channel's socket, for waiting.
     readiness: UnixStream,
@@ -16,14 +16,14 @@ pub struct AsyncChannel {
 
 impl AsyncChannel {
     /// Must be called inside a runtime.
-    pub fn new(channel: Channel) -> io::Result<Self> {
+    pub(super) fn new(channel: Channel) -> io::Result<Self> {
         let socket = channel.socket().try_clone()?;
         socket.set_nonblocking(true)?;
         Ok(Self { channel, readiness: UnixStream::from_std(socket)? })
     }
 
     /// The next message; `None` when the other end is gone. Cancel safe.
-    pub async fn receive(&mut self) -> io::Result<Option<Parcel>> {
+    pub(super) async fn receive(&mut self) -> io::Result<Option<Parcel>> {
         loop {
             // One read may have brought several messages: those are not waited for.
             let channel = &mut self.channel;
@@ -39,7 +39,7 @@ impl AsyncChannel {
     }
 
     /// Sends a message with descriptors.
-    pub fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(super) fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         self.channel.send(bytes, fds)
     }
 }

@@ -9,7 +9,7 @@
 mod accept;
 mod account;
 mod buffer;
-#[cfg(feature = "process")]
+#[cfg(feature = "parts")]
 mod channel;
 mod connect;
 mod connection;
@@ -25,12 +25,16 @@ mod generation;
 mod handshake;
 mod health;
 mod inspect;
+#[cfg(feature = "parts")]
+mod link;
 mod listener;
 mod log_backend;
 mod log_forward;
 mod logger;
 mod outlet;
 mod pace;
+#[cfg(feature = "parts")]
+mod part;
 mod passage;
 mod probe;
 mod relay;
@@ -60,8 +64,6 @@ mod worker;
 mod zone;
 
 pub use buffer::Buffer;
-#[cfg(feature = "process")]
-pub use channel::AsyncChannel;
 pub use connect::connect;
 pub use connection::{
     BoxFuture, Connection, Ending, ListenerHandle, Notes, Protocol, ProtocolFactory, ProxyInfo, Session,
@@ -72,11 +74,15 @@ pub use dial::{Dial, DialError, Dialed, Ends, Tell, Told, Trace, open_server, se
 pub use dialect::Dialect;
 pub use facts::{SessionFacts, connection_fact, is_own, random, unreachable_fact};
 pub use generation::{Event, Generation, ServerHooks};
+#[cfg(feature = "parts")]
+pub use link::{Link, Message, collect, distribute};
 pub use listener::{ListenError, adopt_all, open};
 pub use log_forward::log_forward;
 pub use logger::{ProxyLogger, chosen_severity};
 pub use outlet::Outlet;
 pub use pace::Pace;
+#[cfg(feature = "parts")]
+pub use part::{Ended, News, Part, news};
 pub use passage::{HANDOVER, Handover, Passage};
 pub use probe::{ProbeSettings, probe};
 pub use relay::{Relay, RelayEnd, RelayLimits};
