@@ -43,6 +43,12 @@ pub(crate) struct Framing {
 }
 
 impl Framing {
+    /// Whether a field of this name, in lower case, says something of framing or connection.
+    #[inline(always)]
+    pub(crate) fn concerns(name: &[u8]) -> bool {
+        matches!(name, b"host" | b"upgrade" | b"connection" | b"content-length" | b"transfer-encoding")
+    }
+
     /// Takes note of one field and appends it to `fields`, cleaned, unless it says nothing new or concerns the
     /// connection only; true if it is there as it was. `name` is in lower case.
     pub(crate) fn field(

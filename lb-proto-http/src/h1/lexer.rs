@@ -47,8 +47,59 @@ const LOWER: [u8; 256] = {
     table
 };
 
+/// One in each byte of a word: what is done to a word made of such bytes is done to eight characters at once.
+const ONES: u64 = u64::MAX / 255;
+/// The highest bit of each byte, where the functions below leave their marks.
+const MARKS: u64 = ONES << 7;
+
+/// Marks the bytes of `word` from `first` to `last`, both ASCII.
+const fn within(word: u64, first: u8, last: u8) -> u64 {
+    let low = word & !MARKS;
+    let reach_first = low + ONES * (0x80 - first as u64);
+    let exceed_last = low + ONES * (0x7f - last as u64);
+    reach_first & !exceed_last & !word & MARKS
+}
+
+/// Marks the bytes of `word` that are `byte`, which is ASCII.
+const fn equal(word: u64, byte: u8) -> u64 {
+    let other = word ^ (ONES * byte as u64);
+    !((other & !MARKS) + (MARKS - ONES)) & !other & MARKS
+}
+
+/// Which byte of a word the first mark is on; 8 without a mark.
+const fn first_mark(marks: u64) -> usize {
+    (marks.trailing_zeros() / 8) as usize
+}
+
 /// Puts the token at the beginning of `text` into lower case; returns its length.
+#[inline(always)]
 pub(crate) fn lower_name(text: &mut [u8]) -> usize {
+    /// What makes a capital letter a small one; small letters and `-` have it already.
+    const SMALL: u64 = ONES * 0x20;
+    let (words, _) = text.as_chunks_mut::<8>();
+    let mut done = 0;
+    for place in words {
+        let word = u64::from_le_bytes(*place);
+        // Nearly all names consist of letters and `-`.
+        let usual = within(word | SMALL, b'a', b'z') | equal(word, b'-');
+        let end = first_mark(usual ^ MARKS);
+        if end == 8 {
+            *place = (word | SMALL).to_le_bytes();
+            done += 8;
+            continue;
+        }
+        *place = (word | (SMALL & ((1 << (end * 8)) - 1))).to_le_bytes();
+        done += end;
+        if place[end] == b':' {
+            return done;
+        }
+        break;
+    }
+    done + lower_rest(&mut text[done..])
+}
+
+/// What [`lower_name`] does, byte by byte.
+fn lower_rest(text: &mut [u8]) -> usize {
     for (at, byte) in text.iter_mut().enumerate() {
         let lower = LOWER[usize::from(*byte)];
         if lower == 0 {
@@ -66,16 +117,15 @@ const SHORT: usize = 64;
 /// before a vector search has been set up.
 #[inline(always)]
 pub(crate) fn find_stop(text: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
     let is_stop = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0);
     let (words, _) = text.as_chunks::<8>();
     for (at, word) in words.iter().take(SHORT / 8).enumerate() {
         let bytes = u64::from_le_bytes(*word);
         // Marks bytes up to the carriage return; a borrow may mark the one behind such a byte, too.
-        let low = bytes.wrapping_sub(ONES * 14) & !bytes & (ONES * 128);
+        let low = bytes.wrapping_sub(ONES * 14) & !bytes & MARKS;
         if low != 0 {
             // The first mark is no mistake; nearly always it is the end of the line, and else a tab.
-            let first = (low.trailing_zeros() / 8) as usize;
+            let first = first_mark(low);
             let found = if is_stop(&word[first]) { Some(first) } else { word.iter().position(is_stop) };
             if let Some(found) = found {
                 return Some(at * 8 + found);
@@ -104,7 +154,33 @@ pub(crate) fn token_len(text: &[u8]) -> usize {
 
 /// Length of what is at the beginning of `text` and has only characters of targets.
 pub(crate) fn target_len(text: &[u8]) -> usize {
-    text.iter().position(|byte| !TARGET[usize::from(*byte)]).unwrap_or(text.len())
+    let (words, _) = text.as_chunks::<8>();
+    let mut done = 0;
+    for place in words {
+        let word = u64::from_le_bytes(*place);
+        let good = within(word, 0x21, 0x7e) & !equal(word, b'#');
+        if good != MARKS {
+            return done + first_mark(good ^ MARKS);
+        }
+        done += 8;
+    }
+    let rest = &text[done..];
+    done + rest.iter().position(|byte| !TARGET[usize::from(*byte)]).unwrap_or(rest.len())
+}
+
+/// Whether `text` consists of letters, digits, `-`, `.` and `:`, as nearly all names of hosts do.
+pub(crate) fn is_plain_authority(text: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
+    let (words, _) = text.as_chunks::<8>();
+    let all_plain = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        // Without the slash, what is from `-` to `:` is all that is wanted beside letters.
+        let others = within(word, b'-', b':') & !equal(word, b'/');
+        within(word | (ONES * 0x20), b'a', b'z') | others == MARKS
+    };
+    // The last eight overlap with those before them.
+    let last = text.last_chunk().map_or_else(|| text.iter().all(plain), all_plain);
+    last && words.iter().all(all_plain)
 }
 
 /// Whether `byte` is a space or a tab.
@@ -222,6 +298,27 @@ mod tests {
         assert_eq!(&text, b"x-forwarded_for: A");
         assert_eq!(lower_name(&mut *b": a".to_owned().as_mut_slice()), 0);
         assert_eq!(lower_name(&mut *b"Ab".to_owned().as_mut_slice()), 2);
+    }
+
+    #[test]
+    fn eight_characters_at_once_are_read_as_one_by_one() {
+        for byte in 0..=255 {
+            for at in 0..20 {
+                let mut text = *b"Content-Type-Of-This: a";
+                text[at] = byte;
+                let mut other = text;
+                assert_eq!(lower_name(&mut text), lower_rest(&mut other), "{byte} at {at}");
+                assert_eq!(text, other, "{byte} at {at}");
+                let mut text = *b"/a/path/and?more=of~it";
+                text[at] = byte;
+                let good = |byte: &u8| TARGET[usize::from(*byte)];
+                assert_eq!(target_len(&text), text.iter().take_while(|byte| good(byte)).count());
+                let mut text = *b"www.EXAMPLE-1.com:8080";
+                text[at] = byte;
+                let plain = byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
+                assert_eq!(is_plain_authority(&text), plain, "{byte} at {at}");
+            }
+        }
     }
 
     #[test]

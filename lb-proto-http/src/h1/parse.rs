@@ -124,19 +124,6 @@ struct Line {
     zero: bool,
 }
 
-/// The next line as [`line`] finds it, if it ends as nearly all do. Made a part of its caller: a call costs as much as the rest.
-#[inline(always)]
-fn usual_line(buffer: &[u8], cursor: &mut Cursor, filled: usize) -> Option<Line> {
-    let at = cursor.at;
-    let rest = buffer.get(at..filled)?;
-    let stop = find_stop(rest)?;
-    if !rest[stop..].starts_with(b"\r\n") {
-        return None;
-    }
-    cursor.at = at + stop + 2;
-    Some(Line { at, end: at + stop, zero: false })
-}
-
 /// The next line; moves the cursor behind it. A `None` means it is not complete.
 fn line(buffer: &[u8], cursor: &mut Cursor, filled: usize) -> Result<Option<Line>, Reject> {
     let at = cursor.at;
@@ -293,64 +280,150 @@ fn fields(
     limits: &Limits,
 ) -> Result<bool, Reject> {
     loop {
-        let start = cursor.at;
-        let next = match usual_line(fields.buffer(), cursor, filled) {
-            None => line(fields.buffer(), cursor, filled)?,
-            usual => usual,
-        };
-        let Some(Line { at, mut end, mut zero }) = next else {
-            let rest = fields.buffer().get(start..filled).unwrap_or_default();
-            check_partial_field(rest, limits)?;
-            return Ok(false);
-        };
-        if at == end {
-            return Ok(true);
-        }
-        // A line that begins with a blank continues the one before it; the line end becomes blanks.
-        loop {
-            match fields.buffer().get(cursor.at..filled).and_then(<[u8]>::first) {
-                None => {
-                    cursor.at = start;
-                    check_line(fields.buffer().get(at..end).unwrap_or_default(), limits)?;
-                    return Ok(false);
+        let at = cursor.at;
+        let next = match usual_line(fields.buffer_mut(), at, filled) {
+            Usual::Empty => {
+                cursor.at = at + 2;
+                return Ok(true);
+            }
+            Usual::Field { name, len } if fields.len() < limits.fields => {
+                let end = at + len;
+                cursor.at = end + 2;
+                let value = Span::received(at + name + 2, len - name - 2);
+                let name = Span::received(at, name);
+                if !Framing::concerns(fields.bytes(name)) {
+                    fields.push_spans(name, value);
+                    fields.extend_run(at, end + 2);
+                    Next::Field
+                } else {
+                    framed(fields, cursor, kind, Line { at, end, zero: false }, (name, value))?
                 }
-                Some(byte) if is_blank(*byte) => {
-                    let next = cursor.at;
-                    let Some(more) = line(fields.buffer(), cursor, filled)? else {
-                        cursor.at = start;
-                        check_line(fields.buffer().get(at..end).unwrap_or_default(), limits)?;
-                        return Ok(false);
-                    };
-                    fields.buffer_mut()[end..next].fill(b' ');
-                    end = more.end;
-                    zero |= more.zero;
-                }
-                Some(_) => break,
             }
-        }
-        if let Some((name, value)) = split_field(fields.buffer_mut(), Line { at, end, zero }, limits)? {
-            if fields.len() >= limits.fields {
-                return Err(Reject::TooManyFields);
-            }
-            let unchanged = cursor.framing.field(kind, fields, name, value)?;
-            // As fields are written: a colon and a space, no blanks behind the value, and both characters of a line end.
-            let blank = at + name.len() + 1;
-            if unchanged
-                && value == Span::received(blank + 1, end.wrapping_sub(blank + 1))
-                && cursor.at == end + 2
-                && fields.buffer()[blank] == b' '
-            {
-                fields.extend_run(at, cursor.at);
-            }
+            _ => any_field(fields, cursor, kind, filled, limits)?,
+        };
+        match next {
+            Next::Field => {}
+            Next::End => return Ok(true),
+            Next::Incomplete => return Ok(false),
         }
     }
+}
+
+/// What a line is that looks as nearly all do.
+enum Usual {
+    /// The end of the fields.
+    Empty,
+    /// A field: name, colon, space, a value without blanks around it. The length of the name and that of the line.
+    Field { name: usize, len: usize },
+    /// Something else, or not yet complete.
+    Other,
+}
+
+/// Looks at the line at `at`, which may be continued only by what follows it. A name is put into lower case. Made a part of its
+/// caller: a call costs as much as the rest.
+#[inline(always)]
+fn usual_line(buffer: &mut [u8], at: usize, filled: usize) -> Usual {
+    let Some(rest) = buffer.get_mut(at..filled) else { return Usual::Other };
+    let Some(stop) = find_stop(rest) else { return Usual::Other };
+    let (line, behind) = rest.split_at_mut(stop);
+    let last = match (&*line, &*behind) {
+        ([], [b'\r', b'\n', ..]) => return Usual::Empty,
+        ([.., last], [b'\r', b'\n', next, ..]) if !is_blank(*next) => *last,
+        _ => return Usual::Other,
+    };
+    let name = lower_name(line);
+    match line.get(name..) {
+        Some([b':', b' ', first, ..]) if name > 0 && !is_blank(*first) && !is_blank(last) => {
+            Usual::Field { name, len: stop }
+        }
+        _ => Usual::Other,
+    }
+}
+
+/// What the next line turned out to be.
+enum Next {
+    /// A field, which was taken.
+    Field,
+    /// The end of the fields.
+    End,
+    /// It is not complete.
+    Incomplete,
+}
+
+/// Takes the next field, in whatever form it comes.
+#[cold]
+fn any_field(
+    fields: &mut Fields,
+    cursor: &mut Cursor,
+    kind: Kind,
+    filled: usize,
+    limits: &Limits,
+) -> Result<Next, Reject> {
+    let start = cursor.at;
+    let Some(Line { at, mut end, mut zero }) = line(fields.buffer(), cursor, filled)? else {
+        let rest = fields.buffer().get(start..filled).unwrap_or_default();
+        check_partial_field(rest, limits)?;
+        return Ok(Next::Incomplete);
+    };
+    if at == end {
+        return Ok(Next::End);
+    }
+    // A line that begins with a blank continues the one before it; the line end becomes blanks.
+    loop {
+        match fields.buffer().get(cursor.at..filled).and_then(<[u8]>::first) {
+            None => {
+                cursor.at = start;
+                check_line(fields.buffer().get(at..end).unwrap_or_default(), limits)?;
+                return Ok(Next::Incomplete);
+            }
+            Some(byte) if is_blank(*byte) => {
+                let next = cursor.at;
+                let Some(more) = line(fields.buffer(), cursor, filled)? else {
+                    cursor.at = start;
+                    check_line(fields.buffer().get(at..end).unwrap_or_default(), limits)?;
+                    return Ok(Next::Incomplete);
+                };
+                fields.buffer_mut()[end..next].fill(b' ');
+                end = more.end;
+                zero |= more.zero;
+            }
+            Some(_) => break,
+        }
+    }
+    let line = Line { at, end, zero };
+    match split_field(fields.buffer_mut(), &line, limits)? {
+        None => Ok(Next::Field),
+        Some(_) if fields.len() >= limits.fields => Err(Reject::TooManyFields),
+        Some(field) => framed(fields, cursor, kind, line, field),
+    }
+}
+
+/// Takes a field that may say how the message is framed.
+fn framed(
+    fields: &mut Fields,
+    cursor: &mut Cursor,
+    kind: Kind,
+    Line { at, end, .. }: Line,
+    (name, value): (Span, Span),
+) -> Result<Next, Reject> {
+    let unchanged = cursor.framing.field(kind, fields, name, value)?;
+    // As fields are written: a colon and a space, no blanks behind the value, and both characters of a line end.
+    let blank = at + name.len() + 1;
+    if unchanged
+        && value == Span::received(blank + 1, end.wrapping_sub(blank + 1))
+        && cursor.at == end + 2
+        && fields.buffer()[blank] == b' '
+    {
+        fields.extend_run(at, cursor.at);
+    }
+    Ok(Next::Field)
 }
 
 /// Splits a line into name and value, and puts the name into lower case. `None` is a field that the lenient mode
 /// ignores.
 fn split_field(
     buffer: &mut [u8],
-    Line { at, end, zero }: Line,
+    &Line { at, end, zero }: &Line,
     limits: &Limits,
 ) -> Result<Option<(Span, Span)>, Reject> {
     let text = &mut buffer[at..end];

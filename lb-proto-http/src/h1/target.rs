@@ -1,5 +1,7 @@
 //! Request targets and authorities (RFC 9112 §3.2, RFC 3986 §3).
 
+use super::lexer::is_plain_authority;
+
 /// A request target, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the parts of a target")]
@@ -83,8 +85,7 @@ pub fn default_port(scheme: Option<&[u8]>, port: &[u8]) -> bool {
 /// around an address.
 pub fn authority_is_valid(text: &[u8]) -> bool {
     // Nearly all are a name and a port.
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
-    if text.iter().all(plain) {
+    if is_plain_authority(text) {
         return true;
     }
     let mut open = false;
