@@ -24,8 +24,10 @@ impl Buffer {
     pub fn take(size: usize) -> Self {
         let kept = FREE.with_borrow_mut(|free| {
             // Nearly all buffers of a process have one size, so the last is nearly always the right one.
-            let at = free.iter().rposition(|b| b.len() == size)?;
-            Some(free.swap_remove(at))
+            free.pop_if(|last| last.len() == size).or_else(|| {
+                let at = free.iter().rposition(|b| b.len() == size)?;
+                Some(free.swap_remove(at))
+            })
         });
         let bytes = kept.unwrap_or_else(|| vec![0; size].into_boxed_slice());
         Self { bytes, start: 0, end: 0 }

@@ -61,8 +61,8 @@ pub struct Relay {
     request: Direction,
     /// Server to client.
     response: Direction,
-    client_active: Instant,
-    server_active: Instant,
+    /// When something happened last. That shows that both sides are alive: one sent, the other took it.
+    active: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -91,14 +91,7 @@ enum Fault {
 impl Relay {
     /// A relay with nothing in flight.
     pub fn new(limits: RelayLimits) -> Self {
-        let now = Instant::now();
-        Self {
-            limits,
-            request: Direction::default(),
-            response: Direction::default(),
-            client_active: now,
-            server_active: now,
-        }
+        Self { limits, request: Direction::default(), response: Direction::default(), active: Instant::now() }
     }
 
     /// Bytes that were read from the client before the relay began and go to the server first.
@@ -158,12 +151,11 @@ impl Relay {
                 Poll::Ready(Err(e)) => return Poll::Ready(Some(RelayEnd::Server(e))),
                 Poll::Pending => {}
             }
+            let now = Instant::now();
             if self.progress() != before {
-                let now = Instant::now();
-                (self.client_active, self.server_active) = (now, now);
+                self.active = now;
             }
             // Looked at before the timer is set anew, which makes it forget that it went off.
-            let now = Instant::now();
             let expired = self.expired(now);
             if expired.is_some() || now >= deadline {
                 return Poll::Ready(expired);
@@ -202,17 +194,18 @@ impl Relay {
             if self.request.done && self.response.done {
                 return Poll::Ready(RelayEnd::Finished);
             }
+            let now = Instant::now();
             if self.progress() != before {
-                // Activity in either direction shows that both sides are alive: one sent, the other took it.
-                let now = Instant::now();
-                self.client_active = now;
-                self.server_active = now;
+                self.active = now;
             }
+            let deadline = self.deadline();
             // Looked at before the timer is set anew, which makes it forget that it went off.
-            if let Some(end) = self.expired(Instant::now()) {
+            if deadline.is_some_and(|deadline| deadline <= now)
+                && let Some(end) = self.expired(now)
+            {
                 return Poll::Ready(end);
             }
-            timer.set(self.deadline());
+            timer.set(deadline);
             ready!(timer.poll_expired(cx));
         }
     }
@@ -248,23 +241,22 @@ impl Relay {
         if self.is_paused() {
             return None;
         }
-        let client = self.client_limit().map(|d| self.client_active + d);
-        let server = self.server_limit().map(|d| self.server_active + d);
-        match (client, server) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let limit = match (self.client_limit(), self.server_limit()) {
+            (Some(client), Some(server)) => Some(client.min(server)),
+            (client, server) => client.or(server),
+        };
+        limit.map(|limit| self.active + limit)
     }
 
     fn expired(&self, now: Instant) -> Option<RelayEnd> {
         if self.is_paused() {
             return None;
         }
-        let over = |limit: Option<Duration>, active: Instant| limit.is_some_and(|d| active + d <= now);
-        if over(self.client_limit(), self.client_active) {
+        let over = |limit: Option<Duration>| limit.is_some_and(|limit| self.active + limit <= now);
+        if over(self.client_limit()) {
             return Some(RelayEnd::ClientTimeout);
         }
-        over(self.server_limit(), self.server_active).then_some(RelayEnd::ServerTimeout)
+        over(self.server_limit()).then_some(RelayEnd::ServerTimeout)
     }
 }
 
@@ -351,7 +343,13 @@ impl Direction {
         got.map_ok(|_| ())
     }
 
+    /// Passes on what is in the buffer.
+    #[inline]
     fn write(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<Result<(), Fault>> {
+        if self.buffer.is_none() { Poll::Ready(Ok(())) } else { self.write_buffer(cx, to) }
+    }
+
+    fn write_buffer(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<Result<(), Fault>> {
         let Some(buffer) = &mut self.buffer else { return Poll::Ready(Ok(())) };
         while !buffer.is_empty() {
             let n = ready!(to.poll_write(cx, buffer.filled())).map_err(Fault::Write)?;
@@ -367,14 +365,17 @@ impl Direction {
             return self.read_paced(cx, from, bufsize);
         }
         let size = if self.full > 0 { LARGE.max(bufsize) } else { bufsize };
-        // The buffer goes back at once when there is nothing to read.
-        let mut buffer = Buffer::take(size);
-        let n = ready!(from.poll_read(cx, buffer.spare())).map_err(Fault::Read)?;
+        // No buffer is taken as long as there is nothing to read.
+        let mut lent = None;
+        let read = from.poll_read_into(cx, &mut lent, |lent: &mut Option<Buffer>| {
+            lent.get_or_insert_with(|| Buffer::take(size)).spare()
+        });
+        let n = ready!(read).map_err(Fault::Read)?;
         self.ended = n == 0;
         self.full = if n == size { self.full.saturating_add(1) } else { 0 };
         self.bytes += n as u64;
-        buffer.fill(n);
-        if n > 0 {
+        if let Some(mut buffer) = lent.filter(|_| n > 0) {
+            buffer.fill(n);
             self.buffer = Some(buffer);
         }
         Poll::Ready(Ok(()))

@@ -61,13 +61,30 @@ impl Stream {
     ///
     /// A read that does not fill `buf` is not followed by another one before the socket reports more.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buf = ReadBuf::new(buf);
+        self.poll_read_into(cx, buf, |buf| buf)
+    }
+
+    /// Reads into what `lend` makes of `holder`, which need not have room before something is there to be read. Else like
+    /// [`poll_read`](Self::poll_read).
+    pub fn poll_read_into<H: ?Sized>(
+        &mut self,
+        cx: &mut Context<'_>,
+        holder: &mut H,
+        lend: impl Fn(&mut H) -> &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Self::Tcp(tcp) = self {
+            return tcp.poll_receive(cx, holder, lend);
+        }
+        let mut buf = ReadBuf::new(lend(holder));
         let done = each!(self, s => Pin::new(s).poll_read(cx, &mut buf));
         done.map_ok(|()| buf.filled().len())
     }
 
     /// Writes from `buf`.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if let Self::Tcp(tcp) = self {
+            return tcp.poll_transmit(cx, buf);
+        }
         each!(self, s => Pin::new(s).poll_write(cx, buf))
     }
 
@@ -81,7 +98,11 @@ impl Stream {
     }
 
     /// Sends what TLS holds back; plain sockets hold nothing back.
+    #[inline]
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Self::Tcp(_) = self {
+            return Poll::Ready(Ok(()));
+        }
         each!(self, s => Pin::new(s).poll_flush(cx))
     }
 

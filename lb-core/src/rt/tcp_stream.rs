@@ -111,6 +111,42 @@ impl Tcp {
         }
     }
 
+    /// Receives into what `lend` makes of `holder`, which is asked only when something seems to be there: who waits holds no
+    /// room for it. Ready with 0 bytes at the end of the stream.
+    ///
+    /// # Errors
+    /// What the socket reports.
+    #[inline]
+    pub fn poll_receive<H: ?Sized>(
+        &mut self,
+        cx: &mut Context<'_>,
+        holder: &mut H,
+        lend: impl Fn(&mut H) -> &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if let State::Watched(stream) = &self.state {
+            return poll_receive(stream, cx, holder, lend);
+        }
+        match self.at_once(|socket| receive(socket, lend(holder))) {
+            Some(done) => Poll::Ready(done),
+            None => poll_receive(self.watched()?, cx, holder, lend),
+        }
+    }
+
+    /// Sends what the socket takes.
+    ///
+    /// # Errors
+    /// What the socket reports.
+    #[inline]
+    pub fn poll_transmit(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let State::Watched(stream) = &self.state {
+            return poll_transmit(stream, cx, bytes);
+        }
+        match self.at_once(|socket| transmit(socket, bytes)) {
+            Some(done) => Poll::Ready(done),
+            None => poll_transmit(self.watched()?, cx, bytes),
+        }
+    }
+
     /// Ready when a read would not wait.
     ///
     /// # Errors
@@ -149,27 +185,14 @@ impl AsyncRead for Tcp {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let room = buf.initialize_unfilled();
-        let read = match &self.state {
-            State::Watched(stream) => ready!(poll_receive(stream, cx, room)),
-            _ => match self.at_once(|socket| receive(socket, room)) {
-                Some(done) => done,
-                None => ready!(poll_receive(self.watched()?, cx, room)),
-            },
-        };
+        let read = ready!(self.poll_receive(cx, buf.initialize_unfilled(), |room| room));
         Poll::Ready(read.map(|n| buf.advance(n)))
     }
 }
 
 impl AsyncWrite for Tcp {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if let State::Watched(stream) = &self.state {
-            return poll_transmit(stream, cx, buf);
-        }
-        match self.at_once(|socket| transmit(socket, buf)) {
-            Some(done) => Poll::Ready(done),
-            None => poll_transmit(self.watched()?, cx, buf),
-        }
+        self.poll_transmit(cx, buf)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -216,32 +239,39 @@ fn transmit(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
 
 /// Receives once something is there. What did not fill the room was all: the next attempt waits for the event loop to
 /// report more.
-fn poll_receive(stream: &TcpStream, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-    let most = room.len();
-    poll_at_once(stream, cx, Interest::READABLE, most, || receive(stream, room))
+fn poll_receive<H: ?Sized>(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    holder: &mut H,
+    lend: impl Fn(&mut H) -> &mut [u8],
+) -> Poll<io::Result<usize>> {
+    poll_at_once(stream, cx, Interest::READABLE, || {
+        let room = lend(holder);
+        Ok((receive(stream, room)?, room.len()))
+    })
 }
 
 /// Sends once the socket takes something. If that was not everything, the next attempt waits for the event loop.
 fn poll_transmit(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-    poll_at_once(stream, cx, Interest::WRITABLE, bytes.len(), || transmit(stream, bytes))
+    poll_at_once(stream, cx, Interest::WRITABLE, || Ok((transmit(stream, bytes)?, bytes.len())))
 }
 
-/// Does something with a socket that is ready for it, or waits until it is. The socket no longer counts as ready when less than
-/// `most` came of it.
+/// Does something with a socket that is ready for it, or waits until it is. `work` says how much came of it, and how much might
+/// have: the socket no longer counts as ready when it was less.
 #[inline]
 fn poll_at_once(
     stream: &TcpStream,
     cx: &mut Context<'_>,
     interest: Interest,
-    most: usize,
-    mut work: impl FnMut() -> io::Result<usize>,
+    mut work: impl FnMut() -> io::Result<(usize, usize)>,
 ) -> Poll<io::Result<usize>> {
     // A task that always finds something to do lets the others have their turn.
     let turn = ready!(poll_proceed(cx));
     let mut moved = 0;
     loop {
         let attempt = stream.try_io(interest, || {
-            moved = work()?;
+            let (done, most) = work()?;
+            moved = done;
             if 0 < moved && moved < most { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(moved) }
         });
         match attempt {
@@ -308,6 +338,26 @@ mod tests {
         assert_eq!(&buf[..4], b"late");
         drop(late.join().unwrap());
         assert_eq!(near.read(&mut buf).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn room_is_asked_for_only_when_something_is_there() {
+        fn lend(asked: &mut Vec<u8>) -> &mut [u8] {
+            asked.resize(16, 0);
+            asked
+        }
+        let (mut near, mut far) = pair();
+        let mut asked = Vec::new();
+        near.watched().unwrap();
+        std::future::poll_fn(|cx| {
+            assert!(near.poll_receive(cx, &mut asked, lend).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        assert!(asked.is_empty());
+        far.write_all(b"late").unwrap();
+        let got = std::future::poll_fn(|cx| near.poll_receive(cx, &mut asked, lend)).await.unwrap();
+        assert_eq!(&asked[..got], b"late");
     }
 
     #[tokio::test]
