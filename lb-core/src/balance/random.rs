@@ -23,9 +23,12 @@ impl Random {
 
     /// The least loaded of some servers drawn at random.
     fn draw(&mut self, key: &PickKey<'_>) -> Option<(ServerId, Load)> {
-        let draws = if self.members > 1 { self.draws } else { 1 };
+        if self.members == 1 {
+            let only = self.ring.any()?;
+            return Some((only, key.occupancy.load(only)));
+        }
         let mut best: Option<(ServerId, Load)> = None;
-        for _ in 0..draws {
+        for _ in 0..self.draws {
             let server = self.ring.nearest(self.rng.next_u32(), key)?;
             let drawn = (server, key.occupancy.load(server));
             best = match best {

@@ -51,11 +51,16 @@ impl Arena {
 
     /// Takes every buffer back. Samples of earlier evaluations are gone by then, which the
     /// exclusive borrow proves.
+    #[inline]
     pub fn reset(&mut self) {
-        let state = self.state.get_mut();
-        if state.used == 0 {
-            return;
+        // Nearly always there is none.
+        if self.state.get_mut().used > 0 {
+            self.take_back();
         }
+    }
+
+    fn take_back(&mut self) {
+        let state = self.state.get_mut();
         for slot in &mut self.slots[..state.used] {
             if let Some(mut buffer) = slot.take()
                 && buffer.capacity() <= KEEP_CAPACITY

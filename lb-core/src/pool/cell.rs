@@ -159,7 +159,8 @@ impl ServerCell {
         &self.durations
     }
 
-    pub(super) fn is_observed(&self) -> bool {
+    /// Whether anybody wants to know what is seen on its traffic (`observe`).
+    pub fn is_observed(&self) -> bool {
         self.observed.load(Relaxed)
     }
 

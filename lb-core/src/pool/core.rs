@@ -73,6 +73,17 @@ pub(super) struct View<'a> {
     now_ms: u64,
 }
 
+impl View<'_> {
+    /// What [`Load::has_room`] says of the server's load.
+    fn has_room(&self, server: ServerId) -> bool {
+        let Slot { cell, state, queue, .. } = &self.slots[server.index()];
+        match state.limit(self.totals.sessions.get(), self.fullconn, self.now) {
+            None => true,
+            Some(limit) => queue.len() == 0 && cell.served.get() < limit,
+        }
+    }
+}
+
 impl Occupancy for View<'_> {
     fn load(&self, server: ServerId) -> Load {
         let Slot { cell, state, queue, .. } = &self.slots[server.index()];
@@ -168,7 +179,7 @@ impl Core {
 
     /// A slot on this very server, or a place in its queue.
     fn place_on(&mut self, totals: &Totals, server: ServerId, request: &Request<'_>) -> Placed {
-        if self.view(totals).load(server).has_room() {
+        if self.view(totals).has_room(server) {
             return Placed::Slot(self.take(totals, server));
         }
         let maxqueue = self.slots[server.index()].state.def.maxqueue;
@@ -177,7 +188,7 @@ impl Core {
         }
         // As above: announce the wait, then look again.
         totals.waiting.add();
-        if self.view(totals).load(server).has_room() {
+        if self.view(totals).has_room(server) {
             totals.waiting.sub(1);
             return Placed::Slot(self.take(totals, server));
         }

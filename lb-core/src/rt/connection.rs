@@ -219,10 +219,15 @@ impl Session {
     /// the connection's.
     #[inline]
     pub fn count(&mut self, stream: &mut Slots, event: Event) {
-        // Most are counted nowhere.
-        if !stream.is_empty() || self.notes.is_some() {
+        if self.may_count(stream) {
             self.count_there(stream, event);
         }
+    }
+
+    /// False when `stream` and the connection are counted in no entry, as most are.
+    #[inline]
+    pub fn may_count(&self, stream: &Slots) -> bool {
+        !stream.is_empty() || self.notes.is_some()
     }
 
     fn count_there(&mut self, stream: &mut Slots, event: Event) {

@@ -116,6 +116,12 @@ impl Ring {
         self.owners[server.index()].weight
     }
 
+    /// A server with a place on the ring, whichever.
+    pub(in crate::balance) fn any(&mut self) -> Option<ServerId> {
+        self.refresh();
+        self.points.first().map(|point| point.server())
+    }
+
     /// The server nearest to `hash` that may be used.
     pub(in crate::balance) fn nearest(&mut self, hash: u32, key: &PickKey<'_>) -> Option<ServerId> {
         self.refresh();
