@@ -7,6 +7,30 @@ use crate::head::{Fields, Request, Response, Version};
 ///
 /// Every version from 1.1 on is written as 1.1; what is older is written as it was received.
 pub fn write_request(out: &mut Vec<u8>, request: &Request, extra: &[(&[u8], &[u8])]) {
+    if let Some((from, to)) = usual_request_line(request) {
+        request.fields.write_with_line(from, to, out);
+    } else {
+        write_request_line(out, request);
+        request.fields.write_to(out);
+    }
+    write_extra(out, extra);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Where the line of a request is that was received as it is to be written, which is nearly always so.
+fn usual_request_line(request: &Request) -> Option<(usize, usize)> {
+    let (method, target) = (request.method_span, request.target);
+    let from = method.start_of_received()?;
+    let target_at = target.start_of_received()?;
+    let line = request.fields.buffer().get(from..)?;
+    let target_end = target.len() + method.len() + 1;
+    let separated = target_at == from + method.len() + 1 && line.get(method.len()) == Some(&b' ');
+    let usual = separated && request.version == Version::Http11 && !method.is_empty();
+    let ended = usual && line.get(target_end..)?.starts_with(b" HTTP/1.1\r\n");
+    ended.then_some((from, from + target_end + 11))
+}
+
+fn write_request_line(out: &mut Vec<u8>, request: &Request) {
     out.extend_from_slice(request.method_text());
     out.push(b' ');
     out.extend_from_slice(request.target());
@@ -18,13 +42,37 @@ pub fn write_request(out: &mut Vec<u8>, request: &Request, extra: &[(&[u8], &[u8
     out.push(b' ');
     out.extend_from_slice(version);
     out.extend_from_slice(b"\r\n");
-    request.fields.write_to(out);
-    write_extra(out, extra);
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends a response head. A server that speaks 1.0 is passed on as such; a missing reason is filled in.
 pub fn write_response(out: &mut Vec<u8>, response: &Response, extra: &[(&[u8], &[u8])]) {
+    if let Some((from, to)) = usual_status_line(response) {
+        response.fields.write_with_line(from, to, out);
+    } else {
+        write_status_line(out, response);
+        response.fields.write_to(out);
+    }
+    write_extra(out, extra);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Where the line of a response is that was received as it is to be written, which is nearly always so.
+fn usual_status_line(response: &Response) -> Option<(usize, usize)> {
+    let reason = response.reason;
+    let from = reason.start_of_received()?.checked_sub(b"HTTP/1.1 200 ".len())?;
+    let line = response.fields.buffer().get(from..)?;
+    let (start, rest) = line.split_first_chunk::<13>()?;
+    let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1', b' ', digits @ .., b' '] = start else {
+        return None;
+    };
+    let status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit.wrapping_sub(b'0')));
+    let digits = digits.iter().all(u8::is_ascii_digit);
+    let same = digits && status == response.status && response.version == Version::Http11;
+    let ended = same && !reason.is_empty() && rest.get(reason.len()..)?.starts_with(b"\r\n");
+    ended.then_some((from, from + start.len() + reason.len() + 2))
+}
+
+fn write_status_line(out: &mut Vec<u8>, response: &Response) {
     out.extend_from_slice(match response.version {
         Version::Http11 => b"HTTP/1.1 ",
         Version::Http10 => b"HTTP/1.0 ",
@@ -35,9 +83,6 @@ pub fn write_response(out: &mut Vec<u8>, response: &Response, extra: &[(&[u8], &
         b"" => out.extend_from_slice(reason(response.status).as_bytes()),
         reason => out.extend_from_slice(reason),
     }
-    out.extend_from_slice(b"\r\n");
-    response.fields.write_to(out);
-    write_extra(out, extra);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -99,6 +144,63 @@ mod tests {
             assert_eq!(decimal, number.to_string().into_bytes());
             assert_eq!(hex, format!("{number:X}").into_bytes());
         }
+    }
+
+    #[test]
+    fn a_head_is_written_the_same_whether_it_was_received_so_or_not() {
+        use crate::h1::{Cursor, Limits, parse_request, parse_response};
+        let limits = Limits::default();
+        let asked = |text: &str, change: fn(&mut Request)| {
+            let mut request = Request::default();
+            request.fields.set_buffer(text.as_bytes().to_vec());
+            assert!(parse_request(&mut request, &mut Cursor::default(), text.len(), &limits).unwrap());
+            change(&mut request);
+            let mut out = Vec::new();
+            write_request(&mut out, &request, &[]);
+            String::from_utf8(out).unwrap()
+        };
+        let usual = "GET /a HTTP/1.1\r\nhost: x\r\naccept: y\r\n\r\n";
+        for text in [
+            usual,
+            "\r\n\nGET /a HTTP/1.1\r\nHost: x\r\nAccept: y\r\n\r\n",
+            "GET /a HTTP/1.1\r\nhost:x\r\naccept: y\r\n\r\n",
+            "GET /a HTTP/1.1\nhost: x\r\naccept: y\r\n\r\n",
+            "GET  /a\tHTTP/1.1\r\nhost: x\r\naccept: y\n\n",
+            "GET /a HTTP/1.2\r\nhost: x\r\naccept: y \r\n\r\n",
+        ] {
+            assert_eq!(asked(text, |_| {}), usual, "{text:?}");
+        }
+        let put = asked(usual, |request| assert!(request.set_method(b"PUT")));
+        assert_eq!(put, usual.replace("GET", "PUT"));
+        let moved = asked(usual, |request| assert!(request.set_target(b"/b")));
+        assert_eq!(moved, usual.replace("/a", "/b"));
+        assert_eq!(asked("GET / HTTP/1.1\r\n\r\n", |_| {}), "GET / HTTP/1.1\r\n\r\n");
+        let answered = |text: &str, change: fn(&mut Response)| {
+            let mut response = Response::default();
+            response.fields.set_buffer(text.as_bytes().to_vec());
+            let mut cursor = Cursor::default();
+            assert!(
+                parse_response(&mut response, &mut cursor, text.len(), Default::default(), &limits).unwrap()
+            );
+            change(&mut response);
+            let mut out = Vec::new();
+            write_response(&mut out, &response, &[]);
+            String::from_utf8(out).unwrap()
+        };
+        let usual = "HTTP/1.1 200 OK\r\nserver: x\r\nage: 1\r\n\r\n";
+        for text in [
+            usual,
+            "HTTP/1.1 200 OK\r\nServer: x\r\nage:1\r\n\r\n",
+            "HTTP/1.1  200\tOK\nserver: x\r\nage: 1\r\n\r\n",
+            "HTTP/1.1 200\r\nserver: x\r\nage: 1\r\n\r\n",
+        ] {
+            assert_eq!(answered(text, |_| {}), usual, "{text:?}");
+        }
+        assert_eq!(answered(usual, |response| response.status = 201), usual.replace("200", "201"));
+        let other = answered(usual, |response| assert!(response.set_reason(b"Fine")));
+        assert_eq!(other, usual.replace("OK", "Fine"));
+        let removed = answered(usual, |response| assert!(response.fields.remove_all(b"server")));
+        assert_eq!(removed, "HTTP/1.1 200 OK\r\nage: 1\r\n\r\n");
     }
 
     #[test]

@@ -29,6 +29,11 @@ impl Span {
         self.len == 0
     }
 
+    /// Where a span of received bytes begins; `None` for additions.
+    pub(crate) fn start_of_received(self) -> Option<usize> {
+        (self.at & ADDED == 0).then_some(self.at as usize)
+    }
+
     /// Where a span of received bytes ends.
     pub(crate) const fn end_of_received(self) -> usize {
         (self.at & !ADDED) as usize + self.len()
@@ -317,11 +322,25 @@ impl Fields {
     /// Appends the fields as lines. Neighbours that stand in the received bytes as they are to be written, which is
     /// nearly all of them, are copied together.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
-        let Run { fields, from, to } = self.run;
-        let mut rest = self.list.get(fields as usize..).unwrap_or_default().iter().peekable();
-        if fields > 0 {
-            out.extend_from_slice(self.received.get(from as usize..to as usize).unwrap_or_default());
+        let Run { from, to, .. } = self.run;
+        out.extend_from_slice(self.received.get(from as usize..to as usize).unwrap_or_default());
+        self.write_behind_run(out);
+    }
+
+    /// Appends the received bytes `from..to`, which are the line before the fields, and the fields.
+    pub(crate) fn write_with_line(&self, from: usize, to: usize, out: &mut Vec<u8>) {
+        if self.run.from as usize == to {
+            out.extend_from_slice(self.received.get(from..self.run.to as usize).unwrap_or_default());
+            self.write_behind_run(out);
+        } else {
+            out.extend_from_slice(self.received.get(from..to).unwrap_or_default());
+            self.write_to(out);
         }
+    }
+
+    /// Appends the fields that are not written as they were received.
+    fn write_behind_run(&self, out: &mut Vec<u8>) {
+        let mut rest = self.list.get(self.run.fields as usize..).unwrap_or_default().iter().peekable();
         while let Some(field) = rest.next() {
             let Some(mut end) = self.canonical_end(field) else {
                 out.extend_from_slice(self.bytes(field.name));
