@@ -5,10 +5,15 @@ use crate::h1::{BodyLength, Chunked, Limits, Piece, Reject, parse_trailers, push
 use crate::head::Fields;
 
 /// Whether the beginning of a body can be one.
+#[inline]
 pub(super) fn check(length: BodyLength, bytes: &[u8]) -> Result<(), Reject> {
+    if length == BodyLength::Chunked { check_chunks(bytes) } else { Ok(()) }
+}
+
+fn check_chunks(bytes: &[u8]) -> Result<(), Reject> {
     let mut decoder = Chunked::new();
     let mut at = 0;
-    while length == BodyLength::Chunked && at < bytes.len() {
+    while at < bytes.len() {
         match decoder.next(&bytes[at..])? {
             Piece::Skip(len) | Piece::Data(len) => at += len,
             Piece::Trailers(len) => {

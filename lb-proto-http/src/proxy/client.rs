@@ -282,14 +282,17 @@ impl Future for Serve {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let state = &mut self.get_mut().state;
+        let mut woken = true;
         loop {
             // Looked at in its place: most looks leave it there.
             match state {
                 State::Fresh(_) | State::Over => {}
                 State::Idle(client) => {
                     prefetch(std::ptr::from_ref(&**client).addr(), size_of::<Client>());
-                    let ready = poll_ready(&mut client.stream, cx).is_ready();
-                    if !ready && client.timer.poll_expired(cx).is_pending() {
+                    let expired = client.timer.poll_expired(cx).is_ready();
+                    // Who is woken although there is time left was sent something, which reading finds out at once.
+                    let ready = (woken && !expired) || poll_ready(&mut client.stream, cx).is_ready();
+                    if !ready && !expired {
                         return Poll::Pending;
                     }
                     if !ready && client.requests > 0 {
@@ -300,6 +303,7 @@ impl Future for Serve {
                 }
                 State::Busy(runner) => {
                     let (client, txn) = std::task::ready!(runner.poll(cx));
+                    woken = false;
                     let next = client.map_or(State::Over, State::wait);
                     if let State::Busy(runner) = std::mem::replace(state, next) {
                         runner.recycle(txn);
@@ -307,6 +311,7 @@ impl Future for Serve {
                     continue;
                 }
             }
+            woken = false;
             *state = match std::mem::replace(state, State::Over) {
                 State::Fresh(client) => State::begin(client),
                 State::Idle(client) => State::Busy(Runner::start(client, None)),

@@ -43,21 +43,36 @@ pub(super) fn judge(live: &mut Live<'_>, back: &HttpProxy) {
 }
 
 /// The way of a body to its receiver.
+#[inline]
 pub(super) fn transfer(
     length: BodyLength,
     algorithm: Option<CompressionAlgorithm>,
     level: u32,
     sink: Sink,
 ) -> Transfer {
-    match algorithm.and_then(|algorithm| Encoder::new(algorithm, level)) {
+    match algorithm {
+        Some(algorithm) => compressed(length, algorithm, level, sink),
+        None => Transfer::new(length, sink),
+    }
+}
+
+#[cold]
+fn compressed(length: BodyLength, algorithm: CompressionAlgorithm, level: u32, sink: Sink) -> Transfer {
+    match Encoder::new(algorithm, level) {
         Some(encoder) => Transfer::compressed(length, encoder),
         None => Transfer::new(length, sink),
     }
 }
 
 /// Changes the head of a response that will be compressed.
+#[inline]
 pub(super) fn announce_response(live: &mut Live<'_>) {
-    let Some(algorithm) = live.txn.coding.response else { return };
+    if let Some(algorithm) = live.txn.coding.response {
+        announce_coding(live, algorithm);
+    }
+}
+
+fn announce_coding(live: &mut Live<'_>, algorithm: CompressionAlgorithm) {
     // Without the coding in this build the response stays what it is.
     let usable = Encoder::new(algorithm, live.txn.coding.level).is_some();
     if !usable || !announce(&mut live.txn.layer.response.fields, algorithm, true) {
@@ -66,8 +81,14 @@ pub(super) fn announce_response(live: &mut Live<'_>) {
 }
 
 /// Counts what compression did, at both proxies.
+#[inline]
 pub(super) fn count(live: &Live<'_>, transfer: &Transfer) {
-    let Some((taken, given)) = transfer.compression() else { return };
+    if let Some((taken, given)) = transfer.compression() {
+        count_compressed(live, taken, given);
+    }
+}
+
+fn count_compressed(live: &Live<'_>, taken: u64, given: u64) {
     let worker = live.client.session.worker.id();
     let front = live.client.session.frontend().state.front.counters.of(worker);
     front.comp_in.add(taken);

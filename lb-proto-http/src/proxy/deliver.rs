@@ -16,7 +16,7 @@ use super::upload::Upload;
 use super::upstream::{self, Kept};
 use super::{coding, log, reply};
 use crate::h1::BodyLength;
-use crate::head::{Method, Version};
+use crate::head::Version;
 use crate::spec::{ConnectionMode, HttpProxy};
 
 /// How the response is framed towards the client, and whether the connection lives on.
@@ -44,11 +44,10 @@ fn shape(live: &mut Live<'_>) -> Shape {
 /// Sends the response while the rest of the request may still be on its way.
 pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> After {
     // Nearly always everything is sent at once: then nothing of the transfer has to outlive this call.
-    let begun = std::future::poll_fn(|cx| Poll::Ready(begin(live, back, upload, cx))).await;
-    let Begun { mut download, keep, surplus } = match begun {
-        ControlFlow::Break(after) => return after,
-        ControlFlow::Continue(begun) => begun,
-    };
+    let mut begun = None;
+    let begins = std::future::poll_fn(|cx| Poll::Ready(begin(live, back, upload, cx, &mut begun)));
+    let after = begins.await;
+    let Some(Begun { mut download, keep, surplus }) = begun else { return after };
     if live.txn.limits.is_some() {
         // The response's rules may have limited the request.
         let limiters = live.txn.take_limits(|limits| &mut limits.request);
@@ -72,13 +71,15 @@ struct Begun {
     surplus: bool,
 }
 
-/// Makes the head, with what is there of the body, and sends it if it is all there is to do.
+/// Makes the head, with what is there of the body, and sends it. What comes after it counts if that was all; else `begun` says
+/// how to go on: written in its place, because it is large and nearly never there.
 fn begin(
     live: &mut Live<'_>,
     back: &HttpProxy,
     upload: &Upload,
     cx: &mut Context<'_>,
-) -> ControlFlow<After, Begun> {
+    begun: &mut Option<Begun>,
+) -> After {
     let Shape { sink, keep } = shape(live);
     let mut out = take_scratch();
     reply::write_head(live, keep, &mut out);
@@ -117,12 +118,13 @@ fn begin(
             if let Some(pace) = pace {
                 download.pace(pace);
             }
-            ControlFlow::Continue(Begun { download, keep, surplus })
+            *begun = Some(Begun { download, keep, surplus });
+            After::Close
         }
         ControlFlow::Break(transfer) => {
             live.txn.times.end = live.txn.times.now;
             count(live, &transfer, whole);
-            ControlFlow::Break(conclude(live, back, Ended::Done, keep, upload, &[], surplus))
+            conclude(live, back, Ended::Done, keep, upload, &[], surplus)
         }
     }
 }
@@ -151,9 +153,8 @@ enum Ended {
 /// Moves both bodies until they are complete. A response may be over before its request is: then the rest of the
 /// request still goes where it was to go, and a client that does not listen any more is told so at once.
 async fn stream(live: &mut Live<'_>, upload: &mut Upload, download: &mut Flow, keep: bool) -> Ended {
-    let timeouts = live.txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
-    let server_limit = live.txn.settings.server.or(timeouts.server);
-    let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
+    let server_limit = live.server_limit();
+    let client_limit = live.client_limit();
     let Live { client, txn } = live;
     let Some(server) = txn.upstream.stream.as_mut() else { return Ended::Server(Phase::Data) };
     let ending = &txn.upstream.ending;
@@ -285,5 +286,5 @@ fn is_connection_bound(live: &Live<'_>, status: u16) -> bool {
 
 /// Whether the client asked for the head of the response only, whatever rules made of its request.
 pub(super) fn is_head(live: &Live<'_>) -> bool {
-    Method::of(live.txn.layer.request.received_method()) == Method::Head
+    live.txn.layer.request.received_method() == b"HEAD"
 }

@@ -8,8 +8,9 @@ use super::reply::{self, Answer};
 use super::request::{self, Fate, NoRequest};
 use super::runner::Ended;
 use super::txn::{Front, Live, Txn};
-use super::{handover, log, response, upstream};
+use super::{front_of, handover, log, response, upstream};
 use crate::h1::Reject;
+use std::sync::Arc;
 use std::task::Poll;
 
 /// What becomes of the client connection after an exchange.
@@ -91,8 +92,10 @@ async fn finish(mut client: Box<Client>) {
 
 /// One request and its response.
 async fn one(client: &mut Client, txn: &mut Txn) -> After {
+    let plan = Arc::clone(client.session.frontend());
+    let http = front_of(&*plan.spec.protocol);
     let mut live = Live { client, txn };
-    live.txn.front = Front::of(live.client.frontend());
+    live.txn.front = Front::of(http, live.client);
     if let Err(none) = request::read(&mut live).await {
         return Box::pin(no_request(&mut live, &none)).await;
     }
@@ -102,11 +105,11 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
     if !settled.inspected {
         log::write(&mut live, Origin::Accept);
     }
-    match request::process(&mut live, settled).await {
-        Fate::Forward => response::forward(&mut live).await,
-        Fate::Answer(answer) => reply::answer(&mut live, answer).await,
-        Fate::Gone => gone(&mut live, Phase::Request),
-        Fate::Drop(parting) => {
+    match request::process(&mut live, &plan, http, settled).await {
+        Ok(backend) => response::forward(&mut live, &backend).await,
+        Err(Fate::Answer(answer)) => reply::answer(&mut live, answer).await,
+        Err(Fate::Gone) => gone(&mut live, Phase::Request),
+        Err(Fate::Drop(parting)) => {
             live.txn.untimed = true;
             end(&mut live, Cause::Proxy, Phase::Request);
             log::write(&mut live, Origin::Close);

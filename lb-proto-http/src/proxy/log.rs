@@ -144,7 +144,14 @@ fn timers(client: &Client, txn: &Txn) -> Timers {
 }
 
 /// Writes the line of one step of an exchange, if one is due.
+#[inline(always)]
 pub(super) fn write(live: &mut Live<'_>, origin: Origin) {
+    if live.txn.front.logs || !live.txn.layer.has_request {
+        write_line(live, origin);
+    }
+}
+
+fn write_line(live: &mut Live<'_>, origin: Origin) {
     if !live.txn.layer.has_request {
         if !std::mem::replace(&mut live.txn.logged, true) {
             no_request(live);
@@ -183,7 +190,7 @@ fn moment(times: &Times, step: Origin) -> Option<Duration> {
 /// Whether a line is due at a step.
 pub(super) fn is_due(live: &Live<'_>, origin: Origin) -> bool {
     let session = &live.client.session;
-    session.generation().logger(session.proxy()).is_due(origin, live.txn.logged)
+    live.txn.front.logs && session.generation().logger(session.proxy()).is_due(origin, live.txn.logged)
 }
 
 /// Writes the line that a rule asks for.
@@ -346,9 +353,6 @@ pub(super) fn abort(live: &Live<'_>, cause: Cause) {
 
 /// `capture response header` and `capture cookie`.
 pub(super) fn capture_response(live: &mut Live<'_>) {
-    if !live.txn.front.captures {
-        return;
-    }
     let Live { client, txn } = live;
     let Some(front) = client.frontend() else { return };
     let layer = &mut txn.layer;
@@ -385,7 +389,14 @@ pub(super) fn codes(client: &Client) -> HttpCodes {
 }
 
 /// Counts a server's response in stick tables by what its status is said to mean.
+#[inline]
 pub(super) fn tracked_status(live: &mut Live<'_>, status: u16) {
+    if live.client.session.may_count(&live.txn.tracked) {
+        count_status(live, status);
+    }
+}
+
+fn count_status(live: &mut Live<'_>, status: u16) {
     let codes = codes(live.client);
     let (error, failure) = (codes.errors.has(status), codes.failures.has(status));
     if error {

@@ -280,10 +280,14 @@ fn proxy_name(live: &Live<'_>) -> String {
     plan.spec.name.as_str().to_owned()
 }
 
+/// Whether [`run_after`] has anything to run.
+pub(super) fn runs_after(live: &Live<'_>, back: Option<&HttpProxy>) -> bool {
+    live.txn.front.responds_after || back.is_some_and(|back| !back.after_response.is_empty())
+}
+
 /// Runs the `http-after-response` rules of both sides, which only edit; false if one of them could not.
 pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) -> bool {
-    let none = |http: &HttpProxy| http.after_response.is_empty();
-    if back.is_none_or(none) && !live.txn.front.responds_after {
+    if !runs_after(live, back) {
         return true;
     }
     let plan = Arc::clone(live.client.session.frontend());

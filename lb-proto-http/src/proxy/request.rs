@@ -17,7 +17,7 @@ use super::handover::Settled;
 use super::io::{BUFFER, can_wait, take_buffer, write_all};
 use super::reply::{self, Answer};
 use super::txn::{Live, Responding};
-use super::{content, front_of, http_of, log, resolve};
+use super::{content, http_of, log, resolve};
 use crate::h1::{Reject, parse_request, write_response};
 use crate::head::{HeaderName, Request, Version};
 use crate::persist::Binding;
@@ -40,7 +40,6 @@ pub(super) enum NoRequest {
 
 /// Reads a request head. What arrived with the previous request may already be in the buffer.
 pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
-    let timeouts = live.client.session.frontend().spec.timeouts;
     let first = live.client.requests == 0;
     live.txn.times.ready = Some(live.client.idle_since());
     if live.txn.layer.request.fields.buffer().len() < BUFFER {
@@ -58,7 +57,7 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
         }
         let got = {
             let Live { client, txn } = live;
-            let (since, accepted) = (client.idle_since(), client.session.accepted().instant);
+            let (since, session) = (client.idle_since(), &client.session);
             let spare = &mut txn.layer.request.fields.buffer_mut()[filled..];
             let (stream, timer) = (&mut client.stream, &client.timer);
             let idle = filled == 0 && can_wait(stream);
@@ -67,12 +66,13 @@ pub(super) async fn read(live: &mut Live<'_>) -> Result<(), NoRequest> {
                 Poll::Pending if !armed => {
                     armed = true;
                     // The head must be there some time after its first byte, the first one some time after the accept.
+                    let timeouts = &session.frontend().spec.timeouts;
                     let (from, limit) = match txn.times.begin {
                         Some(begin) => (begin, timeouts.effective_http_request()),
                         None if first => (since, timeouts.effective_http_request()),
                         None => (since, timeouts.effective_keep_alive()),
                     };
-                    let deadline = limit.map(|limit| accepted + from + limit);
+                    let deadline = limit.map(|limit| session.accepted().instant + from + limit);
                     timer.set(deadline);
                     if idle && deadline.is_none_or(|deadline| Instant::now() < deadline) {
                         // Nobody is to hold a buffer before there is something to put into it.
@@ -122,16 +122,18 @@ fn parse(live: &mut Live<'_>, filled: usize, last: Option<Duration>) -> Result<b
     }
 }
 
-/// What becomes of a request.
+/// What becomes of a request that does not go to a server.
 pub(super) enum Fate {
-    /// It goes to the backend of the transaction.
-    Forward,
     /// It is answered here.
     Answer(Answer),
     /// The connection ends without an answer.
     Drop(Parting),
     /// The client went away.
     Gone,
+}
+
+fn error(status: u16, cause: Cause, phase: Phase) -> Fate {
+    Fate::Answer(Answer::Error { status, cause, phase })
 }
 
 /// How a rule ends a connection without an answer.
@@ -152,23 +154,30 @@ impl From<Parting> for After {
     }
 }
 
-/// Runs everything that is configured for requests.
-pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
-    let plan = Arc::clone(live.client.session.frontend());
-    let Some(front) = front_of(&*plan.spec.protocol) else { return Fate::Drop(Parting::Close) };
+/// Runs everything that is configured for requests; the backend it goes to, which is that of the transaction.
+pub(super) async fn process(
+    live: &mut Live<'_>,
+    plan: &Arc<ProxyPlan>,
+    front: Option<&HttpProxy>,
+    settled: Settled,
+) -> Result<Arc<ProxyPlan>, Fate> {
+    let Some(front) = front else { return Err(Fate::Drop(Parting::Close)) };
     prepare(live, front);
     if !settled.inspected
-        && let Some(fate) = content::request(live, &plan).await
+        && !plan.spec.tcp_rules.request.is_empty()
+        && let Some(fate) = content::request(live, plan).await
     {
-        return fate;
+        return Err(fate);
     }
     log::write(live, Origin::Request);
     live.count_tracked(Event::HttpRequest);
     if let Some(fate) = monitor(live, front) {
-        return fate;
+        return Err(fate);
     }
-    if let Some(fate) = restrict(live, front) {
-        return fate;
+    if front.restrict_names != RestrictNames::Preserve
+        && let Some(fate) = restrict(live, front)
+    {
+        return Err(fate);
     }
     if front.buffer_request
         && let Err(fate) = buffer_body(live, plan.spec.timeouts.effective_http_request(), 0, true).await
@@ -176,22 +185,22 @@ pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
         // A client that leaves in the middle is counted where its request would have gone.
         live.txn.aborted = matches!(fate, Fate::Gone);
         if !live.txn.aborted {
-            return fate;
+            return Err(fate);
         }
     }
     // Not even asked where there are none, which is told by a look.
     if has_rules(front)
-        && let Some(fate) = rules_of(live, front, &plan).await
+        && let Some(fate) = rules_of(live, front, plan).await
     {
-        return fate;
+        return Err(fate);
     }
-    let Some(backend) = route(live, &plan, settled.backend) else {
-        return Fate::Answer(Answer::Error { status: 503, cause: Cause::ServerAbort, phase: Phase::Connect });
+    let Some(backend) = route(live, plan, settled.backend) else {
+        return Err(error(503, Cause::ServerAbort, Phase::Connect));
     };
     let same = backend.index == plan.index;
     if live.txn.aborted {
         live.txn.backend = Some(backend);
-        return Fate::Answer(Answer::Error { status: 400, cause: Cause::ClientAbort, phase: Phase::Request });
+        return Err(error(400, Cause::ClientAbort, Phase::Request));
     }
     live.txn.backend = Some(Arc::clone(&backend));
     live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
@@ -199,19 +208,19 @@ pub(super) async fn process(live: &mut Live<'_>, settled: Settled) -> Fate {
         // A request cannot go to servers of another protocol.
         live.txn.answered = Some(500);
         end(live, Cause::Internal, Phase::Request);
-        return Fate::Drop(Parting::Close);
+        return Err(Fate::Drop(Parting::Close));
     };
     if same {
         finish(live, front, front);
-        return Fate::Forward;
+        return Ok(backend);
     }
     if has_words(back, &backend)
         && let Some(fate) = rules_of_backend(live, back, &backend).await
     {
-        return fate;
+        return Err(fate);
     }
     finish(live, front, back);
-    Fate::Forward
+    Ok(backend)
 }
 
 /// Whether a proxy has anything to run for requests.
@@ -309,7 +318,7 @@ fn monitor(live: &mut Live<'_>, front: &HttpProxy) -> Option<Fate> {
     live.reset_arena();
     live.txn.logged = true;
     let status = if failing { 503 } else { 200 };
-    Some(Fate::Answer(Answer::Error { status, cause: Cause::Local, phase: Phase::Request }))
+    Some(error(status, Cause::Local, Phase::Request))
 }
 
 /// `option http-restrict-req-hdr-names`.
@@ -323,11 +332,7 @@ fn restrict(live: &mut Live<'_>, http: &HttpProxy) -> Option<Fate> {
         }
         RestrictNames::Reject => {
             let bad = live.txn.layer.request.fields.iter().any(|(name, _)| !plain(name));
-            bad.then_some(Fate::Answer(Answer::Error {
-                status: 403,
-                cause: Cause::Proxy,
-                phase: Phase::Request,
-            }))
+            bad.then_some(error(403, Cause::Proxy, Phase::Request))
         }
     }
 }
@@ -501,11 +506,7 @@ pub(super) async fn buffer_body(
             Some(_) => return Err(Fate::Gone),
             None if strict => {
                 live.txn.untimed = true;
-                return Err(Fate::Answer(Answer::Error {
-                    status: 408,
-                    cause: Cause::ClientTimeout,
-                    phase: Phase::Request,
-                }));
+                return Err(error(408, Cause::ClientTimeout, Phase::Request));
             }
             None => return Ok(()),
         }

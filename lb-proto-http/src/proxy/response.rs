@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use lb_core::engine::ProxyPlan;
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Origin, Phase};
 use lb_core::rt::Pace;
@@ -13,10 +14,10 @@ use lb_core::stick::Event;
 use super::body::Sink;
 use super::exchange::{After, end, fail, gone};
 use super::flow::{Flow, FlowEnd};
-use super::io::{BUFFER, Presence, Watch, give_fields, poll_ready, take_fields, take_scratch, write_all};
+use super::io::{BUFFER, Presence, Watch, give_fields, take_fields, take_scratch, write_all};
 use super::reply::{self, Answer};
 use super::request::{Fate, Parting};
-use super::txn::Live;
+use super::txn::{Back, Live};
 use super::upload::Upload;
 use super::upstream::{self, Failure, Kept};
 use super::{coding, content, deliver, front_of, http_of, log, request, tunnel};
@@ -51,16 +52,14 @@ enum NoResponse {
 }
 
 /// Sends the request to a server and the response to the client.
-pub(super) async fn forward(live: &mut Live<'_>) -> After {
-    let Some(backend) = live.txn.backend.clone() else {
-        return fail(live, 503, Cause::ServerAbort, Phase::Connect).await;
-    };
+pub(super) async fn forward(live: &mut Live<'_>, backend: &Arc<ProxyPlan>) -> After {
     let Some(back) = http_of(&*backend.spec.protocol) else {
         return fail(live, 503, Cause::Internal, Phase::Connect).await;
     };
+    live.txn.back = Back::of(back);
     let mut avoid = None;
     loop {
-        match upstream::attach(live, back, &backend, avoid).await {
+        match upstream::attach(live, back, backend, avoid).await {
             Ok(()) => {
                 upstream::note_addresses(live);
                 log::write(live, Origin::Connect);
@@ -191,9 +190,8 @@ pub(super) fn closes_server(live: &Live<'_>, back: &HttpProxy) -> bool {
 
 /// Sends what there is to send and waits for the head of the response.
 async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> Result<(), NoResponse> {
-    let timeouts = live.txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
-    let server_limit = live.txn.settings.server.or(timeouts.server);
-    let client_limit = live.txn.settings.client.or(live.client.session.frontend().spec.timeouts.client);
+    let server_limit = live.server_limit();
+    let client_limit = live.client_limit();
     give_fields(&mut live.txn.layer.response.fields);
     live.txn.layer.response.clear();
     let mut cursor = HeadCursor::default();
@@ -301,17 +299,17 @@ async fn receive(
             }
         }
         // While nothing has come, the buffer is lent for the attempt only: all who wait share the one that is warm.
-        // TLS may have more than the socket tells of.
-        if filled > 0 || server.is_tls() || poll_ready(server, cx).is_ready() {
+        let read = server.poll_read_into(cx, &mut *fields, |fields: &mut Fields| {
             if fields.buffer().is_empty() {
                 *fields = take_fields();
             }
-            match server.poll_read(cx, &mut fields.buffer_mut()[filled..]) {
-                Poll::Ready(Ok(n)) if n > 0 => return Poll::Ready(Ok(n)),
-                Poll::Ready(_) => return Poll::Ready(Err(NoResponse::Closed)),
-                Poll::Pending if filled == 0 => give_fields(fields),
-                Poll::Pending => {}
-            }
+            &mut fields.buffer_mut()[filled..]
+        });
+        match read {
+            Poll::Ready(Ok(n)) if n > 0 => return Poll::Ready(Ok(n)),
+            Poll::Ready(_) => return Poll::Ready(Err(NoResponse::Closed)),
+            Poll::Pending if filled == 0 => give_fields(fields),
+            Poll::Pending => {}
         }
         if ending.is_due() {
             return Poll::Ready(Err(NoResponse::Killed));
@@ -485,7 +483,9 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
     let status = layer.response.status;
     coding::judge(live, back);
     log::tracked_status(live, status);
-    if let (Some(lease), Some(backend)) = (&live.txn.upstream.lease, &live.txn.backend) {
+    if let (Some(lease), Some(backend)) = (&live.txn.upstream.lease, &live.txn.backend)
+        && lease.server().is_observed()
+    {
         let now = live.instant();
         let events = backend.pool.observe(lease.server(), Observation::Response(status), now);
         live.client.session.generation().report(backend, events);
@@ -500,13 +500,15 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
     }
     content::store(live);
     let any = !back.response.is_empty() || live.txn.front.responds;
-    match if any { rules(live, back).await } else { Fate::Forward } {
-        Fate::Forward => {}
-        Fate::Answer(answer) => return answer_instead(live, answer).await,
-        Fate::Drop(parting) => return refused(live, parting),
-        Fate::Gone => return unanswered(live),
+    match if any { rules(live, back).await } else { None } {
+        None => {}
+        Some(Fate::Answer(answer)) => return answer_instead(live, answer).await,
+        Some(Fate::Drop(parting)) => return refused(live, parting),
+        Some(Fate::Gone) => return unanswered(live),
     }
-    log::capture_response(live);
+    if live.txn.front.captures {
+        log::capture_response(live);
+    }
     if let Some(spec) = &back.cookie {
         let cookie = live.txn.server.as_ref().and_then(|server| server.spec.cookie.clone());
         let now = lb_core::expr::Facts::now(live).date;
@@ -516,7 +518,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
         crate::persist::write_response(spec, &mut txn.persistence, response, method, cookie.as_deref(), now);
         txn.termination.cookie_response = txn.persistence.letters().1;
     }
-    if !reply::run_after(live, Some(back)).await {
+    if reply::runs_after(live, Some(back)) && !reply::run_after(live, Some(back)).await {
         return answer_instead(live, FAILED).await;
     }
     coding::announce_response(live);
@@ -548,28 +550,28 @@ fn refused(live: &mut Live<'_>, parting: Parting) -> After {
 }
 
 /// `http-response` rules of the backend, then of the frontend.
-async fn rules(live: &mut Live<'_>, back: &HttpProxy) -> Fate {
+async fn rules(live: &mut Live<'_>, back: &HttpProxy) -> Option<Fate> {
     let fate = run(live, &back.response, !back.lax_rewrite).await;
-    if !matches!(fate, Fate::Forward) {
+    if fate.is_some() {
         return fate;
     }
     let plan = Arc::clone(live.client.session.frontend());
     match front_of(&*plan.spec.protocol).filter(|front| !std::ptr::eq(*front, back)) {
         Some(front) => run(live, &front.response, !front.lax_rewrite).await,
-        None => Fate::Forward,
+        None => None,
     }
 }
 
-async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Fate {
+async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Option<Fate> {
     if rules.is_empty() {
-        return Fate::Forward;
+        return None;
     }
     let mut cursor = Cursor::new(strict);
     loop {
-        return Fate::Answer(match request::step(live, rules, Subject::Response, &mut cursor) {
-            Outcome::Done | Outcome::Wait => return Fate::Forward,
-            Outcome::Reject => return Fate::Drop(Parting::Close),
-            Outcome::SilentDrop(ttl) => return Fate::Drop(Parting::Silent(ttl)),
+        return Some(Fate::Answer(match request::step(live, rules, Subject::Response, &mut cursor) {
+            Outcome::Done | Outcome::Wait => return None,
+            Outcome::Reject => return Some(Fate::Drop(Parting::Close)),
+            Outcome::SilentDrop(ttl) => return Some(Fate::Drop(Parting::Silent(ttl))),
             Outcome::Deny(reply) | Outcome::Tarpit(reply) => Answer::DenyResponse(reply.clone()),
             Outcome::Return(reply) => Answer::Return(reply.clone()),
             Outcome::Redirect(redirect) => Answer::Redirect(redirect.clone()),
@@ -587,7 +589,7 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Fate
                 Answer::Error { status: 504, cause: Cause::ServerTimeout, phase: Phase::Data }
             }
             _ => continue,
-        });
+        }));
     }
 }
 

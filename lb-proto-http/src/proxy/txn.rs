@@ -29,7 +29,7 @@ use crate::h1::{Cursor, Limits};
 use crate::layer::HttpLayer;
 use crate::persist;
 use crate::rule::{self, Effect, Session};
-use crate::spec::{CompressionAlgorithm, ConnectionMode, HttpProxy, TimeoutKind, TrackSlot};
+use crate::spec::{CompressionAlgorithm, ConnectionMode, HttpProxy, Reuse, TimeoutKind, TrackSlot};
 
 /// Requests up to this size leave their buffer while their response is waited for.
 const SHELTER: usize = 2_048;
@@ -47,11 +47,15 @@ pub(super) struct Front {
     pub(super) captures: bool,
     /// Names of fields are written to clients in a case of their own.
     pub(super) adjusts: bool,
+    /// There is somewhere to log to.
+    pub(super) logs: bool,
 }
 
 impl Front {
-    pub(super) fn of(http: Option<&HttpProxy>) -> Self {
-        let Some(http) = http else { return Self::default() };
+    pub(super) fn of(http: Option<&HttpProxy>, client: &Client) -> Self {
+        let session = &client.session;
+        let logs = session.generation().logger(session.proxy()).is_enabled();
+        let Some(http) = http else { return Self { logs, ..Self::default() } };
         Self {
             limits: http.request_limits,
             connection: http.connection,
@@ -59,7 +63,23 @@ impl Front {
             responds_after: !http.after_response.is_empty(),
             captures: !http.captures.response.is_empty() || http.captures.cookie.is_some(),
             adjusts: http.case_adjust_client,
+            logs,
         }
+    }
+}
+
+/// What parting with a server connection depends on.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Back {
+    /// The connection may serve others.
+    pub(super) shares: bool,
+    /// A client is sent to the server that served it last.
+    pub(super) prefers_last: bool,
+}
+
+impl Back {
+    pub(super) fn of(http: &HttpProxy) -> Self {
+        Self { shares: http.reuse != Reuse::Never, prefers_last: http.prefer_last_server }
     }
 }
 
@@ -67,6 +87,8 @@ impl Front {
 #[derive(Default)]
 pub(super) struct Txn {
     pub(super) front: Front,
+    /// Of the backend, once it is asked for a server.
+    pub(super) back: Back,
     pub(super) layer: HttpLayer,
     pub(super) arena: Arena,
     pub(super) vars: Scopes,
@@ -420,6 +442,17 @@ impl Live<'_> {
         let table = self.client.session.generation().plan.table(name)?;
         let key = table.key(&sample()?)?;
         Some((Arc::clone(table), key))
+    }
+
+    /// How long the server may be silent.
+    pub(super) fn server_limit(&self) -> Option<Duration> {
+        let configured = || self.txn.backend.as_ref().and_then(|backend| backend.spec.timeouts.server);
+        self.txn.settings.server.or_else(configured)
+    }
+
+    /// How long the client may be silent.
+    pub(super) fn client_limit(&self) -> Option<Duration> {
+        self.txn.settings.client.or_else(|| self.client.session.frontend().spec.timeouts.client)
     }
 
     /// Counts something in every entry that the request and its connection are counted in.

@@ -20,7 +20,7 @@ use super::identity;
 use super::idle::{self, Mark, Wanted};
 use super::io::Watch;
 use super::reply::Answer;
-use super::txn::{Live, Upstream};
+use super::txn::{Back, Live, Upstream};
 use crate::exchange::{Attempt, RetryPolicy};
 use crate::head::Method;
 use crate::persist::{Binding, Found};
@@ -444,11 +444,9 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
         live.txn.upstream.stream = None;
         return;
     };
-    let back = live.txn.backend_http();
-    let never = back.is_none_or(|back| back.reuse == Reuse::Never);
-    let prefers_last = back.is_some_and(|back| back.prefer_last_server);
+    let Back { shares, prefers_last } = live.txn.back;
     let bound = kept == Kept::ByClient;
-    let alone = bound || never || live.txn.upstream.private;
+    let alone = bound || !shares || live.txn.upstream.private;
     if bound || prefers_last {
         live.client.extras().last = Some(Arc::clone(lease.server()));
     }
