@@ -346,7 +346,7 @@ impl<'a> Reader<'a> {
 fn open_quote(line: &Mapped, at: usize) -> Diagnostic {
     let span = line.span(at..line.len());
     Diagnostic::warning(codes::OPEN_QUOTE, span, "a quote is not closed on its line")
-        .compat(format!("Unterminated quote '{}'", line.text().trim()))
+        .compat(format!("Unterminated quote '{0}'\nUnmatched quote: '{0}'", line.text().trim()))
         .note("the rest of the line is not read; keepalived crashes on this in a `script` line")
 }
 

@@ -95,7 +95,7 @@ pub(crate) fn read(statement: &Statement, owner: &str, out: &mut Diagnostics) ->
                 values.items.push(one(keyword, arg, word, owner, out));
             }
             if !any && !arg.optional {
-                missing(statement, out);
+                missing(statement, owner, out);
                 return None;
             }
             continue;
@@ -104,14 +104,14 @@ pub(crate) fn read(statement: &Statement, owner: &str, out: &mut Diagnostics) ->
             Some(word) => values.items.push(one(keyword, arg, word, owner, out)),
             None if arg.optional => {}
             None => {
-                missing(statement, out);
+                missing(statement, owner, out);
                 return None;
             }
         }
     }
     let rest: Vec<&Word> = given.collect();
     if keyword.exact && !rest.is_empty() {
-        missing(statement, out);
+        missing(statement, owner, out);
         return None;
     }
     // Words before or instead of a list's brace were told when the braces were sorted out.
@@ -141,7 +141,7 @@ fn argument_words(statement: &Statement, out: &mut Diagnostics) -> Option<Vec<Wo
     }
 }
 
-fn missing(statement: &Statement, out: &mut Diagnostics) {
+fn missing(statement: &Statement, owner: &str, out: &mut Diagnostics) {
     let keyword = statement.keyword;
     let name = keyword.name;
     let end = statement.words.last().map_or(statement.span, |w| w.span).after();
@@ -152,7 +152,12 @@ fn missing(statement: &Statement, out: &mut Diagnostics) {
         out.push(lacking(&statement.words, message).note(usage));
     } else {
         let diagnostic = Diagnostic::warning(codes::NOT_SET, end, message);
-        out.push(diagnostic.compat(keyword.when_missing).note(usage).note("it is ignored"));
+        out.push(
+            diagnostic
+                .compat(keyword.when_missing.replace("{name}", owner))
+                .note(usage)
+                .note("it is ignored"),
+        );
     }
 }
 
@@ -210,7 +215,9 @@ fn one(
     match value {
         Ok(value) => Some(Spanned::new(value, word.span)),
         Err(problem) => {
-            let complaint = complaint(keyword, owner, text);
+            let option = arg.optional && !keyword.option_complaint.is_empty();
+            let complaint = if option { keyword.option_complaint } else { keyword.complaint };
+            let complaint = named(keyword, complaint, owner, text);
             let taken = problem.taken.clone();
             out.push(problem.diagnostic(keyword, word, complaint));
             taken.map(|value| Spanned::new(value, word.span))
@@ -220,7 +227,11 @@ fn one(
 
 /// The original's second message, with the names put in.
 pub(crate) fn complaint(keyword: &Keyword, owner: &str, value: &str) -> String {
-    keyword.complaint.replace("{name}", owner).replace("{value}", value).replace("{keyword}", keyword.name)
+    named(keyword, keyword.complaint, owner, value)
+}
+
+fn named(keyword: &Keyword, complaint: &str, owner: &str, value: &str) -> String {
+    complaint.replace("{name}", owner).replace("{value}", value).replace("{keyword}", keyword.name)
 }
 
 /// Why a word is no value.
@@ -368,11 +379,14 @@ fn scaled(text: &str, low: u64, high: u64, places: usize) -> Result<u64, Problem
     }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let plain = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if !plain(whole) || !plain(fraction) || (whole.is_empty() && fraction.is_empty()) {
-        return Err(Problem::number(expected, format!("invalid number '{text}'")));
+    let long = (fraction.len() > places).then(|| format!("number '{text}' has too many decimal places"));
+    let bare = whole.is_empty() && fraction.is_empty() && !text.is_empty();
+    if !plain(whole) || !plain(fraction) || bare {
+        let all: Vec<String> = long.into_iter().chain([format!("invalid number '{text}'")]).collect();
+        return Err(Problem::number(expected, all.join("\n")));
     }
-    if fraction.len() > places {
-        return Err(Problem::number(expected, format!("number '{text}' has too many decimal places")));
+    if let Some(long) = long {
+        return Err(Problem::number(expected, long));
     }
     let whole: Option<u64> = if whole.is_empty() { Some(0) } else { whole.parse().ok() };
     let rest: u64 = format!("{fraction:0<places$}").parse().unwrap_or(0);

@@ -82,7 +82,8 @@ impl Check<'_> {
             ));
         }
         if self.has_addresses() && server.protocol.is_none() {
-            let compat = format!("Virtual server {label}: no protocol set - defaulting to UDP");
+            let unset = label.replace(":udp:", ":none:");
+            let compat = format!("Virtual server {unset}: no protocol set - defaulting to UDP");
             out.push(
                 warn(codes::NOT_SET, server.span, "`protocol` is not set, so UDP is balanced", compat)
                     .note("write `protocol TCP` or `protocol UDP`"),

@@ -324,7 +324,16 @@ impl HttpUrl {
                 "digest" => url.take_digest(values.word(), cx),
                 "status_code" => url.take_status(inner, cx),
                 "virtualhost" => url.virtualhost = values.word(),
-                "regex" => url.regex = values.word(),
+                "regex" => {
+                    url.regex = values.word();
+                    if url.regex.is_none() {
+                        cx.advise(
+                            codes::NOT_SET,
+                            inner.head_span(),
+                            "`regex` without an expression is ignored",
+                        );
+                    }
+                }
                 "regex_no_match" => url.regex_no_match = values.flag(),
                 "regex_options" => url.regex_options = inner.args().iter().map(|w| w.text.clone()).collect(),
                 "regex_min_offset" => url.regex_min_offset = values.number(),
@@ -487,6 +496,14 @@ fn udp(statement: &Statement, common: &mut (Scheduling, Connection), cx: &mut Re
         "min_reply_length" => check.min_reply_length = values.number(),
         _ => check.max_reply_length = values.number(),
     });
+    let lengths = check.min_reply_length.zip(check.max_reply_length);
+    if let Some((min, max)) = lengths.filter(|(min, max)| min.value > max.value) {
+        let (least, most) = (min.value, max.value);
+        let compat =
+            format!("UDP_CHECK min_reply length {least} > max_reply_length {most} - will always fail");
+        cx.warn(codes::CONFLICT, min.span, "no reply can be that long; the check always fails", compat)
+            .label(max.span, "the greatest length");
+    }
     check
 }
 
@@ -531,7 +548,10 @@ fn file(statement: &Statement, config: &Config, cx: &mut Reading<'_>) -> Option<
                 codes::UNKNOWN_REFERENCE,
                 name.span,
                 message,
-                format!("track_file {} not found", name.value),
+                format!(
+                    "track_file {} not found\nFILE_CHECK has no track_file specified - ignoring",
+                    name.value
+                ),
             );
             None
         }

@@ -28,7 +28,7 @@ pub struct Command {
 pub struct User {
     /// User name or number.
     pub user: Spanned<String>,
-    /// Group name or number; a leading `:` asks for the user's supplementary groups.
+    /// Group name; a leading `:` asks for the user's supplementary groups.
     pub group: Option<Spanned<String>>,
 }
 
@@ -47,7 +47,7 @@ impl User {
 
     /// Whether the host is known not to have them.
     pub(crate) fn is_missing(&self, env: &dyn Env) -> bool {
-        env.account_exists(&self.user.value, self.group_name()) == Some(false)
+        lacks_account(env, &self.user.value, self.group_name())
     }
 
     /// Both as written.
@@ -72,6 +72,12 @@ impl User {
         // A colon before the group, or alone, asks for the user's supplementary groups.
         self.group.as_ref().filter(|g| g.value != ":" && !plausible(g.value.trim_start_matches(':')))
     }
+}
+
+/// Whether the host is known not to have a user of this name, or a group. Numbers are no names to the original.
+pub(crate) fn lacks_account(env: &dyn Env, user: &str, group: Option<&str>) -> bool {
+    let number = |name: &str| name.bytes().all(|b| b.is_ascii_digit());
+    env.account_exists(user, group).is_some_and(|exists| !exists || number(user) || group.is_some_and(number))
 }
 
 impl Command {

@@ -149,6 +149,11 @@ pub struct LvsTimeouts {
 impl LvsTimeouts {
     /// Pairs of a word and seconds; 0 leaves the standard.
     fn take(&mut self, words: &[Word], cx: &mut Reading<'_>) {
+        if let [only] = words {
+            let compat = "lvs_timeouts requires at least one option";
+            cx.warn(codes::NOT_SET, only.span, format!("`{}` lacks its seconds", only.text), compat);
+            return;
+        }
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let name = word.text.as_str();

@@ -129,7 +129,14 @@ impl GarpGroup {
                 "garp_interval" => it.garp_interval = values.duration(),
                 "gna_interval" => it.gna_interval = values.duration(),
                 "interface" => it.interfaces.extend(values.word()),
-                _ => it.interfaces.extend(members(inner)),
+                _ => {
+                    let all = members(inner);
+                    if all.is_empty() {
+                        let compat = "Warning - empty garp_group interfaces block";
+                        cx.warn(codes::EMPTY_BLOCK, inner.head_span(), "no interface is listed", compat);
+                    }
+                    it.interfaces.extend(all);
+                }
             }
         }
         it.interfaces.retain(|interface| {

@@ -541,15 +541,21 @@ impl Instance {
         }
         let mut peer = Peer { address: Spanned::new(address, word.span), min_ttl: None, max_ttl: None };
         for pair in line.words[1..].chunks(2) {
-            self.peer_option(&mut peer, pair, &word.text, cx);
+            self.peer_option(&mut peer, pair, cx);
+        }
+        let least = peer.min_ttl.unwrap_or(0);
+        if let Some(most) = peer.max_ttl.filter(|most| *most < least) {
+            let name = &self.name.value;
+            let compat = format!("({name}) min_ttl {least} > max_ttl {most} - all packets will be discarded");
+            cx.warn(codes::CONFLICT, word.span, "no advert of this peer can be accepted", compat);
         }
         self.unicast_peers.push(peer);
     }
 
-    fn peer_option(&mut self, peer: &mut Peer, pair: &[Word], address: &str, cx: &mut Reading<'_>) {
+    fn peer_option(&mut self, peer: &mut Peer, pair: &[Word], cx: &mut Reading<'_>) {
         let name = &self.name.value;
         let [option, number] = pair else {
-            let compat = format!("({name}) {address} - {} is missing a value", pair[0].text);
+            let compat = format!("({name}) {} is missing a value", pair[0].text);
             cx.warn(codes::BAD_OPTION, pair[0].span, format!("`{}` lacks its value", pair[0].text), compat);
             return;
         };
@@ -557,7 +563,7 @@ impl Instance {
             "min_ttl" => &mut peer.min_ttl,
             "max_ttl" => &mut peer.max_ttl,
             other => {
-                let compat = format!("({name}) {address} - unknown unicast_peer option {other}");
+                let compat = format!("({name}) unknown unicast_peer option {other}");
                 cx.warn(
                     codes::BAD_OPTION,
                     option.span,

@@ -1,5 +1,6 @@
 //! Walking the tree: what is common to all blocks, and the outermost level.
 
+use super::command::lacks_account;
 use super::{
     Bfd, Config, GarpGroup, Global, Instance, LinkDelay, Script, Setting, Ssl, SyncGroup, TrackFile,
     TrackGroup,
@@ -50,7 +51,7 @@ impl DefaultUser {
     /// As all of `root` has it, wherever it stands there.
     fn of(root: &[Statement], env: &dyn Env) -> Self {
         let lines = || global_lines(root);
-        let lacks = |user: &str, group: Option<&str>| env.account_exists(user, group) == Some(false);
+        let lacks = |user: &str, group: Option<&str>| lacks_account(env, user, group);
         let mut named = lines().filter(|line| line.name() == "script_user").filter_map(|line| {
             let group = line.args().get(1).map(|group| group.text.trim_start_matches(':'));
             Some((line.args().first()?.text.as_str(), group.filter(|group| !group.is_empty())))

@@ -84,8 +84,9 @@ impl<'a, 'c, 'e> Cursor<'a, 'c, 'e> {
         compat: &str,
     ) -> Result<T, Dropped> {
         let word = self.value(option)?;
-        let parsed =
-            auto_base(&word.text).filter(|n| *n <= i64::from(most)).and_then(|n| T::try_from(n).ok());
+        // An empty word counts as 0, as the C library reads it.
+        let number = if word.text.is_empty() { Some(0) } else { auto_base(&word.text) };
+        let parsed = number.filter(|n| *n <= i64::from(most)).and_then(|n| T::try_from(n).ok());
         match parsed {
             Some(n) => Ok(n),
             None => {

@@ -178,7 +178,18 @@ impl Builder {
     fn act(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<bool, Dropped> {
         let word = if word.text == "type" { line.value(word)? } else { word };
         let action = match word.text.as_str() {
-            "table" | "lookup" => RuleAction::Table(line.table(word)?),
+            "table" | "lookup" => match line.table(word)? {
+                0 => {
+                    let compat = "Table 0 is not valid".to_owned();
+                    return Err(line.drop_line(
+                        codes::BAD_NUMBER,
+                        word,
+                        "a rule leads to no table 0",
+                        compat,
+                    ));
+                }
+                table => RuleAction::Table(table),
+            },
             "goto" => RuleAction::Goto(line.number(word, u32::MAX, "Invalid target {value} specified")?),
             "nop" => RuleAction::Nop,
             "blackhole" => RuleAction::Blackhole,

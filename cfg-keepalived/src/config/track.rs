@@ -478,7 +478,8 @@ fn line_weight(
         return None;
     }
     let Some(number) = line.words.get(2) else {
-        let compat = format!("({owner}) weight without value specified for track {what} {name} - ignoring");
+        let tracked = if what == "interface" { "track_interface" } else { &format!("track {what}") };
+        let compat = format!("({owner}) weight without value specified for {tracked} {name} - ignoring");
         cx.warn(codes::BAD_OPTION, option.span, "`weight` without a number; the line is ignored", compat);
         return None;
     };
@@ -495,11 +496,15 @@ fn line_weight(
         }
         Err(problem) => {
             let second = match what {
-                "bfd" => format!(
-                    "({owner}) weight for track bfd {name} must be in [-253..253] inclusive. Ignoring..."
+                "interface" => format!(
+                    "({owner}) weight {} for {name} must be between [-253..253] inclusive. Ignoring...",
+                    number.text
+                ),
+                "script" => format!(
+                    "({owner}) track script {name}: weight must be between [-253..253] inclusive, ignoring..."
                 ),
                 _ => format!(
-                    "({owner}) track {what} {name}: weight must be between [-253..253] inclusive, ignoring..."
+                    "({owner}) weight for track {what} {name} must be in [{low}..{high}] inclusive. Ignoring..."
                 ),
             };
             let message = format!("`{}` is no weight; the tracker's own counts", number.text);
@@ -518,7 +523,15 @@ fn reverse(line: &ValueLine, owner: &str, what: &str, own: bool, cx: &mut Readin
         "noreverse" => false,
         other => {
             let name = &line.words[0].text;
-            let compat = format!("({owner}) unknown track_{what} {name} weight option {other} - ignoring");
+            // The missing letter is the original's.
+            let tracked = match what {
+                "interface" => "track_interace",
+                "script" => "track_script",
+                "process" => "track_process",
+                "bfd" => "track bfd",
+                _ => "track file",
+            };
+            let compat = format!("({owner}) unknown {tracked} {name} weight option {other} - ignoring");
             cx.warn(
                 codes::BAD_OPTION,
                 word.span,

@@ -249,10 +249,8 @@ impl VirtualServer {
     fn balance(&mut self, statement: &Statement, values: &Values, cx: &mut Reading<'_>) -> bool {
         match statement.name() {
             "lvs_sched" | "lb_algo" => {
-                self.scheduler = values.word();
-                if let Some(word) = &self.scheduler {
-                    unknown_scheduler(word, cx);
-                }
+                self.scheduler =
+                    values.word().filter(|word| is_scheduler(word, cx)).or_else(|| self.scheduler.take());
                 self.scheduler_flags.extend(statement.args().iter().skip(1).map(spanned));
             }
             "sh-port" | "sh-fallback" | "mh-port" | "mh-fallback" => {
@@ -467,9 +465,9 @@ fn endpoint(
     Some(Spanned::new(SocketAddr::new(address, port), span))
 }
 
-fn unknown_scheduler(word: &Spanned<String>, cx: &mut Reading<'_>) {
+fn is_scheduler(word: &Spanned<String>, cx: &mut Reading<'_>) -> bool {
     if SCHEDULERS.contains(&word.value.as_str()) {
-        return;
+        return true;
     }
     let warning = cx
         .warn(
@@ -482,6 +480,7 @@ fn unknown_scheduler(word: &Spanned<String>, cx: &mut Reading<'_>) {
     if let Some(better) = suggest::nearest(&word.value, SCHEDULERS.into_iter()) {
         drop(warning.suggest(word.span, better, format!("did you mean `{better}`?")));
     }
+    false
 }
 
 /// The method, and the options of tunnels behind it, which are checked whatever the method is.
@@ -591,7 +590,8 @@ fn entry(line: &ValueLine, group: &str, cx: &mut Reading<'_>) -> Option<Spanned<
             cx.out.push(diagnostic);
             return None;
         };
-        if let Ok(n) = mark.parse::<u32>() {
+        let parsed = value::integer(mark, 0, i64::from(u32::MAX), true);
+        if let Some(n) = parsed.as_ref().ok().and_then(|n| u32::try_from(*n).ok()) {
             if let Some(family) = line.words.get(2).filter(|w| !matches!(w.as_str(), "inet" | "inet6")) {
                 let compat = format!("({group}): fwmark '{mark}' family {} unknown - ignoring", family.text);
                 let message = "the families are `inet` and `inet6`; the entry is ignored";
@@ -600,7 +600,8 @@ fn entry(line: &ValueLine, group: &str, cx: &mut Reading<'_>) -> Option<Spanned<
             }
             return Some(Spanned::new(GroupEntry::Mark(n), line.span()));
         }
-        let compat = format!("({group}): fwmark '{mark}' must be in [0, 4294967295] - ignoring");
+        let told = parsed.err().map_or_else(String::new, |problem| format!("{}\n", problem.compat()));
+        let compat = format!("{told}({group}): fwmark '{mark}' must be in [0, 4294967295] - ignoring");
         cx.warn(codes::BAD_NUMBER, line.span(), "this is no firewall mark; the entry is ignored", compat);
         return None;
     }

@@ -32,7 +32,8 @@ pub(super) const BFD_INSTANCE: &[Keyword] = &[
         &[int("WEIGHT", -253, 253), one_of(&["reverse", "noreverse"]).opt()],
         "Added to the priority; 0 makes its loss a fault",
     )
-    .complain("Configuration error: BFD instance {name} weight value {value} not valid (must be in range [-253-253]), ignoring"),
+    .complain("Configuration error: BFD instance {name} weight value {value} not valid (must be in range [-253-253]), ignoring")
+    .complain_of_option("Configuration error: BFD instance {name} unknown weight option {value}"),
     Keyword::new("vrrp", &[], "For VRRP only"),
     Keyword::new("checker", &[], "For checkers only"),
 ];

@@ -59,9 +59,9 @@ pub(super) const URL: &[Keyword] = &[
     Keyword::new("status_code", &[word("CODE|FROM-TO").opt().many()], "Accepted status codes"),
     Keyword::new("virtualhost", &[word("NAME")], "Host name of the request")
         .missing("Missing HTTP_GET virtualhost name"),
-    Keyword::new("regex", &[COMMAND], "What the body must match").missing("regex missing or too many fields"),
+    Keyword::new("regex", &[COMMAND.opt()], "What the body must match"),
     Keyword::new("regex_no_match", &[], "What the body must not match"),
-    Keyword::new("regex_options", &[word("OPTION").many()], "Options of the expression")
+    Keyword::new("regex_options", &[word("OPTION").opt().many()], "Options of the expression")
         .partial("caseless, dotall, multiline, extended and ungreedy count; others are ignored"),
     Keyword::new("regex_stack", &[unsigned("START"), unsigned("MAX")], "Memory of the expression")
         .no_effect("the expression's memory is bounded otherwise"),
@@ -100,8 +100,10 @@ pub(super) const PING_CHECK: &[Keyword] = checker![connecting:];
 pub(super) const UDP_CHECK: &[Keyword] = checker![connecting:
     Keyword::new("payload", &[word("HEX").many()], "What to send").missing("UDP_CHECK payload requires a payload"),
     Keyword::new("require_reply", &[word("HEX").opt().many()], "What must come back"),
-    Keyword::new("min_reply_length", &[int("BYTES", 0, 65535)], "Least length of the reply"),
-    Keyword::new("max_reply_length", &[int("BYTES", 0, 65535)], "Greatest length of the reply"),
+    Keyword::new("min_reply_length", &[int("BYTES", 0, 65535)], "Least length of the reply")
+        .complain("UDP_CHECK min length {value} not valid - must be between 0 & 65535"),
+    Keyword::new("max_reply_length", &[int("BYTES", 0, 65535)], "Greatest length of the reply")
+        .complain("UDP_CHECK max length {value} not valid - must be between 0 & 65535"),
 ];
 
 pub(super) const FILE_CHECK: &[Keyword] = &[
@@ -111,7 +113,9 @@ pub(super) const FILE_CHECK: &[Keyword] = &[
         &[int("WEIGHT", -2_147_483_647, 2_147_483_647), one_of(&["reverse", "noreverse"]).opt()],
         "Factor of the number",
     )
-    .missing("track file weight missing"),
+    .missing("track file weight missing")
+    .complain("weight for track file must be in [-2147483647..2147483647] inclusive. Ignoring...")
+    .complain_of_option("unknown track file weight option {value} - ignoring"),
     Keyword::new("dynamic", &[], "The number sets the weight"),
 ];
 

@@ -70,9 +70,11 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     Keyword::new("use_symlink_paths", OPT_BOOL, "Keep symbolic links in script paths"),
     Keyword::new("set_supplementary_groups", &[], "Give scripts the supplementary groups of their user"),
     Keyword::new("startup_script", SCRIPT, "Run once before anything else").missing("startup script missing").first_wins(),
-    Keyword::new("startup_script_timeout", &[int("SECONDS", 1, 1000)], "How long it may take").missing("startup_script_timeout requires value"),
+    Keyword::new("startup_script_timeout", &[int("SECONDS", 1, 1000)], "How long it may take").missing("startup_script_timeout requires value")
+        .complain("{keyword} '{value}' must be in [1, 1000] - ignoring"),
     Keyword::new("shutdown_script", SCRIPT, "Run once after everything else").missing("shutdown script missing").first_wins(),
-    Keyword::new("shutdown_script_timeout", &[int("SECONDS", 1, 1000)], "How long it may take").missing("shutdown_script_timeout requires value"),
+    Keyword::new("shutdown_script_timeout", &[int("SECONDS", 1, 1000)], "How long it may take").missing("shutdown_script_timeout requires value")
+        .complain("{keyword} '{value}' must be in [1, 1000] - ignoring"),
     Keyword::new("notify_fifo", OWNED_FIFO, "Named pipe that receives all state changes")
         .first_wins()
         .missing("No notify_fifo name specified"),
@@ -103,32 +105,34 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .complain("Invalid value '{value}' for global vrrp_strict specified"),
     Keyword::new("vrrp_skip_check_adv_addr", &[], "Do not compare address lists"),
     Keyword::new("vrrp_check_unicast_src", &[], "Accept unicast adverts from configured peers only"),
-    Keyword::new("vrrp_mcast_group4", &[address()], "IPv4 multicast group"),
-    Keyword::new("vrrp_mcast_group6", &[address()], "IPv6 multicast group"),
+    Keyword::new("vrrp_mcast_group4", &[address()], "IPv4 multicast group")
+        .complain("Configuration error: Can't parse {keyword} [{value}]. Skipping"),
+    Keyword::new("vrrp_mcast_group6", &[address()], "IPv6 multicast group")
+        .complain("Configuration error: Can't parse {keyword} [{value}]. Skipping"),
     Keyword::new(
         "vrrp_garp_master_delay",
         WHOLE_SECONDS,
         "Time from becoming master to the second set of announcements",
     )
-    .complain("vrrp_garp_master_delay '{value}' is invalid"),
+    .complain("vrrp_garp_master_delay '{value}' invalid - ignoring"),
     Keyword::new("vrrp_garp_master_repeat", COUNT, "Announcements per address and set")
-        .complain("vrrp_garp_master_repeat '{value}' is invalid"),
+        .complain("vrrp_garp_master_repeat '{value}' invalid - ignoring"),
     Keyword::new("vrrp_garp_master_refresh", COUNT, "Seconds between further sets while master, 0 for none")
-        .complain("vrrp_garp_master_refresh '{value}' is invalid"),
+        .complain("Invalid vrrp_garp_master_refresh '{value}' - ignoring"),
     Keyword::new("vrrp_garp_master_refresh_repeat", COUNT, "Announcements per address and further set")
-        .complain("vrrp_garp_master_refresh_repeat '{value}' is invalid"),
+        .complain("vrrp_garp_master_refresh_repeat '{value}' invalid - ignoring"),
     Keyword::new(
         "vrrp_garp_lower_prio_delay",
         WHOLE_SECONDS,
         "Time from an advert of lower priority to the second set",
     )
-    .complain("vrrp_garp_lower_prio_delay '{value}' is invalid"),
+    .complain("vrrp_garp_lower_prio_delay '{value}' invalid - ignoring"),
     Keyword::new(
         "vrrp_garp_lower_prio_repeat",
         &[int("COUNT", 0, i32::MAX as i64)],
         "Announcements when a lower priority is heard",
     )
-    .complain("vrrp_garp_lower_prio_repeat '{value}' is invalid"),
+    .complain("Invalid vrrp_garp_lower_prio_repeat '{value}'"),
     Keyword::new("vrrp_garp_interval", &[seconds_arg(1, LONGEST)], "Time between two gratuitous ARPs")
         .complain("vrrp_garp_interval '{value}' is invalid"),
     Keyword::new(
@@ -199,6 +203,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         &[int("PRIORITY", i32::MIN as i64, i32::MAX as i64)],
         "Priority of its chains",
     )
+    .complain("invalid nftables chain priority '{value}'")
     .strict(),
     Keyword::new("nftables_counters", &[], "Counters in its rules"),
     Keyword::new("nftables_ifindex", &[], "Interface numbers in its rules").no_effect(NO_INTERFACES),
@@ -231,13 +236,17 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         "max_auto_priority",
         &[int("PRIORITY", -1, 99).opt()],
         "Raise the real-time priority when timers fire late",
-    ),
-    Keyword::new("min_auto_priority_delay", &[int("MICROSECONDS", 1, 10_000_000)], "How late counts as late").missing("min_auto_priority_delay requires delay time"),
+    )
+    .complain("max_auto_priority '{value}' must be in [0, 99] (or -1 to disable) - ignoring"),
+    Keyword::new("min_auto_priority_delay", &[int("MICROSECONDS", 1, 10_000_000)], "How late counts as late").missing("min_auto_priority_delay requires delay time")
+        .complain("min_auto_priority_delay '{value}' must be in [1, 10000000] - ignoring"),
     Keyword::new("vrrp_priority", NICE, "Nice value").missing("No vrrp process priority specified").complain("Invalid vrrp process priority specified"),
     Keyword::new("vrrp_no_swap", &[], "Lock the memory"),
-    Keyword::new("vrrp_rt_priority", RT_PRIORITY, "Real-time priority").missing("No vrrp process real-time priority specified"),
+    Keyword::new("vrrp_rt_priority", RT_PRIORITY, "Real-time priority").missing("No vrrp process real-time priority specified")
+        .complain("vrrp process real-time priority '{value}' invalid"),
     Keyword::new("vrrp_cpu_affinity", CPUS, "Processors to run on").missing("No vrrp cpu_id set specified"),
-    Keyword::new("vrrp_rlimit_rttime", RT_LIMIT, "Limit of real-time processor time"),
+    Keyword::new("vrrp_rlimit_rttime", RT_LIMIT, "Limit of real-time processor time")
+        .complain("Invalid vrrp real-time limit - {value}"),
     Keyword::new("vrrp_rlimit_rtime", RT_LIMIT, "Limit of real-time processor time")
         .deprecated("vrrp_rlimit_rttime"),
     Keyword::new("checker_priority", NICE, "Nice value of the checker process").missing("No checker process priority specified").no_effect(ONE_PROCESS),
@@ -267,6 +276,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     Keyword::new("vrrp_rx_bufs_multiplier", &[int("COUNT", 1, u32::MAX as i64)], "Factor of that size")
         .complain("Invalid vrrp_rx_bufs_multiplier {value}")
         .strict()
+        .exact()
         .missing("Invalid vrrp_rx_bufs_multiplier"),
     Keyword::new("vrrp_netlink_cmd_rcv_bufs", BYTES, "Netlink buffer").missing("vrrp_netlink_cmd_rcv_bufs size missing").no_effect(BUFFERS).strict(),
     Keyword::new("vrrp_netlink_cmd_rcv_bufs_force", OPT_BOOL, "Netlink buffer above the limit")
@@ -360,5 +370,6 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     Keyword::new("lvs_flush_onstop", &[one_of(&["VS"]).opt()], "Remove IPVS services at the end")
         .no_effect(NO_IPVS)
         .deprecated("lvs_flush_on_stop"),
-    Keyword::new("rs_init_notifies", OPT_BOOL, "Notify the first state of real servers"),
+    Keyword::new("rs_init_notifies", OPT_BOOL, "Notify the first state of real servers")
+        .complain("Invalid value '{value}' for global rs_init_notifies specified"),
 ];

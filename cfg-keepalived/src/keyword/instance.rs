@@ -73,7 +73,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     Keyword::new("vrf", INTERFACE, "Virtual routing domain of the sockets"),
     Keyword::new("native_ipv6", &[], "Adverts over IPv6"),
     Keyword::new("kernel_rx_buf_size", &[unsigned("BYTES")], "Receive buffer of the socket").missing("({name}) invalid kernel_rx_buf_size specified")
-        .complain("({name}) invalid kernel_rx_buf_size specified").strict(),
+        .complain("({name}) invalid kernel_rx_buf_size specified").strict().exact(),
     // VMAC
     Keyword::new("use_vmac", &[word("[name] INTERFACE|MAC|netlink_notify_msg|group ID").opt().many()], "A separate interface with the virtual router's hardware address"),
     Keyword::new("use_vmac_addr", &[], "Such an interface for the addresses alone"),
@@ -127,7 +127,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     Keyword::new("notify_priority_changes", OPT_BOOL, "Notify changes of the priority, too")
         .complain("({name}) Invalid value '{value}' for notify_priority_changes specified"),
     Keyword::new("smtp_alert", OPT_BOOL, "Mail state changes")
-        .complain("({name}) invalid smtp_alert value {value}"),
+        .complain("Invalid vrrp_instance smtp_alert parameter {value}"),
     // Others
     Keyword::new("linkbeat_use_polling", &[], "Poll the link state")
         .complain("({name}) 'linkbeat_use_polling' in vrrp instance deprecated - use linkbeat_interfaces block")

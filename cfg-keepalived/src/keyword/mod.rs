@@ -231,6 +231,8 @@ pub struct Keyword {
     /// The original's words when the value is wrong; `{name}` stands for the block's name, `{value}` for the word,
     /// `{keyword}` for the keyword.
     pub complaint: &'static str,
+    /// The same for an argument that may be missing, where that is another.
+    pub(crate) option_complaint: &'static str,
     /// True if setting it a second time is ignored instead of replacing the first.
     pub first_wins: bool,
     /// The original's words when the value is missing, for the few keywords where that does not end the program.
@@ -255,6 +257,7 @@ impl Keyword {
             status: Status::Full,
             replaced_by: None,
             complaint: "",
+            option_complaint: "",
             first_wins: false,
             when_missing: "",
             exact: false,
@@ -303,6 +306,11 @@ impl Keyword {
 
     pub(crate) const fn deprecated(mut self, by: &'static str) -> Self {
         self.replaced_by = Some(by);
+        self
+    }
+
+    pub(crate) const fn complain_of_option(mut self, text: &'static str) -> Self {
+        self.option_complaint = text;
         self
     }
 

@@ -10,7 +10,7 @@ const OPT_BOOL: &[Arg] = &[boolean().opt()];
 pub(super) const SCRIPT_KEYWORDS: &[Keyword] = &[
     Keyword::new("script", OPTIONAL_COMMAND, "What to run; no shell"),
     Keyword::new("interval", &[seconds_arg(0, 4_294_000_000)], "Time between two starts")
-        .complain("({name}): vrrp script interval '{value}' must be between 0.001 and 4294 - ignoring"),
+        .complain("({name}): vrrp script interval '{value}' must be between 1 and 4294 - ignoring"),
     Keyword::new("timeout", &[seconds_arg(0, 4_294_000_000)], "How long it may run")
         .complain("({name}): vrrp script timeout '{value}' invalid - ignoring"),
     Keyword::new(
@@ -18,7 +18,8 @@ pub(super) const SCRIPT_KEYWORDS: &[Keyword] = &[
         &[int("WEIGHT", -253, 253), one_of(&["reverse", "noreverse"]).opt()],
         "Added to the priority; 0 makes a failure a fault",
     )
-    .complain("vrrp_script {name} weight {value} must be in [-253, 253]"),
+    .complain("vrrp_script {name} weight {value} must be in [-253, 253]")
+    .complain_of_option("vrrp_script {name} unknown weight option {value}"),
     Keyword::new("rise", &[int("COUNT", 1, i32::MAX as i64)], "Successes until a failed check is well")
         .complain("({name}): vrrp script rise value '{value}' invalid, defaulting to 1"),
     Keyword::new("fall", &[int("COUNT", 1, i32::MAX as i64)], "Failures until a well check is failed")
@@ -65,6 +66,7 @@ pub(super) const FILE: &[Keyword] = &[
     )
     .missing("No weight specified for track file {name} - ignoring")
     .complain("Weight ({value}) for track_file {name} must be between [-254..254] inclusive. Ignoring...")
+    .complain_of_option("track_file {name} unknown weight option {value}")
     .first_wins(),
     Keyword::new(
         "init_file",
@@ -79,6 +81,7 @@ pub(super) const PROCESS: &[Keyword] = &[
         .complain("Invalid param_match type {value} - ignoring"),
     Keyword::new("weight", &[int("WEIGHT", -254, 254), one_of(&["reverse", "noreverse"]).opt()], "Added to the priority; 0 makes absence a fault").missing("No weight specified for track process {name} - ignoring")
         .complain("Weight ({value}) for vrrp_track_process {name} must be between [-254..254] inclusive. Ignoring...")
+        .complain_of_option("vrrp_track_process {name} unknown weight option {value}")
         .first_wins(),
     Keyword::new("quorum", &[int("COUNT", 1, 65535)], "At least so many must run")
         .complain("Quorum ({value}) for vrrp_track_process {name} must be between [1..65535] inclusive. Ignoring..."),

@@ -66,11 +66,11 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
     Keyword::new("quorum", &[int("WEIGHT", 1, u32::MAX as i64)], "Live weight the service needs")
         .complain("Quorum {value} must be in [1, 4294967295]. Setting to 1."),
     Keyword::new("hysteresis", &[unsigned("WEIGHT")], "How far from the quorum before it counts")
-        .complain("hysteresis {value} must be in [0, 4294967295] - ignoring"),
+        .complain("Hysteresis {value} must be in [0, 4294967295] - ignoring"),
     Keyword::new("quorum_up", SCRIPT, "Run when the quorum is reached"),
     Keyword::new("quorum_down", SCRIPT, "Run when it is lost"),
-    Keyword::new("weight", &[int("WEIGHT", 1, 65535)], "Weight of servers that name none")
-        .complain("Virtual server weight {value} is outside range 1-65535"),
+    Keyword::new("weight", &[int("WEIGHT", 1, i32::MAX as i64)], "Weight of servers that name none")
+        .complain("Virtual server weight {value} is outside range 1-2147483647"),
     Keyword::new("ip_family", &[one_of(&["inet", "inet6"])], "Address family")
         .complain("unknown address family {value}"),
     Keyword::new("sorry_server", &[word("ADDRESS"), word("PORT").opt()], "Server when no other is left"),
@@ -95,8 +95,8 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
 ];
 
 pub(super) const REAL_SERVER: &[Keyword] = &[
-    Keyword::new("weight", &[int("WEIGHT", 0, 65535)], "Share of the load")
-        .complain("Real server weight {value} is outside range 0-65535"),
+    Keyword::new("weight", &[int("WEIGHT", 0, i32::MAX as i64)], "Share of the load")
+        .complain("Real server weight {value} is outside range 0-2147483647"),
     Keyword::new("lvs_method", FORWARDING, "Forwarding method")
         .partial(RELAYED)
         .complain("PARSER : unknown [{value}] routing method for real server."),

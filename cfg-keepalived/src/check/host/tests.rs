@@ -1,0 +1,367 @@
+//! What is said of a host that lacks something, and of words that are judged with what it has.
+
+use crate::env::{NoIncludes, StaticEnv};
+use crate::load;
+
+const TEXT: &str = "global_defs {\n script_user nobody\n}\nvrrp_script c {\n script /opt/check\n}\n\
+                    vrrp_instance v {\n interface eth0\n virtual_router_id 1\n track_script { c }\n \
+                    virtual_ipaddress { 10.0.0.3 }\n}\n";
+
+/// The exit code of the original's test and its messages.
+fn judged(text: &str, env: &StaticEnv) -> (u8, Vec<String>) {
+    let loaded = load("k.conf", text, &mut NoIncludes, env);
+    let messages = loaded.diagnostics.iter().filter_map(|d| d.compat.as_deref());
+    (loaded.test_exit_code(), messages.map(str::to_owned).collect())
+}
+
+fn host() -> StaticEnv {
+    StaticEnv::new("h").with_interfaces(&["eth0"]).with_programs(&["/opt/check"]).with_users(&["nobody"])
+}
+
+#[test]
+fn a_host_that_has_everything_leaves_the_missing_security() {
+    let (code, messages) = judged(TEXT, &host());
+    assert_eq!((code, messages.len()), (6, 1), "{messages:?}");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_told_and_is_no_danger() {
+    let (code, messages) = judged(TEXT, &host().with_programs(&[]));
+    assert_eq!(code, 5);
+    assert_eq!(messages, ["Disabling track script c since not found/accessible"]);
+}
+
+#[test]
+fn instances_without_their_interfaces_run_no_scripts() {
+    let (code, messages) = judged(TEXT, &host().with_interfaces(&["lo"]));
+    assert_eq!(code, 5);
+    assert!(messages.contains(&"Non-existent interface specified in configuration".to_owned()));
+    let dynamic = TEXT.replace("global_defs {\n", "global_defs {\n dynamic_interfaces\n");
+    assert_eq!(judged(&dynamic, &host().with_interfaces(&["lo"])).0, 6);
+}
+
+#[test]
+fn what_names_an_absent_interface_is_told_unless_interfaces_may_be_absent() {
+    let text = "vrrp_instance v {\n interface eth7\n virtual_router_id 1\n virtual_ipaddress {\n 10.0.0.3\n \
+                10.0.0.4 dev eth8\n }\n virtual_routes {\n 10.1.0.0/16 dev eth8\n 10.2.0.1 via 10.0.0.9\n }\n}\n\
+                garp_group {\n garp_interval 1\n interface eth9\n}\n";
+    let dynamic = "global_defs {\n dynamic_interfaces\n}\n";
+    let untracked = "Warning - cannot track route 10.2.0.1/32 with no interface specified, not tracking";
+    let (code, mut messages) = judged(text, &host());
+    messages.sort();
+    let told = [
+        "Non-existent interface specified in configuration",
+        "WARNING - interface eth7 for vrrp_instance v doesn't exist",
+        "WARNING - interface eth8 for VROUTE nexthop doesn't exist",
+        "WARNING - interface eth8 for ip address 10.0.0.4 doesn't exist",
+        "WARNING - interface eth9 specified for garp_group doesn't exist",
+        untracked,
+    ];
+    assert_eq!((code, messages), (5, told.map(str::to_owned).to_vec()));
+    for text in [format!("{dynamic}{text}"), format!("{text}{dynamic}")] {
+        assert_eq!(judged(&text, &host()), (5, vec![untracked.to_owned()]));
+    }
+}
+
+#[test]
+fn the_length_of_a_prefix_is_judged_whatever_stands_before_it() {
+    let text = TEXT.replace("10.0.0.3", "\nhere/33\n10.0.0.3/x\n").replace(" track_script { c }\n", "");
+    let rules = " virtual_rules {\n from 10.1.0./24 table 5 priority 9\n }\n}\n";
+    let text = text.replace("vrrp_script c {\n script /opt/check\n}\n", "");
+    let text = format!("{}{rules}", text.trim_end().trim_end_matches('}'));
+    let (code, messages) = judged(&text, &host());
+    let messages: Vec<&str> = messages.iter().flat_map(|message| message.lines()).collect();
+    let told = [
+        "number '33' outside range [0, 32]",
+        "Invalid address prefix len 33 for address here/33 - using 32",
+        "VRRP parsed invalid IP here/33. skipping IP...",
+        "invalid number 'x'",
+        "Invalid address prefix len x for address 10.0.0.3/x - using 32",
+        "VRRP parsed invalid IP 10.1.0./24. skipping IP...",
+        "Invalid rule from address 10.1.0./24",
+    ];
+    assert_eq!((code, messages), (5, told.to_vec()));
+}
+
+#[test]
+fn a_notification_that_nobody_can_run_is_left_out() {
+    let text =
+        TEXT.replace(" track_script { c }", " notify_master /opt/check").replace("script_user nobody", "");
+    let text = text.replace("vrrp_script c {\n script /opt/check\n}\n", "");
+    let secure = text.replace("global_defs {", "global_defs {\n enable_script_security");
+    let said = vec!["Unable to set default user keepalived_script for script".to_owned()];
+    assert_eq!(judged(&secure, &host()), (5, said));
+    assert_eq!(judged(&secure, &host().with_users(&["keepalived_script"])).0, 0);
+    // Words that cannot be a user are logged and no more.
+    let shell = text.replace("notify_master /opt/check", "notify_master /opt/check /a.sh 3");
+    assert_eq!(judged(&shell, &host()), (0, Vec::new()));
+}
+
+#[test]
+fn a_command_of_nobody_is_told_and_is_no_danger() {
+    let text = TEXT.replace("script /opt/check", "script /opt/check\n user nobody");
+    let text = text.replace(" track_script { c }", " track_script { c }\n notify_master /opt/check someone");
+    let (code, messages) = judged(&text, &host());
+    assert_eq!((code, messages.len()), (6, 1), "{messages:?}");
+    let (code, messages) = judged(&text, &host().with_users(&[]));
+    assert_eq!(code, 5, "{messages:?}");
+}
+
+#[test]
+fn scripts_that_nobody_can_run_are_told_and_gone() {
+    const REMOVED: [&str; 2] = [
+        "Unable to set default user for vrrp script c - removing",
+        "(v) track script c not found, ignoring...",
+    ];
+    for (user, known) in [("nobody", "root"), ("nobody nogroup", "nobody")] {
+        let text = TEXT.replace("script_user nobody", &format!("script_user {user}"));
+        let (code, messages) = judged(&text, &host().with_users(&[known]));
+        let all = [&["Error setting global script uid/gid"], &REMOVED[..]].concat();
+        assert_eq!((code, messages), (5, all.iter().map(|&m| m.to_owned()).collect()));
+    }
+    // Wherever it is said, it holds for the whole file.
+    let secure = TEXT.replace("script_user nobody\n", "");
+    let secure = format!("{secure}global_defs {{\n enable_script_security\n}}\n");
+    let (code, messages) = judged(&secure, &host());
+    let all = [&["Unable to set default user keepalived_script for script"], &REMOVED[..]].concat();
+    assert_eq!((code, messages), (5, all.iter().map(|&m| m.to_owned()).collect()));
+    assert_eq!(judged(&secure, &host().with_users(&["keepalived_script"])).0, 0);
+}
+
+#[test]
+fn a_mail_relay_must_have_an_address() {
+    let text = |relay: &str| format!("global_defs {{\n smtp_server {relay}\n}}\n");
+    let host = host().with_hosts(&["mail", "10.0.0.1"]);
+    assert_eq!(judged(&text("mail 25"), &host), (0, Vec::new()));
+    assert_eq!(judged(&text("nosuch"), &host), (5, vec!["Invalid smtp server nosuch 25".to_owned()]));
+    let (code, messages) = judged(&text("10.0.0.1 99999"), &host);
+    assert!(code == 5 && messages.contains(&"Invalid smtp server 10.0.0.1 99999".to_owned()), "{messages:?}");
+}
+
+#[test]
+fn further_words_are_as_wrong_as_none_where_a_name_is_all() {
+    for (text, said) in [
+        ("vrrp_instance v x {\n interface eth0\n virtual_router_id 1\n}\n", "vrrp_instance must have a name"),
+        ("vrrp_sync_group g x {\n}\n", "vrrp_sync_group must have a name - skipping"),
+    ] {
+        assert_eq!(judged(text, &host()), (5, vec![said.to_owned()]));
+    }
+}
+
+#[test]
+fn a_check_of_a_session_names_exactly_one_that_is_there() {
+    for (lines, said) in [
+        ("", "No name has been specified for BFD_CHECKER - skipping"),
+        ("name", "BFD_CHECK - No or too many names specified - skipping checker"),
+        ("name t x", "BFD_CHECK - No or too many names specified - skipping checker"),
+        ("name u", "BFD_CHECK - BFD u not configured"),
+        ("name t\n name t", "BFD_CHECK - BFD t already specified as t"),
+    ] {
+        let text = format!(
+            "bfd_instance t {{\n neighbor_ip 10.0.0.9\n}}\nvirtual_server 10.0.0.1 80 {{\n lb_algo rr\n \
+             lb_kind NAT\n protocol TCP\n real_server 10.0.0.2 80 {{\n BFD_CHECK {{\n {lines}\n }}\n }}\n}}\n"
+        );
+        assert_eq!(judged(&text, &host()), (5, vec![said.to_owned()]), "{lines}");
+    }
+}
+
+#[test]
+fn a_route_of_a_kind_names_its_destination_next() {
+    let judged = |route: &str| {
+        let text = format!(
+            "vrrp_instance v {{\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {{ 10.0.0.3 }}\n \
+             virtual_routes {{\n {route}\n }}\n}}\n"
+        );
+        judged(&text, &host())
+    };
+    assert_eq!(judged("unreachable 10.1.0.0/24 dev eth0"), (0, Vec::new()));
+    let wrong =
+        |word| vec![format!("VRRP parsed invalid IP {word}. skipping IP...\nunknown route keyword {word}")];
+    assert_eq!(judged("blackhole dev eth0"), (5, wrong("dev")));
+    assert_eq!(judged("prohibit to 10.1.0.0/24 dev eth0"), (5, wrong("to")));
+    assert_eq!(judged("blackhole").0, 2);
+}
+
+#[test]
+fn a_check_of_nobody_and_a_mark_of_no_family_are_gone() {
+    let text = "virtual_server 10.0.0.1 80 {\n lb_algo rr\n lb_kind NAT\n protocol TCP\n real_server 10.0.0.2 80 \
+                {\n MISC_CHECK {\n misc_path /opt/check\n user someone\n }\n }\n}\n";
+    let said = "Failed to set uid/gid for misc checker script '/opt/check' - removing";
+    assert_eq!(judged(text, &host()), (5, vec![said.to_owned()]));
+    let text = "virtual_server_group g {\n fwmark 2 inet7\n fwmark 3 inet6\n}\n";
+    assert_eq!(
+        judged(text, &host()),
+        (5, vec!["(g): fwmark '2' family inet7 unknown - ignoring".to_owned()])
+    );
+}
+
+#[test]
+fn words_that_a_virtual_server_and_its_group_do_not_know_are_judged_as_the_original_judges_them() {
+    let judged = |before: &str, lines: &str, real: &str| {
+        let text = format!(
+            "{before}\nvirtual_server 10.0.0.1 80 {{\n lb_algo rr\n lb_kind NAT\n protocol TCP\n {lines}\n real_server \
+             10.0.0.2 80 {{\n {real}\n }}\n}}\n"
+        );
+        judged(&text, &host())
+    };
+    assert_eq!(judged("", "alpha x\n omega 5\n inhibit_on_failure maybe", ""), (0, Vec::new()));
+    let said = vec!["Invalid inhibit_on_failure parameter maybe".to_owned()];
+    assert_eq!(judged("", "", "inhibit_on_failure maybe"), (5, said));
+    let said = vec!["Invalid hex string for UDP_CHECK reply".to_owned()];
+    assert_eq!(judged("", "", "UDP_CHECK {\n require_reply \"\"\n }"), (5, said));
+    assert_eq!(judged("", "", "UDP_CHECK {\n require_reply\n }"), (0, Vec::new()));
+    for (entry, said) in [
+        ("here", "Invalid virtual server group IP address here  - skipping"),
+        ("here 80", "Invalid virtual server group IP address here /port/80 - skipping"),
+    ] {
+        let group = format!("virtual_server_group g {{\n {entry}\n fwmark 7\n}}");
+        assert_eq!(judged(&group, "", ""), (5, vec![said.to_owned()]));
+    }
+    assert_eq!(judged("virtual_server_group g {\n fwmark\n}", "", "").0, 2);
+}
+
+#[test]
+fn a_second_line_without_its_value_ends_the_original_as_a_first_one_does() {
+    let text = TEXT.replace(" track_script", " notify_fault /opt/check\n notify_fault\n track_script");
+    assert_eq!(judged(&text, &host()).0, 2);
+}
+
+#[test]
+fn the_last_destination_of_a_route_counts() {
+    let text = TEXT.replace(" track_script { c }", " virtual_routes {\n 10.1.0.0/16 10.0.0.1 dev eth0\n }");
+    let text = text.replace("vrrp_script c {\n script /opt/check\n}\n", "");
+    assert_eq!(judged(&text, &host()), (0, Vec::new()));
+    let loaded = load("k.conf", &text, &mut NoIncludes, &host());
+    let route = &loaded.config.instances[0].routes[0];
+    assert_eq!(route.value.destination.to_string(), "10.0.0.1");
+    assert!(loaded.diagnostics.iter().any(|d| d.message.contains("a destination already")));
+}
+
+/// The file `before`, an instance with `lines`, and what the original says of it.
+fn said_of(before: &str, lines: &str) -> Vec<String> {
+    let text = format!(
+        "{before}\nvrrp_instance v {{\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {{ 10.0.0.3 }}\n \
+         {lines}\n}}\n"
+    );
+    let (code, messages) = judged(&text, &host().with_users(&["root", "0"]));
+    assert_eq!(code, if messages.is_empty() { 0 } else { 5 }, "{before} {lines}");
+    messages.iter().flat_map(|message| message.lines().map(str::to_owned)).collect()
+}
+
+#[test]
+fn words_of_trackers_are_judged_as_the_original_judges_them() {
+    let script =
+        "global_defs {\n script_user root\n enable_script_security\n}\nvrrp_script c {\n script /opt/check\n";
+    assert_eq!(
+        said_of(&format!("{script} weight 5 x\n}}"), "track_script {\n c\n }"),
+        ["vrrp_script c unknown weight option x"]
+    );
+    assert_eq!(
+        said_of(&format!("{script} interval 1.a234567\n}}"), "track_script {\n c\n }"),
+        [
+            "number '1.a234567' has too many decimal places",
+            "invalid number '1.a234567'",
+            "(c): vrrp script interval '1.a234567' must be between 1 and 4294 - ignoring"
+        ]
+    );
+    let file = "track_file t {\n file /f\n weight\n}";
+    assert_eq!(
+        said_of(file, "track_file {\n t weight 2 x\n }"),
+        [
+            "No weight specified for track file t - ignoring",
+            "(v) unknown track file t weight option x - ignoring"
+        ]
+    );
+    assert_eq!(
+        said_of(file, "track_file {\n t weight x\n }")[1..],
+        ["invalid number 'x'", "(v) weight for track file t must be in [-254..254] inclusive. Ignoring..."]
+    );
+    let user = script.replace("script_user root", "script_user 0");
+    assert_eq!(
+        said_of(&format!("{user}}}"), ""),
+        ["Error setting global script uid/gid", "Unable to set default user for vrrp script c - removing"]
+    );
+}
+
+#[test]
+fn words_of_peers_rules_and_global_settings_are_judged_as_the_original_judges_them() {
+    let peer = |option: &str| said_of("", &format!("unicast_peer {{\n 10.0.0.9 {option}\n }}"));
+    assert_eq!(peer("+"), ["(v) + is missing a value"]);
+    assert_eq!(peer("x 1"), ["(v) unknown unicast_peer option x"]);
+    assert_eq!(peer("min_ttl 9 max_ttl 8"), ["(v) min_ttl 9 > max_ttl 8 - all packets will be discarded"]);
+    let rule =
+        |table: &str| said_of("", &format!("virtual_rules {{\n from 10.0.0.3 table {table} priority 5\n }}"));
+    assert_eq!(rule("0"), ["Table 0 is not valid"]);
+    assert!(rule("5").is_empty());
+    let global = |line: &str| said_of(&format!("global_defs {{\n {line}\n}}"), "");
+    assert_eq!(global("lvs_timeouts tcp"), ["lvs_timeouts requires at least one option"]);
+    assert_eq!(global("vrrp_rx_bufs_multiplier 3 x"), ["Invalid vrrp_rx_bufs_multiplier"]);
+    assert_eq!(
+        global("vrrp_mcast_group4 x"),
+        ["Configuration error: Can't parse vrrp_mcast_group4 [x]. Skipping"]
+    );
+    assert_eq!(
+        global("max_auto_priority x"),
+        ["invalid number 'x'", "max_auto_priority 'x' must be in [0, 99] (or -1 to disable) - ignoring"]
+    );
+    assert_eq!(
+        said_of("garp_group {\n garp_interval 1\n interfaces {\n }\n}", ""),
+        ["Warning - empty garp_group interfaces block"]
+    );
+    let open = "Unterminated quote 'notify /opt/check a\"'";
+    assert_eq!(said_of("", "notify /opt/check a\"")[..2], [open, "Unmatched quote: 'notify /opt/check a\"'"]);
+}
+
+#[test]
+fn words_of_services_are_judged_as_the_original_judges_them() {
+    let service = |lines: &str, real: &str| {
+        let text = format!(
+            "virtual_server 10.0.0.1 80 {{\n {lines}\n lb_kind NAT\n real_server 10.0.0.2 80 {{\n {real}\n }}\n}}\n"
+        );
+        let all = judged(&text, &host()).1;
+        all.iter().flat_map(|message| message.lines().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let tcp = "lb_algo rr\n protocol TCP";
+    assert_eq!(
+        service("lb_algo x\n protocol TCP", ""),
+        [
+            "Virtual server [10.0.0.1]:tcp:80: no scheduler set, setting default 'wlc'",
+            "Invalid lvs_scheduler 'x' - ignoring"
+        ]
+    );
+    assert_eq!(
+        service("lb_algo rr", ""),
+        ["Virtual server [10.0.0.1]:none:80: no protocol set - defaulting to UDP"]
+    );
+    assert!(service(tcp, "weight 70000").is_empty());
+    assert_eq!(
+        service(tcp, "weight x"),
+        ["invalid number 'x'", "Real server weight x is outside range 0-2147483647"]
+    );
+    assert_eq!(
+        service(tcp, "UDP_CHECK {\n min_reply_length 9\n max_reply_length 8\n }"),
+        ["UDP_CHECK min_reply length 9 > max_reply_length 8 - will always fail"]
+    );
+    assert_eq!(
+        service(tcp, "FILE_CHECK {\n track_file x\n }"),
+        ["track_file x not found", "FILE_CHECK has no track_file specified - ignoring"]
+    );
+    assert!(service(tcp, "HTTP_GET {\n url {\n path /\n regex\n regex_options\n }\n }").is_empty());
+    assert!(service(&format!("{tcp}\n warmup \"\""), "").is_empty(), "an empty word is 0");
+}
+
+#[test]
+fn options_of_tunnels_are_checked_whatever_the_method() {
+    let judged = |method: &str| {
+        let text = format!(
+            "virtual_server 10.0.0.1 80 {{\n lb_algo rr\n lb_kind {method}\n protocol TCP\n real_server \
+             10.0.0.2 80 {{\n }}\n}}\n"
+        );
+        judged(&text, &host()).1
+    };
+    assert_eq!(judged("TUN type gue port 5000 csum"), [""; 0]);
+    assert_eq!(judged("NAT x y"), ["Invalid tunnel option x for virtual server."]);
+    assert_eq!(judged("TUN type x"), ["Unknown tunnel type x for virtual server."]);
+    assert_eq!(judged("TUN type"), ["Missing tunnel type for virtual server."]);
+    assert_eq!(judged("TUN port 0"), ["Invalid gue tunnel port 0 for virtual server."]);
+}
