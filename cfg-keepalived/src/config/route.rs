@@ -186,7 +186,7 @@ pub(super) fn dsfield(text: &str) -> Option<u8> {
 }
 
 /// Route metrics the kernel numbers (`RTAX_*`).
-const METRICS: [(&str, u16); 11] = [
+const METRICS: [(&str, u16); 12] = [
     ("window", 3),
     ("rtt", 4),
     ("rttvar", 5),
@@ -197,8 +197,15 @@ const METRICS: [(&str, u16); 11] = [
     ("initcwnd", 11),
     ("rto_min", 13),
     ("initrwnd", 14),
+    ("quickack", 15),
     ("fastopen_no_cookie", 17),
 ];
+
+/// The number of keepalived among the routing protocols.
+const KEEPALIVED: u8 = 18;
+
+/// Explicit congestion notification, the feature a route may have.
+const ECN: (u16, u32) = (12, 1);
 
 /// What a route does with packets; its destination follows.
 const KINDS: [(&str, RouteKind); 10] = [
@@ -385,7 +392,8 @@ impl Builder {
         match word.text.as_str() {
             "table" => self.route.table = Some(line.table(word)?),
             "metric" | "priority" | "preference" => {
-                self.route.metric = Some(line.number(word, u32::MAX, "Invalid {value} for route")?);
+                self.route.metric =
+                    Some(line.number(word, u32::MAX, "Invalid metric {value} specified for route")?);
             }
             "scope" => {
                 let value = line.value(word)?;
@@ -427,18 +435,24 @@ impl Builder {
                 };
             }
             "append" | "prepend" => line.not_set(word, 0)?,
-            "realms" | "realm" | "vrf" | "features" | "congctl" | "expires" | "ttl-propagate" => {
-                line.not_set(word, 1)?;
-                if word.text == "features" || word.text == "congctl" {
-                    while matches!(line.peek(), Some("ecn" | "lock")) {
-                        line.next();
-                    }
-                }
+            "features" => self.feature(line.value(word)?, line.cx),
+            "congctl" => {
+                let lock = usize::from(line.peek() == Some("lock"));
+                line.not_set(word, 1 + lock)?;
             }
-            "quickack" => line.not_set(word, 1)?,
+            "realms" | "realm" | "vrf" | "expires" | "ttl-propagate" => line.not_set(word, 1)?,
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn feature(&mut self, value: &Word, cx: &mut Reading<'_>) {
+        if value.text == "ecn" {
+            self.route.metrics.push(ECN);
+        } else {
+            let compat = format!("feature {} not supported", value.text);
+            cx.warn(codes::BAD_WORD, value.span, "the only feature is `ecn`; this is ignored", compat);
+        }
     }
 
     /// `mtu 1400`, `mtu lock 1400` and their like.
@@ -455,7 +469,8 @@ impl Builder {
         let value = if matches!(name, "rtt" | "rttvar" | "rto_min") {
             milliseconds(word, line)?
         } else {
-            line.number(word, u32::MAX, &format!("Invalid {name} {{value}} for route"))?
+            let most = if name == "quickack" { 1 } else { u32::MAX };
+            line.number(word, most, &format!("Invalid {name} value {{value}} specified for route"))?
         };
         match (name, number) {
             ("mtu", _) => self.route.mtu = Some((value, locked)),
@@ -503,6 +518,16 @@ impl Builder {
                 return None;
             }
         };
+        // The original's own number marks what it may put back.
+        let foreign = self.route.track && self.route.protocol.is_some_and(|protocol| protocol != KEEPALIVED);
+        if foreign {
+            let compat = format!(
+                "Route cannot be tracked if protocol is not RTPROT_KEEPALIVED({KEEPALIVED}), resetting protocol"
+            );
+            cx.hint(codes::TRACK_WITHOUT_EFFECT, line.span(), "the route has another protocol", compat).note(
+                "keepalived takes its own instead; here the route keeps it and is put back all the same",
+            );
+        }
         if loose {
             // Hops of a multipath route do not count as naming an interface either.
             let Prefix { address, length, .. } = self.route.destination;

@@ -313,6 +313,25 @@ fn words_of_peers_rules_and_global_settings_are_judged_as_the_original_judges_th
 }
 
 #[test]
+fn metrics_of_routes_are_set_and_wrong_ones_told() {
+    let route = |words: &str| {
+        let lines = format!("virtual_routes {{\n 10.1.0.0/16 via 10.0.0.9 dev eth0 {words}\n }}");
+        (said_of("", &lines), lines)
+    };
+    let (said, lines) = route("quickack 1 features ecn");
+    assert!(said.is_empty(), "{said:?}");
+    let text = format!("vrrp_instance v {{\n interface eth0\n {lines}\n}}\n");
+    let loaded = load("k.conf", &text, &mut NoIncludes, &host());
+    assert_eq!(loaded.config.instances[0].routes[0].value.metrics, [(15, 1), (12, 1)]);
+    assert_eq!(route("quickack 2").0, ["Invalid quickack value 2 specified for route"]);
+    assert_eq!(route("features x").0, ["feature x not supported"]);
+    assert_eq!(route("metric x").0, ["Invalid metric x specified for route"]);
+    let protocol = "Route cannot be tracked if protocol is not RTPROT_KEEPALIVED(18), resetting protocol";
+    assert_eq!(route("protocol static").0, [protocol]);
+    assert!(route("protocol static no_track").0.is_empty());
+}
+
+#[test]
 fn words_of_services_are_judged_as_the_original_judges_them() {
     let service = |lines: &str, real: &str| {
         let text = format!(
