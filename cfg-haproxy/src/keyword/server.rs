@@ -68,7 +68,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("idle-ping", &[Time], "probes idle HTTP/2 connections").no_effect("idle connections are not probed"),
     s("init-addr", WORD, "where the first address comes from")
         .partial("names are resolved by the system when the file is read; with `none` or an address, one that is not found is no warning"),
-    s("init-state", &[OneOf(&["fully-up", "up", "down", "fully-down"])], "state before the first check"),
+    s("init-state", &[OneOf(&["fully-up", "up", "down", "fully-down", "none"])], "state before the first check"),
     s("inter", &[Time], "time between checks"),
     s("ktls", &[OneOf(&["on", "off"])], "TLS in the kernel").no_effect("TLS in the kernel is not used"),
     s("log-bufsize", &[Digits(1, MAX)], "buffer of log servers"),
