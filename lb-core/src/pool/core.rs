@@ -196,7 +196,6 @@ impl Core {
         let slot = &mut self.slots[server.index()];
         let number = self.room.enter(&mut slot.queue, Some(Arc::clone(&slot.cell)), request.class, at);
         slot.cell.queued.add();
-        totals.queued.add();
         self.report_load(server);
         Placed::Queued(number)
     }
@@ -249,14 +248,16 @@ impl Core {
         };
         let cell = self.take(totals, server);
         totals.waiting.sub(1);
-        totals.queued.sub(1);
         let Self { slots, queue, room, .. } = self;
         let (queue, number) = match (from_own, own, common) {
             (true, Some((_, number)), _) => {
                 cell.queued.sub(1);
                 (&mut slots[server.index()].queue, number)
             }
-            (_, _, Some((_, number))) => (queue, number),
+            (_, _, Some((_, number))) => {
+                totals.queued.sub(1);
+                (queue, number)
+            }
             _ => unreachable!("one of the queues has a first entry"),
         };
         let waker = room.grant(queue, number, cell);
@@ -307,10 +308,12 @@ impl Core {
                         self.room.withdraw(&mut self.slots[id.index()].queue, number);
                         self.report_load(id);
                     }
-                    _ => self.room.withdraw(&mut self.queue, number),
+                    _ => {
+                        totals.queued.sub(1);
+                        self.room.withdraw(&mut self.queue, number);
+                    }
                 }
                 totals.waiting.sub(1);
-                totals.queued.sub(1);
                 None
             }
             Fate::Granted(cell) => {
@@ -335,10 +338,11 @@ impl Core {
         }
         let census = self.balancer.census();
         if census.active + census.backup == 0 {
-            count += self.room.evict(&mut self.queue, &mut effects.wake);
+            let evicted = self.room.evict(&mut self.queue, &mut effects.wake);
+            totals.queued.sub(evicted);
+            count += evicted;
         }
         totals.waiting.sub(count);
-        totals.queued.sub(count);
         self.report_load(server);
         count
     }

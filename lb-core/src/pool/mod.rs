@@ -161,7 +161,7 @@ struct Totals {
     served: Tally,
     /// Requests waiting, or about to.
     waiting: Tally,
-    /// Requests waiting, for statistics.
+    /// Requests waiting for no server in particular, for statistics.
     queued: Tally,
     rate: RateMeter,
     /// Milliseconds since the pool's origin at which the last request got a slot, plus one.
@@ -305,7 +305,7 @@ impl Pool {
 
     /// Requests waiting for a server of the pool, in all queues.
     pub fn queued(&self) -> u32 {
-        self.totals.queued.get()
+        self.totals.waiting.get()
     }
 
     /// Sessions in the pool.

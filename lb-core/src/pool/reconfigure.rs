@@ -156,7 +156,6 @@ impl Core {
         let evicted = self.room.evict(&mut slot.queue, &mut effects.wake);
         slot.cell.queued.sub(evicted);
         totals.waiting.sub(evicted);
-        totals.queued.sub(evicted);
     }
 
     /// Makes everything derived from the slots fit them.

@@ -26,6 +26,8 @@ fn a_persistent_request_waits_for_its_own_server() {
     assert_eq!(own.server().unwrap().name().as_str(), "a");
     assert_eq!(name(&bench.lease()), "b");
     assert_eq!(taken(&mut own), "waiting");
+    // It is in the server's queue, and not in the one of the pool.
+    assert_eq!((bench.pool.queued(), bench.pool.backend_snapshot(bench.now).queue.max), (1, 0));
     drop(a);
     assert_eq!(taken(&mut own), "a");
 }
