@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-/// Longest pause before the same server is tried again.
-const TURNAROUND: Duration = Duration::from_secs(1);
+use lb_core::spec::Retry;
 
 /// What happens after a failed attempt to connect (manual: `retries`, `option redispatch`).
 #[derive(Clone, Copy, Debug)]
@@ -11,9 +10,9 @@ const TURNAROUND: Duration = Duration::from_secs(1);
 pub struct RetryPolicy {
     /// Attempts allowed after the first.
     pub retries: u32,
-    /// At which retry another server is tried: every so many, or counted from the last when negative; 0 is never.
-    pub redispatch: i32,
-    /// Nothing ties the request to a server: neither the algorithm nor a cookie.
+    /// At which retry another server is tried.
+    pub retry: Retry,
+    /// Nothing ties the request to its server, neither the algorithm nor a cookie, and there are others.
     pub free: bool,
     /// `timeout connect`.
     pub connect: Option<Duration>,
@@ -34,30 +33,17 @@ pub enum Attempt {
 }
 
 impl RetryPolicy {
-    /// An attempt failed; `usable` is the number of usable active servers.
-    pub fn failed(&mut self, usable: u32) -> Attempt {
+    /// An attempt failed. `down` says that its server is not, or not quite, up.
+    pub fn failed(&mut self, down: bool) -> Attempt {
         if self.used >= self.retries {
             return Attempt::Last;
         }
         self.used += 1;
-        if self.elsewhere(usable) {
+        if self.retry.moves(self.used, self.retries, self.free, down) {
             return Attempt::Elsewhere;
         }
-        Attempt::Same(self.connect.map_or(TURNAROUND, |connect| connect.min(TURNAROUND)))
-    }
-
-    fn elsewhere(&self, usable: u32) -> bool {
-        if self.redispatch == 0 {
-            return false;
-        }
-        // Without a tie there is no reason to insist.
-        if self.free && usable > 1 {
-            return true;
-        }
-        if self.redispatch < 0 {
-            return i64::from(self.used) == i64::from(self.retries) + 1 + i64::from(self.redispatch);
-        }
-        self.used.is_multiple_of(self.redispatch.unsigned_abs())
+        let longest = self.retry.turnaround;
+        Attempt::Same(self.connect.map_or(longest, |connect| connect.min(longest)))
     }
 }
 
@@ -65,45 +51,45 @@ impl RetryPolicy {
 mod tests {
     use super::*;
 
-    fn attempts(mut policy: RetryPolicy, usable: u32) -> Vec<Attempt> {
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn policy(redispatch: i32) -> RetryPolicy {
+        let mut retry = Retry::default();
+        retry.redispatch = redispatch;
+        RetryPolicy { retries: 3, retry, free: false, connect: None, used: 0 }
+    }
+
+    fn attempts(mut policy: RetryPolicy) -> Vec<Attempt> {
         let mut all = Vec::new();
         loop {
-            all.push(policy.failed(usable));
+            all.push(policy.failed(false));
             if all.last() == Some(&Attempt::Last) {
                 return all;
             }
         }
     }
 
-    const POLICY: RetryPolicy =
-        RetryPolicy { retries: 3, redispatch: -1, free: false, connect: None, used: 0 };
-
     #[test]
     fn the_last_retry_goes_elsewhere() {
-        let same = Attempt::Same(TURNAROUND);
-        assert_eq!(attempts(POLICY, 2), [same, same, Attempt::Elsewhere, Attempt::Last]);
-        let never = RetryPolicy { redispatch: 0, ..POLICY };
-        assert_eq!(attempts(never, 2), [same, same, same, Attempt::Last]);
+        let same = Attempt::Same(SECOND);
+        assert_eq!(attempts(policy(-1)), [same, same, Attempt::Elsewhere, Attempt::Last]);
+        assert_eq!(attempts(policy(0)), [same, same, same, Attempt::Last]);
     }
 
     #[test]
-    fn a_free_request_moves_at_once_if_there_is_a_choice() {
-        let free = RetryPolicy { free: true, ..POLICY };
-        assert_eq!(attempts(free, 2)[0], Attempt::Elsewhere);
-        assert_eq!(attempts(free, 1)[0], Attempt::Same(TURNAROUND));
+    fn a_request_does_not_wait_for_a_server_that_is_down() {
+        assert_eq!(policy(-1).failed(true), Attempt::Elsewhere);
+        assert_eq!(policy(0).failed(true), Attempt::Same(SECOND));
+    }
+
+    #[test]
+    fn a_free_request_moves_at_once() {
+        assert_eq!(RetryPolicy { free: true, ..policy(-1) }.failed(false), Attempt::Elsewhere);
     }
 
     #[test]
     fn the_pause_is_no_longer_than_the_time_to_connect() {
-        let quick = RetryPolicy { connect: Some(Duration::from_millis(300)), ..POLICY };
-        assert_eq!(attempts(quick, 1)[0], Attempt::Same(Duration::from_millis(300)));
-    }
-
-    #[test]
-    fn every_second_retry_may_be_chosen() {
-        let second = RetryPolicy { redispatch: 2, retries: 4, ..POLICY };
-        let same = Attempt::Same(TURNAROUND);
-        let all = attempts(second, 2);
-        assert_eq!(all, [same, Attempt::Elsewhere, same, Attempt::Elsewhere, Attempt::Last]);
+        let mut quick = RetryPolicy { connect: Some(Duration::from_millis(300)), ..policy(-1) };
+        assert_eq!(quick.failed(false), Attempt::Same(Duration::from_millis(300)));
     }
 }

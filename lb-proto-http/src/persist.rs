@@ -14,7 +14,7 @@ const PREFIX_MARK: u8 = b'~';
 /// Separates the server's name from the dates of an inserted value.
 const DATE_MARK: u8 = b'|';
 /// Alphabet of the dates.
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Whether a request is bound to the server that its cookie or a rule names (`force-persist`, `ignore-persist`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct State {
     pub binding: Binding,
     /// Index of the server the request belongs to.
     pub server: Option<u32>,
-    /// The cookie led to a server that may be used.
+    /// A rule, the cookie or a stick table led to a server that may be used.
     pub direct: bool,
     /// Third letter of the termination state; 0 while nothing is known.
     pub request: u8,
@@ -52,6 +52,18 @@ pub struct State {
 }
 
 impl State {
+    /// The request is no longer tied to a server.
+    pub const fn untie(&mut self) {
+        self.direct = false;
+    }
+
+    /// The request goes to another server than before.
+    pub const fn leave(&mut self) {
+        if self.request == b'V' {
+            self.request = b'D';
+        }
+    }
+
     /// The letters for the log.
     pub const fn letters(&self) -> (u8, u8) {
         (
@@ -73,15 +85,18 @@ pub enum Found {
     Down(u32),
 }
 
-/// Reads the persistence cookie of a request and removes from it what the server must not see.
+/// Reads the persistence cookie of a request and removes from it what the server must not see. The cookie has nothing to
+/// say where a rule `named` the server.
 pub fn read_request(
     spec: &CookieSpec,
     fields: &mut Fields,
     now: Duration,
     binding: Binding,
+    named: Option<u32>,
     find: &mut dyn FnMut(&[u8]) -> Found,
 ) -> State {
-    let mut state = State { request: b'N', binding, ..State::default() };
+    let mut state =
+        State { request: b'N', binding, server: named, direct: named.is_some(), ..State::default() };
     let mut from = 0;
     while let Some(index) = fields.find(b"cookie", from) {
         from = index + 1;
@@ -150,11 +165,12 @@ fn is_past(date: u64, most: Duration, now: Duration) -> bool {
 }
 
 fn decide(state: &mut State, found: Found) {
-    if state.server.is_some() {
+    let named = state.direct && matches!(state.request, b'N' | b'U');
+    if named || state.binding == Binding::Ignored {
+        state.request = b'U';
         return;
     }
-    if state.binding == Binding::Ignored {
-        state.request = b'U';
+    if state.server.is_some() {
         return;
     }
     match found {
@@ -230,15 +246,11 @@ pub fn write_response(
         // Dates that nobody asks for any more go.
         let renew = (state.dated && !dated)
             || dated
-                && (spec
-                    .maxidle
-                    .is_some_and(|idle| state.last + idle.as_secs().div_ceil(10) < now.as_secs())
+                && ((spec.maxidle.is_some() && state.last < now.as_secs())
                     || (spec.maxlife.is_some() && state.first == 0));
         if !renew {
             return;
         }
-    } else if cookie.is_none() && !spec.indirect {
-        return;
     }
     let mut text = spec.name.to_vec();
     text.push(b'=');
@@ -247,17 +259,11 @@ pub fn write_response(
             text.extend_from_slice(cookie.as_bytes());
             push_dates(spec, state, &mut text, now);
             text.extend_from_slice(b"; path=/");
-            state.response = if state.direct { b'U' } else { b'I' };
         }
-        None => {
-            // The client is to forget a server that has no name any more.
-            if state.request == b'N' {
-                return;
-            }
-            text.extend_from_slice(b"; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/");
-            state.response = b'D';
-        }
+        // The client is to forget a server that has no name.
+        None => text.extend_from_slice(b"; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/"),
     }
+    state.response = if state.direct && cookie.is_some() { b'U' } else { b'I' };
     push_attributes(spec, &mut text);
     let mark = spec.nocache && cacheable(method, response);
     response.fields.push(b"set-cookie", &text);
@@ -376,7 +382,7 @@ mod tests {
             fields.push(b"cookie", cookie.as_bytes());
         }
         let now = Duration::from_secs(now);
-        let state = read_request(spec, &mut fields, now, Binding::Usual, &mut find);
+        let state = read_request(spec, &mut fields, now, Binding::Usual, None, &mut find);
         (state, fields.iter().map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect())
     }
 
@@ -414,7 +420,7 @@ mod tests {
         let said = |binding| {
             let mut fields = Fields::default();
             fields.push(b"cookie", b"SRV=B");
-            let state = read_request(&spec, &mut fields, Duration::ZERO, binding, &mut find);
+            let state = read_request(&spec, &mut fields, Duration::ZERO, binding, None, &mut find);
             (state.direct, state.letters().0)
         };
         assert_eq!(said(Binding::Usual), (false, b'D'));
@@ -470,6 +476,43 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_has_nothing_to_say_where_a_rule_named_the_server() {
+        let spec = CookieSpec::new("SRV", CookieMode::Insert);
+        for (cookie, letter) in [("SRV=A", b'U'), ("SRV=C", b'U'), ("x=1", b'N')] {
+            let mut fields = Fields::default();
+            fields.push(b"cookie", cookie.as_bytes());
+            let now = Duration::ZERO;
+            let mut state = read_request(&spec, &mut fields, now, Binding::Usual, Some(7), &mut find);
+            assert_eq!((state.server, state.request), (Some(7), letter), "{cookie}");
+            assert!(response(&spec, &mut state, &[]).is_empty());
+        }
+    }
+
+    #[test]
+    fn the_client_forgets_its_cookie_on_a_server_that_has_none() {
+        let spec = CookieSpec::new("SRV", CookieMode::Insert);
+        let (mut state, _) = request(&spec, &[], 0);
+        let mut response = Response { status: 200, ..Response::default() };
+        write_response(&spec, &mut state, &mut response, Method::Get, None, Duration::ZERO);
+        let gone = "SRV=; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/";
+        assert_eq!(response.fields.get(b"set-cookie"), Some(gone.as_bytes()));
+        assert_eq!(state.letters(), (b'N', b'I'));
+    }
+
+    #[test]
+    fn a_cookie_that_counts_idle_time_is_renewed_when_time_has_passed() {
+        let mut spec = CookieSpec::new("SRV", CookieMode::Insert);
+        spec.maxidle = Some(Duration::from_secs(600));
+        for (last, renewed) in [(1_699_999_996, true), (1_700_000_000, false)] {
+            let mut cookie = b"SRV=A|".to_vec();
+            push_date(&mut cookie, last);
+            let (mut state, _) = request(&spec, &[std::str::from_utf8(&cookie).unwrap()], 1_700_000_000);
+            assert_eq!(!response(&spec, &mut state, &[]).is_empty(), renewed, "{last}");
+            assert_eq!(state.response, if renewed { b'U' } else { b'N' });
+        }
+    }
+
+    #[test]
     fn a_rewritten_value_keeps_its_attributes() {
         let spec = CookieSpec::new("SRV", CookieMode::Rewrite);
         let (mut state, _) = request(&spec, &[], 0);
@@ -481,6 +524,9 @@ mod tests {
         let mut text = Vec::new();
         push_date(&mut text, 1_700_000_000);
         assert_eq!(parse_date(&text), 1_700_000_000);
+        // Of the two alphabets of base 64 it is the one with the signs that addresses cannot hold.
+        assert_eq!(parse_date(b"awRq+"), 1_795_451_640);
+        assert_eq!(parse_date(b"awRq/"), 1_795_451_644);
         let mut spec = CookieSpec::new("SRV", CookieMode::Insert);
         spec.maxidle = Some(Duration::from_secs(600));
         let cookie = format!("SRV=A|{}", String::from_utf8(text).unwrap());

@@ -139,6 +139,11 @@ impl ServerCell {
         self.op() != OpState::Stopped && !self.admin().is_maint()
     }
 
+    /// Whether it is down or only just up: requests that failed on it are better off elsewhere.
+    pub fn is_lame(&self) -> bool {
+        matches!(self.op(), OpState::Stopped | OpState::Starting)
+    }
+
     /// Requests being served, and the most there were.
     pub fn served(&self) -> Level {
         self.served.level()

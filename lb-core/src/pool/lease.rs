@@ -45,6 +45,12 @@ impl Lease {
     pub const fn pool(&self) -> &Arc<Pool> {
         &self.pool
     }
+
+    /// Another attempt to connect is made with this slot, which counts as another session of the server.
+    pub fn again(&self) {
+        let now_ms = self.pool.lock().now_ms;
+        self.server.begin_session(now_ms);
+    }
 }
 
 impl Drop for Lease {

@@ -6,7 +6,7 @@ use crate::addr::Endpoint;
 use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
 use crate::health::Observation;
-use crate::pool::{Acquired, Lease, Outcome, Request};
+use crate::pool::{Acquired, Lease, Outcome, Request, ServerCell};
 use crate::rule::marks::PacketMarks;
 use crate::spec::ServerSpec;
 use std::future::Future;
@@ -121,8 +121,14 @@ impl Dial<'_> {
             request.avoid = self.generation.suspected(self.backend);
         }
         let retry = self.backend.spec.pool.retry;
+        let mut failed = None;
         loop {
-            let lease = match self.slot(&mut request, &mut trace).await {
+            let slot = self.slot(&mut request, &mut trace).await;
+            if let Some(failed) = failed.take() {
+                let found = slot.as_ref().ok().and_then(|lease| lease.server().id());
+                self.note_move(failed, found, &mut trace);
+            }
+            let lease = match slot {
                 Ok(lease) => lease,
                 Err(error) => return Err((error, trace)),
             };
@@ -133,12 +139,24 @@ impl Dial<'_> {
             match self.attempts(lease, &server, &mut trace, retry.retries).await {
                 Ok((lease, stream)) => return Ok(Dialed { lease, server, stream, trace }),
                 Err(Failed::Elsewhere(id)) => {
-                    trace.redispatched = true;
-                    request.avoid = Some(id);
+                    failed = Some(id);
+                    request.avoid = failed;
                     request.direct = None;
                 }
                 Err(Failed::Finally(error)) => return Err((error, trace)),
             }
+        }
+    }
+
+    /// Counts what became of leaving the server `failed`: there may be no other.
+    fn note_move(&self, failed: ServerId, found: Option<ServerId>, trace: &mut Trace) {
+        let moved = found != Some(failed);
+        trace.redispatched |= moved;
+        let cell = self.backend.pool.server(failed);
+        if moved {
+            self.count(cell.as_deref(), |c| &c.redispatches, |c| &c.redispatches);
+        } else {
+            self.count(cell.as_deref(), |c| &c.retries, |c| &c.retries);
         }
     }
 
@@ -156,29 +174,38 @@ impl Dial<'_> {
                     return Ok(lease);
                 }
                 Acquired::Queued(ticket) => ticket,
-                Acquired::NoServer => return Err(DialError::NoServer),
-                Acquired::QueueFull(_) if redispatches && request.direct.is_some() && !request.force => {
+                Acquired::NoServer => {
+                    trace.server = None;
+                    self.count_connection_error(None);
+                    return Err(DialError::NoServer);
+                }
+                Acquired::QueueFull(id) if redispatches && request.direct.is_some() && !request.force => {
                     request.direct = None;
-                    trace.redispatched = true;
-                    self.backend.pool.counters().of(self.worker).redispatches.inc();
+                    self.note_move(id, None, trace);
                     continue;
                 }
                 Acquired::QueueFull(id) => {
                     trace.server = self.backend.servers.get(id.index()).cloned();
+                    self.count_connection_error(pool.server(id).as_deref());
                     return Err(DialError::QueueFull);
                 }
             };
-            let own_queue = ticket.server().is_some();
+            let queue_of = ticket.server();
             self.timer.set(limit.map(|d| start + d));
             let outcome = self.unless_late(&mut ticket).await;
             trace.queued = Some(start.elapsed());
             let position = u32::try_from(ticket.position()).unwrap_or(u32::MAX);
-            *(if own_queue { &mut trace.server_queue } else { &mut trace.backend_queue }) = position;
+            *(if queue_of.is_some() { &mut trace.server_queue } else { &mut trace.backend_queue }) = position;
             match outcome {
                 Some(Outcome::Leased(lease)) => return Ok(lease),
                 // The queue was dissolved because its server went away: the others may have room.
                 Some(Outcome::Evicted) => {}
-                None => return Err(DialError::QueueTimeout),
+                None => {
+                    let id = queue_of.as_ref().and_then(|cell| cell.id());
+                    trace.server = id.and_then(|id| self.backend.servers.get(id.index()).cloned());
+                    self.count_connection_error(queue_of.as_deref());
+                    return Err(DialError::QueueTimeout);
+                }
             }
         }
     }
@@ -213,20 +240,20 @@ impl Dial<'_> {
             };
             self.observe(&lease, false);
             if trace.retries >= allowed {
-                self.count(&lease, |c| &c.connection_errors, |c| &c.connection_errors);
+                self.count_connection_error(Some(lease.server()));
                 return Err(Failed::Finally(error));
             }
             trace.retries += 1;
-            self.count(&lease, |c| &c.retries, |c| &c.retries);
             // A server that is probably gone is not worth a second attempt while there is another one.
             let elsewhere = suspect && self.backend.pool.census().active > 1;
-            if elsewhere || self.should_redispatch(trace, allowed) {
-                self.count(&lease, |c| &c.redispatches, |c| &c.redispatches);
+            if elsewhere || self.moves(&lease, trace.retries, allowed) {
                 return match lease.server().id() {
                     Some(id) => Err(Failed::Elsewhere(id)),
                     None => Err(Failed::Finally(error)),
                 };
             }
+            self.count(Some(lease.server()), |c| &c.retries, |c| &c.retries);
+            lease.again();
             // The same server again: not before the rest of a short pause is over.
             let pause = self.backend.spec.timeouts.connect.map_or(TURNAROUND, |d| d.min(TURNAROUND));
             self.timer.set(Some(start + pause));
@@ -234,21 +261,11 @@ impl Dial<'_> {
         }
     }
 
-    /// HAProxy moves to another server at once when the algorithm does not tie a request to one and there is a choice,
-    /// else at the retry that `option redispatch` names (the last one by default).
-    fn should_redispatch(&self, trace: &Trace, allowed: u32) -> bool {
-        let interval = self.backend.spec.pool.retry.redispatch;
-        if interval == 0 {
-            return false;
-        }
-        let free = !self.backend.spec.pool.algorithm.needs_key();
-        if free && self.backend.pool.census().active > 1 {
-            return true;
-        }
-        if interval < 0 {
-            return i64::from(trace.retries) == i64::from(allowed) + 1 + i64::from(interval);
-        }
-        trace.retries.is_multiple_of(interval.unsigned_abs())
+    /// Whether the retry that has just begun goes to another server.
+    fn moves(&self, lease: &Lease, used: u32, allowed: u32) -> bool {
+        let pool = &self.backend.pool;
+        let free = !self.backend.spec.pool.algorithm.needs_key() && pool.census().active > 1;
+        self.backend.spec.pool.retry.moves(used, allowed, free, lease.server().is_lame())
     }
 
     async fn connect(&self, server: &ServerPlan, id: Option<ServerId>) -> io::Result<Stream> {
@@ -266,13 +283,20 @@ impl Dial<'_> {
         self.generation.report(self.backend, events);
     }
 
+    /// Counts a session that got no connection, at the server it was for if there is one.
+    fn count_connection_error(&self, cell: Option<&ServerCell>) {
+        self.count(cell, |c| &c.connection_errors, |c| &c.connection_errors);
+    }
+
     fn count(
         &self,
-        lease: &Lease,
+        cell: Option<&ServerCell>,
         server: impl Fn(&crate::stats::counter::ServerCounters) -> &crate::stats::counter::Counter,
         backend: impl Fn(&crate::stats::counter::BackendCounters) -> &crate::stats::counter::Counter,
     ) {
-        server(lease.server().counters().of(self.worker)).inc();
+        if let Some(cell) = cell {
+            server(cell.counters().of(self.worker)).inc();
+        }
         backend(self.backend.pool.counters().of(self.worker)).inc();
     }
 

@@ -67,8 +67,55 @@ pub struct Retry {
     pub turnaround: Duration,
 }
 
+impl Retry {
+    /// Whether retry number `used` of `allowed` goes to another server. A request that nothing ties to its server has no
+    /// reason to insist, and one whose server went down no hope.
+    pub fn moves(&self, used: u32, allowed: u32, free: bool, down: bool) -> bool {
+        let every = match self.redispatch {
+            0 => return false,
+            from_last if from_last < 0 => i64::from(allowed) + 1 + i64::from(from_last),
+            every => i64::from(every),
+        };
+        free || down || (every != 0 && i64::from(used) % every == 0)
+    }
+}
+
 impl Default for Retry {
     fn default() -> Self {
         Self { retries: 3, redispatch: 0, turnaround: Duration::from_secs(1) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Retry;
+
+    fn moving(redispatch: i32, allowed: u32) -> Vec<u32> {
+        let retry = Retry { redispatch, ..Retry::default() };
+        (1..=allowed).filter(|used| retry.moves(*used, allowed, false, false)).collect()
+    }
+
+    #[test]
+    fn a_number_says_which_retries_go_elsewhere() {
+        assert!(moving(0, 4).is_empty());
+        assert_eq!(moving(1, 3), [1, 2, 3]);
+        assert_eq!(moving(2, 5), [2, 4]);
+        assert_eq!(moving(-1, 3), [3]);
+        assert_eq!(moving(-2, 3), [2]);
+        assert_eq!(moving(-4, 5), [2, 4]);
+    }
+
+    #[test]
+    fn a_number_beyond_the_retries_moves_none_of_them() {
+        assert!(moving(-3, 2).is_empty());
+        assert!(moving(7, 3).is_empty());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_server_that_is_down_or_any_other_if_all_are_alike() {
+        let retry = Retry { redispatch: -1, ..Retry::default() };
+        assert!(retry.moves(1, 3, true, false));
+        assert!(retry.moves(1, 3, false, true));
+        assert!(!Retry::default().moves(3, 3, true, true));
     }
 }

@@ -259,7 +259,9 @@ pub(super) fn look_up(live: &mut Live<'_>) {
         pending.on_request(&backend.spec.stick, backend.spec.name.as_str(), &env, find)
     };
     live.reset_arena();
-    live.txn.stuck = found;
+    if let Some(id) = found.filter(|_| !live.txn.persistence.direct) {
+        (live.txn.persistence.server, live.txn.persistence.direct) = (Some(id.0), true);
+    }
     live.txn.pending = pending;
 }
 

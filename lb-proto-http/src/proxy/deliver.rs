@@ -3,8 +3,10 @@
 use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 
+use lb_core::health::Observation;
 use lb_core::log::{Cause, Origin, Phase};
 use lb_core::rt::Pace;
+use lb_core::stick::Event;
 
 use super::body::{Sink, Transfer};
 use super::exchange::{After, end};
@@ -14,7 +16,7 @@ use super::response::closes_server;
 use super::txn::Live;
 use super::upload::Upload;
 use super::upstream::{self, Kept};
-use super::{coding, log, reply};
+use super::{coding, log, observed, reply};
 use crate::h1::BodyLength;
 use crate::head::Version;
 use crate::spec::{ConnectionMode, HttpProxy};
@@ -146,6 +148,8 @@ enum Ended {
     ServerLate(Phase),
     /// The client's body is not what its framing says.
     Broken(Phase),
+    /// The server's body is not what its framing says.
+    Junk,
     /// Sessions on the server are ended.
     Killed,
 }
@@ -166,6 +170,7 @@ async fn stream(live: &mut Live<'_>, upload: &mut Upload, download: &mut Flow, k
                 Poll::Pending => {}
                 Poll::Ready(FlowEnd::Done) => answered = true,
                 Poll::Ready(FlowEnd::SinkFailed) => return Poll::Ready(Ended::Client(Phase::Data)),
+                Poll::Ready(FlowEnd::Broken(_)) => return Poll::Ready(Ended::Junk),
                 Poll::Ready(_) => return Poll::Ready(Ended::Server(Phase::Data)),
             }
             if answered && sending && !keep {
@@ -227,11 +232,15 @@ fn conclude(
         Ended::ClientLate(phase) => (Cause::ClientTimeout, phase),
         Ended::ServerLate(phase) => (Cause::ServerTimeout, phase),
         Ended::Broken(phase) => (Cause::Proxy, phase),
+        Ended::Junk => (Cause::Proxy, Phase::Data),
         Ended::Killed => (live.txn.upstream.ending.cause(), Phase::Data),
     };
     if cause != Cause::Normal {
         end(live, cause, phase);
         log::abort(live, cause);
+    }
+    if matches!(ended, Ended::Junk | Ended::Server(_)) {
+        log::response_error(live);
     }
     let sent = upload.is_over();
     let clean = ended == Ended::Done && sent && !upload.discards() && !surplus && extra.is_empty();
@@ -242,6 +251,10 @@ fn conclude(
         && !closes_server(live, back);
     log::account(live);
     upstream::detach(live, kept(live, live.txn.layer.server_status, reusable));
+    if ended == Ended::Junk {
+        live.count_tracked(Event::HttpFailure);
+        observed::tell(live, Some(Observation::InvalidResponse));
+    }
     log::write(live, Origin::Close);
     if ended != Ended::Done || !keep || !sent {
         return After::Close;

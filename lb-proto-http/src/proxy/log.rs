@@ -328,6 +328,15 @@ pub(super) fn mishap(live: &Live<'_>, mishap: Mishap) {
     }
 }
 
+/// Counts a response that is none, or is not whole.
+pub(super) fn response_error(live: &Live<'_>) {
+    let worker = live.client.session.worker.id();
+    if let (Some(lease), Some(backend)) = (&live.txn.upstream.lease, &live.txn.backend) {
+        lease.server().counters().of(worker).response_errors.inc();
+        backend.pool.counters().of(worker).response_errors.inc();
+    }
+}
+
 /// Counts a transfer that one side ended.
 pub(super) fn abort(live: &Live<'_>, cause: Cause) {
     let worker = live.client.session.worker.id();

@@ -19,6 +19,7 @@ mod identity;
 mod idle;
 mod io;
 mod log;
+mod observed;
 mod reply;
 mod request;
 mod resolve;

@@ -545,14 +545,18 @@ fn route(live: &mut Live<'_>, front: &Arc<ProxyPlan>, settled: Option<usize>) ->
 
 /// What is done last, after every rule: cookies, ids, addresses.
 fn finish(live: &mut Live<'_>, front: &HttpProxy, back: &HttpProxy) {
-    live.txn.persistence.binding = binding(live, back);
+    let binding = binding(live, back);
+    live.txn.persistence.binding = binding;
+    if let Some(id) = super::upstream::named_server(live, back) {
+        (live.txn.persistence.server, live.txn.persistence.direct) = (Some(id.0), true);
+    }
     if let Some(spec) = &back.cookie {
         let now = live.now().date;
-        let binding = live.txn.persistence.binding;
+        let named = live.txn.persistence.server;
         let pool = live.txn.backend.as_ref().map(|backend| Arc::clone(&backend.pool));
         let mut find = |value: &[u8]| super::upstream::find_cookie(pool.as_ref(), value);
         let fields = &mut live.txn.layer.request.fields;
-        live.txn.persistence = crate::persist::read_request(spec, fields, now, binding, &mut find);
+        live.txn.persistence = crate::persist::read_request(spec, fields, now, binding, named, &mut find);
         let (request, _) = live.txn.persistence.letters();
         live.txn.termination.cookie_request = request;
     }

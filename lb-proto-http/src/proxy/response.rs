@@ -20,7 +20,7 @@ use super::request::{Fate, Parting};
 use super::txn::{Back, Live};
 use super::upload::Upload;
 use super::upstream::{self, Failure, Kept};
-use super::{coding, content, deliver, front_of, http_of, log, request, tunnel};
+use super::{coding, content, deliver, front_of, http_of, log, observed, request, tunnel};
 use crate::exchange::Attempt;
 use crate::h1::{
     BodyLength, Cursor as HeadCursor, Reject, parse_response, trim, write_request, write_response,
@@ -30,7 +30,7 @@ use crate::rule::{Cursor, Outcome, Subject};
 use crate::spec::{Action, ConnectionMode, HttpProxy};
 
 /// Why there is no response.
-enum NoResponse {
+pub(super) enum NoResponse {
     /// The server closed, or the connection broke, before a complete head.
     Closed,
     /// It is not a response.
@@ -83,9 +83,10 @@ pub(super) async fn forward(live: &mut Live<'_>, backend: &Arc<ProxyPlan>) -> Af
         }
         let waited = wait(live, back, &mut upload).await;
         live.txn.counts.to_server += upload.moved();
+        let seen = observed::first(live, &waited);
         if is_retried(live, back, &waited)
             && upload.is_repeatable()
-            && let Some(id) = retry(live, back, &upload, waited.is_ok())
+            && let Some(id) = retry(live, back, &upload, waited.is_ok(), seen)
         {
             if let Some(limits) = &mut live.txn.limits {
                 limits.request.extend(upload.take_limiters());
@@ -97,8 +98,11 @@ pub(super) async fn forward(live: &mut Live<'_>, backend: &Arc<ProxyPlan>) -> Af
         live.txn.counts.from_client += upload.bytes();
         live.txn.uploaded = Some(upload.is_received() && upload.extra().is_empty());
         return match waited {
-            Ok(()) => pass_on(live, back, &mut upload).await,
-            Err(none) => failed(live, none).await,
+            Ok(()) => {
+                observed::tell(live, seen);
+                pass_on(live, back, &mut upload).await
+            }
+            Err(none) => failed(live, none, seen).await,
         };
     }
 }
@@ -203,6 +207,7 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> Res
                 Ok(false) => break,
                 Ok(true) if is_interim(live.txn.layer.response.status) => {
                     live.txn.counts.from_server += live.txn.layer.response.logged_len();
+                    observed::tell(live, Some(Observation::Response(live.txn.layer.response.status)));
                     match interim(live, filled).await {
                         Some(rest) => filled = rest,
                         None => return Err(NoResponse::Gone),
@@ -360,12 +365,10 @@ fn retry(
     back: &HttpProxy,
     upload: &Upload,
     answered: bool,
+    seen: Option<Observation>,
 ) -> Option<Option<lb_core::balance::ServerId>> {
     let backend = live.txn.backend.clone()?;
-    let mut policy = upstream::policy(live, &backend);
-    let attempt = policy.failed(backend.pool.census().active);
     let worker = live.client.session.worker.id();
-    live.txn.upstream.retries += 1;
     let id = live.txn.upstream.lease.as_ref().and_then(|lease| {
         lease.server().counters().of(worker).retries.inc();
         lease.server().id()
@@ -374,12 +377,16 @@ fn retry(
     let kept = if answered { leaves(live, back, upload) } else { Kept::No };
     upstream::detach(live, kept);
     upstream::part(live);
+    observed::tell(live, seen);
     // The body in the buffer is sent once more, and nothing of this attempt counts.
     let request = &mut live.txn.layer.request;
     request.body_at = request.head_end;
     live.txn.counts.from_server = 0;
+    let mut policy = upstream::policy(live, &backend);
+    let attempt = policy.failed(upstream::is_lame(live));
+    live.txn.upstream.retries = policy.used;
     if attempt == Attempt::Elsewhere {
-        live.txn.upstream.redispatched = true;
+        live.txn.persistence.untie();
         return Some(id);
     }
     live.txn.upstream.again = id;
@@ -411,7 +418,7 @@ fn untold(live: &mut Live<'_>, status: u16, cause: Cause, phase: Phase) -> After
 }
 
 /// There is no response.
-async fn failed(live: &mut Live<'_>, none: NoResponse) -> After {
+async fn failed(live: &mut Live<'_>, none: NoResponse, seen: Option<Observation>) -> After {
     let (status, cause, phase) = match none {
         NoResponse::Closed if live.txn.upstream.reused && live.txn.layer.response.filled == 0 => {
             // The server closed an idle connection at the wrong moment.
@@ -439,23 +446,12 @@ async fn failed(live: &mut Live<'_>, none: NoResponse) -> After {
         }
     };
     if matches!(cause, Cause::ServerAbort | Cause::Proxy | Cause::ServerTimeout) && status > 500 {
-        count_response_error(live);
+        log::response_error(live);
         live.count_tracked(Event::HttpFailure);
     }
     upstream::detach(live, Kept::No);
+    observed::tell(live, seen);
     fail(live, status, cause, phase).await
-}
-
-fn count_response_error(live: &Live<'_>) {
-    let worker = live.client.session.worker.id();
-    if let Some(lease) = &live.txn.upstream.lease {
-        lease.server().counters().of(worker).response_errors.inc();
-        if let Some(backend) = &live.txn.backend {
-            backend.pool.counters().of(worker).response_errors.inc();
-            let events = backend.pool.observe(lease.server(), Observation::InvalidResponse, Instant::now());
-            live.client.session.generation().report(backend, events);
-        }
-    }
 }
 
 /// The client closed while its request waited: it is told, in case it only closed its sending side.
@@ -483,13 +479,6 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
     let status = layer.response.status;
     coding::judge(live, back);
     log::tracked_status(live, status);
-    if let (Some(lease), Some(backend)) = (&live.txn.upstream.lease, &live.txn.backend)
-        && lease.server().is_observed()
-    {
-        let now = live.instant();
-        let events = backend.pool.observe(lease.server(), Observation::Response(status), now);
-        live.client.session.generation().report(backend, events);
-    }
     if let Some(parting) = content::response(live) {
         upstream::detach(live, Kept::No);
         // Nothing of it is told.

@@ -130,8 +130,6 @@ pub(super) struct Txn {
     pub(super) last_rule: Option<Arc<Place>>,
     /// Entries of stick tables the request is counted in.
     pub(super) tracked: Slots,
-    /// The server that a stick table remembers.
-    pub(super) stuck: Option<ServerId>,
     /// Keys under which the server is to be remembered.
     pub(super) pending: Pending,
     pub(super) coding: Coding,
@@ -280,7 +278,6 @@ impl Txn {
         self.tracked.clear();
         self.coding = Coding::default();
         self.limits = None;
-        self.stuck = None;
         self.pending.clear();
         self.aborted = false;
         self.untimed = false;

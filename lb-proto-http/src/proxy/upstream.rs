@@ -19,6 +19,7 @@ use super::client::{Client, Private};
 use super::identity;
 use super::idle::{self, Mark, Wanted};
 use super::io::Watch;
+use super::observed;
 use super::reply::Answer;
 use super::txn::{Back, Live, Upstream};
 use crate::exchange::{Attempt, RetryPolicy};
@@ -66,9 +67,14 @@ pub(super) async fn attach(
 ) -> Result<(), Failure> {
     part(live);
     let mut policy = policy(live, backend);
-    let mut avoid = avoid;
+    let (mut avoid, mut counted) = (avoid, true);
     loop {
-        let lease = slot(live, back, backend, avoid).await?;
+        let slot = slot(live, back, backend, avoid).await;
+        if let Some(failed) = avoid {
+            let found = slot.as_ref().ok().and_then(|lease| lease.server().id());
+            note_move(live, backend, failed, found, counted);
+        }
+        let lease = slot?;
         let Some(server) = server_of(live.client.session.generation(), backend, &lease) else {
             return Err(failure(503, Cause::ServerAbort, Phase::Connect));
         };
@@ -83,19 +89,45 @@ pub(super) async fn attach(
         live.txn.upstream.cell = Some(Arc::clone(lease.server()));
         live.txn.upstream.lease = Some(lease);
         match on_server(live, back, backend, &mut policy).await? {
-            Some(elsewhere) => avoid = Some(elsewhere),
+            Some(elsewhere) => (avoid, counted) = (Some(elsewhere), false),
             None => return Ok(()),
         }
     }
 }
 
+/// Tells what became of leaving the server `failed`: there may be no other. The retry may have been `counted` before.
+fn note_move(
+    live: &mut Live<'_>,
+    backend: &ProxyPlan,
+    failed: ServerId,
+    found: Option<ServerId>,
+    counted: bool,
+) {
+    let cell = std::mem::replace(&mut live.txn.upstream.cell, backend.pool.server(failed));
+    let moved = found != Some(failed);
+    if moved {
+        live.txn.upstream.redispatched = true;
+        live.txn.persistence.leave();
+        live.txn.termination.cookie_request = live.txn.persistence.letters().0;
+        count(live, |own| &own.redispatches, |own| &own.redispatches);
+    } else if !counted {
+        count(live, |own| &own.retries, |own| &own.retries);
+    }
+    live.txn.upstream.cell = cell;
+}
+
 /// What becomes of failed attempts.
 pub(super) fn policy(live: &Live<'_>, backend: &ProxyPlan) -> RetryPolicy {
-    let retry = backend.spec.pool.retry;
+    let mut retry = backend.spec.pool.retry;
+    let persistence = &live.txn.persistence;
+    if persistence.binding == Binding::Forced {
+        retry.redispatch = 0;
+    }
+    let tied = backend.spec.pool.algorithm.needs_key() || persistence.direct;
     RetryPolicy {
         retries: live.txn.settings.retries.unwrap_or(retry.retries),
-        redispatch: retry.redispatch,
-        free: !backend.spec.pool.algorithm.needs_key() && !live.txn.persistence.direct,
+        retry,
+        free: !tied && backend.pool.census().active > 1,
         connect: live.txn.settings.connect.or(backend.spec.timeouts.connect),
         used: live.txn.upstream.retries,
     }
@@ -124,29 +156,45 @@ async fn slot(
                 return Ok(lease);
             }
             Acquired::Queued(ticket) => ticket,
-            Acquired::NoServer => return Err(failure(503, Cause::ServerAbort, Phase::Connect)),
-            Acquired::QueueFull(_) if pinned && may_leave(live, backend) => {
+            Acquired::NoServer => {
+                (live.txn.server, live.txn.upstream.cell) = (None, None);
+                forget(&mut live.txn.upstream);
+                count_connection_error(live);
+                return Err(failure(503, Cause::ServerAbort, Phase::Connect));
+            }
+            Acquired::QueueFull(id) if pinned && may_leave(live, backend) => {
                 pinned = false;
-                live.txn.upstream.redispatched = true;
-                count(live, |own| &own.redispatches, |own| &own.redispatches);
+                live.txn.persistence.untie();
+                note_move(live, backend, id, None, false);
                 continue;
             }
             Acquired::QueueFull(id) => {
                 live.txn.server = backend.servers.get(id.index()).cloned();
+                live.txn.upstream.cell = backend.pool.server(id);
+                count_connection_error(live);
                 return Err(failure(503, Cause::ServerAbort, Phase::Queue));
             }
         };
-        let own_queue = ticket.server().is_some();
+        let queue_of = ticket.server();
         let outcome = guarded(live, back, limit.map(|limit| start + limit), &mut ticket).await;
         live.txn.times.queue = Some(live.touch());
         let position = u32::try_from(ticket.position()).unwrap_or(u32::MAX);
         let upstream = &mut live.txn.upstream;
-        *(if own_queue { &mut upstream.server_queue } else { &mut upstream.backend_queue }) = position;
+        *(if queue_of.is_some() { &mut upstream.server_queue } else { &mut upstream.backend_queue }) =
+            position;
+        if outcome.is_err() {
+            let id = queue_of.as_ref().and_then(|cell| cell.id());
+            live.txn.server = id.and_then(|id| backend.servers.get(id.index()).cloned());
+        }
         match outcome {
             Ok(Outcome::Leased(lease)) => return Ok(lease),
             // The queue was dissolved because its server went away: the others may have room.
             Ok(Outcome::Evicted) => {}
-            Err(Interrupt::Expired) => return Err(failure(503, Cause::ServerTimeout, Phase::Queue)),
+            Err(Interrupt::Expired) => {
+                live.txn.upstream.cell = queue_of;
+                count_connection_error(live);
+                return Err(failure(503, Cause::ServerTimeout, Phase::Queue));
+            }
             Err(Interrupt::Gone) => return Err(Failure::Gone(Phase::Queue)),
         }
     }
@@ -155,8 +203,7 @@ async fn slot(
 /// Whether a request may leave the server it is bound to because that has no room for it.
 fn may_leave(live: &Live<'_>, backend: &ProxyPlan) -> bool {
     let persistence = &live.txn.persistence;
-    let bound = persistence.direct || live.txn.stuck.is_some();
-    bound && persistence.binding != Binding::Forced && backend.spec.pool.retry.redispatch != 0
+    persistence.direct && persistence.binding != Binding::Forced && backend.spec.pool.retry.redispatch != 0
 }
 
 /// Asks the pool, with what the algorithm wants to know of the request.
@@ -168,7 +215,8 @@ fn acquire(
     pinned: bool,
     now: Instant,
 ) -> Acquired {
-    let pinned = if pinned { pinned_server(live, back, backend) } else { None };
+    let again = live.txn.upstream.again.take();
+    let pinned = again.or_else(|| if pinned { pinned_server(live, backend) } else { None });
     let source = live.src().map(|addr| addr.ip());
     let env = Env::new(live.facts(), live.vars(), live.arena());
     let request = &live.txn.layer.request;
@@ -201,7 +249,8 @@ fn acquire(
     wanted = wanted.with_priority(class, settings.offset);
     if let Some(id) = pinned.filter(|id| Some(*id) != avoid) {
         wanted = wanted.direct(id);
-        if live.txn.persistence.binding == Binding::Forced {
+        // What is asked for once more goes where it went before, even if that is down now.
+        if again.is_some() || live.txn.persistence.binding == Binding::Forced {
             wanted = wanted.forced();
         }
     }
@@ -210,32 +259,30 @@ fn acquire(
     acquired
 }
 
-/// The server a rule or a cookie names.
-fn pinned_server(live: &mut Live<'_>, back: &HttpProxy, backend: &Arc<ProxyPlan>) -> Option<ServerId> {
-    let forced = live.txn.persistence.binding == Binding::Forced;
-    let usable =
-        |id: ServerId| backend.pool.server(id).is_some_and(|cell| forced || cell.accepts_persistent());
-    if let Some(again) = live.txn.upstream.again.take().filter(|id| usable(*id)) {
-        return Some(again);
-    }
-    if !back.servers.is_empty() {
-        let chosen = {
-            let env = Env::new(live.facts(), live.vars(), live.arena());
-            backend.chosen_server(&back.servers, &env, usable)
-        };
-        live.reset_arena();
-        if chosen.is_some() {
-            return chosen;
-        }
-    }
-    let cookie = live.txn.persistence.server.filter(|_| live.txn.persistence.direct).map(ServerId);
+/// The server the request is tied to, or whose connection is the client's.
+fn pinned_server(live: &Live<'_>, backend: &ProxyPlan) -> Option<ServerId> {
+    let tied = live.txn.persistence.server.filter(|_| live.txn.persistence.direct).map(ServerId);
     let last = || {
         let last = live.client.last_server().filter(|cell| cell.accepts_persistent())?;
         let id = last.id()?;
         // The number alone could be that of a server of another backend.
         backend.pool.server(id).filter(|own| Arc::ptr_eq(own, last)).map(|_| id)
     };
-    cookie.or(live.txn.stuck).or_else(last)
+    tied.or_else(last)
+}
+
+/// The server a rule names (`use-server`).
+pub(super) fn named_server(live: &mut Live<'_>, back: &HttpProxy) -> Option<ServerId> {
+    let backend = live.txn.backend.as_ref().filter(|_| !back.servers.is_empty())?;
+    let forced = live.txn.persistence.binding == Binding::Forced;
+    let usable =
+        |id: ServerId| backend.pool.server(id).is_some_and(|cell| forced || cell.accepts_persistent());
+    let chosen = {
+        let env = Env::new(live.facts(), live.vars(), live.arena());
+        backend.chosen_server(&back.servers, &env, usable)
+    };
+    live.reset_arena();
+    chosen
 }
 
 /// Gets a connection to the server of the lease. `Some` names the server to avoid when another is to be tried.
@@ -261,6 +308,7 @@ async fn on_server(
         live.txn.times.connect = now;
         (live.txn.upstream.reused, live.txn.upstream.proven) = (true, true);
         live.txn.upstream.stream = Some(stream);
+        observed::tell(live, Some(Observation::Connected));
         return Ok(None);
     }
     live.txn.upstream.proven = false;
@@ -276,24 +324,23 @@ async fn on_server(
                 return Err(Failure::Gone(Phase::Connect));
             }
         };
-        observe(live, backend, Observation::NotConnected);
-        match after_failure(back, backend, policy) {
+        observed::tell(live, Some(Observation::NotConnected));
+        match after_failure(live, back, policy) {
             Attempt::Last => {
-                count(live, |own| &own.connection_errors, |own| &own.connection_errors);
+                count_connection_error(live);
                 abandon(live);
                 return Err(failure(503, error, Phase::Connect));
             }
             Attempt::Elsewhere => {
                 live.txn.upstream.retries = policy.used;
-                live.txn.upstream.redispatched = true;
-                count(live, |own| &own.redispatches, |own| &own.redispatches);
+                live.txn.persistence.untie();
                 let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
                 abandon(live);
                 return Ok(id);
             }
             Attempt::Same(pause) => {
                 live.txn.upstream.retries = policy.used;
-                count(live, |own| &own.retries, |own| &own.retries);
+                count_repetition(live);
                 let mut never = std::future::pending::<()>();
                 if let Err(Interrupt::Gone) = guarded(live, back, Some(start + pause), &mut never).await {
                     abandon(live);
@@ -305,8 +352,13 @@ async fn on_server(
 }
 
 /// What a connection that failed leads to (`retry-on`).
-fn after_failure(back: &HttpProxy, backend: &ProxyPlan, policy: &mut RetryPolicy) -> Attempt {
-    if back.retry_on.connect { policy.failed(backend.pool.census().active) } else { Attempt::Last }
+fn after_failure(live: &Live<'_>, back: &HttpProxy, policy: &mut RetryPolicy) -> Attempt {
+    if back.retry_on.connect { policy.failed(is_lame(live)) } else { Attempt::Last }
+}
+
+/// Whether the server of the last attempt is not, or not quite, up.
+pub(super) fn is_lame(live: &Live<'_>) -> bool {
+    live.txn.upstream.cell.as_ref().is_some_and(|cell| cell.is_lame())
 }
 
 /// Opens a connection to the server of the transaction. Without a cause the client went away.
@@ -335,7 +387,7 @@ async fn open(
             live.txn.times.connect = Some(live.touch());
             live.txn.upstream.stream = Some(stream);
             forget(&mut live.txn.upstream);
-            observe(live, backend, Observation::Connected);
+            observed::tell(live, Some(Observation::Connected));
             count(live, |own| &own.connects, |own| &own.connects);
             Ok(())
         }
@@ -393,17 +445,24 @@ fn count(
     }
 }
 
+/// Counts another attempt to connect to the same server.
+fn count_repetition(live: &Live<'_>) {
+    count(live, |own| &own.retries, |own| &own.retries);
+    if let Some(lease) = &live.txn.upstream.lease {
+        lease.again();
+    }
+}
+
+/// Counts a request that got no connection, at the server it was for if there is one.
+fn count_connection_error(live: &Live<'_>) {
+    count(live, |own| &own.connection_errors, |own| &own.connection_errors);
+}
+
 /// Gives the slot back without a connection.
 fn abandon(live: &mut Live<'_>) {
     if let Some(lease) = live.txn.upstream.lease.take() {
         idle::end(lease.server());
     }
-}
-
-fn observe(live: &Live<'_>, backend: &Arc<ProxyPlan>, seen: Observation) {
-    let Some(lease) = &live.txn.upstream.lease else { return };
-    let events = backend.pool.observe(lease.server(), seen, Instant::now());
-    live.client.session.generation().report(backend, events);
 }
 
 /// Which idle connections the request may use.

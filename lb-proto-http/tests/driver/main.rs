@@ -11,6 +11,7 @@ mod exchanges;
 mod failures;
 mod harness;
 mod logs;
+mod observed;
 mod retries;
 mod rules;
 mod upgrade;

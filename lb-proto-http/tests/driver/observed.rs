@@ -1,0 +1,156 @@
+//! What the proxy learns of servers from the traffic to them, and where requests go that fail.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lb_core::health::{ConnectProbe, InitState, Observe, OnError};
+use lb_core::spec::{CheckSpec, ProxySpec};
+use lb_proto_http::spec::{CookieMode, CookieSpec, HttpProxy, RetryOn};
+
+use super::harness::*;
+
+/// Watches the first server and marks it down at the error with this number; no check comes in time to say otherwise.
+fn watch(spec: &mut ProxySpec, limit: u32) {
+    let mut check = CheckSpec::new(Arc::new(ConnectProbe::default()));
+    check.inter = Duration::from_secs(3600);
+    let server = &mut spec.pool.servers[0];
+    (server.check, server.init_state) = (Some(Arc::new(check)), InitState::FullyUp);
+    (server.observe, server.error_limit, server.on_error) = (Some(Observe::Layer7), limit, OnError::MarkDown);
+}
+
+/// The next line that tells of `part`.
+fn line_with(proxy: &Proxy, part: &str) -> String {
+    loop {
+        let line = proxy.raw_line();
+        if line.contains(part) {
+            return line;
+        }
+    }
+}
+
+/// The line that tells of the first server being down.
+fn down(proxy: &Proxy) -> String {
+    line_with(proxy, "Server web/s1 is DOWN")
+}
+
+#[test]
+fn what_a_server_did_wrong_last_is_told_when_it_is_marked_down() {
+    for (answer, words) in [
+        (&b""[..], "Read error (http)"),
+        (b"HTTP/1.1 200 OK\r\nX: <close>", "Invalid http response (headers)"),
+        (b"hello\r\n\r\n<close>", "Invalid http response (headers)"),
+        (b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "Wrong http response"),
+    ] {
+        let origin = origin(|_, _| answer.to_vec());
+        let proxy = proxy(&[origin.addr], |spec, _| watch(spec, 1));
+        exchange(&mut proxy.client(), GET);
+        let line = down(&proxy);
+        assert!(line.contains(&format!("last one was: {words}")), "{line}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_in_time_is_told_of() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = proxy(&[silent.local_addr().unwrap()], |spec, _| {
+        watch(spec, 1);
+        spec.timeouts.server = Some(Duration::from_millis(50));
+    });
+    exchange(&mut proxy.client(), GET);
+    assert!(down(&proxy).contains("last one was: Read timeout (http)"));
+}
+
+#[test]
+fn a_body_that_breaks_off_its_framing_is_an_error_of_the_server() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let body = format!("{head}8000\r\n{}\r\nZZ\r\n<close>", "x".repeat(0x8000));
+    let origin = origin(move |_, _| body.clone().into_bytes());
+    let proxy = proxy(&[origin.addr], |spec, _| watch(spec, 1));
+    let answer = proxy.all(GET);
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(down(&proxy).contains("last one was: Invalid http response\""));
+    line_with(&proxy, " PD-- ");
+}
+
+#[test]
+fn an_interim_response_is_a_sign_of_life() {
+    let both = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+    let origin = origin(|_, _| both.to_vec());
+    let proxy = proxy(&[origin.addr], |spec, _| watch(spec, 2));
+    for _ in 0..3 {
+        let mut client = proxy.client();
+        exchange(&mut client, GET);
+        response(&mut client);
+        assert!(proxy.line().contains("web/s1 500 "));
+    }
+}
+
+/// Two attempts for requests that belong to the first server, which nobody answers for.
+fn persistent(spec: &mut ProxySpec, http: &mut HttpProxy) {
+    (spec.pool.retry.retries, spec.pool.retry.redispatch) = (1, -1);
+    spec.timeouts.connect = Some(Duration::from_millis(20));
+    http.cookie = Some(CookieSpec::new("SRV", CookieMode::Insert));
+    for (at, server) in spec.pool.servers.iter_mut().enumerate() {
+        server.cookie = Some(format!("c{}", at + 1).into());
+    }
+}
+
+const BOUND: &str = "GET / HTTP/1.1\r\nHost: h\r\nCookie: SRV=c1\r\n\r\n";
+
+#[test]
+fn a_request_that_leaves_its_server_gets_the_cookie_of_the_next() {
+    let good = hello();
+    let proxy = proxy(&[nowhere(), good.addr], persistent);
+    let answer = exchange(&mut proxy.client(), BOUND);
+    assert!(answer.contains("\r\nset-cookie: SRV=c2; path=/\r\n"), "{answer}");
+    assert_eq!(proxy.line(), "web web/s2 200 54 - - --DI 1/1/0/0/+1 0/0 \"GET / HTTP/1.1\"");
+}
+
+#[test]
+fn a_request_that_finds_no_other_server_has_not_left_its_own() {
+    let proxy = proxy(&[nowhere()], persistent);
+    exchange(&mut proxy.client(), BOUND);
+    assert_eq!(proxy.line(), "web web/s1 503 0 - - SCVN 1/1/0/0/1 0/0 \"GET / HTTP/1.1\"");
+}
+
+#[test]
+fn a_server_marked_down_is_left_at_the_first_retry() {
+    let failing = origin(|_, _| Vec::new());
+    let good = hello();
+    let proxy = proxy(&[failing.addr, good.addr], |spec, http| {
+        persistent(spec, http);
+        watch(spec, 1);
+        spec.pool.retry.retries = 3;
+        let mut on = RetryOn::default();
+        on.empty = true;
+        http.retry_on = on;
+    });
+    exchange(&mut proxy.client(), BOUND);
+    down(&proxy);
+    assert!(proxy.line().contains("web/s2 200 54 - - --DI 1/1/0/0/+1 "));
+    assert_eq!(failing.requests.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn the_server_that_was_waited_for_in_vain_is_named() {
+    let (tx, rx) = std::sync::mpsc::channel::<()>();
+    let rx = std::sync::Mutex::new(rx);
+    let slow = origin(move |_, _| {
+        let _ = rx.lock().unwrap().recv();
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec()
+    });
+    let proxy = proxy(&[slow.addr, nowhere()], |spec, http| {
+        persistent(spec, http);
+        spec.pool.servers[0].maxconn = 1;
+        spec.timeouts.queue = Some(Duration::from_millis(20));
+    });
+    let mut first = proxy.client();
+    std::io::Write::write_all(&mut first, BOUND.as_bytes()).unwrap();
+    while slow.requests.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    exchange(&mut proxy.client(), BOUND);
+    assert_eq!(proxy.line(), "web web/s1 503 0 - - sQVN 2/2/1/1/0 1/0 \"GET / HTTP/1.1\"");
+    drop(tx);
+}
