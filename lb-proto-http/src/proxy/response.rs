@@ -25,7 +25,7 @@ use crate::exchange::Attempt;
 use crate::h1::{
     BodyLength, Cursor as HeadCursor, Reject, parse_response, trim, write_request, write_response,
 };
-use crate::head::{Fields, Version};
+use crate::head::{Fields, Method, Version};
 use crate::rule::{Cursor, Outcome, Subject};
 use crate::spec::{Action, ConnectionMode, HttpProxy};
 
@@ -352,7 +352,9 @@ fn is_retried(live: &Live<'_>, back: &HttpProxy, waited: &Result<(), NoResponse>
         Err(NoResponse::Late) => on.timeout,
         Err(_) => false,
     };
-    if !wanted || live.txn.settings.no_retry {
+    // What may follow CONNECT is no part of it, so nobody knows whether all of it is still there.
+    let is_tunnel = live.txn.layer.request.method == Method::Connect;
+    if !wanted || is_tunnel || live.txn.settings.no_retry {
         return false;
     }
     let retries = live.txn.backend.as_ref().map_or(0, |backend| backend.spec.pool.retry.retries);

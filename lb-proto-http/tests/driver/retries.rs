@@ -69,6 +69,15 @@ fn what_cannot_be_sent_again_gets_the_answer_that_came() {
 }
 
 #[test]
+fn a_tunnel_is_not_asked_for_again() {
+    let origin = origin(|_, _| Vec::new());
+    let proxy = proxy(&[origin.addr], |_, http| again_on(http, &[]));
+    let connect = "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n";
+    assert!(exchange(&mut proxy.client(), connect).starts_with("HTTP/1.1 502 "));
+    assert_eq!(origin.requests.lock().unwrap().len(), 1);
+}
+
+#[test]
 fn a_connection_that_a_client_authenticates_on_is_not_shared_after_a_retry() {
     let origin = origin(|number, _| match number {
         0 => b"HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n".to_vec(),
