@@ -159,12 +159,11 @@ impl<'t> Checker<'t, '_> {
 
     fn switch(&mut self, name: &'static str, stmt: &Stmt<'t, '_>) {
         let on = match stmt.prefix {
-            Prefix::None => true,
-            Prefix::No => false,
-            // Back to what it is when nothing is said: on for these in HTTP, off for all others.
-            Prefix::Default => matches!(name, "abortonclose" | "tcp-smart-accept"),
+            Prefix::None => Some(true),
+            Prefix::No => Some(false),
+            Prefix::Default => None,
         };
-        if name == "transparent" && on {
+        if name == "transparent" && on == Some(true) {
             self.deprecated(
                 Diagnostic::warning(codes::DEPRECATED, stmt.head(), "`option transparent` will go away")
                     .compat("option 'transparent' is deprecated in 3.3 and will be removed in 3.5. Please use a 'server' with address 0.0.0.0 instead.")
@@ -174,7 +173,7 @@ impl<'t> Checker<'t, '_> {
         let value = Spanned::new(on, stmt.span());
         let Some(proxy) = self.proxy() else { return };
         match name {
-            "transparent" => proxy.settings.transparent = Some(value),
+            "transparent" => proxy.settings.transparent = Some(Spanned::new(on == Some(true), value.span)),
             "tcpka" => {
                 proxy.settings.switches.insert("clitcpka", value);
                 proxy.settings.switches.insert("srvtcpka", value);

@@ -117,8 +117,8 @@ macro_rules! settings {
         #[derive(Debug, Default, Clone)]
         pub struct Settings<'t> {
             $($(#[$doc])* pub $name: Option<Spanned<$type>>,)*
-            /// Options that are on or off, by name.
-            pub switches: BTreeMap<&'static str, Spanned<bool>>,
+            /// Options that are on, off or back to what they are when nothing is said, by name.
+            pub switches: BTreeMap<&'static str, Spanned<Option<bool>>>,
             /// Timeouts, by name.
             pub timeouts: BTreeMap<&'static str, Spanned<Duration>>,
         }

@@ -57,7 +57,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         http.abort_on_close = settings
             .switches
             .get("abortonclose")
-            .map_or_else(|| !self.config.older_than((3, 3)), |s| s.value);
+            .and_then(|s| s.value)
+            .unwrap_or_else(|| !self.config.older_than((3, 3)));
         http.proxy_fields = making.on("http-use-proxy-header");
         http.pretend_keepalive = making.on("http-pretend-keepalive");
         http.prefer_last_server = making.on("prefer-last-server");

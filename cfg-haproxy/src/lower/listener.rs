@@ -53,7 +53,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let (binds, own) = (&making.proxy.binds, &making.proxy.lists.frontend_certificates);
         let http = making.mode == ProxyMode::Http;
         let mut all: Vec<_> = binds.iter().flat_map(|bind| self.listeners(bind, own, http)).collect();
-        let said = making.settings.switches.get("tcp-smart-accept").map(|switch| switch.value);
+        let said = making.settings.switches.get("tcp-smart-accept").and_then(|switch| switch.value);
         for listener in &mut all {
             // Who speaks HTTP or TLS answers what was sent; of others that is known only if it is said.
             listener.delay_ack = said.unwrap_or_else(|| http || listener.tls.is_some());
@@ -107,6 +107,7 @@ mod tests {
         assert!(!delays(" mode http\n no option tcp-smart-accept"));
         assert!(delays(" mode http\n no option tcp-smart-accept\n default option tcp-smart-accept"));
         assert!(!delays(" mode tcp"));
+        assert!(!delays(" mode tcp\n option tcp-smart-accept\n default option tcp-smart-accept"));
         assert!(delays(" mode tcp\n option tcp-smart-accept"));
     }
 }

@@ -113,7 +113,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         }
         chain.push(proxy);
         self.log_lines(chain.iter().flat_map(|p| &p.lists.log), &mut log);
-        let on = |name: &str| settings.switches.get(name).is_some_and(|s| s.value);
+        let on = |name: &str| settings.switches.get(name).is_some_and(|s| s.value == Some(true));
         log.tag = settings.log_tag.as_ref().map(|t| Arc::from(t.value));
         log.dontlognull = on("dontlognull");
         log.dontlog_normal = on("dontlog-normal");

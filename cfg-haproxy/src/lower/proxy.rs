@@ -37,7 +37,7 @@ pub(super) struct Making<'a, 't> {
 impl<'t> Making<'_, 't> {
     /// Whether the option `name` is on.
     pub(super) fn on(&self, name: &str) -> bool {
-        self.settings.switches.get(name).is_some_and(|s| s.value)
+        self.settings.switches.get(name).is_some_and(|s| s.value == Some(true))
     }
 
     /// Where rules of the request are evaluated.

@@ -187,7 +187,8 @@ impl<'t> Migrator<'_, 't> {
             if before((3, 3)) && proxy.has_backend() && settings.balance.is_none() {
                 self.edits.below_header(proxy.span, "balance roundrobin");
             }
-            if before((3, 3)) && http && !settings.switches.contains_key("abortonclose") {
+            let abort = settings.switches.get("abortonclose").and_then(|said| said.value);
+            if before((3, 3)) && http && abort.is_none() {
                 self.edits.below_header(proxy.span, "no option abortonclose");
             }
             if before((1, 9)) && http && proxy.has_backend() && settings.http_reuse.is_none() {
