@@ -33,6 +33,13 @@ impl Buffer {
         Self { bytes, start: 0, end: 0 }
     }
 
+    /// A buffer with a copy of `data`.
+    pub fn holding(data: &[u8]) -> Self {
+        let mut buffer = Self::take(data.len());
+        buffer.append(data);
+        buffer
+    }
+
     /// The filled bytes.
     pub fn filled(&self) -> &[u8] {
         &self.bytes[self.start..self.end]

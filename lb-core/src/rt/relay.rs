@@ -100,6 +100,12 @@ impl Relay {
         self.request.buffer = Some(bytes).filter(|b| !b.is_empty());
     }
 
+    /// Bytes that were received from the server before the relay began and go to the client first.
+    pub fn preload_answer(&mut self, bytes: Buffer) {
+        self.response.bytes += bytes.len() as u64;
+        self.response.buffer = Some(bytes).filter(|b| !b.is_empty());
+    }
+
     /// Puts limits of the bandwidth into force. What is in flight is subject to them.
     pub fn limit(&mut self, limits: StreamLimits, timers: &Timers) {
         self.request.limit(limits.request, timers);

@@ -288,7 +288,7 @@ async fn receive(
     let ending = &txn.upstream.ending;
     let fields = &mut txn.layer.response.fields;
     let mut sending = !upload.is_over();
-    let mut watch = Watch::new(back.abort_on_close);
+    let mut watch = Watch::new(upstream::heeds_leaving(&txn.layer.request, back));
     let mut armed = None;
     std::future::poll_fn(|cx| {
         if sending {

@@ -1,7 +1,7 @@
 //! Tunnels: after 101, or 2xx to CONNECT, bytes pass in both directions untouched.
 
 use lb_core::log::{Cause, Origin, Phase};
-use lb_core::rt::{Relay, RelayEnd, RelayLimits};
+use lb_core::rt::{Buffer, Relay, RelayEnd, RelayLimits, Stream};
 
 use super::exchange::{After, end};
 use super::io::{give_scratch, take_scratch, write_all};
@@ -13,14 +13,17 @@ use super::{log, reply, upstream};
 pub(super) async fn run(live: &mut Live<'_>, upload: &Upload) -> After {
     let mut out = take_scratch();
     reply::write_head(live, true, &mut out);
-    let response = &live.txn.layer.response;
-    out.extend_from_slice(response.buffered_body());
-    live.txn.counts.from_server += response.buffered_body().len() as u64;
-    let request = &live.txn.layer.request;
-    // What the client sent behind its request already belongs to the tunnel.
-    let early = [request.buffered_body(), upload.extra()].concat();
-    live.txn.counts.from_client += early.len() as u64;
-    live.txn.counts.to_server += early.len() as u64;
+    // What came behind the heads already belongs to the tunnel.
+    let early = [live.txn.layer.request.buffered_body(), upload.extra()].concat();
+    let answer = live.txn.layer.response.buffered_body();
+    // It goes along with the head unless it is subject to limits.
+    let held = if live.txn.limits.is_some() {
+        answer.to_vec()
+    } else {
+        out.extend_from_slice(answer);
+        live.txn.counts.from_server += answer.len() as u64;
+        Vec::new()
+    };
     let sent = write_all(&mut live.client.stream, &out).await.is_ok();
     live.txn.counts.to_client += out.len() as u64;
     give_scratch(out);
@@ -28,10 +31,9 @@ pub(super) async fn run(live: &mut Live<'_>, upload: &Upload) -> After {
         upstream::detach(live, upstream::Kept::No);
         return After::Close;
     };
-    let through = sent && (early.is_empty() || write_all(&mut server, &early).await.is_ok());
     let (mut cause, mut phase) = (Cause::ClientAbort, Phase::Data);
-    if through {
-        let ended = relay(live, &mut server).await;
+    if sent {
+        let ended = relay(live, &mut server, (&early, &held)).await;
         (cause, phase) = match ended {
             RelayEnd::Finished => (Cause::Normal, Phase::Done),
             RelayEnd::ClientTimeout => (Cause::ClientTimeout, Phase::Data),
@@ -50,7 +52,8 @@ pub(super) async fn run(live: &mut Live<'_>, upload: &Upload) -> After {
     After::Close
 }
 
-async fn relay(live: &mut Live<'_>, server: &mut lb_core::rt::Stream) -> RelayEnd {
+/// Relays what is there already from the client and from the server, and what follows.
+async fn relay(live: &mut Live<'_>, server: &mut Stream, (early, held): (&[u8], &[u8])) -> RelayEnd {
     let Live { client, txn } = live;
     let mut front = client.session.frontend().spec.timeouts;
     let mut back = txn.backend.as_ref().map(|backend| backend.spec.timeouts).unwrap_or_default();
@@ -63,6 +66,12 @@ async fn relay(live: &mut Live<'_>, server: &mut lb_core::rt::Stream) -> RelayEn
     // The times of half-closed connections are those of TCP mode.
     (front.client_fin, back.server_fin) = (None, None);
     let mut relay = Relay::new(RelayLimits::new(&front, &back, size));
+    if !early.is_empty() {
+        relay.preload(Buffer::holding(early));
+    }
+    if !held.is_empty() {
+        relay.preload_answer(Buffer::holding(held));
+    }
     if let Some(limits) = txn.limits.take() {
         relay.limit(*limits, client.session.timers());
     }

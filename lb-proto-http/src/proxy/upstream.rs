@@ -567,6 +567,12 @@ impl Farewell {
     }
 }
 
+/// Whether a client that closes its sending side is taken to have left. One that asked for a tunnel has said what it had
+/// to say through it.
+pub(super) fn heeds_leaving(request: &crate::head::Request, back: &HttpProxy) -> bool {
+    back.abort_on_close && request.method != Method::Connect
+}
+
 /// The result of `work`, unless its time is over or the client goes away and that matters.
 async fn guarded<F: Future + Unpin>(
     live: &mut Live<'_>,
@@ -575,7 +581,7 @@ async fn guarded<F: Future + Unpin>(
     work: &mut F,
 ) -> Result<F::Output, Interrupt> {
     let mut armed = false;
-    let mut watch = Watch::new(back.abort_on_close);
+    let mut watch = Watch::new(heeds_leaving(&live.txn.layer.request, back));
     let client = &mut *live.client;
     std::future::poll_fn(|cx| {
         if let Poll::Ready(done) = std::pin::Pin::new(&mut *work).poll(cx) {

@@ -97,6 +97,25 @@ fn a_tunnel_keeps_the_limit_of_its_request() {
 }
 
 #[test]
+fn what_comes_early_in_a_tunnel_is_subject_to_its_limits() {
+    let early = [b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", &[b'z'; 9000][..]].concat();
+    let answer = [b"HTTP/1.1 200 OK\r\n\r\n", &[b'z'; 9000][..]].concat();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let proxy = proxy(&[addr], |_, http| {
+        http.request.push(Rule::new(Action::SetBandwidth(limit(Direction::Request, 3000)), None));
+        http.request.push(Rule::new(Action::SetBandwidth(limit(Direction::Response, 2000)), None));
+    });
+    let mut client = proxy.client();
+    client.write_all(&early).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    until_silence(&mut server);
+    server.write_all(&answer).unwrap();
+    assert_eq!(body(&until_silence(&mut client)), 2000);
+    assert_eq!(body(&until_silence(&mut server)), 3000);
+}
+
+#[test]
 fn each_request_of_a_connection_has_a_limit_of_its_own() {
     let origin = origin(|_, _| b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nzzzz".to_vec());
     let proxy = proxy(&[origin.addr], |_, http| {

@@ -361,3 +361,16 @@ fn a_websocket_answer_needs_its_key() {
         assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
     }
 }
+
+#[test]
+fn a_client_that_only_asks_for_a_tunnel_has_not_left() {
+    let origin = origin(|_, _| b"HTTP/1.1 200 OK\r\n\r\nhello<close>".to_vec());
+    let proxy = proxy(&[origin.addr], |_, _| {});
+    let mut client = proxy.client();
+    client.write_all(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "HTTP/1.1 200 OK\r\n\r\nhello");
+    assert!(proxy.line().contains(" 200 "));
+}
