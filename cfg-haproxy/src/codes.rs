@@ -96,6 +96,8 @@ codes! {
         "Write the rules in the order of their evaluation: tcp-request connection, session, content, then http-request, redirect, use_backend.";
     UNUSED = "H0307", "Something is declared and never used.",
         "Remove it, or name it where it was meant to act.";
+    NEVER_MATCHES = "H0308", "A condition reads what is not there where it is evaluated, and never holds.",
+        "Keep the value in a variable (`set-var(txn.name)`) while it is there, or use a capture, `capture.req.uri` or `txn.status`.";
 
     DUPLICATE = "H0401", "A name is declared twice.",
         "Rename one of the two.";

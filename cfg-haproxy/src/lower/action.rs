@@ -157,7 +157,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let (variable, when) = self.conditional_variable(name, at)?;
         Some(match name {
             "unset-var" => Action::UnsetVar(variable),
-            "set-var" => Action::SetVar(variable, self.program(at.rest(), &at.owner)?, when),
+            "set-var" => Action::SetVar(variable, self.program_in(at.rest(), at.phases, &at.owner)?, when),
             _ => Action::SetVarFmt(variable, self.plain_format(at)?, when),
         })
     }
@@ -166,7 +166,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let (variable, when) = self.conditional_variable(name, at)?;
         Some(match name {
             "unset-var" => TcpAction::UnsetVar(variable),
-            "set-var" => TcpAction::SetVar(variable, self.program(at.rest(), &at.owner)?, when),
+            "set-var" => TcpAction::SetVar(variable, self.program_in(at.rest(), at.phases, &at.owner)?, when),
             _ => TcpAction::SetVarFmt(variable, self.plain_format(at)?, when),
         })
     }
@@ -246,14 +246,18 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 Action::Capture { value, slot, response: set != HQ, limit }
             }
             "set-log-level" => Action::SetLogLevel(lb_core::log::syslog::level(at.arg(0)?.text)),
-            "set-src" => Action::SetSrc(self.program(at.rest(), &at.owner)?),
-            "set-src-port" => Action::SetSrcPort(self.program(at.rest(), &at.owner)?),
-            "set-dst" => Action::SetDst(self.program(at.rest(), &at.owner)?),
-            "set-dst-port" => Action::SetDstPort(self.program(at.rest(), &at.owner)?),
+            "set-src" => Action::SetSrc(self.program_in(at.rest(), at.phases, &at.owner)?),
+            "set-src-port" => Action::SetSrcPort(self.program_in(at.rest(), at.phases, &at.owner)?),
+            "set-dst" => Action::SetDst(self.program_in(at.rest(), at.phases, &at.owner)?),
+            "set-dst-port" => Action::SetDstPort(self.program_in(at.rest(), at.phases, &at.owner)?),
             "do-resolve" => Action::Resolve(self.resolve(at)?),
             _ if is_mark(name) => Action::SetMark(self.packet_mark(name, at)?),
-            "set-priority-class" => Action::SetPriorityClass(self.program(at.rest(), &at.owner)?),
-            "set-priority-offset" => Action::SetPriorityOffset(self.program(at.rest(), &at.owner)?),
+            "set-priority-class" => {
+                Action::SetPriorityClass(self.program_in(at.rest(), at.phases, &at.owner)?)
+            }
+            "set-priority-offset" => {
+                Action::SetPriorityOffset(self.program_in(at.rest(), at.phases, &at.owner)?)
+            }
             "set-retries" => Action::SetRetries(self.number(at)?),
             "pause" => Action::Pause(self.duration(at.rest(), at)?),
             "set-timeout" => self.set_timeout(at)?,
@@ -381,7 +385,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             return None;
         };
         self.nothing_behind(rest.get(position + 2).copied(), at)?;
-        let value = self.program(&rest[..position], &at.owner)?;
+        let value = self.program_in(&rest[..position], at.phases, &at.owner)?;
         Some(match rule.slot {
             Some(slot) => (value, self.slots_before(making, rule) + slot, number),
             // `id` names a slot declared before; its own length limits the value.
@@ -437,14 +441,14 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         if let Ok(time) = units::time(first.text, Unit::Milli) {
             return self.constant(time.as_millis() as u64, words, at);
         }
-        self.program(words, &at.owner)
+        self.program_in(words, at.phases, &at.owner)
     }
 
     /// `set-mark`, `set-tos` and their `fc` and `bc` forms: a number in any usual base, or an expression.
     fn packet_mark(&mut self, name: &str, at: &At<'_, 't>) -> Option<SetMark> {
         let value = match units::any_base(at.arg(0)?.text) {
             Some(number) => self.constant(number, at.rest(), at)?,
-            None => self.program(at.rest(), &at.owner)?,
+            None => self.program_in(at.rest(), at.phases, &at.owner)?,
         };
         let side = if name.starts_with("set-bc") { ConnectionSide::Back } else { ConnectionSide::Front };
         let kind = if name.ends_with("mark") { MarkKind::Mark } else { MarkKind::TypeOfService };
@@ -477,7 +481,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             self.action_error(inner, &at.owner, &message);
             return None;
         };
-        Some(Resolve { variable, resolvers, prefer, name: self.program(at.rest(), &at.owner)? })
+        Some(Resolve { variable, resolvers, prefer, name: self.program_in(at.rest(), at.phases, &at.owner)? })
     }
 
     /// A number of attempts, or an expression.
@@ -489,7 +493,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 None
             }
             Ok(number) => self.constant(number, at.rest(), at),
-            Err(_) => self.program(at.rest(), &at.owner),
+            Err(_) => self.program_in(at.rest(), at.phases, &at.owner),
         }
     }
 
@@ -522,14 +526,18 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             "silent-drop" => TcpAction::SilentDrop(self.reset_ttl(&at)?),
             "expect-proxy" => TcpAction::ExpectProxy,
             "set-var" | "set-var-fmt" | "unset-var" => self.tcp_variable(name, &at)?,
-            "set-src" => TcpAction::SetSrc(self.program(at.rest(), &at.owner)?),
-            "set-src-port" => TcpAction::SetSrcPort(self.program(at.rest(), &at.owner)?),
-            "set-dst" => TcpAction::SetDst(self.program(at.rest(), &at.owner)?),
-            "set-dst-port" => TcpAction::SetDstPort(self.program(at.rest(), &at.owner)?),
+            "set-src" => TcpAction::SetSrc(self.program_in(at.rest(), at.phases, &at.owner)?),
+            "set-src-port" => TcpAction::SetSrcPort(self.program_in(at.rest(), at.phases, &at.owner)?),
+            "set-dst" => TcpAction::SetDst(self.program_in(at.rest(), at.phases, &at.owner)?),
+            "set-dst-port" => TcpAction::SetDstPort(self.program_in(at.rest(), at.phases, &at.owner)?),
             "do-resolve" => TcpAction::Resolve(self.resolve(&at)?),
             _ if is_mark(name) => TcpAction::SetMark(self.packet_mark(name, &at)?),
-            "set-priority-class" => TcpAction::SetPriorityClass(self.program(at.rest(), &at.owner)?),
-            "set-priority-offset" => TcpAction::SetPriorityOffset(self.program(at.rest(), &at.owner)?),
+            "set-priority-class" => {
+                TcpAction::SetPriorityClass(self.program_in(at.rest(), at.phases, &at.owner)?)
+            }
+            "set-priority-offset" => {
+                TcpAction::SetPriorityOffset(self.program_in(at.rest(), at.phases, &at.owner)?)
+            }
             "set-log-level" => TcpAction::SetLogLevel(lb_core::log::syslog::level(at.arg(0)?.text)),
             "capture" => {
                 let (value, slot, limit) = self.capture(making, &at, rule)?;
@@ -600,7 +608,7 @@ fn capture_kind(rule: &Rule<'_>) -> CaptureKind {
     if rule.set & (HR | HA) != 0 { CaptureKind::Response } else { CaptureKind::Request }
 }
 
-fn tcp_phases(making: &Making<'_, '_>, set: Sides) -> Phases {
+pub(super) fn tcp_phases(making: &Making<'_, '_>, set: Sides) -> Phases {
     let front = making.proxy.has_frontend();
     match set {
         TC => Phases::CONNECTION,

@@ -114,7 +114,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 self.nothing_behind(at.arg(1), at)?;
                 Some(Amount::Fixed(number))
             }
-            Some(Err(_)) => self.program(at.rest(), &at.owner).map(|p| Amount::Computed(Box::new(p))),
+            Some(Err(_)) => {
+                self.program_in(at.rest(), at.phases, &at.owner).map(|p| Amount::Computed(Box::new(p)))
+            }
             None => {
                 self.action_error(at.head(), &at.owner, "expects a number or an expression");
                 None

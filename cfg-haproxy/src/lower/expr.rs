@@ -324,6 +324,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         &mut self,
         cond: Option<&Cond<'t>>,
         acls: &Acls<'t>,
+        phases: Phases,
         owner: &str,
     ) -> Result<Option<Condition>, ()> {
         let Some(cond) = cond else { return Ok(None) };
@@ -334,7 +335,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             cond::parse(&words, polarity, &visible, registry, context)
         });
         match parsed {
-            Ok((condition, _)) => Ok(Some(condition)),
+            Ok((condition, _)) => {
+                self.tell_never(cond, &condition, phases, owner);
+                Ok(Some(condition))
+            }
             Err(error) => {
                 let compat = format!("error detected while parsing an '{owner}' rule : {error}.");
                 let mut diagnostic = self.diagnose(&error, &cond.words, codes::ACL).compat(compat);
@@ -346,6 +350,64 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 Err(())
             }
         }
+    }
+
+    /// Says of the first ACL that cannot match in any of `phases` that it will not.
+    fn tell_never(&mut self, cond: &Cond<'t>, condition: &Condition, phases: Phases, owner: &str) {
+        let Some(acl) =
+            condition.acls().find(|acl| !acl.tests().is_empty() && !acl.phases().intersects(phases))
+        else {
+            return;
+        };
+        let (shown, compat) = match acl.name() {
+            "" => {
+                let keyword = acl.tests()[0].keyword();
+                let shown = format!("the test of `{keyword}`");
+                (
+                    shown,
+                    format!(
+                        "anonymous acl will never match in '{owner}' because it uses keyword '{keyword}' which is not available there."
+                    ),
+                )
+            }
+            name => {
+                let compat = format!(
+                    "acl '{name}' will never match in '{owner}' because it only involves keywords that are not available there."
+                );
+                (format!("the ACL `{name}`"), compat)
+            }
+        };
+        let message = format!("{shown} never matches here: what it reads is not there yet, or no longer");
+        self.out.push(Diagnostic::warning(codes::NEVER_MATCHES, cond.keyword.span, message).compat(compat));
+    }
+
+    /// An expression that takes the whole of `words` and can be evaluated in one of `phases`.
+    pub(super) fn program_in(&mut self, words: &[Word<'t>], phases: Phases, owner: &str) -> Option<Program> {
+        let program = self.program(words, owner)?;
+        self.is_readable(&program, words, phases, owner).then_some(program)
+    }
+
+    /// Whether what `program` reads is there in one of `phases`; says so if not.
+    pub(super) fn is_readable(
+        &mut self,
+        program: &Program,
+        words: &[Word<'t>],
+        phases: Phases,
+        owner: &str,
+    ) -> bool {
+        let readable = program.needs().phases().intersects(phases);
+        if let (false, Some(word)) = (readable, words.first()) {
+            self.error(
+                codes::EXPRESSION,
+                word.span,
+                format!("`{}` has no value here: what it reads is not there yet, or no longer", word.text),
+                format!(
+                    "error detected while parsing '{owner}' rule : '{}' extracts information which is not available here.",
+                    word.text
+                ),
+            );
+        }
+        readable
     }
 
     /// An expression that takes the whole of `words`.

@@ -4,6 +4,7 @@
 //! connection is retried three times, HTTP is not assumed (`mode tcp`).
 
 use super::Lowerer;
+use super::action::tcp_phases;
 use super::bandwidth::Shapers;
 use super::expr::Acls;
 use crate::codes;
@@ -149,7 +150,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut out = Vec::new();
         for clause in &making.proxy.lists.use_backends {
             let Some(word) = clause.words.first().copied() else { continue };
-            let Ok(condition) = self.condition(clause.cond.as_ref(), making.acls, "use_backend") else {
+            let Ok(condition) =
+                self.condition(clause.cond.as_ref(), making.acls, Phases::SET_BACKEND, "use_backend")
+            else {
                 continue;
             };
             let target = if word.text.contains('%') {
@@ -180,10 +183,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     fn tcp_set(&mut self, making: &Making<'_, 't>, set: Sides) -> RuleSet<rule::tcp::TcpAction> {
-        let mut out = RuleSet::new();
+        let (mut out, phases) = (RuleSet::new(), tcp_phases(making, set));
         for line in Self::rule_lines(self.config, making.proxy, set) {
             let owner = format!("{} {}", set_name(set), line.action.name);
-            let Ok(condition) = self.condition(line.cond.as_ref(), making.acls, &owner) else { continue };
+            let Ok(condition) = self.condition(line.cond.as_ref(), making.acls, phases, &owner) else {
+                continue;
+            };
             if let Some(action) = self.tcp_action(making, line, set) {
                 out.push(rule::Rule::new(action, condition).at(self.place(line.words[0].span)));
             }
@@ -212,12 +217,15 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             let Some((key, used)) = self.program_prefix(&clause.words, &owner) else { continue };
             let Some(table) = self.stick_table_name(making, clause, used, &owner) else { continue };
             let Ok(condition) = condition else { continue };
-            let kind = match *verb {
-                "match" => StickKind::Match,
-                "on" => StickKind::On,
-                "store-request" => StickKind::StoreRequest,
-                _ => StickKind::StoreResponse,
+            let (kind, phases) = match *verb {
+                "match" => (StickKind::Match, Phases::SET_SERVER),
+                "on" => (StickKind::On, Phases::SET_SERVER),
+                "store-request" => (StickKind::StoreRequest, Phases::SET_SERVER),
+                _ => (StickKind::StoreResponse, Phases::STORE_RULES),
             };
+            if !self.is_readable(&key, &clause.words, phases, &owner) {
+                continue;
+            }
             let mut rule = StickRule::new(kind, key);
             rule.table = table;
             rule.condition = condition;
@@ -280,7 +288,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         making: &Making<'_, 't>,
         owner: &str,
     ) -> Result<Option<rule::cond::Condition>, ()> {
-        self.condition(clause.cond.as_ref(), making.acls, owner)
+        self.condition(clause.cond.as_ref(), making.acls, Phases::ALL, owner)
     }
 
     fn pool(&mut self, making: &Making<'_, 't>) -> PoolSpec {

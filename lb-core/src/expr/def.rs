@@ -245,6 +245,8 @@ impl Needs {
     pub const RESPONSE_TOTALS: Self = Self(1 << 19);
     /// Totals of the transaction or stream.
     pub const STREAM_TOTALS: Self = Self(1 << 20);
+    /// HTTP headers of the message that is looked at.
+    pub const HTTP_MESSAGE: Self = Self(1 << 21);
 
     /// Anything HTTP.
     pub const HTTP: Self = Self(
@@ -253,7 +255,8 @@ impl Needs {
             | Self::HTTP_REQUEST_BODY.0
             | Self::HTTP_RESPONSE.0
             | Self::HTTP_RESPONSE_KEPT.0
-            | Self::HTTP_RESPONSE_BODY.0,
+            | Self::HTTP_RESPONSE_BODY.0
+            | Self::HTTP_MESSAGE.0,
     );
 
     /// Both sets together.
@@ -357,7 +360,7 @@ impl Phases {
 }
 
 /// Where each bit of [`Needs`] can be read, in the order of its bits.
-const VALID: [Phases; 21] = [
+const VALID: [Phases; 22] = [
     Phases(Phases::ALL.0 & !Phases::CONFIG.0), // INTERNAL
     Phases::range(0, 18),                      // LISTENER
     Phases::range(0, 18),                      // FRONTEND
@@ -379,6 +382,7 @@ const VALID: [Phases; 21] = [
     Phases::range(2, 18),                      // REQUEST_TOTALS
     Phases::range(9, 18),                      // RESPONSE_TOTALS
     Phases::range(0, 18),                      // STREAM_TOTALS
+    Phases::range(2, 17).or(Phases::CHECK),    // HTTP_MESSAGE
 ];
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 
-use lb_core::expr::{ArgType, Args, Env, FetchDef, Sample, SampleType as T};
+use lb_core::expr::{ArgType, Args, Env, FetchDef, Needs, Sample, SampleType as T};
 
 use super::{REQUEST, RESPONSE, current_fields, lower_name, request_fields, response_fields};
 use crate::h1::{Elements, trim};
@@ -107,7 +107,7 @@ macro_rules! typed {
 }
 
 pub(super) const FETCHES: &[FetchDef] = &[
-    text!("hdr", REQUEST, any_hdr, any_hdr_each),
+    text!("hdr", Needs::HTTP_MESSAGE, any_hdr, any_hdr_each),
     counted!("hdr_cnt", REQUEST, req_count),
     typed!("hdr_ip", Addr, REQUEST, req_ip, req_ip_each),
     typed!("hdr_val", Int, REQUEST, req_int, req_int_each),
