@@ -9,7 +9,7 @@ use crate::value;
 use crate::word::Word;
 use lb_core::diag::{Code, Span, Spanned};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use vrrp::spec::{Name, NextHop, Prefix, Route as Spec, RouteKind};
+use vrrp::spec::{Name, NextHop, Prefix, Realms, Route as Spec, RouteKind};
 
 /// A route.
 #[derive(Debug, Clone)]
@@ -130,6 +130,19 @@ impl<'a, 'c, 'e> Cursor<'a, 'c, 'e> {
                 Err(self.drop_line(codes::UNKNOWN_REFERENCE, word, &message, compat))
             }
         }
+    }
+
+    /// `to` or `from/to`, as numbers.
+    pub(super) fn realms(&mut self, option: &Word) -> Result<Realms, Dropped> {
+        let word = self.value(option)?;
+        let (from, to) = word.text.split_once('/').map_or(("0", word.text.as_str()), |both| both);
+        let number = |text: &str| auto_base(text).and_then(|n| u16::try_from(n).ok());
+        if let (Some(from), Some(to)) = (number(from), number(to)) {
+            return Ok(Realms { from, to });
+        }
+        let start = if self.what == "route" { "Invalid" } else { "invalid" };
+        let compat = format!("{start} realms {} for {}", word.text, self.what);
+        Err(self.drop_line(codes::BAD_NUMBER, word, "realms are written `FROM/TO`, as numbers", compat))
     }
 
     /// Accepts an option that is not set, and says so.
@@ -437,10 +450,12 @@ impl Builder {
             "append" | "prepend" => line.not_set(word, 0)?,
             "features" => self.feature(line.value(word)?, line.cx),
             "congctl" => {
-                let lock = usize::from(line.peek() == Some("lock"));
-                line.not_set(word, 1 + lock)?;
+                let locked = line.peek() == Some("lock");
+                line.skip(usize::from(locked));
+                self.route.congestion = Some((line.value(word)?.text.clone(), locked));
             }
-            "realms" | "realm" | "vrf" | "expires" | "ttl-propagate" => line.not_set(word, 1)?,
+            "realms" => self.route.realms = Some(line.realms(word)?),
+            "vrf" | "expires" | "ttl-propagate" => line.not_set(word, 1)?,
             _ => return Ok(false),
         }
         Ok(true)

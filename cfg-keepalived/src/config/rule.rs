@@ -109,9 +109,25 @@ impl Builder {
             }
             "no_track" => self.rule.track = false,
             "track_group" => self.track_group = Some(spanned(line.value(word)?)),
-            "realms" | "realm" | "protocol" | "tunnel-id" | "suppress_ifgroup" | "suppress_group" => {
-                line.not_set(word, 1)?
+            "realms" => self.rule.realms = Some(line.realms(word)?),
+            "tunnel-id" => {
+                let value = line.value(word)?;
+                self.rule.tunnel = value.text.parse().ok();
+                if self.rule.tunnel.is_none() {
+                    let compat = format!("Invalid tunnel-id {} specified", value.text);
+                    return Err(line.drop_line(
+                        codes::BAD_NUMBER,
+                        value,
+                        "this is no number of a tunnel",
+                        compat,
+                    ));
+                }
             }
+            "suppress_ifgroup" | "sup_group" => {
+                let complaint = "suppress_group {value} is invalid";
+                self.rule.suppress_group = Some(line.number(word, u32::MAX, complaint)?);
+            }
+            "protocol" => line.not_set(word, 1)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -195,10 +211,7 @@ impl Builder {
             "blackhole" => RuleAction::Blackhole,
             "unreachable" => RuleAction::Unreachable,
             "prohibit" => RuleAction::Prohibit,
-            "l3mdev" => {
-                line.not_set(word, 0)?;
-                return Err(Dropped);
-            }
+            "l3mdev" => RuleAction::DeviceTable,
             _ => return Ok(false),
         };
         if self.action.replace(action).is_some() {

@@ -32,10 +32,10 @@ pub(super) const INSTANCE: &[Keyword] = &[
     Keyword::new("no_virtual_ipaddress", &[], "Having no addresses is what was meant"),
     Keyword::new("virtual_routes", &[], "Routes held by the master")
         .values(Values::Routes)
-        .partial("realms, features and congestion control are not set"),
+        .partial("`vrf`, `expires`, `ttl-propagate`, `append` and `prepend` are not set"),
     Keyword::new("virtual_rules", &[], "Policy rules held by the master")
         .values(Values::Rules)
-        .partial("realms, l3mdev and tunnel ids are not set"),
+        .partial("`protocol` is not set"),
     Keyword::new("promote_secondaries", &[], "Removing one address does not take others of its network along"),
     Keyword::new("accept", &[], "Accept traffic for the addresses although not their owner"),
     Keyword::new("no_accept", &[], "Do not accept such traffic")

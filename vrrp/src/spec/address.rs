@@ -180,6 +180,10 @@ pub struct Route {
     pub advmss: Option<u32>,
     /// Further numeric route metrics, by their kernel number (`RTAX_*`) and value.
     pub metrics: Vec<(u16, u32)>,
+    /// How connections over the route avoid congestion, and whether that is locked (`congctl`).
+    pub congestion: Option<(String, bool)>,
+    /// Realms of IPv4 routes.
+    pub realms: Option<Realms>,
     /// Router preference of IPv6 routes (`pref`): 0 medium, 1 high, 3 low.
     pub preference: Option<u8>,
     /// Restore the route when somebody else removes it. Cleared by `no_track`.
@@ -205,10 +209,23 @@ impl Route {
             mtu: None,
             advmss: None,
             metrics: Vec::new(),
+            congestion: None,
+            realms: None,
             preference: None,
             track: true,
         }
     }
+}
+
+/// Realms of a route or a rule (`realms from/to`); 0 is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Realms {
+    /// Where packets come from.
+    pub from: u16,
+    /// Where they go.
+    pub to: u16,
 }
 
 /// What a route does with a packet.
@@ -291,6 +308,12 @@ pub struct Rule {
     pub priority: Option<u32>,
     /// Ignore routes with a prefix shorter than or equal to this.
     pub suppress_prefix_length: Option<u32>,
+    /// Ignore routes over interfaces of this group.
+    pub suppress_group: Option<u32>,
+    /// Packets of the tunnel with this number.
+    pub tunnel: Option<u64>,
+    /// Realms of what matches.
+    pub realms: Option<Realms>,
     /// What to do on a match.
     pub action: RuleAction,
     /// Restore the rule when somebody else removes it. Cleared by `no_track`.
@@ -314,6 +337,8 @@ pub enum RuleAction {
     Unreachable,
     /// Refuses the packet as prohibited.
     Prohibit,
+    /// Looks in the table of the device that the packet's interface belongs to.
+    DeviceTable,
 }
 
 impl Default for RuleAction {

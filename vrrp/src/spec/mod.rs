@@ -20,7 +20,9 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use address::{Broadcast, Lifetime, NextHop, Prefix, Route, RouteKind, Rule, RuleAction, VirtualAddress};
+pub use address::{
+    Broadcast, Lifetime, NextHop, Prefix, Realms, Route, RouteKind, Rule, RuleAction, VirtualAddress,
+};
 pub use bfd::Bfd;
 pub use check::{Problem, SpecError};
 pub use encapsulation::{Encapsulation, Tunnel};

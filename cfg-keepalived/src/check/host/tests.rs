@@ -323,6 +323,13 @@ fn metrics_of_routes_are_set_and_wrong_ones_told() {
     let text = format!("vrrp_instance v {{\n interface eth0\n {lines}\n}}\n");
     let loaded = load("k.conf", &text, &mut NoIncludes, &host());
     assert_eq!(loaded.config.instances[0].routes[0].value.metrics, [(15, 1), (12, 1)]);
+    assert_eq!(route("realms 1/x").0, ["Invalid realms 1/x for route"]);
+    assert!(route("realms 1/2 congctl lock cubic").0.is_empty());
+    let rule =
+        |words: &str| said_of("", &format!("virtual_rules {{\n from 10.0.0.3 priority 5 {words}\n }}"));
+    assert!(rule("l3mdev realms 3 suppress_ifgroup 2 tunnel-id 7").is_empty());
+    assert_eq!(rule("table 5 tunnel-id x"), ["Invalid tunnel-id x specified"]);
+    assert_eq!(rule("table 5 realms x"), ["invalid realms x for rule"]);
     assert_eq!(route("quickack 2").0, ["Invalid quickack value 2 specified for route"]);
     assert_eq!(route("features x").0, ["feature x not supported"]);
     assert_eq!(route("metric x").0, ["Invalid metric x specified for route"]);

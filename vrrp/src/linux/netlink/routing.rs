@@ -6,15 +6,15 @@ use netlink_packet_core::DefaultNla;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::{
     MplsLabel, RouteAddress, RouteAttribute, RouteHeader, RouteLwEnCapType, RouteLwTunnelEncap, RouteMessage,
-    RouteMetric, RouteMplsIpTunnel, RouteNextHop, RouteNextHopFlags, RouteProtocol, RouteScope, RouteType,
-    RouteVia,
+    RouteMetric, RouteMplsIpTunnel, RouteNextHop, RouteNextHopFlags, RouteProtocol, RouteRealm, RouteScope,
+    RouteType, RouteVia,
 };
 use netlink_packet_route::rule::{
     RuleAction as KernelAction, RuleAttribute, RuleFlags, RuleMessage, RulePortRange, RuleUidRange,
 };
 
 use super::message::{PROTOCOL, family};
-use crate::spec::{Encapsulation, NextHop, Prefix, Route, RouteKind, Rule, RuleAction, Tunnel};
+use crate::spec::{Encapsulation, NextHop, Prefix, Realms, Route, RouteKind, Rule, RuleAction, Tunnel};
 
 const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
 
@@ -62,6 +62,7 @@ fn route_message(route: &Route, index_of: impl Fn(&str) -> Option<u32>) -> Optio
         attributes.push(RouteAttribute::Table(table));
     }
     attributes.extend(route.metric.map(RouteAttribute::Priority));
+    attributes.extend(route.realms.map(|realms| RouteAttribute::Realm(kernel_realms(realms))));
     attributes.extend(route.preference.map(|value| RouteAttribute::Preference(value.into())));
     let metrics = metrics(route);
     if !metrics.is_empty() {
@@ -113,15 +114,25 @@ fn kernel_kind(kind: RouteKind) -> RouteType {
     }
 }
 
+fn kernel_realms(realms: Realms) -> RouteRealm {
+    RouteRealm { source: realms.from, destination: realms.to }
+}
+
 fn metrics(route: &Route) -> Vec<RouteMetric> {
-    const RTAX_MTU: u32 = 2;
+    const RTAX_MTU: u16 = 2;
+    const RTAX_CC_ALGO: u16 = 16;
     let mut metrics = Vec::new();
-    if let Some((mtu, locked)) = route.mtu {
-        if locked {
-            metrics.push(RouteMetric::Lock(1 << RTAX_MTU));
-        }
-        metrics.push(RouteMetric::Mtu(mtu));
+    let lock = |locked: bool, metric: u16| if locked { 1 << metric } else { 0 };
+    let locks = route.mtu.map_or(0, |(_, locked)| lock(locked, RTAX_MTU))
+        | route.congestion.as_ref().map_or(0, |(_, locked)| lock(*locked, RTAX_CC_ALGO));
+    if locks != 0 {
+        metrics.push(RouteMetric::Lock(locks));
     }
+    metrics.extend(route.mtu.map(|(mtu, _)| RouteMetric::Mtu(mtu)));
+    metrics.extend(route.congestion.as_ref().map(|(name, _)| {
+        let terminated = name.bytes().chain([0]).collect();
+        RouteMetric::Other(DefaultNla::new(RTAX_CC_ALGO, terminated))
+    }));
     metrics.extend(route.advmss.map(RouteMetric::Advmss));
     let other =
         |(kind, value): &(u16, u32)| RouteMetric::Other(DefaultNla::new(*kind, value.to_ne_bytes().to_vec()));
@@ -243,6 +254,10 @@ fn rule_message(rule: &Rule) -> RuleMessage {
         RuleAction::Blackhole => header.action = KernelAction::Blackhole,
         RuleAction::Unreachable => header.action = KernelAction::Unreachable,
         RuleAction::Prohibit => header.action = KernelAction::Prohibit,
+        RuleAction::DeviceTable => {
+            header.action = KernelAction::ToTable;
+            attributes.push(RuleAttribute::L3MDev(true));
+        }
     }
     let some = |prefix: &Prefix| prefix.length > 0;
     attributes.extend(rule.from.filter(some).map(|prefix| RuleAttribute::Source(prefix.address)));
@@ -258,6 +273,9 @@ fn rule_message(rule: &Rule) -> RuleMessage {
     attributes.extend(rule.destination_ports.map(ports).map(RuleAttribute::DestinationPortRange));
     attributes.extend(rule.priority.map(RuleAttribute::Priority));
     attributes.extend(rule.suppress_prefix_length.map(RuleAttribute::SuppressPrefixLen));
+    attributes.extend(rule.suppress_group.map(RuleAttribute::SuppressIfGroup));
+    attributes.extend(rule.tunnel.map(RuleAttribute::TunId));
+    attributes.extend(rule.realms.map(|realms| RuleAttribute::Realm(kernel_realms(realms))));
     attributes.push(RuleAttribute::Protocol(RouteProtocol::from(PROTOCOL)));
     message
 }
@@ -332,6 +350,23 @@ mod tests {
     }
 
     #[test]
+    fn a_route_carries_its_realms_and_how_it_avoids_congestion() {
+        let mut route = Route::new(prefix("10.1.0.0", 16));
+        route.realms = Some(Realms { from: 1, to: 2 });
+        route.mtu = Some((1400, true));
+        route.congestion = Some(("cubic".to_owned(), true));
+        let message = build(&route);
+        let realm = RouteAttribute::Realm(RouteRealm { source: 1, destination: 2 });
+        assert!(message.attributes.contains(&realm));
+        let metrics = RouteAttribute::Metrics(vec![
+            RouteMetric::Lock(1 << 2 | 1 << 16),
+            RouteMetric::Mtu(1400),
+            RouteMetric::Other(DefaultNla::new(16, b"cubic\0".to_vec())),
+        ]);
+        assert!(message.attributes.contains(&metrics), "{message:?}");
+    }
+
+    #[test]
     fn packets_are_wrapped_as_ip_route_would_say_it() {
         use netlink_packet_core::Emitable;
         let bytes = |encapsulation: &Encapsulation| {
@@ -373,6 +408,19 @@ mod tests {
             RuleAttribute::FwMark(1),
             RuleAttribute::FwMask(0xff),
             RuleAttribute::Priority(100),
+        ] {
+            assert!(message.attributes.contains(&wanted), "{wanted:?}");
+        }
+        rule.realms = Some(Realms { from: 0, to: 3 });
+        rule.tunnel = Some(7);
+        rule.suppress_group = Some(2);
+        rule.action = RuleAction::DeviceTable;
+        let message = rule_message(&rule);
+        for wanted in [
+            RuleAttribute::Realm(RouteRealm { source: 0, destination: 3 }),
+            RuleAttribute::TunId(7),
+            RuleAttribute::SuppressIfGroup(2),
+            RuleAttribute::L3MDev(true),
         ] {
             assert!(message.attributes.contains(&wanted), "{wanted:?}");
         }
