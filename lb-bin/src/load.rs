@@ -162,8 +162,7 @@ pub(crate) fn compare(
     world: &World,
 ) -> Result<(String, bool), Rejected> {
     let (own, peer) = (read_keepalived(own, world)?, read_keepalived(peer, world)?);
-    let mut diagnostics = cfg_keepalived::analysis::failover(&own.config);
-    diagnostics.append(cfg_keepalived::analysis::compare_peers(&own, &peer));
+    let diagnostics = cfg_keepalived::analysis::compare_peers(&own, &peer);
     let fits = diagnostics.iter().all(|d| d.severity == lb_core::diag::Severity::Notice);
     // What the two files mean together has no words of the original, so it is told in ours.
     let format = if format == Format::Auto { Format::Human } else { format };

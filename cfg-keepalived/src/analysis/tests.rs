@@ -35,6 +35,8 @@ fn a_reversed_weight_counts_the_other_way() {
 fn a_weight_that_is_cut_off_is_told() {
     let loaded = node("a", " priority 254\n track_script { chk weight 20 }");
     assert_eq!(failover(&loaded.config).len(), 1);
+    let told = |d: &Diagnostic| d.message == "a failure of the script `chk` changes nothing";
+    assert!(loaded.diagnostics.iter().any(told), "also where no other node's file is at hand");
     assert!(failover(&node("a", " priority 101\n track_script { chk }").config).is_empty());
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn check_on(config: &Config, env: &dyn Env, read: &Diagnostics) -> Di
     host::check(config, &host, &mut out);
     security::check(config, &host, &mut out);
     virtual_server::check(config, &mut out);
+    out.append(crate::analysis::failover(config));
     out
 }
 
