@@ -10,7 +10,7 @@ use lb_core::stick::Event;
 
 use super::deliver::is_head;
 use super::exchange::{After, end};
-use super::io::{Watch, give_scratch, take_scratch, write_all};
+use super::io::{Presence, Watch, give_scratch, take_scratch, write_all};
 use super::request::{self, body_is_buffered, configured_error};
 use super::txn::Live;
 use super::{body, front_of, http_of, log, upstream};
@@ -197,7 +197,7 @@ fn account(live: &mut Live<'_>, answer: &Answer) {
     }
 }
 
-/// Holds the client for the tarpit's time; an end if it does not wait.
+/// Holds the client for the tarpit's time, or until it closes its sending side; an end if its connection breaks.
 async fn tarpit(live: &mut Live<'_>) -> Option<After> {
     let timeouts = match &live.txn.backend {
         Some(backend) => backend.spec.timeouts,
@@ -207,9 +207,9 @@ async fn tarpit(live: &mut Live<'_>) -> Option<After> {
     live.client.timer.set_after(Some(time));
     let client = &mut *live.client;
     let mut watch = Watch::new(true);
-    let gone = std::future::poll_fn(|cx| {
-        if watch.poll_gone(&mut client.stream, &client.session.worker, cx).is_ready() {
-            return Poll::Ready(true);
+    let broken = std::future::poll_fn(|cx| {
+        if let Poll::Ready(how) = watch.poll_gone(&mut client.stream, &client.session.worker, cx) {
+            return Poll::Ready(how == Presence::Broken);
         }
         client.timer.poll_expired(cx).map(|()| false)
     })
@@ -218,7 +218,7 @@ async fn tarpit(live: &mut Live<'_>) -> Option<After> {
     let now = live.touch();
     let times = &mut live.txn.times;
     (times.queue, times.connect) = (Some(now), None);
-    if !gone {
+    if !broken {
         return None;
     }
     end(live, Cause::Proxy, Phase::Tarpit);

@@ -516,8 +516,8 @@ pub(super) async fn buffer_body(
 /// Answers `Expect: 100-continue` when the body is needed here.
 async fn continue_if_asked(live: &mut Live<'_>) -> io::Result<()> {
     let request = &live.txn.layer.request;
-    let asked =
-        request.fields.get(b"expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+    let asked = request.version == Version::Http11
+        && request.fields.get(b"expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
     if !asked || body_is_buffered(request) {
         return Ok(());
     }

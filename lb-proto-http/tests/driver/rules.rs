@@ -1,6 +1,7 @@
 //! Rules, answers of the proxy itself, persistence.
 
 use lb_core::log::Style;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -256,7 +257,7 @@ fn a_silently_dropped_response_never_reaches_the_client() {
         proxy(&[origin.addr], |_, http| http.response.push(Rule::new(Action::SilentDrop(None), None)));
     let mut client = proxy.client();
     client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    std::io::Write::write_all(&mut client, GET.as_bytes()).unwrap();
+    client.write_all(GET.as_bytes()).unwrap();
     let line = proxy.line();
     assert!(line.starts_with("web web/s1 200 ") && line.contains(" PR-- "), "{line}");
     let mut byte = [0];
@@ -272,7 +273,7 @@ fn a_drop_with_a_ttl_resets_the_connection() {
         (proxy(&[origin.addr], |_, http| http.response.push(rule())), "web web/s1 200 "),
     ] {
         let mut client = proxy.client();
-        std::io::Write::write_all(&mut client, GET.as_bytes()).unwrap();
+        client.write_all(GET.as_bytes()).unwrap();
         let line = proxy.line();
         assert!(line.starts_with(letters) && line.contains(" PR-- "), "{line}");
         let ended = std::io::Read::read(&mut client, &mut [0]).map_err(|error| error.kind());
@@ -304,4 +305,27 @@ fn an_answer_that_after_rules_cannot_change_gives_way_to_an_internal_error() {
             assert!(line.starts_with(start) && line.contains(letters), "{line}");
         }
     }
+}
+
+#[test]
+fn a_tarpit_answers_who_closes_only_its_sending_side() {
+    let proxy = proxy(&[nowhere()], |spec, http| {
+        spec.timeouts.tarpit = Some(Duration::from_secs(3600));
+        http.request.push(Rule::new(Action::Tarpit(Reply::error(500)), None));
+    });
+    let mut client = proxy.client();
+    client.write_all(GET.as_bytes()).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(response(&mut client).starts_with("HTTP/1.1 500 "));
+    assert!(proxy.line().contains(" 500 0 - - PT-- "));
+}
+
+#[test]
+fn who_speaks_1_0_is_not_told_to_continue() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| http.buffer_request = true);
+    let mut client = proxy.client();
+    client.write_all(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").unwrap();
+    assert!(exchange(&mut client, "abc").starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(origin.requests.lock().unwrap()[0].contains("\r\nexpect: 100-continue\r\n"));
 }
