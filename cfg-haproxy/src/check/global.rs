@@ -339,8 +339,8 @@ impl<'t> Checker<'t, '_> {
 
     fn global_log(&mut self, stmt: &Stmt<'t, '_>) {
         if stmt.prefix == Prefix::No {
-            self.config.global.log.clear();
-            return;
+            self.bare_no_log(stmt);
+            return self.config.global.log.clear();
         }
         match self.log_target(stmt.args(), stmt) {
             Some(Some(line)) => self.config.global.log.push(line),

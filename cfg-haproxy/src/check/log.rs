@@ -19,9 +19,7 @@ const FORMATS: &[&str] = &["local", "rfc3164", "rfc5424", "priority", "short", "
 impl<'t> Checker<'t, '_> {
     pub(crate) fn log_line(&mut self, _kind: SectionKind, stmt: &Stmt<'t, '_>) {
         if stmt.prefix == Prefix::No {
-            if let Some(extra) = stmt.args().first().copied() {
-                self.error(codes::TOO_MANY_ARGUMENTS, extra.span, "`no log` takes no argument");
-            }
+            self.bare_no_log(stmt);
             if let Some(proxy) = self.proxy() {
                 proxy.lists.log.clear();
                 proxy.lists.no_log = true;
@@ -31,6 +29,13 @@ impl<'t> Checker<'t, '_> {
         let Some(line) = self.log_target(stmt.args(), stmt) else { return };
         if let Some(proxy) = self.proxy() {
             proxy.lists.log.push(line);
+        }
+    }
+
+    /// Says of words behind `no log` that they do not belong there.
+    pub(crate) fn bare_no_log(&mut self, stmt: &Stmt<'t, '_>) {
+        if let Some(extra) = stmt.args().first().copied() {
+            self.error(codes::TOO_MANY_ARGUMENTS, extra.span, "`no log` takes no argument");
         }
     }
 

@@ -38,6 +38,18 @@ impl<'t> Checker<'t, '_> {
                 .compat(format!("negation/default is not supported for option '{}'.", option.name)),
             );
         }
+        let modal = matches!(option.name, "httpclose" | "http-server-close" | "http-keep-alive");
+        if modal && prefix == Prefix::Default {
+            return self.push(
+                Diagnostic::error(
+                    codes::NEGATION,
+                    stmt.head(),
+                    format!("`default` says nothing of `option {}`", option.name),
+                )
+                .compat(format!("negation/default is not supported for option '{}'.", option.name))
+                .note("write the mode that is meant: `option http-keep-alive` is what holds when nothing is said"),
+            );
+        }
         if let Status::Refused(why) = option.status {
             return self.refused(stmt.head(), option, why);
         }

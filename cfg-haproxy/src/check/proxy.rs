@@ -485,6 +485,18 @@ impl<'t> Checker<'t, '_> {
             );
         }
         let single = matches!(name, "use_backend" | "use-server");
+        let nameless = single.then_some(&clause).filter(|c| c.words.is_empty()).and_then(|c| c.cond.as_ref());
+        if let Some(cond) = nameless {
+            let word = cond.keyword;
+            return self.push(
+                Diagnostic::error(
+                    codes::MISSING_ARGUMENT,
+                    word.span,
+                    format!("`{}` stands where a name should be", word.text),
+                )
+                .compat(format!("'{name}' expects a name before '{}'.", word.text)),
+            );
+        }
         if let Some(extra) = clause.words.get(1).copied().filter(|_| single) {
             return self.push(
                 Diagnostic::error(

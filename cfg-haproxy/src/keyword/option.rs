@@ -111,7 +111,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     n(DFL, "tcp-smart-accept", "delays the kernel's acknowledgement"),
     n(DLB, "tcp-smart-connect", "delays the kernel's acknowledgement")
         .no_effect("acknowledgements are left to the kernel"),
-    n(DFLB, "tcpka", "keepalive probes on both sides"),
+    o(DFLB, "tcpka", &[], "keepalive probes on both sides"),
     o(DFL, "tcplog", &[Opt(&[OneOf(&["clf"])])], "logs connections"),
     n(DLB, "transparent", "connects to the address the client wanted (deprecated)"),
     o(DLB, "use-small-buffers", &[Rest("use")], "small buffers where possible")

@@ -258,9 +258,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 }
                 "min-recv" => expect.min_recv = usize::try_from(units::leading(value?.text)).ok(),
                 "comment" => expect.comment = Some(Arc::from(value?.text)),
-                "ok-status" => expect.ok_status = status(value?.text),
-                "error-status" => expect.error_status = status(value?.text),
-                "tout-status" => expect.timeout_status = status(value?.text),
+                "ok-status" => expect.ok_status = Some(self.check_status("ok-status", value?)?),
+                "error-status" => expect.error_status = Some(self.check_status("error-status", value?)?),
+                "tout-status" => expect.timeout_status = Some(self.check_status("tout-status", value?)?),
                 "on-error" => expect.on_error = self.check_format(value?),
                 "on-success" => expect.on_success = self.check_format(value?),
                 "status-code" => {

@@ -301,9 +301,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 }
                 "min-recv" => expect.min_recv = u32::try_from(units::leading(value?.text)).ok(),
                 "comment" => expect.comment = Some(Arc::from(value?.text)),
-                "ok-status" => expect.ok_status = self.check_status(value?)?,
-                "error-status" => expect.error_status = self.check_status(value?)?,
-                "tout-status" => expect.timeout_status = self.check_status(value?)?,
+                "ok-status" => expect.ok_status = self.check_status("ok-status", value?)?,
+                "error-status" => expect.error_status = self.check_status("error-status", value?)?,
+                "tout-status" => expect.timeout_status = self.check_status("tout-status", value?)?,
                 "on-error" => expect.on_error = self.formatted(value?),
                 "on-success" => expect.on_success = self.formatted(value?),
                 "status-code" => {
@@ -336,15 +336,21 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         })
     }
 
-    /// A status by the name that logs use.
-    pub(super) fn check_status(&mut self, word: Word<'t>) -> Option<Status> {
-        let status = super::probe::status(word.text);
+    /// What `option` of an expectation makes of a check: a status of the kind that the option is for.
+    pub(super) fn check_status(&mut self, option: &str, word: Word<'t>) -> Option<Status> {
+        let allowed: &[&str] = match option {
+            "ok-status" => &["L4OK", "L6OK", "L7OK", "L7OKC"],
+            "error-status" => &["L4CON", "L6RSP", "L7RSP", "L7STS"],
+            _ => &["L4TOUT", "L6TOUT", "L7TOUT"],
+        };
+        let status = allowed.contains(&word.text).then(|| super::probe::status(word.text)).flatten();
         if status.is_none() {
+            let known = allowed.join(", ");
             self.error(
                 codes::WORD,
                 word.span,
-                format!("`{}` is not a check status", word.text),
-                format!("unsupported status '{}' (expects L4OK, L4TOUT, L4CON, L6OK, L6RSP, L6TOUT, L7OK, L7OKC, L7RSP, L7STS or L7TOUT).", word.text),
+                format!("`{}` is no status for `{option}`, which takes {known}", word.text),
+                format!("'{option}' only supports {known} (got '{}').", word.text),
             );
         }
         status
