@@ -93,7 +93,7 @@ impl Effects {
         self.problems(problems);
         for instance in spec.instances.iter().filter(|instance| instance.promote_secondaries) {
             let Some(interface) = &instance.interface else { continue };
-            if let Err(error) = fs::write(setting("ipv4", interface, "promote_secondaries"), "1") {
+            if let Err(error) = self.vmacs.set(setting("ipv4", interface, "promote_secondaries"), "1") {
                 self.problem(format!("cannot set promote_secondaries on {interface}: {error}"));
             }
         }

@@ -32,6 +32,7 @@ impl Vmacs {
             };
             let present = links.info(&vmac.name).filter(|info| info.parent == Some(base_index));
             if present.is_some() && self.made.contains_key(&vmac.name) {
+                speak_ipv6(instance, vmac);
                 continue;
             }
             match self.make(instance, vmac, base_index, netlink, links) {
@@ -116,6 +117,7 @@ impl Vmacs {
     /// Settings without which the weak host model answers for the virtual address with the wrong hardware address,
     /// and reverse path filtering drops the adverts that arrive on an interface without an address.
     fn settle(&mut self, instance: &Instance, vmac: &Vmac) -> io::Result<()> {
+        speak_ipv6(instance, vmac);
         let own = |key: &str| setting("ipv4", &vmac.name, key);
         fs::write(own("arp_ignore"), "1")?;
         fs::write(own("accept_local"), "1")?;
@@ -148,7 +150,7 @@ impl Vmacs {
     }
 
     /// Changes a setting that will be put back.
-    fn set(&mut self, path: PathBuf, value: &str) -> io::Result<()> {
+    pub(super) fn set(&mut self, path: PathBuf, value: &str) -> io::Result<()> {
         let old = fs::read_to_string(&path)?;
         if old.trim() != value {
             fs::write(&path, value)?;
@@ -161,6 +163,18 @@ impl Vmacs {
     fn put_back(&mut self, path: &Path) -> io::Result<()> {
         self.saved.remove(path).map_or(Ok(()), |value| fs::write(path, value))
     }
+}
+
+/// An interface that no IPv6 address belongs on speaks no IPv6: what the kernel says there by itself, reports of memberships above
+/// all, would lead switches to a backup that has the same hardware address as the master.
+fn speak_ipv6(instance: &Instance, vmac: &Vmac) {
+    let mut addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
+    let needed = instance.ipv6
+        || addresses.any(|address| {
+            address.prefix.address.is_ipv6() && instance.address_interface(address) == Some(&vmac.name)
+        });
+    // A kernel without IPv6 has no such setting.
+    let _ = fs::write(setting("ipv6", &vmac.name, "disable_ipv6"), if needed { "0" } else { "1" });
 }
 
 /// Whether the kernel reports memberships of groups of the link (224.0.0.0/24).

@@ -82,8 +82,14 @@ fn a_vmac_is_made_with_the_virtual_hardware_address_and_removed_without_a_trace(
     let lab = Lab::new();
     let mut wanted = spec(150);
     wanted.instances[0].vmac = Some(Vmac::new("vrrp.51"));
+    wanted.instances[0].promote_secondaries = true;
+    let promotes = || lab.run(0, "cat /proc/sys/net/ipv4/conf/eth0/promote_secondaries");
+    lab.run(0, "sysctl -qw net.ipv4.conf.eth0.promote_secondaries=0");
     let node = lab.start(0, wanted.clone(), None);
     node.await_state(NotifyState::Master);
+    assert_eq!(promotes().trim(), "1");
+    let silent = lab.run(0, "cat /proc/sys/net/ipv6/conf/vrrp.51/disable_ipv6");
+    assert_eq!(silent.trim(), "1", "no IPv6 where no IPv6 address belongs");
     until("added", || lab.ip(0, "-o -4 addr show dev vrrp.51").contains("10.98.0.200/32"));
     let shown = lab.ip(0, "-d -o link show dev vrrp.51");
     assert!(shown.contains("00:00:5e:00:01:33") && shown.contains("mode private"), "{shown}");
@@ -95,6 +101,7 @@ fn a_vmac_is_made_with_the_virtual_hardware_address_and_removed_without_a_trace(
     until("moved", || lab.holds(0, "10.98.0.200") && !lab.ip(0, "link").contains("vrrp.51"));
     node.stop();
     assert!(!lab.ip(0, "link").contains("vrrp.51"));
+    assert_eq!(promotes().trim(), "0", "put back");
 }
 
 #[test]
