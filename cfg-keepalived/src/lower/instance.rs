@@ -3,6 +3,7 @@
 use super::{Origins, global, name, track};
 use crate::check::Resolved;
 use crate::config::{Address, AuthType, Config, Index, Instance};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 use vrrp::spec;
@@ -112,12 +113,17 @@ fn vmac(
     (config, index): (&Config, &Index<'_>),
     global: &spec::Global,
 ) -> Option<Vmac> {
-    let own = from.vmac.as_ref()?;
     from.interface.as_ref()?;
+    let Some(own) = &from.vmac else {
+        let marked = from.addresses.iter().chain(&from.excluded).any(|address| address.value.use_vmac);
+        let prefix = config.global.vmac_addr_prefix.as_ref().map_or(&global.vmac_prefix, |name| &name.value);
+        let mut vmac = Vmac::new(standard_name(prefix, vrid));
+        (vmac.addresses_only, vmac.marked_only) = (true, true);
+        return marked.then_some(vmac);
+    };
     let free = index.vmac_taken(from).is_none();
     let given = own.name.as_ref().filter(|_| free).map(|n| name(&n.value));
-    let mut vmac =
-        Vmac::new(given.unwrap_or_else(|| standard_name(&global.vmac_prefix, vrid, resolved.ipv6)));
+    let mut vmac = Vmac::new(given.unwrap_or_else(|| standard_name(&global.vmac_prefix, vrid)));
     vmac.kind = match own.ipvlan.as_deref() {
         None => VmacKind::Macvlan,
         Some("private") => VmacKind::IpvlanPrivate,
@@ -137,12 +143,42 @@ fn vmac(
     Some(vmac)
 }
 
-/// `vrrp.51`, `vrrp6.51`
-fn standard_name(prefix: &str, vrid: u8, ipv6: bool) -> Name {
-    let family = if ipv6 { "6" } else { "" };
-    let suffix = format!("{family}.{vrid}");
-    let room = 15usize.saturating_sub(suffix.len());
-    let short: String = prefix.chars().take(room).collect();
+/// Gives each VMAC a name of its own: routers of one number may be on several interfaces and of both families. Whoever comes first
+/// has the plain name.
+pub(super) fn name_vmacs(instances: &mut [spec::Instance], index: &Index<'_>) {
+    let given = |instance: &spec::Instance| {
+        let from = index.instances.get(instance.name.as_str());
+        let named = |from: &&&Instance| from.vmac.as_ref().is_some_and(|vmac| vmac.name.is_some());
+        from.filter(named).is_some_and(|from| index.vmac_taken(from).is_none())
+    };
+    let names = instances.iter().filter(|instance| given(instance));
+    let mut taken: HashSet<Name> = names.filter_map(|i| Some(i.vmac.as_ref()?.name.clone())).collect();
+    for instance in instances.iter_mut().filter(|instance| !given(instance)) {
+        let Some(vmac) = &mut instance.vmac else { continue };
+        // Of IPv6 the second is known by its family.
+        let family = instance.ipv6.then_some(6);
+        let numbers = family.into_iter().chain((1..).filter(|number| Some(*number) != family));
+        let numbered = numbers.map(|number| numbered(&vmac.name, number));
+        let free = std::iter::once(vmac.name.clone()).chain(numbered).find(|name| !taken.contains(name));
+        vmac.name = free.expect("there are more numbers than instances");
+        taken.insert(vmac.name.clone());
+    }
+}
+
+/// `vrrp1.51` for `vrrp.51`.
+fn numbered(standard: &Name, number: u32) -> Name {
+    let (prefix, vrid) = standard.as_str().rsplit_once('.').unwrap_or((standard.as_str(), ""));
+    short_name(prefix, &format!("{number}.{vrid}"))
+}
+
+/// `vrrp.51`
+fn standard_name(prefix: &str, vrid: u8) -> Name {
+    short_name(prefix, &format!(".{vrid}"))
+}
+
+/// The prefix cut so that the name of an interface has room for the suffix.
+fn short_name(prefix: &str, suffix: &str) -> Name {
+    let short: String = prefix.chars().take(15usize.saturating_sub(suffix.len())).collect();
     name(&format!("{short}{suffix}"))
 }
 

@@ -50,6 +50,7 @@ pub fn lower(config: &Config, env: &dyn Env) -> Lowered {
     for instance in &config.instances {
         spec.instances.extend(instance::lower(instance, config, &index, &spec.global, &mut origins));
     }
+    instance::name_vmacs(&mut spec.instances, &index);
     track::groups(config, &index, &mut spec, &mut origins);
     track::fixed(config, &mut spec, &mut origins);
     Lowered { spec, origins }

@@ -164,7 +164,7 @@ impl Instance {
         if let Some(vmac) = &self.vmac {
             let on_base =
                 address.interface.as_ref().is_some_and(|name| Some(name) != self.interface.as_ref());
-            if !on_base || address.use_vmac {
+            if address.use_vmac || !(on_base || vmac.marked_only) {
                 return Some(&vmac.name);
             }
         }
@@ -460,6 +460,8 @@ pub struct Vmac {
     pub transmit_on_base: bool,
     /// Keep the adverts and their addresses on the base interface (`use_vmac_addr`).
     pub addresses_only: bool,
+    /// For those addresses alone that ask for it (`use_vmac` of an address).
+    pub marked_only: bool,
     /// Interface group to put it in.
     pub group: Option<u32>,
     /// Time between announcements on the base interface (`garp_extra_if`, `vmac_garp_intvl`).
@@ -478,6 +480,7 @@ impl Vmac {
             mac: None,
             transmit_on_base: false,
             addresses_only: false,
+            marked_only: false,
             group: None,
             extra_garp: None,
             extra_garp_all: false,
