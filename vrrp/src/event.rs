@@ -313,6 +313,9 @@ pub struct Announcement {
     pub interface: Name,
     /// The address.
     pub address: IpAddr,
+    /// The machine that has it, if it is another one: a former master tells the clients where the address is now. The frame
+    /// is sent in the name of the interface all the same, so that no switch looks for that machine here.
+    pub mac: Option<[u8; 6]>,
 }
 
 /// A signal for a script that overran its time.

@@ -166,7 +166,12 @@ mod tests {
     }
 
     fn announcement(interface: &str, last: u8) -> Announcement {
-        Announcement { instance: "i".into(), interface: interface.into(), address: [10, 0, 0, last].into() }
+        Announcement {
+            instance: "i".into(),
+            interface: interface.into(),
+            address: [10, 0, 0, last].into(),
+            mac: None,
+        }
     }
 
     fn sent(out: &mut Outbox) -> Vec<u8> {

@@ -14,6 +14,8 @@ use crate::wire::PRIORITY_STOP;
 
 /// How soon the owner of the addresses becomes master after the start.
 const AT_ONCE: Duration = Duration::from_micros(1);
+/// How long an answer to the question for the successor is believed.
+const SUCCESSION: Duration = Duration::from_secs(1);
 /// A timer that fires later than this part of the master's interval means that this process did not run.
 const TOLERABLE: u32 = 4;
 
@@ -29,6 +31,17 @@ pub(super) struct Backup {
     preempt_at: Option<Instant>,
     /// The timer has expired, but the group was not ready.
     held_by_group: bool,
+    /// After a mastership that another router ended.
+    succession: Option<Box<Succession>>,
+}
+
+/// What a former master does for the one it gave way to. Not every router announces its addresses again when it hears a rival,
+/// and until it does, or until they notice by themselves, the clients go on sending to us.
+#[derive(Debug)]
+struct Succession {
+    until: Instant,
+    /// Addresses of which the clients have not been told yet.
+    left: Vec<IpAddr>,
 }
 
 impl Backup {
@@ -48,6 +61,7 @@ impl Backup {
                 core.notify_priority(cx, StateKind::Backup);
             }
             Event::Reconfigured => self.reconfigured(core, cx),
+            Event::Claim { address, mac } => self.claim(core, cx, address, mac),
             Event::Shutdown => {
                 core.notify(cx, StateKind::Stopped);
                 return State::Stopped;
@@ -106,7 +120,23 @@ impl Backup {
             heard: None,
             preempt_at: None,
             held_by_group: false,
+            succession: None,
         }
+    }
+
+    /// Asks where the addresses are now.
+    pub(super) fn find_successor(&mut self, core: &Core, cx: &mut Cx<'_>) {
+        let left = core.probe_all(cx);
+        let until = cx.now + SUCCESSION;
+        self.succession = (!left.is_empty()).then(|| Box::new(Succession { until, left }));
+    }
+
+    /// Another machine answers for an address. The first one that does so is believed: it was asked when there was a master.
+    fn claim(&mut self, core: &mut Core, cx: &mut Cx<'_>, address: IpAddr, mac: [u8; 6]) {
+        let Some(succession) = self.succession.as_mut().filter(|one| cx.now < one.until) else { return };
+        let Some(at) = succession.left.iter().position(|left| *left == address) else { return };
+        succession.left.swap_remove(at);
+        core.introduce(cx, address, mac);
     }
 
     fn timeout(mut self, core: &mut Core, cx: &mut Cx<'_>) -> State {

@@ -36,5 +36,5 @@ fn freshen_peers(core: &mut Core, cx: &mut Cx<'_>) {
     let what = if source.is_ipv6() { "NA" } else { "ARP" };
     let name = core.spec.name.clone();
     cx.out.detail(format!("{name}: sending gratuitous {what} for {source}"));
-    core.announce_these(cx, &[Announcement { instance: name, interface, address: source }], 1);
+    core.announce_these(cx, &[Announcement { instance: name, interface, address: source, mac: None }], 1);
 }

@@ -9,7 +9,7 @@ use super::master::Master;
 use super::{Core, Cx};
 use crate::advert::Advert;
 use crate::timer::{earliest, reached};
-use crate::wire::PRIORITY_OWNER;
+use crate::wire::{PRIORITY_OWNER, hardware_address};
 
 /// Time between two sets of announcements that rivals can provoke, in the long run. Without such a limit fifty adverts a
 /// second of a lower priority would make a master send hundreds of broadcasts a second.
@@ -208,13 +208,8 @@ impl Master {
         core.stats.claims_heard += 1;
         let claim = core.hearing_mut().claimed(cx.now, address, mac, RIVAL_SET_SPACING);
         if claim == Claim::New {
-            let [a, b, c, d, e, f] = mac;
-            core.warn(
-                cx,
-                &format!(
-                    "{address} is also answered for by {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}, announcing it again"
-                ),
-            );
+            let who = hardware_address(mac);
+            core.warn(cx, &format!("{address} is also answered for by {who}, announcing it again"));
         }
         if claim != Claim::Quiet {
             self.announce_against_rival(core, cx);

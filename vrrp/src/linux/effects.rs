@@ -188,12 +188,14 @@ impl Effects {
         // Interfaces without an Ethernet address have no neighbours to tell.
         let Some(mac) = link.mac else { return };
         let target = Target { index: link.index, interface: announcement.interface.clone() };
-        let octets = match announcement.address {
-            IpAddr::V4(address) => arp::gratuitous(mac, address).to_vec(),
+        let owner = announcement.mac.unwrap_or(mac);
+        let mut octets = match announcement.address {
+            IpAddr::V4(address) => arp::gratuitous(owner, address).to_vec(),
             IpAddr::V6(address) => {
-                ndisc::unsolicited(mac, address, forwards(&announcement.interface)).to_vec()
+                ndisc::unsolicited(owner, address, forwards(&announcement.interface)).to_vec()
             }
         };
+        octets[6..12].copy_from_slice(&mac);
         self.hands.push(Job::Frame(Frame { target, octets }));
     }
 }

@@ -9,7 +9,7 @@ use crate::event::Datagram;
 use crate::instance::Instance;
 use crate::spec::Name;
 use crate::stats::{Finding, InstanceSnapshot, StateKind};
-use crate::wire::{PROTOCOL, Packet};
+use crate::wire::{PROTOCOL, Packet, hardware_address};
 
 /// How many foreign virtual routers are remembered.
 const MAX_SEEN: usize = 32;
@@ -209,7 +209,6 @@ fn unheard(now: Instant, instance: &Instance, recent: Duration, findings: &mut V
         if claim.last >= recent {
             continue;
         }
-        let [a, b, c, d, e, f] = claim.mac;
         let heard = instance.core.senders(now).iter().any(|sender| {
             sender.last_accepted.is_some_and(|(_, _, age)| age < recent)
                 || sender.last_refused.as_ref().is_some_and(|(_, _, age)| *age < recent)
@@ -222,10 +221,7 @@ fn unheard(now: Instant, instance: &Instance, recent: Duration, findings: &mut V
         findings.push(Finding {
             split: true,
             reason: "unheard-rival".to_owned(),
-            text: format!(
-                "{} is also answered for by {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}; {why}",
-                claim.address
-            ),
+            text: format!("{} is also answered for by {}; {why}", claim.address, hardware_address(claim.mac)),
         });
     }
 }

@@ -62,11 +62,11 @@ impl Router {
         all.find(suits).or(Some(first))
     }
 
-    /// Another machine answers for an address: whoever holds it here has a rival.
+    /// Another machine answers for an address: whoever holds it here has a rival, and whoever held it until now a successor.
     pub(super) fn claim(&mut self, now: Instant, claim: &Claim) {
         for at in 0..self.instances.len() {
             let instance = &self.instances[at];
-            let concerned = instance.kind() == StateKind::Master
+            let concerned = matches!(instance.kind(), StateKind::Master | StateKind::Backup)
                 && instance.core.held().any(|change| {
                     *change.interface == claim.interface && change.address.address() == claim.address
                 });

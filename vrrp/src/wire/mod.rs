@@ -36,6 +36,11 @@ pub const HEADER_LEN: usize = 8;
 /// Length of the authentication data of version 2, which is there with every authentication type.
 pub const AUTH_LEN: usize = 8;
 
+/// A hardware address as people write it.
+pub(crate) fn hardware_address([a, b, c, d, e, f]: [u8; 6]) -> String {
+    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+}
+
 /// A received VRRP packet whose fixed part is there. Everything else about it may still be wrong.
 #[derive(Debug, Clone, Copy)]
 pub struct Packet<'a> {

@@ -64,6 +64,9 @@ fn a_new_master_acts_in_the_order_of_keepalived() {
             "unblock",
             "unblock",
             "notify Backup",
+            // What keepalived does not do: look for the new master, to tell the clients.
+            "ask",
+            "ask",
         ]
     );
 }
@@ -91,6 +94,7 @@ fn outline(node: &Node) -> Vec<String> {
             Output::DelRule(_) => "del rule".into(),
             Output::Block(_) => "block".into(),
             Output::Unblock(_) => "unblock".into(),
+            Output::Probe(_) => "ask".into(),
             Output::Notify(notify) => format!("notify {:?}", notify.state),
             other => format!("{other:?}"),
         };

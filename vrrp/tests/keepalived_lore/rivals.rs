@@ -160,6 +160,51 @@ fn three_signs_of_a_rival_are_each_announced_against_at_once() {
     assert_eq!(node.announcements().len(), before + 5, "not a second later");
 }
 
+fn introduced(node: &Node) -> Vec<(IpAddr, [u8; 6])> {
+    let foreign = |done: &Done| match &done.output {
+        Output::Garp(announcement) => announcement.mac.map(|mac| (announcement.address, mac)),
+        _ => None,
+    };
+    node.done.iter().filter_map(foreign).collect()
+}
+
+/// Not every router announces itself again when it hears a rival, as FRR does not: after the heal its clients would go on sending to
+/// the machine that gave way until they look by themselves.
+#[test]
+fn who_gave_way_tells_the_clients_where_the_address_is_now() {
+    let mut node = Node::master(spec(|_| {}));
+    let asked = probes(&node).len();
+    node.hear(HIGH, 250);
+    assert_eq!(probes(&node)[asked..], [(node.elapsed(), VIP)]);
+    let place = |wanted: fn(&Output) -> bool| node.done.iter().rposition(|done| wanted(&done.output));
+    assert!(
+        place(|output| matches!(output, Output::DelAddress(_)))
+            < place(|output| matches!(output, Output::Probe(_)))
+    );
+    for _ in 0..3 {
+        claim(&mut node);
+    }
+    assert_eq!(introduced(&node), [(VIP, MAC); 5], "once, as often as its own are announced");
+    assert_eq!(snapshot(&node).stats.claims_heard, 0, "a successor is no rival");
+}
+
+#[test]
+fn late_answers_and_those_nobody_asked_for_are_told_to_nobody() {
+    let mut node = Node::master(spec(|_| {}));
+    node.hear(HIGH, 250);
+    node.advance(SECOND);
+    claim(&mut node);
+    let mut backup = Node::start(spec(|_| {}));
+    backup.hear(HIGH, 250);
+    claim(&mut backup);
+    let mut quiet = spec(|_| {});
+    quiet.global.probe_rivals = false;
+    let mut incurious = Node::master(quiet);
+    incurious.hear(HIGH, 250);
+    claim(&mut incurious);
+    assert!([node, backup, incurious].iter().all(|node| introduced(node).is_empty()));
+}
+
 #[test]
 fn a_machine_that_insists_is_announced_against_ever_more_rarely() {
     let mut node = Node::master(spec(|_| {}));

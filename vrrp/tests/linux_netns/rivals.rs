@@ -1,13 +1,15 @@
 //! Machines that answer for the address, and machines that send what they should not.
 
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use vrrp::advert::AdvertReject;
 use vrrp::event::NotifyState;
 use vrrp::spec::{Peer, Prefix, Spec, Transport, VirtualAddress};
 use vrrp::stats::{InstanceSnapshot, StateKind};
-use vrrp::wire::{ip::ipv4_header, v2, v3};
+use vrrp::wire::{arp, ip::ipv4_header, v2, v3};
 
 use crate::lab::{Lab, Node, VIP, possible, spec, until};
 
@@ -59,12 +61,19 @@ fn a_silent_rival_is_found_among_unicast_peers() {
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 const FOREIGN: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 12);
 
-/// A valid advert of a higher priority, and with each entry one thing that makes it invalid.
+/// An advert of a higher priority.
+fn advert(interval: u16) -> Vec<u8> {
+    let mut packet = Vec::new();
+    let pseudo = Some((IpAddr::from(FOREIGN), IpAddr::from(GROUP)));
+    let addresses = [VIP.parse().unwrap()];
+    v3::Repr { vrid: 51, priority: 250, interval, addresses: &addresses }.emit(pseudo, &mut packet);
+    packet
+}
+
+/// The same, each with one thing that makes it invalid.
 fn forgeries() -> Vec<(AdvertReject, u8, Vec<u8>)> {
     let addresses: [IpAddr; 1] = [VIP.parse().unwrap()];
-    let mut good = Vec::new();
-    let pseudo = Some((IpAddr::from(FOREIGN), IpAddr::from(GROUP)));
-    v3::Repr { vrid: 51, priority: 250, interval: 10, addresses: &addresses }.emit(pseudo, &mut good);
+    let good = advert(10);
     let mut older = Vec::new();
     v2::Repr { vrid: 51, priority: 250, auth_type: 0, interval: 1, addresses: &addresses, auth_data: [0; 8] }
         .emit(None, &mut older);
@@ -73,8 +82,6 @@ fn forgeries() -> Vec<(AdvertReject, u8, Vec<u8>)> {
         packet[at] = value;
         packet
     };
-    let mut silent = Vec::new();
-    v3::Repr { vrid: 51, priority: 250, interval: 0, addresses: &addresses }.emit(pseudo, &mut silent);
     vec![
         (AdvertReject::TtlNot255, 254, good.clone()),
         (AdvertReject::BadChecksum, 255, changed(7, good[7] ^ 1)),
@@ -83,8 +90,49 @@ fn forgeries() -> Vec<(AdvertReject, u8, Vec<u8>)> {
         (AdvertReject::WrongLength, 255, changed(3, 200)),
         (AdvertReject::WrongLength, 255, good[..10].to_vec()),
         (AdvertReject::Truncated, 255, good[..5].to_vec()),
-        (AdvertReject::IntervalZero, 255, silent),
+        (AdvertReject::IntervalZero, 255, advert(0)),
     ]
+}
+
+/// Sends packets as the other machine, from a thread inside its namespace.
+fn sender() -> impl Fn(u8, &[u8]) {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
+    socket.set_header_included_v4(true).unwrap();
+    socket.set_multicast_if_v4(&FOREIGN).unwrap();
+    move |ttl, payload| {
+        let packet = [&ipv4_header(FOREIGN, GROUP, (ttl, 112, 1), payload.len())[..], payload].concat();
+        socket.send_to(&packet, &SocketAddrV4::new(GROUP, 0).into()).unwrap();
+    }
+}
+
+#[test]
+fn who_gives_way_to_a_machine_that_does_not_announce_itself_does_it_for_it() {
+    let name = "who_gives_way_to_a_machine_that_does_not_announce_itself_does_it_for_it";
+    if !possible(name) {
+        return;
+    }
+    let lab = Lab::new();
+    let node = lab.start(0, spec(100), None);
+    node.await_state(NotifyState::Master);
+    lab.ip(1, &format!("addr add {VIP} dev eth0"));
+    lab.inside(1, || {
+        let all = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0x0608))).unwrap();
+        all.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        sender()(255, &advert(10));
+        let mut frame = [0; 64];
+        loop {
+            let length = (&all).read(&mut frame).unwrap();
+            let Some((address, machine)) = arp::claim(&frame[..length]) else { continue };
+            // Announced by one machine for another one.
+            if frame[..6] == [0xff; 6] && frame[6..12] != machine {
+                assert_eq!(address.to_string(), VIP);
+                return;
+            }
+        }
+    });
+    until("the master is gone", || instance(&node).stats.released_master == 1);
+    assert!(node.said("announcing that"));
+    node.stop();
 }
 
 #[test]
@@ -98,13 +146,9 @@ fn forged_packets_of_another_machine_are_counted_by_reason_and_change_nothing() 
     node.await_state(NotifyState::Master);
     let sent = instance(&node).stats.adverts_sent;
     lab.inside(1, || {
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
-        socket.set_header_included_v4(true).unwrap();
-        socket.set_multicast_if_v4(&FOREIGN).unwrap();
+        let send = sender();
         for (_, ttl, payload) in forgeries().iter().cycle().take(forgeries().len() * 20) {
-            let packet =
-                [ipv4_header(FOREIGN, GROUP, (*ttl, 112, 1), payload.len()), payload.clone()].concat();
-            socket.send_to(&packet, &SocketAddrV4::new(GROUP, 0).into()).unwrap();
+            send(*ttl, payload);
         }
     });
     let wanted = forgeries().len() as u64 * 20;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Core, Cx};
 use crate::event::{AddressChange, Announcement, Asked, Output, Probe};
 use crate::spec::{InstanceRef, Name, Peer, Transport, VirtualAddress};
+use crate::wire;
 
 /// Restorations of one address in a row until the router waits a while, lest two programs fight at full speed.
 const MAX_RESTORES: u32 = 10;
@@ -35,6 +36,7 @@ impl Held<'_> {
             instance: self.instance.clone(),
             interface: self.interface.clone(),
             address: self.address.address(),
+            mac: None,
         }
     }
 }
@@ -165,8 +167,12 @@ impl Core {
         self.warn(cx, &format!("{address} on {interface} was removed by somebody else, restoring it"));
         self.stats.addresses_restored += 1;
         cx.out.push(Output::AddAddress(change));
-        let announcement =
-            Announcement { instance: self.spec.name.clone(), interface: interface.clone(), address };
+        let announcement = Announcement {
+            instance: self.spec.name.clone(),
+            interface: interface.clone(),
+            address,
+            mac: None,
+        };
         self.announce_these(cx, &[announcement], self.spec.garp.repeat);
     }
 
@@ -241,27 +247,40 @@ impl Core {
     /// Asks whether another machine answers for an address held here; with several addresses for one after the other. With
     /// a VMAC every router answers with the same hardware address, so there is nothing to find.
     pub(crate) fn probe(&mut self, cx: &mut Cx<'_>) {
-        if !cx.global.probe_rivals || self.spec.strict || self.spec.vmac.is_some() {
-            return;
-        }
-        let Some(of) = self.asked() else { return };
-        let ask = |held: Held<'_>| {
-            let address = held.address.address();
-            // Such an instance has at least one address of its own family, and usually one only.
-            (address.is_ipv6() == self.spec.ipv6).then(|| (held.interface.clone(), address))
-        };
-        let next = self.held().filter_map(ask).nth(self.probed as usize);
+        let next = self.probes(cx).nth(self.probed as usize);
         if next.is_none() {
             self.probed = 0;
         }
-        if let Some((interface, address)) = next.or_else(|| self.held().find_map(ask)) {
+        let next = next.or_else(|| self.probes(cx).next());
+        if let Some(probe) = next {
             self.probed += 1;
-            cx.out.push(Output::Probe(Probe { interface, address, of }));
+            cx.out.push(Output::Probe(probe));
         }
+    }
+
+    /// Asks for all addresses at once who answers for them, and says which they are.
+    pub(crate) fn probe_all(&self, cx: &mut Cx<'_>) -> Vec<IpAddr> {
+        let probes: Vec<_> = self.probes(cx).collect();
+        let addresses = probes.iter().map(|probe| probe.address).collect();
+        probes.into_iter().for_each(|probe| cx.out.push(Output::Probe(probe)));
+        addresses
+    }
+
+    /// The questions there are; such an instance has at least one address of its own family, and usually one only.
+    fn probes(&self, cx: &Cx<'_>) -> impl Iterator<Item = Probe> {
+        let of = if cx.global.probe_rivals { self.asked() } else { None };
+        self.held().filter_map(move |held| {
+            let address = held.address.address();
+            let fits = address.is_ipv6() == self.spec.ipv6;
+            of.clone().filter(|_| fits).map(|of| Probe { interface: held.interface.clone(), address, of })
+        })
     }
 
     /// Who may have one of the addresses as well.
     fn asked(&self) -> Option<Asked> {
+        if self.spec.strict || self.spec.vmac.is_some() {
+            return None;
+        }
         match (&self.spec.transport, self.source) {
             (_, Some(IpAddr::V6(source))) => Some(Asked::Holders(source)),
             (Transport::Multicast { group: IpAddr::V4(group) }, _) => Some(Asked::Group(*group)),
@@ -274,6 +293,18 @@ impl Core {
             }
             _ => None,
         }
+    }
+
+    /// Tells the clients that another machine has one of the addresses now.
+    pub(crate) fn introduce(&mut self, cx: &mut Cx<'_>, address: IpAddr, mac: [u8; 6]) {
+        let found = self.held().find(|held| held.address.address() == address);
+        let Some(held) = found else { return };
+        let announcement = Announcement { mac: Some(mac), ..held.announcement() };
+        self.detail(
+            cx,
+            &format!("{address} is answered for by {}, announcing that", wire::hardware_address(mac)),
+        );
+        self.announce_these(cx, &[announcement], self.spec.garp.repeat);
     }
 
     pub(crate) fn announce_these(&mut self, cx: &mut Cx<'_>, announcements: &[Announcement], repeat: u32) {
