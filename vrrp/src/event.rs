@@ -411,6 +411,11 @@ pub enum NotifyState {
 }
 
 impl NotifyState {
+    /// Whether it is a state, and not something that happens in one: of that, pipes alone and scripts of its own are told.
+    pub(crate) const fn is_state(self) -> bool {
+        matches!(self, Self::Master | Self::Backup | Self::Fault | Self::Stop | Self::Deleted)
+    }
+
     /// The word scripts and pipes see.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -130,9 +130,16 @@ impl Router {
         let own_fault = |fault: &Fault| !matches!(fault, Fault::Group(_));
         let mut order: Vec<usize> = (0..self.instances.len()).collect();
         order.sort_by_key(|&at| !verdicts[at].faults.iter().any(own_fault));
+        let mut moved = Vec::new();
         for at in order {
-            if self.take_verdict(now, at, verdicts[at].clone()) {
-                weaker.push(at);
+            let (loses, before) = self.take_verdict(now, at, verdicts[at].clone());
+            weaker.extend(loses.then_some(at));
+            moved.extend(before.map(|before| (at, before)));
+        }
+        // A group tells its state after its members: who is in the state of its group already tells nothing.
+        for (at, before) in moved {
+            if let Some(group) = self.group_of(at) {
+                self.synchronise(now, group, at, before);
             }
         }
         if yielding && self.spec.global.active_step_down {
@@ -164,8 +171,8 @@ impl Router {
         verdicts
     }
 
-    /// True if a master is weaker than before.
-    fn take_verdict(&mut self, now: Instant, at: usize, verdict: Assessment) -> bool {
+    /// Whether it is a master that is weaker than before, and the state it had if it has another now.
+    fn take_verdict(&mut self, now: Instant, at: usize, verdict: Assessment) -> (bool, Option<StateKind>) {
         let changed = self.with_cx(now, at, |instance, cx| {
             instance.core.faults = verdict.faults;
             instance.core.pending = verdict.pending;
@@ -177,15 +184,16 @@ impl Router {
         if let Some(old) = changed {
             self.apply(now, at, Event::PriorityChanged(old));
         }
-        let event = match self.instances[at].kind() {
+        let before = self.instances[at].kind();
+        let event = match before {
             StateKind::Init if faulty => Event::Fault,
             StateKind::Init => Event::Begin,
             StateKind::Backup | StateKind::Master | StateKind::Releasing if faulty => Event::Fault,
             StateKind::Fault if !faulty && !pending => Event::Recover,
-            kind => return weaker && kind == StateKind::Master,
+            kind => return (weaker && kind == StateKind::Master, None),
         };
-        self.drive(now, at, event);
-        false
+        self.apply(now, at, event);
+        (false, Some(before).filter(|before| self.instances[at].kind() != *before))
     }
 
     /// Masters whose own trackers make them lose hand over now, instead of waiting to be outbid.

@@ -73,7 +73,19 @@ fn one_fault_is_a_fault_of_the_whole_group() {
     assert_eq!(states(&node), [StateKind::Fault; 2]);
     assert!(node.has_log("VRRP_Group(G) Syncing instances to FAULT state"));
     assert_eq!(node.adverts().len(), 4, "both say goodbye twice");
+    let told = |node: &Node| -> Vec<String> {
+        let line = |output: &Output| match output {
+            Output::Notify(notify) => Some(notify.fifo_line()),
+            _ => None,
+        };
+        node.done.iter().filter_map(|done| line(&done.output)).collect()
+    };
+    let lines = told(&node);
+    assert!(lines.len() == 3 && lines.iter().all(|line| line.contains("FAULT")), "{lines:?}");
+    assert!(lines[2].starts_with("GROUP"), "the group tells after its members");
+    node.done.clear();
     node.script(0);
+    assert_eq!(told(&node).len(), 3, "and so they do when they recover");
     assert_eq!(states(&node), [StateKind::Backup; 2]);
 }
 

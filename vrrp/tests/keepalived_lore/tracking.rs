@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use vrrp::Input;
-use vrrp::event::{Link, NotifyState, Track};
-use vrrp::spec::{External, TrackRef, Weight};
+use vrrp::event::{Link, NotifyState, Output, Track};
+use vrrp::spec::{Command, External, TrackRef, Weight};
 use vrrp::stats::StateKind;
 
 use crate::common::*;
@@ -22,6 +22,24 @@ fn the_sum_of_weights_is_kept_unclamped() {
     node.input(Input::Track(Track::External("b".into(), false)));
     assert_eq!((node.snapshot().effective_priority, node.snapshot().total_priority), (240, 240));
     assert!(node.has_log("(i) Changing effective priority from 254 to 240"));
+}
+
+#[test]
+fn a_change_of_the_priority_is_told_to_pipes_alone() {
+    let mut node = Node::start(with_script(Weight::new(20), |i| {
+        i.notify_priority_changes = true;
+        i.notify.any = Some(Command::new(["/bin/told"]).into());
+    }));
+    node.script(0);
+    let told = |state: NotifyState| {
+        let mut all = node.done.iter().filter_map(|done| match &done.output {
+            Output::Notify(notify) if notify.state == state => Some(notify.generic.is_some()),
+            _ => None,
+        });
+        all.next()
+    };
+    assert_eq!(told(NotifyState::Backup), Some(true));
+    assert_eq!(told(NotifyState::BackupPriority), Some(false));
 }
 
 #[test]

@@ -60,11 +60,7 @@ impl Core {
             state,
             priority: self.effective,
             specific: if repeated { None } else { specific_script(scripts, state) },
-            generic: if repeated || state == NotifyState::MasterRxLowerPri {
-                None
-            } else {
-                scripts.any.clone()
-            },
+            generic: scripts.any.clone().filter(|_| !repeated && state.is_state()),
             repeated,
         }));
     }
