@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::spec::{Broadcast, Instance, Lifetime, Route, VirtualAddress};
+use crate::spec::{Instance, Lifetime, Route, VirtualAddress};
 
 /// `10.0.0.3/24 dev eth0 scope global set`
 pub(super) fn address(address: &VirtualAddress, instance: &Instance, held: bool) -> String {
@@ -11,7 +11,7 @@ pub(super) fn address(address: &VirtualAddress, instance: &Instance, held: bool)
     if !prefix.is_host() {
         let _ = write!(line, "/{}", prefix.length);
     }
-    if let Broadcast::Address(broadcast) = address.broadcast {
+    if let Some(broadcast) = address.broadcast_address() {
         let _ = write!(line, " brd {broadcast}");
     }
     let interface = instance.address_interface(address).map_or("(none)", |name| name.as_str());
@@ -28,6 +28,7 @@ pub(super) fn address(address: &VirtualAddress, instance: &Instance, held: bool)
     }
     let flags = [
         (address.home, " home"),
+        (prefix.address.is_ipv6() && !address.no_dad, " -nodad"),
         (address.manage_temporary, " mngtmpaddr"),
         (address.no_prefix_route, " noprefixroute"),
         (address.auto_join, " autojoin"),
@@ -40,9 +41,8 @@ pub(super) fn address(address: &VirtualAddress, instance: &Instance, held: bool)
             Some(Lifetime::Seconds(seconds)) => {
                 let _ = write!(line, " preferred_lft {seconds}");
             }
-            Some(Lifetime::Forever) => line.push_str(" preferred_lft forever"),
             None if prefix.is_host() => line.push_str(" deprecated"),
-            None => {}
+            Some(Lifetime::Forever) | None => line.push_str(" preferred_lft forever"),
         }
     }
     if held {

@@ -167,6 +167,7 @@ fn election(out: &mut String, of: &Instance, state: &InstanceSnapshot) {
     }
     line(out, 3, "Promote_secondaries", on(of.promote_secondaries));
     match &of.auth {
+        Auth::None if of.version == Version::V2 => line(out, 3, "Authentication type", "none"),
         Auth::None => {}
         Auth::Pass(_) => line(out, 3, "Authentication type", "SIMPLE_PASSWORD"),
         Auth::Ah(_) => line(out, 3, "Authentication type", "IPSEC_AH"),
@@ -179,9 +180,10 @@ fn election(out: &mut String, of: &Instance, state: &InstanceSnapshot) {
 }
 
 fn addresses(out: &mut String, of: &Instance, held: bool) {
-    let lists = [("Virtual IP", &of.addresses), ("Virtual IP Excluded", &of.excluded_addresses)];
+    let named = format!("Virtual IP ({}):", of.addresses.len());
+    let lists = [(named.as_str(), &of.addresses), ("Virtual IP Excluded :", &of.excluded_addresses)];
     for (title, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
-        let _ = writeln!(out, "   {title} ({}):", list.len());
+        let _ = writeln!(out, "   {title}");
         for one in list {
             let _ = writeln!(out, "     {}", address(one, of, held));
         }

@@ -148,3 +148,25 @@ fn the_status_says_why_and_names_the_split() {
     );
     assert!(text.contains("1 refused, the last 0.4 s ago (wrong-length:"), "{text}");
 }
+
+#[test]
+fn addresses_are_written_with_all_their_options() {
+    let (mut spec, snapshot) = master();
+    let instance = &mut spec.instances[0];
+    let prefix = |text: &str, length| Prefix::new(text.parse().unwrap(), length);
+    instance.addresses[0].broadcast = crate::spec::Broadcast::HostBitsSet;
+    let mut six = VirtualAddress::new(prefix("2001:db8::1", 64));
+    six.no_dad = false;
+    instance.excluded_addresses = vec![six, VirtualAddress::new(prefix("2001:db8::2", 128))];
+    instance.auth = Auth::None;
+    let text = data(&spec, &snapshot, WALL, 0);
+    for line in [
+        "   Authentication type = none",
+        "     10.77.0.200/24 brd 10.77.0.255 dev v0 scope global set",
+        "   Virtual IP Excluded :",
+        "     2001:db8::1/64 dev v0 scope global -nodad preferred_lft forever set",
+        "     2001:db8::2 dev v0 scope global deprecated set",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+}

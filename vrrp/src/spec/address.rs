@@ -90,6 +90,19 @@ pub struct VirtualAddress {
 }
 
 impl VirtualAddress {
+    /// The broadcast address set with it.
+    #[must_use]
+    pub fn broadcast_address(&self) -> Option<Ipv4Addr> {
+        let IpAddr::V4(own) = self.address() else { return None };
+        let host_bits = u32::MAX.checked_shr(u32::from(self.prefix.length)).unwrap_or(0);
+        match self.broadcast {
+            Broadcast::Unset => None,
+            Broadcast::HostBitsSet => Some(Ipv4Addr::from(u32::from(own) | host_bits)),
+            Broadcast::HostBitsClear => Some(Ipv4Addr::from(u32::from(own) & !host_bits)),
+            Broadcast::Address(broadcast) => Some(broadcast),
+        }
+    }
+
     /// An address on the interface of its instance, everything else at its default.
     #[must_use]
     pub fn new(prefix: Prefix) -> Self {

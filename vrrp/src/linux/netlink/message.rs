@@ -1,6 +1,6 @@
 //! Builds the requests: what of the specification the kernel is told, and in which words.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::address::{
@@ -13,7 +13,7 @@ use netlink_packet_route::link::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::spec::{Broadcast, Lifetime, VirtualAddress, Vmac, VmacKind};
+use crate::spec::{Lifetime, VirtualAddress, Vmac, VmacKind};
 
 /// `IFA_PROTO` of addresses set by a VRRP daemon, as registered with iproute2. By it a later run knows its own.
 pub(in crate::linux) const PROTOCOL: u8 = 18;
@@ -45,7 +45,7 @@ pub(in crate::linux) fn add_address(index: u32, address: &VirtualAddress) -> Rou
     if !flags.is_empty() {
         attributes.push(AddressAttribute::Flags(flags));
     }
-    attributes.extend(broadcast(address).map(AddressAttribute::Broadcast));
+    attributes.extend(address.broadcast_address().map(AddressAttribute::Broadcast));
     attributes.extend(address.label.clone().map(AddressAttribute::Label));
     attributes.extend(cache_info(address).map(AddressAttribute::CacheInfo));
     // Kernels before 5.18 ignore it.
@@ -70,17 +70,6 @@ fn base_address(index: u32, address: &VirtualAddress) -> AddressMessage {
     message.header.prefix_len = prefix;
     message.attributes = vec![AddressAttribute::Local(address.address()), AddressAttribute::Address(peer)];
     message
-}
-
-fn broadcast(address: &VirtualAddress) -> Option<Ipv4Addr> {
-    let IpAddr::V4(own) = address.address() else { return None };
-    let host_bits = u32::MAX.checked_shr(u32::from(address.prefix.length)).unwrap_or(0);
-    match address.broadcast {
-        Broadcast::Unset => None,
-        Broadcast::HostBitsSet => Some(Ipv4Addr::from(u32::from(own) | host_bits)),
-        Broadcast::HostBitsClear => Some(Ipv4Addr::from(u32::from(own) & !host_bits)),
-        Broadcast::Address(broadcast) => Some(broadcast),
-    }
 }
 
 /// Lifetimes. An IPv6 host address is deprecated from the start, so that it is not chosen as a source.
@@ -173,7 +162,9 @@ mod tests {
     use super::super::parse;
     use super::super::{Change, Messages, encode};
     use super::*;
+    use crate::spec::Broadcast;
     use crate::spec::Prefix;
+    use std::net::Ipv4Addr;
 
     fn virtual_address(text: &str, length: u8) -> VirtualAddress {
         VirtualAddress::new(Prefix::new(text.parse().unwrap(), length))
@@ -216,7 +207,7 @@ mod tests {
         let with = |length, kind| {
             let mut address = virtual_address("10.0.10.3", length);
             address.broadcast = kind;
-            broadcast(&address)
+            address.broadcast_address()
         };
         assert_eq!(with(24, Broadcast::HostBitsSet), Some(Ipv4Addr::new(10, 0, 10, 255)));
         assert_eq!(with(24, Broadcast::HostBitsClear), Some(Ipv4Addr::new(10, 0, 10, 0)));
