@@ -2,6 +2,7 @@
 
 use super::generation::{Generation, Hub, Redirected};
 use super::probe::{ProbeSettings, probe};
+use super::view::node;
 use super::{Timer, Worker};
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
@@ -133,7 +134,7 @@ fn health(
         schedule,
         intervals: Intervals { inter: spec.inter, fast: spec.fastinter, down: spec.downinter },
         warmup: spec.warmup,
-        node: generation.plan.process().node.clone().unwrap_or_else(|| "lb".into()),
+        node: node(generation.plan.process()).into(),
     }
 }
 
@@ -155,7 +156,7 @@ fn agent(
         schedule,
         intervals: Intervals { inter: spec.inter, fast: None, down: None },
         warmup: None,
-        node: "lb".into(),
+        node: node(generation.plan.process()).into(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::accept::millis;
 use super::connection::Stamp;
 use super::control::Shared;
 use super::generation::Generation;
-use super::view::host;
+use super::view::node;
 use super::worker::Worker;
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
@@ -31,7 +31,7 @@ pub(super) fn info(shared: &Shared, generation: &Generation) -> ProcessInfo {
     info.product = shared.product.name.to_owned();
     info.version = shared.product.version.to_owned();
     info.release_date = shared.product.date.to_owned();
-    info.node = process.node.as_deref().map_or_else(|| host().to_owned(), str::to_owned);
+    info.node = node(process).to_owned();
     info.description = process.description.as_deref().unwrap_or_default().to_owned();
     info.pid = std::process::id();
     info.threads = number(shared.engine.workers());

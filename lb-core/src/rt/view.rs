@@ -5,6 +5,7 @@ use super::generation::Generation;
 use crate::balance::ServerId;
 use crate::engine::ProxyPlan;
 use crate::expr::{BackendFact, EngineView, FrontendFact, ServerFact};
+use crate::spec::ProcessSpec;
 use crate::stick::SharedTable;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, Weak};
@@ -128,8 +129,13 @@ impl EngineView for Generation {
     }
 
     fn node(&self) -> &str {
-        self.plan.process().node.as_deref().unwrap_or_else(|| self.hostname())
+        node(self.plan.process())
     }
+}
+
+/// The name of this node: the configured one, or that of the machine.
+pub(super) fn node(process: &ProcessSpec) -> &str {
+    process.node.as_deref().unwrap_or_else(|| host())
 }
 
 /// The name of this machine, read once.
@@ -163,4 +169,17 @@ fn slots(proxy: &ProxyPlan, queues: bool) -> i64 {
 
 fn millis(time: Option<Duration>) -> Option<i64> {
     time.and_then(|time| i64::try_from(time.as_millis()).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_without_a_name_has_that_of_its_machine() {
+        let mut process = ProcessSpec::default();
+        assert_eq!(node(&process), host());
+        process.node = Some("one".into());
+        assert_eq!(node(&process), "one");
+    }
 }
