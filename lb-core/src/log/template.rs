@@ -185,7 +185,11 @@ impl Template {
     /// Aliases read [`crate::expr::Facts::record`], which is asked for once and only if needed.
     pub fn write(&self, env: &Env<'_>, out: &mut Vec<u8>) {
         let known = if self.needs_record { env.facts.record() } else { None };
-        let record = known.as_ref().unwrap_or(&Record::EMPTY);
+        self.write_record(known.as_ref().unwrap_or(&Record::EMPTY), env, out);
+    }
+
+    /// Appends the formatted text to `out`. `record` is what `env` knows of it.
+    pub fn write_record(&self, record: &Record<'_>, env: &Env<'_>, out: &mut Vec<u8>) {
         if self.global.has(Flags::ENCODED) {
             self.write_map(record, env, out);
             return;

@@ -277,7 +277,7 @@ impl ProxyLogger {
         profile: Option<&LogProfile>,
     ) {
         self.formatted(worker, severity, env, (record.origin, profile), |message| match &self.template {
-            Some(template) => template.write(env, message),
+            Some(template) => template.write_record(record, env, message),
             None if record.origin.is_step() => write_accept_line(record, message),
             None => {}
         });
@@ -306,7 +306,7 @@ impl ProxyLogger {
         let Some(record) = env.facts.record() else { return };
         let severity = if self.separate_errors { Severity::Err } else { Severity::Info };
         self.formatted(worker, severity, env, (record.origin, None), |message| match template {
-            Some(template) => template.write(env, message),
+            Some(template) => template.write_record(&record, env, message),
             None => otherwise(&record, env, message),
         });
     }
