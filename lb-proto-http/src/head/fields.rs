@@ -185,7 +185,10 @@ impl Fields {
 
     /// The values of every field called `name`.
     pub fn all<'a>(&'a self, name: &'a [u8]) -> impl DoubleEndedIterator<Item = &'a [u8]> {
-        self.iter().filter(move |(own, _)| *own == name).map(|(_, value)| value)
+        self.list
+            .iter()
+            .filter(move |field| field.name.len() == name.len() && self.bytes(field.name) == name)
+            .map(|field| self.bytes(field.value))
     }
 
     /// Appends a field that was received.
@@ -293,7 +296,8 @@ impl Fields {
 
     /// Removes every field called `name`; returns whether there was one.
     pub fn remove_all(&mut self, name: &[u8]) -> bool {
-        self.remove_if(|own, _| own == name)
+        // Nearly always there is none, which lengths alone tell of most.
+        self.find(name, 0).is_some() && self.remove_if(|own, _| own == name)
     }
 
     /// Removes every field for which `gone` says so; returns whether there was one.
