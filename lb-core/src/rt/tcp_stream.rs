@@ -126,6 +126,15 @@ impl Tcp {
         if let State::Watched(stream) = &self.state {
             return poll_receive(stream, cx, holder, lend);
         }
+        self.receive_first(cx, holder, lend)
+    }
+
+    fn receive_first<H: ?Sized>(
+        &mut self,
+        cx: &mut Context<'_>,
+        holder: &mut H,
+        lend: impl Fn(&mut H) -> &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         match self.at_once(|socket| receive(socket, lend(holder))) {
             Some(done) => Poll::Ready(done),
             None => poll_receive(self.watched()?, cx, holder, lend),
@@ -136,11 +145,15 @@ impl Tcp {
     ///
     /// # Errors
     /// What the socket reports.
-    #[inline]
+    #[inline(always)]
     pub fn poll_transmit(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if let State::Watched(stream) = &self.state {
             return poll_transmit(stream, cx, bytes);
         }
+        self.transmit_first(cx, bytes)
+    }
+
+    fn transmit_first(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.at_once(|socket| transmit(socket, bytes)) {
             Some(done) => Poll::Ready(done),
             None => poll_transmit(self.watched()?, cx, bytes),
@@ -159,6 +172,7 @@ impl Tcp {
     ///
     /// # Errors
     /// What the socket reports.
+    #[inline]
     pub fn poll_peek(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         self.watched()?.poll_peek(cx, &mut ReadBuf::new(buf))
     }
@@ -267,30 +281,32 @@ fn poll_at_once(
 ) -> Poll<io::Result<usize>> {
     // A task that always finds something to do lets the others have their turn.
     let turn = ready!(poll_proceed(cx));
-    let mut moved = 0;
     loop {
-        let attempt = stream.try_io(interest, || {
-            let (done, most) = work()?;
-            moved = done;
-            if 0 < moved && moved < most { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(moved) }
+        // Nothing, as long as the socket does not count as ready.
+        let mut done = None;
+        let _ = stream.try_io(interest, || {
+            let worked = work();
+            let spent = match &worked {
+                Ok((moved, most)) => 0 < *moved && moved < most,
+                Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+            };
+            done = Some(worked);
+            if spent { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });
-        match attempt {
-            Err(error) if moved == 0 && error.kind() == io::ErrorKind::WouldBlock => {
-                ready!(if interest.is_readable() {
-                    stream.poll_read_ready(cx)
-                } else {
-                    stream.poll_write_ready(cx)
-                })?;
-            }
-            Err(error) if moved == 0 && error.kind() != io::ErrorKind::Interrupted => {
-                return Poll::Ready(Err(error));
-            }
-            Err(_) if moved == 0 => {}
-            _ => {
+        match done {
+            Some(Ok((moved, _))) => {
                 turn.made_progress();
                 return Poll::Ready(Ok(moved));
             }
+            Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
+            _ => {}
         }
+        ready!(if interest.is_readable() {
+            stream.poll_read_ready(cx)
+        } else {
+            stream.poll_write_ready(cx)
+        })?;
     }
 }
 

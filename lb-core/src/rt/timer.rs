@@ -52,6 +52,8 @@ struct Cell {
     fired: AtomicBool,
     /// The timer is gone; a timer whose deadline was moved ahead can leave several entries behind.
     dropped: AtomicBool,
+    /// What deadlines are told from by [`Timer::set_since`]: nanoseconds since the epoch.
+    base: u64,
     waker: AtomicWaker,
     /// What the waker refers to, as long as it is there: a timer belongs to one task, which asks with every message, and
     /// storing the same waker again is two locked instructions. Null says nothing. It is written before the waker is put
@@ -104,11 +106,17 @@ impl Timers {
 
     /// A timer without a deadline.
     pub fn timer(&self) -> Timer {
+        self.timer_since(self.shared.epoch)
+    }
+
+    /// A timer without a deadline, for deadlines that are told from `base`.
+    pub fn timer_since(&self, base: Instant) -> Timer {
         let cell = Cell {
             deadline: AtomicU64::new(NEVER),
             queued: AtomicU64::new(NEVER),
             fired: AtomicBool::new(false),
             dropped: AtomicBool::new(false),
+            base: nanos(base.saturating_duration_since(self.shared.epoch)),
             waker: AtomicWaker::new(),
             stored: AtomicPtr::default(),
         };
@@ -116,14 +124,20 @@ impl Timers {
     }
 }
 
+/// Nanoseconds of a duration, which are enough for centuries.
+fn nanos(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
+}
+
+/// Milliseconds, rounded up so that no timer fires early.
+const fn millis(nanos: u64) -> u64 {
+    nanos.div_ceil(1_000_000)
+}
+
 impl Shared {
     /// Milliseconds since the epoch, rounded up so that no timer fires early.
     fn millis(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.epoch);
-        since
-            .as_secs()
-            .saturating_mul(1000)
-            .saturating_add(u64::from(since.subsec_nanos().div_ceil(1_000_000)))
+        millis(nanos(at.saturating_duration_since(self.epoch)))
     }
 
     fn heap(&self) -> MutexGuard<'_, BinaryHeap<Reverse<Entry>>> {
@@ -189,7 +203,16 @@ pub struct Timer {
 impl Timer {
     /// Sets the deadline, in place of the last one; `None` waits for ever.
     pub fn set(&self, deadline: Option<Instant>) {
-        let at = deadline.map_or(NEVER, |at| self.shared.millis(at));
+        self.set_millis(deadline.map_or(NEVER, |at| self.shared.millis(at)));
+    }
+
+    /// Sets the deadline to so long after the base of the timer; `None` waits for ever. Costs less than [`set`](Self::set),
+    /// because no two instants have to be compared.
+    pub fn set_since(&self, after: Option<Duration>) {
+        self.set_millis(after.map_or(NEVER, |after| millis(self.cell.base.saturating_add(nanos(after)))));
+    }
+
+    fn set_millis(&self, at: u64) {
         if self.cell.fired.load(Relaxed) {
             self.cell.fired.store(false, Relaxed);
         }
@@ -257,6 +280,24 @@ impl Ord for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn deadlines_told_from_a_base_are_those_told_by_the_clock() {
+        let timers = Timers::new();
+        let base = timers.shared.epoch + Duration::from_nanos(1_234_567_891);
+        let timer = timers.timer_since(base);
+        for nanos in [0, 1, 432_109, 432_110, 999_999_999, 86_400_000_000_000] {
+            let after = Duration::from_nanos(nanos);
+            timer.set(Some(base + after));
+            let told = timer.cell.deadline.load(Relaxed);
+            timer.set_since(Some(after));
+            assert_eq!(timer.cell.deadline.load(Relaxed), told, "{after:?}");
+        }
+        timer.set_since(Some(Duration::MAX));
+        assert!(timer.cell.deadline.load(Relaxed) > millis(nanos(Duration::from_secs(1 << 30))));
+        timer.set_since(None);
+        assert_eq!(timer.cell.deadline.load(Relaxed), NEVER);
+    }
 
     fn entries(timers: &Timers) -> usize {
         timers.shared.heap().len()

@@ -294,10 +294,10 @@ fn fields(
                 if !Framing::concerns(fields.bytes(name)) {
                     fields.push_spans(name, value);
                     fields.extend_run(at, end + 2);
-                    Next::Field
-                } else {
-                    framed(fields, cursor, kind, Line { at, end, zero: false }, (name, value))?
+                } else if cursor.framing.field(kind, fields, name, value)? {
+                    fields.extend_run(at, end + 2);
                 }
+                Next::Field
             }
             _ => any_field(fields, cursor, kind, filled, limits)?,
         };

@@ -22,6 +22,7 @@ use crate::spec::HttpProxy;
 pub(super) struct Client {
     pub(super) stream: Stream,
     pub(super) session: Session,
+    /// Its base is the accept.
     pub(super) timer: Timer,
     /// Requests that were begun.
     pub(super) requests: u32,
@@ -73,7 +74,7 @@ impl Extras {
 impl Client {
     pub(super) fn new(connection: Connection) -> Self {
         let Connection { stream, session, handover, .. } = connection;
-        let timer = session.worker.timers().timer();
+        let timer = session.worker.timers().timer_since(session.accepted().instant);
         let extras =
             handover.map(|handover| Box::new(Extras { handover: Some(handover), ..Extras::default() }));
         Self { stream, session, timer, requests: 0, idle_since: 0, extras }
@@ -272,7 +273,7 @@ impl State {
 
     /// What comes next for a client that nothing was received from.
     fn wait(client: Box<Client>) -> Self {
-        client.timer.set(client.patience().map(|patience| client.at(client.idle_since() + patience)));
+        client.timer.set_since(client.patience().map(|patience| client.idle_since() + patience));
         Self::Idle(client)
     }
 }

@@ -50,9 +50,8 @@ pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upl
     let begins = std::future::poll_fn(|cx| Poll::Ready(begin(live, back, upload, cx, &mut begun)));
     let after = begins.await;
     let Some(Begun { mut download, keep, surplus }) = begun else { return after };
-    if live.txn.limits.is_some() {
-        // The response's rules may have limited the request.
-        let limiters = live.txn.take_limits(|limits| &mut limits.request);
+    // The response's rules may have limited the request.
+    if let Some(limiters) = live.txn.take_limits(|limits| &mut limits.request) {
         upload.limit(limiters, live.client.session.timers());
     }
     let before = (upload.bytes(), upload.moved());
@@ -90,7 +89,7 @@ fn begin(
     let coding = live.txn.coding;
     let mut transfer = coding::transfer(response.body, coding.response, coding.level, sink);
     let mut there = response.buffered_body();
-    let pace = (!limiters.is_empty() && !transfer.is_done()).then(|| {
+    let pace = limiters.filter(|_| !transfer.is_done()).map(|limiters| {
         // What came along with the head is subject to the limits, too.
         let held = std::mem::take(&mut there).to_vec();
         Pace::new(limiters, live.client.session.timers().timer(), held)

@@ -68,12 +68,19 @@ pub(super) fn take_fields() -> Fields {
 }
 
 /// Gives fields back with their buffer; those without one stay, empty.
+#[inline]
 pub(super) fn give_fields(fields: &mut Fields) {
+    if !fields.buffer().is_empty() {
+        give_buffered(fields);
+    }
+}
+
+fn give_buffered(fields: &mut Fields) {
     if fields.buffer().len() == BUFFER {
         let mut fields = std::mem::take(fields);
         fields.clear();
         keep(&FIELDS, KEEP, fields);
-    } else if !fields.buffer().is_empty() {
+    } else {
         // Made for an answer of its own size.
         drop(fields.take_buffer());
     }
@@ -138,6 +145,7 @@ pub(super) enum Presence {
 }
 
 /// Looks whether something happened on a connection that is not being read. Costs no system call while nothing did.
+#[inline]
 pub(super) fn poll_presence(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Presence> {
     let Some(tcp) = stream.tcp_mut() else { return Poll::Pending };
     let mut byte = [0u8; 1];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lb_core::engine::ProxyPlan;
 use lb_core::health::Observation;
@@ -153,19 +153,18 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy, cx: &mut Context<'_>) -> Upload 
     let coding = live.txn.coding;
     let mut transfer = coding::transfer(request.body, coding.request, coding.level, sink);
     // Without a body they are for what comes behind the head: a tunnel.
-    let limiters =
-        if transfer.is_done() { Vec::new() } else { live.txn.take_limits(|limits| &mut limits.request) };
+    let limiters = if transfer.is_done() { None } else { live.txn.take_limits(|limits| &mut limits.request) };
     let request = &live.txn.layer.request;
     let there = request.buffered_body();
     let mut broken = None;
     let mut pace = None;
-    let there = if limiters.is_empty() {
-        there
-    } else {
+    let there = if let Some(limiters) = limiters {
         // What came along with the head is subject to the limits, too.
         pace = Some(Pace::new(limiters, live.client.session.timers().timer(), there.to_vec()));
         live.txn.layer.request.body_at += there.len();
         &[]
+    } else {
+        there
     };
     match transfer.take(there, &mut out) {
         Ok(taken) => {
@@ -282,8 +281,8 @@ async fn receive(
     filled: usize,
     (server_limit, client_limit): (Option<Duration>, Option<Duration>),
 ) -> Result<usize, NoResponse> {
-    let started = live.instant();
     let Live { client, txn } = live;
+    let started = txn.times.now.unwrap_or_default();
     let Some(server) = txn.upstream.stream.as_mut() else { return Err(NoResponse::Closed) };
     let ending = &txn.upstream.ending;
     let fields = &mut txn.layer.response.fields;
@@ -331,8 +330,8 @@ async fn receive(
             let first = armed.is_none();
             armed = Some(progress);
             let limit = if on_client { client_limit } else { server_limit }.filter(|_| !upload.is_paused());
-            let from = if first { started } else { Instant::now() };
-            client.timer.set(limit.map(|limit| from + limit));
+            let from = if first { started } else { client.age() };
+            client.timer.set_since(limit.map(|limit| from + limit));
         }
         client
             .timer

@@ -336,11 +336,13 @@ impl Txn {
     }
 
     /// Takes the limits of one direction, if there are any.
+    #[inline]
     pub(super) fn take_limits(
         &mut self,
         which: impl FnOnce(&mut StreamLimits) -> &mut Vec<Limiter>,
-    ) -> Vec<Limiter> {
-        self.limits.as_mut().map_or_else(Vec::new, |limits| std::mem::take(which(limits)))
+    ) -> Option<Vec<Limiter>> {
+        let limits = self.limits.as_mut()?;
+        Some(std::mem::take(which(limits))).filter(|limiters| !limiters.is_empty())
     }
 
     /// What the backend is configured to do.

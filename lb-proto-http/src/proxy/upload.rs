@@ -37,7 +37,7 @@ impl Upload {
 
     /// Puts further limits into force.
     pub(super) fn limit(&mut self, limiters: Vec<Limiter>, timers: &Timers) {
-        if let Some(flow) = self.flow.as_mut().filter(|_| !limiters.is_empty()) {
+        if let Some(flow) = &mut self.flow {
             flow.limit(limiters, timers);
         }
     }
