@@ -139,7 +139,7 @@ pub struct Probe {
     pub of: Asked,
 }
 
-/// Who is asked who answers for an address. Never everybody: what clients know of the address is not touched.
+/// Who is asked who answers for an address. What clients know of the address is not touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Asked {
@@ -147,6 +147,8 @@ pub enum Asked {
     Group(Ipv4Addr),
     /// IPv4: these routers, each at its own hardware address.
     Peers(Vec<Ipv4Addr>),
+    /// IPv4: everybody, once. A router may have the address on another interface than the one that listens to the group.
+    Everybody,
     /// IPv6: whoever has the address, by the group that only those listen to. The asker gives its own address.
     Holders(Ipv6Addr),
 }

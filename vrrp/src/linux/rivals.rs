@@ -81,6 +81,9 @@ impl Rivals {
             (IpAddr::V4(address), Asked::Group(group)) => {
                 self.send(target, ARP, &arp::probe(mac, address, *group))
             }
+            (IpAddr::V4(address), Asked::Everybody) => {
+                self.send(target, ARP, &arp::probe_one([0xff; 6], mac, address))
+            }
             (IpAddr::V4(address), Asked::Peers(peers)) => {
                 for peer in peers {
                     // Who has never been spoken to cannot have been master beside us unheard.

@@ -24,7 +24,7 @@ pub fn probe(mac: [u8; 6], address: Ipv4Addr, group: Ipv4Addr) -> [u8; FRAME_LEN
     probe_one([0x01, 0x00, 0x5e, b & 0x7f, c, d], mac, address)
 }
 
-/// The same question to one machine alone.
+/// The same question to one machine alone, or to all.
 #[must_use]
 pub fn probe_one(destination: [u8; 6], mac: [u8; 6], address: Ipv4Addr) -> [u8; FRAME_LEN] {
     request(destination, mac, Ipv4Addr::UNSPECIFIED, ([0; 6], address))

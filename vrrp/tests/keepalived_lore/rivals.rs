@@ -185,6 +185,9 @@ fn who_gave_way_tells_the_clients_where_the_address_is_now() {
         claim(&mut node);
     }
     assert_eq!(introduced(&node), [(VIP, MAC); 5], "once, as often as its own are announced");
+    let everybody =
+        |done: &Done| matches!(&done.output, Output::Probe(probe) if probe.of == Asked::Everybody);
+    assert_eq!(node.done.iter().filter(|done| everybody(done)).count(), 1);
     assert_eq!(snapshot(&node).stats.claims_heard, 0, "a successor is no rival");
 }
 

@@ -247,28 +247,29 @@ impl Core {
     /// Asks whether another machine answers for an address held here; with several addresses for one after the other. With
     /// a VMAC every router answers with the same hardware address, so there is nothing to find.
     pub(crate) fn probe(&mut self, cx: &mut Cx<'_>) {
-        let next = self.probes(cx).nth(self.probed as usize);
+        let next = self.probes(cx, self.asked()).nth(self.probed as usize);
         if next.is_none() {
             self.probed = 0;
         }
-        let next = next.or_else(|| self.probes(cx).next());
+        let next = next.or_else(|| self.probes(cx, self.asked()).next());
         if let Some(probe) = next {
             self.probed += 1;
             cx.out.push(Output::Probe(probe));
         }
     }
 
-    /// Asks for all addresses at once who answers for them, and says which they are.
+    /// Asks everybody for all addresses at once who answers for them, and says which they are.
     pub(crate) fn probe_all(&self, cx: &mut Cx<'_>) -> Vec<IpAddr> {
-        let probes: Vec<_> = self.probes(cx).collect();
+        let of = self.asked().map(|of| if self.spec.ipv6 { of } else { Asked::Everybody });
+        let probes: Vec<_> = self.probes(cx, of).collect();
         let addresses = probes.iter().map(|probe| probe.address).collect();
         probes.into_iter().for_each(|probe| cx.out.push(Output::Probe(probe)));
         addresses
     }
 
     /// The questions there are; such an instance has at least one address of its own family, and usually one only.
-    fn probes(&self, cx: &Cx<'_>) -> impl Iterator<Item = Probe> {
-        let of = if cx.global.probe_rivals { self.asked() } else { None };
+    fn probes(&self, cx: &Cx<'_>, of: Option<Asked>) -> impl Iterator<Item = Probe> {
+        let of = of.filter(|_| cx.global.probe_rivals);
         self.held().filter_map(move |held| {
             let address = held.address.address();
             let fits = address.is_ipv6() == self.spec.ipv6;
