@@ -44,8 +44,9 @@ fn unchanged(maps: &str) -> Vec<Range<usize>> {
     for line in maps.lines() {
         let mut words = line.split_ascii_whitespace();
         match words.next() {
-            // Written pages of a private mapping are the file's no longer.
-            Some("Anonymous:") => found.extend(candidate.take().filter(|_| words.next() == Some("0"))),
+            // Written pages of a private mapping are the file's no longer, wherever they are.
+            Some("Anonymous:") => candidate = candidate.filter(|_| words.next() == Some("0")),
+            Some("Swap:") => found.extend(candidate.take().filter(|_| words.next() == Some("0"))),
             Some(range) if !range.ends_with(':') => candidate = unwritable(range, words),
             _ => {}
         }
@@ -70,20 +71,22 @@ mod tests {
     #[test]
     fn only_pages_of_files_that_nobody_wrote_to_are_let_go_of() {
         let maps = "55f2a209e000-55f2a2486000 r--p 00000000 fe:00 10051626                   /usr/sbin/lb\n\
-                    Size:               4000 kB\nAnonymous:             0 kB\nVmFlags: rd mr mw me sd\n\
+                    Size:               4000 kB\nAnonymous:             0 kB\nSwap:                  0 kB\nVmFlags: rd mr mw me sd\n\
                     55f2a2486000-55f2a2fb3000 r-xp 003e7000 fe:00 10051626                   /usr/sbin/lb\n\
-                    Anonymous:             4 kB\n\
+                    Anonymous:             4 kB\nSwap:                  0 kB\n\
                     55f2a2fb3000-55f2a304f000 r--p 00f13000 fe:00 10051626                   /usr/sbin/lb\n\
-                    Anonymous:           620 kB\n\
+                    Anonymous:           620 kB\nSwap:                  0 kB\n\
                     55f2a304f000-55f2a3054000 rw-p 00fae000 fe:00 10051626                   /usr/sbin/lb\n\
-                    Anonymous:             0 kB\n\
+                    Anonymous:             0 kB\nSwap:                  0 kB\n\
                     7f5d5ee17000-7f5d5ef6d000 r-xp 00026000 fe:00 131121                     /usr/lib/libc.so.6 (deleted)\n\
-                    Anonymous:             0 kB\n\
-                    7f5d5ef6d000-7f5d5ef6e000 r--p 00000000 00:00 0\nAnonymous:             0 kB\n\
+                    Anonymous:             0 kB\nSwap:                  0 kB\n\
+                    7f5d5ef69000-7f5d5ef6d000 r--p 0017d000 fe:00 131121                     /usr/lib/libc.so.6\n\
+                    Anonymous:             0 kB\nSwap:                 16 kB\n\
+                    7f5d5ef6d000-7f5d5ef6e000 r--p 00000000 00:00 0\nAnonymous:             0 kB\nSwap:                  0 kB\n\
                     7f5d5ef6e000-7f5d5ef6f000 r--s 00000000 00:00 0                          /dev/shm/x\n\
-                    Anonymous:             0 kB\n\
+                    Anonymous:             0 kB\nSwap:                  0 kB\n\
                     7ffd91e8a000-7ffd91e8c000 r-xp 00000000 00:00 0                          [vdso]\n\
-                    Anonymous:             0 kB\n";
+                    Anonymous:             0 kB\nSwap:                  0 kB\n";
         let expected = [0x55f2_a209_e000..0x55f2_a248_6000, 0x7f5d_5ee1_7000..0x7f5d_5ef6_d000];
         assert_eq!(unchanged(maps), expected);
         assert!(unchanged("").is_empty());
