@@ -32,6 +32,8 @@ const DATAGRAM_QUEUE: usize = 256;
 const CLAIM_QUEUE: usize = 64;
 /// A timer that comes later than this comes after something else may have happened.
 const PUNCTUAL: Duration = Duration::from_micros(500);
+/// How often the inbox is emptied before a late timer: for the adverts of some thousand instances, and not for ever.
+const CATCH_UP_ROUNDS: usize = 16;
 /// Adverts handled before the clock is looked at again.
 const DATAGRAM_BATCH: usize = 32;
 /// Requests of the caller that wait.
@@ -279,11 +281,15 @@ impl Driver {
     /// Hears what came while this thread did not run. It counts before the timers that expired meanwhile: a backup that does
     /// not know of the advert in its socket becomes a second master.
     async fn catch_up(&mut self) -> Instant {
-        // First the runtime looks at the sockets, then whoever reads them has a turn.
-        tokio::task::yield_now().await;
-        tokio::task::yield_now().await;
-        while let Ok(datagram) = self.inbox.datagrams.try_recv() {
-            self.input(Input::Datagram(datagram));
+        for _ in 0..CATCH_UP_ROUNDS {
+            // First the runtime looks at the sockets, then whoever reads them has a turn.
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            let Ok(first) = self.inbox.datagrams.try_recv() else { break };
+            self.input(Input::Datagram(first));
+            while let Ok(datagram) = self.inbox.datagrams.try_recv() {
+                self.input(Input::Datagram(datagram));
+            }
         }
         self.tick()
     }

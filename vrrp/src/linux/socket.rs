@@ -307,9 +307,10 @@ async fn read(socket: Arc<AsyncFd<Socket>>, key: Key, received: mpsc::Sender<Dat
     let mut buffer = vec![0; DATAGRAM_SIZE];
     let interface = key.interface.clone().unwrap_or_default();
     loop {
-        // Room first: what cannot be delivered stays in the kernel, which knows how to drop.
-        let Ok(room) = received.reserve().await else { return };
         let Ok(mut guard) = socket.readable().await else { return };
+        // Room before the datagram: what cannot be delivered stays in the kernel, which knows how to drop. And not before there is
+        // one: sockets that hear nothing would hold all the room in the end.
+        let Ok(room) = received.reserve().await else { return };
         let result = guard.try_io(|socket| receive(socket.get_ref(), &key, &interface, &mut buffer));
         // Otherwise: not understood, an error report such as "network is down", or nothing there after all.
         if let Ok(Ok(Some(datagram))) = result {
