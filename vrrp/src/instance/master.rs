@@ -223,9 +223,7 @@ impl Master {
             );
         }
         core.master = Some((advert.source, advert.priority));
-        let mut backup = self.retire(core, cx, advert.interval);
-        backup.find_successor(core, cx);
-        State::Backup(backup)
+        self.leave(core, cx, advert.interval)
     }
 
     fn reconfigured(&mut self, core: &mut Core, cx: &mut Cx<'_>) {
@@ -306,15 +304,13 @@ impl Master {
     }
 
     fn leave(self, core: &mut Core, cx: &mut Cx<'_>, interval: AdvertInterval) -> State {
-        State::Backup(self.retire(core, cx, interval))
-    }
-
-    fn retire(self, core: &mut Core, cx: &mut Cx<'_>, interval: AdvertInterval) -> Backup {
         core.told.clear();
         core.info(cx, "Entering BACKUP STATE");
         core.release(cx);
         core.stats.released_master += 1;
         core.notify(cx, StateKind::Backup);
-        Backup::after_master(core, cx, interval)
+        let mut backup = Backup::after_master(core, cx, interval);
+        backup.find_successor(core, cx);
+        State::Backup(backup)
     }
 }

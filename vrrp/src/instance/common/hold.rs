@@ -82,6 +82,8 @@ impl Core {
 
     /// Puts everything in place.
     pub(crate) fn take(&mut self, cx: &mut Cx<'_>) {
+        // What was still to be said of the last master is not true any more.
+        cx.pacer.forget(&self.spec.name);
         self.block(cx, true);
         self.change(cx, "setting VIPs.", self.named(), |held| Output::AddAddress(held.change()));
         self.change(cx, "setting E-VIPs.", self.unnamed(), |held| Output::AddAddress(held.change()));
