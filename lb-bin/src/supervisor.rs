@@ -160,7 +160,8 @@ impl Supervisor {
         let (sockets, fds) = if name == PROXY { collect(&self.sockets) } else { Default::default() };
         let age = self.silent_since.map_or(Duration::ZERO, |since| since.elapsed());
         let memory = self.memory.clone().filter(|_| name == VRRP).map(|memory| (memory, age));
-        link.send_with(&ToPart::Init { sockets, memory, first }, &[], &fds)
+        let sent = link.send_with(&ToPart::Init { sockets, memory, first }, &[], &fds);
+        sent.inspect_err(|_| self.parts[at].give_up(Instant::now()))
     }
 
     /// A part has ended. Answers an exit status when the whole must end with it: it never worked.

@@ -96,6 +96,13 @@ impl Part {
         Ok(&life.1)
     }
 
+    /// Ends a process that could not be told how to begin. It is due again after a while.
+    pub fn give_up(&mut self, now: Instant) {
+        // The process is killed with what stands for it.
+        self.life = None;
+        self.restarts.due = Some(now + LONGEST_PAUSE);
+    }
+
     /// Notes that the process is gone; when to start it again is then due.
     pub fn ended(&mut self, now: Instant) -> Ended {
         let status = self.life.take().and_then(|(mut child, _)| child.try_wait().ok().flatten());
@@ -205,7 +212,12 @@ pub async fn news<T: for<'de> Deserialize<'de>>(parts: &mut [Part]) -> News<T> {
                 message = link.receive::<T>() => match message {
                     Ok(Some(message)) => News::Message(at, message),
                     // The channel closes when the part ends, sometimes a moment before its status is there.
-                    _ => News::Ended(at, describe(child.wait().await)),
+                    Ok(None) => News::Ended(at, describe(child.wait().await)),
+                    // What cannot be understood is not followed by anything that can.
+                    Err(e) => {
+                        let _ = child.start_kill();
+                        News::Ended(at, e.to_string())
+                    }
                 },
                 status = child.wait() => News::Ended(at, describe(status)),
             }
@@ -306,5 +318,9 @@ mod tests {
         assert!(part.start(now, |_| Command::new("/nonexistent")).is_err());
         assert_eq!(part.due(), Some(now + LONGEST_PAUSE));
         assert!(part.link().is_none() && !part.tell(&1));
+        part.start(now, echo).unwrap();
+        assert!(part.tell(&1) && part.due().is_none());
+        part.give_up(now);
+        assert_eq!((part.due(), part.tell(&1)), (Some(now + LONGEST_PAUSE), false));
     }
 }
