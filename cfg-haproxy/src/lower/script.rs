@@ -340,10 +340,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     pub(super) fn check_status(&mut self, option: &str, word: Word<'t>) -> Option<Status> {
         let allowed: &[&str] = match option {
             "ok-status" => &["L4OK", "L6OK", "L7OK", "L7OKC"],
-            "error-status" => &["L4CON", "L6RSP", "L7RSP", "L7STS"],
+            "error-status" => &["L4CON", "L6RSP", "L7RSP", "L7STS", "L7OKC"],
             _ => &["L4TOUT", "L6TOUT", "L7TOUT"],
         };
-        let status = allowed.contains(&word.text).then(|| super::probe::status(word.text)).flatten();
+        let known = allowed.iter().find(|known| known.eq_ignore_ascii_case(word.text));
+        let status = known.and_then(|known| super::probe::status(known));
         if status.is_none() {
             let known = allowed.join(", ");
             self.error(
