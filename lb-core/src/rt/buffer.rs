@@ -115,13 +115,17 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
+        if bytes.is_empty() {
+            return;
+        }
         // The thread may be ending: then its list is gone and the buffer is freed.
         let _ = FREE.try_with(|free| {
-            if let Ok(mut free) = free.try_borrow_mut()
-                && free.len() < KEEP
-                && !bytes.is_empty()
-            {
+            let Ok(mut free) = free.try_borrow_mut() else { return };
+            if free.len() < KEEP {
                 free.push(bytes);
+            } else if let Some(odd) = free.iter_mut().find(|kept| kept.len() != bytes.len()) {
+                // Sizes that nobody asks for must not fill the list for good.
+                *odd = bytes;
             }
         });
     }
@@ -136,6 +140,16 @@ impl fmt::Debug for Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_that_nobody_asks_for_do_not_fill_the_list_for_good() {
+        let odd: Vec<_> = (1..=2 * KEEP).map(|size| Buffer::holding(&vec![0; 1000 + size])).collect();
+        drop(odd);
+        let usual: Vec<_> = (0..4).map(|_| Buffer::take(16_384)).collect();
+        drop(usual);
+        let kept = FREE.with_borrow(|free| free.iter().filter(|kept| kept.len() == 16_384).count());
+        assert_eq!(kept, 4);
+    }
 
     #[test]
     fn a_buffer_is_reused_and_starts_empty() {

@@ -136,7 +136,7 @@ impl Dial<'_> {
                 return Err((DialError::NoServer, trace));
             };
             trace.server = Some(Arc::clone(&server));
-            match self.attempts(lease, &server, &mut trace, retry.retries).await {
+            match self.attempts(lease, &server, &mut trace, (&request, retry.retries)).await {
                 Ok((lease, stream)) => return Ok(Dialed { lease, server, stream, trace }),
                 Err(Failed::Elsewhere(id)) => {
                     failed = Some(id);
@@ -216,7 +216,7 @@ impl Dial<'_> {
         lease: Lease,
         server: &Arc<ServerPlan>,
         trace: &mut Trace,
-        allowed: u32,
+        (request, allowed): (&Request<'_>, u32),
     ) -> Result<(Lease, Stream), Failed> {
         loop {
             let start = Instant::now();
@@ -246,7 +246,7 @@ impl Dial<'_> {
             trace.retries += 1;
             // A server that is probably gone is not worth a second attempt while there is another one.
             let elsewhere = suspect && self.backend.pool.census().active > 1;
-            if elsewhere || self.moves(&lease, trace.retries, allowed) {
+            if elsewhere || self.moves(&lease, request, trace.retries, allowed) {
                 return match lease.server().id() {
                     Some(id) => Err(Failed::Elsewhere(id)),
                     None => Err(Failed::Finally(error)),
@@ -261,11 +261,11 @@ impl Dial<'_> {
         }
     }
 
-    /// Whether the retry that has just begun goes to another server.
-    fn moves(&self, lease: &Lease, used: u32, allowed: u32) -> bool {
-        let pool = &self.backend.pool;
-        let free = !self.backend.spec.pool.algorithm.needs_key() && pool.census().active > 1;
-        self.backend.spec.pool.retry.moves(used, allowed, free, lease.server().is_lame())
+    /// Whether the retry that has just begun goes to another server. Who belongs to a server stays with it for longer.
+    fn moves(&self, lease: &Lease, request: &Request<'_>, used: u32, allowed: u32) -> bool {
+        let chosen = request.direct.is_none() && !self.backend.spec.pool.algorithm.needs_key();
+        let free = chosen && self.backend.pool.census().active > 1;
+        !request.force && self.backend.spec.pool.retry.moves(used, allowed, free, lease.server().is_lame())
     }
 
     async fn connect(&self, server: &ServerPlan, id: Option<ServerId>) -> io::Result<Stream> {

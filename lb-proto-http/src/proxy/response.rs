@@ -369,6 +369,8 @@ fn retry(
     seen: Option<Observation>,
 ) -> Option<Option<lb_core::balance::ServerId>> {
     let backend = live.txn.backend.clone()?;
+    // The limits of the next attempt count from here.
+    live.touch();
     let worker = live.client.session.worker.id();
     let id = live.txn.upstream.lease.as_ref().and_then(|lease| {
         lease.server().counters().of(worker).retries.inc();
