@@ -96,14 +96,18 @@ impl Vmacs {
         links: &Links,
     ) -> io::Result<u32> {
         if let Some(old) = links.info(&vmac.name) {
-            let ours = old.parent == Some(base) && old.kind.as_deref() == Some(kind_word(vmac.kind));
-            if !ours {
+            let fits = old.parent == Some(base) && old.kind.as_deref() == Some(kind_word(vmac.kind));
+            if fits {
+                // Left behind by a former run. What is on it is sorted out as on any other interface.
+                self.settle(instance, vmac)?;
+                netlink.request(message::link_up(old.index), 0)?;
+                return Ok(old.index);
+            }
+            if !self.made.contains_key(&vmac.name) {
                 return Err(io::Error::other("an interface of this name exists and is not ours"));
             }
-            // Left behind by a former run. What is on it is sorted out as on any other interface.
-            self.settle(instance, vmac)?;
-            netlink.request(message::link_up(old.index), 0)?;
-            return Ok(old.index);
+            // Made here on another interface: a reload gave its name to this instance.
+            self.remove(&vmac.name, netlink);
         }
         let mac = vmac.mac.unwrap_or_else(|| virtual_mac(instance.vrid, instance.ipv6));
         netlink.request(message::add_vmac(base, vmac, mac), NLM_F_CREATE | NLM_F_EXCL)?;

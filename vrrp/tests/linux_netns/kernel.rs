@@ -105,6 +105,30 @@ fn a_vmac_is_made_with_the_virtual_hardware_address_and_removed_without_a_trace(
 }
 
 #[test]
+fn a_vmac_moves_to_another_interface_with_its_instance() {
+    if !possible("a_vmac_moves_to_another_interface_with_its_instance") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.ip(0, "link add eth1 type veth peer name eth2");
+    lab.ip(0, "addr add 10.98.1.11/24 dev eth1");
+    lab.ip(0, "link set eth1 up");
+    lab.ip(0, "link set eth2 up");
+    let on = |interface: &str| {
+        let mut spec = spec(150);
+        spec.instances[0].interface = Some(interface.into());
+        spec.instances[0].vmac = Some(Vmac::new("vrrp.51"));
+        spec
+    };
+    let node = lab.start(0, on("eth0"), None);
+    until("made", || lab.ip(0, "-o link").contains("vrrp.51@eth0"));
+    node.reload(on("eth1"));
+    until("moved", || lab.ip(0, "-o link").contains("vrrp.51@eth1"));
+    node.stop();
+    assert!(!lab.ip(0, "-o link").contains("vrrp.51"));
+}
+
+#[test]
 fn attributes_of_an_address_reach_the_kernel() {
     if !possible("attributes_of_an_address_reach_the_kernel") {
         return;
