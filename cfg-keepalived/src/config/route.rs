@@ -97,6 +97,24 @@ impl<'a, 'c, 'e> Cursor<'a, 'c, 'e> {
         }
     }
 
+    /// The value of `option` as `read` understands it; in `compat`, `{value}` stands for the word.
+    pub(super) fn read<T>(
+        &mut self,
+        option: &Word,
+        read: impl FnOnce(&str) -> Option<T>,
+        (code, message): (Code, &str),
+        compat: &str,
+    ) -> Result<T, Dropped> {
+        let word = self.value(option)?;
+        let compat = || compat.replace("{value}", &word.text);
+        read(&word.text).ok_or_else(|| self.drop_line(code, word, message, compat()))
+    }
+
+    pub(super) fn tos(&mut self, option: &Word) -> Result<u8, Dropped> {
+        let wrong = (codes::BAD_WORD, "this is no type of service");
+        self.read(option, dsfield, wrong, "TOS value {value} is invalid")
+    }
+
     pub(super) fn interface(&mut self, option: &Word) -> Result<Name, Dropped> {
         let word = self.value(option)?;
         if self.cx.lacks_interface(&word.text) {
@@ -409,33 +427,14 @@ impl Builder {
                     Some(line.number(word, u32::MAX, "Invalid metric {value} specified for route")?);
             }
             "scope" => {
-                let value = line.value(word)?;
-                self.route.scope = scope(&value.text);
-                if self.route.scope.is_none() {
-                    let compat = format!("Scope {} not found or invalid for route", value.text);
-                    return Err(line.drop_line(codes::BAD_WORD, value, "this is no scope", compat));
-                }
+                let (wrong, compat) = ("this is no scope", "Scope {value} not found or invalid for route");
+                self.route.scope = Some(line.read(word, scope, (codes::BAD_WORD, wrong), compat)?);
             }
-            "tos" | "dsfield" => {
-                let value = line.value(word)?;
-                self.route.tos = dsfield(&value.text);
-                if self.route.tos.is_none() {
-                    let compat = format!("TOS value {} is invalid", value.text);
-                    return Err(line.drop_line(codes::BAD_WORD, value, "this is no type of service", compat));
-                }
-            }
+            "tos" | "dsfield" => self.route.tos = Some(line.tos(word)?),
             "protocol" => {
-                let value = line.value(word)?;
-                self.route.protocol = protocol(&value.text);
-                if self.route.protocol.is_none() {
-                    let compat = format!("Protocol {} not found or invalid for route", value.text);
-                    return Err(line.drop_line(
-                        codes::BAD_WORD,
-                        value,
-                        "this is no routing protocol",
-                        compat,
-                    ));
-                }
+                let wrong = "this is no routing protocol";
+                let compat = "Protocol {value} not found or invalid for route";
+                self.route.protocol = Some(line.read(word, protocol, (codes::BAD_WORD, wrong), compat)?);
             }
             "no_track" => self.route.track = false,
             "track_group" => self.track_group = Some(spanned(line.value(word)?)),

@@ -2,7 +2,7 @@
 
 use super::Reading;
 use super::address;
-use super::route::{Cursor, Dropped, auto_base, dsfield};
+use super::route::{Cursor, Dropped, auto_base};
 use super::track::spanned;
 use crate::codes;
 use crate::tree::ValueLine;
@@ -90,38 +90,20 @@ impl Builder {
                 self.rule.priority =
                     Some(line.number(word, u32::MAX, "Invalid rule preference {value} specified")?);
             }
-            "tos" | "dsfield" => {
-                let value = line.value(word)?;
-                self.rule.tos = dsfield(&value.text);
-                if self.rule.tos.is_none() {
-                    let compat = format!("TOS value {} is invalid", value.text);
-                    return Err(line.drop_line(codes::BAD_WORD, value, "this is no type of service", compat));
-                }
-            }
+            "tos" | "dsfield" => self.rule.tos = Some(line.tos(word)?),
             "fwmark" => self.mark(word, line)?,
             "ipproto" | "ip_proto" => {
-                let value = line.value(word)?;
-                self.rule.protocol = ip_protocol(&value.text);
-                if self.rule.protocol.is_none() {
-                    let compat = format!("Invalid ipproto {}", value.text);
-                    return Err(line.drop_line(codes::BAD_WORD, value, "this is no IP protocol", compat));
-                }
+                let wrong = (codes::BAD_WORD, "this is no IP protocol");
+                self.rule.protocol = Some(line.read(word, ip_protocol, wrong, "Invalid ipproto {value}")?);
             }
             "no_track" => self.rule.track = false,
             "track_group" => self.track_group = Some(spanned(line.value(word)?)),
             "realms" => self.rule.realms = Some(line.realms(word)?),
             "tunnel-id" => {
-                let value = line.value(word)?;
-                self.rule.tunnel = value.text.parse().ok();
-                if self.rule.tunnel.is_none() {
-                    let compat = format!("Invalid tunnel-id {} specified", value.text);
-                    return Err(line.drop_line(
-                        codes::BAD_NUMBER,
-                        value,
-                        "this is no number of a tunnel",
-                        compat,
-                    ));
-                }
+                let wrong = (codes::BAD_NUMBER, "this is no number of a tunnel");
+                let number = |text: &str| text.parse().ok();
+                self.rule.tunnel =
+                    Some(line.read(word, number, wrong, "Invalid tunnel-id {value} specified")?);
             }
             "suppress_ifgroup" | "sup_group" => {
                 let complaint = "suppress_group {value} is invalid";
@@ -152,30 +134,14 @@ impl Builder {
     fn ranges(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<bool, Dropped> {
         match word.text.as_str() {
             "uidrange" => {
-                let value = line.value(word)?;
-                self.rule.uids = range(&value.text);
-                if self.rule.uids.is_none() {
-                    let compat = format!("Invalid uidrange {} specified", value.text);
-                    return Err(line.drop_line(
-                        codes::BAD_NUMBER,
-                        value,
-                        "this is no range of user ids",
-                        compat,
-                    ));
-                }
+                let wrong = (codes::BAD_NUMBER, "this is no range of user ids");
+                self.rule.uids = Some(line.read(word, range, wrong, "Invalid uidrange {value} specified")?);
             }
             "sport" | "dport" => {
-                let value = line.value(word)?;
-                let ports = range::<u16>(&value.text).or_else(|| value.text.parse().ok().map(|p| (p, p)));
-                if ports.is_none() {
-                    let compat = format!("invalid {} range {}", word.text, value.text);
-                    return Err(line.drop_line(
-                        codes::BAD_NUMBER,
-                        value,
-                        "this is no range of ports",
-                        compat,
-                    ));
-                }
+                let ports = |text: &str| range::<u16>(text).or_else(|| text.parse().ok().map(|p| (p, p)));
+                let wrong = (codes::BAD_NUMBER, "this is no range of ports");
+                let compat = format!("invalid {} range {{value}}", word.text);
+                let ports = Some(line.read(word, ports, wrong, &compat)?);
                 if word.text == "sport" {
                     self.rule.source_ports = ports;
                 } else {
