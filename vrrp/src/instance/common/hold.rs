@@ -249,39 +249,39 @@ impl Core {
     /// Asks whether another machine answers for an address held here; with several addresses for one after the other. With
     /// a VMAC every router answers with the same hardware address, so there is nothing to find.
     pub(crate) fn probe(&mut self, cx: &mut Cx<'_>) {
-        let next = self.probes(cx, self.asked()).nth(self.probed as usize);
+        let Some(of) = self.asked(cx) else { return };
+        let next = self.questions().nth(self.probed as usize);
         if next.is_none() {
             self.probed = 0;
         }
-        let next = next.or_else(|| self.probes(cx, self.asked()).next());
-        if let Some(probe) = next {
+        if let Some((interface, address)) = next.or_else(|| self.questions().next()) {
             self.probed += 1;
-            cx.out.push(Output::Probe(probe));
+            cx.out.push(Output::Probe(Probe { interface, address, of }));
         }
     }
 
     /// Asks everybody for all addresses at once who answers for them, and says which they are.
     pub(crate) fn probe_all(&self, cx: &mut Cx<'_>) -> Vec<IpAddr> {
-        let of = self.asked().map(|of| if self.spec.ipv6 { of } else { Asked::Everybody });
-        let probes: Vec<_> = self.probes(cx, of).collect();
-        let addresses = probes.iter().map(|probe| probe.address).collect();
-        probes.into_iter().for_each(|probe| cx.out.push(Output::Probe(probe)));
-        addresses
+        let Some(of) = self.asked(cx) else { return Vec::new() };
+        let of = if self.spec.ipv6 { of } else { Asked::Everybody };
+        let ask = |(interface, address)| {
+            cx.out.push(Output::Probe(Probe { interface, address, of: of.clone() }));
+            address
+        };
+        self.questions().map(ask).collect()
     }
 
-    /// The questions there are; such an instance has at least one address of its own family, and usually one only.
-    fn probes(&self, cx: &Cx<'_>, of: Option<Asked>) -> impl Iterator<Item = Probe> {
-        let of = of.filter(|_| cx.global.probe_rivals);
-        self.held().filter_map(move |held| {
+    /// Where to ask for what; such an instance has at least one address of its own family, and usually one only.
+    fn questions(&self) -> impl Iterator<Item = (Name, IpAddr)> {
+        self.held().filter_map(|held| {
             let address = held.address.address();
-            let fits = address.is_ipv6() == self.spec.ipv6;
-            of.clone().filter(|_| fits).map(|of| Probe { interface: held.interface.clone(), address, of })
+            (address.is_ipv6() == self.spec.ipv6).then(|| (held.interface.clone(), address))
         })
     }
 
-    /// Who may have one of the addresses as well.
-    fn asked(&self) -> Option<Asked> {
-        if self.spec.strict || self.spec.vmac.is_some() {
+    /// Who may have one of the addresses as well, if anybody is to be asked.
+    fn asked(&self, cx: &Cx<'_>) -> Option<Asked> {
+        if !cx.global.probe_rivals || self.spec.strict || self.spec.vmac.is_some() {
             return None;
         }
         match (&self.spec.transport, self.source) {
