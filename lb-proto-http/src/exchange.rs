@@ -42,8 +42,7 @@ impl RetryPolicy {
         if self.retry.moves(self.used, self.retries, self.free, down) {
             return Attempt::Elsewhere;
         }
-        let longest = self.retry.turnaround;
-        Attempt::Same(self.connect.map_or(longest, |connect| connect.min(longest)))
+        Attempt::Same(self.retry.pause(self.connect))
     }
 }
 

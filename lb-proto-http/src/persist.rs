@@ -221,6 +221,7 @@ fn attributes(tail: &[u8]) -> usize {
 }
 
 /// Changes the cookies of a response as configured. `cookie` is the value that stands for the server, if it has one;
+/// of a server without one the client is told to forget its own.
 pub fn write_response(
     spec: &CookieSpec,
     state: &mut State,

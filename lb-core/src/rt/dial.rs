@@ -120,7 +120,6 @@ impl Dial<'_> {
         if request.avoid.is_none() {
             request.avoid = self.generation.suspected(self.backend);
         }
-        let retry = self.backend.spec.pool.retry;
         let mut failed = None;
         loop {
             let slot = self.slot(&mut request, &mut trace).await;
@@ -136,7 +135,7 @@ impl Dial<'_> {
                 return Err((DialError::NoServer, trace));
             };
             trace.server = Some(Arc::clone(&server));
-            match self.attempts(lease, &server, &mut trace, (&request, retry.retries)).await {
+            match self.attempts(lease, &server, &mut trace, &request).await {
                 Ok((lease, stream)) => return Ok(Dialed { lease, server, stream, trace }),
                 Err(Failed::Elsewhere(id)) => {
                     failed = Some(id);
@@ -216,8 +215,9 @@ impl Dial<'_> {
         lease: Lease,
         server: &Arc<ServerPlan>,
         trace: &mut Trace,
-        (request, allowed): (&Request<'_>, u32),
+        request: &Request<'_>,
     ) -> Result<(Lease, Stream), Failed> {
+        let retry = self.backend.spec.pool.retry;
         loop {
             let start = Instant::now();
             let hooks = self.generation.hooks(self.backend, server);
@@ -239,14 +239,14 @@ impl Dial<'_> {
                 None => DialError::ConnectTimeout,
             };
             self.observe(&lease, false);
-            if trace.retries >= allowed {
+            if trace.retries >= retry.retries {
                 self.count_connection_error(Some(lease.server()));
                 return Err(Failed::Finally(error));
             }
             trace.retries += 1;
             // A server that is probably gone is not worth a second attempt while there is another one.
             let elsewhere = suspect && self.backend.pool.census().active > 1;
-            if elsewhere || self.moves(&lease, request, trace.retries, allowed) {
+            if elsewhere || self.moves(&lease, request, trace.retries) {
                 return match lease.server().id() {
                     Some(id) => Err(Failed::Elsewhere(id)),
                     None => Err(Failed::Finally(error)),
@@ -255,17 +255,17 @@ impl Dial<'_> {
             self.count(Some(lease.server()), |c| &c.retries, |c| &c.retries);
             lease.again();
             // The same server again: not before the rest of a short pause is over.
-            let pause = self.backend.spec.timeouts.connect.map_or(TURNAROUND, |d| d.min(TURNAROUND));
-            self.timer.set(Some(start + pause));
+            self.timer.set(Some(start + retry.pause(self.backend.spec.timeouts.connect)));
             self.timer.expired().await;
         }
     }
 
     /// Whether the retry that has just begun goes to another server. Who belongs to a server stays with it for longer.
-    fn moves(&self, lease: &Lease, request: &Request<'_>, used: u32, allowed: u32) -> bool {
+    fn moves(&self, lease: &Lease, request: &Request<'_>, used: u32) -> bool {
         let chosen = request.direct.is_none() && !self.backend.spec.pool.algorithm.needs_key();
         let free = chosen && self.backend.pool.census().active > 1;
-        !request.force && self.backend.spec.pool.retry.moves(used, allowed, free, lease.server().is_lame())
+        let retry = self.backend.spec.pool.retry;
+        !request.force && retry.moves(used, retry.retries, free, lease.server().is_lame())
     }
 
     async fn connect(&self, server: &ServerPlan, id: Option<ServerId>) -> io::Result<Stream> {
@@ -425,8 +425,6 @@ pub fn server_of(generation: &Generation, backend: &ProxyPlan, lease: &Lease) ->
 
 /// Longest time to connect to a server that is probably gone.
 const SUSPECT: Duration = Duration::from_millis(200);
-/// Longest pause before the same server is tried again.
-const TURNAROUND: Duration = Duration::from_secs(1);
 
 enum Failed {
     Elsewhere(ServerId),

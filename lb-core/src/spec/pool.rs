@@ -68,6 +68,11 @@ pub struct Retry {
 }
 
 impl Retry {
+    /// How long to wait before the same server is tried again, where connecting may take `connect`.
+    pub fn pause(&self, connect: Option<Duration>) -> Duration {
+        connect.map_or(self.turnaround, |connect| connect.min(self.turnaround))
+    }
+
     /// Whether retry number `used` of `allowed` goes to another server. A request that nothing ties to its server has no
     /// reason to insist, and one whose server went down no hope.
     pub fn moves(&self, used: u32, allowed: u32, free: bool, down: bool) -> bool {
