@@ -240,7 +240,7 @@ impl Supervisor {
     fn tick(&mut self) {
         give_back_memory();
         let now = Instant::now();
-        for part in self.parts.iter_mut().filter(|part| part.is_ready()) {
+        for part in &mut self.parts {
             part.ask(now, &ToPart::Ping(0));
             if part.name() == PROXY && part.hangs(now) && self.not_serving.is_none() {
                 report::alert("part proxy does not answer");

@@ -118,7 +118,7 @@ impl Part {
         self.ready = true;
     }
 
-    /// Asks whether it lives, if it owes no answer.
+    /// Asks whether it lives, if it is ready and owes no answer.
     pub fn ask<T: Serialize>(&mut self, now: Instant, question: &T) {
         if self.ready && self.asked.is_none() && self.tell(question) {
             self.asked = Some(now);
@@ -174,11 +174,6 @@ impl Part {
     /// Whether it owes an answer for too long.
     pub fn hangs(&self, now: Instant) -> bool {
         self.asked.is_some_and(|at| now.saturating_duration_since(at) > HANGING)
-    }
-
-    /// Whether it owes an answer.
-    pub fn is_asked(&self) -> bool {
-        self.asked.is_some()
     }
 
     /// The way to it, while it lives.
@@ -296,16 +291,16 @@ mod tests {
         let mut parts = [Part::new("part", true, now)];
         parts[0].start(now, echo).unwrap();
         parts[0].ask(now, &7);
-        assert!(!parts[0].is_asked(), "it is not ready yet");
+        assert!(parts[0].asked.is_none(), "it is not ready yet");
         parts[0].set_ready();
         parts[0].ask(now, &7);
         parts[0].ask(now, &8);
-        assert!(parts[0].is_asked() && !parts[0].hangs(now + HANGING));
+        assert!(parts[0].asked.is_some() && !parts[0].hangs(now + HANGING));
         assert!(parts[0].hangs(now + HANGING + Duration::from_millis(1)));
         let News::Message(0, message) = news::<u8>(&mut parts).await else { panic!("it ended") };
         assert_eq!(message.value, 7);
         parts[0].answered();
-        assert!(!parts[0].is_asked());
+        assert!(parts[0].asked.is_none());
         parts[0].kill().await;
         assert!(matches!(news::<u8>(&mut parts).await, News::Ended(0, _)));
         assert_eq!(parts[0].ended(now), Ended { code: None, in_vain: false });
