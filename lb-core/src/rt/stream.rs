@@ -88,6 +88,15 @@ impl Stream {
         each!(self, s => Pin::new(s).poll_write(cx, buf))
     }
 
+    /// Writes from `buf` what is the last; TCP takes the end of the stream along if it takes everything. Closing, or
+    /// [`poll_shutdown`](Self::poll_shutdown), has to follow in any case.
+    pub fn poll_write_last(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(tcp) => tcp.poll_transmit_last(cx, buf),
+            other => other.poll_write(cx, buf),
+        }
+    }
+
     /// Writes from several buffers at once.
     pub fn poll_write_vectored(
         &mut self,

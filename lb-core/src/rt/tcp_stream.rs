@@ -3,7 +3,7 @@
 //! Telling it, and taking it back, is two system calls and an entry in its list. A client that brings its request along
 //! and gets its answer at once needs none of that.
 
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendFlags, recv, send, shutdown};
 use socket2::SockRef;
 use std::io::{self, IoSlice, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -160,6 +160,19 @@ impl Tcp {
         }
     }
 
+    /// Sends the last bytes, and with them that no more will be sent: the end leaves in the packet of the last byte. What the
+    /// socket does not take is still to be sent, and the end then still to be told.
+    ///
+    /// # Errors
+    /// What the socket reports.
+    pub fn poll_transmit_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(done) = self.at_once(|socket| transmit_last(socket, bytes)) {
+            return Poll::Ready(done);
+        }
+        let stream: &TcpStream = self.watched()?;
+        poll_at_once(stream, cx, Interest::WRITABLE, || Ok((transmit_last(stream, bytes)?, bytes.len())))
+    }
+
     /// Ready when a read would not wait.
     ///
     /// # Errors
@@ -249,6 +262,16 @@ fn receive(socket: impl AsFd, room: &mut [u8]) -> io::Result<usize> {
 /// Sends what the socket takes.
 fn transmit(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(send(socket, bytes, SendFlags::NOSIGNAL)?)
+}
+
+/// Sends what the socket takes; if that is everything, the end of the stream with it.
+fn transmit_last(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    let sent = send(&socket, bytes, SendFlags::NOSIGNAL | SendFlags::MORE)?;
+    if sent == bytes.len() {
+        // Closing would say so, too. But it throws away what was not sent yet when something has come that nobody read.
+        let _ = shutdown(&socket, rustix::net::Shutdown::Write);
+    }
+    Ok(sent)
 }
 
 /// Receives once something is there. What did not fill the room was all: the next attempt waits for the event loop to
@@ -374,6 +397,40 @@ mod tests {
         far.write_all(b"late").unwrap();
         let got = std::future::poll_fn(|cx| near.poll_receive(cx, &mut asked, lend)).await.unwrap();
         assert_eq!(&asked[..got], b"late");
+    }
+
+    #[tokio::test]
+    async fn the_last_bytes_bring_the_end_along_and_arrive_although_something_was_not_read() {
+        for watched in [false, true] {
+            let (mut near, mut far) = pair();
+            if watched {
+                near.watched().unwrap();
+            }
+            far.write_all(b"nobody reads this").unwrap();
+            let sent = std::future::poll_fn(|cx| near.poll_transmit_last(cx, b"answer")).await.unwrap();
+            assert_eq!((sent, near.is_bare()), (6, !watched));
+            let mut buf = [0; 16];
+            assert_eq!(far.read(&mut buf).unwrap(), 6);
+            // The connection is still open here: it is not closing that tells the end.
+            assert_eq!(far.read(&mut buf).unwrap(), 0);
+            assert!(near.write_all(b"more").await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn last_bytes_that_do_not_fit_are_not_the_end() {
+        let (mut near, mut far) = pair();
+        let big = vec![b'x'; 16 << 20];
+        let sent = std::future::poll_fn(|cx| near.poll_transmit_last(cx, &big)).await.unwrap();
+        assert!(sent < big.len());
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            far.read_to_end(&mut all).unwrap();
+            all.len()
+        });
+        near.write_all(&big[sent..]).await.unwrap();
+        near.shutdown().await.unwrap();
+        assert_eq!(reader.join().unwrap(), big.len());
     }
 
     #[tokio::test]

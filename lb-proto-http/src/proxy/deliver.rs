@@ -113,8 +113,9 @@ fn begin(
     }
     let whole = out.len() as u64;
     // While the request is under way both are watched.
+    let last = !keep && !live.client.session.frontend().spec.nolinger;
     let client = upload.is_over().then_some(&mut live.client.stream);
-    match Flow::start(cx, client, transfer, out, broken) {
+    match Flow::start(cx, client, last, transfer, out, broken) {
         ControlFlow::Continue(mut download) => {
             if let Some(pace) = pace {
                 download.pace(pace);

@@ -176,7 +176,7 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy, cx: &mut Context<'_>) -> Upload 
         Err(reject) => broken = Some(reject),
     }
     let moved = out.len() as u64;
-    let started = Flow::start(cx, live.txn.upstream.stream.as_mut(), transfer, out, broken);
+    let started = Flow::start(cx, live.txn.upstream.stream.as_mut(), false, transfer, out, broken);
     let mut upload = Upload::begun(started, moved);
     if let Some(pace) = pace {
         upload.pace(pace);
