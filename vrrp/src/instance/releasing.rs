@@ -15,8 +15,12 @@ pub(super) struct Releasing {
 }
 
 impl Releasing {
-    /// Tells everybody that the mastership ends.
+    /// Tells everybody that the mastership ends. Not where the addresses stay: the successor would have them as well.
     pub(super) fn begin(core: &mut Core, cx: &mut Cx<'_>) -> State {
+        if cx.global.keep_on_stop {
+            core.abandon(cx);
+            return stopped(core, cx);
+        }
         core.send_stop(cx);
         let interval = AdvertInterval::duration(core.spec.advert_interval);
         let wait = timer::longest_skew(core.spec.version, interval);
@@ -43,13 +47,13 @@ impl Releasing {
     }
 
     fn finish(self, core: &mut Core, cx: &mut Cx<'_>) -> State {
-        if cx.global.keep_on_stop {
-            core.abandon(cx);
-        } else {
-            core.release(cx);
-        }
-        core.stats.released_master += 1;
-        core.notify(cx, StateKind::Stopped);
-        State::Stopped
+        core.release(cx);
+        stopped(core, cx)
     }
+}
+
+fn stopped(core: &mut Core, cx: &mut Cx<'_>) -> State {
+    core.stats.released_master += 1;
+    core.notify(cx, StateKind::Stopped);
+    State::Stopped
 }

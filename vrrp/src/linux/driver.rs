@@ -493,7 +493,8 @@ impl Driver {
             self.effects.problem(problem);
         }
         self.end_programs().await;
-        if !self.abandoned {
+        // The addresses that stay may be on an interface made here.
+        if !self.abandoned && !self.spec.global.keep_on_stop {
             // Groups are left while nothing is reported, if nothing is to be reported.
             self.effects.sockets.prune(&Spec::new());
             tokio::task::yield_now().await;

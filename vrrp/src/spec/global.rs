@@ -92,7 +92,8 @@ pub struct Global {
     /// A master whose own trackers make it lose hands over at once (priority zero, then its true priority) instead of
     /// waiting to be outbid. On by default.
     pub active_step_down: bool,
-    /// Leave addresses, routes and rules in place at a stop. Whoever takes over has them as well then.
+    /// Leave addresses, routes and rules in place at a stop, and tell the other routers nothing of it. Whoever takes over in the
+    /// end has them as well then.
     pub keep_on_stop: bool,
     /// Made by the caller while it reads a changed configuration (`reload_file`).
     pub reload_file: Option<String>,

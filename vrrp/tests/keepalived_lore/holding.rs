@@ -203,8 +203,71 @@ fn a_stop_leaves_the_addresses_where_that_is_wanted() {
     wanted.global.keep_on_stop = true;
     let mut node = Node::master(wanted);
     node.admin(Admin::Shutdown);
-    node.advance(SECOND);
     assert_eq!((node.removed(), node.router.is_finished()), (None, true));
+    // A farewell would have the successor take the addresses that are still here.
+    assert_eq!((node.adverts(), node.notifications()), (vec![], vec![NotifyState::Stop]));
+}
+
+#[test]
+fn a_stop_says_goodbye_before_it_removes_rules_routes_and_addresses() {
+    let mut node = Node::master(spec(|i| {
+        i.excluded_addresses.push(VirtualAddress::new(Prefix::host(HIGH)));
+        i.routes.push(vrrp::spec::Route::new(Prefix::new([10, 9, 0, 0].into(), 16)));
+        i.rules.push(vrrp::spec::Rule::default());
+    }));
+    node.admin(Admin::Shutdown);
+    node.advance(SECOND);
+    let mut done = outline(&node);
+    done.retain(|line| !line.starts_with("log "));
+    assert_eq!(done, ["advert 0", "del rule", "del route", "del", "del", "notify Stop"]);
+}
+
+/// Whoever filters the log finds the same lines without `-D` as with keepalived.
+#[test]
+fn states_and_rivals_are_logged_always_and_what_is_done_about_them_in_detail_alone() {
+    let mut node = Node::start(spec(|i| i.priority = 150));
+    node.hear(LOW, 100);
+    node.hear(LOW, 0);
+    node.advance(SECOND);
+    node.hear(LOW, 0);
+    node.hear(HIGH, 200);
+    node.advance(4 * SECOND);
+    node.input(Input::Link(vrrp::event::Link::new("eth0", false)));
+    let lines = |detail: bool| -> Vec<String> {
+        let one = |done: &Done| match &done.output {
+            Output::Log(log) if log.detail == detail => Some(log.text.clone()),
+            _ => None,
+        };
+        let mut lines: Vec<String> = node.done.iter().filter_map(one).collect();
+        lines.dedup();
+        lines
+    };
+    assert_eq!(
+        lines(false),
+        [
+            "(i) Entering BACKUP STATE (init)",
+            "(i) received lower priority (100) advert from 10.0.10.11 - discarding",
+            "(i) Entering MASTER STATE",
+            "(i) Master received advert from 10.0.10.13 with higher priority 200, ours 150",
+            "(i) Entering BACKUP STATE",
+            "(i) Entering MASTER STATE",
+            "Netlink reports eth0 down",
+            "(i): entering FAULT state (interface eth0 down)",
+            "(i) Entering FAULT STATE",
+        ]
+    );
+    for line in [
+        "(i) removing VIPs.",
+        "(i) Backup received priority 0 advertisement",
+        "(i) Receive advertisement timeout",
+        "(i) setting VIPs.",
+        "(i) Sending/queueing gratuitous ARPs on eth0 for 10.0.10.3",
+        "Sending gratuitous ARP on eth0 for 10.0.10.3",
+        "(i) Master received priority 0 message",
+        "(i) sent 0 priority",
+    ] {
+        assert!(lines(true).iter().any(|detail| detail == line), "{line}");
+    }
 }
 
 #[test]
