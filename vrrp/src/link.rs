@@ -23,10 +23,21 @@ struct Interface {
     present: bool,
     /// What counts, after debouncing.
     up: bool,
+    /// It has been up since it exists.
+    was_up: bool,
     /// A change that has to last until this moment before it counts.
     pending: Option<(bool, Instant)>,
     mtu: Option<u32>,
     addresses: Vec<InterfaceAddress>,
+}
+
+impl Interface {
+    /// From now on this is what counts.
+    fn settle(&mut self, up: bool) {
+        self.pending = None;
+        self.up = up;
+        self.was_up |= up;
+    }
 }
 
 impl Links {
@@ -34,8 +45,8 @@ impl Links {
         self.delays = spec.link_delays.clone();
         let lists = spec.instances.iter().map(|i| &i.track).chain(spec.groups.iter().map(|g| &g.track));
         let tracked = lists.flat_map(|list| &list.interfaces).map(|reference| &reference.interface);
-        let own =
-            spec.instances.iter().filter(|i| !i.ignore_own_interface).filter_map(|i| i.interface.as_ref());
+        let own = spec.instances.iter().filter(|i| !i.ignore_own_interface);
+        let own = own.flat_map(|i| [i.interface.as_ref(), i.vmac.as_ref().map(|vmac| &vmac.name)]).flatten();
         self.watched = tracked.chain(own).cloned().collect();
     }
 
@@ -48,6 +59,7 @@ impl Links {
         interface.mtu = link.mtu.or(interface.mtu);
         if !link.present {
             interface.addresses.clear();
+            interface.was_up = false;
         }
         let up = link.up && link.present;
         if interface.up == up {
@@ -55,8 +67,7 @@ impl Links {
             return was_present != link.present;
         }
         if delay.is_zero() || was_present != link.present {
-            interface.pending = None;
-            interface.up = up;
+            interface.settle(up);
             if running && self.watched.contains(&link.interface) {
                 out.info(format!("Netlink reports {} {}", link.interface, if up { "up" } else { "down" }));
             }
@@ -75,8 +86,7 @@ impl Links {
             if let Some((up, at)) = interface.pending
                 && reached(Some(at), now)
             {
-                interface.pending = None;
-                interface.up = up;
+                interface.settle(up);
                 changed = true;
                 if self.watched.contains(name) {
                     out.info(format!("Netlink reports {name} {}", if up { "up" } else { "down" }));
@@ -107,6 +117,11 @@ impl Links {
     /// Up and running. An interface nobody told of is not.
     pub(crate) fn is_up(&self, name: &Name) -> bool {
         self.table.get(name).is_some_and(|interface| interface.up)
+    }
+
+    /// Down, having been up since it exists.
+    pub(crate) fn has_fallen(&self, name: &Name) -> bool {
+        self.table.get(name).is_some_and(|interface| interface.was_up && !interface.up)
     }
 
     pub(crate) fn is_present(&self, name: &Name) -> bool {

@@ -286,6 +286,12 @@ impl Trackers {
     ) {
         if let (Some(interface), false) = (&spec.interface, spec.ignore_own_interface) {
             see(Tracked::interface(interface, Weight::FAULT, links));
+            // The separate one is made on top of it, so that it comes later.
+            let separate =
+                spec.vmac.as_ref().filter(|vmac| !vmac.marked_only && links.has_fallen(&vmac.name));
+            if let Some(vmac) = separate {
+                see(Tracked::interface(&vmac.name, Weight::FAULT, links));
+            }
         }
         let rule = WeightRule {
             owner: spec.is_owner(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vrrp::Input;
 use vrrp::event::{Link, NotifyState, Output, Track};
-use vrrp::spec::{Command, External, TrackRef, Weight};
+use vrrp::spec::{Command, External, TrackRef, Vmac, Weight};
 use vrrp::stats::StateKind;
 
 use crate::common::*;
@@ -22,6 +22,61 @@ fn the_sum_of_weights_is_kept_unclamped() {
     node.input(Input::Track(Track::External("b".into(), false)));
     assert_eq!((node.snapshot().effective_priority, node.snapshot().total_priority), (240, 240));
     assert!(node.has_log("(i) Changing effective priority from 254 to 240"));
+    let mut node = Node::start(with_script(Weight::new(-80), |i| i.priority = 50));
+    node.script(1);
+    assert_eq!((node.snapshot().effective_priority, node.snapshot().total_priority), (1, -30));
+    node.script(0);
+    assert_eq!(node.snapshot().effective_priority, 50);
+}
+
+#[test]
+fn a_fault_lasts_until_its_last_cause_is_gone() {
+    let mut node = Node::master(with_script(Weight::FAULT, |_| ()));
+    node.script(1);
+    node.input(Input::Link(Link::new("eth0", false)));
+    node.script(0);
+    assert_eq!(node.state(), StateKind::Fault);
+    node.script(1);
+    node.input(Input::Link(Link::new("eth0", true)));
+    assert_eq!(node.state(), StateKind::Fault);
+    node.script(0);
+    assert_eq!(node.state(), StateKind::Backup);
+}
+
+/// The separate interface is made when the base is there, so that it comes later and may never have been heard of.
+#[test]
+fn a_vmac_counts_like_its_base_once_it_has_been_up() {
+    let vmac =
+        |ignored| spec(move |i| (i.vmac, i.ignore_own_interface) = (Some(Vmac::new("vrrp.50")), ignored));
+    let up_and_down = |node: &mut Node, name: &str| {
+        node.input(Input::Link(Link::new(name, false)));
+        let fallen = node.state();
+        node.input(Input::Link(Link::new(name, true)));
+        (fallen, node.state())
+    };
+    for name in ["eth0", "vrrp.50"] {
+        let mut node = Node::start(vmac(false));
+        // As the kernel tells of a new interface.
+        node.input(Input::Link(Link::new("vrrp.50", false)));
+        node.input(Input::Link(Link::new("vrrp.50", true)));
+        assert_eq!((node.state(), node.notifications()), (StateKind::Backup, vec![NotifyState::Backup]));
+        node.advance(5 * SECOND);
+        node.done.clear();
+        assert_eq!(up_and_down(&mut node, name), (StateKind::Fault, StateKind::Backup));
+        assert!(node.has_log(&format!("(i): entering FAULT state (interface {name} down)")));
+        assert!(node.has_log(&format!("Netlink reports {name} down")));
+    }
+    // Whoever removed it: it is made again, and nothing was on it meanwhile.
+    let mut node = Node::start(vmac(false));
+    node.input(Input::Link(Link::new("vrrp.50", true)));
+    node.advance(5 * SECOND);
+    node.done.clear();
+    node.input(Input::Link(Link::absent("vrrp.50")));
+    node.input(Input::Link(Link::new("vrrp.50", true)));
+    assert_eq!((node.state(), node.added()), (StateKind::Master, Some(node.elapsed())));
+    let mut node = Node::start(vmac(true));
+    node.input(Input::Link(Link::new("vrrp.50", true)));
+    assert_eq!(up_and_down(&mut node, "vrrp.50"), (StateKind::Backup, StateKind::Backup));
 }
 
 #[test]
