@@ -1,7 +1,8 @@
 //! What the kernel is told, and what it has left afterwards.
 
-use vrrp::event::NotifyState;
-use vrrp::spec::{NextHop, Prefix, Route, Rule, RuleAction, VirtualAddress, Vmac};
+use vrrp::event::{Admin, NotifyState};
+use vrrp::linux::Event;
+use vrrp::spec::{NextHop, Peer, Prefix, Route, Rule, RuleAction, Spec, Transport, VirtualAddress, Vmac};
 
 use crate::lab::{Lab, Node, installed, possible, spec, until};
 
@@ -102,6 +103,131 @@ fn a_vmac_is_made_with_the_virtual_hardware_address_and_removed_without_a_trace(
     node.stop();
     assert!(!lab.ip(0, "link").contains("vrrp.51"));
     assert_eq!(promotes().trim(), "0", "put back");
+}
+
+fn with_vmac() -> Spec {
+    let mut wanted = spec(150);
+    wanted.instances[0].vmac = Some(Vmac::new("vrrp.51"));
+    wanted
+}
+
+/// Without them the kernel answers for the address with the hardware address of the base, or drops what arrives on an interface
+/// whose address is elsewhere.
+#[test]
+fn a_vmac_changes_the_settings_it_needs_and_puts_those_of_others_back() {
+    if !possible("a_vmac_changes_the_settings_it_needs_and_puts_those_of_others_back") {
+        return;
+    }
+    let lab = Lab::new();
+    let setting = |name: &str| lab.run(0, &format!("sysctl -n net/ipv4/conf/{name}")).trim().to_owned();
+    let shared = || {
+        ["eth0/arp_ignore", "eth0/arp_filter", "eth0/rp_filter", "all/rp_filter", "lo/rp_filter"].map(setting)
+    };
+    for (name, value) in
+        [("eth0/arp_ignore", 0), ("eth0/arp_filter", 0), ("eth0/rp_filter", 0), ("all/rp_filter", 2)]
+    {
+        lab.run(0, &format!("sysctl -qw net/ipv4/conf/{name}={value}"));
+    }
+    let before = shared();
+    let node = lab.start(0, with_vmac(), None);
+    node.await_state(NotifyState::Master);
+    let own = ["arp_ignore", "accept_local", "rp_filter"].map(|key| setting(&format!("vrrp.51/{key}")));
+    assert_eq!(own, ["1", "1", "0"]);
+    // The filter that was common to all is that of each of the others now.
+    assert_eq!(shared(), ["1", "1", "2", "0", "2"]);
+    node.stop();
+    assert_eq!(shared(), before);
+}
+
+#[test]
+fn a_vmac_that_somebody_switches_off_is_a_fault_and_one_that_is_removed_is_made_again() {
+    if !possible("a_vmac_that_somebody_switches_off_is_a_fault_and_one_that_is_removed_is_made_again") {
+        return;
+    }
+    let lab = Lab::new();
+    let held = || lab.ip(0, "-o -4 addr show").contains("vrrp.51    inet 10.98.0.200/32");
+    let node = lab.start(0, with_vmac(), None);
+    node.await_event(|event| {
+        let fault = matches!(event, Event::Notify(notify) if notify.state == NotifyState::Fault);
+        assert!(!fault, "a new interface is none");
+        matches!(event, Event::Notify(notify) if notify.state == NotifyState::Master)
+    });
+    lab.ip(0, "link set vrrp.51 down");
+    node.await_state(NotifyState::Fault);
+    until("removed", || !held());
+    lab.ip(0, "link set vrrp.51 up");
+    node.await_state(NotifyState::Master);
+    until("added", held);
+    lab.ip(0, "link del vrrp.51");
+    until("made again, with its address", held);
+    node.stop();
+}
+
+#[test]
+fn a_vmac_left_by_a_killed_process_is_taken_over_and_its_address_removed() {
+    if !possible("a_vmac_left_by_a_killed_process_is_taken_over_and_its_address_removed") {
+        return;
+    }
+    let lab = Lab::new();
+    let node = lab.start(0, with_vmac(), None);
+    node.await_state(NotifyState::Master);
+    until("added", || lab.ip(0, "addr show dev vrrp.51").contains("10.98.0.200"));
+    node.admin(Admin::Abandon);
+    node.join();
+    let index = || lab.ip(0, "-o link show dev vrrp.51").split(':').next().map(str::to_owned);
+    let before = index();
+    assert!(lab.ip(0, "addr show dev vrrp.51").contains("10.98.0.200"));
+    // Another one serves: here it is not to be answered for any more.
+    let mut backup = with_vmac();
+    backup.instances[0].priority = 100;
+    let (master, backup) = (lab.start(1, with_vmac(), None), lab.start(0, backup, None));
+    backup.await_state(NotifyState::Backup);
+    until("removed", || !lab.ip(0, "addr show dev vrrp.51").contains("10.98.0.200"));
+    assert_eq!(index(), before);
+    master.await_state(NotifyState::Master);
+    backup.stop();
+    master.stop();
+    assert!(!lab.ip(0, "link").contains("vrrp.51"));
+}
+
+#[test]
+fn a_stop_that_keeps_the_addresses_keeps_the_vmac_they_are_on() {
+    if !possible("a_stop_that_keeps_the_addresses_keeps_the_vmac_they_are_on") {
+        return;
+    }
+    let lab = Lab::new();
+    let mut wanted = with_vmac();
+    wanted.global.keep_on_stop = true;
+    let node = lab.start(0, wanted, None);
+    node.await_state(NotifyState::Master);
+    until("added", || lab.ip(0, "addr show dev vrrp.51").contains("10.98.0.200"));
+    node.stop();
+    assert!(lab.ip(0, "addr show dev vrrp.51").contains("10.98.0.200"));
+}
+
+#[test]
+fn a_unicast_router_binds_to_a_source_address_that_is_not_there_yet() {
+    if !possible("a_unicast_router_binds_to_a_source_address_that_is_not_there_yet") {
+        return;
+    }
+    let lab = Lab::new();
+    let between = |priority, own: &str, peer: &str| {
+        let mut wanted = spec(priority);
+        wanted.instances[0].source = Some(own.parse().unwrap());
+        wanted.instances[0].transport = Transport::unicast(vec![Peer::new(peer.parse().unwrap())]);
+        wanted
+    };
+    let a = lab.start(0, between(150, "10.98.0.21", "10.98.0.12"), None);
+    let b = lab.start(1, between(100, "10.98.0.12", "10.98.0.21"), None);
+    a.await_state(NotifyState::Master);
+    assert!(!a.said("cannot open the socket"));
+    let heard = |node: &Node| node.snapshot().instance("VI_1").unwrap().stats.adverts_received;
+    let before = heard(&b);
+    lab.ip(0, "addr add 10.98.0.21/24 dev eth0");
+    until("adverts from it arrive", || heard(&b) > before + 3);
+    assert_eq!(a.snapshot().instance("VI_1").unwrap().stats.released_master, 0);
+    a.stop();
+    b.stop();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use vrrp::advert::AdvertReject;
 use vrrp::event::NotifyState;
 use vrrp::spec::{Peer, Prefix, Spec, Transport, VirtualAddress};
 use vrrp::stats::{InstanceSnapshot, StateKind};
-use vrrp::wire::{arp, ip::ipv4_header, v2, v3};
+use vrrp::wire::{arp, ip::ipv4_header, ndisc, v2, v3};
 
 use crate::lab::{Lab, Node, VIP, possible, spec, until};
 
@@ -133,6 +133,38 @@ fn who_gives_way_to_a_machine_that_does_not_announce_itself_does_it_for_it() {
     until("the master is gone", || instance(&node).stats.released_master == 1);
     assert!(node.said("announcing that"));
     node.stop();
+}
+
+/// A neighbour would take a forwarding master out of its list of routers (RFC 4861 §7.2.5).
+#[test]
+fn an_announcement_over_ipv6_says_whether_the_interface_forwards() {
+    if !possible("an_announcement_over_ipv6_says_whether_the_interface_forwards") {
+        return;
+    }
+    for (forwarding, flags) in [(0, 0x20), (1, 0xa0)] {
+        let lab = Lab::new();
+        lab.run(0, &format!("sysctl -qw net.ipv6.conf.eth0.forwarding={forwarding}"));
+        let mut spec = spec(150);
+        let instance = spec.instances[0].clone().over_ipv6(&spec.global);
+        spec.instances[0] = instance;
+        spec.instances[0].addresses = vec![VirtualAddress::new(Prefix::host("fe80::200".parse().unwrap()))];
+        let node = lab.start(0, spec, None);
+        lab.inside(1, move || {
+            let all = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0xdd86))).unwrap();
+            all.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let mut frame = [0; 200];
+            loop {
+                let length = (&all).read(&mut frame).unwrap();
+                if ndisc::claim(&frame[..length])
+                    .is_some_and(|(address, _)| address.to_string() == "fe80::200")
+                {
+                    assert_eq!(frame[14 + 40 + 4], flags, "forwarding: {forwarding}");
+                    return;
+                }
+            }
+        });
+        node.stop();
+    }
 }
 
 #[test]
