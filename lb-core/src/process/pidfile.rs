@@ -12,10 +12,12 @@ pub struct PidFile {
 }
 
 impl PidFile {
-    /// The process that a pid file names, if there is another one of this number.
+    /// The process that a pid file names, if it may have written it: another one that lives and runs the same executable, or goes
+    /// by the same name. A file may be left from a process that is dead, and its number given to somebody else.
     pub fn holder(path: impl AsRef<Path>) -> Option<u32> {
         let pid = fs::read_to_string(path).ok()?.trim().parse().ok()?;
-        (pid != std::process::id() && Path::new("/proc").join(u32::to_string(&pid)).exists()).then_some(pid)
+        let (its, own) = (Identity::of(pid)?, Identity::of(std::process::id())?);
+        (pid != std::process::id() && its.is_alike(&own)).then_some(pid)
     }
 
     /// Writes this process's number to `path`, replacing what is there.
@@ -32,6 +34,32 @@ impl PidFile {
         drop(file);
         fs::rename(&temporary, &path).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
         Ok(Self { path, pid })
+    }
+}
+
+/// What a process runs.
+#[derive(Debug)]
+struct Identity {
+    name: String,
+    executable: Option<PathBuf>,
+}
+
+impl Identity {
+    /// None for a process that is not there, or has ended and waits for its parent to notice.
+    fn of(pid: u32) -> Option<Self> {
+        let directory = Path::new("/proc").join(pid.to_string());
+        let stat = fs::read_to_string(directory.join("stat")).ok()?;
+        // The name stands in parentheses and may contain any; the state follows.
+        let (head, rest) = stat.rsplit_once(')')?;
+        let name = head.split_once('(')?.1.to_owned();
+        let ended = matches!(rest.trim_start().chars().next(), Some('Z' | 'X'));
+        let executable = fs::read_link(directory.join("exe")).ok();
+        (!ended).then_some(Self { name, executable })
+    }
+
+    fn is_alike(&self, other: &Self) -> bool {
+        let same_file = self.executable.is_some() && self.executable == other.executable;
+        same_file || self.name == other.name
     }
 }
 
@@ -68,6 +96,7 @@ impl Drop for PidFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     #[test]
     fn the_file_holds_the_number_and_goes_with_its_writer() {
@@ -86,6 +115,44 @@ mod tests {
         drop(file);
         assert!(path.exists());
         fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn whoever_runs_another_program_or_has_ended_did_not_write_the_file() {
+        let path = std::env::temp_dir().join(format!("lb-pidfile-test4-{}", std::process::id()));
+        let holder_of = |pid: u32| {
+            fs::write(&path, format!("{pid}\n")).unwrap();
+            PidFile::holder(&path)
+        };
+        let run = |program: &Path| Command::new(program).arg("1000").spawn().unwrap();
+        let own = Identity::of(std::process::id()).unwrap();
+        let mut stranger = run(Path::new("sleep"));
+        assert_eq!(holder_of(stranger.id()), None, "another program");
+        let namesake = std::env::temp_dir().join(&own.name);
+        let _ = fs::remove_file(&namesake);
+        fs::copy("/bin/sleep", &namesake).unwrap();
+        let mut other = run(&namesake);
+        assert_eq!(holder_of(other.id()), Some(other.id()), "a program of the same name");
+        for child in [&mut stranger, &mut other] {
+            child.kill().unwrap();
+        }
+        while Identity::of(other.id()).is_some() {
+            std::thread::yield_now();
+        }
+        assert_eq!(holder_of(other.id()), None, "it has ended, and nobody has noticed");
+        for child in [&mut stranger, &mut other] {
+            child.wait().unwrap();
+        }
+        assert_eq!(holder_of(std::process::id()), None, "that is this one");
+        assert_eq!(holder_of(999_999_999), None);
+        let elsewhere = |name: &str, executable| Identity { name: name.to_owned(), executable };
+        assert!(elsewhere("another", own.executable.clone()).is_alike(&own), "started under another name");
+        assert!(
+            !elsewhere("another", None).is_alike(&elsewhere("one", None)),
+            "whose executables cannot be read"
+        );
+        fs::remove_file(namesake).unwrap();
+        fs::remove_file(path).unwrap();
     }
 
     #[test]
