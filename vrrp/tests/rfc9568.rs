@@ -75,6 +75,23 @@ fn ipv6_always_covers_the_pseudo_header() {
     }
 }
 
+/// §5.1.2.2 and §5.1.2.3.
+#[test]
+fn ipv6_is_heard_with_the_full_hop_limit_and_by_the_group_alone() {
+    let (source, own, group): (IpAddr, IpAddr, IpAddr) = (ip("fe80::99"), ip("fe80::12"), ip("ff02::12"));
+    for (destination, hops, reason) in
+        [(group, 254, AdvertReject::TtlNot255), (own, 255, AdvertReject::ExpectedMulticast)]
+    {
+        let mut node = ipv6();
+        let mut payload = Vec::new();
+        let addresses = [ip("fe80::3")];
+        v3::Repr { vrid: 50, priority: 150, interval: 100, addresses: &addresses }
+            .emit(Some((source, destination)), &mut payload);
+        node.input(Input::Datagram(Datagram::new("eth0", source, destination, Some(hops), payload)));
+        assert_eq!(node.snapshot().stats.rejected(reason), 1, "{reason:?}");
+    }
+}
+
 /// §5.1.2.1: the source is a link-local address.
 #[test]
 fn ipv6_speaks_from_a_link_local_address_or_not_at_all() {

@@ -564,6 +564,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_delay_counted_from_the_boot_counts_as_far_as_it_is_not_over() {
+        let up = boot_clock();
+        for (delay, after_boot, least) in [(5, 0, 5), (0, 1000, 999), (5, 1000, 999), (2000, 1000, 2000)] {
+            let mut spec = Spec::new();
+            spec.global.startup_delay = Duration::from_secs(delay);
+            let after = Duration::from_secs(after_boot);
+            spec.global.delay_after_boot = if after.is_zero() { after } else { up + after };
+            prepare(&mut spec);
+            let least = Duration::from_secs(least);
+            assert!((least..=least + Duration::from_secs(1)).contains(&spec.global.startup_delay), "{delay}");
+        }
+        let mut spec = Spec::new();
+        spec.global.delay_after_boot = up / 2;
+        prepare(&mut spec);
+        assert_eq!(spec.global.startup_delay, Duration::ZERO);
+    }
+
+    #[test]
     fn a_driver_may_run_on_any_runtime() {
         fn assert_send<T: Send>(_: impl FnOnce(Driver) -> T) {}
         assert_send(Driver::run);

@@ -179,6 +179,49 @@ mod tests {
         assert_eq!(check("/bin/sh", ""), Ok(()));
     }
 
+    /// A script that anybody may change, in a directory that nobody may, and a tracker and a notification that run it.
+    fn writable(name: &str) -> (PathBuf, Spec) {
+        let path = std::env::temp_dir().join(format!("vrrp-writable-{name}-{}", std::process::id()));
+        std::fs::write(&path, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let mut spec = Spec::new();
+        let command = || Command::new([path.to_str().unwrap()]);
+        spec.scripts.push(crate::spec::Script::new("c", command()));
+        let mut instance = crate::spec::Instance::new("i", 1, &spec.global);
+        instance.track.change(|track| track.scripts.push(crate::spec::TrackRef::new("c")));
+        instance.notify.change(|scripts| scripts.any = Some(Arc::new(command())));
+        spec.instances.push(instance);
+        (path, spec)
+    }
+
+    #[test]
+    fn a_script_that_others_may_change_is_told_and_runs_unless_security_is_asked_for() {
+        let (path, spec) = writable("script");
+        assert_eq!(check(path.to_str().unwrap(), ""), Err(Insecure::Writable(path.clone())));
+        for enforce in [false, true] {
+            let mut spec = spec.clone();
+            spec.global.scripts.enforce = enforce;
+            let logs = apply(&mut spec, "");
+            let told = logs.iter().filter(|log| log.text.starts_with("Unsafe permissions found for script"));
+            assert_eq!(told.count(), 2, "{logs:?}");
+            let instance = &spec.instances[0];
+            let left = (spec.scripts.len(), instance.track.scripts.len(), instance.notify.any.is_some());
+            assert_eq!(left, if enforce { (0, 0, false) } else { (1, 1, true) });
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+
+    /// As `/bin` is one on every system whose `/usr` is merged.
+    #[test]
+    fn a_link_on_the_way_to_a_script_is_no_danger_by_itself() {
+        let link = std::env::temp_dir().join(format!("vrrp-link-{}", std::process::id()));
+        std::os::unix::fs::symlink("/usr/bin", &link).unwrap();
+        let owner = link.symlink_metadata().unwrap().uid();
+        let found = check(link.join("env").to_str().unwrap(), "");
+        std::fs::remove_file(link).unwrap();
+        assert!(found.is_ok() || owner != 0, "{found:?}");
+    }
+
     #[test]
     fn what_is_not_there_is_told() {
         assert!(matches!(check("no-such-program", "/bin"), Err(Insecure::NotExecutable(_))));

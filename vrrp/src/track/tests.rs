@@ -162,6 +162,16 @@ fn a_script_that_overruns_is_terminated_then_killed() {
 }
 
 #[test]
+fn a_run_without_a_limit_of_its_own_may_take_its_interval() {
+    let mut trackers = trackers(&script(|script| script.interval = Duration::from_secs(4)));
+    let (now, mut out) = (start(), Outbox::default());
+    trackers.start(now, &mut out);
+    drain(&mut out);
+    trackers.handle_timeout(now + Duration::from_secs(4), &mut out);
+    assert_eq!(drain(&mut out)[0], "term c");
+}
+
+#[test]
 fn a_run_is_skipped_while_the_last_one_goes_on() {
     let mut trackers = trackers(&script(|script| {
         script.interval = Duration::from_secs(1);

@@ -62,6 +62,20 @@ fn a_change_of_priority_shifts_the_running_timer_by_the_difference_of_the_skews(
     // 100 → 128: from 3.609375 s to 3.5 s after the start, not after the change.
     node.advance(3 * SECOND);
     assert_eq!(node.adverts().first(), Some(&(us(3_500_000), 128)));
+
+    let mut node = Node::start(with_script(Weight::new(28), |_| ()));
+    node.script(0);
+    node.advance(SECOND);
+    node.script(1);
+    node.advance(3 * SECOND);
+    assert_eq!(node.adverts().first(), Some(&(us(3_609_375), 100)), "and back");
+}
+
+#[test]
+fn down_timer_adverts_is_how_many_intervals_of_silence_are_death() {
+    let mut node = Node::start(spec(|i| i.down_timer_adverts = 5));
+    node.advance(7 * SECOND);
+    assert_eq!(node.adverts().first().map(|(at, _)| *at), Some(us(5_609_375)));
 }
 
 #[test]
@@ -84,6 +98,23 @@ fn between_two_equal_masters_the_higher_address_wins() {
     assert!(node.has_log(
         "(i) Master received advert from 10.0.10.13 with same priority 100 but higher IP address than ours"
     ));
+}
+
+#[test]
+fn addresses_are_compared_as_the_numbers_they_are_on_the_wire() {
+    let own = ip("fe80::10");
+    let six = spec(|i| {
+        *i = i.clone().over_ipv6(&vrrp::spec::Global::default());
+        i.source = Some(own);
+        i.addresses = vec![vrrp::spec::VirtualAddress::new(vrrp::spec::Prefix::host(ip("fe80::3")))];
+    });
+    for (spec, lower, higher) in [(spec(|_| ()), "10.0.9.255", "10.0.11.1"), (six, "fe80::f", "fe80::1:0")] {
+        let mut node = Node::master(spec);
+        node.hear(ip(lower), 100);
+        assert_eq!(node.state(), StateKind::Master, "{lower}");
+        node.hear(ip(higher), 100);
+        assert_eq!(node.state(), StateKind::Backup, "{higher}");
+    }
 }
 
 #[test]
@@ -115,6 +146,22 @@ fn nopreempt_accepts_any_living_master_but_not_its_silence() {
         node.hear(LOW, 100);
         node.advance(SECOND);
     }
+    assert_eq!((node.state(), node.snapshot().master), (StateKind::Backup, Some((LOW, 100))));
+    node.advance(3 * SECOND);
+    assert_eq!(node.state(), StateKind::Master);
+}
+
+#[test]
+fn preempt_delay_begins_anew_after_a_mastership() {
+    let mut node = Node::start(spec(|i| (i.priority, i.preempt) = (150, Preempt::After(10 * SECOND))));
+    node.hear(LOW, 100);
+    node.advance(20 * SECOND);
+    assert_eq!(node.state(), StateKind::Master, "the other one was silent");
+    node.hear(HIGH, 200);
+    for _ in 0..10 {
+        node.hear(LOW, 100);
+        node.advance(SECOND);
+    }
     assert_eq!(node.state(), StateKind::Backup);
     node.advance(3 * SECOND);
     assert_eq!(node.state(), StateKind::Master);
@@ -133,11 +180,13 @@ fn preempt_delay_begins_with_the_first_lower_advert_and_is_ended_by_a_higher_one
     assert!(node.has_log("(i) start preempt delay (10.000000)"));
     assert_eq!(node.adverts().first().map(|(at, _)| *at), Some(us(11_000_000 + 3_414_062)));
 
-    let mut node = Node::start(delayed());
-    node.hear(LOW, 100);
-    node.advance(SECOND);
-    node.hear(HIGH, 200);
-    assert!(node.has_log("(i) stop preempt delay"));
+    for stronger in [150, 200] {
+        let mut node = Node::start(delayed());
+        node.hear(LOW, 100);
+        node.advance(SECOND);
+        node.hear(HIGH, stronger);
+        assert!(node.has_log("(i) stop preempt delay"), "{stronger}");
+    }
 }
 
 #[test]
@@ -273,6 +322,21 @@ fn a_backup_adopts_the_interval_of_a_version_3_master_and_forgets_it_as_master()
     assert_eq!(adverts[0].0 - silent_since, us(3_609_375));
     assert_eq!(adverts[1].0 - adverts[0].0, ms(200));
     assert!(node.has_log("(i) changing advert interval from 1000ms to locally configured 200ms"));
+}
+
+#[test]
+fn a_fault_makes_a_backup_forget_the_interval_of_its_former_master() {
+    let mut node = Node::start(spec(|i| {
+        (i.version, i.advert_interval) = (Version::V3, AdvertInterval::from_centis(20));
+    }));
+    let mut other = node.router.spec().instances[0].clone();
+    other.advert_interval = AdvertInterval::MAX_V3;
+    node.input(Input::Datagram(advert_for(&other, HIGH, 150)));
+    node.input(Input::Link(vrrp::event::Link::new("eth0", false)));
+    node.input(Input::Link(vrrp::event::Link::new("eth0", true)));
+    let back = node.elapsed();
+    node.advance(SECOND);
+    assert_eq!(node.adverts().first().map(|(at, _)| *at - back), Some(us(721_875)));
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vrrp::advert::AdvertReject;
-use vrrp::event::Link;
-use vrrp::spec::{Peer, Prefix, Transport, VirtualAddress};
+use vrrp::event::{Datagram, Link};
+use vrrp::spec::{Auth, Password, Peer, Prefix, Transport, VirtualAddress, Weight};
+use vrrp::stats::StateKind;
 use vrrp::{Input, Output};
 
 use crate::common::*;
@@ -58,6 +59,71 @@ fn nothing_is_heard_in_fault() {
     node.input(Input::Link(Link::new("eth0", false)));
     node.hear(HIGH, 150);
     assert_eq!(node.snapshot().stats.adverts_received, 0);
+}
+
+#[test]
+fn nothing_is_heard_before_a_check_has_said_whether_there_is_a_fault() {
+    let mut node = Node::start(with_script(Weight::FAULT, |_| ()));
+    node.hear(HIGH, 150);
+    assert_eq!((node.state(), node.snapshot().stats.adverts_received), (StateKind::Init, 0));
+    node.script(0);
+    node.hear(HIGH, 150);
+    assert_eq!(node.snapshot().stats.adverts_received, 1);
+}
+
+#[test]
+fn an_advert_on_another_interface_is_for_another_router() {
+    let mut node = Node::start(spec(|_| ()));
+    let mut datagram = node.advert(HIGH, 150);
+    datagram.interface = "eth1".into();
+    node.input(Input::Datagram(datagram));
+    assert_eq!(node.snapshot().stats.adverts_received, 0);
+    assert_eq!(node.router.snapshot(node.now).unknown_vrids, 1);
+}
+
+/// What the operator reads should name what is wrong first of all: a packet of another version has no password.
+#[test]
+fn of_several_broken_rules_the_first_in_order_is_the_reason() {
+    type Break = fn(&mut Datagram);
+    let rules: [(AdvertReject, Break); 10] = [
+        (AdvertReject::WrongLength, |d| {
+            d.payload.extend([0; 40]);
+            d.declared_len += 40;
+        }),
+        (AdvertReject::TtlNot255, |d| d.ttl = Some(254)),
+        (AdvertReject::WrongVersion, |d| d.payload[0] = d.payload[0] & 15 | 0x10),
+        (AdvertReject::UnknownAuthType, |d| d.payload[4] = 9),
+        (AdvertReject::WrongPassword, |d| d.payload[19] ^= 1),
+        (AdvertReject::IntervalMismatch, |d| d.payload[5] = 7),
+        (AdvertReject::NotAdvertisement, |d| d.payload[0] = d.payload[0] & 0xf0 | 2),
+        (AdvertReject::IpLengthMismatch, |d| d.declared_len += 1),
+        (AdvertReject::BadChecksum, |d| d.payload[7] ^= 0x55),
+        (AdvertReject::ExpectedMulticast, |d| d.destination = OWN),
+    ];
+    for first in 0..rules.len() {
+        let mut node = Node::master(spec(|i| i.auth = Auth::Pass(Password::new(b"secret"))));
+        let mut datagram = node.advert(HIGH, 150);
+        for (_, break_it) in &rules[first..] {
+            break_it(&mut datagram);
+        }
+        node.input(Input::Datagram(datagram));
+        let stats = node.snapshot().stats;
+        assert_eq!((stats.rejected(rules[first].0), stats.rejected_total()), (1, 1), "{:?}", rules[first].0);
+    }
+}
+
+#[test]
+fn unicast_adverts_may_come_through_routers_unless_bounds_are_set() {
+    let unicast = |peer: Peer| spec(move |i| i.transport = Transport::unicast(vec![peer]));
+    let mut bounded = Peer::new(HIGH);
+    bounded.min_ttl = Some(62);
+    for (peer, received) in [(Peer::new(HIGH), 1), (bounded, 0)] {
+        let mut node = Node::start(unicast(peer));
+        let mut datagram = node.advert(HIGH, 150);
+        datagram.ttl = Some(61);
+        node.input(Input::Datagram(datagram));
+        assert_eq!(node.snapshot().stats.adverts_received, received);
+    }
 }
 
 #[test]

@@ -32,6 +32,28 @@ fn a_reload_keeps_the_mastership_and_changes_only_the_difference() {
 }
 
 #[test]
+fn another_interval_applies_at_once() {
+    let slower = || spec(|i| i.advert_interval = AdvertInterval::from_secs(2));
+    let mut node = Node::master(spec(|_| ()));
+    let changed = node.elapsed();
+    node.router.reconfigure(node.now, slower()).unwrap();
+    node.drain();
+    node.advance(5 * SECOND);
+    let sent: Vec<u64> = node.adverts().iter().map(|(at, _)| (*at - changed).as_secs()).collect();
+    assert_eq!(sent, [0, 2, 4]);
+
+    let mut node = Node::start(spec(|_| ()));
+    node.hear(HIGH, 150);
+    node.router.reconfigure(node.now, slower()).unwrap();
+    node.advance(7 * SECOND);
+    assert_eq!(
+        node.adverts().first().map(|(at, _)| *at),
+        Some(us(6_609_375)),
+        "and for the wait of a backup"
+    );
+}
+
+#[test]
 fn a_reload_that_changes_nothing_disturbs_nothing() {
     let mut node = Node::master(spec(|_| ()));
     node.router.reconfigure(node.now, spec(|_| ())).unwrap();

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vrrp::advert::AdvertReject;
-use vrrp::event::{Admin, InterfaceAddress, Link, NotifyState};
-use vrrp::spec::{Peer, Prefix, Transport, Version, VirtualAddress};
+use vrrp::event::{Admin, Datagram, InterfaceAddress, Link, NotifyState};
+use vrrp::spec::{
+    AdvertInterval, Auth, Instance, Password, Peer, Prefix, Transport, Version, VirtualAddress,
+};
 use vrrp::stats::StateKind;
 use vrrp::{Input, Output};
 
@@ -13,31 +15,65 @@ use crate::common::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+fn secured() -> vrrp::Spec {
+    spec(|i| i.auth = Auth::Pass(Password::new(b"secret")))
+}
+
+/// Adverts that would depose any master, were it not for one thing each.
+fn invalid() -> Vec<(AdvertReject, Datagram)> {
+    let ours = secured().instances[0].clone();
+    let other = |change: fn(&mut Instance)| {
+        let mut other = ours.clone();
+        change(&mut other);
+        advert_for(&other, HIGH, 255)
+    };
+    let broken = |change: fn(&mut Datagram)| {
+        let mut datagram = advert_for(&ours, HIGH, 255);
+        change(&mut datagram);
+        datagram
+    };
+    vec![
+        (AdvertReject::BadChecksum, broken(|d| d.payload[6] ^= 0xff)),
+        (AdvertReject::TtlNot255, broken(|d| d.ttl = Some(254))),
+        (AdvertReject::WrongPassword, other(|i| i.auth = Auth::Pass(Password::new(b"guess")))),
+        (AdvertReject::WrongAuthType, other(|i| i.auth = Auth::None)),
+        (AdvertReject::WrongVersion, other(|i| i.version = Version::V3)),
+        (AdvertReject::IntervalMismatch, other(|i| i.advert_interval = AdvertInterval::from_secs(3))),
+        (
+            AdvertReject::WrongLength,
+            broken(|d| {
+                d.payload.truncate(8);
+                d.declared_len = 8;
+            }),
+        ),
+    ]
+}
+
 #[test]
 fn no_rejected_packet_touches_the_schedule_of_a_master() {
-    let mut node = Node::master(spec(|_| ()));
-    let mut bad = node.advert(HIGH, 255);
-    bad.payload[6] ^= 0xff;
-    for _ in 0..100 {
-        node.input(Input::Datagram(bad.clone()));
-        node.advance(ms(50));
+    for (reason, bad) in invalid() {
+        let mut node = Node::master(secured());
+        for _ in 0..100 {
+            node.input(Input::Datagram(bad.clone()));
+            node.advance(ms(50));
+        }
+        let adverts = node.adverts();
+        assert_eq!(adverts.len(), 5, "{reason:?}");
+        assert!(adverts.windows(2).all(|pair| pair[1].0 - pair[0].0 == SECOND), "{reason:?}");
+        assert_eq!(node.snapshot().stats.rejected(reason), 100, "{reason:?}");
     }
-    let adverts = node.adverts();
-    assert_eq!(adverts.len(), 5);
-    assert!(adverts.windows(2).all(|pair| pair[1].0 - pair[0].0 == SECOND));
-    assert_eq!(node.snapshot().stats.rejected(AdvertReject::BadChecksum), 100);
 }
 
 #[test]
 fn no_rejected_packet_touches_the_timer_of_a_backup() {
-    let mut node = Node::start(spec(|_| ()));
-    let mut bad = node.advert(HIGH, 255);
-    bad.ttl = Some(254);
-    for _ in 0..40 {
-        node.input(Input::Datagram(bad.clone()));
-        node.advance(ms(100));
+    for (reason, bad) in invalid() {
+        let mut node = Node::start(secured());
+        for _ in 0..40 {
+            node.input(Input::Datagram(bad.clone()));
+            node.advance(ms(100));
+        }
+        assert_eq!(node.adverts().first().map(|(at, _)| *at), Some(us(3_609_375)), "{reason:?}");
     }
-    assert_eq!(node.adverts().first().map(|(at, _)| *at), Some(us(3_609_375)));
 }
 
 #[test]
@@ -77,7 +113,7 @@ fn without_any_address_left_the_master_says_goodbye_and_is_faulty() {
 #[test]
 fn addresses_are_advertised_in_the_configured_order_and_compared_as_a_set() {
     let addresses: Vec<IpAddr> = [9, 3, 7].map(|last| IpAddr::from([10, 0, 10, last])).to_vec();
-    let fill = |i: &mut vrrp::spec::Instance| {
+    let fill = |i: &mut Instance| {
         i.addresses = addresses.iter().map(|address| VirtualAddress::new(Prefix::host(*address))).collect();
     };
     let mut node = Node::start(spec(fill));
@@ -90,7 +126,7 @@ fn addresses_are_advertised_in_the_configured_order_and_compared_as_a_set() {
 
 #[test]
 fn addresses_an_advert_has_no_room_for_are_held_without_being_named() {
-    let many = |i: &mut vrrp::spec::Instance| {
+    let many = |i: &mut Instance| {
         i.addresses = (0..300_u16)
             .map(|n| VirtualAddress::new(Prefix::host(IpAddr::from([10, 1, (n >> 8) as u8, n as u8]))))
             .collect();
@@ -101,6 +137,25 @@ fn addresses_an_advert_has_no_room_for_are_held_without_being_named() {
     assert_eq!(node.snapshot().addresses.len(), 255);
     let added = node.done.iter().filter(|done| matches!(done.output, Output::AddAddress(_))).count();
     assert_eq!(added, 300);
+}
+
+#[test]
+fn an_advert_names_no_more_addresses_than_the_link_has_room_for() {
+    let octets = |n: u8| IpAddr::from([10, 1, 0, n]);
+    let many =
+        spec(|i| i.addresses = (1..=40).map(|n| VirtualAddress::new(Prefix::host(octets(n)))).collect());
+    let mut node = Node::idle(many);
+    let mut link = Link::new("eth0", true);
+    link.mtu = Some(100);
+    node.input(Input::Link(link));
+    node.input(Input::AddressAdded(InterfaceAddress::new("eth0", Prefix::new(OWN, 24))));
+    node.admin(Admin::Start);
+    node.done.clear();
+    node.advance(4 * SECOND);
+    let sent = node.transmits().remove(0).1;
+    assert_eq!((sent.packet.len(), sent.payload()[3]), (100, 16));
+    let added = node.done.iter().filter(|done| matches!(done.output, Output::AddAddress(_))).count();
+    assert_eq!(added, 40);
 }
 
 #[test]
