@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use vrrp::advert::AdvertReject;
-use vrrp::event::NotifyState;
+use vrrp::event::{Admin, NotifyState};
 use vrrp::spec::{Peer, Prefix, Spec, Transport, VirtualAddress};
 use vrrp::stats::{InstanceSnapshot, StateKind};
 use vrrp::wire::{arp, ip::ipv4_header, ndisc, v2, v3};
@@ -99,6 +99,7 @@ fn sender() -> impl Fn(u8, &[u8]) {
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
     socket.set_header_included_v4(true).unwrap();
     socket.set_multicast_if_v4(&FOREIGN).unwrap();
+    socket.set_multicast_loop_v4(false).unwrap();
     move |ttl, payload| {
         let packet = [&ipv4_header(FOREIGN, GROUP, (ttl, 112, 1), payload.len())[..], payload].concat();
         socket.send_to(&packet, &SocketAddrV4::new(GROUP, 0).into()).unwrap();
@@ -194,4 +195,42 @@ fn forged_packets_of_another_machine_are_counted_by_reason_and_change_nothing() 
     assert_eq!(after.stats.adverts_received, 0);
     until("it goes on", || instance(&node).stats.adverts_sent > sent + 3);
     node.stop();
+}
+
+/// In the master's own name, which is the strongest position a forger can have.
+#[test]
+fn forged_packets_neither_wake_a_backup_nor_hold_it_back_when_the_master_stops() {
+    let name = "forged_packets_neither_wake_a_backup_nor_hold_it_back_when_the_master_stops";
+    if !possible(name) {
+        return;
+    }
+    let lab = Lab::new();
+    let (master, backup) = (lab.start(1, spec(150), None), lab.start(0, spec(100), None));
+    master.await_state(NotifyState::Master);
+    until("the master is heard", || instance(&backup).stats.adverts_received > 2);
+    let rejected = || instance(&backup).stats.rejected_total();
+    let flood = |seen: u64| {
+        lab.inside(1, || {
+            let send = sender();
+            for (_, ttl, payload) in forgeries().iter().cycle().take(forgeries().len() * 20) {
+                send(*ttl, payload);
+            }
+        });
+        until("they are counted", || rejected() > seen);
+    };
+    for _ in 0..5 {
+        flood(rejected());
+    }
+    let now = instance(&backup);
+    assert_eq!((now.state, now.stats.became_master), (StateKind::Backup, 0));
+    for (reason, ..) in forgeries() {
+        assert!(now.stats.rejected(reason) > 0, "{reason:?}");
+    }
+    master.admin(Admin::Abandon);
+    master.join();
+    until("it becomes master in spite of them", || {
+        flood(rejected());
+        instance(&backup).state == StateKind::Master
+    });
+    backup.stop();
 }
