@@ -260,6 +260,7 @@ impl<'t> Checker<'t, '_> {
             }
             "cpu-map" => self.cpu_map(stmt),
             "http-err-codes" | "http-fail-codes" => self.http_codes(stmt),
+            "jwt.decrypt_alg_list" | "jwt.decrypt_enc_list" => self.token_algorithms(stmt),
             "h1-case-adjust" if !stmt.arg(0).eq_ignore_ascii_case(stmt.arg(1)) => {
                 let span = stmt.args()[1].span;
                 self.push(
@@ -295,6 +296,25 @@ impl<'t> Checker<'t, '_> {
                     Diagnostic::error(codes::NUMBER, word.span, message.replace('\'', "`")).compat(compat),
                 );
             }
+        }
+    }
+
+    fn token_algorithms(&mut self, stmt: &Stmt<'t, '_>) {
+        let Some(list) = stmt.args().first() else { return };
+        let accepted = &mut self.config.global.token_algorithms;
+        let limited = match stmt.keyword.name {
+            "jwt.decrypt_alg_list" => accepted.limit_keys(list.text),
+            _ => accepted.limit_contents(list.text),
+        };
+        if let Err(name) = limited {
+            self.push(
+                Diagnostic::error(
+                    codes::WORD,
+                    list.span,
+                    format!("`{name}` is not an algorithm of this kind"),
+                )
+                .compat(format!("Unknown algorithm/encoding {name}")),
+            );
         }
     }
 

@@ -543,7 +543,7 @@ impl<'t> Checker<'t, '_> {
 
     fn load_line(&mut self, stmt: &Stmt<'t, '_>) {
         let args = stmt.args().to_vec();
-        let (mut crt, mut alias, mut key) = (None, None, None);
+        let (mut crt, mut alias, mut key, mut tokens) = (None, None, None, false);
         let mut at = 0;
         while let Some(word) = args.get(at).copied() {
             let Some(keyword) = keyword::find(Place::Load, &[word.text]) else {
@@ -559,6 +559,7 @@ impl<'t> Checker<'t, '_> {
                 "crt" => crt = Some(value),
                 "alias" => alias = Some(value.text),
                 "key" => key = Some(value),
+                "jwt" => tokens = value.text == "on",
                 _ => {}
             }
             at += 2;
@@ -595,7 +596,7 @@ impl<'t> Checker<'t, '_> {
                 .compat(format!("'load' in section 'crt-store': store '{name}' was already defined.")),
             );
         }
-        self.config.certificates.insert(name, Certificate { path, key: key.map(|(_, path)| path) });
+        self.config.certificates.insert(name, Certificate { path, key: key.map(|(_, path)| path), tokens });
     }
 
     fn healthcheck_line(&mut self, stmt: &Stmt<'t, '_>) {

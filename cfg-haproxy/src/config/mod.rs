@@ -106,6 +106,8 @@ pub struct Global<'t> {
     pub localpeer: Option<Word<'t>>,
     /// `http-err-codes` and `http-fail-codes`.
     pub http_codes: lb_core::spec::HttpCodes,
+    /// `jwt.decrypt_alg_list` and `jwt.decrypt_enc_list`.
+    pub token_algorithms: lb_core::expr::TokenAlgorithms,
     /// `h1-case-adjust`: names of header fields as some peers need them.
     pub case_adjust: Vec<String>,
     /// `stats socket` lines.

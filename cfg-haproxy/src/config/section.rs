@@ -222,6 +222,8 @@ pub struct Certificate {
     pub path: String,
     /// `key` below the `key-base` that applies to it.
     pub key: Option<String>,
+    /// Its key may decrypt tokens (`jwt on`).
+    pub tokens: bool,
 }
 
 impl Certificate {

@@ -115,10 +115,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .no_effect("checks may start programs whenever `external-check` allows them"),
     g("insecure-setuid-wanted", &[], "allows set-user-id programs to be run").no_effect("set-user-id programs are not held back; set `NoNewPrivileges` in the service unit"),
     g("issuers-chain-path", &[Any("dir")], "certificates that complete chains").no_effect("chains are sent as the file of the certificate holds them"),
-    g("jwt.decrypt_alg_list", WORD, "algorithms accepted by JWT decryption")
-        .no_effect("all algorithms are accepted but RSA1_5"),
-    g("jwt.decrypt_enc_list", WORD, "content algorithms accepted by JWT decryption")
-        .no_effect("all algorithms are accepted"),
+    g("jwt.decrypt_alg_list", WORD, "algorithms accepted by JWT decryption"),
+    g("jwt.decrypt_enc_list", WORD, "content algorithms accepted by JWT decryption"),
     g("key-base", &[Any("dir")], "where relative private keys are").no_effect("a private key is looked for beside its certificate; `key-base` of a `crt-store` is used"),
     g("limited-quic", &[], "QUIC without the library's own support").no_effect("QUIC is not supported"),
     g("localpeer", &[Any("name")], "name of this process in peers sections")

@@ -171,7 +171,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     load("ips", WORD, "addresses of the requested certificate").no_effect(ACME),
     load("issuer", WORD, "file of the issuer").no_effect("the chain is the one in the certificate file"),
     load("jwt", ON_OFF, "use for tokens")
-        .no_effect("tokens are verified with the key that the expression names"),
+        .partial("of decryption only: tokens are verified with the key that the expression names"),
     load("key", WORD, "file of the private key").partial(KEY),
     load("keytype", &[OneOf(&["RSA", "ECDSA"])], "type of generated keys").no_effect(ACME),
     load("ocsp", WORD, "file of the OCSP response").no_effect("OCSP responses are not sent"),

@@ -7,7 +7,6 @@ use super::{Arg, B, F, Keyword, L, Place};
 
 const FLB: super::Sides = F | L | B;
 const PACKET: &str = "packets are not captured (`fc_saved_syn` has none), so there is nothing to take apart";
-const JWE: &str = "keys of certificates do not decrypt tokens; use `jwt_decrypt_jwk`";
 const CPU: &str = "tasks are not profiled";
 const SECRET: &str = "the TLS library gives its secrets to key logs only";
 const HELLO: &str =
@@ -230,7 +229,6 @@ pub(super) const CONVERTERS: &[Keyword] = &[
     c("ip.tos", &[], "part of an IP packet", PACKET),
     c("ip.ttl", &[], "part of an IP packet", PACKET),
     c("ip.ver", &[], "part of an IP packet", PACKET),
-    c("jwt_decrypt_cert", &[Free("(<cert>)")], "decrypts a token", JWE),
     c("tcp.dst", &[], "part of a TCP header", PACKET),
     c("tcp.flags", &[], "part of a TCP header", PACKET),
     c("tcp.options.mss", &[], "part of a TCP header", PACKET),

@@ -2,7 +2,7 @@
 
 use super::Lowerer;
 use crate::codes;
-use crate::config::{Acl as AclLine, Cond, Config, Proxy};
+use crate::config::{Acl as AclLine, Certificate, Cond, Config, Proxy};
 use crate::env::Env;
 use crate::host::Host;
 use crate::keyword::{self, Place, Status};
@@ -11,11 +11,13 @@ use crate::tree::{Tree, Word};
 use lb_core::diag::{Diagnostic, Span};
 use lb_core::expr::map::Reference;
 use lb_core::expr::parse::{self, ErrorKind, ParseError};
-use lb_core::expr::{ArgType, Build, ConvDef, FetchDef, NoBuild, Phases, Program, Regex, Registry};
+use lb_core::expr::{
+    ArgType, Build, ConvDef, FetchDef, NoBuild, Phases, Program, Regex, Registry, TokenAlgorithms,
+};
 use lb_core::log::{Style, Template};
 use lb_core::rule::cond::{self, Acl, AclLookup, Condition, Polarity};
-use lb_core::spec::PatternList;
-use std::collections::{HashMap, HashSet};
+use lb_core::spec::{PatternList, key_files};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -44,6 +46,9 @@ pub(super) struct Context<'h> {
     env: &'h dyn Env,
     proxy: Option<String>,
     lists: Lists,
+    /// Certificates with names of their own.
+    certificates: BTreeMap<String, Certificate>,
+    token_algorithms: TokenAlgorithms,
     /// Servers that something names, `backend/server`.
     pinned: HashSet<String>,
     /// What is being built, for saying what uses a list.
@@ -111,6 +116,8 @@ impl<'h> Context<'h> {
             env,
             proxy: None,
             lists: Lists::default(),
+            certificates: config.certificates.clone(),
+            token_algorithms: config.global.token_algorithms,
             pinned: HashSet::new(),
             at: Span::default(),
             names: Known::new(config),
@@ -221,6 +228,23 @@ impl Build for Context<'_> {
 
     fn file(&mut self, name: &str) -> Result<Vec<u8>, String> {
         self.host.files.read(name).map_err(|e| format!("cannot read '{name}': {e}"))
+    }
+
+    fn certificates(&mut self) -> Vec<(String, Option<Vec<u8>>)> {
+        let key = |certificate: &Certificate| {
+            let own = certificate.key.as_ref().unwrap_or(&certificate.path);
+            let has_key = |pem: &Vec<u8>| String::from_utf8_lossy(pem).contains("PRIVATE KEY-----");
+            let beside = || key_files(&certificate.path).find_map(|file| self.read(&file).ok());
+            self.read(own).ok().filter(has_key).or_else(beside).unwrap_or_default()
+        };
+        let each = |(name, certificate): (&String, &Certificate)| {
+            (name.clone(), certificate.tokens.then(|| key(certificate)))
+        };
+        self.certificates.iter().map(each).collect()
+    }
+
+    fn token_algorithms(&self) -> TokenAlgorithms {
+        self.token_algorithms
     }
 
     fn env(&self, name: &str) -> Option<String> {

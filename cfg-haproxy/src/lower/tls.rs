@@ -276,4 +276,34 @@ mod tests {
             assert!(told && loaded.diagnostics.has_errors(), "{list}");
         }
     }
+
+    /// A certificate, with its key beside it.
+    struct Beside;
+
+    impl Files for Beside {
+        fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+            Ok(match path {
+                "/a.crt" => Vec::new(),
+                "/a.key" => include_bytes!("../../../benches/certs/rsa.pem").to_vec(),
+                _ => return Err(io::ErrorKind::NotFound.into()),
+            })
+        }
+
+        fn kind(&self, _: &str) -> Option<FileKind> {
+            Some(FileKind::File)
+        }
+    }
+
+    #[test]
+    fn tokens_are_decrypted_with_the_key_beside_a_certificate() {
+        let text = "crt-store\n load crt /a.crt jwt on\nlisten a\n mode http\n timeout connect 1s\n timeout client 1s\n \
+                    timeout server 1s\n bind :80\n server s 192.0.2.1:80\n \
+                    http-request set-var(txn.x) str(x),jwt_decrypt_cert(/a.crt)\n";
+        let mut registry = Registry::builtin();
+        lb_proto_http::fetch::register(&mut registry);
+        let host = Host { files: &Beside, ..Host::ANY };
+        let sources = [Source::new("a.cfg", text)];
+        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), host, &registry);
+        assert!(!loaded.diagnostics.has_errors(), "{:?}", loaded.diagnostics);
+    }
 }

@@ -11,6 +11,7 @@ use super::context::Env;
 use super::map::Reference;
 use super::pattern::Method;
 use super::sample::{Sample, SampleType};
+use super::token::TokenAlgorithms;
 use crate::rule::cond::Acl;
 
 /// Computes one sample. `None` means "not found": conditions fail, logs print `-`.
@@ -163,6 +164,14 @@ pub trait Build {
     /// The contents of a file named in arguments (certificates, keys).
     fn file(&mut self, name: &str) -> Result<Vec<u8>, String> {
         Err(format!("file '{name}' cannot be read here"))
+    }
+    /// Certificates that have names of their own, each with the text of its private key if that may decrypt tokens.
+    fn certificates(&mut self) -> Vec<(String, Option<Vec<u8>>)> {
+        Vec::new()
+    }
+    /// The algorithms that tokens may be protected with.
+    fn token_algorithms(&self) -> TokenAlgorithms {
+        TokenAlgorithms::default()
     }
     /// An environment variable.
     fn env(&self, _name: &str) -> Option<String> {

@@ -35,6 +35,7 @@ mod program;
 mod regex;
 mod registry;
 mod sample;
+mod token;
 mod vars;
 
 pub mod map;
@@ -57,4 +58,5 @@ pub use regex::{Group, Regex, RegexError};
 pub use registry::Registry;
 pub use sample::{Cast, OwnedSample, Sample, SampleType};
 pub(crate) use sample::{leading_int, push_hex, push_int};
+pub use token::TokenAlgorithms;
 pub use vars::{Scope, VarName, VarScope, Vars};

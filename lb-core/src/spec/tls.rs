@@ -45,6 +45,12 @@ impl From<&str> for CertificateSpec {
     }
 }
 
+/// Files beside the certificate file `path` that may hold its private key where that file does not, most likely first.
+pub fn key_files(path: &str) -> impl Iterator<Item = String> {
+    let stem = path.strip_suffix(".crt").map(|stem| format!("{stem}.key"));
+    stem.into_iter().chain([format!("{path}.key")])
+}
+
 /// TLS on a listener.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]

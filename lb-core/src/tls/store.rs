@@ -1,7 +1,7 @@
 //! Certificates by the names they are for.
 
 use super::{Files, TlsError};
-use crate::spec::CertificateSpec;
+use crate::spec::{CertificateSpec, key_files};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -202,15 +202,10 @@ pub(super) fn key_of(path: &str, pem: &[u8], files: &dyn Files) -> Result<Privat
     if let Ok(key) = PrivateKeyDer::from_pem_slice(pem) {
         return Ok(key);
     }
-    let beside = match path.rsplit_once('.') {
-        Some((stem, "crt")) => {
-            files.read(&format!("{stem}.key")).or_else(|_| files.read(&format!("{path}.key")))
-        }
-        _ => files.read(&format!("{path}.key")),
-    };
+    let beside = key_files(path).find_map(|file| files.read(&file).ok());
     let missing = |reason: &str| TlsError::Content { path: path.to_owned(), reason: reason.to_owned() };
     let beside = beside
-        .map_err(|_| missing("no private key in this file, nor in one beside it that ends in `.key`"))?;
+        .ok_or_else(|| missing("no private key in this file, nor in one beside it that ends in `.key`"))?;
     PrivateKeyDer::from_pem_slice(&beside)
         .map_err(|_| missing("the file beside it that ends in `.key` holds no key"))
 }

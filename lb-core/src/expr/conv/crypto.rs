@@ -274,7 +274,7 @@ fn certified_key(pem: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The bytes of the first block with this label.
-fn block(text: &str, label: &str) -> Option<Vec<u8>> {
+pub(super) fn block(text: &str, label: &str) -> Option<Vec<u8>> {
     let start = format!("-----BEGIN {label}-----");
     let body = &text[text.find(&start)? + start.len()..];
     let body = &body[..body.find("-----END")?];

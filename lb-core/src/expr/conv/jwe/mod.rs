@@ -2,158 +2,118 @@
 //!
 //! A token names two algorithms: one that protects a key, and one by which that key protects the contents.
 
+mod key;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{self, DecryptingKey, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
-use aws_lc_rs::{agreement, constant_time, digest, hmac, rsa};
+use aws_lc_rs::{agreement, constant_time, digest, hmac, rand, rsa};
 
+use self::key::{Curve, Key, RsaKey, decoded, member};
 use super::{base64, json};
-use crate::expr::Env;
 use crate::expr::arg::{Arg, ArgType, Args};
 use crate::expr::def::{Build, ConvDef};
 use crate::expr::sample::{Sample, SampleType};
 use crate::expr::vars::VarName;
+use crate::expr::{Env, TokenAlgorithms};
 
 const BIN: SampleType = SampleType::Bin;
 
 /// Converters that decrypt tokens.
 pub(super) static CONVERTERS: &[ConvDef] = &[
-    ConvDef::new("jwt_decrypt_secret", BIN, BIN, with_secret)
-        .args(1, &[ArgType::Str])
-        .prepare(prepare_secret),
-    ConvDef::new("jwt_decrypt_jwk", BIN, BIN, with_jwk).args(1, &[ArgType::Str]).prepare(prepare_jwk),
+    ConvDef::new("jwt_decrypt_secret", BIN, BIN, opened).args(1, &[ArgType::Str]).prepare(prepare_secret),
+    ConvDef::new("jwt_decrypt_jwk", BIN, BIN, opened).args(1, &[ArgType::Str]).prepare(prepare_jwk),
+    ConvDef::new("jwt_decrypt_cert", BIN, BIN, opened).args(1, &[ArgType::Str]).prepare(prepare_cert),
 ];
+
+/// What a converter opens tokens with.
+struct Opener {
+    accepted: TokenAlgorithms,
+    given: Given,
+}
 
 /// A key: in place, where it is understood once, or by a variable.
 enum Given {
     /// Nothing if no token can be opened with it.
     Fixed(Option<Key>),
-    Variable(VarName),
+    /// The variable holds the key as it would stand in the configuration.
+    Variable(VarName, fn(&[u8]) -> Option<Key>),
+    /// The variable holds the name of one of these certificates.
+    Certificate(VarName, HashMap<String, Key>),
 }
 
-/// What the key in a token is opened with.
-enum Key {
-    Secret(Vec<u8>),
-    Rsa(rsa::OaepPrivateDecryptingKey),
-    Agreement { curve: Curve, own: agreement::PrivateKey },
+fn set(args: &mut Args, build: &dyn Build, given: Given) {
+    let accepted = build.token_algorithms();
+    args.set(0, Arg::Prepared(Arc::new(Opener { accepted, given })));
 }
 
-/// A curve that keys are agreed on by.
-#[derive(Clone, Copy)]
-struct Curve {
-    name: &'static [u8],
-    method: &'static agreement::Algorithm,
-    /// Bytes of a coordinate.
-    size: usize,
-}
-
-fn prepare_secret(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
+fn prepare_secret(args: &mut Args, build: &mut dyn Build) -> Result<(), String> {
     let text = args.str(0).unwrap_or("");
     let given = match VarName::parse(text) {
-        Ok(name) => Given::Variable(name),
+        Ok(name) => Given::Variable(name, Key::of_secret),
         Err(_) => match Key::of_secret(text.as_bytes()) {
             Some(key) => Given::Fixed(Some(key)),
             None => return Err(format!("failed to parse secret: '{text}' is not base 64")),
         },
     };
-    args.set(0, Arg::Prepared(Arc::new(given)));
+    set(args, build, given);
     Ok(())
 }
 
-fn prepare_jwk(args: &mut Args, _: &mut dyn Build) -> Result<(), String> {
+fn prepare_jwk(args: &mut Args, build: &mut dyn Build) -> Result<(), String> {
     let text = args.str(0).unwrap_or("");
     let given = match VarName::parse(text) {
-        Ok(name) => Given::Variable(name),
+        Ok(name) => Given::Variable(name, Key::of_jwk),
         Err(_) if json::text_at(text.as_bytes(), &["kty"]).is_none() => {
             return Err(format!("failed to parse key: '{text}' is not a JSON web key"));
         }
         Err(_) => Given::Fixed(Key::of_jwk(text.as_bytes())),
     };
-    args.set(0, Arg::Prepared(Arc::new(given)));
+    set(args, build, given);
     Ok(())
 }
 
-fn with_secret<'a>(env: &Env<'a>, args: &'a Args, sample: Sample<'a>) -> Option<Sample<'a>> {
-    opened(env, args, sample, Key::of_secret)
+fn prepare_cert(args: &mut Args, build: &mut dyn Build) -> Result<(), String> {
+    let text = args.str(0).unwrap_or("");
+    let mut certificates = build.certificates().into_iter();
+    let given = match VarName::parse(text) {
+        Ok(name) => {
+            let keys = certificates.filter_map(|(name, pem)| Some((name, Key::of_pem(&pem?)?)));
+            Given::Certificate(name, keys.collect())
+        }
+        Err(_) => {
+            let Some((_, pem)) = certificates.find(|(name, _)| name == text) else {
+                return Err(format!("unknown certificate {text}"));
+            };
+            let pem =
+                pem.ok_or_else(|| format!("unusable certificate {text} (\"jwt\" option not set to \"on\")"))?;
+            let key = Key::of_pem(&pem).ok_or_else(|| format!("certificate {text} has no usable key"))?;
+            Given::Fixed(Some(key))
+        }
+    };
+    set(args, build, given);
+    Ok(())
 }
 
-fn with_jwk<'a>(env: &Env<'a>, args: &'a Args, sample: Sample<'a>) -> Option<Sample<'a>> {
-    opened(env, args, sample, Key::of_jwk)
-}
-
-/// The contents of a token; a variable holds the key as it would stand in the configuration.
-fn opened<'a>(
-    env: &Env<'a>,
-    args: &'a Args,
-    sample: Sample<'a>,
-    understood: fn(&[u8]) -> Option<Key>,
-) -> Option<Sample<'a>> {
+fn opened<'a>(env: &Env<'a>, args: &'a Args, sample: Sample<'a>) -> Option<Sample<'a>> {
     let token = sample.bytes()?;
-    let plain = match args.prepared::<Given>(0)? {
-        Given::Fixed(key) => decrypt(token, key.as_ref()?)?,
-        Given::Variable(name) => {
-            decrypt(token, &understood(env.vars.get(name, env.arena)?.to_bin(env.arena)?)?)?
+    let Opener { accepted, given } = args.prepared::<Opener>(0)?;
+    let held = |name| env.vars.get(name, env.arena)?.to_bin(env.arena);
+    let plain = match given {
+        Given::Fixed(key) => decrypt(token, *accepted, key.as_ref()?)?,
+        Given::Variable(name, understood) => decrypt(token, *accepted, &understood(held(name)?)?)?,
+        Given::Certificate(name, keys) => {
+            decrypt(token, *accepted, keys.get(std::str::from_utf8(held(name)?).ok()?)?)?
         }
     };
     env.arena.copy(&plain).map(Sample::Bin)
 }
 
-impl Key {
-    fn of_secret(text: &[u8]) -> Option<Self> {
-        decoded(text, base64::STANDARD).map(Self::Secret)
-    }
-
-    /// A JSON web key (RFC 7517).
-    fn of_jwk(jwk: &[u8]) -> Option<Self> {
-        match &json::text_at(jwk, &["kty"])?[..] {
-            b"oct" => member(jwk, &["k"]).map(Self::Secret),
-            b"RSA" => rsa_key(jwk).map(Self::Rsa),
-            b"EC" => {
-                let curve = Curve::of(&json::text_at(jwk, &["crv"])?)?;
-                let own = curve.coordinate(jwk, &["d"])?;
-                let own = agreement::PrivateKey::from_private_key(curve.method, &own).ok()?;
-                Some(Self::Agreement { curve, own })
-            }
-            _ => None,
-        }
-    }
-}
-
-impl Curve {
-    fn of(name: &[u8]) -> Option<Self> {
-        let (name, method, size): (&[u8], _, _) = match name {
-            b"P-256" => (b"P-256", &agreement::ECDH_P256, 32),
-            b"P-384" => (b"P-384", &agreement::ECDH_P384, 48),
-            b"P-521" => (b"P-521", &agreement::ECDH_P521, 66),
-            _ => return None,
-        };
-        Some(Self { name, method, size })
-    }
-
-    /// A number of a document, as long as those of the curve are.
-    fn coordinate(self, document: &[u8], path: &[&str]) -> Option<Vec<u8>> {
-        let number = member(document, path)?;
-        let mut out = vec![0; usize::checked_sub(self.size, number.len())?];
-        out.extend(number);
-        Some(out)
-    }
-}
-
-fn decoded(text: &[u8], alphabet: &[u8; 64]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    base64::decode(&mut bytes, text, alphabet)?;
-    Some(bytes)
-}
-
-/// The bytes of a member given in base 64.
-fn member(document: &[u8], path: &[&str]) -> Option<Vec<u8>> {
-    decoded(&json::text_at(document, path)?, base64::URL)
-}
-
 /// The contents of a token.
-fn decrypt(token: &[u8], key: &Key) -> Option<Vec<u8>> {
+fn decrypt(token: &[u8], accepted: TokenAlgorithms, key: &Key) -> Option<Vec<u8>> {
     let mut parts = token.split(|byte| *byte == b'.');
     let protected = parts.next()?;
     let mut next = || decoded(parts.next()?, base64::URL);
@@ -163,7 +123,11 @@ fn decrypt(token: &[u8], key: &Key) -> Option<Vec<u8>> {
     }
     let header = decoded(protected, base64::URL)?;
     let algorithm = json::text_at(&header, &["alg"])?;
-    let contents = Contents::of(&json::text_at(&header, &["enc"])?)?;
+    let encryption = json::text_at(&header, &["enc"])?;
+    if !accepted.accept(&algorithm) || !accepted.accept(&encryption) {
+        return None;
+    }
+    let contents = Contents::of(&encryption)?;
     let key = content_key(&header, &algorithm, contents, wrapped, key)?;
     contents.open(&key, &nonce, protected, &mut data, &tag)
 }
@@ -178,7 +142,7 @@ fn content_key(
 ) -> Option<Vec<u8>> {
     match key {
         Key::Secret(secret) => by_secret(header, algorithm, wrapped, secret),
-        Key::Rsa(own) => by_rsa(algorithm, &wrapped, own),
+        Key::Rsa(own) => by_rsa(algorithm, contents, &wrapped, own),
         Key::Agreement { curve, own } => by_agreement(header, algorithm, contents, &wrapped, (*curve, own)),
     }
 }
@@ -249,46 +213,29 @@ fn open_gcm(secret: &[u8], nonce: &[u8], aad: &[u8], data: &mut Vec<u8>, tag: &[
 }
 
 /// The key inside, for the owner of an RSA key.
-fn by_rsa(algorithm: &[u8], wrapped: &[u8], own: &rsa::OaepPrivateDecryptingKey) -> Option<Vec<u8>> {
+fn by_rsa(algorithm: &[u8], contents: Contents, wrapped: &[u8], own: &RsaKey) -> Option<Vec<u8>> {
     let padding = match algorithm {
         b"RSA-OAEP" => &rsa::OAEP_SHA1_MGF1SHA1,
         b"RSA-OAEP-256" => &rsa::OAEP_SHA256_MGF1SHA256,
-        // RSA1_5 is not accepted unless asked for (RFC 8725 §3.2).
+        b"RSA1_5" => return by_rsa_1_5(contents, wrapped, own),
         _ => return None,
     };
-    let mut out = vec![0; own.min_output_size()];
-    own.decrypt(padding, wrapped, &mut out, None).ok().map(|plain| plain.to_vec())
+    let mut out = vec![0; own.oaep.min_output_size()];
+    own.oaep.decrypt(padding, wrapped, &mut out, None).ok().map(|plain| plain.to_vec())
 }
 
-/// The private key that a JSON web key describes.
-fn rsa_key(jwk: &[u8]) -> Option<rsa::OaepPrivateDecryptingKey> {
-    let mut numbers = element(0x02, &[0]);
-    for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
-        let mut number = member(jwk, &[name])?;
-        if number.first().is_some_and(|byte| *byte >= 0x80) {
-            number.insert(0, 0);
-        }
-        numbers.extend(element(0x02, &number));
+/// Like [`by_rsa`] with the padding of PKCS #1 version 1.5. Whether that was right must not be told from how, or how fast,
+/// a token fails: then the contents are opened in vain with a random key (RFC 7516 §11.5).
+fn by_rsa_1_5(contents: Contents, wrapped: &[u8], own: &RsaKey) -> Option<Vec<u8>> {
+    let mut key = vec![0; contents.key_length()];
+    rand::fill(&mut key).ok()?;
+    let mut out = vec![0; own.pkcs1.min_output_size()];
+    if let Ok(plain) = own.pkcs1.decrypt(wrapped, &mut out)
+        && plain.len() == key.len()
+    {
+        key.copy_from_slice(plain);
     }
-    // PrivateKeyInfo (RFC 5208): version, rsaEncryption, the key.
-    let mut info = element(0x02, &[0]);
-    info.extend([0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0]);
-    info.extend(element(0x04, &element(0x30, &numbers)));
-    let key = rsa::PrivateDecryptingKey::from_pkcs8(&element(0x30, &info)).ok()?;
-    rsa::OaepPrivateDecryptingKey::new(key).ok()
-}
-
-/// One DER element.
-fn element(tag: u8, body: &[u8]) -> Vec<u8> {
-    let length = (body.len() as u64).to_be_bytes();
-    let digits = &length[length.iter().position(|byte| *byte != 0).unwrap_or(7)..];
-    let mut out = vec![tag];
-    if body.len() >= 0x80 {
-        out.push(0x80 | digits.len() as u8);
-    }
-    out.extend_from_slice(digits);
-    out.extend_from_slice(body);
-    out
+    Some(key)
 }
 
 /// The key inside, agreed on with the sender's key (RFC 7518 §4.6).
@@ -397,52 +344,4 @@ impl Contents {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Appendix A.3 of RFC 7516.
-    const WRAPPED: &str = "eyJhbGciOiJBMTI4S1ciLCJlbmMiOiJBMTI4Q0JDLUhTMjU2In0.\
-        6KB707dM9YTIgHtLvtgWQ8mKwboJW3of9locizkDTHzBC2IlrT1oOQ.AxY8DCtDaGlsbGljb3RoZQ.\
-        KDlTtXchhZTGufMYmOYGS4HffxPSUrfmqCHXaI9wOGY.U0m_YmjN04DJvceFICbCVQ";
-
-    #[test]
-    fn the_token_of_the_standard_is_opened() {
-        let jwk = br#"{"kty":"oct","k":"GawgguFyGrWKav7AX4VKUg"}"#;
-        assert_eq!(
-            decrypt(WRAPPED.as_bytes(), &Key::of_jwk(jwk).unwrap()).unwrap(),
-            b"Live long and prosper."
-        );
-        let secret = Key::Secret(decoded(b"GawgguFyGrWKav7AX4VKUg", base64::URL).unwrap());
-        assert!(decrypt(WRAPPED.as_bytes(), &secret).is_some());
-    }
-
-    #[test]
-    fn what_was_changed_on_its_way_is_not_opened() {
-        let bytes = decoded(b"GawgguFyGrWKav7AX4VKUg", base64::URL).unwrap();
-        let short = Key::Secret(bytes[..15].to_vec());
-        let secret = Key::Secret(bytes);
-        for at in 0..WRAPPED.len() {
-            let mut token = WRAPPED.as_bytes().to_vec();
-            token[at] = if token[at] == b'A' { b'B' } else { b'A' };
-            // The last digit of a part may hold bits that mean nothing.
-            let plain = decrypt(&token, &secret);
-            assert!(plain.is_none_or(|plain| plain == b"Live long and prosper."), "{at}");
-        }
-        for cut in 0..WRAPPED.len() - 1 {
-            assert!(decrypt(&WRAPPED.as_bytes()[..cut], &secret).is_none());
-        }
-        assert!(decrypt(WRAPPED.as_bytes(), &short).is_none());
-    }
-
-    #[test]
-    fn an_agreed_key_is_derived_as_in_the_standard() {
-        // Appendix C of RFC 7518: Alice's side, with the roles of the keys turned around.
-        let header = br#"{"alg":"ECDH-ES","enc":"A128GCM","apu":"QWxpY2U","apv":"Qm9i","epk":{"kty":"EC",
-            "crv":"P-256","x":"gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0",
-            "y":"SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps"}}"#;
-        let bob = br#"{"kty":"EC","crv":"P-256","d":"VEmDZpDXXK8p8N0Cndsxs924q6nS1RXFASRl6BfUqdw"}"#;
-        let bob = Key::of_jwk(bob).unwrap();
-        let key = content_key(header, b"ECDH-ES", Contents::Gcm(16), Vec::new(), &bob).unwrap();
-        assert_eq!(key, decoded(b"VqqN6vgjbSBcIijNcacQGg", base64::URL).unwrap());
-    }
-}
+mod tests;
