@@ -1,12 +1,12 @@
 //! From a request to a connected server: queue, connect, retry, redispatch.
 
 use super::generation::Generation;
-use super::{Stream, Timer};
+use super::{Attempts, Stream, Timer};
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
 use crate::health::Observation;
-use crate::pool::{Acquired, Lease, Outcome, Request, ServerCell};
+use crate::pool::{Acquired, Lease, Outcome, Request};
 use crate::rule::marks::PacketMarks;
 use crate::spec::ServerSpec;
 use std::future::Future;
@@ -125,7 +125,7 @@ impl Dial<'_> {
             let slot = self.slot(&mut request, &mut trace).await;
             if let Some(failed) = failed.take() {
                 let found = slot.as_ref().ok().and_then(|lease| lease.server().id());
-                self.note_move(failed, found, &mut trace);
+                trace.redispatched |= self.attempted().departure(failed, found, false);
             }
             let lease = match slot {
                 Ok(lease) => lease,
@@ -147,18 +147,6 @@ impl Dial<'_> {
         }
     }
 
-    /// Counts what became of leaving the server `failed`: there may be no other.
-    fn note_move(&self, failed: ServerId, found: Option<ServerId>, trace: &mut Trace) {
-        let moved = found != Some(failed);
-        trace.redispatched |= moved;
-        let cell = self.backend.pool.server(failed);
-        if moved {
-            self.count(cell.as_deref(), |c| &c.redispatches, |c| &c.redispatches);
-        } else {
-            self.count(cell.as_deref(), |c| &c.retries, |c| &c.retries);
-        }
-    }
-
     /// A slot, waiting for it if need be.
     async fn slot(&self, request: &mut Request<'_>, trace: &mut Trace) -> Result<Lease, DialError> {
         let start = Instant::now();
@@ -175,17 +163,17 @@ impl Dial<'_> {
                 Acquired::Queued(ticket) => ticket,
                 Acquired::NoServer => {
                     trace.server = None;
-                    self.count_connection_error(None);
+                    self.attempted().failure(None);
                     return Err(DialError::NoServer);
                 }
                 Acquired::QueueFull(id) if redispatches && request.direct.is_some() && !request.force => {
                     request.direct = None;
-                    self.note_move(id, None, trace);
+                    trace.redispatched |= self.attempted().departure(id, None, false);
                     continue;
                 }
                 Acquired::QueueFull(id) => {
                     trace.server = self.backend.servers.get(id.index()).cloned();
-                    self.count_connection_error(pool.server(id).as_deref());
+                    self.attempted().failure(pool.server(id).as_deref());
                     return Err(DialError::QueueFull);
                 }
             };
@@ -202,7 +190,7 @@ impl Dial<'_> {
                 None => {
                     let id = queue_of.as_ref().and_then(|cell| cell.id());
                     trace.server = id.and_then(|id| self.backend.servers.get(id.index()).cloned());
-                    self.count_connection_error(queue_of.as_deref());
+                    self.attempted().failure(queue_of.as_deref());
                     return Err(DialError::QueueTimeout);
                 }
             }
@@ -225,14 +213,13 @@ impl Dial<'_> {
             let limit = self.backend.spec.timeouts.connect;
             let limit = if suspect { Some(limit.map_or(SUSPECT, |d| d.min(SUSPECT))) } else { limit };
             self.timer.set(limit.map(|d| start + d));
+            self.attempted().attempt(Some(lease.server()));
             let result =
                 self.unless_late(&mut std::pin::pin!(self.connect(server, lease.server().id()))).await;
             let error = match result {
                 Some(Ok(stream)) => {
                     trace.connect = Some(start.elapsed());
                     self.observe(&lease, true);
-                    lease.server().counters().of(self.worker).connects.inc();
-                    self.backend.pool.counters().of(self.worker).connects.inc();
                     return Ok((lease, stream));
                 }
                 Some(Err(e)) => DialError::Connect(e),
@@ -240,7 +227,7 @@ impl Dial<'_> {
             };
             self.observe(&lease, false);
             if trace.retries >= retry.retries {
-                self.count_connection_error(Some(lease.server()));
+                self.attempted().failure(Some(lease.server()));
                 return Err(Failed::Finally(error));
             }
             trace.retries += 1;
@@ -252,7 +239,7 @@ impl Dial<'_> {
                     None => Err(Failed::Finally(error)),
                 };
             }
-            self.count(Some(lease.server()), |c| &c.retries, |c| &c.retries);
+            self.attempted().retry(Some(lease.server()));
             lease.again();
             // The same server again: not before the rest of a short pause is over.
             self.timer.set(Some(start + retry.pause(self.backend.spec.timeouts.connect)));
@@ -283,21 +270,8 @@ impl Dial<'_> {
         self.generation.report(self.backend, events);
     }
 
-    /// Counts a session that got no connection, at the server it was for if there is one.
-    fn count_connection_error(&self, cell: Option<&ServerCell>) {
-        self.count(cell, |c| &c.connection_errors, |c| &c.connection_errors);
-    }
-
-    fn count(
-        &self,
-        cell: Option<&ServerCell>,
-        server: impl Fn(&crate::stats::counter::ServerCounters) -> &crate::stats::counter::Counter,
-        backend: impl Fn(&crate::stats::counter::BackendCounters) -> &crate::stats::counter::Counter,
-    ) {
-        if let Some(cell) = cell {
-            server(cell.counters().of(self.worker)).inc();
-        }
-        backend(self.backend.pool.counters().of(self.worker)).inc();
+    fn attempted(&self) -> Attempts<'_> {
+        Attempts::new(&self.backend.pool, self.worker)
     }
 
     /// The result of `work`, or nothing if the session's timer ends first.

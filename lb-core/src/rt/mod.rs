@@ -8,6 +8,7 @@
 
 mod accept;
 mod account;
+mod attempts;
 mod buffer;
 #[cfg(feature = "parts")]
 mod channel;
@@ -63,6 +64,7 @@ mod view;
 mod worker;
 mod zone;
 
+pub use attempts::Attempts;
 pub use buffer::Buffer;
 pub use connect::connect;
 pub use connection::{
@@ -96,6 +98,7 @@ pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use stream::Transport;
 pub use sys::prefetch;
+
 pub use tcp::tcp;
 pub use tcp_server::remembered_server;
 pub use tcp_stream::Tcp;

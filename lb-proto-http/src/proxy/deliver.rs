@@ -242,6 +242,10 @@ fn conclude(
     if matches!(ended, Ended::Junk | Ended::Server(_)) {
         log::response_error(live);
     }
+    let framed = live.txn.layer.response.body != BodyLength::UntilClose;
+    if framed && matches!(ended, Ended::Junk | Ended::Server(_) | Ended::ServerLate(_)) {
+        live.count_tracked(Event::HttpFailure);
+    }
     let sent = upload.is_over();
     let clean = ended == Ended::Done && sent && !upload.discards() && !surplus && extra.is_empty();
     let response = &live.txn.layer.response;
@@ -252,7 +256,6 @@ fn conclude(
     log::account(live);
     upstream::detach(live, kept(live, live.txn.layer.server_status, reusable));
     if ended == Ended::Junk {
-        live.count_tracked(Event::HttpFailure);
         observed::tell(live, Some(Observation::InvalidResponse));
     }
     log::write(live, Origin::Close);

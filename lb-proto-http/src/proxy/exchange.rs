@@ -112,6 +112,7 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
         Err(Fate::Drop(parting)) => {
             live.txn.untimed = true;
             end(&mut live, Cause::Proxy, Phase::Request);
+            log::account(&mut live);
             log::write(&mut live, Origin::Close);
             parting.into()
         }
@@ -123,6 +124,7 @@ pub(super) fn gone(live: &mut Live<'_>, phase: Phase) -> After {
     end(live, Cause::ClientAbort, phase);
     log::abort(live, Cause::ClientAbort);
     upstream::detach(live, upstream::Kept::No);
+    log::account(live);
     log::write(live, Origin::Close);
     After::Close
 }
@@ -159,6 +161,7 @@ async fn no_request(live: &mut Live<'_>, none: &NoRequest) -> After {
         end(live, Cause::Proxy, Phase::Request);
     }
     end(live, cause, Phase::Request);
+    log::no_stream(live);
     log::bad_request(live);
     if matches!(none, NoRequest::Bad(Reject::Http2Preface)) {
         // Well-formed, but of a protocol that is not spoken here: refused like any request.

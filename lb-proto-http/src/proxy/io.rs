@@ -1,11 +1,14 @@
 //! Small helpers on streams and the buffers of this driver.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future as _;
 use std::io;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use lb_core::rt::{Stream, Worker};
 
+use super::client::Client;
 use crate::head::Fields;
 
 /// Size of a buffer.
@@ -220,7 +223,7 @@ pub(super) fn write_at_once(stream: &mut Stream, cx: &mut Context<'_>, bytes: &[
 }
 
 /// Writes everything; ready immediately while the socket takes it.
-pub(super) async fn write_all(stream: &mut Stream, mut bytes: &[u8]) -> io::Result<()> {
+async fn write_all(stream: &mut Stream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         let n = std::future::poll_fn(|cx| stream.poll_write(cx, bytes)).await?;
         if n == 0 {
@@ -232,6 +235,22 @@ pub(super) async fn write_all(stream: &mut Stream, mut bytes: &[u8]) -> io::Resu
         std::future::poll_fn(|cx| stream.poll_flush(cx)).await?;
     }
     Ok(())
+}
+
+/// Writes everything to a client, which may take as long as `limit`.
+pub(super) async fn write_in_time(
+    client: &mut Client,
+    bytes: &[u8],
+    limit: Option<Duration>,
+) -> io::Result<()> {
+    client.timer.set_after(limit);
+    let mut write = std::pin::pin!(write_all(&mut client.stream, bytes));
+    let timer = &client.timer;
+    std::future::poll_fn(|cx| match write.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(result),
+        Poll::Pending => timer.poll_expired(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -250,9 +250,7 @@ pub(super) fn account(live: &mut Live<'_>) {
     let front = session.frontend().state.front.counters.of(worker);
     front.request_bytes_in.add(counts.from_client);
     front.request_bytes_out.add(counts.to_server);
-    // An answer made here comes from the server side, too, as far as the frontend is concerned.
-    let received = if counts.from_server == 0 { counts.to_client } else { counts.from_server };
-    front.response_bytes_in.add(received);
+    front.response_bytes_in.add(counts.from_server);
     front.response_bytes_out.add(counts.to_client);
     front.response(status);
     let listener = session.listener().state.counters.of(worker);
@@ -265,20 +263,27 @@ pub(super) fn account(live: &mut Live<'_>) {
     own.response_bytes_in.add(counts.from_server);
     own.response_bytes_out.add(counts.to_client);
     own.response(status);
-    let Some(lease) = &live.txn.upstream.lease else { return };
-    let cell = lease.server();
+    let Some(cell) = &live.txn.upstream.cell else { return };
     let own = cell.counters().of(worker);
     own.request_bytes_in.add(counts.from_client);
     own.request_bytes_out.add(counts.to_server);
     own.response_bytes_in.add(counts.from_server);
     own.response_bytes_out.add(counts.to_client);
-    own.response(status);
     let [queue, connect, response, total] = averaged(live.client, live.txn);
     for meters in [cell.durations(), backend.pool.durations()] {
         meters.queue.record(queue);
         meters.connect.record(connect);
         meters.response.record(response);
         meters.total.record(total);
+    }
+}
+
+/// Counts a response, which may be an interim one, at the server that gave it.
+pub(super) fn server_response(live: &Live<'_>) {
+    if let Some(cell) = &live.txn.upstream.cell {
+        let own = cell.counters().of(live.client.session.worker.id());
+        own.requests.inc();
+        own.response(live.txn.layer.response.status);
     }
 }
 
@@ -322,8 +327,8 @@ pub(super) fn mishap(live: &Live<'_>, mishap: Mishap) {
         let own = backend.pool.counters().of(worker);
         (if rewrite { &own.failed_rewrites } else { &own.internal_errors }).inc();
     }
-    if let Some(lease) = &live.txn.upstream.lease {
-        let own = lease.server().counters().of(worker);
+    if let Some(cell) = &live.txn.upstream.cell {
+        let own = cell.counters().of(worker);
         (if rewrite { &own.failed_rewrites } else { &own.internal_errors }).inc();
     }
 }
@@ -331,8 +336,8 @@ pub(super) fn mishap(live: &Live<'_>, mishap: Mishap) {
 /// Counts a response that is none, or is not whole.
 pub(super) fn response_error(live: &Live<'_>) {
     let worker = live.client.session.worker.id();
-    if let (Some(lease), Some(backend)) = (&live.txn.upstream.lease, &live.txn.backend) {
-        lease.server().counters().of(worker).response_errors.inc();
+    if let (Some(cell), Some(backend)) = (&live.txn.upstream.cell, &live.txn.backend) {
+        cell.counters().of(worker).response_errors.inc();
         backend.pool.counters().of(worker).response_errors.inc();
     }
 }
@@ -342,7 +347,7 @@ pub(super) fn abort(live: &Live<'_>, cause: Cause) {
     let worker = live.client.session.worker.id();
     let Some(backend) = &live.txn.backend else { return };
     let counters = backend.pool.counters().of(worker);
-    let server = live.txn.upstream.lease.as_ref().map(|lease| lease.server().counters().of(worker));
+    let server = live.txn.upstream.cell.as_ref().map(|cell| cell.counters().of(worker));
     match cause {
         Cause::ClientAbort | Cause::ClientTimeout => {
             counters.client_aborts.inc();
@@ -380,7 +385,15 @@ pub(super) fn capture_response(live: &mut Live<'_>) {
     }
 }
 
-/// Counts what is not a request.
+/// Counts a request that is none.
+pub(super) fn no_stream(live: &Live<'_>) {
+    let session = &live.client.session;
+    let counters = session.frontend().state.front.counters.of(session.worker.id());
+    counters.requests.inc();
+    counters.h1_requests.inc();
+}
+
+/// Counts what is wrong with a request.
 pub(super) fn bad_request(live: &Live<'_>) {
     let session = &live.client.session;
     session.frontend().state.front.counters.of(session.worker.id()).request_errors.inc();

@@ -10,7 +10,7 @@ use lb_core::stick::Event;
 
 use super::deliver::is_head;
 use super::exchange::{After, end};
-use super::io::{Presence, Watch, give_scratch, take_scratch, write_all};
+use super::io::{Presence, Watch, give_scratch, take_scratch, write_in_time};
 use super::request::{self, body_is_buffered, configured_error};
 use super::txn::Live;
 use super::{body, front_of, http_of, log, upstream};
@@ -62,6 +62,7 @@ impl Answer {
         matches!(
             self,
             Self::Error { cause: Cause::Local, .. }
+                | Self::Auth(_)
                 | Self::Return(_)
                 | Self::Redirect(_)
                 | Self::Redirected
@@ -125,7 +126,8 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
         if changed != status {
             live.txn.answered = Some(changed);
         }
-        if answer.intercepts() {
+        let own = live.txn.backend.as_ref().is_none_or(|b| b.index == live.client.session.frontend().index);
+        if own && answer.intercepts() {
             let counters = &live.client.session.frontend().state.front.counters;
             counters.of(live.client.session.worker.id()).intercepted.inc();
         }
@@ -191,7 +193,7 @@ fn account(live: &mut Live<'_>, answer: &Answer) {
     end(live, cause, phase);
     // What clients did wrong, and what was refused to them.
     let refused = matches!(answer, Answer::Deny(_) | Answer::Auth(_) | Answer::Tarpit(_));
-    let wrong = matches!(answer, Answer::Error { status: 400..=499, .. });
+    let wrong = matches!(answer, Answer::Error { status: 400..=499, cause: Cause::Proxy, .. });
     if refused || wrong {
         live.count_tracked(Event::HttpError);
     }
@@ -327,7 +329,7 @@ async fn send(live: &mut Live<'_>) -> After {
         out.extend_from_slice(&live.txn.body);
     }
     let limit = live.client.session.frontend().spec.timeouts.client;
-    let sent = write_in_time(live, &out, limit).await;
+    let sent = write_in_time(live.client, &out, limit).await.is_ok();
     live.txn.times.end = Some(live.client.age());
     live.txn.counts.to_client += out.len() as u64;
     if live.txn.applet.is_some() {
@@ -344,18 +346,6 @@ async fn send(live: &mut Live<'_>) -> After {
         Some(from) if keep && sent => After::Keep(from),
         _ => After::Close,
     }
-}
-
-async fn write_in_time(live: &mut Live<'_>, out: &[u8], limit: Option<Duration>) -> bool {
-    let client = &mut *live.client;
-    client.timer.set_after(limit);
-    let mut write = std::pin::pin!(write_all(&mut client.stream, out));
-    let timer = &client.timer;
-    std::future::poll_fn(|cx| match write.as_mut().poll(cx) {
-        Poll::Ready(result) => Poll::Ready(result.is_ok()),
-        Poll::Pending => timer.poll_expired(cx).map(|()| false),
-    })
-    .await
 }
 
 /// Where the next request begins, once the rest of this one's body was read; `None` when it is not worth it.
@@ -460,7 +450,8 @@ pub(super) async fn early(live: &mut Live<'_>, status: u16) {
         None => answer::early_error(status),
     };
     let limit = live.client.session.frontend().spec.timeouts.client;
-    write_in_time(live, &text, limit).await;
+    // Who does not listen is not told.
+    let _ = write_in_time(live.client, &text, limit).await;
     live.txn.counts.to_client += text.len() as u64;
     log::account(live);
     log::write(live, Origin::Close);

@@ -14,7 +14,7 @@ use lb_core::stick::Event;
 
 use super::exchange::{After, end};
 use super::handover::Settled;
-use super::io::{BUFFER, can_wait, take_buffer, write_all};
+use super::io::{BUFFER, can_wait, take_buffer, write_in_time};
 use super::reply::{self, Answer};
 use super::txn::{Live, Responding};
 use super::{content, http_of, log, resolve};
@@ -204,6 +204,7 @@ pub(super) async fn process(
     }
     live.txn.backend = Some(Arc::clone(&backend));
     live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
+    backend.pool.counters().of(live.client.session.worker.id()).requests.inc();
     let Some(back) = http_of(&*backend.spec.protocol) else {
         // A request cannot go to servers of another protocol.
         live.txn.answered = Some(500);
@@ -469,7 +470,8 @@ async fn early_hint(live: &mut Live<'_>, name: &HeaderName, value: &Template) ->
     response.fields.push(name.as_bytes(), &text);
     let mut out = Vec::new();
     write_response(&mut out, &response, &[]);
-    write_all(&mut live.client.stream, &out).await
+    let limit = live.client_limit();
+    write_in_time(live.client, &out, limit).await
 }
 
 /// Waits until the body, or `at_least` bytes of it, is in the buffer, or the buffer is full. With `strict` a body
@@ -481,8 +483,8 @@ pub(super) async fn buffer_body(
     strict: bool,
 ) -> Result<(), Fate> {
     let deadline = limit.map(|limit| Instant::now() + limit);
-    live.client.timer.set(deadline);
     continue_if_asked(live).await.map_err(|_| Fate::Gone)?;
+    live.client.timer.set(deadline);
     loop {
         let request = &mut live.txn.layer.request;
         let filled = request.filled;
@@ -521,7 +523,8 @@ async fn continue_if_asked(live: &mut Live<'_>) -> io::Result<()> {
     if !asked || body_is_buffered(request) {
         return Ok(());
     }
-    write_all(&mut live.client.stream, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+    let limit = live.client_limit();
+    write_in_time(live.client, b"HTTP/1.1 100 Continue\r\n\r\n", limit).await?;
     live.txn.layer.request.fields.remove_all(b"expect");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The server side of an exchange: sending the request, waiting for the response, passing it on.
 
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -7,14 +8,14 @@ use std::time::Duration;
 use lb_core::engine::ProxyPlan;
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Origin, Phase};
-use lb_core::rt::Pace;
+use lb_core::rt::{Attempts, Pace};
 use lb_core::rule::RuleSet;
 use lb_core::stick::Event;
 
 use super::body::Sink;
 use super::exchange::{After, end, fail, gone};
 use super::flow::{Flow, FlowEnd};
-use super::io::{BUFFER, Presence, Watch, give_fields, take_fields, take_scratch, write_all};
+use super::io::{BUFFER, Presence, Watch, give_fields, take_fields, take_scratch, write_in_time};
 use super::reply::{self, Answer};
 use super::request::{Fate, Parting};
 use super::txn::{Back, Live};
@@ -43,6 +44,8 @@ pub(super) enum NoResponse {
     Gone,
     /// The client's connection broke.
     Broken,
+    /// The client does not take what the server says.
+    Deaf,
     /// The client's connection ended in the middle of its body.
     Cut,
     /// The client's body is not what its framing says.
@@ -125,14 +128,6 @@ fn accept_trailers_only(fields: &mut Fields) {
 
 /// Begins to send the request, with what is there of its body, to the server.
 fn begin(live: &mut Live<'_>, back: &HttpProxy, cx: &mut Context<'_>) -> Upload {
-    let worker = live.client.session.worker.id();
-    if let Some(lease) = &live.txn.upstream.lease {
-        let counters = lease.server().counters().of(worker);
-        counters.requests.inc();
-    }
-    if let Some(backend) = &live.txn.backend {
-        backend.pool.counters().of(worker).requests.inc();
-    }
     let close = closes_server(live, back);
     if let (Some(name), Some(server)) = (&back.send_name_header, &live.txn.server) {
         live.txn.layer.request.fields.set(name.as_bytes(), server.spec.name.as_str().as_bytes());
@@ -206,11 +201,9 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> Res
                 Ok(false) => break,
                 Ok(true) if is_interim(live.txn.layer.response.status) => {
                     live.txn.counts.from_server += live.txn.layer.response.logged_len();
+                    log::server_response(live);
                     observed::tell(live, Some(Observation::Response(live.txn.layer.response.status)));
-                    match interim(live, filled).await {
-                        Some(rest) => filled = rest,
-                        None => return Err(NoResponse::Gone),
-                    }
+                    filled = interim(live, filled, client_limit).await?;
                     cursor = HeadCursor::default();
                     if filled == 0 {
                         break;
@@ -229,6 +222,7 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> Res
                         return Err(NoResponse::Bad);
                     }
                     live.txn.counts.from_server += response.logged_len();
+                    log::server_response(live);
                     return Ok(());
                 }
                 Err(_) => return Err(NoResponse::Bad),
@@ -259,18 +253,21 @@ fn parse(
 
 /// Passes an interim response on to the client. What was received behind it moves to the front
 /// of the buffer.
-async fn interim(live: &mut Live<'_>, filled: usize) -> Option<usize> {
+async fn interim(live: &mut Live<'_>, filled: usize, limit: Option<Duration>) -> Result<usize, NoResponse> {
     let layer = &mut live.txn.layer;
     let mut out = Vec::new();
     write_response(&mut out, &layer.response, &[]);
-    write_all(&mut live.client.stream, &out).await.ok()?;
+    write_in_time(live.client, &out, limit).await.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => NoResponse::Deaf,
+        _ => NoResponse::Broken,
+    })?;
     let layer = &mut live.txn.layer;
     let from = layer.response.body_at;
     let mut buffer = layer.response.fields.take_buffer();
     buffer.copy_within(from..filled, 0);
     layer.response.clear();
     layer.response.fields.set_buffer(buffer);
-    Some(filled - from)
+    Ok(filled - from)
 }
 
 /// Receives once from the server while the request is being sent.
@@ -371,12 +368,9 @@ fn retry(
     let backend = live.txn.backend.clone()?;
     // The limits of the next attempt count from here.
     live.touch();
-    let worker = live.client.session.worker.id();
-    let id = live.txn.upstream.lease.as_ref().and_then(|lease| {
-        lease.server().counters().of(worker).retries.inc();
-        lease.server().id()
-    });
-    backend.pool.counters().of(worker).retries.inc();
+    let cell = live.txn.upstream.lease.as_ref().map(|lease| lease.server());
+    Attempts::new(&backend.pool, live.client.session.worker.id()).retry(cell.map(|cell| &**cell));
+    let id = cell.and_then(|cell| cell.id());
     let kept = if answered { leaves(live, back, upload) } else { Kept::No };
     upstream::detach(live, kept);
     upstream::part(live);
@@ -416,8 +410,10 @@ fn untold(live: &mut Live<'_>, status: u16, cause: Cause, phase: Phase) -> After
     end(live, cause, phase);
     log::abort(live, cause);
     live.txn.layer.response.status = status;
+    log::account(live);
+    let after = unanswered(live);
     log::write(live, Origin::Close);
-    unanswered(live)
+    after
 }
 
 /// There is no response.
@@ -442,6 +438,7 @@ async fn failed(live: &mut Live<'_>, none: NoResponse, seen: Option<Observation>
             return untold(live, 400, Cause::Proxy, Phase::Headers);
         }
         NoResponse::Cut => return untold(live, 400, Cause::ClientAbort, Phase::Headers),
+        NoResponse::Deaf => return untold(live, 400, Cause::ClientTimeout, Phase::Headers),
         NoResponse::Broken => return untold(live, 400, Cause::ClientAbort, Phase::Data),
         NoResponse::Killed => {
             let cause = live.txn.upstream.ending.cause();
@@ -451,6 +448,9 @@ async fn failed(live: &mut Live<'_>, none: NoResponse, seen: Option<Observation>
     if matches!(cause, Cause::ServerAbort | Cause::Proxy | Cause::ServerTimeout) && status > 500 {
         log::response_error(live);
         live.count_tracked(Event::HttpFailure);
+    }
+    if cause == Cause::ClientTimeout {
+        log::abort(live, cause);
     }
     upstream::detach(live, Kept::No);
     observed::tell(live, seen);
@@ -487,6 +487,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
         // Nothing of it is told.
         (live.txn.counts.from_server, live.txn.layer.response.status) = (0, 0);
         end(live, Cause::Proxy, Phase::Data);
+        log::account(live);
         log::write(live, Origin::Close);
         return parting.into();
     }
@@ -537,6 +538,7 @@ fn refused(live: &mut Live<'_>, parting: Parting) -> After {
     live.client.session.deny_request(live.txn.backend.as_deref());
     end(live, Cause::Proxy, Phase::Request);
     upstream::detach(live, Kept::No);
+    log::account(live);
     log::write(live, Origin::Close);
     parting.into()
 }

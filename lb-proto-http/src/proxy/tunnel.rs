@@ -1,10 +1,12 @@
 //! Tunnels: after 101, or 2xx to CONNECT, bytes pass in both directions untouched.
 
+use std::io;
+
 use lb_core::log::{Cause, Origin, Phase};
 use lb_core::rt::{Buffer, Relay, RelayEnd, RelayLimits, Stream};
 
 use super::exchange::{After, end};
-use super::io::{give_scratch, take_scratch, write_all};
+use super::io::{give_scratch, take_scratch, write_in_time};
 use super::txn::Live;
 use super::upload::Upload;
 use super::{log, reply, upstream};
@@ -24,26 +26,32 @@ pub(super) async fn run(live: &mut Live<'_>, upload: &Upload) -> After {
         live.txn.counts.from_server += answer.len() as u64;
         Vec::new()
     };
-    let sent = write_all(&mut live.client.stream, &out).await.is_ok();
+    let limit = live.client_limit();
+    let sent = write_in_time(live.client, &out, limit).await;
     live.txn.counts.to_client += out.len() as u64;
     give_scratch(out);
     let Some(mut server) = live.txn.upstream.stream.take() else {
         upstream::detach(live, upstream::Kept::No);
         return After::Close;
     };
-    let (mut cause, mut phase) = (Cause::ClientAbort, Phase::Data);
-    if sent {
-        let ended = relay(live, &mut server, (&early, &held)).await;
-        (cause, phase) = match ended {
-            RelayEnd::Finished => (Cause::Normal, Phase::Done),
-            RelayEnd::ClientTimeout => (Cause::ClientTimeout, Phase::Data),
-            RelayEnd::ServerTimeout => (Cause::ServerTimeout, Phase::Data),
-            RelayEnd::Client(_) => (Cause::ClientAbort, Phase::Data),
-            _ => (Cause::ServerAbort, Phase::Data),
-        };
-    }
+    let ended = match sent {
+        Ok(()) => relay(live, &mut server, (&early, &held)).await,
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => RelayEnd::ClientTimeout,
+        Err(error) => RelayEnd::Client(error),
+    };
+    let (cause, phase) = match ended {
+        RelayEnd::Finished => (Cause::Normal, Phase::Done),
+        RelayEnd::ClientTimeout => (Cause::ClientTimeout, Phase::Data),
+        RelayEnd::ServerTimeout => (Cause::ServerTimeout, Phase::Data),
+        RelayEnd::Client(_) => (Cause::ClientAbort, Phase::Data),
+        _ => (Cause::ServerAbort, Phase::Data),
+    };
     if cause != Cause::Normal {
         end(live, cause, phase);
+        log::abort(live, cause);
+    }
+    if cause == Cause::ServerAbort {
+        log::response_error(live);
     }
     log::account(live);
     live.txn.upstream.stream = Some(server);

@@ -12,8 +12,7 @@ use lb_core::expr::{Env, Facts};
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Phase};
 use lb_core::pool::{Acquired, Lease, Outcome, Pool, Request};
-use lb_core::rt::{Ends, open_server, server_endpoint, server_of};
-use lb_core::stats::counter::{BackendCounters, Counter, ServerCounters};
+use lb_core::rt::{Attempts, Ends, open_server, server_endpoint, server_of};
 
 use super::client::{Client, Private};
 use super::identity;
@@ -95,7 +94,7 @@ pub(super) async fn attach(
     }
 }
 
-/// Tells what became of leaving the server `failed`: there may be no other. The retry may have been `counted` before.
+/// Notes what became of leaving the server `failed`: there may be no other. The retry may have been `counted` before.
 fn note_move(
     live: &mut Live<'_>,
     backend: &ProxyPlan,
@@ -103,17 +102,15 @@ fn note_move(
     found: Option<ServerId>,
     counted: bool,
 ) {
-    let cell = std::mem::replace(&mut live.txn.upstream.cell, backend.pool.server(failed));
-    let moved = found != Some(failed);
-    if moved {
+    if attempts(live, backend).departure(failed, found, counted) {
         live.txn.upstream.redispatched = true;
         live.txn.persistence.leave();
         live.txn.termination.cookie_request = live.txn.persistence.letters().0;
-        count(live, |own| &own.redispatches, |own| &own.redispatches);
-    } else if !counted {
-        count(live, |own| &own.retries, |own| &own.retries);
     }
-    live.txn.upstream.cell = cell;
+}
+
+fn attempts<'p>(live: &Live<'_>, backend: &'p ProxyPlan) -> Attempts<'p> {
+    Attempts::new(&backend.pool, live.client.session.worker.id())
 }
 
 /// What becomes of failed attempts.
@@ -159,7 +156,7 @@ async fn slot(
             Acquired::NoServer => {
                 (live.txn.server, live.txn.upstream.cell) = (None, None);
                 forget(&mut live.txn.upstream);
-                count_connection_error(live);
+                attempts(live, backend).failure(None);
                 return Err(failure(503, Cause::ServerAbort, Phase::Connect));
             }
             Acquired::QueueFull(id) if pinned && may_leave(live, backend) => {
@@ -171,7 +168,7 @@ async fn slot(
             Acquired::QueueFull(id) => {
                 live.txn.server = backend.servers.get(id.index()).cloned();
                 live.txn.upstream.cell = backend.pool.server(id);
-                count_connection_error(live);
+                attempts(live, backend).failure(live.txn.upstream.cell.as_deref());
                 return Err(failure(503, Cause::ServerAbort, Phase::Queue));
             }
         };
@@ -185,14 +182,14 @@ async fn slot(
         if outcome.is_err() {
             let id = queue_of.as_ref().and_then(|cell| cell.id());
             live.txn.server = id.and_then(|id| backend.servers.get(id.index()).cloned());
+            live.txn.upstream.cell = queue_of;
         }
         match outcome {
             Ok(Outcome::Leased(lease)) => return Ok(lease),
             // The queue was dissolved because its server went away: the others may have room.
             Ok(Outcome::Evicted) => {}
             Err(Interrupt::Expired) => {
-                live.txn.upstream.cell = queue_of;
-                count_connection_error(live);
+                attempts(live, backend).failure(live.txn.upstream.cell.as_deref());
                 return Err(failure(503, Cause::ServerTimeout, Phase::Queue));
             }
             Err(Interrupt::Gone) => return Err(Failure::Gone(Phase::Queue)),
@@ -303,7 +300,7 @@ async fn on_server(
     txn.upstream.private = own.is_some();
     let wanted = if own.is_some() { None } else { wanted(client, back) };
     if let Some(stream) = idle::begin(cell, wanted, mark).or(own) {
-        count(live, |own| &own.reuses, |own| &own.reuses);
+        attempts(live, backend).reuse(live.txn.upstream.cell.as_deref());
         let now = live.txn.times.now;
         live.txn.times.connect = now;
         (live.txn.upstream.reused, live.txn.upstream.proven) = (true, true);
@@ -327,7 +324,7 @@ async fn on_server(
         observed::tell(live, Some(Observation::NotConnected));
         match after_failure(live, back, policy) {
             Attempt::Last => {
-                count_connection_error(live);
+                attempts(live, backend).failure(live.txn.upstream.cell.as_deref());
                 abandon(live);
                 return Err(failure(503, error, Phase::Connect));
             }
@@ -340,7 +337,7 @@ async fn on_server(
             }
             Attempt::Same(pause) => {
                 live.txn.upstream.retries = policy.used;
-                count_repetition(live);
+                repeat(live, backend);
                 let mut never = std::future::pending::<()>();
                 if let Err(Interrupt::Gone) = guarded(live, back, Some(start + pause), &mut never).await {
                     abandon(live);
@@ -369,6 +366,7 @@ async fn open(
     deadline: Option<Instant>,
 ) -> Result<(), Option<Cause>> {
     let Some(server) = live.txn.server.clone() else { return Err(Some(Cause::Internal)) };
+    attempts(live, backend).attempt(live.txn.upstream.cell.as_deref());
     let generation = Arc::clone(live.client.session.generation());
     let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
     let identity = std::mem::take(&mut live.txn.upstream.identity);
@@ -388,7 +386,6 @@ async fn open(
             live.txn.upstream.stream = Some(stream);
             forget(&mut live.txn.upstream);
             observed::tell(live, Some(Observation::Connected));
-            count(live, |own| &own.connects, |own| &own.connects);
             Ok(())
         }
         Ok(Err(error)) => {
@@ -430,32 +427,12 @@ fn unreached(live: &mut Live<'_>, backend: &ProxyPlan, error: io::ErrorKind) {
     upstream.peer = server.and_then(|server| server_endpoint(backend, server, id, destination).inet());
 }
 
-/// Counts something at the server and at its backend.
-fn count(
-    live: &Live<'_>,
-    server: impl Fn(&ServerCounters) -> &Counter,
-    backend: impl Fn(&BackendCounters) -> &Counter,
-) {
-    let worker = live.client.session.worker.id();
-    if let Some(cell) = &live.txn.upstream.cell {
-        server(cell.counters().of(worker)).inc();
-    }
-    if let Some(plan) = &live.txn.backend {
-        backend(plan.pool.counters().of(worker)).inc();
-    }
-}
-
 /// Counts another attempt to connect to the same server.
-fn count_repetition(live: &Live<'_>) {
-    count(live, |own| &own.retries, |own| &own.retries);
+fn repeat(live: &Live<'_>, backend: &ProxyPlan) {
+    attempts(live, backend).retry(live.txn.upstream.cell.as_deref());
     if let Some(lease) = &live.txn.upstream.lease {
         lease.again();
     }
-}
-
-/// Counts a request that got no connection, at the server it was for if there is one.
-fn count_connection_error(live: &Live<'_>) {
-    count(live, |own| &own.connection_errors, |own| &own.connection_errors);
 }
 
 /// Gives the slot back without a connection.

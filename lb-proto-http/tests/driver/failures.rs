@@ -9,7 +9,7 @@ use std::time::Duration;
 use lb_core::balance::Algorithm;
 use lb_core::log::Style;
 use lb_core::rule::{Place, Rule};
-use lb_proto_http::spec::{Action, Reply, RetryOn};
+use lb_proto_http::spec::{Action, Reply, RetryOn, StatsPage};
 
 use super::harness::*;
 
@@ -89,6 +89,44 @@ fn a_response_that_breaks_off_is_logged_as_such() {
     let proxy = proxy(&[origin.addr], |_, _| {});
     assert!(proxy.all(GET).ends_with("part"));
     assert!(proxy.line().contains(" SD-- "));
+}
+
+#[test]
+fn what_goes_wrong_at_a_server_is_counted_there_and_only_responses_as_its_requests() {
+    let origin = origin(|_, request| match request {
+        cut if cut.starts_with("GET /cut") => {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart<close>".to_vec()
+        }
+        _ => Vec::new(),
+    });
+    let proxy = proxy(&[origin.addr], |_, http| {
+        let mut page = StatsPage::new();
+        page.uri = Arc::from(&b"/stats"[..]);
+        http.stats = Some(page);
+    });
+    let empty = "GET /empty HTTP/1.1\r\nConnection: close\r\n\r\n";
+    proxy.all("GET /cut HTTP/1.1\r\nConnection: close\r\n\r\n");
+    proxy.all(empty);
+    let csv = proxy.all("GET /stats;csv HTTP/1.1\r\nConnection: close\r\n\r\n");
+    let mut lines = csv.lines().skip_while(|line| !line.starts_with("# "));
+    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let server: Vec<&str> = lines.find(|line| line.starts_with("web,s1,")).unwrap().split(',').collect();
+    let value = |name: &str| server[names.iter().position(|known| *known == name).unwrap()];
+    let both = ["econ", "eresp", "srv_abrt", "req_tot", "hrsp_2xx", "hrsp_5xx", "connect"].map(value);
+    assert_eq!(both, ["0", "2", "1", "1", "1", "0", "2"], "{csv}");
+    // Both requests, as HAProxy measures them.
+    assert_eq!(value("bin"), "74");
+}
+
+#[test]
+fn a_client_that_takes_no_interim_responses_does_not_hold_its_server() {
+    let hint = format!("HTTP/1.1 103 Early Hints\r\nLink: {}\r\n\r\n", "x".repeat(8000));
+    let talking = origin(move |_, _| hint.repeat(4000).into_bytes());
+    let proxy = proxy(&[talking.addr], |spec, _| spec.timeouts.client = Some(Duration::from_millis(50)));
+    let mut client = proxy.client();
+    client.write_all(GET.as_bytes()).unwrap();
+    let line = proxy.line();
+    assert!(line.contains(" cH-- "), "{line}");
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::sync::mpsc::channel;
+use std::sync::{Barrier, Mutex};
+use std::time::Duration;
 
 use lb_proto_http::spec::{HttpProxy, RetryOn, Reuse};
 
@@ -75,6 +78,36 @@ fn a_tunnel_is_not_asked_for_again() {
     let connect = "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n";
     assert!(exchange(&mut proxy.client(), connect).starts_with("HTTP/1.1 502 "));
     assert_eq!(origin.requests.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_request_that_is_sent_again_may_take_its_time_once_more() {
+    let (hold, held) = channel::<()>();
+    let (held, both) = (Mutex::new(held), Barrier::new(2));
+    let origin = origin(move |number, _| match number {
+        // Two connections are left behind.
+        0 | 1 => {
+            both.wait();
+            OK.to_vec()
+        }
+        2 => {
+            let _ = held.lock().unwrap().recv_timeout(Duration::from_secs(20));
+            Vec::new()
+        }
+        _ => OK.to_vec(),
+    });
+    let proxy = proxy(&[origin.addr], |spec, http| {
+        again_on(http, &[]);
+        http.retry_on.timeout = true;
+        spec.timeouts.server = Some(Duration::from_millis(500));
+    });
+    let (mut first, mut second) = (proxy.client(), proxy.client());
+    first.write_all(GET.as_bytes()).unwrap();
+    assert_eq!(exchange(&mut second, GET), HELLO);
+    assert_eq!(response(&mut first), HELLO);
+    assert_eq!(exchange(&mut first, GET), HELLO);
+    assert_eq!(*origin.connections.lock().unwrap(), 2);
+    drop(hold);
 }
 
 #[test]
