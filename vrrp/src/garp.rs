@@ -18,6 +18,24 @@ pub(crate) struct Pacer {
     queues: Vec<Queue>,
 }
 
+/// How announcements of an instance are paced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace<'a> {
+    pub(crate) garp: &'a Garp,
+    /// An interface with a virtual hardware address and the one below, whose interval it shares.
+    pub(crate) separate: Option<(&'a Name, &'a Name)>,
+}
+
+impl<'a> Pace<'a> {
+    /// The interface that is to be spared.
+    fn physical(&self, announcement: &'a Announcement) -> &'a Name {
+        match self.separate {
+            Some((separate, below)) if announcement.interface == *separate => below,
+            _ => &announcement.interface,
+        }
+    }
+}
+
 /// What shares one interval: an interface or a group of them, and the family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
@@ -56,13 +74,13 @@ impl Pacer {
         now: Instant,
         announcements: &[Announcement],
         repeat: u32,
-        garp: &Garp,
+        pace: Pace<'_>,
         out: &mut Outbox,
     ) -> u64 {
         let mut sent = 0;
         for round in 0..repeat {
             for announcement in announcements {
-                let (key, interval) = self.key(announcement, garp);
+                let (key, interval) = self.key(announcement, pace);
                 if interval.is_zero() {
                     emit(announcement.clone(), out);
                     sent += 1;
@@ -102,18 +120,19 @@ impl Pacer {
         self.queues.iter().filter(|queue| !queue.waiting.is_empty()).map(|queue| queue.next).min()
     }
 
-    fn key(&self, announcement: &Announcement, garp: &Garp) -> (Key, Duration) {
+    fn key(&self, announcement: &Announcement, pace: Pace<'_>) -> (Key, Duration) {
+        let interface = pace.physical(announcement);
         let ipv6 = announcement.address.is_ipv6();
         let pick = |garp: Duration, gna: Duration| if ipv6 { gna } else { garp };
-        let member = |group: &GarpGroup| group.interfaces.contains(&announcement.interface);
+        let member = |group: &GarpGroup| group.interfaces.contains(interface);
         match self.groups.iter().position(member) {
             Some(at) => {
                 let interval = pick(self.groups[at].garp_interval, self.groups[at].gna_interval);
                 (Key { scope: Scope::Group(at), ipv6 }, interval)
             }
             None => {
-                let scope = Scope::Interface(announcement.interface.clone());
-                (Key { scope, ipv6 }, pick(garp.garp_interval, garp.gna_interval))
+                let scope = Scope::Interface(interface.clone());
+                (Key { scope, ipv6 }, pick(pace.garp.garp_interval, pace.garp.gna_interval))
             }
         }
     }
@@ -174,6 +193,10 @@ mod tests {
         }
     }
 
+    fn pace(garp: &Garp) -> Pace<'_> {
+        Pace { garp, separate: None }
+    }
+
     fn sent(out: &mut Outbox) -> Vec<u8> {
         std::iter::from_fn(|| out.pop())
             .filter_map(|output| match output {
@@ -190,7 +213,7 @@ mod tests {
     fn without_an_interval_all_go_out_at_once_round_by_round() {
         let (mut pacer, mut out) = (Pacer::default(), Outbox::default());
         let both = [announcement("eth0", 1), announcement("eth0", 2)];
-        assert_eq!(pacer.announce(start(), &both, 3, &Garp::default(), &mut out), 6);
+        assert_eq!(pacer.announce(start(), &both, 3, pace(&Garp::default()), &mut out), 6);
         assert_eq!(sent(&mut out), [1, 2, 1, 2, 1, 2]);
         assert_eq!(pacer.poll_timeout(), None);
     }
@@ -200,7 +223,7 @@ mod tests {
         let (mut pacer, mut out, now) = (Pacer::default(), Outbox::default(), start());
         let garp = Garp { garp_interval: Duration::from_millis(10), ..Garp::default() };
         let both = [announcement("eth0", 1), announcement("eth0", 2)];
-        assert_eq!(pacer.announce(now, &both, 2, &garp, &mut out), 1);
+        assert_eq!(pacer.announce(now, &both, 2, pace(&garp), &mut out), 1);
         let mut order = sent(&mut out);
         while let Some(at) = pacer.poll_timeout() {
             pacer.handle_timeout(at, &mut out);
@@ -216,7 +239,7 @@ mod tests {
         let garp_interval = Duration::from_millis(10);
         pacer.configure(vec![GarpGroup { interfaces, garp_interval, ..GarpGroup::default() }]);
         let both = [announcement("eth0", 1), announcement("eth1", 2)];
-        pacer.announce(now, &both, 1, &Garp::default(), &mut out);
+        pacer.announce(now, &both, 1, pace(&Garp::default()), &mut out);
         assert_eq!(sent(&mut out), [1]);
         assert_eq!(pacer.poll_timeout(), Some(now + garp_interval));
     }
@@ -225,7 +248,7 @@ mod tests {
     fn a_forgotten_instance_announces_no_more() {
         let (mut pacer, mut out, now) = (Pacer::default(), Outbox::default(), start());
         let garp = Garp { garp_interval: Duration::from_millis(10), ..Garp::default() };
-        pacer.announce(now, &[announcement("eth0", 1)], 5, &garp, &mut out);
+        pacer.announce(now, &[announcement("eth0", 1)], 5, pace(&garp), &mut out);
         pacer.forget(&"i".into());
         assert_eq!(pacer.poll_timeout(), None);
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use vrrp::event::{Admin, InterfaceAddress, NotifyState};
-use vrrp::spec::{Prefix, VirtualAddress};
+use vrrp::event::{Admin, InterfaceAddress, Link, NotifyState};
+use vrrp::spec::{Prefix, VirtualAddress, Vmac};
 use vrrp::stats::StateKind;
 use vrrp::{Input, Output};
 
@@ -146,6 +146,38 @@ fn an_interval_between_announcements_paces_them() {
 }
 
 #[test]
+fn what_waits_for_its_turn_is_dropped_when_the_mastership_ends() {
+    let mut node = Node::start(spec(|i| i.garp.garp_interval = SECOND));
+    node.advance(5 * SECOND);
+    assert_eq!(node.announcements().len(), 2);
+    node.hear(HIGH, 150);
+    node.advance(3 * SECOND);
+    assert_eq!(node.announcements().len(), 2);
+}
+
+/// The interval spares what is behind the wire, and that is one for all.
+#[test]
+fn routers_with_hardware_addresses_of_their_own_share_the_interval_of_the_interface_below() {
+    let own = |vrid: u8| {
+        let mut instance = instance();
+        (instance.name, instance.vrid) = (format!("i{vrid}").as_str().into(), vrid);
+        instance.vmac = Some(Vmac::new(format!("vrrp.{vrid}").as_str()));
+        instance.garp.garp_interval = ms(100);
+        instance.garp.delay = Duration::ZERO;
+        instance
+    };
+    let mut spec = vrrp::Spec::new();
+    spec.instances = vec![own(50), own(51)];
+    let mut node = Node::start(spec);
+    for vrid in [50, 51] {
+        node.input(Input::Link(Link::new(format!("vrrp.{vrid}").as_str(), true)));
+    }
+    node.advance(4 * SECOND);
+    let at = node.announcements();
+    assert!(at.len() >= 4 && at.windows(2).all(|pair| pair[1] - pair[0] >= ms(100)), "{at:?}");
+}
+
+#[test]
 fn left_over_addresses_are_removed_at_the_start() {
     let node = Node::start(spec(|_| ()));
     assert_eq!(node.removed(), Some(Duration::ZERO));
@@ -232,7 +264,7 @@ fn states_and_rivals_are_logged_always_and_what_is_done_about_them_in_detail_alo
     node.hear(LOW, 0);
     node.hear(HIGH, 200);
     node.advance(4 * SECOND);
-    node.input(Input::Link(vrrp::event::Link::new("eth0", false)));
+    node.input(Input::Link(Link::new("eth0", false)));
     let lines = |detail: bool| -> Vec<String> {
         let one = |done: &Done| match &done.output {
             Output::Log(log) if log.detail == detail => Some(log.text.clone()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Core, Cx};
 use crate::event::{AddressChange, Announcement, Asked, Output, Probe};
+use crate::garp::Pace;
 use crate::spec::{InstanceRef, Name, Peer, Transport, VirtualAddress};
 use crate::wire;
 
@@ -311,8 +312,9 @@ impl Core {
     }
 
     pub(crate) fn announce_these(&mut self, cx: &mut Cx<'_>, announcements: &[Announcement], repeat: u32) {
-        let garp = &self.spec.garp;
-        self.stats.announcements += cx.pacer.announce(cx.now, announcements, repeat, garp, cx.out);
+        let separate = self.spec.vmac.as_ref().map(|vmac| &vmac.name).zip(self.spec.interface.as_ref());
+        let pace = Pace { garp: &self.spec.garp, separate };
+        self.stats.announcements += cx.pacer.announce(cx.now, announcements, repeat, pace, cx.out);
     }
 
     /// Keeps switches aware of a VMAC by announcing its addresses on the interface below, too.
