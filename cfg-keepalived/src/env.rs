@@ -54,8 +54,9 @@ pub trait Env {
         None
     }
 
-    /// The number of a routing table that has a name in the host's `rt_tables`.
-    fn route_table(&self, _name: &str) -> Option<u32> {
+    /// The number that one of iproute2's lists on the host has for a name: `rt_tables`, `rt_realms`, `rt_protos`,
+    /// `rt_scopes`, `rt_dsfield` or `group`.
+    fn iproute_number(&self, _list: &str, _name: &str) -> Option<u32> {
         None
     }
 }
@@ -93,6 +94,7 @@ pub struct StaticEnv {
     users: Option<Vec<String>>,
     hosts: Option<Vec<String>>,
     config_id: Option<String>,
+    iproute: BTreeMap<(String, String), u32>,
 }
 
 impl StaticEnv {
@@ -131,6 +133,12 @@ impl StaticEnv {
         self
     }
 
+    /// Adds a name to one of iproute2's lists.
+    pub fn with_iproute(mut self, list: &str, name: &str, number: u32) -> Self {
+        self.iproute.insert((list.to_owned(), name.to_owned()), number);
+        self
+    }
+
     /// Sets the configuration id.
     pub fn with_config_id(mut self, id: impl Into<String>) -> Self {
         self.config_id = Some(id.into());
@@ -163,6 +171,10 @@ impl Env for StaticEnv {
     fn account_exists(&self, user: &str, group: Option<&str>) -> Option<bool> {
         let known = |list: &Vec<String>, name: &str| list.iter().any(|n| n == name);
         self.users.as_ref().map(|list| known(list, user) && group.is_none_or(|group| known(list, group)))
+    }
+
+    fn iproute_number(&self, list: &str, name: &str) -> Option<u32> {
+        self.iproute.get(&(list.to_owned(), name.to_owned())).copied()
     }
 
     fn resolves(&self, name: &str) -> Option<bool> {

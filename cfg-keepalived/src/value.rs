@@ -366,7 +366,7 @@ pub(crate) fn decimal(text: &str, low: u64, high: u64) -> Result<u64, Problem> {
 }
 
 /// A decimal number with so many places at most, in a range of its smallest units.
-fn scaled(text: &str, low: u64, high: u64, places: usize) -> Result<u64, Problem> {
+pub(crate) fn scaled(text: &str, low: u64, high: u64, places: usize) -> Result<u64, Problem> {
     let unit = 10u64.pow(u32::try_from(places).unwrap_or(0));
     let shown = |n: u64| format!("{}.{:0places$}", n / unit, n % unit);
     let expected = if high == u64::MAX {

@@ -118,6 +118,10 @@ impl cfg_keepalived::Env for World {
         Some(lb_core::process::has_account(user, group))
     }
 
+    fn iproute_number(&self, list: &str, name: &str) -> Option<u32> {
+        vrrp::linux::iproute_number(list, name)
+    }
+
     fn resolves(&self, name: &str) -> Option<bool> {
         self.looks_up.then(|| (name, 25).to_socket_addrs().is_ok())
     }
@@ -161,16 +165,12 @@ impl cfg_keepalived::Sources for Includes<'_> {
 
 impl Includes<'_> {
     fn matching(&self, pattern: &str) -> Vec<String> {
-        match self.world.files.paths() {
-            Some(paths) => {
-                let glob = glob::Pattern::new(pattern);
-                paths.filter(|path| glob.as_ref().is_ok_and(|g| g.matches(path))).cloned().collect()
-            }
-            None => {
-                let paths = glob::glob(pattern).map(|p| p.flatten().collect::<Vec<_>>()).unwrap_or_default();
-                paths.into_iter().map(|p| p.to_string_lossy().into_owned()).collect()
-            }
-        }
+        let Some(paths) = self.world.files.paths() else {
+            let paths = glob::glob(pattern).into_iter().flatten().flatten();
+            return paths.map(|path| path.to_string_lossy().into_owned()).collect();
+        };
+        let glob = glob::Pattern::new(pattern);
+        paths.filter(|path| glob.as_ref().is_ok_and(|g| g.matches(path))).cloned().collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `encap` of a route, in the words of `ip route`.
 
-use super::route::{Cursor, Dropped, auto_base, dsfield};
+use super::cursor::{Cursor, Dropped, FIELDS, auto_base};
 use crate::codes;
 use crate::value;
 use crate::word::Word;
@@ -61,6 +61,7 @@ fn tunnel<A>(
 ) -> Result<Tunnel<A>, Dropped> {
     let (tos, ttl) = if kind.text == "ip" { ("tos", "ttl") } else { ("tc", "hoplimit") };
     let mut tunnel = Tunnel::default();
+    let env = line.cx.env;
     while let Some((option, word)) = line.pair() {
         let (option, text) = (option.text.as_str(), word.text.as_str());
         let address = |what: &str| {
@@ -78,8 +79,9 @@ fn tunnel<A>(
             "flags" => number(0xffff)
                 .map(|flags| tunnel.flags = u16::try_from(flags).ok())
                 .ok_or_else(|| format!("flags {text} is not valid for ip encapsulation")),
-            _ if option == tos => dsfield(text)
-                .map(|value| tunnel.tos = Some(value))
+            _ if option == tos => FIELDS
+                .find(text, env)
+                .map(|value| tunnel.tos = u8::try_from(value).ok())
                 .ok_or_else(|| format!("dsfield {text} not valid for {} encapsulation", kind.text)),
             _ if option == ttl => number(0xff)
                 .map(|value| tunnel.ttl = u8::try_from(value).ok())

@@ -175,8 +175,8 @@ impl StaticItems {
             "static_ipaddress" => {
                 self.addresses.extend(lines.iter().filter_map(|l| Address::read(l, true, cx)))
             }
-            "static_routes" => self.routes.extend(Route::read_all(lines, cx)),
-            _ => self.rules.extend(Rule::read_all(lines, cx)),
+            "static_routes" => self.routes.extend(Route::read_all(lines, true, cx)),
+            _ => self.rules.extend(Rule::read_all(lines, true, cx)),
         }
     }
 }

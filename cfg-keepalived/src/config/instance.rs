@@ -312,8 +312,8 @@ impl Instance {
                     statement.values().iter().filter_map(|l| Address::read(l, false, cx)).collect();
                 self.excluded.extend(read);
             }
-            "virtual_routes" => self.routes.extend(Route::read_all(statement.values(), cx)),
-            "virtual_rules" => self.rules.extend(Rule::read_all(statement.values(), cx)),
+            "virtual_routes" => self.routes.extend(Route::read_all(statement.values(), false, cx)),
+            "virtual_rules" => self.rules.extend(Rule::read_all(statement.values(), false, cx)),
             _ => return false,
         }
         true

@@ -4,6 +4,7 @@ mod address;
 mod bfd;
 mod checker;
 mod command;
+mod cursor;
 mod encapsulation;
 mod global;
 mod group;

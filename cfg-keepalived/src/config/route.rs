@@ -1,15 +1,15 @@
 //! Lines of `virtual_routes` and `static_routes`, in the words of `ip route`.
 
 use super::Reading;
-use super::address::scope;
+use super::cursor::{Cursor, Dropped, PROTOCOLS, SCOPES};
 use super::track::spanned;
 use crate::codes;
 use crate::tree::ValueLine;
 use crate::value;
 use crate::word::Word;
-use lb_core::diag::{Code, Span, Spanned};
+use lb_core::diag::{Span, Spanned};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use vrrp::spec::{Name, NextHop, Prefix, Realms, Route as Spec, RouteKind};
+use vrrp::spec::{Name, NextHop, Prefix, Route as Spec, RouteKind, RouteMetric, RoutePlace};
 
 /// A route.
 #[derive(Debug, Clone)]
@@ -25,224 +25,67 @@ pub struct Route {
     pub span: Span,
 }
 
-/// Why a line is dropped: the diagnostic was given.
-pub(super) struct Dropped;
-
-/// The words of a line, one after the other.
-pub(super) struct Cursor<'a, 'c, 'e> {
-    words: &'a [Word],
-    at: usize,
-    pub(super) cx: &'c mut Reading<'e>,
-    /// What the line is, for messages.
-    what: &'static str,
+/// What the value of a metric is.
+enum Unit {
+    /// A number up to this.
+    Count(u32),
+    /// A time, of which the kernel counts so many parts of a millisecond.
+    Time(u32),
 }
 
-impl<'a, 'c, 'e> Cursor<'a, 'c, 'e> {
-    pub(super) fn new(line: &'a ValueLine, what: &'static str, cx: &'c mut Reading<'e>) -> Self {
-        Self { words: &line.words, at: 0, cx, what }
+/// A metric the kernel numbers (`RTAX_*`).
+struct Metric {
+    name: &'static str,
+    number: u16,
+    /// `lock` may stand before the value.
+    lockable: bool,
+    unit: Unit,
+    /// What the original calls the value in a complaint.
+    wrong: &'static str,
+}
+
+impl Metric {
+    const fn lockable(name: &'static str, number: u16, unit: Unit, wrong: &'static str) -> Self {
+        Self { name, number, lockable: true, unit, wrong }
     }
 
-    pub(super) fn next(&mut self) -> Option<&'a Word> {
-        let word = self.words.get(self.at)?;
-        self.at += 1;
-        Some(word)
-    }
-
-    pub(super) fn peek(&self) -> Option<&'a str> {
-        self.words.get(self.at).map(|w| w.text.as_str())
-    }
-
-    /// The next two words, which stay where they are.
-    pub(super) fn pair(&self) -> Option<(&'a Word, &'a Word)> {
-        Some((self.words.get(self.at)?, self.words.get(self.at + 1)?))
-    }
-
-    pub(super) fn skip(&mut self, words: usize) {
-        self.at += words;
-    }
-
-    /// The value of an option. Its absence ends the program, as with keywords.
-    pub(super) fn value(&mut self, option: &Word) -> Result<&'a Word, Dropped> {
-        if let Some(word) = self.next() {
-            return Ok(word);
-        }
-        let message = format!("`{}` lacks its value", option.text);
-        self.cx.out.push(value::lacking(self.words, message));
-        Err(Dropped)
-    }
-
-    pub(super) fn drop_line(&mut self, code: Code, word: &Word, message: &str, compat: String) -> Dropped {
-        let message = format!("{message}; the {} is ignored", self.what);
-        self.cx.warn(code, word.span, message, compat);
-        Dropped
-    }
-
-    pub(super) fn number<T: TryFrom<i64>>(
-        &mut self,
-        option: &Word,
-        most: u32,
-        compat: &str,
-    ) -> Result<T, Dropped> {
-        let word = self.value(option)?;
-        // An empty word counts as 0, as the C library reads it.
-        let number = if word.text.is_empty() { Some(0) } else { auto_base(&word.text) };
-        let parsed = number.filter(|n| *n <= i64::from(most)).and_then(|n| T::try_from(n).ok());
-        match parsed {
-            Some(n) => Ok(n),
-            None => {
-                let compat = compat.replace("{value}", &word.text);
-                let message = format!("`{}` is no value for `{}`", word.text, option.text);
-                Err(self.drop_line(codes::BAD_NUMBER, word, &message, compat))
-            }
-        }
-    }
-
-    /// The value of `option` as `read` understands it; in `compat`, `{value}` stands for the word.
-    pub(super) fn read<T>(
-        &mut self,
-        option: &Word,
-        read: impl FnOnce(&str) -> Option<T>,
-        (code, message): (Code, &str),
-        compat: &str,
-    ) -> Result<T, Dropped> {
-        let word = self.value(option)?;
-        let compat = || compat.replace("{value}", &word.text);
-        read(&word.text).ok_or_else(|| self.drop_line(code, word, message, compat()))
-    }
-
-    pub(super) fn tos(&mut self, option: &Word) -> Result<u8, Dropped> {
-        let wrong = (codes::BAD_WORD, "this is no type of service");
-        self.read(option, dsfield, wrong, "TOS value {value} is invalid")
-    }
-
-    pub(super) fn interface(&mut self, option: &Word) -> Result<Name, Dropped> {
-        let word = self.value(option)?;
-        if self.cx.lacks_interface(&word.text) {
-            let what = if self.what == "route" { "VROUTE nexthop" } else { self.what };
-            let compat = format!("WARNING - interface {} for {what} doesn't exist", word.text);
-            return Err(self.drop_line(
-                codes::MISSING_INTERFACE,
-                word,
-                "this interface does not exist",
-                compat,
-            ));
-        }
-        Ok(Name::new(&word.text))
-    }
-
-    pub(super) fn table(&mut self, option: &Word) -> Result<u32, Dropped> {
-        let word = self.value(option)?;
-        let named = match word.text.as_str() {
-            "default" => Some(253),
-            "main" => Some(254),
-            "local" => Some(255),
-            other => auto_base(other)
-                .and_then(|n| u32::try_from(n).ok())
-                .or_else(|| self.cx.env.route_table(other)),
-        };
-        match named {
-            Some(table) => Ok(table),
-            None => {
-                let compat = format!("Routing table {} not found for {}", word.text, self.what);
-                let message = format!("the routing table `{}` is not known", word.text);
-                Err(self.drop_line(codes::UNKNOWN_REFERENCE, word, &message, compat))
-            }
-        }
-    }
-
-    /// `to` or `from/to`, as numbers.
-    pub(super) fn realms(&mut self, option: &Word) -> Result<Realms, Dropped> {
-        let word = self.value(option)?;
-        let (from, to) = word.text.split_once('/').map_or(("0", word.text.as_str()), |both| both);
-        let number = |text: &str| auto_base(text).and_then(|n| u16::try_from(n).ok());
-        if let (Some(from), Some(to)) = (number(from), number(to)) {
-            return Ok(Realms { from, to });
-        }
-        let start = if self.what == "route" { "Invalid" } else { "invalid" };
-        let compat = format!("{start} realms {} for {}", word.text, self.what);
-        Err(self.drop_line(codes::BAD_NUMBER, word, "realms are written `FROM/TO`, as numbers", compat))
-    }
-
-    /// Accepts an option that is not set, and says so.
-    pub(super) fn not_set(&mut self, option: &Word, words: usize) -> Result<(), Dropped> {
-        for _ in 0..words {
-            self.value(option)?;
-        }
-        let message = format!("`{}` of a {} is not set here", option.text, self.what);
-        self.cx.advise(codes::NO_EFFECT, option.span, message);
-        Ok(())
+    const fn plain(name: &'static str, number: u16, most: u32, wrong: &'static str) -> Self {
+        Self { name, number, lockable: false, unit: Unit::Count(most), wrong }
     }
 }
 
-/// Decimal, hexadecimal with `0x` or octal with a leading zero.
-pub(super) fn auto_base(text: &str) -> Option<i64> {
-    let parsed = if let Some(hex) = text.strip_prefix("0x") {
-        i64::from_str_radix(hex, 16)
-    } else if text.len() > 1 && text.starts_with('0') {
-        i64::from_str_radix(text, 8)
-    } else {
-        text.parse()
-    };
-    parsed.ok().filter(|n| *n >= 0)
-}
-
-/// Type of service by its usual names or a number.
-pub(super) fn dsfield(text: &str) -> Option<u8> {
-    const NAMED: [(&str, u8); 21] = [
-        ("default", 0x00),
-        ("AF11", 0x28),
-        ("AF12", 0x30),
-        ("AF13", 0x38),
-        ("AF21", 0x48),
-        ("AF22", 0x50),
-        ("AF23", 0x58),
-        ("AF31", 0x68),
-        ("AF32", 0x70),
-        ("AF33", 0x78),
-        ("AF41", 0x88),
-        ("AF42", 0x90),
-        ("AF43", 0x98),
-        ("CS1", 0x20),
-        ("CS2", 0x40),
-        ("CS3", 0x60),
-        ("CS4", 0x80),
-        ("CS5", 0xa0),
-        ("CS6", 0xc0),
-        ("CS7", 0xe0),
-        ("EF", 0xb8),
-    ];
-    let named = NAMED.iter().find(|(name, _)| *name == text).map(|(_, n)| *n);
-    // iproute2 reads these numbers in base 16.
-    named.or_else(|| u8::from_str_radix(text.trim_start_matches("0x"), 16).ok())
-}
-
-/// Route metrics the kernel numbers (`RTAX_*`).
-const METRICS: [(&str, u16); 12] = [
-    ("window", 3),
-    ("rtt", 4),
-    ("rttvar", 5),
-    ("ssthresh", 6),
-    ("cwnd", 7),
-    ("reordering", 9),
-    ("hoplimit", 10),
-    ("initcwnd", 11),
-    ("rto_min", 13),
-    ("initrwnd", 14),
-    ("quickack", 15),
-    ("fastopen_no_cookie", 17),
+const METRICS: [Metric; 14] = [
+    Metric::lockable("mtu", 2, Unit::Count(u32::MAX), "MTU {value} specified"),
+    Metric::plain("window", 3, u32::MAX, "window value {value} specified"),
+    Metric::lockable("rtt", 4, Unit::Time(8), "rtt {value}"),
+    Metric::lockable("rttvar", 5, Unit::Time(4), "rttvar {value}"),
+    Metric::lockable("ssthresh", 6, Unit::Count(u32::MAX), "ssthresh value {value} specified"),
+    Metric::lockable("cwnd", 7, Unit::Count(u32::MAX), "cwnd value {value} specified"),
+    Metric::lockable("advmss", 8, Unit::Count(u32::MAX), "advmss {value} specified"),
+    Metric::lockable("reordering", 9, Unit::Count(u32::MAX), "reordering value {value} specified"),
+    Metric::plain("hoplimit", 10, 255, "hoplimit {value} specified"),
+    Metric::plain("initcwnd", 11, u32::MAX, "initcwnd value {value} specified"),
+    Metric::lockable("rto_min", 13, Unit::Time(1), "rto_min value {value} specified"),
+    Metric::plain("initrwnd", 14, u32::MAX, "initrwnd value {value} specified"),
+    Metric::plain("quickack", 15, 1, "quickack value {value} specified"),
+    Metric::plain("fastopen_no_cookie", 17, 1, "fastopen_no_cookie value {value} specified"),
 ];
 
 /// The number of keepalived among the routing protocols.
-const KEEPALIVED: u8 = 18;
+pub(super) const KEEPALIVED: u8 = 18;
 
 /// Explicit congestion notification, the feature a route may have.
-const ECN: (u16, u32) = (12, 1);
+const ECN: RouteMetric = RouteMetric { number: 12, value: 1, locked: false };
+
+/// The shortest and the longest time the kernel lets packets wait for their acknowledgement, in milliseconds.
+const WAITS: (u32, u32) = (200, 120_000);
 
 /// What a route does with packets; its destination follows.
-const KINDS: [(&str, RouteKind); 10] = [
+pub(super) const KINDS: [(&str, RouteKind); 11] = [
     ("unicast", RouteKind::Unicast),
     ("local", RouteKind::Local),
     ("broadcast", RouteKind::Broadcast),
+    ("brd", RouteKind::Broadcast),
     ("anycast", RouteKind::Anycast),
     ("multicast", RouteKind::Multicast),
     ("blackhole", RouteKind::Blackhole),
@@ -253,11 +96,12 @@ const KINDS: [(&str, RouteKind); 10] = [
 ];
 
 impl Route {
-    pub(super) fn read_all(lines: &[ValueLine], cx: &mut Reading<'_>) -> Vec<Self> {
+    /// The routes of a block; `fixed` ones are there as long as the daemon runs.
+    pub(super) fn read_all(lines: &[ValueLine], fixed: bool, cx: &mut Reading<'_>) -> Vec<Self> {
         let mut routes = Vec::new();
         for line in lines {
             let mut builder = Builder::new();
-            let mut cursor = Cursor::new(line, "route", cx);
+            let mut cursor = Cursor::new(line, "route", fixed, cx);
             if builder.run(&mut cursor).is_ok() {
                 routes.extend(builder.finish(line, cx));
             }
@@ -277,6 +121,8 @@ struct Builder {
     has_hop: bool,
     /// Gateways are listed; their interfaces are not that of the route.
     multipath: bool,
+    /// The rest of the line is not read.
+    over: bool,
     track_group: Option<Spanned<String>>,
 }
 
@@ -290,15 +136,19 @@ impl Builder {
             hop: NextHop::default(),
             has_hop: false,
             multipath: false,
+            over: false,
             track_group: None,
         }
     }
 
     fn run(&mut self, line: &mut Cursor<'_, '_, '_>) -> Result<(), Dropped> {
-        while let Some(word) = line.next() {
-            if !(self.target(word, line)?
+        while let Some(word) = line.next().filter(|_| !self.over) {
+            if self.multipath {
+                self.way(word, line)?;
+            } else if !(self.target(word, line)?
                 || self.hop(word, line)?
                 || self.attribute(word, line)?
+                || self.kernel(word, line)?
                 || self.metric(word, line)?)
             {
                 self.destination(word, line)?;
@@ -308,11 +158,27 @@ impl Builder {
     }
 
     fn family(&mut self, address: IpAddr, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<(), Dropped> {
-        if *self.ipv6.get_or_insert_with(|| address.is_ipv6()) == address.is_ipv6() {
+        let compat = if self.multipath {
+            "Address family mismatch for next hop"
+        } else {
+            "Cannot mix IPv4 and IPv6 addresses for route"
+        };
+        self.must_be(address.is_ipv6(), word, "the line mixes IPv4 and IPv6", compat, line)
+    }
+
+    /// The line is of this family from here on, or dropped if it is of the other one already.
+    fn must_be(
+        &mut self,
+        ipv6: bool,
+        word: &Word,
+        message: &str,
+        compat: &str,
+        line: &mut Cursor<'_, '_, '_>,
+    ) -> Result<(), Dropped> {
+        if *self.ipv6.get_or_insert(ipv6) == ipv6 {
             return Ok(());
         }
-        let compat = "Cannot mix IPv4 and IPv6 addresses for route".to_owned();
-        Err(line.drop_line(codes::CONFLICT, word, "the line mixes IPv4 and IPv6", compat))
+        Err(line.drop_line(codes::CONFLICT, word, message, compat.to_owned()))
     }
 
     fn address(
@@ -323,10 +189,12 @@ impl Builder {
     ) -> Result<IpAddr, Dropped> {
         let word = line.value(option)?;
         let Some(address) = value::address(&word.text) else {
-            let compat = format!(
-                "VRRP parsed invalid IP {0}. skipping IP...\ninvalid route {what} address {0}",
-                word.text
-            );
+            let second = match what {
+                "or" => format!("Invalid \"or\" address {}", word.text),
+                "via" if self.multipath => format!("invalid nexthop address {}", word.text),
+                _ => format!("invalid route {what} address {}", word.text),
+            };
+            let compat = format!("VRRP parsed invalid IP {}. skipping IP...\n{second}", word.text);
             let message = format!("`{}` is no address", word.text);
             return Err(line.drop_line(codes::BAD_ADDRESS, word, &message, compat));
         };
@@ -346,10 +214,16 @@ impl Builder {
             "src" => self.route.source = Some(self.address(word, "src", line)?),
             "from" => {
                 let source = line.value(word)?;
-                self.route.from = super::address::prefix(source, "source prefix", line.cx);
-                if self.route.from.is_none() {
+                let Some(prefix) = super::address::prefix(source, "source prefix", line.cx) else {
                     return Err(Dropped);
+                };
+                if prefix.address.is_ipv4() {
+                    let compat = format!("route from address only supported with IPv6 ({})", source.text);
+                    let message = "only routes of IPv6 look at the source";
+                    return Err(line.drop_line(codes::CONFLICT, source, message, compat));
                 }
+                self.family(prefix.address, source, line)?;
+                self.route.from = Some(prefix);
             }
             name => {
                 let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == name) else {
@@ -390,12 +264,9 @@ impl Builder {
                 self.hop.encapsulation = Some(super::encapsulation::read(word, line)?);
                 self.has_hop = true;
             }
-            "weight" => {
-                self.hop.weight = Some(line.number(word, 256, "weight {value} not valid for nexthop")?)
-            }
             "nexthop" => {
-                self.multipath = true;
                 self.next_hop();
+                (self.multipath, self.has_hop) = (true, true);
             }
             "or" => {
                 let compat = "\"or\" for routes is deprecated. Please use \"nexthop\"";
@@ -411,6 +282,39 @@ impl Builder {
         Ok(true)
     }
 
+    /// Words behind `nexthop`, which are about gateways alone.
+    fn way(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<(), Dropped> {
+        match word.text.as_str() {
+            "weight" => {
+                let weight = line.number(word, 256, "Invalid weight {value} specified for route")?;
+                if weight == 0 {
+                    let compat = "Invalid weight 0 specified for route".to_owned();
+                    return Err(line.drop_line(codes::BAD_NUMBER, word, "a weight is at least 1", compat));
+                }
+                self.hop.weight = Some(weight);
+            }
+            "realms" => {
+                let realms = line.realms(word)?;
+                let compat = "realms are only supported for IPv4";
+                self.must_be(false, word, "only routes of IPv4 have realms", compat, line)?;
+                self.hop.realms = Some(realms);
+            }
+            "via" | "dev" | "onlink" | "encap" | "nexthop" => {
+                self.hop(word, line)?;
+            }
+            other => {
+                let compat = format!("Route has trailing nonsense after nexthops - {other}");
+                let message =
+                    format!("`{other}` does not belong behind `nexthop`; the rest of the line is ignored");
+                line.cx
+                    .warn(codes::BAD_OPTION, word.span, message, compat)
+                    .note("write what is about the whole route before the first `nexthop`");
+                self.over = true;
+            }
+        }
+        Ok(())
+    }
+
     fn next_hop(&mut self) {
         let hop = std::mem::take(&mut self.hop);
         if std::mem::take(&mut self.has_hop) {
@@ -421,40 +325,88 @@ impl Builder {
     /// Words about the route itself.
     fn attribute(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<bool, Dropped> {
         match word.text.as_str() {
-            "table" => self.route.table = Some(line.table(word)?),
+            "table" => (self.route.table, self.route.vrf) = (Some(line.table(word)?), None),
             "metric" | "priority" | "preference" => {
                 self.route.metric =
                     Some(line.number(word, u32::MAX, "Invalid metric {value} specified for route")?);
             }
             "scope" => {
-                let (wrong, compat) = ("this is no scope", "Scope {value} not found or invalid for route");
-                self.route.scope = Some(line.read(word, scope, (codes::BAD_WORD, wrong), compat)?);
+                let compat = "Scope {value} not found or invalid for route";
+                self.route.scope = Some(line.listed(word, SCOPES, "this is no scope", compat)?);
             }
             "tos" | "dsfield" => self.route.tos = Some(line.tos(word)?),
             "protocol" => {
-                let wrong = "this is no routing protocol";
                 let compat = "Protocol {value} not found or invalid for route";
-                self.route.protocol = Some(line.read(word, protocol, (codes::BAD_WORD, wrong), compat)?);
+                let message = "this is no routing protocol";
+                self.route.protocol = Some(line.listed(word, PROTOCOLS, message, compat)?);
             }
             "no_track" => self.route.track = false,
-            "track_group" => self.track_group = Some(spanned(line.value(word)?)),
-            "pref" => {
-                let value = line.value(word)?;
-                self.route.preference = match value.text.as_str() {
-                    "low" => Some(3),
-                    "high" => Some(1),
-                    _ => Some(0),
-                };
-            }
-            "append" | "prepend" => line.not_set(word, 0)?,
+            "track_group" if line.fixed => self.track_group = Some(spanned(line.value(word)?)),
+            "prepend" => self.route.place = RoutePlace::First,
+            "append" => self.route.place = RoutePlace::Last,
+            "add" => self.route.place = RoutePlace::Only,
             "features" => self.feature(line.value(word)?, line.cx),
             "congctl" => {
                 let locked = line.peek() == Some("lock");
                 line.skip(usize::from(locked));
                 self.route.congestion = Some((line.value(word)?.text.clone(), locked));
             }
-            "realms" => self.route.realms = Some(line.realms(word)?),
-            "vrf" | "expires" | "ttl-propagate" => line.not_set(word, 1)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Words that are not for every route or every kernel.
+    fn kernel(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<bool, Dropped> {
+        match word.text.as_str() {
+            "pref" => {
+                self.must_be(true, word, "only routes of IPv6 have it", "pref is only valid for IPv6", line)?;
+                self.route.preference = Some(preference(word, line)?);
+            }
+            "realms" => {
+                let realms = line.realms(word)?;
+                let compat = "realms are only valid for IPv4";
+                self.must_be(false, word, "only routes of IPv4 have realms", compat, line)?;
+                self.route.realms = Some(realms);
+            }
+            "expires" => {
+                let compat = "expires is only valid for IPv6";
+                self.must_be(true, word, "only routes of IPv6 expire", compat, line)?;
+                let compat = "Invalid expires time {value} specified for route";
+                self.route.expires = Some(line.number(word, u32::MAX, compat)?);
+            }
+            "ttl-propagate" => {
+                let value = line.value(word)?;
+                match value.text.as_str() {
+                    "enabled" => self.route.ttl_propagate = Some(true),
+                    "disabled" => self.route.ttl_propagate = Some(false),
+                    other => {
+                        let compat = format!("ttl-propagate value {other} not recognised");
+                        let message = "expected `enabled` or `disabled`; this is ignored";
+                        line.cx.warn(codes::BAD_WORD, value.span, message, compat);
+                    }
+                }
+            }
+            "vrf" => {
+                let value = line.value(word)?;
+                if line.cx.lacks_interface(&value.text) {
+                    let compat = format!("VRF {} not found for route", value.text);
+                    let message = "this VRF does not exist";
+                    return Err(line.drop_line(codes::UNKNOWN_REFERENCE, value, message, compat));
+                }
+                self.route.vrf = Some(Name::new(&value.text));
+            }
+            "as" => {
+                line.skip(usize::from(line.peek() == Some("to")));
+                let value = line.value(word)?;
+                let message = "`as` is for routes of MPLS alone; it is ignored";
+                line.cx.warn(
+                    codes::BAD_OPTION,
+                    word.span.to(value.span),
+                    message,
+                    "\"as to\" for MPLS only - ignoring",
+                );
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -469,29 +421,18 @@ impl Builder {
         }
     }
 
-    /// `mtu 1400`, `mtu lock 1400` and their like.
+    /// `mtu 1400`, `mtu lock 1400` and their like. The last of a name counts.
     fn metric(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<bool, Dropped> {
-        let name = word.text.as_str();
-        let number = METRICS.iter().find(|(n, _)| *n == name).map(|(_, n)| *n);
-        if number.is_none() && name != "mtu" && name != "advmss" {
-            return Ok(false);
-        }
-        let locked = line.peek() == Some("lock");
-        if locked {
-            line.next();
-        }
-        let value = if matches!(name, "rtt" | "rttvar" | "rto_min") {
-            milliseconds(word, line)?
-        } else {
-            let most = if name == "quickack" { 1 } else { u32::MAX };
-            line.number(word, most, &format!("Invalid {name} value {{value}} specified for route"))?
+        let Some(metric) = METRICS.iter().find(|metric| metric.name == word.text) else { return Ok(false) };
+        let locked = metric.lockable && line.peek() == Some("lock");
+        line.skip(usize::from(locked));
+        let complaint = format!("Invalid {} for route", metric.wrong);
+        let value = match metric.unit {
+            Unit::Count(most) => line.number(word, most, &complaint)?,
+            Unit::Time(parts) => time(word, parts, &complaint, line)?,
         };
-        match (name, number) {
-            ("mtu", _) => self.route.mtu = Some((value, locked)),
-            ("advmss", _) => self.route.advmss = Some(value),
-            (_, Some(n)) => self.route.metrics.push((n, value)),
-            _ => {}
-        }
+        self.route.metrics.retain(|known| known.number != metric.number);
+        self.route.metrics.push(RouteMetric { number: metric.number, value, locked });
         Ok(true)
     }
 
@@ -500,7 +441,16 @@ impl Builder {
             let message = "the route has a destination already; this one is taken instead";
             line.cx.advise(codes::DUPLICATE, word.span, message).note("a gateway stands behind `via`");
         }
-        if matches!(word.text.as_str(), "default" | "any" | "all") {
+        if word.text == "default6" {
+            line.cx.advise(codes::DEPRECATED, word.span, "`default6` is deprecated").suggest(
+                word.span,
+                "inet6 default",
+                "write `inet6 default`",
+            );
+            let compat = "Cannot mix IPv4 and IPv6 addresses for route (default6)";
+            self.must_be(true, word, "the line mixes IPv4 and IPv6", compat, line)?;
+        }
+        if matches!(word.text.as_str(), "default" | "any" | "all" | "default6") {
             (self.spec, self.default) = (None, true);
             return Ok(());
         }
@@ -513,7 +463,8 @@ impl Builder {
             return Err(line.drop_line(codes::BAD_OPTION, word, &message, compat));
         }
         let Some(prefix) = super::address::prefix(&full, "destination", line.cx) else { return Err(Dropped) };
-        self.family(prefix.address, word, line)?;
+        let compat = format!("Cannot mix IPv4 and IPv6 addresses for route ({})", word.text);
+        self.must_be(prefix.address.is_ipv6(), word, "the line mixes IPv4 and IPv6", &compat, line)?;
         self.spec = Some(prefix);
         Ok(())
     }
@@ -532,15 +483,8 @@ impl Builder {
                 return None;
             }
         };
-        // The original's own number marks what it may put back.
-        let foreign = self.route.track && self.route.protocol.is_some_and(|protocol| protocol != KEEPALIVED);
-        if foreign {
-            let compat = format!(
-                "Route cannot be tracked if protocol is not RTPROT_KEEPALIVED({KEEPALIVED}), resetting protocol"
-            );
-            cx.hint(codes::TRACK_WITHOUT_EFFECT, line.span(), "the route has another protocol", compat).note(
-                "keepalived takes its own instead; here the route keeps it and is put back all the same",
-            );
+        if self.route.track && self.route.protocol.is_some_and(|protocol| protocol != KEEPALIVED) {
+            foreign("route", line, cx);
         }
         if loose {
             // Hops of a multipath route do not count as naming an interface either.
@@ -560,6 +504,18 @@ impl Builder {
     }
 }
 
+/// Tells that a route or a rule is tracked under another number: by its own the original knows what it may put back.
+pub(super) fn foreign(what: &str, line: &ValueLine, cx: &mut Reading<'_>) {
+    let named = if what == "route" { "Route" } else { "Rule" };
+    let compat = format!(
+        "{named} cannot be tracked if protocol is not RTPROT_KEEPALIVED({KEEPALIVED}), resetting protocol"
+    );
+    cx.hint(codes::TRACK_WITHOUT_EFFECT, line.span(), format!("the {what} has another protocol"), compat)
+        .note(format!(
+            "keepalived takes its own instead; here the {what} keeps it and is put back all the same"
+        ));
+}
+
 /// `10.1/16` with its missing octets.
 fn complete(word: &Word) -> Word {
     let Some((address, length)) = word.text.split_once('/') else { return word.clone() };
@@ -570,39 +526,40 @@ fn complete(word: &Word) -> Word {
     Word { text: format!("{address}{}/{length}", ".0".repeat(3 - dots)), span: word.span }
 }
 
-/// A time in milliseconds, or with a unit.
-fn milliseconds(option: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<u32, Dropped> {
-    let word = line.value(option)?;
-    let text = word.text.as_str();
-    let (digits, factor) = match text.strip_suffix("ms") {
-        Some(digits) => (digits, 1),
-        None => text.strip_suffix('s').map_or((text, 1), |digits| (digits, 1000)),
+/// Router preference of IPv6 routes, as the kernel numbers it.
+fn preference(option: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<u8, Dropped> {
+    let named = match line.peek() {
+        Some("low") => 3,
+        Some("medium") => 0,
+        Some("high") => 1,
+        _ => return line.number(option, 255, "Invalid pref value {value} specified for route"),
     };
-    let parsed = digits.parse::<u32>().ok().and_then(|n| n.checked_mul(factor));
-    parsed.ok_or_else(|| {
-        let compat = format!("Invalid {} {text} for route", option.text);
-        line.drop_line(codes::BAD_NUMBER, word, "this is no time", compat)
-    })
+    line.skip(1);
+    Ok(named)
 }
 
-/// Routing protocols by name or number.
-fn protocol(text: &str) -> Option<u8> {
-    const NAMED: [(&str, u8); 14] = [
-        ("none", 0),
-        ("redirect", 1),
-        ("kernel", 2),
-        ("boot", 3),
-        ("static", 4),
-        ("gated", 8),
-        ("ra", 9),
-        ("mrt", 10),
-        ("zebra", 11),
-        ("bird", 12),
-        ("dnrouted", 13),
-        ("xorp", 14),
-        ("dhcp", 16),
-        ("keepalived", 18),
-    ];
-    let named = NAMED.iter().find(|(name, _)| *name == text).map(|(_, n)| *n);
-    named.or_else(|| auto_base(text).and_then(|n| u8::try_from(n).ok()))
+/// A time in seconds or milliseconds as its unit says, or in the kernel's own parts of a millisecond. What is beyond the limits
+/// of the kernel is brought to them.
+fn time(option: &Word, parts: u32, complaint: &str, line: &mut Cursor<'_, '_, '_>) -> Result<u32, Dropped> {
+    let word = line.value(option)?;
+    let text = word.text.as_str();
+    let cut = ["secs", "sec", "s"].iter().find_map(|unit| text.strip_suffix(unit));
+    let (digits, places, factor) = match cut {
+        Some(rest) => rest.strip_suffix('m').map_or((rest, 3, parts), |digits| (digits, 0, parts)),
+        None => (text, 0, 1),
+    };
+    let most = u64::from(WAITS.1) * u64::from(parts);
+    let compat = match value::scaled(digits, 0, most, places) {
+        Ok(number) => {
+            let number = u32::try_from(number).unwrap_or(u32::MAX).saturating_mul(factor);
+            let limits = (WAITS.0 * parts, WAITS.1 * parts);
+            if !(limits.0..=limits.1).contains(&number) {
+                let message = "the kernel knows times from 200 ms to 120 s; the nearest is taken";
+                line.cx.advise(codes::BAD_NUMBER, word.span, message);
+            }
+            return Ok(number.clamp(limits.0, limits.1));
+        }
+        Err(problem) => format!("{}\n{}", problem.compat(), complaint.replace("{value}", text)),
+    };
+    Err(line.drop_line(codes::BAD_NUMBER, word, "this is no time", compat))
 }

@@ -2,12 +2,14 @@
 
 use super::Reading;
 use super::address;
-use super::route::{Cursor, Dropped, auto_base};
+use super::cursor::{Cursor, Dropped, GROUPS, auto_base};
+use super::route::{self, KEEPALIVED, foreign};
 use super::track::spanned;
 use crate::codes;
 use crate::tree::ValueLine;
 use crate::word::Word;
 use lb_core::diag::{Span, Spanned};
+use std::net::Ipv6Addr;
 use vrrp::spec::{Prefix, Rule as Spec, RuleAction};
 
 /// A policy rule.
@@ -25,13 +27,14 @@ pub struct Rule {
 }
 
 impl Rule {
-    pub(super) fn read_all(lines: &[ValueLine], cx: &mut Reading<'_>) -> Vec<Self> {
+    /// The rules of a block; `fixed` ones are there as long as the daemon runs.
+    pub(super) fn read_all(lines: &[ValueLine], fixed: bool, cx: &mut Reading<'_>) -> Vec<Self> {
         let mut rules = Vec::new();
         for line in lines {
             let mut builder =
                 Builder { rule: Spec::default(), action: None, family: None, track_group: None };
             builder.rule.track = true;
-            let done = builder.run(&mut Cursor::new(line, "rule", cx));
+            let done = builder.run(&mut Cursor::new(line, "rule", fixed, cx));
             if done.is_ok() {
                 rules.extend(builder.finish(line, cx));
             }
@@ -64,10 +67,13 @@ impl Builder {
         if matches!(word.text.as_str(), "all" | "any" | "default") {
             return Ok(None);
         }
-        let Some(prefix) = address::prefix(word, "prefix", line.cx) else {
-            let message = format!("`{}` is left without an address", option.text);
-            let compat = format!("Invalid rule {} address {}", option.text, word.text);
-            return Err(line.drop_line(codes::BAD_ADDRESS, word, &message, compat));
+        let prefix = match word.text.as_str() {
+            "default6" => Prefix::new(Ipv6Addr::UNSPECIFIED.into(), 0),
+            _ => address::prefix(word, "prefix", line.cx).ok_or_else(|| {
+                let message = format!("`{}` is left without an address", option.text);
+                let compat = format!("Invalid rule {} address {}", option.text, word.text);
+                line.drop_line(codes::BAD_ADDRESS, word, &message, compat)
+            })?,
         };
         let ipv6 = prefix.address.is_ipv6();
         if *self.family.get_or_insert(ipv6) != ipv6 {
@@ -87,29 +93,45 @@ impl Builder {
             "dev" | "iif" => self.rule.input = Some(line.interface(word)?),
             "oif" => self.rule.output = Some(line.interface(word)?),
             "preference" | "order" | "priority" => {
-                self.rule.priority =
-                    Some(line.number(word, u32::MAX, "Invalid rule preference {value} specified")?);
+                let number = |text: &str| u32::try_from(auto_base(text)?).ok();
+                let wrong = (codes::BAD_NUMBER, "this is no place in the list of rules");
+                let compat =
+                    format!("invalid number '{{value}}'\nInvalid rule preference {} specified", word.text);
+                self.rule.priority = Some(line.read(word, number, wrong, &compat)?);
             }
             "tos" | "dsfield" => self.rule.tos = Some(line.tos(word)?),
             "fwmark" => self.mark(word, line)?,
             "ipproto" | "ip_proto" => {
                 let wrong = (codes::BAD_WORD, "this is no IP protocol");
-                self.rule.protocol = Some(line.read(word, ip_protocol, wrong, "Invalid ipproto {value}")?);
+                self.rule.ip_protocol =
+                    Some(line.read(word, ip_protocol, wrong, "Invalid ipproto {value}")?);
             }
             "no_track" => self.rule.track = false,
-            "track_group" => self.track_group = Some(spanned(line.value(word)?)),
-            "realms" => self.rule.realms = Some(line.realms(word)?),
+            "track_group" if line.fixed => self.track_group = Some(spanned(line.value(word)?)),
+            "realms" => {
+                self.rule.realms = Some(line.realms(word)?);
+                if *self.family.get_or_insert(false) {
+                    let compat = "realms is only valid for IPv4".to_owned();
+                    return Err(line.drop_line(
+                        codes::CONFLICT,
+                        word,
+                        "only rules of IPv4 have realms",
+                        compat,
+                    ));
+                }
+            }
             "tunnel-id" => {
                 let wrong = (codes::BAD_NUMBER, "this is no number of a tunnel");
                 let number = |text: &str| text.parse().ok();
-                self.rule.tunnel =
-                    Some(line.read(word, number, wrong, "Invalid tunnel-id {value} specified")?);
+                let compat = "invalid number '{value}'\nInvalid tunnel-id tunnel-id specified";
+                self.rule.tunnel = Some(line.read(word, number, wrong, compat)?);
             }
             "suppress_ifgroup" | "sup_group" => {
-                let complaint = "suppress_group {value} is invalid";
-                self.rule.suppress_group = Some(line.number(word, u32::MAX, complaint)?);
+                let (message, compat) =
+                    ("this is no group of interfaces", "suppress_group {value} is invalid");
+                self.rule.suppress_group = Some(line.listed(word, GROUPS, message, compat)?);
             }
-            "protocol" => line.not_set(word, 1)?,
+            "protocol" => self.rule.protocol = Some(line.number(word, 255, "Invalid protocol {value}")?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -135,7 +157,8 @@ impl Builder {
         match word.text.as_str() {
             "uidrange" => {
                 let wrong = (codes::BAD_NUMBER, "this is no range of user ids");
-                self.rule.uids = Some(line.read(word, range, wrong, "Invalid uidrange {value} specified")?);
+                self.rule.uids =
+                    Some(line.read(word, range, wrong, "Invalid uidrange uidrange specified")?);
             }
             "sport" | "dport" => {
                 let ports = |text: &str| range::<u16>(text).or_else(|| text.parse().ok().map(|p| (p, p)));
@@ -148,9 +171,10 @@ impl Builder {
                     self.rule.destination_ports = ports;
                 }
             }
-            "suppress_prefixlength" => {
-                let compat = "Invalid suppress_prefixlength {value} specified";
-                self.rule.suppress_prefix_length = Some(line.number(word, 128, compat)?);
+            "suppress_prefixlength" | "sup_pl" => {
+                let compat = format!("Invalid suppress_prefixlength {} specified", word.text);
+                let most = i32::MAX.unsigned_abs();
+                self.rule.suppress_prefix_length = Some(line.number(word, most, &compat)?);
             }
             _ => return Ok(false),
         }
@@ -158,7 +182,8 @@ impl Builder {
     }
 
     fn act(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<bool, Dropped> {
-        let word = if word.text == "type" { line.value(word)? } else { word };
+        let typed = word.text == "type";
+        let word = if typed { line.value(word)? } else { word };
         let action = match word.text.as_str() {
             "table" | "lookup" => match line.table(word)? {
                 0 => {
@@ -172,19 +197,41 @@ impl Builder {
                 }
                 table => RuleAction::Table(table),
             },
-            "goto" => RuleAction::Goto(line.number(word, u32::MAX, "Invalid target {value} specified")?),
+            "goto" => RuleAction::Goto(line.number(word, u32::MAX, "Invalid target goto specified")?),
             "nop" => RuleAction::Nop,
             "blackhole" => RuleAction::Blackhole,
             "unreachable" => RuleAction::Unreachable,
             "prohibit" => RuleAction::Prohibit,
             "l3mdev" => RuleAction::DeviceTable,
-            _ => return Ok(false),
+            other => {
+                let compat = match route::KINDS.iter().any(|(kind, _)| *kind == other) {
+                    true => format!("Invalid rule action {other}"),
+                    false if typed => format!("Unknown rule option {other}"),
+                    false => return Ok(false),
+                };
+                return Err(line.drop_line(codes::BAD_OPTION, word, "a rule cannot do this", compat));
+            }
         };
         if self.action.replace(action).is_some() {
-            let compat = "Cannot specify more than one of table/nop/goto/blackhole/prohibit/unreachable/l3mdev for rule";
+            let compat = match action {
+                RuleAction::DeviceTable => "Cannot specify l3mdev with other action",
+                RuleAction::Table(_) => {
+                    "Cannot specify more than one of table/nop/goto/blackhole/prohibit/unreachable for rule"
+                }
+                _ => {
+                    "Cannot specify more than one of table/nop/goto/blackhole/prohibit/unreachable/l3mdev for rule"
+                }
+            };
             return Err(line.drop_line(codes::CONFLICT, word, "a rule does one thing", compat.to_owned()));
         }
         Ok(true)
+    }
+
+    /// True if something is said about the routes of a table and the rule leads to none.
+    fn misplaced(&self, action: RuleAction) -> bool {
+        let Spec { realms, suppress_prefix_length, suppress_group, .. } = &self.rule;
+        !matches!(action, RuleAction::Table(_) | RuleAction::DeviceTable)
+            && (realms.is_some() || suppress_prefix_length.is_some() || suppress_group.is_some())
     }
 
     fn finish(mut self, line: &ValueLine, cx: &mut Reading<'_>) -> Option<Rule> {
@@ -211,6 +258,15 @@ impl Builder {
                 return None;
             }
         }
+        if self.misplaced(action) {
+            let message = "realms and what suppresses routes belong to rules that look into a table; the rule is ignored";
+            let compat = "suppressor/realm specified for non table action - skipping";
+            cx.warn(codes::CONFLICT, line.span(), message, compat);
+            return None;
+        }
+        if self.rule.track && self.rule.protocol.is_some_and(|protocol| protocol != KEEPALIVED) {
+            foreign("rule", line, cx);
+        }
         if self.rule.priority.is_none() {
             let place = cx.next_rule_place(self.family == Some(true));
             let message = format!("the rule has no `preference`; it gets {place}");
@@ -236,14 +292,27 @@ fn range<T: std::str::FromStr>(text: &str) -> Option<(T, T)> {
 fn ip_protocol(text: &str) -> Option<u8> {
     Some(match text.to_ascii_lowercase().as_str() {
         "icmp" => 1,
+        "igmp" => 2,
+        "ipencap" | "ip-encap" => 4,
         "tcp" => 6,
         "udp" => 17,
+        "dccp" => 33,
+        "ipv6" => 41,
+        "rsvp" => 46,
         "gre" => 47,
-        "esp" => 50,
-        "ah" => 51,
+        "esp" | "ipsec-esp" => 50,
+        "ah" | "ipsec-ah" => 51,
         "ipv6-icmp" | "icmpv6" => 58,
-        "sctp" => 132,
+        "eigrp" => 88,
+        "ospf" | "ospfigp" => 89,
+        "pim" => 103,
+        "ipcomp" => 108,
         "vrrp" => 112,
+        "l2tp" => 115,
+        "isis" => 124,
+        "sctp" => 132,
+        "udplite" => 136,
+        "mpls-in-ip" => 137,
         other => return other.parse().ok(),
     })
 }

@@ -31,11 +31,9 @@ pub(super) const INSTANCE: &[Keyword] = &[
         .values(Values::Addresses),
     Keyword::new("no_virtual_ipaddress", &[], "Having no addresses is what was meant"),
     Keyword::new("virtual_routes", &[], "Routes held by the master")
-        .values(Values::Routes)
-        .partial("`vrf`, `expires`, `ttl-propagate`, `append` and `prepend` are not set"),
+        .values(Values::Routes),
     Keyword::new("virtual_rules", &[], "Policy rules held by the master")
-        .values(Values::Rules)
-        .partial("`protocol` is not set"),
+        .values(Values::Rules),
     Keyword::new("promote_secondaries", &[], "Removing one address does not take others of its network along"),
     Keyword::new("accept", &[], "Accept traffic for the addresses although not their owner"),
     Keyword::new("no_accept", &[], "Do not accept such traffic")

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rustix::process::Signal;
 use tokio::sync::mpsc;
 
@@ -29,7 +30,7 @@ use crate::event::{
     ScriptSignal, Severity, Transmit,
 };
 use crate::snmp::mib::{self, MasterReason, Place};
-use crate::spec::{Command, Name, Route, Rule, RuleAction, ScriptSecurity, Spec};
+use crate::spec::{Command, Name, Route, RoutePlace, Rule, RuleAction, ScriptSecurity, Spec};
 use crate::wire::{arp, ndisc};
 
 /// The hands of the driver, and what they hold.
@@ -228,9 +229,10 @@ impl Effects {
 
     fn add_route(&mut self, route: Arc<Route>) {
         let what = format!("add the route to {}", route.destination);
-        match routing::add_route(&route, |name| self.links.index_of(name)) {
-            Some(message) => self.hands.push(Job::Request { message: Box::new(message), create: true, what }),
-            None => self.problem(format!("cannot {what}: an interface does not exist")),
+        let (flags, done) = (routing::placing(route.place), already(route.place));
+        match self.links.routed(&route, routing::add_route) {
+            Ok(message) => self.hands.push(Job::Request { message: Box::new(message), flags, done, what }),
+            Err(lack) => self.problem(format!("cannot {what}: {lack}")),
         }
         self.routes.retain(|held| *held != route);
         self.routes.push(route);
@@ -239,15 +241,16 @@ impl Effects {
     fn del_route(&mut self, route: &Arc<Route>) {
         self.routes.retain(|held| held != route);
         // A route through a vanished interface has gone with it.
-        if let Some(message) = routing::del_route(route, |name| self.links.index_of(name)) {
+        if let Ok(message) = self.links.routed(route, routing::del_route) {
             let what = format!("remove the route to {}", route.destination);
-            self.hands.push(Job::Request { message: Box::new(message), create: false, what });
+            self.hands.push(Job::Request { message: Box::new(message), flags: 0, done: GONE, what });
         }
     }
 
     fn add_rule(&mut self, rule: Arc<Rule>) {
         let message = Box::new(routing::add_rule(&rule));
-        self.hands.push(Job::Request { message, create: true, what: "add a policy rule".to_owned() });
+        let what = "add a policy rule".to_owned();
+        self.hands.push(Job::Request { message, flags: NLM_F_CREATE | NLM_F_EXCL, done: THERE, what });
         self.rules.retain(|held| *held != rule);
         self.rules.push(rule);
     }
@@ -255,14 +258,18 @@ impl Effects {
     fn del_rule(&mut self, rule: &Arc<Rule>) {
         self.rules.retain(|held| held != rule);
         let message = Box::new(routing::del_rule(rule));
-        self.hands.push(Job::Request { message, create: false, what: "remove a policy rule".to_owned() });
+        let what = "remove a policy rule".to_owned();
+        self.hands.push(Job::Request { message, flags: 0, done: GONE, what });
     }
 
     /// What the router has to hear if one of our routes or rules is gone.
     pub(super) fn gone(&self, change: &Change) -> Vec<Input> {
         match change {
             Change::RouteGone(info) => {
-                let ours = self.routes.iter().filter(|route| route.track && is_route(route, info));
+                let is_it = |route: &&Arc<Route>| is_route(route, self.links.table_of(route), info);
+                let ours = self.routes.iter().filter(is_it);
+                // What expires has done what was asked of it.
+                let ours = ours.filter(|route| route.track && route.expires.is_none());
                 ours.map(|route| Input::RouteRemoved(Arc::clone(route))).collect()
             }
             Change::RuleGone(info) => {
@@ -279,10 +286,19 @@ impl Effects {
     }
 }
 
-fn is_route(route: &Route, info: &RouteInfo) -> bool {
+/// What the kernel answers when there is nothing to add.
+const THERE: &[i32] = &[libc::EEXIST];
+/// What it answers when there is nothing to remove.
+const GONE: &[i32] = &[libc::ESRCH, libc::ENOENT];
+
+/// What it answers when a route to be put there needs no adding. One that is to be the only one must not meet another.
+fn already(place: RoutePlace) -> &'static [i32] {
+    if place == RoutePlace::Only { &[] } else { THERE }
+}
+
+fn is_route(route: &Route, table: Option<u32>, info: &RouteInfo) -> bool {
     let destination = route.destination;
-    (destination.address, destination.length, routing::table_of(route))
-        == (info.destination, info.prefix, info.table)
+    (destination.address, destination.length, table) == (info.destination, info.prefix, Some(info.table))
 }
 
 fn is_rule(rule: &Rule, info: &RuleInfo) -> bool {

@@ -12,7 +12,7 @@ use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::NLM_F_CREATE;
 use netlink_packet_route::RouteNetlinkMessage;
 use socket2::{Domain, Socket, Type};
 use tokio::sync::{mpsc, oneshot};
@@ -32,8 +32,10 @@ pub(super) enum Job {
     Request {
         /// The request.
         message: Box<RouteNetlinkMessage>,
-        /// True if it makes something, false if it removes something.
-        create: bool,
+        /// How it is to be done (`NLM_F_*`).
+        flags: u16,
+        /// Errors that say that it is done already.
+        done: &'static [i32],
         /// What it is about.
         what: String,
     },
@@ -133,7 +135,7 @@ impl Worker {
         match job {
             Job::AddAddress(target, address) => self.add_address(&target, &address),
             Job::DelAddress(target, address) => self.del_address(&target, &address),
-            Job::Request { message, create, what } => self.request(*message, create, &what),
+            Job::Request { message, flags, done, what } => self.request(*message, flags, done, &what),
             Job::Block(address, block) => {
                 let what = format!("{} traffic to {address}", if block { "block" } else { "stop blocking" });
                 self.firewall.set(address, block).err().map(|error| failed(&what, &error))
@@ -172,13 +174,15 @@ impl Worker {
         }
     }
 
-    fn request(&mut self, message: RouteNetlinkMessage, create: bool, what: &str) -> Option<String> {
-        let flags = if create { NLM_F_CREATE | NLM_F_EXCL } else { 0 };
+    fn request(
+        &mut self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+        done: &[i32],
+        what: &str,
+    ) -> Option<String> {
         let error = self.netlink.request(message, flags).err()?;
-        match (create, error.raw_os_error()) {
-            (true, Some(libc::EEXIST)) | (false, Some(libc::ESRCH | libc::ENOENT)) => None,
-            _ => Some(failed(what, &error)),
-        }
+        (!error.raw_os_error().is_some_and(|code| done.contains(&code))).then(|| failed(what, &error))
     }
 
     fn send(&self, frame: &Frame) -> Option<String> {

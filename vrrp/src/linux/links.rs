@@ -7,10 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
+use netlink_packet_route::RouteNetlinkMessage;
+
+use super::netlink::routing::{IndexOf, MAIN_TABLE};
 use super::netlink::{AddressInfo, Change, LinkInfo};
 use super::socket::LinkRef;
 use crate::event::{Input, InterfaceAddress, Link};
-use crate::spec::{Name, Prefix, Spec};
+use crate::spec::{Name, Prefix, Route, Spec};
 
 /// The interfaces of the network namespace.
 #[derive(Default)]
@@ -147,6 +150,26 @@ impl Links {
         self.by_index.get(&self.index_of(name)?).map(|known| &known.info)
     }
 
+    /// The table that a route belongs to; None if it is that of a VRF that does not exist.
+    pub(super) fn table_of(&self, route: &Route) -> Option<u32> {
+        match &route.vrf {
+            Some(vrf) => self.info(vrf)?.vrf_table,
+            None => Some(route.table.unwrap_or(MAIN_TABLE)),
+        }
+    }
+
+    /// The request about a route that `build` makes, or what it lacks.
+    pub(super) fn routed(
+        &self,
+        route: &Route,
+        build: fn(&Route, u32, IndexOf<'_>) -> Option<RouteNetlinkMessage>,
+    ) -> Result<RouteNetlinkMessage, String> {
+        let vrf = || route.vrf.as_ref().map_or("", |vrf| vrf.as_str());
+        let table = self.table_of(route).ok_or_else(|| format!("there is no VRF {}", vrf()))?;
+        build(route, table, &|name| self.index_of(name))
+            .ok_or_else(|| "an interface does not exist".to_owned())
+    }
+
     /// The name of an interface.
     pub(super) fn name_of(&self, index: u32) -> Option<&Name> {
         self.by_index.get(&index).map(|known| &known.name)
@@ -253,6 +276,7 @@ fn usable(flags: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linux::netlink::routing;
     use crate::spec::{Global, Instance};
 
     fn link(index: u32, name: &str, running: bool) -> Change {
@@ -292,6 +316,22 @@ mod tests {
             other => format!("{other:?}"),
         };
         inputs.iter().map(word).collect()
+    }
+
+    #[test]
+    fn a_route_of_a_vrf_is_in_its_table_as_long_as_there_is_such_a_vrf() {
+        let mut route = Route::new(Prefix::new("10.1.0.0".parse().unwrap(), 16));
+        let mut links = links("eth0");
+        assert_eq!(links.table_of(&route), Some(MAIN_TABLE));
+        (route.table, route.vrf) = (Some(7), Some("red".into()));
+        let refused = |links: &Links| links.routed(&route, routing::add_route).unwrap_err();
+        assert_eq!(refused(&links), "there is no VRF red");
+        told(&mut links, vec![link(3, "red", true)]);
+        assert_eq!(refused(&links), "there is no VRF red", "it is something else");
+        let vrf = LinkInfo { index: 3, name: "red".to_owned(), vrf_table: Some(1010), ..LinkInfo::default() };
+        told(&mut links, vec![Change::Link(vrf)]);
+        assert_eq!(links.table_of(&route), Some(1010));
+        assert!(links.routed(&route, routing::add_route).is_ok());
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod files;
 mod firewall;
 mod handle;
 mod hands;
+mod iproute;
 mod links;
 mod netlink;
 mod notify;
@@ -60,4 +61,5 @@ mod vmac;
 
 pub use driver::Driver;
 pub use handle::{Event, Handle, Options, ReloadError, StartError};
+pub use iproute::iproute_number;
 pub use security::is_runnable;

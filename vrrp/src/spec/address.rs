@@ -187,18 +187,22 @@ pub struct Route {
     pub tos: Option<u8>,
     /// Originating protocol number.
     pub protocol: Option<u8>,
-    /// Path MTU and whether it is locked.
-    pub mtu: Option<(u32, bool)>,
-    /// Advertised segment size.
-    pub advmss: Option<u32>,
-    /// Further numeric route metrics, by their kernel number (`RTAX_*`) and value.
-    pub metrics: Vec<(u16, u32)>,
+    /// What is known of the path (`mtu`, `rtt` and their like).
+    pub metrics: Vec<RouteMetric>,
     /// How connections over the route avoid congestion, and whether that is locked (`congctl`).
     pub congestion: Option<(String, bool)>,
     /// Realms of IPv4 routes.
     pub realms: Option<Realms>,
     /// Router preference of IPv6 routes (`pref`): 0 medium, 1 high, 3 low.
     pub preference: Option<u8>,
+    /// The VRF in whose table the route is; counts before `table`.
+    pub vrf: Option<Name>,
+    /// Seconds until the kernel removes an IPv6 route by itself. Such a route is not restored.
+    pub expires: Option<u32>,
+    /// Whether MPLS carries the time to live of packets along (`ttl-propagate`).
+    pub ttl_propagate: Option<bool>,
+    /// Where it goes if there is a route to the destination already.
+    pub place: RoutePlace,
     /// Restore the route when somebody else removes it. Cleared by `no_track`.
     pub track: bool,
 }
@@ -219,15 +223,44 @@ impl Route {
             scope: None,
             tos: None,
             protocol: None,
-            mtu: None,
-            advmss: None,
             metrics: Vec::new(),
             congestion: None,
             realms: None,
             preference: None,
+            vrf: None,
+            expires: None,
+            ttl_propagate: None,
+            place: RoutePlace::First,
             track: true,
         }
     }
+}
+
+/// One metric of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct RouteMetric {
+    /// The kernel's number of it (`RTAX_*`).
+    pub number: u16,
+    /// Its value, in the kernel's unit.
+    pub value: u32,
+    /// The kernel does not change it by what it learns.
+    pub locked: bool,
+}
+
+/// Where a route goes among others to the same destination with the same metric.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum RoutePlace {
+    /// Before them (`prepend`).
+    #[default]
+    First,
+    /// Behind them (`append`).
+    Last,
+    /// There must be none (`add`).
+    Only,
 }
 
 /// Realms of a route or a rule (`realms from/to`); 0 is none.
@@ -282,6 +315,8 @@ pub struct NextHop {
     pub weight: Option<u16>,
     /// The gateway is reachable although no route says so (`onlink`).
     pub onlink: bool,
+    /// Realms of this way of a multipath route.
+    pub realms: Option<Realms>,
     /// What packets are wrapped in.
     pub encapsulation: Option<super::Encapsulation>,
 }
@@ -311,8 +346,8 @@ pub struct Rule {
     pub tos: Option<u8>,
     /// Range of user ids.
     pub uids: Option<(u32, u32)>,
-    /// IP protocol.
-    pub protocol: Option<u8>,
+    /// IP protocol (`ipproto`).
+    pub ip_protocol: Option<u8>,
     /// Range of source ports.
     pub source_ports: Option<(u16, u16)>,
     /// Range of destination ports.
@@ -327,6 +362,8 @@ pub struct Rule {
     pub tunnel: Option<u64>,
     /// Realms of what matches.
     pub realms: Option<Realms>,
+    /// Originating protocol number.
+    pub protocol: Option<u8>,
     /// What to do on a match.
     pub action: RuleAction,
     /// Restore the rule when somebody else removes it. Cleared by `no_track`.

@@ -21,7 +21,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 pub use address::{
-    Broadcast, Lifetime, NextHop, Prefix, Realms, Route, RouteKind, Rule, RuleAction, VirtualAddress,
+    Broadcast, Lifetime, NextHop, Prefix, Realms, Route, RouteKind, RouteMetric, RoutePlace, Rule,
+    RuleAction, VirtualAddress,
 };
 pub use bfd::Bfd;
 pub use check::{Problem, SpecError};

@@ -322,20 +322,129 @@ fn metrics_of_routes_are_set_and_wrong_ones_told() {
     assert!(said.is_empty(), "{said:?}");
     let text = format!("vrrp_instance v {{\n interface eth0\n {lines}\n}}\n");
     let loaded = load("k.conf", &text, &mut NoIncludes, &host());
-    assert_eq!(loaded.config.instances[0].routes[0].value.metrics, [(15, 1), (12, 1)]);
+    let metrics = &loaded.config.instances[0].routes[0].value.metrics;
+    assert_eq!(
+        metrics.iter().map(|m| (m.number, m.value, m.locked)).collect::<Vec<_>>(),
+        [(15, 1, false), (12, 1, false)]
+    );
     assert_eq!(route("realms 1/x").0, ["Invalid realms 1/x for route"]);
     assert!(route("realms 1/2 congctl lock cubic").0.is_empty());
-    let rule =
-        |words: &str| said_of("", &format!("virtual_rules {{\n from 10.0.0.3 priority 5 {words}\n }}"));
-    assert!(rule("l3mdev realms 3 suppress_ifgroup 2 tunnel-id 7").is_empty());
-    assert_eq!(rule("table 5 tunnel-id x"), ["Invalid tunnel-id x specified"]);
-    assert_eq!(rule("table 5 realms x"), ["invalid realms x for rule"]);
-    assert_eq!(route("quickack 2").0, ["Invalid quickack value 2 specified for route"]);
+    let outside = |text: &str, said: &str| vec![text.to_owned(), said.to_owned()];
+    let wrong = outside("number '2' outside range [0, 1]", "Invalid quickack value 2 specified for route");
+    assert_eq!(route("quickack 2").0, wrong);
+    let wrong = outside("number '256' outside range [0, 255]", "Invalid hoplimit 256 specified for route");
+    assert_eq!(route("hoplimit 256").0, wrong);
+    assert_eq!(route("window lock 3").0[1], "Invalid window value lock specified for route");
     assert_eq!(route("features x").0, ["feature x not supported"]);
-    assert_eq!(route("metric x").0, ["Invalid metric x specified for route"]);
+    assert_eq!(route("metric x").0[1], "Invalid metric x specified for route");
     let protocol = "Route cannot be tracked if protocol is not RTPROT_KEEPALIVED(18), resetting protocol";
     assert_eq!(route("protocol static").0, [protocol]);
     assert!(route("protocol static no_track").0.is_empty());
+}
+
+/// The only route of a line.
+fn route_of(line: &str) -> vrrp::spec::Route {
+    let text = format!("vrrp_instance v {{\n interface eth0\n virtual_routes {{\n {line}\n }}\n}}\n");
+    load("k.conf", &text, &mut NoIncludes, &host()).config.instances[0].routes[0].value.clone()
+}
+
+#[test]
+fn times_of_routes_are_in_the_units_of_the_kernel_and_within_its_limits() {
+    let metrics = |words: &str| {
+        let route = route_of(&format!("10.1.0.0/16 dev eth0 {words}"));
+        route.metrics.iter().map(|m| (m.number, m.value, m.locked)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        metrics("rtt lock 300ms rttvar 1.5s rto_min 250ms"),
+        [(4, 2400, true), (5, 6000, false), (13, 250, false)]
+    );
+    assert_eq!(metrics("rtt 3000 rtt 4secs"), [(4, 32_000, false)], "the last counts");
+    assert_eq!(metrics("rto_min lock 1ms rttvar 120s"), [(13, 200, true), (5, 480_000, false)]);
+    let said = |words: &str| said_of("", &format!("virtual_routes {{\n 10.1.0.0/16 dev eth0 {words}\n }}"));
+    assert_eq!(said("rtt x"), ["invalid number 'x'", "Invalid rtt x for route"]);
+    assert_eq!(said("rto_min 500s")[1], "Invalid rto_min value 500s specified for route");
+    assert!(said("rtt 1ms").is_empty(), "keepalived tells this its log alone");
+}
+
+#[test]
+fn routes_say_where_they_go_when_they_end_and_whose_table_it_is() {
+    use vrrp::spec::RoutePlace;
+    let place = |words: &str| route_of(&format!("{words} 10.1.0.0/16 dev eth0")).place;
+    assert_eq!(
+        ["", "prepend", "append", "add", "add append"].map(place),
+        [RoutePlace::First, RoutePlace::First, RoutePlace::Last, RoutePlace::Only, RoutePlace::Last]
+    );
+    let route = route_of("2001:db8::/48 dev eth0 expires 60 pref high ttl-propagate disabled");
+    assert_eq!((route.expires, route.preference, route.ttl_propagate), (Some(60), Some(1), Some(false)));
+    let route = route_of("10.1.0.0/16 dev eth0 table 5 vrf eth0");
+    assert_eq!(route.vrf.as_deref(), Some("eth0"));
+    assert_eq!(route_of("10.1.0.0/16 dev eth0 vrf eth0 table 5").vrf, None);
+    let said = |line: &str| said_of("", &format!("virtual_routes {{\n {line}\n }}"));
+    let routes = |words: &str| said(&format!("10.1.0.0/16 dev eth0 {words}"));
+    assert_eq!(routes("vrf red"), ["VRF red not found for route"]);
+    assert_eq!(routes("expires 60"), ["expires is only valid for IPv6"]);
+    assert_eq!(routes("pref high"), ["pref is only valid for IPv6"]);
+    assert_eq!(routes("ttl-propagate x"), ["ttl-propagate value x not recognised"]);
+    assert_eq!(routes("as to 10.2.0.0"), ["\"as to\" for MPLS only - ignoring"]);
+    assert_eq!(routes("from 10.0.0.0/8"), ["route from address only supported with IPv6 (10.0.0.0/8)"]);
+    assert_eq!(said("2001:db8::/48 dev eth0 realms 3"), ["realms are only valid for IPv4"]);
+    let said = said("2001:db8::/48 dev eth0 expires x");
+    assert_eq!(said, ["invalid number 'x'", "Invalid expires time x specified for route"]);
+}
+
+#[test]
+fn behind_a_next_hop_only_words_about_next_hops_count() {
+    let route = route_of("10.1.0.0/16 nexthop via 10.0.0.1 weight 2 realms 3 nexthop via 10.0.0.2 metric 5");
+    let hops: Vec<_> =
+        route.hops.iter().map(|hop| (hop.weight, hop.realms.map(|realms| realms.to))).collect();
+    assert_eq!((hops, route.realms, route.metric), (vec![(Some(2), Some(3)), (None, None)], None, None));
+    let said = |words: &str| {
+        said_of("", &format!("virtual_routes {{\n 10.1.0.0/16 no_track nexthop via {words}\n }}"))
+    };
+    assert_eq!(said("10.0.0.1 metric 5"), ["Route has trailing nonsense after nexthops - metric"]);
+    assert_eq!(said("10.0.0.1 weight 0"), ["Invalid weight 0 specified for route"]);
+    assert_eq!(said("x")[1], "invalid nexthop address x");
+}
+
+#[test]
+fn names_in_the_lists_of_iproute2_stand_for_their_numbers() {
+    let host = host().with_iproute("rt_tables", "red", 300).with_iproute("rt_realms", "home", 7);
+    let text = "vrrp_instance v {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress { 10.0.0.3 }\n \
+                virtual_routes {\n 10.1.0.0/16 dev eth0 table red realms home tos 16\n }\n virtual_rules {\n \
+                from 10.0.0.3 table red priority 0x10 suppress_ifgroup default\n }\n}\n";
+    let loaded = load("k.conf", text, &mut NoIncludes, &host);
+    let instance = &loaded.config.instances[0];
+    let route = &instance.routes[0].value;
+    assert_eq!(
+        (route.table, route.realms.map(|realms| realms.to), route.tos),
+        (Some(300), Some(7), Some(16))
+    );
+    let rule = &instance.rules[0].value;
+    assert_eq!((rule.action, rule.priority), (vrrp::spec::RuleAction::Table(300), Some(16)));
+    assert_eq!(
+        judged(&text.replace("red", "blue"), &host).1,
+        ["Routing table blue not found for route", "Routing table blue not found for rule"]
+    );
+}
+
+#[test]
+fn words_of_rules_are_judged_as_the_original_judges_them() {
+    let rule =
+        |words: &str| said_of("", &format!("virtual_rules {{\n from 10.0.0.3 preference 5 {words}\n }}"));
+    assert!(rule("l3mdev realms 3 suppress_ifgroup 2 tunnel-id 7").is_empty());
+    assert!(rule("table 5 sup_pl 200 protocol 18").is_empty());
+    let number = "invalid number 'x'";
+    assert_eq!(rule("table 5 tunnel-id x"), [number, "Invalid tunnel-id tunnel-id specified"]);
+    assert_eq!(rule("table 5 realms x"), ["invalid realms x for rule"]);
+    assert_eq!(rule("table 5 priority x"), [number, "Invalid rule preference priority specified"]);
+    assert_eq!(rule("goto x"), [number, "Invalid target goto specified"]);
+    assert_eq!(rule("table 5 protocol x"), [number, "Invalid protocol x"]);
+    assert_eq!(rule("blackhole realms 3"), ["suppressor/realm specified for non table action - skipping"]);
+    assert_eq!(rule("table 5 l3mdev"), ["Cannot specify l3mdev with other action"]);
+    assert_eq!(rule("unicast"), ["Invalid rule action unicast"]);
+    let protocol = "Rule cannot be tracked if protocol is not RTPROT_KEEPALIVED(18), resetting protocol";
+    assert_eq!(rule("table 5 protocol 4"), [protocol]);
+    assert!(rule("table 5 protocol 4 no_track").is_empty());
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub(in crate::linux) struct LinkInfo {
     pub(in crate::linux) parent: Option<u32>,
     /// Kind of a virtual link: `macvlan`, `vlan`, `veth` …
     pub(in crate::linux) kind: Option<String>,
+    /// The routing table of a VRF.
+    pub(in crate::linux) vrf_table: Option<u32>,
 }
 
 /// An address of an interface.
@@ -103,6 +105,7 @@ fn link(payload: &[u8]) -> Option<LinkInfo> {
     const IFLA_LINK: u16 = 5;
     const IFLA_LINKINFO: u16 = 18;
     const IFLA_INFO_KIND: u16 = 1;
+    const IFLA_INFO_DATA: u16 = 2;
     const RUNNING: u32 = (libc::IFF_UP | libc::IFF_RUNNING) as u32;
     let header = payload.first_chunk::<16>()?;
     // A bridge reports its ports a second time under its own family, with other contents.
@@ -120,14 +123,26 @@ fn link(payload: &[u8]) -> Option<LinkInfo> {
         IFLA_IFNAME => link.name = text(value),
         IFLA_MTU => link.mtu = number(value).unwrap_or(0),
         IFLA_LINK => link.parent = number(value),
-        IFLA_LINKINFO => attributes(value, |kind, value| {
-            if kind == IFLA_INFO_KIND {
-                link.kind = Some(text(value));
-            }
+        // The kernel names the kind before it describes it.
+        IFLA_LINKINFO => attributes(value, |kind, value| match kind {
+            IFLA_INFO_KIND => link.kind = Some(text(value)),
+            IFLA_INFO_DATA if link.kind.as_deref() == Some("vrf") => link.vrf_table = vrf_table(value),
+            _ => {}
         }),
         _ => {}
     });
     Some(link)
+}
+
+fn vrf_table(data: &[u8]) -> Option<u32> {
+    const IFLA_VRF_TABLE: u16 = 1;
+    let mut table = None;
+    attributes(data, |kind, value| {
+        if kind == IFLA_VRF_TABLE {
+            table = number(value);
+        }
+    });
+    table
 }
 
 fn address(payload: &[u8]) -> Option<AddressInfo> {
@@ -246,8 +261,22 @@ mod tests {
             mtu: 1500,
             parent: Some(2),
             kind: Some("macvlan".into()),
+            vrf_table: None,
         };
         assert_eq!(link, expected);
+    }
+
+    #[test]
+    fn a_vrf_is_read_with_its_table_and_nothing_else_is_one() {
+        let of_kind = |kind: &[u8]| {
+            let mut out = vec![0; 16];
+            let data = attribute(0x8000 | 2, &attribute(1, &1010_u32.to_ne_bytes()));
+            out.extend(attribute(0x8000 | 18, &[attribute(1, kind), data].concat()));
+            let Some(Change::Link(link)) = change(RTM_NEWLINK, &out) else { panic!() };
+            link.vrf_table
+        };
+        assert_eq!(of_kind(b"vrf\0"), Some(1010));
+        assert_eq!(of_kind(b"macvlan\0"), None);
     }
 
     #[test]

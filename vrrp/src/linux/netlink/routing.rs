@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use netlink_packet_core::DefaultNla;
+use netlink_packet_core::{DefaultNla, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::{
     MplsLabel, RouteAddress, RouteAttribute, RouteHeader, RouteLwEnCapType, RouteLwTunnelEncap, RouteMessage,
@@ -14,32 +14,45 @@ use netlink_packet_route::rule::{
 };
 
 use super::message::{PROTOCOL, family};
-use crate::spec::{Encapsulation, NextHop, Prefix, Realms, Route, RouteKind, Rule, RuleAction, Tunnel};
+use crate::spec::{
+    Encapsulation, NextHop, Prefix, Realms, Route, RouteKind, RoutePlace, Rule, RuleAction, Tunnel,
+};
 
-const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
+/// Finds the index of an interface.
+pub(in crate::linux) type IndexOf<'a> = &'a dyn Fn(&str) -> Option<u32>;
 
-/// Adds a route. `index_of` finds the index of an interface; None if one of them does not exist.
+/// The table of routes that name none.
+pub(in crate::linux) const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
+
+/// Adds a route to a table; None if one of its interfaces does not exist.
 pub(in crate::linux) fn add_route(
     route: &Route,
-    index_of: impl Fn(&str) -> Option<u32>,
+    table: u32,
+    index_of: IndexOf<'_>,
 ) -> Option<RouteNetlinkMessage> {
-    route_message(route, index_of).map(RouteNetlinkMessage::NewRoute)
+    route_message(route, table, index_of).map(RouteNetlinkMessage::NewRoute)
 }
 
-/// Removes a route.
+/// Removes a route from a table.
 pub(in crate::linux) fn del_route(
     route: &Route,
-    index_of: impl Fn(&str) -> Option<u32>,
+    table: u32,
+    index_of: IndexOf<'_>,
 ) -> Option<RouteNetlinkMessage> {
-    route_message(route, index_of).map(RouteNetlinkMessage::DelRoute)
+    route_message(route, table, index_of).map(RouteNetlinkMessage::DelRoute)
 }
 
-/// The number of the table a route is in.
-pub(in crate::linux) fn table_of(route: &Route) -> u32 {
-    route.table.unwrap_or(MAIN_TABLE)
+/// How the kernel is told where a new route goes.
+pub(in crate::linux) fn placing(place: RoutePlace) -> u16 {
+    NLM_F_CREATE
+        | match place {
+            RoutePlace::First => 0,
+            RoutePlace::Last => NLM_F_APPEND,
+            RoutePlace::Only => NLM_F_EXCL,
+        }
 }
 
-fn route_message(route: &Route, index_of: impl Fn(&str) -> Option<u32>) -> Option<RouteMessage> {
+fn route_message(route: &Route, table: u32, index_of: IndexOf<'_>) -> Option<RouteMessage> {
     let mut message = RouteMessage::default();
     let header = &mut message.header;
     header.address_family = family(route.destination.address);
@@ -49,7 +62,6 @@ fn route_message(route: &Route, index_of: impl Fn(&str) -> Option<u32>) -> Optio
     header.protocol = RouteProtocol::from(route.protocol.unwrap_or(PROTOCOL));
     header.scope = RouteScope::from(route.scope.unwrap_or_else(|| default_scope(route)));
     header.kind = kernel_kind(route.kind);
-    let table = table_of(route);
     header.table = u8::try_from(table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
 
     let attributes = &mut message.attributes;
@@ -62,12 +74,18 @@ fn route_message(route: &Route, index_of: impl Fn(&str) -> Option<u32>) -> Optio
         attributes.push(RouteAttribute::Table(table));
     }
     attributes.extend(route.metric.map(RouteAttribute::Priority));
-    attributes.extend(route.realms.map(|realms| RouteAttribute::Realm(kernel_realms(realms))));
     attributes.extend(route.preference.map(|value| RouteAttribute::Preference(value.into())));
+    attributes.extend(route.expires.map(RouteAttribute::Expires));
+    attributes.extend(route.ttl_propagate.map(|on| RouteAttribute::TtlPropagate(u8::from(on).into())));
     let metrics = metrics(route);
     if !metrics.is_empty() {
         attributes.push(RouteAttribute::Metrics(metrics));
     }
+    let realms = match route.hops.as_slice() {
+        [hop] => hop.realms.or(route.realms),
+        _ => route.realms,
+    };
+    attributes.extend(realms.map(realm));
     match route.hops.as_slice() {
         [] => {}
         [hop] => {
@@ -81,7 +99,7 @@ fn route_message(route: &Route, index_of: impl Fn(&str) -> Option<u32>) -> Optio
             }
         }
         hops => {
-            let hops = hops.iter().map(|hop| next_hop(hop, route.destination, &index_of));
+            let hops = hops.iter().map(|hop| next_hop(hop, route.destination, index_of));
             attributes.push(RouteAttribute::MultiPath(hops.collect::<Option<_>>()?));
         }
     }
@@ -118,25 +136,26 @@ fn kernel_realms(realms: Realms) -> RouteRealm {
     RouteRealm { source: realms.from, destination: realms.to }
 }
 
+fn realm(realms: Realms) -> RouteAttribute {
+    RouteAttribute::Realm(kernel_realms(realms))
+}
+
 fn metrics(route: &Route) -> Vec<RouteMetric> {
-    const RTAX_MTU: u16 = 2;
     const RTAX_CC_ALGO: u16 = 16;
     let mut metrics = Vec::new();
-    let lock = |locked: bool, metric: u16| if locked { 1 << metric } else { 0 };
-    let locks = route.mtu.map_or(0, |(_, locked)| lock(locked, RTAX_MTU))
-        | route.congestion.as_ref().map_or(0, |(_, locked)| lock(*locked, RTAX_CC_ALGO));
+    let congestion = route.congestion.iter().map(|(_, locked)| (RTAX_CC_ALGO, *locked));
+    let all = route.metrics.iter().map(|metric| (metric.number, metric.locked)).chain(congestion);
+    let locks = all.filter(|(_, locked)| *locked).fold(0, |locks, (number, _)| locks | 1 << number);
     if locks != 0 {
         metrics.push(RouteMetric::Lock(locks));
     }
-    metrics.extend(route.mtu.map(|(mtu, _)| RouteMetric::Mtu(mtu)));
+    metrics.extend(route.metrics.iter().map(|metric| {
+        RouteMetric::Other(DefaultNla::new(metric.number, metric.value.to_ne_bytes().to_vec()))
+    }));
     metrics.extend(route.congestion.as_ref().map(|(name, _)| {
         let terminated = name.bytes().chain([0]).collect();
         RouteMetric::Other(DefaultNla::new(RTAX_CC_ALGO, terminated))
     }));
-    metrics.extend(route.advmss.map(RouteMetric::Advmss));
-    let other =
-        |(kind, value): &(u16, u32)| RouteMetric::Other(DefaultNla::new(*kind, value.to_ne_bytes().to_vec()));
-    metrics.extend(route.metrics.iter().map(other));
     metrics
 }
 
@@ -193,13 +212,10 @@ fn tunnel<A: Copy>(tunnel: &Tunnel<A>, octets: impl Fn(A) -> Vec<u8>) -> Vec<Rou
     words.into_iter().filter_map(word).map(RouteLwTunnelEncap::Other).collect()
 }
 
-fn next_hop(
-    hop: &NextHop,
-    destination: Prefix,
-    index_of: impl Fn(&str) -> Option<u32>,
-) -> Option<RouteNextHop> {
+fn next_hop(hop: &NextHop, destination: Prefix, index_of: IndexOf<'_>) -> Option<RouteNextHop> {
     let mut out = RouteNextHop::default();
     out.attributes.extend(gateway(hop, destination));
+    out.attributes.extend(hop.realms.map(realm));
     out.attributes.extend(hop.encapsulation.iter().flat_map(encapsulation));
     if let Some(interface) = &hop.interface {
         out.interface_index = index_of(interface)?;
@@ -267,7 +283,7 @@ fn rule_message(rule: &Rule) -> RuleMessage {
     attributes.extend(rule.mark.map(|(mark, _)| RuleAttribute::FwMark(mark)));
     attributes.extend(rule.mark.and_then(|(_, mask)| mask).map(RuleAttribute::FwMask));
     attributes.extend(rule.uids.map(|(start, end)| RuleAttribute::UidRange(RuleUidRange { start, end })));
-    attributes.extend(rule.protocol.map(|protocol| RuleAttribute::IpProtocol(i32::from(protocol).into())));
+    attributes.extend(rule.ip_protocol.map(|protocol| RuleAttribute::IpProtocol(i32::from(protocol).into())));
     let ports = |(start, end)| RulePortRange { start, end };
     attributes.extend(rule.source_ports.map(ports).map(RuleAttribute::SourcePortRange));
     attributes.extend(rule.destination_ports.map(ports).map(RuleAttribute::DestinationPortRange));
@@ -276,7 +292,7 @@ fn rule_message(rule: &Rule) -> RuleMessage {
     attributes.extend(rule.suppress_group.map(RuleAttribute::SuppressIfGroup));
     attributes.extend(rule.tunnel.map(RuleAttribute::TunId));
     attributes.extend(rule.realms.map(|realms| RuleAttribute::Realm(kernel_realms(realms))));
-    attributes.push(RuleAttribute::Protocol(RouteProtocol::from(PROTOCOL)));
+    attributes.push(RuleAttribute::Protocol(RouteProtocol::from(rule.protocol.unwrap_or(PROTOCOL))));
     message
 }
 
@@ -298,7 +314,7 @@ mod tests {
     }
 
     fn build(route: &Route) -> RouteMessage {
-        route_message(route, index_of).unwrap()
+        route_message(route, route.table.unwrap_or(MAIN_TABLE), &index_of).unwrap()
     }
 
     #[test]
@@ -316,9 +332,9 @@ mod tests {
     fn a_route_through_an_unknown_interface_cannot_be_built() {
         let mut route = Route::new(prefix("10.1.0.0", 16));
         route.hops.push(hop(None, Some("eth9"), None));
-        assert_eq!(route_message(&route, index_of), None);
+        assert_eq!(route_message(&route, MAIN_TABLE, &index_of), None);
         route.hops.push(hop(None, Some("eth0"), None));
-        assert_eq!(route_message(&route, index_of), None);
+        assert_eq!(route_message(&route, MAIN_TABLE, &index_of), None);
     }
 
     #[test]
@@ -353,17 +369,48 @@ mod tests {
     fn a_route_carries_its_realms_and_how_it_avoids_congestion() {
         let mut route = Route::new(prefix("10.1.0.0", 16));
         route.realms = Some(Realms { from: 1, to: 2 });
-        route.mtu = Some((1400, true));
+        let metric = |number, value, locked| crate::spec::RouteMetric { number, value, locked };
+        route.metrics = vec![metric(2, 1400, true), metric(4, 2400, false), metric(13, 250, true)];
         route.congestion = Some(("cubic".to_owned(), true));
         let message = build(&route);
         let realm = RouteAttribute::Realm(RouteRealm { source: 1, destination: 2 });
         assert!(message.attributes.contains(&realm));
+        let number =
+            |kind, value: u32| RouteMetric::Other(DefaultNla::new(kind, value.to_ne_bytes().to_vec()));
         let metrics = RouteAttribute::Metrics(vec![
-            RouteMetric::Lock(1 << 2 | 1 << 16),
-            RouteMetric::Mtu(1400),
+            RouteMetric::Lock(1 << 2 | 1 << 13 | 1 << 16),
+            number(2, 1400),
+            number(4, 2400),
+            number(13, 250),
             RouteMetric::Other(DefaultNla::new(16, b"cubic\0".to_vec())),
         ]);
         assert!(message.attributes.contains(&metrics), "{message:?}");
+    }
+
+    #[test]
+    fn a_route_says_when_it_ends_and_where_it_goes_among_others() {
+        let mut route = Route::new(prefix("2001:db8:1::", 48));
+        (route.expires, route.ttl_propagate) = (Some(60), Some(false));
+        let message = build(&route);
+        assert!(message.attributes.contains(&RouteAttribute::Expires(60)));
+        assert!(message.attributes.contains(&RouteAttribute::TtlPropagate(0.into())));
+        let places = [RoutePlace::First, RoutePlace::Last, RoutePlace::Only].map(placing);
+        assert_eq!(places, [NLM_F_CREATE, NLM_F_CREATE | NLM_F_APPEND, NLM_F_CREATE | NLM_F_EXCL]);
+    }
+
+    #[test]
+    fn ways_of_a_multipath_route_have_realms_of_their_own() {
+        let mut route = Route::new(prefix("10.1.0.0", 16));
+        let mut first = hop(Some("10.0.0.1"), None, None);
+        first.realms = Some(Realms { from: 0, to: 3 });
+        let attribute = RouteAttribute::Realm(RouteRealm { source: 0, destination: 3 });
+        route.hops = vec![first.clone()];
+        assert!(build(&route).attributes.contains(&attribute), "a single way is the route itself");
+        route.hops.push(hop(Some("10.0.0.2"), None, None));
+        let message = build(&route);
+        assert!(!message.attributes.contains(&attribute));
+        let Some(RouteAttribute::MultiPath(hops)) = message.attributes.last() else { panic!("{message:?}") };
+        assert!(hops[0].attributes.contains(&attribute) && !hops[1].attributes.contains(&attribute));
     }
 
     #[test]
@@ -424,6 +471,11 @@ mod tests {
         ] {
             assert!(message.attributes.contains(&wanted), "{wanted:?}");
         }
+        assert!(message.attributes.contains(&RuleAttribute::Protocol(PROTOCOL.into())));
+        (rule.ip_protocol, rule.protocol) = (Some(6), Some(4));
+        let message = rule_message(&rule);
+        assert!(message.attributes.contains(&RuleAttribute::IpProtocol(6.into())));
+        assert!(message.attributes.contains(&RuleAttribute::Protocol(4.into())));
         rule.from = None;
         rule.ipv6 = true;
         assert_eq!(u8::from(rule_message(&rule).header.family), libc::AF_INET6 as u8);
