@@ -86,3 +86,61 @@ fn a_password_has_eight_characters_and_ends_where_a_comment_begins() {
         assert_eq!(instance.auth, Auth::Pass(Password::new(expected.as_bytes())), "{word}");
     }
 }
+
+/// Where the addresses of an instance are, and what is made for that, each as `NAME@BASE` with its family.
+fn places(text: &str) -> (Vec<String>, Vec<String>) {
+    let spec = lowered(text);
+    let instance = &spec.instances[0];
+    let all = instance.addresses.iter().chain(&instance.excluded_addresses);
+    let places =
+        all.filter_map(|address| instance.address_interface(address).map(ToString::to_string)).collect();
+    let made = instance
+        .vmacs()
+        .map(|(vmac, base, ipv6)| format!("{}@{base} {}", vmac.name, if ipv6 { 6 } else { 4 }));
+    (places, made.collect())
+}
+
+#[test]
+fn an_address_on_another_interface_asks_for_a_vmac_there() {
+    let text =
+        router("a", "eth0", 51, "use_vmac", "10.0.0.3\n 10.1.0.3 dev eth1\n 10.1.0.4 dev eth1 use_vmac");
+    let (places, made) = places(&text);
+    assert_eq!(places, ["vrrp.51", "eth1", "vrrp1.51"]);
+    assert_eq!(made, ["vrrp.51@eth0 4", "vrrp1.51@eth1 4"]);
+}
+
+#[test]
+fn an_address_of_the_other_family_has_no_use_for_the_vmac_of_its_instance() {
+    let excluded = "virtual_ipaddress_excluded {\n 2001:db8::3\n 2001:db8::4 use_vmac\n }";
+    let text = router("a", "eth0", 51, &format!("use_vmac 02:00:00:00:00:05\n {excluded}"), "10.0.0.3");
+    let (places, made) = places(&text);
+    assert_eq!(places, ["vrrp.51", "eth0", "vrrp6.51"]);
+    assert_eq!(made, ["vrrp.51@eth0 4", "vrrp6.51@eth0 6"]);
+    let spec = lowered(&text);
+    assert_eq!(
+        spec.instances[0].address_vmacs[0].vmac.mac,
+        Some([2, 0, 0, 0, 0, 5]),
+        "the one that was given"
+    );
+}
+
+#[test]
+fn vmacs_for_addresses_are_for_those_that_are_elsewhere() {
+    let excluded = "virtual_ipaddress_excluded {\n 2001:db8::3\n 2001:db8::4 dev eth1\n }";
+    let text =
+        router("a", "eth0", 51, &format!("use_vmac_addr\n {excluded}"), "10.0.0.3\n 10.1.0.3 dev eth1");
+    let (places, made) = places(&text);
+    assert_eq!(places, ["eth0", "vrrp.51", "vrrp6.51", "vrrp1.51"]);
+    assert_eq!(made, ["vrrp.51@eth1 4", "vrrp6.51@eth0 6", "vrrp1.51@eth1 6"]);
+    assert_eq!(lowered(&text).instances[0].wire_interface().unwrap().as_str(), "eth0");
+}
+
+#[test]
+fn one_hardware_address_on_one_interface_is_one_vmac() {
+    let text = [
+        router("a", "eth0", 51, "use_vmac", "10.0.0.3"),
+        router("b", "eth1", 51, "", "10.1.0.3\n 10.0.0.4 dev eth0 use_vmac"),
+    ];
+    let spec = lowered(&text.concat());
+    assert_eq!(spec.instances[1].address_vmacs[0].vmac.name, spec.instances[0].vmac.as_ref().unwrap().name);
+}

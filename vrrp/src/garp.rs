@@ -22,17 +22,15 @@ pub(crate) struct Pacer {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace<'a> {
     pub(crate) garp: &'a Garp,
-    /// An interface with a virtual hardware address and the one below, whose interval it shares.
-    pub(crate) separate: Option<(&'a Name, &'a Name)>,
+    /// Interfaces with a virtual hardware address, each with the one below, whose interval it shares.
+    pub(crate) separate: &'a [(&'a Name, &'a Name)],
 }
 
 impl<'a> Pace<'a> {
     /// The interface that is to be spared.
     fn physical(&self, announcement: &'a Announcement) -> &'a Name {
-        match self.separate {
-            Some((separate, below)) if announcement.interface == *separate => below,
-            _ => &announcement.interface,
-        }
+        let found = self.separate.iter().find(|(separate, _)| announcement.interface == **separate);
+        found.map_or(&announcement.interface, |(_, below)| below)
     }
 }
 
@@ -194,7 +192,7 @@ mod tests {
     }
 
     fn pace(garp: &Garp) -> Pace<'_> {
-        Pace { garp, separate: None }
+        Pace { garp, separate: &[] }
     }
 
     fn sent(out: &mut Outbox) -> Vec<u8> {

@@ -299,10 +299,23 @@ impl Check<'_> {
         }
         self.first_link_local(out);
         for address in it.addresses.iter().chain(&it.excluded) {
-            if address.value.use_vmac && it.vmac.is_some() {
+            if !address.value.use_vmac {
+                continue;
+            }
+            let base = it.interface.as_ref().map(|interface| interface.value.as_str());
+            let own = address.value.interface.as_deref().is_none_or(|on| Some(on) == base)
+                && address.value.address().is_ipv6() == self.resolved.ipv6;
+            if own && it.vmac.is_some() {
                 let compat =
                     format!("({name}) use_vmac specified for VIP/eVIP {} and vrrp instance", address.ip());
                 let message = "`use_vmac` of an address repeats that of the instance";
+                out.push(warn(codes::CONFLICT, address.line, message, compat));
+            } else if !own && it.vmac_addresses.is_some() {
+                let compat = format!(
+                    "({name}) use_vmac_addr specified and use_vmac specified for VIP/eVIP {}",
+                    address.ip()
+                );
+                let message = "`use_vmac` of an address repeats `use_vmac_addr`";
                 out.push(warn(codes::CONFLICT, address.line, message, compat));
             }
         }

@@ -232,7 +232,7 @@ pub struct Global {
     pub vrrp_garp_interval: Option<Spanned<Duration>>,
     pub vrrp_gna_interval: Option<Spanned<Duration>>,
     pub vrrp_min_garp: Option<Spanned<bool>>,
-    pub vrrp_garp_extra_if: Option<Spanned<super::ExtraGarp>>,
+    pub vrrp_garp_extra_if: Option<Spanned<vrrp::spec::ExtraGarp>>,
     pub vrrp_down_timer_adverts: Option<Spanned<u8>>,
     pub vrrp_lower_prio_no_advert: Option<Spanned<bool>>,
     pub vrrp_higher_prio_send_advert: Option<Spanned<bool>>,
@@ -381,7 +381,7 @@ impl Global {
             "vrrp_garp_interval" => self.vrrp_garp_interval = values.duration(),
             "vrrp_gna_interval" => self.vrrp_gna_interval = values.duration(),
             "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => {
-                self.vrrp_garp_extra_if = super::ExtraGarp::read(statement, cx);
+                self.vrrp_garp_extra_if = super::instance::extra_garp(statement, cx);
             }
             "vrrp_down_timer_adverts" => self.vrrp_down_timer_adverts = values.number(),
             "vrrp_startup_delay" => self.vrrp_startup_delay = values.duration(),

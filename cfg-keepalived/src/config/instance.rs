@@ -9,6 +9,7 @@ use crate::word::Word;
 use lb_core::diag::{Span, Spanned};
 use std::net::IpAddr;
 use std::time::Duration;
+use vrrp::spec::ExtraGarp;
 
 /// `state`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub struct Peer {
     pub max_ttl: Option<u8>,
 }
 
-/// `use_vmac`, `use_vmac_addr`, `use_ipvlan`
+/// `use_vmac`, `use_ipvlan`
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -58,22 +59,9 @@ pub struct Vmac {
     pub address: Option<IpAddr>,
     /// `use_ipvlan`, with its mode.
     pub ipvlan: Option<String>,
-    /// `use_vmac_addr`: for the addresses alone.
-    pub addresses_only: bool,
     /// Where it stands.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub span: Span,
-}
-
-/// `garp_extra_if`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct ExtraGarp {
-    /// Time between announcements; zero for none.
-    pub interval: Duration,
-    /// `all`
-    pub all: bool,
 }
 
 /// `vrrp_instance`
@@ -123,6 +111,7 @@ pub struct Instance {
     pub vrf: Option<Spanned<String>>,
     pub kernel_rx_buf_size: Option<Spanned<u32>>,
     pub vmac: Option<Vmac>,
+    pub vmac_addresses: Option<Spanned<bool>>,
     pub vmac_xmit_base: Option<Spanned<bool>>,
     pub garp_extra_if: Option<Spanned<ExtraGarp>>,
     pub garp: GarpSettings,
@@ -175,6 +164,7 @@ impl Instance {
             vrf: None,
             kernel_rx_buf_size: None,
             vmac: None,
+            vmac_addresses: None,
             vmac_xmit_base: None,
             garp_extra_if: None,
             garp: GarpSettings::default(),
@@ -292,8 +282,9 @@ impl Instance {
             "skip_check_adv_addr" => self.skip_check_adv_addr = skip_check(values, cx),
             "strict_mode" => self.strict_mode = values.switch(),
             "vmac_xmit_base" => self.vmac_xmit_base = values.flag(),
-            "garp_extra_if" | "vmac_garp_intvl" => self.garp_extra_if = ExtraGarp::read(statement, cx),
-            "use_vmac" | "use_vmac_addr" | "use_ipvlan" => self.vmac = Some(Vmac::read(statement, cx)),
+            "garp_extra_if" | "vmac_garp_intvl" => self.garp_extra_if = extra_garp(statement, cx),
+            "use_vmac" | "use_ipvlan" => self.vmac = Some(Vmac::read(statement, cx)),
+            "use_vmac_addr" => self.vmac_addresses = values.flag(),
             _ => return false,
         }
         true
@@ -599,46 +590,40 @@ fn skip_check(values: &Values, cx: &mut Reading<'_>) -> Option<Spanned<bool>> {
     Some(switch)
 }
 
-impl ExtraGarp {
-    /// `[all] SECONDS`, in either order.
-    pub(super) fn read(statement: &Statement, cx: &mut Reading<'_>) -> Option<Spanned<Self>> {
-        let mut extra = Self { interval: Duration::ZERO, all: false };
-        let mut given = false;
-        for word in statement.args() {
-            if word.text == "all" {
-                extra.all = true;
-                continue;
+/// `[all] SECONDS`, in either order.
+pub(super) fn extra_garp(statement: &Statement, cx: &mut Reading<'_>) -> Option<Spanned<ExtraGarp>> {
+    let mut extra = ExtraGarp { interval: Duration::ZERO, all: false };
+    let mut given = false;
+    for word in statement.args() {
+        if word.text == "all" {
+            extra.all = true;
+            continue;
+        }
+        match value::integer(&word.text, 0, 86_400, true) {
+            Ok(n) => {
+                extra.interval = Duration::from_secs(u64::try_from(n).unwrap_or(0));
+                given = true;
             }
-            match value::integer(&word.text, 0, 86_400, true) {
-                Ok(n) => {
-                    extra.interval = Duration::from_secs(u64::try_from(n).unwrap_or(0));
-                    given = true;
-                }
-                Err(problem) => {
-                    let compat = format!(
-                        "{}\n{} '{}' invalid - ignoring",
-                        problem.compat(),
-                        statement.name(),
-                        word.text
-                    );
-                    cx.warn(
-                        codes::BAD_NUMBER,
-                        word.span,
-                        format!("`{}` is no time; it is ignored", word.text),
-                        compat,
-                    )
-                    .note(problem.expected().to_owned());
-                    return None;
-                }
+            Err(problem) => {
+                let compat =
+                    format!("{}\n{} '{}' invalid - ignoring", problem.compat(), statement.name(), word.text);
+                cx.warn(
+                    codes::BAD_NUMBER,
+                    word.span,
+                    format!("`{}` is no time; it is ignored", word.text),
+                    compat,
+                )
+                .note(problem.expected().to_owned());
+                return None;
             }
         }
-        if !given {
-            let compat = format!("{} specified without time - ignoring", statement.name());
-            cx.warn(codes::NOT_SET, statement.head_span(), "the time is missing; it is ignored", compat);
-            return None;
-        }
-        Some(Spanned::new(extra, statement.head_span()))
     }
+    if !given {
+        let compat = format!("{} specified without time - ignoring", statement.name());
+        cx.warn(codes::NOT_SET, statement.head_span(), "the time is missing; it is ignored", compat);
+        return None;
+    }
+    Some(Spanned::new(extra, statement.head_span()))
 }
 
 /// An address, with or without a prefix length.
@@ -655,7 +640,6 @@ impl Vmac {
             group: None,
             address: None,
             ipvlan: ipvlan.then(|| "bridge".to_owned()),
-            addresses_only: statement.name() == "use_vmac_addr",
             span: statement.head_span(),
         };
         let mut words = statement.args().iter();

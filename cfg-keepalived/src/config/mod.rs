@@ -26,7 +26,7 @@ pub use checker::{
 pub use command::{Command, Notify, User};
 pub use global::{Fifo, GarpSettings, Global, LvsTimeouts, MailRelay, ProcessSettings, ReceiveBuffers};
 pub use group::{GarpGroup, LinkDelay, StaticItems, SyncGroup, TrackGroup};
-pub use instance::{AuthType, ExtraGarp, Instance, Peer, State, Vmac};
+pub use instance::{AuthType, Instance, Peer, State, Vmac};
 pub use place::Place;
 pub use route::Route;
 pub use rule::Rule;

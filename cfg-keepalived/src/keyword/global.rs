@@ -146,12 +146,12 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     Keyword::new(
         "vrrp_garp_extra_if",
         &[word("[all] SECONDS").many()],
-        "Announcements of VMAC instances on the base interface",
+        "Announcements on interfaces where no adverts are sent",
     ).missing("vrrp_garp_extra_if specified without time - ignoring"),
     Keyword::new(
         "vrrp_vmac_garp_intvl",
         &[word("[all] SECONDS").many()],
-        "Announcements of VMAC instances on the base interface",
+        "Announcements on interfaces where no adverts are sent",
     ).missing("vrrp_vmac_garp_intvl specified without time - ignoring")
     .deprecated("vrrp_garp_extra_if")
         .complain("Keyword \"vrrp_vmac_garp_intvl\" is deprecated - please use \"vrrp_garp_extra_if\""),

@@ -74,12 +74,12 @@ pub(super) const INSTANCE: &[Keyword] = &[
         .complain("({name}) invalid kernel_rx_buf_size specified").strict().exact(),
     // VMAC
     Keyword::new("use_vmac", &[word("[name] INTERFACE|MAC|netlink_notify_msg|group ID").opt().many()], "A separate interface with the virtual router's hardware address"),
-    Keyword::new("use_vmac_addr", &[], "Such an interface for the addresses alone"),
+    Keyword::new("use_vmac_addr", &[], "Such an interface for each address of another interface or family"),
     Keyword::new("vmac_xmit_base", &[], "Adverts on the base interface"),
     Keyword::new("use_ipvlan", &[word("[name] INTERFACE|ADDRESS|bridge|private|vepa|group ID").opt().many()], "An ipvlan interface instead")
         ,
-    Keyword::new("garp_extra_if", &[word("[all] SECONDS").many()], "Announcements on the base interface").missing("({name}): garp_extra_if specified without time - ignoring"),
-    Keyword::new("vmac_garp_intvl", &[word("[all] SECONDS").many()], "Announcements on the base interface").missing("({name}): vmac_garp_intvl specified without time - ignoring").deprecated("garp_extra_if")
+    Keyword::new("garp_extra_if", &[word("[all] SECONDS").many()], "Announcements on interfaces where no adverts are sent").missing("({name}): garp_extra_if specified without time - ignoring"),
+    Keyword::new("vmac_garp_intvl", &[word("[all] SECONDS").many()], "Announcements on interfaces where no adverts are sent").missing("({name}): vmac_garp_intvl specified without time - ignoring").deprecated("garp_extra_if")
         .complain("Keyword \"vmac_garp_intvl\" is deprecated - please use \"garp_extra_if\""),
     // Behaviour
     Keyword::new("garp_master_delay", WHOLE_SECONDS, "Time from becoming master to the second set of announcements")

@@ -3,13 +3,13 @@
 use super::{Origins, global, name, track};
 use crate::check::Resolved;
 use crate::config::{Address, AuthType, Config, Index, Instance};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 use vrrp::spec;
 use vrrp::spec::{
-    AdvertInterval, Auth, ChecksumV3, Garp, InitialState, Name, Password, Peer, Preempt, Transport, Version,
-    VirtualAddress, Vmac, VmacKind,
+    AddressVmac, AdvertInterval, Auth, ChecksumV3, Garp, InitialState, Name, Password, Peer, Preempt,
+    Transport, Version, VirtualAddress, Vmac, VmacKind,
 };
 
 /// Most addresses an advert names; the others are held without being announced.
@@ -41,7 +41,10 @@ pub(super) fn lower(
     to.routes = track::routes(&from.routes, origins);
     to.rules = track::rules(&from.rules, origins);
     to.accept = resolved.accept;
-    to.vmac = vmac(from, vrid, &resolved, (config, index), global);
+    to.vmac = vmac(from, vrid, &resolved, index, global);
+    let extra = from.garp_extra_if.or(config.global.vrrp_garp_extra_if).map(|extra| extra.value);
+    address_vmacs(from, config, &mut to);
+    to.extra_garp = extra.filter(|extra| !extra.interval.is_zero());
     to.preempt = match (resolved.nopreempt, resolved.preempt_delay) {
         (true, _) => Preempt::Never,
         (false, Duration::ZERO) => Preempt::Immediate,
@@ -110,17 +113,11 @@ fn vmac(
     from: &Instance,
     vrid: u8,
     resolved: &Resolved,
-    (config, index): (&Config, &Index<'_>),
+    index: &Index<'_>,
     global: &spec::Global,
 ) -> Option<Vmac> {
     from.interface.as_ref()?;
-    let Some(own) = &from.vmac else {
-        let marked = from.addresses.iter().chain(&from.excluded).any(|address| address.value.use_vmac);
-        let prefix = config.global.vmac_addr_prefix.as_ref().map_or(&global.vmac_prefix, |name| &name.value);
-        let mut vmac = Vmac::new(standard_name(prefix, vrid));
-        (vmac.addresses_only, vmac.marked_only) = (true, true);
-        return marked.then_some(vmac);
-    };
+    let own = from.vmac.as_ref()?;
     let free = index.vmac_taken(from).is_none();
     let given = own.name.as_ref().filter(|_| free).map(|n| name(&n.value));
     let mut vmac = Vmac::new(given.unwrap_or_else(|| standard_name(&global.vmac_prefix, vrid)));
@@ -131,17 +128,40 @@ fn vmac(
         Some(_) => VmacKind::IpvlanBridge,
     };
     vmac.mac = own.mac;
-    vmac.addresses_only = own.addresses_only;
     vmac.group = own.group;
     // Unicast packets to a VMAC would need the peers to know its hardware address.
     vmac.transmit_on_base = (from.vmac_xmit_base.is_some() && !resolved.strict) || from.unicast.is_some();
-    let extra = from.garp_extra_if.or(config.global.vrrp_garp_extra_if).map(|e| e.value);
-    if let Some(extra) = extra.filter(|e| !e.interval.is_zero()) {
-        vmac.extra_garp = Some(extra.interval);
-        vmac.extra_garp_all = extra.all;
-    }
     Some(vmac)
 }
+
+/// Which addresses go on interfaces of their own, and on which ones.
+fn address_vmacs(from: &Instance, config: &Config, to: &mut spec::Instance) {
+    let Some(base) = to.interface.clone() else { return };
+    let global = &config.global;
+    let prefix = global.vmac_addr_prefix.as_ref().or(global.vmac_prefix.as_ref());
+    let plain = standard_name(prefix.map_or("vrrp", |name| &name.value), to.vrid);
+    let (own, mac) = (to.vmac.is_some(), to.vmac.as_ref().and_then(|vmac| vmac.mac));
+    let mut wanted: Vec<AddressVmac> = Vec::new();
+    for address in to.addresses.iter_mut().chain(&mut to.excluded_addresses) {
+        let on = address.interface.clone().unwrap_or_else(|| base.clone());
+        let ipv6 = address.address().is_ipv6();
+        let elsewhere = on != base || ipv6 != to.ipv6;
+        address.use_vmac = if elsewhere {
+            address.use_vmac || from.vmac_addresses.is_some()
+        } else {
+            address.use_vmac && !own
+        };
+        if address.use_vmac && !wanted.iter().any(|known| (&known.interface, known.ipv6) == (&on, ipv6)) {
+            let mut vmac = Vmac::new(plain.clone());
+            vmac.mac = mac;
+            wanted.push(AddressVmac::new(vmac, on, ipv6));
+        }
+    }
+    to.address_vmacs = wanted;
+}
+
+/// What makes two interfaces the same: two of one hardware address cannot be on one other interface.
+type Sameness = (u8, bool, Name, Option<[u8; 6]>);
 
 /// Gives each VMAC a name of its own: routers of one number may be on several interfaces and of both families. Whoever comes first
 /// has the plain name.
@@ -153,15 +173,31 @@ pub(super) fn name_vmacs(instances: &mut [spec::Instance], index: &Index<'_>) {
     };
     let names = instances.iter().filter(|instance| given(instance));
     let mut taken: HashSet<Name> = names.filter_map(|i| Some(i.vmac.as_ref()?.name.clone())).collect();
-    for instance in instances.iter_mut().filter(|instance| !given(instance)) {
-        let Some(vmac) = &mut instance.vmac else { continue };
+    let mut free = |plain: &Name, ipv6: bool| {
         // Of IPv6 the second is known by its family.
-        let family = instance.ipv6.then_some(6);
+        let family = ipv6.then_some(6);
         let numbers = family.into_iter().chain((1..).filter(|number| Some(*number) != family));
-        let numbered = numbers.map(|number| numbered(&vmac.name, number));
-        let free = std::iter::once(vmac.name.clone()).chain(numbered).find(|name| !taken.contains(name));
-        vmac.name = free.expect("there are more numbers than instances");
-        taken.insert(vmac.name.clone());
+        let numbered = numbers.map(|number| numbered(plain, number));
+        let free = std::iter::once(plain.clone()).chain(numbered).find(|name| !taken.contains(name));
+        let free = free.expect("there are more numbers than instances");
+        taken.insert(free.clone());
+        free
+    };
+    let mut made: HashMap<Sameness, Name> = HashMap::new();
+    for instance in &mut *instances {
+        let given = given(instance);
+        let (Some(vmac), Some(base)) = (&mut instance.vmac, &instance.interface) else { continue };
+        if !given {
+            vmac.name = free(&vmac.name, instance.ipv6);
+        }
+        made.insert((instance.vrid, instance.ipv6, base.clone(), vmac.mac), vmac.name.clone());
+    }
+    for instance in instances {
+        for own in &mut instance.address_vmacs {
+            let same = (instance.vrid, own.ipv6, own.interface.clone(), own.vmac.mac);
+            let name = made.entry(same).or_insert_with(|| free(&own.vmac.name, own.ipv6));
+            own.vmac.name = name.clone();
+        }
     }
 }
 

@@ -113,7 +113,7 @@ impl Master {
     fn running(core: &Core, cx: &Cx<'_>) -> Self {
         let garp = &core.spec.garp;
         let after = |delay: Duration| (!delay.is_zero()).then(|| cx.now + garp.delay + delay);
-        let extra = core.spec.vmac.as_ref().and_then(|vmac| vmac.extra_garp);
+        let extra = core.spec.extra_garp.map(|extra| extra.interval);
         let mut master = Self {
             next_advert: cx.now + core.spec.advert_interval.duration(),
             last_advert: cx.now,
@@ -123,8 +123,8 @@ impl Master {
             since: cx.now,
             rivalry: None,
         };
-        if core.spec.vmac.is_some() {
-            master.rivalry(core).settling = settling(core, cx.now);
+        if let Some(settling) = settling(core, cx.now) {
+            master.rivalry(core).settling = Some(settling);
         }
         master
     }
@@ -152,9 +152,8 @@ impl Master {
             core.announce(cx, garp.refresh_repeat);
         }
         if reached(self.extra, now) {
-            let interval = core.spec.vmac.as_ref().and_then(|vmac| vmac.extra_garp);
-            self.extra = interval.map(|interval| now + interval);
-            core.announce_on_base(cx);
+            self.extra = core.spec.extra_garp.map(|extra| now + extra.interval);
+            core.announce_extra(cx);
         }
         self.rivalry_timer(core, cx);
     }

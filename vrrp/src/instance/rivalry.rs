@@ -246,5 +246,5 @@ impl Master {
 
 /// When switches have to be shown a virtual hardware address once more, if there is one.
 pub(super) fn settling(core: &Core, now: Instant) -> Option<(Instant, usize)> {
-    core.spec.vmac.as_ref().map(|_| (now + SETTLING[0], 0))
+    core.spec.vmacs().next().map(|_| (now + SETTLING[0], 0))
 }

@@ -24,18 +24,26 @@ impl Vmacs {
     /// Makes the interfaces a specification wants and that can be made now. Returns problems, each told once.
     pub(super) fn configure(&mut self, spec: &Spec, netlink: &mut Netlink, links: &Links) -> Vec<String> {
         let mut problems = Vec::new();
-        for instance in &spec.instances {
-            let (Some(vmac), Some(base)) = (&instance.vmac, &instance.interface) else { continue };
+        let wanted = spec.instances.iter().flat_map(|i| {
+            i.vmacs().map(move |(vmac, base, ipv6)| Wanted {
+                vmac,
+                base,
+                mac: vmac.mac.unwrap_or_else(|| virtual_mac(i.vrid, ipv6)),
+                ipv6: speaks_ipv6(i, vmac, ipv6),
+            })
+        });
+        for wanted in wanted {
+            let Wanted { vmac, base, .. } = wanted;
             let Some(base_index) = links.index_of(base) else {
                 self.made.remove(&vmac.name);
                 continue;
             };
             let present = links.info(&vmac.name).filter(|info| info.parent == Some(base_index));
             if present.is_some() && self.made.contains_key(&vmac.name) {
-                speak_ipv6(instance, vmac);
+                wanted.speak_ipv6();
                 continue;
             }
-            match self.make(instance, vmac, base_index, netlink, links) {
+            match self.make(&wanted, base_index, netlink, links) {
                 Ok(index) => {
                     self.failed.remove(&vmac.name);
                     self.made.insert(vmac.name.clone(), index);
@@ -54,7 +62,7 @@ impl Vmacs {
     /// Removes the interfaces a specification does not want.
     pub(super) fn prune(&mut self, spec: &Spec, netlink: &mut Netlink) {
         let wanted =
-            |name: &Name| spec.instances.iter().any(|i| i.vmac.as_ref().is_some_and(|v| v.name == *name));
+            |name: &Name| spec.instances.iter().any(|i| i.vmacs().any(|(vmac, ..)| vmac.name == *name));
         let unwanted: Vec<Name> = self.made.keys().filter(|name| !wanted(name)).cloned().collect();
         for name in unwanted {
             self.remove(&name, netlink);
@@ -89,17 +97,17 @@ impl Vmacs {
 
     fn make(
         &mut self,
-        instance: &Instance,
-        vmac: &Vmac,
+        wanted: &Wanted<'_>,
         base: u32,
         netlink: &mut Netlink,
         links: &Links,
     ) -> io::Result<u32> {
+        let vmac = wanted.vmac;
         if let Some(old) = links.info(&vmac.name) {
             let fits = old.parent == Some(base) && old.kind.as_deref() == Some(kind_word(vmac.kind));
             if fits {
                 // Left behind by a former run. What is on it is sorted out as on any other interface.
-                self.settle(instance, vmac)?;
+                self.settle(wanted)?;
                 netlink.request(message::link_up(old.index), 0)?;
                 return Ok(old.index);
             }
@@ -109,30 +117,26 @@ impl Vmacs {
             // Made here on another interface: a reload gave its name to this instance.
             self.remove(&vmac.name, netlink);
         }
-        let mac = vmac.mac.unwrap_or_else(|| virtual_mac(instance.vrid, instance.ipv6));
-        netlink.request(message::add_vmac(base, vmac, mac), NLM_F_CREATE | NLM_F_EXCL)?;
+        netlink.request(message::add_vmac(base, vmac, wanted.mac), NLM_F_CREATE | NLM_F_EXCL)?;
         let index = netlink.index_of(&vmac.name)?;
         netlink.request(message::no_link_local(index), 0)?;
-        self.settle(instance, vmac)?;
+        self.settle(wanted)?;
         netlink.request(message::link_up(index), 0)?;
         Ok(index)
     }
 
     /// Settings without which the weak host model answers for the virtual address with the wrong hardware address,
     /// and reverse path filtering drops the adverts that arrive on an interface without an address.
-    fn settle(&mut self, instance: &Instance, vmac: &Vmac) -> io::Result<()> {
-        speak_ipv6(instance, vmac);
-        let own = |key: &str| setting("ipv4", &vmac.name, key);
+    fn settle(&mut self, wanted: &Wanted<'_>) -> io::Result<()> {
+        wanted.speak_ipv6();
+        let own = |key: &str| setting("ipv4", &wanted.vmac.name, key);
         fs::write(own("arp_ignore"), "1")?;
         fs::write(own("accept_local"), "1")?;
         fs::write(own("promote_secondaries"), "1")?;
         self.relax_rp_filter()?;
         fs::write(own("rp_filter"), "0")?;
-        if let Some(base) = &instance.interface {
-            self.set(setting("ipv4", base, "arp_ignore"), "1")?;
-            self.set(setting("ipv4", base, "arp_filter"), "1")?;
-        }
-        Ok(())
+        self.set(setting("ipv4", wanted.base, "arp_ignore"), "1")?;
+        self.set(setting("ipv4", wanted.base, "arp_filter"), "1")
     }
 
     /// The effective filter of an interface is the larger of its own and the common value. So that one interface can
@@ -169,16 +173,29 @@ impl Vmacs {
     }
 }
 
+/// An interface to be made.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    vmac: &'a Vmac,
+    base: &'a Name,
+    mac: [u8; 6],
+    ipv6: bool,
+}
+
+impl Wanted<'_> {
+    fn speak_ipv6(&self) {
+        // A kernel without IPv6 has no such setting.
+        let silent = if self.ipv6 { "0" } else { "1" };
+        let _ = fs::write(setting("ipv6", &self.vmac.name, "disable_ipv6"), silent);
+    }
+}
+
 /// An interface that no IPv6 address belongs on speaks no IPv6: what the kernel says there by itself, reports of memberships above
 /// all, would lead switches to a backup that has the same hardware address as the master.
-fn speak_ipv6(instance: &Instance, vmac: &Vmac) {
+fn speaks_ipv6(instance: &Instance, vmac: &Vmac, ipv6: bool) -> bool {
     let mut addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
-    let needed = instance.ipv6
-        || addresses.any(|address| {
-            address.prefix.address.is_ipv6() && instance.address_interface(address) == Some(&vmac.name)
-        });
-    // A kernel without IPv6 has no such setting.
-    let _ = fs::write(setting("ipv6", &vmac.name, "disable_ipv6"), if needed { "0" } else { "1" });
+    ipv6 || addresses
+        .any(|address| address.address().is_ipv6() && instance.address_interface(address) == Some(&vmac.name))
 }
 
 /// Whether the kernel reports memberships of groups of the link (224.0.0.0/24).

@@ -83,7 +83,8 @@ pub struct VirtualAddress {
     /// Preferred lifetime (`preferred_lft`). When unset the driver deprecates IPv6 host addresses, so that the
     /// kernel does not pick the virtual address as the source of outgoing connections.
     pub preferred_lifetime: Option<Lifetime>,
-    /// Put the address on the VMAC interface although the instance itself has its addresses elsewhere (`use_vmac`).
+    /// The address goes on one of [`Instance::address_vmacs`](super::Instance::address_vmacs) where the instance's own
+    /// interface is not for it.
     pub use_vmac: bool,
     /// Restore the address when somebody else removes it. Cleared by `no_track`.
     pub track: bool,

@@ -51,6 +51,10 @@ pub struct Instance {
     pub accept: bool,
     /// Separate interface with the virtual router's hardware address.
     pub vmac: Option<Vmac>,
+    /// Further interfaces for addresses that are to have one (`use_vmac_addr`, `use_vmac` of an address).
+    pub address_vmacs: Vec<AddressVmac>,
+    /// Announcements on interfaces where no adverts are sent.
+    pub extra_garp: Option<ExtraGarp>,
     /// Who may depose a master of lower priority, and when.
     pub preempt: Preempt,
     /// Announcements of the addresses.
@@ -116,6 +120,8 @@ impl Instance {
             rules: Vec::new(),
             accept: !global.strict,
             vmac: None,
+            address_vmacs: Vec::new(),
+            extra_garp: None,
             preempt: Preempt::Immediate,
             garp: global.garp.clone(),
             down_timer_adverts: global.down_timer_adverts,
@@ -153,22 +159,30 @@ impl Instance {
     #[must_use]
     pub fn wire_interface(&self) -> Option<&Name> {
         match &self.vmac {
-            Some(vmac) if !vmac.transmit_on_base && !vmac.addresses_only => Some(&vmac.name),
+            Some(vmac) if !vmac.transmit_on_base => Some(&vmac.name),
             _ => self.interface.as_ref(),
         }
     }
 
-    /// The interface a virtual address of this instance belongs on.
+    /// The interface a virtual address of this instance belongs on: a VMAC has the hardware address for one family alone.
     #[must_use]
     pub fn address_interface<'a>(&'a self, address: &'a VirtualAddress) -> Option<&'a Name> {
-        if let Some(vmac) = &self.vmac {
-            let on_base =
-                address.interface.as_ref().is_some_and(|name| Some(name) != self.interface.as_ref());
-            if address.use_vmac || !(on_base || vmac.marked_only) {
-                return Some(&vmac.name);
-            }
+        let base = address.interface.as_ref().or(self.interface.as_ref())?;
+        let ipv6 = address.address().is_ipv6();
+        if let Some(vmac) = &self.vmac
+            && (Some(base), ipv6) == (self.interface.as_ref(), self.ipv6)
+        {
+            return Some(&vmac.name);
         }
-        address.interface.as_ref().or(self.interface.as_ref())
+        let mut fitting = self.address_vmacs.iter().filter(|_| address.use_vmac);
+        let own = fitting.find(|own| own.interface == *base && own.ipv6 == ipv6);
+        Some(own.map_or(base, |own| &own.vmac.name))
+    }
+
+    /// Every interface made for this instance: what, on which other one, and for which family.
+    pub fn vmacs(&self) -> impl Iterator<Item = (&Vmac, &Name, bool)> {
+        let own = self.vmac.iter().zip(&self.interface).map(|(vmac, base)| (vmac, base, self.ipv6));
+        own.chain(self.address_vmacs.iter().map(|own| (&own.vmac, &own.interface, own.ipv6)))
     }
 
     /// True if this instance owns its addresses: base priority 255.
@@ -458,34 +472,49 @@ pub struct Vmac {
     pub mac: Option<[u8; 6]>,
     /// Send and receive adverts on the base interface (`vmac_xmit_base`).
     pub transmit_on_base: bool,
-    /// Keep the adverts and their addresses on the base interface (`use_vmac_addr`).
-    pub addresses_only: bool,
-    /// For those addresses alone that ask for it (`use_vmac` of an address).
-    pub marked_only: bool,
     /// Interface group to put it in.
     pub group: Option<u32>,
-    /// Time between announcements on the base interface (`garp_extra_if`, `vmac_garp_intvl`).
-    pub extra_garp: Option<Duration>,
-    /// Those announcements on every interface the addresses are reached through, not the base alone (`all`).
-    pub extra_garp_all: bool,
 }
 
 impl Vmac {
     /// A macvlan with the virtual router's hardware address.
     #[must_use]
     pub fn new(name: impl Into<Name>) -> Self {
-        Self {
-            name: name.into(),
-            kind: VmacKind::Macvlan,
-            mac: None,
-            transmit_on_base: false,
-            addresses_only: false,
-            marked_only: false,
-            group: None,
-            extra_garp: None,
-            extra_garp_all: false,
-        }
+        Self { name: name.into(), kind: VmacKind::Macvlan, mac: None, transmit_on_base: false, group: None }
     }
+}
+
+/// A separate interface for addresses that belong beneath another interface than the instance's, or are of the other family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct AddressVmac {
+    /// What to create.
+    pub vmac: Vmac,
+    /// The interface beneath.
+    pub interface: Name,
+    /// For addresses of IPv6.
+    pub ipv6: bool,
+}
+
+impl AddressVmac {
+    /// What to create on an interface for addresses of a family.
+    #[must_use]
+    pub fn new(vmac: Vmac, interface: Name, ipv6: bool) -> Self {
+        Self { vmac, interface, ipv6 }
+    }
+}
+
+/// Announcements on interfaces where no adverts are sent, so that switches remember their hardware addresses
+/// (`garp_extra_if`, `vmac_garp_intvl`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct ExtraGarp {
+    /// Time between two of them.
+    pub interval: Duration,
+    /// Not only on VMACs (`all`).
+    pub all: bool,
 }
 
 /// What kind of interface a VMAC is.

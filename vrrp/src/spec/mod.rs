@@ -32,8 +32,8 @@ pub use global::{
     ReceiveBuffer, ReloadTime, ScriptSecurity, StaticItems, Traps,
 };
 pub use instance::{
-    AdvertInterval, Auth, ChecksumV3, Garp, InitialState, Instance, Password, Peer, Preempt, Transport,
-    Version, Vmac, VmacKind,
+    AddressVmac, AdvertInterval, Auth, ChecksumV3, ExtraGarp, Garp, InitialState, Instance, Password, Peer,
+    Preempt, Transport, Version, Vmac, VmacKind,
 };
 pub use notify::{Command, NotifyScripts, RunAs};
 pub use shared::Shared;

@@ -112,11 +112,12 @@ impl Names {
 
     fn replace_in(&mut self, instance: &mut Instance) {
         instance.name = self.own(&instance.name);
-        let Instance { interface, vrf, vmac, addresses, excluded_addresses, .. } = instance;
+        let Instance { interface, vrf, vmac, address_vmacs, addresses, excluded_addresses, .. } = instance;
         let on =
             addresses.iter_mut().chain(excluded_addresses).filter_map(|address| address.interface.as_mut());
         let vmac = vmac.iter_mut().map(|vmac| &mut vmac.name);
-        for name in on.chain(vmac).chain(interface).chain(vrf) {
+        let further = address_vmacs.iter_mut().flat_map(|own| [&mut own.vmac.name, &mut own.interface]);
+        for name in on.chain(vmac).chain(further).chain(interface).chain(vrf) {
             *name = self.own(name);
         }
     }

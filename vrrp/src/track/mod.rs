@@ -287,9 +287,7 @@ impl Trackers {
         if let (Some(interface), false) = (&spec.interface, spec.ignore_own_interface) {
             see(Tracked::interface(interface, Weight::FAULT, links));
             // The separate one is made on top of it, so that it comes later.
-            let separate =
-                spec.vmac.as_ref().filter(|vmac| !vmac.marked_only && links.has_fallen(&vmac.name));
-            if let Some(vmac) = separate {
+            if let Some(vmac) = spec.vmac.as_ref().filter(|vmac| links.has_fallen(&vmac.name)) {
                 see(Tracked::interface(&vmac.name, Weight::FAULT, links));
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use vrrp::event::{Admin, InterfaceAddress, Link, NotifyState};
-use vrrp::spec::{Prefix, VirtualAddress, Vmac};
+use vrrp::spec::{AddressVmac, ExtraGarp, Prefix, VirtualAddress, Vmac};
 use vrrp::stats::StateKind;
 use vrrp::{Input, Output};
 
@@ -309,4 +309,41 @@ fn a_graceful_stop_does_not_wait_for_ever() {
     node.advance(SECOND);
     assert!(node.removed().is_some() && node.router.is_finished());
     assert_eq!(node.router.poll_timeout(), None);
+}
+
+/// Adverts keep a hardware address known to the switches; where none are sent, something else must.
+#[test]
+fn an_announcement_goes_out_on_each_interface_where_no_adverts_are_sent() {
+    let on = |address: &str, interface: &str, own: bool| {
+        let mut address = VirtualAddress::new(Prefix::host(address.parse().unwrap()));
+        (address.interface, address.use_vmac) = (Some(interface.into()), own);
+        address
+    };
+    let announced = |all: bool| {
+        let mut node = Node::idle(spec(|i| {
+            i.vmac = Some(Vmac::new("vrrp.50"));
+            i.address_vmacs = vec![AddressVmac::new(Vmac::new("vrrp1.50"), "eth1".into(), false)];
+            i.extra_garp = Some(ExtraGarp { interval: Duration::from_secs(60), all });
+            i.excluded_addresses = vec![
+                on("10.1.0.3", "eth1", true),
+                on("10.1.0.4", "eth1", true),
+                on("10.2.0.3", "eth2", false),
+            ];
+        }));
+        node.surroundings();
+        for name in ["vrrp.50", "vrrp1.50", "eth1", "eth2"] {
+            node.input(Input::Link(Link::new(name, true)));
+        }
+        node.admin(Admin::Start);
+        node.advance(Duration::from_secs(40));
+        node.done.clear();
+        node.advance(Duration::from_secs(60));
+        let interface = |done: &Done| match &done.output {
+            Output::Garp(announcement) => Some(announcement.interface.to_string()),
+            _ => None,
+        };
+        node.done.iter().filter_map(interface).collect::<Vec<_>>()
+    };
+    assert_eq!(announced(false), ["vrrp1.50"]);
+    assert_eq!(announced(true), ["vrrp1.50", "eth2"]);
 }

@@ -105,6 +105,25 @@ fn nobody_is_asked_where_the_answer_says_nothing() {
     assert!(probes(&node).is_empty());
 }
 
+#[test]
+fn an_address_that_is_on_no_vmac_is_asked_for_though_its_instance_has_one() {
+    let mut address = VirtualAddress::new(Prefix::host("10.9.0.3".parse().unwrap()));
+    address.interface = Some("eth1".into());
+    let mut node = Node::idle(spec(|i| {
+        i.vmac = Some(Vmac::new("vrrp.50"));
+        i.excluded_addresses.push(address.clone());
+    }));
+    node.surroundings();
+    for name in ["vrrp.50", "eth1"] {
+        node.input(Input::Link(vrrp::event::Link::new(name, true)));
+    }
+    node.admin(vrrp::event::Admin::Start);
+    node.advance(SECOND * 8);
+    let asked = probes(&node);
+    assert!(!asked.is_empty());
+    assert!(asked.iter().all(|(_, asked)| *asked == address.address()), "{asked:?}");
+}
+
 /// An answer of the old master that was on its way may lead the switches back to its port.
 #[test]
 fn a_new_master_with_a_virtual_hardware_address_shows_it_again_within_half_a_second() {

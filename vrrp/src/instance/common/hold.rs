@@ -247,8 +247,7 @@ impl Core {
         self.announce_these(cx, &announcements, repeat);
     }
 
-    /// Asks whether another machine answers for an address held here; with several addresses for one after the other. With
-    /// a VMAC every router answers with the same hardware address, so there is nothing to find.
+    /// Asks whether another machine answers for an address held here; with several addresses for one after the other.
     pub(crate) fn probe(&mut self, cx: &mut Cx<'_>) {
         let Some(of) = self.asked(cx) else { return };
         let next = self.questions().nth(self.probed as usize);
@@ -272,17 +271,23 @@ impl Core {
         self.questions().map(ask).collect()
     }
 
-    /// Where to ask for what; such an instance has at least one address of its own family, and usually one only.
+    /// Where to ask for what; usually there is one address of the instance's own family. On a VMAC every router answers with the
+    /// same hardware address, so there is nothing to find.
     fn questions(&self) -> impl Iterator<Item = (Name, IpAddr)> {
         self.held().filter_map(|held| {
             let address = held.address.address();
-            (address.is_ipv6() == self.spec.ipv6).then(|| (held.interface.clone(), address))
+            let asked = address.is_ipv6() == self.spec.ipv6 && !self.on_vmac(held.interface);
+            asked.then(|| (held.interface.clone(), address))
         })
+    }
+
+    fn on_vmac(&self, interface: &Name) -> bool {
+        self.spec.vmacs().any(|(vmac, ..)| vmac.name == *interface)
     }
 
     /// Who may have one of the addresses as well, if anybody is to be asked.
     fn asked(&self, cx: &Cx<'_>) -> Option<Asked> {
-        if !cx.global.probe_rivals || self.spec.strict || self.spec.vmac.is_some() {
+        if !cx.global.probe_rivals || self.spec.strict {
             return None;
         }
         match (&self.spec.transport, self.source) {
@@ -312,22 +317,22 @@ impl Core {
     }
 
     pub(crate) fn announce_these(&mut self, cx: &mut Cx<'_>, announcements: &[Announcement], repeat: u32) {
-        let separate = self.spec.vmac.as_ref().map(|vmac| &vmac.name).zip(self.spec.interface.as_ref());
-        let pace = Pace { garp: &self.spec.garp, separate };
+        let separate: Vec<_> = self.spec.vmacs().map(|(vmac, below, _)| (&vmac.name, below)).collect();
+        let pace = Pace { garp: &self.spec.garp, separate: &separate };
         self.stats.announcements += cx.pacer.announce(cx.now, announcements, repeat, pace, cx.out);
     }
 
-    /// Keeps switches aware of a VMAC by announcing its addresses on the interface below, too.
-    pub(crate) fn announce_on_base(&mut self, cx: &mut Cx<'_>) {
-        let Some(base) = self.spec.interface.clone() else { return };
-        let all = self.spec.vmac.as_ref().is_some_and(|vmac| vmac.extra_garp_all);
-        let on_base = |mut announcement: Announcement| {
-            if !all {
-                announcement.interface = base.clone();
+    /// Keeps switches aware of interfaces where no adverts are sent, by an announcement on each.
+    pub(crate) fn announce_extra(&mut self, cx: &mut Cx<'_>) {
+        let Some(extra) = self.spec.extra_garp else { return };
+        let wire = self.spec.wire_interface();
+        let mut announcements: Vec<Announcement> = Vec::new();
+        for held in self.held().filter(|held| extra.all || self.on_vmac(held.interface)) {
+            let known = announcements.iter().any(|known| known.interface == *held.interface);
+            if !known && Some(held.interface) != wire {
+                announcements.push(held.announcement());
             }
-            announcement
-        };
-        let announcements: Vec<_> = self.held().map(|held| on_base(held.announcement())).collect();
+        }
         self.announce_these(cx, &announcements, 1);
     }
 }
