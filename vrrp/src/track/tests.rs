@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::event::{Link, Output, ScriptSignal};
-use crate::spec::{Command, Global, Script as ScriptSpec, TrackProcess};
+use crate::spec::{Command, Global, RunAs, Script as ScriptSpec, TrackProcess};
 
 #[expect(clippy::disallowed_methods, reason = "a virtual clock needs one real instant to begin with")]
 fn start() -> Instant {
@@ -320,12 +320,22 @@ fn an_external_condition_is_unknown_until_reported_unless_assumed() {
 
 #[test]
 fn a_script_keeps_its_state_over_a_reload_only_if_it_is_the_same() {
-    let mut trackers = trackers(&script(|_| ()));
-    exit(&mut trackers, 1);
+    let mut trackers = trackers_of_a_failed_script();
     trackers.configure(&script(|script| script.interval = Duration::from_secs(7)));
     assert_eq!(up(&trackers), Some(false));
-    trackers.configure(&script(|script| script.command = Command::new(["/bin/other"])));
-    assert_eq!(up(&trackers), None);
+    let user: fn(&mut ScriptSpec) = |script| script.command.run_as = Some(RunAs::new("nobody"));
+    let argument: fn(&mut ScriptSpec) = |script| script.command = Command::new(["/bin/check", "-v"]);
+    for change in [user, argument] {
+        let mut other = trackers_of_a_failed_script();
+        other.configure(&script(change));
+        assert_eq!(up(&other), None);
+    }
+}
+
+fn trackers_of_a_failed_script() -> Trackers {
+    let mut failed = trackers(&script(|_| ()));
+    exit(&mut failed, 1);
+    failed
 }
 
 #[test]

@@ -164,6 +164,26 @@ fn a_vmac_that_somebody_switches_off_is_a_fault_and_one_that_is_removed_is_made_
 }
 
 #[test]
+fn a_vmac_whose_cable_is_pulled_and_plugged_in_again_is_master_again() {
+    if !possible("a_vmac_whose_cable_is_pulled_and_plugged_in_again_is_master_again") {
+        return;
+    }
+    let lab = Lab::new();
+    let node = lab.start(0, with_vmac(), None);
+    node.await_state(NotifyState::Master);
+    lab.ip(1, "link set eth0 down");
+    node.await_state(NotifyState::Fault);
+    lab.ip(1, "link set eth0 up");
+    node.await_state(NotifyState::Master);
+    until("added", || lab.ip(0, "-o -4 addr show dev vrrp.51").contains("10.98.0.200/32"));
+    let stats = || node.snapshot().instance("VI_1").unwrap().stats.clone();
+    let before = stats().adverts_sent;
+    until("it speaks", || stats().adverts_sent > before + 3);
+    assert_eq!(stats().became_master, 2, "once for each time that there was a link");
+    node.stop();
+}
+
+#[test]
 fn a_vmac_left_by_a_killed_process_is_taken_over_and_its_address_removed() {
     if !possible("a_vmac_left_by_a_killed_process_is_taken_over_and_its_address_removed") {
         return;
