@@ -240,10 +240,10 @@ impl Dial<'_> {
                 };
             }
             self.attempted().retry(Some(lease.server()));
-            lease.again();
             // The same server again: not before the rest of a short pause is over.
             self.timer.set(Some(start + retry.pause(self.backend.spec.timeouts.connect)));
             self.timer.expired().await;
+            lease.again();
         }
     }
 

@@ -122,7 +122,6 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
 /// The client went away before there was a response.
 pub(super) fn gone(live: &mut Live<'_>, phase: Phase) -> After {
     end(live, Cause::ClientAbort, phase);
-    log::abort(live, Cause::ClientAbort);
     upstream::detach(live, upstream::Kept::No);
     log::account(live);
     log::write(live, Origin::Close);

@@ -59,7 +59,9 @@ pub(super) fn record<'a>(client: &'a Client, txn: &'a Txn) -> Record<'a> {
         frontend_connections: front.state.front.sessions.level().cur,
         log_counter: front.state.front.log_lines.load(Relaxed),
         backend_connections: txn.backend.as_ref().map_or(0, |backend| u64::from(backend.pool.sessions())),
-        server_connections: txn.upstream.cell.as_ref().map_or(0, |cell| cell.served().cur),
+        server_connections: upstream
+            .remaining
+            .unwrap_or_else(|| upstream.cell.as_ref().map_or(0, |cell| cell.served().cur)),
         retries: txn.upstream.retries,
         redispatched: txn.upstream.redispatched,
         server_queue: txn.upstream.server_queue,

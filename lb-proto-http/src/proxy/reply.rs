@@ -224,7 +224,10 @@ async fn tarpit(live: &mut Live<'_>) -> Option<After> {
         return None;
     }
     end(live, Cause::Proxy, Phase::Tarpit);
+    live.client.session.deny_request(live.txn.backend.as_deref());
+    live.count_tracked(Event::HttpError);
     live.txn.layer.response.status = 500;
+    log::account(live);
     log::write(live, Origin::Close);
     Some(After::Close)
 }

@@ -14,7 +14,7 @@ use lb_core::stick::Event;
 
 use super::exchange::{After, end};
 use super::handover::Settled;
-use super::io::{BUFFER, can_wait, take_buffer, write_in_time};
+use super::io::{BUFFER, Watch, can_wait, take_buffer, write_in_time};
 use super::reply::{self, Answer};
 use super::txn::{Live, Responding};
 use super::{content, http_of, log, resolve};
@@ -180,13 +180,9 @@ pub(super) async fn process(
         return Err(fate);
     }
     if front.buffer_request
-        && let Err(fate) = buffer_body(live, plan.spec.timeouts.effective_http_request(), 0, true).await
+        && let Some(fate) = whole_body(live, plan.spec.timeouts.effective_http_request(), 0).await
     {
-        // A client that leaves in the middle is counted where its request would have gone.
-        live.txn.aborted = matches!(fate, Fate::Gone);
-        if !live.txn.aborted {
-            return Err(fate);
-        }
+        return Err(fate);
     }
     // Not even asked where there are none, which is told by a look.
     if has_rules(front)
@@ -198,10 +194,6 @@ pub(super) async fn process(
         return Err(error(503, Cause::ServerAbort, Phase::Connect));
     };
     let same = backend.index == plan.index;
-    if live.txn.aborted {
-        live.txn.backend = Some(backend);
-        return Err(error(400, Cause::ClientAbort, Phase::Request));
-    }
     live.txn.backend = Some(Arc::clone(&backend));
     live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
     backend.pool.counters().of(live.client.session.worker.id()).requests.inc();
@@ -211,6 +203,9 @@ pub(super) async fn process(
         end(live, Cause::Internal, Phase::Request);
         return Err(Fate::Drop(Parting::Close));
     };
+    if live.txn.aborted {
+        return Err(left(live));
+    }
     if same {
         finish(live, front, front);
         return Ok(backend);
@@ -220,8 +215,21 @@ pub(super) async fn process(
     {
         return Err(fate);
     }
+    if live.txn.aborted {
+        return Err(left(live));
+    }
     finish(live, front, back);
     Ok(backend)
+}
+
+/// The client left before its body was complete: that is counted as a bad request, which nobody is told of.
+fn left(live: &mut Live<'_>) -> Fate {
+    log::abort(live, Cause::ClientAbort);
+    live.txn.layer.response.status = 400;
+    let request = &live.txn.layer.request;
+    let there = super::body::extent(request.body, request.buffered_body()).data;
+    live.txn.counts.from_client += there as u64;
+    Fate::Gone
 }
 
 /// Whether a proxy has anything to run for requests.
@@ -246,7 +254,7 @@ async fn rules_of_backend(live: &mut Live<'_>, back: &HttpProxy, backend: &Arc<P
         return Some(fate);
     }
     if back.buffer_request
-        && let Err(fate) = buffer_body(live, backend.spec.timeouts.effective_http_request(), 0, true).await
+        && let Some(fate) = whole_body(live, backend.spec.timeouts.effective_http_request(), 0).await
     {
         return Some(fate);
     }
@@ -409,12 +417,10 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
                 }
                 continue;
             }
-            Outcome::WaitForBody { time, at_least } => {
-                if let Err(fate) = buffer_body(live, Some(time), at_least, true).await {
-                    return Some(fate);
-                }
-                continue;
-            }
+            Outcome::WaitForBody { time, at_least } => match whole_body(live, Some(time), at_least).await {
+                None => continue,
+                fate => return fate,
+            },
             Outcome::Resolve(rule) => {
                 if !Box::pin(resolve::run(live, rule)).await {
                     return Some(Fate::Gone);
@@ -450,10 +456,18 @@ pub(super) fn step<'r>(
     outcome
 }
 
-/// Waits for a rule that asks for it.
+/// Waits for a rule that asks for it. Whether the client has left meanwhile matters once a server is to be asked.
 pub(super) async fn pause(live: &mut Live<'_>, time: Duration) {
     live.client.timer.set_after(Some(time));
-    live.client.timer.expired().await;
+    let Live { client, txn } = &mut *live;
+    let mut watch = Watch::new(!txn.deserted);
+    std::future::poll_fn(|cx| {
+        if !txn.deserted {
+            txn.deserted = watch.poll_gone(&mut client.stream, &client.session.worker, cx).is_ready();
+        }
+        client.timer.poll_expired(cx)
+    })
+    .await;
     live.touch();
 }
 
@@ -472,6 +486,22 @@ async fn early_hint(live: &mut Live<'_>, name: &HeaderName, value: &Template) ->
     write_response(&mut out, &response, &[]);
     let limit = live.client_limit();
     write_in_time(live.client, &out, limit).await
+}
+
+/// Waits for the body, or `at_least` bytes of it, which must come in time. A client that leaves in the middle is counted
+/// where its request would have gone.
+async fn whole_body(live: &mut Live<'_>, limit: Option<Duration>, at_least: usize) -> Option<Fate> {
+    match buffer_body(live, limit, at_least, true).await {
+        Ok(()) => None,
+        Err(Fate::Gone) => {
+            live.txn.aborted = true;
+            None
+        }
+        Err(fate) => {
+            log::bad_request(live);
+            Some(fate)
+        }
+    }
 }
 
 /// Waits until the body, or `at_least` bytes of it, is in the buffer, or the buffer is full. With `strict` a body

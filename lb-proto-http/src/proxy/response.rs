@@ -460,10 +460,12 @@ async fn failed(live: &mut Live<'_>, none: NoResponse, seen: Option<Observation>
 /// The client closed while its request waited: it is told, in case it only closed its sending side.
 async fn client_aborted(live: &mut Live<'_>, phase: Phase) -> After {
     end(live, Cause::ClientAbort, phase);
-    log::abort(live, Cause::ClientAbort);
-    upstream::detach(live, Kept::No);
-    // Nothing was sent to a server yet: then there is nothing to answer.
+    // Nothing was sent to a server yet: then there is nothing to answer, and nothing that was broken off.
     let early = matches!(phase, Phase::Queue | Phase::Connect);
+    if !early {
+        log::abort(live, Cause::ClientAbort);
+    }
+    upstream::detach(live, Kept::No);
     if early || live.client.stream.is_tls() {
         return gone(live, phase);
     }

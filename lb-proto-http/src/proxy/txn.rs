@@ -118,6 +118,8 @@ pub(super) struct Txn {
     pub(super) logged: bool,
     /// The client left before its body was complete.
     pub(super) aborted: bool,
+    /// The client closed its sending side while a rule paused.
+    pub(super) deserted: bool,
     /// No time of the request is told: its body did not come in time, or it was dropped.
     pub(super) untimed: bool,
     /// The body was on its way to a server, and whether all of it, and nothing behind it, was received.
@@ -187,6 +189,8 @@ pub(super) struct Upstream {
     pub(super) backend_queue: u32,
     /// The server's cell, also when the slot was given back.
     pub(super) cell: Option<Arc<ServerCell>>,
+    /// Sessions on the server when the slot was given back: whoever waited may have taken it at once.
+    pub(super) remaining: Option<u64>,
     /// What becomes of the connection once lines have told of it.
     pub(super) farewell: Option<Farewell>,
     /// What the connection must be like.
@@ -280,6 +284,7 @@ impl Txn {
         self.limits = None;
         self.pending.clear();
         self.aborted = false;
+        self.deserted = false;
         self.untimed = false;
         self.last_rule = None;
         self.origin = Origin::Unspecified;

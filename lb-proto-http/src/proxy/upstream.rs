@@ -87,6 +87,7 @@ pub(super) async fn attach(
         }
         live.txn.upstream.cell = Some(Arc::clone(lease.server()));
         live.txn.upstream.lease = Some(lease);
+        live.txn.upstream.remaining = None;
         match on_server(live, back, backend, &mut policy).await? {
             Some(elsewhere) => (avoid, counted) = (Some(elsewhere), false),
             None => return Ok(()),
@@ -337,15 +338,29 @@ async fn on_server(
             }
             Attempt::Same(pause) => {
                 live.txn.upstream.retries = policy.used;
-                repeat(live, backend);
-                let mut never = std::future::pending::<()>();
-                if let Err(Interrupt::Gone) = guarded(live, back, Some(start + pause), &mut never).await {
-                    abandon(live);
-                    return Err(Failure::Gone(Phase::Connect));
-                }
+                turn_around(live, back, backend, start + pause).await?;
             }
         }
     }
+}
+
+/// Waits until another attempt on the same server is due, which is another session of it.
+async fn turn_around(
+    live: &mut Live<'_>,
+    back: &HttpProxy,
+    backend: &ProxyPlan,
+    due: Instant,
+) -> Result<(), Failure> {
+    attempts(live, backend).retry(live.txn.upstream.cell.as_deref());
+    let mut never = std::future::pending::<()>();
+    if let Err(Interrupt::Gone) = guarded(live, back, Some(due), &mut never).await {
+        abandon(live);
+        return Err(Failure::Gone(Phase::Connect));
+    }
+    if let Some(lease) = &live.txn.upstream.lease {
+        lease.again();
+    }
+    Ok(())
 }
 
 /// What a connection that failed leads to (`retry-on`).
@@ -367,6 +382,9 @@ async fn open(
 ) -> Result<(), Option<Cause>> {
     let Some(server) = live.txn.server.clone() else { return Err(Some(Cause::Internal)) };
     attempts(live, backend).attempt(live.txn.upstream.cell.as_deref());
+    if live.txn.deserted && heeds_leaving(&live.txn.layer.request, back) {
+        return Err(None);
+    }
     let generation = Arc::clone(live.client.session.generation());
     let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
     let identity = std::mem::take(&mut live.txn.upstream.identity);
@@ -427,14 +445,6 @@ fn unreached(live: &mut Live<'_>, backend: &ProxyPlan, error: io::ErrorKind) {
     upstream.peer = server.and_then(|server| server_endpoint(backend, server, id, destination).inet());
 }
 
-/// Counts another attempt to connect to the same server.
-fn repeat(live: &Live<'_>, backend: &ProxyPlan) {
-    attempts(live, backend).retry(live.txn.upstream.cell.as_deref());
-    if let Some(lease) = &live.txn.upstream.lease {
-        lease.again();
-    }
-}
-
 /// Gives the slot back without a connection.
 fn abandon(live: &mut Live<'_>) {
     if let Some(lease) = live.txn.upstream.lease.take() {
@@ -487,6 +497,7 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
         live.client.extras().last = Some(Arc::clone(lease.server()));
     }
     let farewell = Farewell { mark: mark(live), kept, alone };
+    live.txn.upstream.remaining = Some(lease.server().served().cur.saturating_sub(1));
     drop(lease);
     let session = &live.client.session;
     if live.txn.upstream.stream.is_some() && session.generation().logger(session.proxy()).reads_server() {
