@@ -240,6 +240,11 @@ mod tests {
         pacer.announce(now, &both, 1, pace(&Garp::default()), &mut out);
         assert_eq!(sent(&mut out), [1]);
         assert_eq!(pacer.poll_timeout(), Some(now + garp_interval));
+        // The one above eth1 belongs to the group as well.
+        let (garp, above, below) = (Garp::default(), "vrrp.51".into(), "eth1".into());
+        let separate = Pace { garp: &garp, separate: &[(&above, &below)] };
+        pacer.announce(now, &[announcement("vrrp.51", 3)], 1, separate, &mut out);
+        assert!(sent(&mut out).is_empty());
     }
 
     #[test]

@@ -102,6 +102,17 @@ fn the_source_is_the_first_address_that_is_not_virtual() {
 }
 
 #[test]
+fn an_owner_speaks_from_the_address_that_is_virtual_for_the_others() {
+    let mut node = Node::start(spec(|i| {
+        i.priority = 255;
+        i.addresses = vec![VirtualAddress::new(Prefix::host(OWN))];
+    }));
+    assert_eq!((node.snapshot().source, node.state()), (Some(OWN), StateKind::Backup));
+    node.advance(4 * SECOND);
+    assert_eq!(node.adverts()[0].1, 255);
+}
+
+#[test]
 fn without_any_address_left_the_master_says_goodbye_and_is_faulty() {
     let mut node = Node::master(spec(|_| ()));
     node.input(Input::AddressRemoved(InterfaceAddress::new("eth0", Prefix::host(OWN))));
