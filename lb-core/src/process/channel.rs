@@ -7,6 +7,7 @@ use super::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
@@ -14,7 +15,7 @@ use std::os::unix::net::UnixStream;
 pub const MAX_DESCRIPTORS: usize = 64;
 /// Largest parcel: configuration files and certificates, with room to spare.
 const MAX_BYTES: usize = 256 << 20;
-/// How long sending waits for room.
+/// How long sending waits for room, usually.
 const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// Bytes and the descriptors that belong to them.
@@ -33,6 +34,8 @@ pub struct Channel {
     socket: UnixStream,
     received: Vec<u8>,
     descriptors: VecDeque<OwnedFd>,
+    /// How long sending waits for room.
+    patience: Timespec,
 }
 
 impl Channel {
@@ -47,10 +50,11 @@ impl Channel {
 
     /// The end on `socket`. Sending gives up when the other end takes nothing for some seconds.
     pub fn new(socket: UnixStream) -> Self {
-        Self { socket, received: Vec::new(), descriptors: VecDeque::new() }
+        Self { socket, received: Vec::new(), descriptors: VecDeque::new(), patience: PATIENCE }
     }
 
-    /// Sends a parcel, waiting for room as long as it takes.
+    /// Sends a parcel, waiting a while for room. One that could not be sent whole is the last: whatever came behind it would be
+    /// taken for its rest, so that the other end reads the end of the stream instead.
     ///
     /// # Errors
     /// What the socket reports; the other end may be gone.
@@ -62,15 +66,25 @@ impl Channel {
         let mut message = head.to_vec();
         message.extend_from_slice(bytes);
         let mut rest = &message[..];
+        self.all(&mut rest, descriptors).inspect_err(|_| {
+            if rest.len() < message.len() {
+                // The other end may be gone, and the stream with it.
+                let _ = self.socket.shutdown(Shutdown::Write);
+            }
+        })
+    }
+
+    /// Sends `rest`, which becomes shorter by what was sent.
+    fn all(&self, rest: &mut &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         // Each group of descriptors needs a byte to travel with; the eight of the head are always there.
         for (i, group) in descriptors.chunks(MAX_DESCRIPTORS).enumerate() {
             let step = if i + 1 == descriptors.len().div_ceil(MAX_DESCRIPTORS) { rest.len() } else { 1 };
             let sent = self.part(&rest[..step], group)?;
-            rest = &rest[sent..];
+            *rest = &rest[sent..];
         }
         while !rest.is_empty() {
             let sent = self.part(rest, &[])?;
-            rest = &rest[sent..];
+            *rest = &rest[sent..];
         }
         Ok(())
     }
@@ -81,7 +95,7 @@ impl Channel {
             match retry(|| sys::send_with_fds(self.socket.as_fd(), bytes, descriptors)) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     let mut wanted = [PollFd::new(&self.socket, PollFlags::OUT)];
-                    if poll(&mut wanted, Some(&PATIENCE))? == 0 {
+                    if poll(&mut wanted, Some(&self.patience))? == 0 {
                         return Err(io::ErrorKind::TimedOut.into());
                     }
                 }
@@ -222,5 +236,41 @@ mod tests {
         let (a, mut b) = Channel::pair().unwrap();
         (&a.socket).write_all(&[0xff; 8]).unwrap();
         assert_eq!(b.receive().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn nothing_follows_a_parcel_that_was_sent_in_part() {
+        let (mut a, mut b) = Channel::pair().unwrap();
+        a.socket.set_nonblocking(true).unwrap();
+        a.patience = Timespec { tv_sec: 0, tv_nsec: 0 };
+        a.send(b"first", &[]).unwrap();
+        let error = a.send(&vec![7; 4 << 20], &[]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(b.receive().unwrap().unwrap().bytes, b"first");
+        // The reader takes everything there is, so that there is room again.
+        let error = loop {
+            match b.try_receive() {
+                Ok(None) => break a.send(b"next", &[]).unwrap_err(),
+                Ok(Some(parcel)) => panic!("{} bytes of nothing", parcel.bytes.len()),
+                Err(e) => assert_ne!(e.kind(), io::ErrorKind::WouldBlock, "the stream goes on"),
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_parcel_for_which_there_was_no_room_at_all_does_no_harm() {
+        let (mut a, mut b) = Channel::pair().unwrap();
+        a.socket.set_nonblocking(true).unwrap();
+        a.patience = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut sent = 0;
+        while a.send(b"small", &[]).is_ok() {
+            sent += 1;
+        }
+        for _ in 0..sent {
+            assert_eq!(b.receive().unwrap().unwrap().bytes, b"small");
+        }
+        a.send(b"next", &[]).unwrap();
+        assert_eq!(b.receive().unwrap().unwrap().bytes, b"next");
     }
 }
