@@ -73,6 +73,8 @@ codes! {
     UNUSED = "K0304";
     /// An interface that does not exist on this host.
     MISSING_INTERFACE = "K0305";
+    /// What the original ends for: an interface that does not exist on this host is to have delays.
+    MISSING_DELAYED = "K0306";
     /// Scripts run without script security.
     SCRIPT_SECURITY = "K0401";
     /// A tracker without effect, for example on an address owner.

@@ -87,8 +87,8 @@ impl Loaded {
     }
 }
 
-/// The exit code the original's configuration test gives for these findings: 0 nothing, 2 a missing value, 5 messages,
-/// 6 scripts without security or a missing file that was insisted on.
+/// The exit code the original's configuration test gives for these findings: 0 nothing, 2 a missing value, 4 delays
+/// of a missing interface, 5 messages, 6 scripts without security or a missing file that was insisted on.
 pub fn test_exit_code(diagnostics: &Diagnostics) -> u8 {
     diagnostics
         .iter()
@@ -97,6 +97,7 @@ pub fn test_exit_code(diagnostics: &Diagnostics) -> u8 {
         .map(|d| match d.code {
             codes::MISSING_VALUE => (3, 2),
             codes::SCRIPT_SECURITY | codes::INCLUDE => (2, 6),
+            codes::MISSING_DELAYED => (0, 4),
             _ => (1, 5),
         })
         .max()

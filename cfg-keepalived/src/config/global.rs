@@ -1,5 +1,6 @@
 //! `global_defs`.
 
+use super::cursor::auto_base;
 use super::{Command, Reading, User};
 use crate::codes;
 use crate::tree::Statement;
@@ -395,6 +396,7 @@ impl Global {
             "vmac_prefix" => self.vmac_prefix = values.word(),
             "vmac_addr_prefix" => self.vmac_addr_prefix = values.word(),
             "dynamic_interfaces" => self.dynamic_interfaces = values.flag(),
+            "umask" => umask(statement, cx),
             _ => return false,
         }
         true
@@ -510,4 +512,48 @@ fn conflict(first: Span, second: Span, cx: &mut Reading<'_>) {
     let compat = "Cannot set both vrrp_rx_bufs_policy MTU and ADVERT, ignoring ADVERT";
     cx.warn(codes::CONFLICT, second, "only one policy counts; this one is ignored", compat)
         .label(first, "this one counts");
+}
+
+/// A number of three octal digits, or names of bits with `|` between them.
+fn umask(statement: &Statement, cx: &mut Reading<'_>) {
+    let words = statement.args();
+    let Some(first) = words.first() else { return };
+    let problem = if first.text.starts_with(|c: char| c.is_ascii_digit()) {
+        let fits = auto_base(&first.text).is_some_and(|mask| mask <= 0o777);
+        match words {
+            [_] if fits => None,
+            [_] => Some((first, format!("invalid umask value {}", first.text))),
+            [.., last] => Some((last, "Extra parameter(s) to umask option".to_owned())),
+            [] => None,
+        }
+    } else {
+        mask_bits(words)
+    };
+    if let Some((word, compat)) = problem {
+        cx.warn(codes::BAD_WORD, word.span, "this is no file mode mask", compat)
+            .note("expected a number up to 0777, or bits as in `IRGRP|IWGRP`");
+    }
+}
+
+/// What is wrong with the names of bits.
+fn mask_bits(words: &[Word]) -> Option<(&Word, String)> {
+    const BITS: [&str; 9] = ["IRUSR", "IWUSR", "IXUSR", "IRGRP", "IWGRP", "IXGRP", "IROTH", "IWOTH", "IXOTH"];
+    let mut complete = false;
+    for word in words {
+        let mut rest = word.text.as_str();
+        while !rest.is_empty() {
+            if complete {
+                let Some(next) = rest.strip_prefix('|') else {
+                    return Some((word, format!("Invalid umask syntax {}", word.text)));
+                };
+                (rest, complete) = (next, false);
+            } else {
+                let Some(next) = BITS.iter().find_map(|bit| rest.strip_prefix(bit)) else {
+                    return Some((word, format!("Unknown umask bit {rest}")));
+                };
+                (rest, complete) = (next, true);
+            }
+        }
+    }
+    words.last().filter(|_| !complete).map(|last| (last, "umask missing bit value".to_owned()))
 }

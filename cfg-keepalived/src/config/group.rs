@@ -198,7 +198,8 @@ impl LinkDelay {
             let interface = &line.words[0];
             if cx.lacks_interface(&interface.text) {
                 let compat = format!("unknown interface {} specified for up/down delay", interface.text);
-                cx.warn(codes::MISSING_INTERFACE, interface.span, "this interface does not exist", compat);
+                cx.warn(codes::MISSING_DELAYED, interface.span, "this interface does not exist", compat)
+                    .note("keepalived does not start with such a line; here it is ignored");
                 continue;
             }
             let mut times = Vec::new();

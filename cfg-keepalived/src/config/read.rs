@@ -123,16 +123,17 @@ impl<'a> Reading<'a> {
         let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
         let mut all = Vec::new();
         for statement in statements {
-            if let Some(&first) = seen.get(statement.name()) {
-                // A line without its value is wrong, also where it would not count.
-                if self.again(statement, first, owner) && !statement.args().is_empty() {
-                    continue;
-                }
-            } else {
+            let first = seen.get(statement.name()).copied();
+            let ignored = first.is_some_and(|first| self.again(statement, first, owner));
+            if first.is_none() {
                 seen.insert(statement.name(), statement.head_span());
             }
+            if ignored && !statement.args().is_empty() {
+                continue;
+            }
+            // A line without its value is wrong, also where it would not count.
             let Some(values) = value::read(statement, owner, &mut self.out) else { continue };
-            if self.status(statement, owner) {
+            if !ignored && self.status(statement, owner) {
                 all.push((statement, values));
             }
         }

@@ -312,8 +312,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .complain("random_seed {value} invalid")
         .strict(),
     Keyword::new("umask", &[word("MASK|BITS").many()], "File mode creation mask")
-        .no_effect("files are created with explicit modes")
-        ,
+        .idle("files are created with explicit modes"),
     Keyword::new("data_use_instance", OPT_BOOL, "Instance name in dump file names").no_effect(DUMPS),
     Keyword::new("state_dump_file", PATH, "File of the state dump").no_effect(DUMPS),
     Keyword::new("stats_dump_file", PATH, "File of the statistics dump").no_effect(DUMPS),

@@ -500,3 +500,56 @@ fn options_of_tunnels_are_checked_whatever_the_method() {
     assert_eq!(judged("TUN type"), ["Missing tunnel type for virtual server."]);
     assert_eq!(judged("TUN port 0"), ["Invalid gue tunnel port 0 for virtual server."]);
 }
+
+#[test]
+fn delays_of_a_missing_interface_are_a_fault_of_their_own() {
+    let delays = "interface_up_down_delays {\n eth9 1\n}\n";
+    let said = "unknown interface eth9 specified for up/down delay".to_owned();
+    let instance =
+        "vrrp_instance v {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress { 10.0.0.3 }\n}\n";
+    assert_eq!(judged(&format!("{delays}{instance}"), &host()), (4, vec![said]));
+    assert_eq!(judged(&format!("{delays}{TEXT}"), &host()).0, 6, "the scripts of others run all the same");
+    assert_eq!(
+        judged(&format!("{delays}{}", instance.replace(" virtual_ip", " foo\n virtual_ip")), &host()).0,
+        5
+    );
+}
+
+#[test]
+fn a_second_notify_deleted_leaves_the_first_one() {
+    let text = |lines: &str| {
+        format!(
+            "global_defs {{\n script_user nobody\n enable_script_security\n}}\nvrrp_instance v {{\n interface eth0\n \
+             virtual_router_id 1\n {lines}\n virtual_ipaddress {{ 10.0.0.3 }}\n}}\n"
+        )
+    };
+    let deleted = |lines: &str| {
+        let loaded = load("k.conf", &text(lines), &mut NoIncludes, &host());
+        assert_eq!(loaded.test_exit_code(), 5, "{lines}");
+        crate::lower(&loaded.config, &host()).spec.instances[0].notify.deleted.clone()
+    };
+    let first = deleted("notify_deleted /opt/check\n notify_deleted");
+    assert_eq!(first.expect("the first").argv, ["/opt/check"]);
+    let first = deleted("notify_deleted\n notify_deleted /opt/check");
+    assert!(first.is_none());
+}
+
+#[test]
+fn a_umask_is_judged_though_it_has_no_effect() {
+    let umask = |words: &str| said_of(&format!("global_defs {{\n umask {words}\n}}"), "");
+    for good in ["022", "0x1f", "8", "IRUSR", "IRUSR|IWUSR|IXOTH", "IRUSR | IWGRP"] {
+        assert_eq!(umask(good), [""; 0], "{good}");
+    }
+    for (wrong, said) in [
+        ("1000", "invalid umask value 1000"),
+        ("0888", "invalid umask value 0888"),
+        ("022 x", "Extra parameter(s) to umask option"),
+        ("x", "Unknown umask bit x"),
+        ("IRUSR|x", "Unknown umask bit x"),
+        ("-1", "Unknown umask bit -1"),
+        ("IRUSR x", "Invalid umask syntax x"),
+        ("IRUSR|", "umask missing bit value"),
+    ] {
+        assert_eq!(umask(wrong), [said], "{wrong}");
+    }
+}
