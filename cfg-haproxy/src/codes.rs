@@ -98,6 +98,8 @@ codes! {
         "Remove it, or name it where it was meant to act.";
     NEVER_MATCHES = "H0308", "A condition reads what is not there where it is evaluated, and never holds.",
         "Keep the value in a variable (`set-var(txn.name)`) while it is there, or use a capture, `capture.req.uri` or `txn.status`.";
+    SUSPECT_TEST = "H0309", "A test of an ACL is hardly what was meant.",
+        "Name patterns, or use `-m found` to ask for existence; write the fetch without a method (`path -m sub x`); write alternatives as `{ a } or { b }`.";
 
     DUPLICATE = "H0401", "A name is declared twice.",
         "Rename one of the two.";

@@ -607,7 +607,8 @@ impl<'c, 't> Cross<'c, 't> {
                 );
             }
         }
-        let logs = |p: &Proxy<'t>| !p.lists.log.is_empty();
+        let somewhere = !self.config.global.log.is_empty();
+        let logs = |p: &Proxy<'t>| p.lists.log.iter().any(|own| own.is_some() || somewhere);
         let has_log = logs(proxy) || (!proxy.lists.no_log && self.config.bases(proxy).any(logs));
         if !has_log && proxy.settings.log_format.is_some() {
             self.out.push(

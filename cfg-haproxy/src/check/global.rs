@@ -218,7 +218,13 @@ impl<'t> Checker<'t, '_> {
             _ => units::size(text).ok().or_else(|| units::counted(text)),
         };
         if let Some(mut value) = value {
-            if stmt.keyword.name == "tune.bufsize" && value < SMALLEST_BUFFER {
+            if stmt.keyword.name == "tune.bufsize" && value == 0 {
+                let message = "a buffer needs room; 16384 bytes are usual";
+                self.push(
+                    Diagnostic::error(codes::NUMBER, stmt.args()[0].span, message)
+                        .compat("'tune.bufsize' expects a positive integer argument."),
+                );
+            } else if stmt.keyword.name == "tune.bufsize" && value < SMALLEST_BUFFER {
                 self.small_buffer(&stmt.args()[0]);
                 value = SMALLEST_BUFFER;
             }

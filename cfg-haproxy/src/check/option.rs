@@ -82,6 +82,9 @@ impl<'t> Checker<'t, '_> {
         let name = stmt.keyword.name;
         let log = matches!(name, "httplog" | "tcplog" | "httpslog");
         if log && side_of(kind) == B {
+            if !self.check_args(stmt) {
+                return false;
+            }
             let id = self.proxy().map_or("", |p| p.name);
             self.push(
                 Diagnostic::warning(

@@ -1,8 +1,9 @@
 //! Expressions, conditions, ACLs and formats: words to compiled programs, errors to places.
 
 use super::Lowerer;
+use super::proxy::Making;
 use crate::codes;
-use crate::config::{Acl as AclLine, Certificate, Cond, Config, Proxy};
+use crate::config::{Acl as AclLine, Certificate, Cond, Config, Proxy, ProxyMode};
 use crate::env::Env;
 use crate::host::Host;
 use crate::keyword::{self, Place, Status};
@@ -12,10 +13,10 @@ use lb_core::diag::{Diagnostic, Span};
 use lb_core::expr::map::Reference;
 use lb_core::expr::parse::{self, ErrorKind, ParseError};
 use lb_core::expr::{
-    ArgType, Build, ConvDef, FetchDef, NoBuild, Phases, Program, Regex, Registry, TokenAlgorithms,
+    ArgType, Build, ConvDef, FetchDef, Needs, NoBuild, Phases, Program, Regex, Registry, TokenAlgorithms,
 };
 use lb_core::log::{Style, Template};
-use lb_core::rule::cond::{self, Acl, AclLookup, Condition, Polarity};
+use lb_core::rule::cond::{self, Acl, AclLookup, Condition, Polarity, Remark};
 use lb_core::spec::{PatternList, key_files};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -290,6 +291,9 @@ impl Build for Context<'_> {
 /// The ACLs of one proxy, with the place where each was first declared.
 pub(super) type Acls<'t> = HashMap<&'t str, (Arc<Acl>, Span)>;
 
+/// Whose conditions are not looked at for bytes of connections.
+const TOLD_NOTHING: [&str; 4] = ["redirect", "force-persist", "monitor fail", "http-after-response"];
+
 /// ACLs as a condition at `span` sees them: those declared before it.
 struct Visible<'a, 't> {
     acls: &'a Acls<'t>,
@@ -334,7 +338,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             cond::parse_test(&words, line.name.text, registry, context)
         });
         match parsed {
-            Ok((test, _)) => Some(test),
+            Ok((test, remarks)) => {
+                for remark in remarks {
+                    self.remark(&line.words, 0, &remark);
+                }
+                Some(test)
+            }
             Err(error) => {
                 let compat = format!("error detected while parsing ACL '{}' : {error}.", line.name.text);
                 self.expression_error(&error, &line.words, codes::ACL, compat);
@@ -347,32 +356,90 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     pub(super) fn condition(
         &mut self,
         cond: Option<&Cond<'t>>,
-        acls: &Acls<'t>,
+        making: &Making<'_, 't>,
         phases: Phases,
         owner: &str,
     ) -> Result<Option<Condition>, ()> {
         let Some(cond) = cond else { return Ok(None) };
         let polarity = if cond.keyword.text == "unless" { Polarity::Unless } else { Polarity::If };
         let words: Vec<&str> = cond.words.iter().map(|w| w.text).collect();
-        let visible = Visible { acls, span: cond.keyword.span };
+        let visible = Visible { acls: making.acls, span: cond.keyword.span };
         let parsed = self.build(cond.keyword.span, &cond.words, |registry, context| {
             cond::parse(&words, polarity, &visible, registry, context)
         });
         match parsed {
-            Ok((condition, _)) => {
+            Ok((mut condition, remarks)) => {
+                for (at, remark) in &remarks {
+                    self.remark(&cond.words, *at, remark);
+                }
                 self.tell_never(cond, &condition, phases, owner);
+                if making.mode == ProxyMode::Http && !TOLD_NOTHING.iter().any(|o| owner.starts_with(o)) {
+                    self.tell_bytes(cond, &condition, making.proxy.name);
+                }
+                condition.restrict(phases);
                 Ok(Some(condition))
             }
             Err(error) => {
                 let compat = format!("error detected while parsing an '{owner}' rule : {error}.");
                 let mut diagnostic = self.diagnose(&error, &cond.words, codes::ACL).compat(compat);
                 diagnostic = match &error.kind {
-                    ErrorKind::Other(text) => unknown_acl(diagnostic, text, &cond.words, error.word, acls),
+                    ErrorKind::Other(text) => {
+                        unknown_acl(diagnostic, text, &cond.words, error.word, making.acls)
+                    }
                     _ => self.nearest(&error, diagnostic),
                 };
                 self.out.push(diagnostic);
                 Err(())
             }
+        }
+    }
+
+    /// Says what is odd about the test that begins at a word.
+    fn remark(&mut self, words: &[Word<'t>], at: usize, remark: &Remark) {
+        let Some(word) = words.get(at) else { return };
+        let keyword = word.text.split('(').next().unwrap_or(word.text);
+        let warning = |message: String| Diagnostic::warning(codes::SUSPECT_TEST, word.span, message);
+        let diagnostic = match remark {
+            Remark::NoPatterns => {
+                let what = "no pattern to match against were provided, so this ACL will never match";
+                warning(format!("`{}` has nothing to compare with and never matches", word.text))
+                    .compat(format!(
+                        "acl keyword '{}' : {what}; if this is intended, please add '--'.",
+                        word.text
+                    ))
+                    .note("`-m found` asks whether there is a value, `-m bool` whether a number is not 0")
+            }
+            Remark::MethodOverridden => {
+                warning(format!("`-m` replaces what `{keyword}` stands for"))
+                    .compat(format!("original matching method '{keyword}' was overwritten and will not be applied as expected."))
+            }
+            Remark::DetachedArguments => {
+                let pattern = words.get(at + 1).map_or("", |word| word.text);
+                warning(format!("`{pattern}` is compared with `{keyword}`; arguments follow it without a blank"))
+                    .compat(format!("matching '{keyword}' for pattern '{pattern}' is likely a mistake and probably not what you want."))
+            }
+            Remark::SuspiciousPattern(index) => {
+                let Some(pattern) = words.get(at + index) else { return };
+                let message = format!("`{}` is a pattern here, no operator", pattern.text);
+                Diagnostic::notice(codes::SUSPECT_TEST, pattern.span, message).compat(format!(
+                    "pattern '{}' looks like a failed attempt at using an operator inside a pattern list.",
+                    pattern.text
+                ))
+            }
+            _ => return,
+        };
+        self.push_once(diagnostic);
+    }
+
+    /// Says that bytes as they come are no matter of a proxy that sees messages.
+    fn tell_bytes(&mut self, cond: &Cond<'t>, condition: &Condition, proxy: &str) {
+        if condition.needs().any_of(Needs::L6_REQUEST.and(Needs::L6_RESPONSE)) {
+            let message = "the condition reads bytes of a connection, of which nothing is known in HTTP mode";
+            let compat =
+                format!("Proxy '{proxy}': L6 sample fetches ignored on HTTP proxies (declared here).");
+            self.push_once(
+                Diagnostic::warning(codes::NEVER_MATCHES, cond.keyword.span, message).compat(compat),
+            );
         }
     }
 
@@ -564,10 +631,14 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     ) {
         let diagnostic = self.diagnose(error, words, code).compat(compat);
         let diagnostic = self.nearest(error, diagnostic);
-        if self.out.iter().any(|d| d.span == diagnostic.span && d.message == diagnostic.message) {
-            return;
+        self.push_once(diagnostic);
+    }
+
+    /// Lines of `defaults` are built for each proxy that uses them, and told of once.
+    fn push_once(&mut self, diagnostic: Diagnostic) {
+        if !self.out.iter().any(|d| d.span == diagnostic.span && d.message == diagnostic.message) {
+            self.out.push(diagnostic);
         }
-        self.out.push(diagnostic);
     }
 
     /// Adds the known name that looks like an unknown one.

@@ -232,7 +232,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let phases = if set == HQ { making.request_phases() } else { making.response_phases() };
         for line in Self::rule_lines(self.config, making.proxy, set) {
             let owner = format!("{} {}", super::proxy::set_name(set), line.action.name);
-            let condition = self.condition(line.cond.as_ref(), making.acls, phases, &owner);
+            let condition = self.condition(line.cond.as_ref(), making, phases, &owner);
             let action = self.http_action(making, line, set);
             if let (Ok(condition), Some(action)) = (condition, action) {
                 out.push(Rule::new(action, condition).at(self.place(line.words[0].span)));

@@ -151,7 +151,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         for clause in &making.proxy.lists.use_backends {
             let Some(word) = clause.words.first().copied() else { continue };
             let Ok(condition) =
-                self.condition(clause.cond.as_ref(), making.acls, Phases::SET_BACKEND, "use_backend")
+                self.condition(clause.cond.as_ref(), making, Phases::SET_BACKEND, "use_backend")
             else {
                 continue;
             };
@@ -186,7 +186,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let (mut out, phases) = (RuleSet::new(), tcp_phases(making, set));
         for line in Self::rule_lines(self.config, making.proxy, set) {
             let owner = format!("{} {}", set_name(set), line.action.name);
-            let Ok(condition) = self.condition(line.cond.as_ref(), making.acls, phases, &owner) else {
+            let Ok(condition) = self.condition(line.cond.as_ref(), making, phases, &owner) else {
                 continue;
             };
             if let Some(action) = self.tcp_action(making, line, set) {
@@ -288,7 +288,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         making: &Making<'_, 't>,
         owner: &str,
     ) -> Result<Option<rule::cond::Condition>, ()> {
-        self.condition(clause.cond.as_ref(), making.acls, Phases::ALL, owner)
+        self.condition(clause.cond.as_ref(), making, Phases::ALL, owner)
     }
 
     fn pool(&mut self, making: &Making<'_, 't>) -> PoolSpec {

@@ -209,6 +209,18 @@ impl Condition {
         self.alternatives.iter().flatten().map(|term| &term.acl)
     }
 
+    /// Leaves out the tests that cannot be evaluated in any of `phases`: what they read might happen to be there still, but
+    /// is not to be relied on.
+    pub fn restrict(&mut self, phases: Phases) {
+        let readable = |test: &Test| test.program.needs().phases().intersects(phases);
+        for term in self.alternatives.iter_mut().flatten() {
+            if !term.acl.tests.iter().all(readable) {
+                let tests = term.acl.tests.iter().filter(|test| readable(test)).cloned().collect();
+                term.acl = Arc::new(Acl { name: term.acl.name.clone(), tests });
+            }
+        }
+    }
+
     /// Everything its ACLs read.
     pub fn needs(&self) -> Needs {
         self.acls().fold(Needs::CONST, |all, acl| all.and(acl.needs()))
@@ -230,6 +242,8 @@ pub enum Remark {
     NoPatterns,
     /// `-m` replaces the method the keyword stands for.
     MethodOverridden,
+    /// The first pattern begins with a parenthesis, as if arguments of the keyword were meant.
+    DetachedArguments,
     /// The pattern at this word looks like a misplaced operator or keyword.
     SuspiciousPattern(usize),
 }
@@ -366,16 +380,27 @@ impl TestParser {
             let keyword = self.program.fetch().name;
             return refuse(format!("matching method '{name}' cannot be used with fetch keyword '{keyword}'"));
         }
-        if self.implied.is_some_and(|implied| implied != method && implied != Method::Str) {
+        if self.implied.is_some_and(|implied| implied != method && self.stands_for(implied)) {
             self.remarks.push(Remark::MethodOverridden);
         }
         self.method = Some(method);
         Ok(())
     }
 
+    /// Whether the keyword was chosen for its method, and not for its type alone.
+    fn stands_for(&self, method: Method) -> bool {
+        use Method::{Beg, Dir, Dom, End, Len, Reg, Sub};
+        // Groups have a method of their own behind the name of the usual one.
+        matches!(method, Beg | Dir | Dom | End | Len | Reg | Sub)
+            || self.program.fetch().name == "http_auth_group"
+    }
+
     fn patterns(&mut self, words: &[&str], label: &str, build: &mut dyn Build) -> Result<(), ParseError> {
         let method = self.method.ok_or_else(|| no_method(words))?;
         let given_dashes = words.get(1).is_some();
+        if !words[0].contains('(') && words.get(1).is_some_and(|word| word.starts_with('(')) {
+            self.remarks.push(Remark::DetachedArguments);
+        }
         let first = self.at;
         let mut operator = "eq";
         let mut list: Vec<String> = Vec::new();

@@ -206,6 +206,9 @@ fn suspicious_tests_are_remarked() {
     assert_eq!(remarks("always_true"), []);
     assert_eq!(remarks("str(x) a or b"), [Remark::SuspiciousPattern(2)]);
     assert_eq!(remarks("ssl_fc_sni_end -m beg x"), [Remark::MethodOverridden]);
+    assert_eq!(remarks("ssl_fc_sni_end -m end x"), []);
+    assert_eq!(remarks("src -m str x"), [], "the type is no method that was chosen");
+    assert_eq!(remarks("ssl_fc_sni (x)"), [Remark::DetachedArguments]);
 }
 
 #[test]
@@ -253,4 +256,15 @@ fn acls_can_be_asked_by_an_expression() {
         assert_eq!(program.eval(&env).and_then(|sample| sample.to_bool()), expected, "{text}");
     }
     assert!(parse::parse("acl(nope)", &Registry::builtin(), &mut proxy).is_err());
+}
+
+#[test]
+fn tests_of_what_is_not_there_never_hold() {
+    let words = ["{", "req.len", "ge", "0", "}"];
+    let (mut condition, _) =
+        parse(&words, Polarity::If, &HashMap::new(), &Registry::builtin(), &mut NoBuild).unwrap();
+    condition.restrict(Phases::FE_REQUEST_CONTENT);
+    assert_eq!(condition.acls().next().unwrap().tests().len(), 1);
+    condition.restrict(Phases::CONNECTION);
+    assert_eq!(condition.acls().next().unwrap().tests().len(), 0);
 }
