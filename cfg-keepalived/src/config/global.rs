@@ -416,7 +416,9 @@ impl Global {
             _ => false,
         };
         if !ok {
-            let compat = format!("Configuration error: Cannot parse {keyword} [{value}]. Skip");
+            let family = if keyword == "vrrp_mcast_group4" { "IPv4" } else { "IPv6" };
+            let lack = if value.is_ipv4() == (family == "IPv4") { "multicast" } else { family };
+            let compat = format!("{keyword} [{value}] is not {lack}. Skipping");
             cx.warn(
                 codes::BAD_ADDRESS,
                 span,

@@ -349,7 +349,8 @@ impl VirtualServer {
                 self.add_real_server(server, cx);
             }
             "sorry_server" => {
-                let compat = |w: &str| format!("Invalid sorry server IP address {w} - skipping");
+                let compat =
+                    |w: &str, _: Option<&str>| format!("Invalid sorry server IP address {w} - skipping");
                 let address = endpoint(statement.args(), compat, cx);
                 self.sorry_server = address.map(|address| SorryServer { address, inhibit: false });
             }
@@ -426,40 +427,49 @@ fn key(
             None
         }
         _ => {
-            let compat = |w: &str| format!("Invalid virtual server IP address {w} - skipping");
+            let compat = |w: &str, port: Option<&str>| match port {
+                Some(port) => format!("Invalid virtual server IP address/port {w}/{port} - skipping"),
+                None => format!("Invalid virtual server IP address {w} - skipping"),
+            };
             let address = endpoint(statement.args(), compat, cx)?;
             Some(address.map(VirtualServerKey::Address))
         }
     }
 }
 
-/// `ADDRESS [PORT]`; port 0 if there is none.
+/// The port behind an address, if there is one; the original takes zeros for none.
+fn port_word(words: &[Word]) -> Option<&Word> {
+    words.get(1).filter(|word| word.text.bytes().any(|b| b != b'0'))
+}
+
+fn port(word: Option<&Word>) -> Result<u16, value::Problem> {
+    let Some(word) = word else { return Ok(0) };
+    let number = value::integer(&word.text, 1, u16::MAX.into(), true)?;
+    Ok(u16::try_from(number).unwrap_or(0))
+}
+
+/// `ADDRESS [PORT]`; port 0 if there is none. `compat` complains of both.
 fn endpoint(
     words: &[Word],
-    compat: impl Fn(&str) -> String,
+    compat: impl Fn(&str, Option<&str>) -> String,
     cx: &mut Reading<'_>,
 ) -> Option<Spanned<SocketAddr>> {
     let first = words.first()?;
+    let given = port_word(words);
+    let complaint = compat(&first.text, given.map(Word::as_str));
+    let port = match port(given) {
+        Ok(port) => port,
+        Err(problem) => {
+            let word = given.unwrap_or(first);
+            let message = format!("`{}` is no port; it is ignored", word.text);
+            cx.warn(codes::BAD_ADDRESS, word.span, message, format!("{}\n{complaint}", problem.compat()));
+            return None;
+        }
+    };
     let Some(address) = value::host(first, &mut cx.out) else {
         let message = format!("`{}` is no address; it is ignored", first.text);
-        cx.warn(codes::BAD_ADDRESS, first.span, message, compat(&first.text));
+        cx.warn(codes::BAD_ADDRESS, first.span, message, complaint);
         return None;
-    };
-    let port = match words.get(1) {
-        None => 0,
-        Some(word) => match word.text.parse::<u16>() {
-            Ok(port) => port,
-            Err(_) => {
-                let message = format!("`{}` is no port; it is ignored", word.text);
-                cx.warn(
-                    codes::BAD_ADDRESS,
-                    word.span,
-                    message,
-                    compat(&format!("{}/{}", first.text, word.text)),
-                );
-                return None;
-            }
-        },
     };
     let span = words.get(1).map_or(first.span, |w| first.span.to(w.span));
     Some(Spanned::new(SocketAddr::new(address, port), span))
@@ -521,7 +531,9 @@ fn netmask(text: &str) -> Option<Ipv4Addr> {
 
 impl RealServer {
     fn read(statement: &Statement, _values: &Values, config: &Config, cx: &mut Reading<'_>) -> Option<Self> {
-        let compat = |w: &str| format!("Invalid real server ip address/port {w} - skipping");
+        let compat = |w: &str, port: Option<&str>| {
+            format!("Invalid real server ip address/port {w}/{} - skipping", port.unwrap_or("(null)"))
+        };
         let address = endpoint(statement.args(), compat, cx)?;
         let mut it = Self {
             address,
@@ -605,32 +617,24 @@ fn entry(line: &ValueLine, group: &str, cx: &mut Reading<'_>) -> Option<Spanned<
         cx.warn(codes::BAD_NUMBER, line.span(), "this is no firewall mark; the entry is ignored", compat);
         return None;
     }
-    let port = match line.words.get(1) {
-        None => Some(0),
-        Some(word) => word.text.parse::<u16>().ok(),
-    };
+    let given = port_word(&line.words);
     let (low, high) = first.text.split_once('-').unwrap_or((first.text.as_str(), ""));
     let from = value::address(low.split('/').next().unwrap_or_default());
-    match (from, port) {
-        (Some(from), Some(port)) => match range_end(from, low, high) {
-            Ok(to) => Some(Spanned::new(GroupEntry::Addresses(from, to, port), line.span())),
+    let port = port(given);
+    if let (Some(from), Ok(port)) = (from, &port) {
+        return match range_end(from, low, high) {
+            Ok(to) => Some(Spanned::new(GroupEntry::Addresses(from, to, *port), line.span())),
             Err((message, compat)) => {
                 cx.warn(codes::BAD_ADDRESS, first.span, message, compat.replace("{}", &first.text));
                 None
             }
-        },
-        _ => {
-            let port = line.words.get(1).map_or_else(String::new, |port| format!("/port/{}", port.text));
-            let compat = format!("Invalid virtual server group IP address {} {port} - skipping", first.text);
-            cx.warn(
-                codes::BAD_ADDRESS,
-                line.span(),
-                "this is no address and port; the entry is ignored",
-                compat,
-            );
-            None
-        }
+        };
     }
+    let told = port.err().map_or_else(String::new, |problem| format!("{}\n", problem.compat()));
+    let port = given.map_or_else(String::new, |port| format!("/port/{}", port.text));
+    let compat = format!("{told}Invalid virtual server group IP address {} {port} - skipping", first.text);
+    cx.warn(codes::BAD_ADDRESS, line.span(), "this is no address and port; the entry is ignored", compat);
+    None
 }
 
 /// The last address of `A-N` (last part only), `A-B`, or `A/LENGTH`.

@@ -106,9 +106,9 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
     Keyword::new("vrrp_skip_check_adv_addr", &[], "Do not compare address lists"),
     Keyword::new("vrrp_check_unicast_src", &[], "Accept unicast adverts from configured peers only"),
     Keyword::new("vrrp_mcast_group4", &[address()], "IPv4 multicast group")
-        .complain("Configuration error: Can't parse {keyword} [{value}]. Skipping"),
+        .complain("Can't parse {keyword} [{value}]. Skipping"),
     Keyword::new("vrrp_mcast_group6", &[address()], "IPv6 multicast group")
-        .complain("Configuration error: Can't parse {keyword} [{value}]. Skipping"),
+        .complain("Can't parse {keyword} [{value}]. Skipping"),
     Keyword::new(
         "vrrp_garp_master_delay",
         WHOLE_SECONDS,
@@ -249,23 +249,27 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .complain("Invalid vrrp real-time limit - {value}"),
     Keyword::new("vrrp_rlimit_rtime", RT_LIMIT, "Limit of real-time processor time")
         .deprecated("vrrp_rlimit_rttime"),
-    Keyword::new("checker_priority", NICE, "Nice value of the checker process").missing("No checker process priority specified").no_effect(ONE_PROCESS),
+    Keyword::new("checker_priority", NICE, "Nice value of the checker process").missing("No checker process priority specified").no_effect(ONE_PROCESS).complain("Invalid checker process priority specified"),
     Keyword::new("checker_no_swap", &[], "Lock the checker's memory").no_effect(ONE_PROCESS),
     Keyword::new("checker_rt_priority", RT_PRIORITY, "Real-time priority of the checker").missing("No checker process real-time priority specified")
-        .no_effect(ONE_PROCESS),
+        .no_effect(ONE_PROCESS)
+        .complain("checker process real-time priority '{value}' invalid"),
     Keyword::new("checker_cpu_affinity", CPUS, "Processors of the checker").missing("No checker cpu_id set specified").no_effect(ONE_PROCESS),
     Keyword::new("checker_rlimit_rttime", RT_LIMIT, "Limit of the checker's real-time")
-        .no_effect(ONE_PROCESS),
+        .no_effect(ONE_PROCESS)
+        .complain("Invalid checker real-time limit - {value}"),
     Keyword::new("checker_rlimit_rtime", RT_LIMIT, "Limit of the checker's real-time")
         .no_effect(ONE_PROCESS)
         .deprecated("checker_rlimit_rttime"),
-    Keyword::new("bfd_priority", NICE, "Nice value of the BFD process").missing("No bfd process priority specified").no_effect(ONE_PROCESS),
+    Keyword::new("bfd_priority", NICE, "Nice value of the BFD process").missing("No bfd process priority specified").no_effect(ONE_PROCESS).complain("Invalid bfd process priority specified"),
     Keyword::new("bfd_no_swap", &[], "Lock the BFD process's memory").no_effect(ONE_PROCESS),
     Keyword::new("bfd_rt_priority", RT_PRIORITY, "Real-time priority of the BFD process").missing("No bfd process real-time priority specified")
-        .no_effect(ONE_PROCESS),
+        .no_effect(ONE_PROCESS)
+        .complain("bfd process real-time priority '{value}' invalid"),
     Keyword::new("bfd_cpu_affinity", CPUS, "Processors of the BFD process").missing("No bfd cpu_id set specified").no_effect(ONE_PROCESS),
     Keyword::new("bfd_rlimit_rttime", RT_LIMIT, "Limit of the BFD process's real-time")
-        .no_effect(ONE_PROCESS),
+        .no_effect(ONE_PROCESS)
+        .complain("Invalid bfd real-time limit - {value}"),
     Keyword::new("bfd_rlimit_rtime", RT_LIMIT, "Limit of the BFD process's real-time")
         .no_effect(ONE_PROCESS)
         .deprecated("bfd_rlimit_rttime"),
@@ -278,19 +282,19 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .strict()
         .exact()
         .missing("Invalid vrrp_rx_bufs_multiplier"),
-    Keyword::new("vrrp_netlink_cmd_rcv_bufs", BYTES, "Netlink buffer").missing("vrrp_netlink_cmd_rcv_bufs size missing").no_effect(BUFFERS).strict(),
+    Keyword::new("vrrp_netlink_cmd_rcv_bufs", BYTES, "Netlink buffer").missing("vrrp_netlink_cmd_rcv_bufs size missing").complain("vrrp_netlink_cmd_rcv_bufs size ({value}) invalid").no_effect(BUFFERS).strict(),
     Keyword::new("vrrp_netlink_cmd_rcv_bufs_force", OPT_BOOL, "Netlink buffer above the limit")
         .no_effect(BUFFERS),
-    Keyword::new("vrrp_netlink_monitor_rcv_bufs", BYTES, "Netlink buffer").missing("vrrp_netlink_monitor_rcv_bufs size missing").no_effect(BUFFERS),
+    Keyword::new("vrrp_netlink_monitor_rcv_bufs", BYTES, "Netlink buffer").missing("vrrp_netlink_monitor_rcv_bufs size missing").complain("vrrp_netlink_monitor_rcv_bufs size ({value}) invalid").no_effect(BUFFERS),
     Keyword::new("vrrp_netlink_monitor_rcv_bufs_force", OPT_BOOL, "Netlink buffer above the limit")
         .no_effect(BUFFERS),
-    Keyword::new("lvs_netlink_cmd_rcv_bufs", BYTES, "Netlink buffer").missing("lvs_netlink_cmd_rcv_bufs size missing").no_effect(NO_IPVS),
+    Keyword::new("lvs_netlink_cmd_rcv_bufs", BYTES, "Netlink buffer").missing("lvs_netlink_cmd_rcv_bufs size missing").complain("lvs_netlink_cmd_rcv_bufs size ({value}) invalid").no_effect(NO_IPVS),
     Keyword::new("lvs_netlink_cmd_rcv_bufs_force", OPT_BOOL, "Netlink buffer above the limit")
         .no_effect(NO_IPVS),
-    Keyword::new("lvs_netlink_monitor_rcv_bufs", BYTES, "Netlink buffer").missing("lvs_netlink_monitor_rcv_bufs size missing").no_effect(NO_IPVS),
+    Keyword::new("lvs_netlink_monitor_rcv_bufs", BYTES, "Netlink buffer").missing("lvs_netlink_monitor_rcv_bufs size missing").complain("lvs_netlink_monitor_rcv_bufs size ({value}) invalid").no_effect(NO_IPVS),
     Keyword::new("lvs_netlink_monitor_rcv_bufs_force", OPT_BOOL, "Netlink buffer above the limit")
         .no_effect(NO_IPVS),
-    Keyword::new("process_monitor_rcv_bufs", BYTES, "Buffer of process events").missing("process_monitor_rcv_bufs size missing").no_effect(BUFFERS),
+    Keyword::new("process_monitor_rcv_bufs", BYTES, "Buffer of process events").missing("process_monitor_rcv_bufs size missing").complain("process_monitor_rcv_bufs size ({value}) invalid").no_effect(BUFFERS),
     Keyword::new("process_monitor_rcv_bufs_force", OPT_BOOL, "Buffer of process events above the limit")
         .no_effect(BUFFERS),
     // Reload, dumps, files

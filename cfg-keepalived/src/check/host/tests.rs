@@ -296,10 +296,24 @@ fn words_of_peers_rules_and_global_settings_are_judged_as_the_original_judges_th
     let global = |line: &str| said_of(&format!("global_defs {{\n {line}\n}}"), "");
     assert_eq!(global("lvs_timeouts tcp"), ["lvs_timeouts requires at least one option"]);
     assert_eq!(global("vrrp_rx_bufs_multiplier 3 x"), ["Invalid vrrp_rx_bufs_multiplier"]);
+    assert_eq!(global("vrrp_mcast_group4 x"), ["Can't parse vrrp_mcast_group4 [x]. Skipping"]);
     assert_eq!(
-        global("vrrp_mcast_group4 x"),
-        ["Configuration error: Can't parse vrrp_mcast_group4 [x]. Skipping"]
+        global("vrrp_mcast_group4 10.0.0.1"),
+        ["vrrp_mcast_group4 [10.0.0.1] is not multicast. Skipping"]
     );
+    assert_eq!(
+        global("vrrp_mcast_group6 224.0.0.5"),
+        ["vrrp_mcast_group6 [224.0.0.5] is not IPv6. Skipping"]
+    );
+    for (line, said) in [
+        ("vrrp_rlimit_rttime x", "Invalid vrrp real-time limit - x"),
+        ("checker_rlimit_rttime x", "Invalid checker real-time limit - x"),
+        ("bfd_rt_priority x", "bfd process real-time priority 'x' invalid"),
+        ("checker_priority x", "Invalid checker process priority specified"),
+        ("lvs_netlink_cmd_rcv_bufs x", "lvs_netlink_cmd_rcv_bufs size (x) invalid"),
+    ] {
+        assert_eq!(global(line), ["invalid number 'x'", said], "{line}");
+    }
     assert_eq!(
         global("max_auto_priority x"),
         ["invalid number 'x'", "max_auto_priority 'x' must be in [0, 99] (or -1 to disable) - ignoring"]
@@ -552,4 +566,35 @@ fn a_umask_is_judged_though_it_has_no_effect() {
     ] {
         assert_eq!(umask(wrong), [said], "{wrong}");
     }
+}
+
+#[test]
+fn ports_are_judged_before_the_addresses_they_stand_behind() {
+    let said = |virtual_server: &str, real: &str, entry: &str| {
+        let text = format!(
+            "virtual_server {virtual_server} {{\n lb_algo rr\n lb_kind NAT\n protocol TCP\n real_server 10.0.0.2 80 {{\n }}\n \
+             real_server {real} {{\n }}\n}}\nvirtual_server_group g {{\n 10.0.0.4 80\n {entry}\n}}\n"
+        );
+        let messages = judged(&text, &host()).1;
+        messages.iter().flat_map(|message| message.lines().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let (good, real, entry) = ("10.0.0.1 80", "10.0.0.3 80", "10.0.0.5 80");
+    assert_eq!(said(good, real, entry), [""; 0]);
+    let range = "number '99999' outside range [1, 65535]";
+    assert_eq!(
+        said("10.0.0.1 99999", real, entry),
+        [range, "Invalid virtual server IP address/port 10.0.0.1/99999 - skipping"]
+    );
+    assert_eq!(said("x 80", real, entry), ["Invalid virtual server IP address/port x/80 - skipping"]);
+    assert_eq!(said("x", real, entry), ["Invalid virtual server IP address x - skipping"]);
+    assert_eq!(
+        said(good, "10.0.0.3 80x", entry),
+        ["invalid number '80x'", "Invalid real server ip address/port 10.0.0.3/80x - skipping"]
+    );
+    assert_eq!(said(good, "y 80", entry), ["Invalid real server ip address/port y/80 - skipping"]);
+    assert_eq!(
+        said(good, real, "10.0.0.5 -1"),
+        ["negative number '-1'", "Invalid virtual server group IP address 10.0.0.5 /port/-1 - skipping"]
+    );
+    assert_eq!(said(good, real, "10.0.0.5 00"), [""; 0]);
 }
