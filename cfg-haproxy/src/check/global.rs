@@ -13,6 +13,31 @@ use lb_core::diag::{Diagnostic, Spanned};
 /// The smallest `tune.bufsize` that HAProxy 3.4 starts with.
 const SMALLEST_BUFFER: u64 = 512;
 
+/// Settings of the process that cannot be replaced by later lines.
+const FIRST_COUNTS: [&str; 21] = [
+    "chroot",
+    "fd-hard-limit",
+    "log-send-hostname",
+    "maxconn",
+    "maxconnrate",
+    "maxpipes",
+    "maxsessrate",
+    "maxsslrate",
+    "pidfile",
+    "server-state-base",
+    "server-state-file",
+    "spread-checks",
+    "tune.maxaccept",
+    "tune.maxpollevents",
+    "tune.notsent-lowat.client",
+    "tune.notsent-lowat.server",
+    "tune.rcvbuf.client",
+    "tune.rcvbuf.server",
+    "tune.sndbuf.client",
+    "tune.sndbuf.server",
+    "ulimit-n",
+];
+
 impl<'t> Checker<'t, '_> {
     pub(crate) fn global_line(&mut self, stmt: Stmt<'t, '_>) {
         self.no_effect(stmt.head(), stmt.keyword);
@@ -22,10 +47,37 @@ impl<'t> Checker<'t, '_> {
         if stmt.prefix == Prefix::None && !self.check_args(&stmt) {
             return;
         }
+        if self.is_repeated(&stmt) {
+            return;
+        }
         let done = self.global_word(&stmt) || self.global_flag(&stmt) || self.global_value(&stmt);
         if !done {
             self.global_family(&stmt);
         }
+    }
+
+    /// Whether a setting of which the first one counts was made before, which is told.
+    fn is_repeated(&mut self, stmt: &Stmt<'t, '_>) -> bool {
+        let name = match stmt.keyword.name {
+            "uid" | "user" => "user/uid",
+            "gid" | "group" => "group/gid",
+            name if FIRST_COUNTS.contains(&name) => name,
+            _ => return false,
+        };
+        let Some(before) = self.given.get(name).copied() else {
+            self.given.insert(name, stmt.head());
+            return false;
+        };
+        self.push(
+            Diagnostic::warning(
+                codes::USELESS,
+                stmt.head(),
+                format!("`{name}` was given before; the first one counts"),
+            )
+            .compat(format!("'{name}' already specified. Continuing."))
+            .label(before, "this one"),
+        );
+        true
     }
 
     fn old_global(&mut self, stmt: &Stmt<'t, '_>, to: &'static str) {
@@ -165,7 +217,19 @@ impl<'t> Checker<'t, '_> {
             "uid" => global.uid = units::counted(stmt.arg(0)),
             "gid" => global.gid = units::counted(stmt.arg(0)),
             "stats maxconn" => global.stats_maxconn = units::counted(stmt.arg(0)),
-            "stats timeout" => global.stats_timeout = units::time(stmt.arg(0), Unit::Milli).ok(),
+            "stats timeout" => {
+                global.stats_timeout = units::time(text, Unit::Milli).ok();
+                if global.stats_timeout.is_some_and(|time| time.is_zero()) {
+                    self.push(
+                        Diagnostic::error(
+                            codes::NUMBER,
+                            stmt.args()[0].span,
+                            "nobody could say anything in no time",
+                        )
+                        .compat("'stats timeout' expects a positive value"),
+                    );
+                }
+            }
             "hard-stop-after" => global.hard_stop_after = units::time(stmt.arg(0), Unit::Milli).ok(),
             "maxconnrate"
             | "maxsessrate"

@@ -53,6 +53,7 @@ pub fn check<'t>(tree: &'t Tree, host: Host<'_>) -> (Config<'t>, Diagnostics) {
         order: rules::Order::default(),
         translated: false,
         store: ("", None, None, false),
+        given: HashMap::new(),
         mentioned: HashSet::new(),
     };
     for section in tree.sections() {
@@ -133,6 +134,8 @@ pub(crate) struct Checker<'t, 'h> {
     pub(crate) translated: bool,
     /// The present `crt-store`: its name, `crt-base`, `key-base`, and whether it had a `load`.
     pub(crate) store: (&'t str, Option<Word<'t>>, Option<Word<'t>>, bool),
+    /// Global settings of which the first one counts, and where it was made.
+    pub(crate) given: HashMap<&'static str, Span>,
     /// Keywords without effect that have been mentioned.
     pub(crate) mentioned: HashSet<(Place, &'static str)>,
 }

@@ -37,7 +37,9 @@ impl<'t> Checker<'t, '_> {
         }
         let name = named.map_or("", |w| w.text);
         let span = named.map_or(keyword.span, |w| w.span);
+        // Nobody sees the names of `defaults` but those that inherit from them.
         if let Some(word) = named
+            && kind != SectionKind::Defaults
             && !self.valid_name(*word, kind)
         {
             return;

@@ -27,6 +27,7 @@ impl<'t> Checker<'t, '_> {
             return;
         }
         let (arg, text, span) = (stmt.arg(0), stmt.text(), stmt.span());
+        let valid_node = name != "show-node" || self.valid_node(stmt);
         let Some(proxy) = self.proxy() else { return };
         let stats =
             &mut proxy.settings.stats.get_or_insert_with(|| Spanned::new(Stats::default(), span)).value;
@@ -39,11 +40,25 @@ impl<'t> Checker<'t, '_> {
             "hide-version" => stats.hide_version = true,
             "show-version" => stats.hide_version = false,
             "show-legends" => stats.legends = true,
-            "show-node" => stats.node = Some(arg),
+            "show-node" => stats.node = Some(arg).filter(|_| valid_node),
             "show-desc" => stats.description = Some(text),
             // `enable` alone makes the page exist; `show-modules` has no effect.
             _ => {}
         }
+    }
+
+    /// Whether the name that the page shows for this node has only characters that such names may have.
+    fn valid_node(&mut self, stmt: &Stmt<'t, '_>) -> bool {
+        let Some(word) = stmt.args().first() else { return true };
+        let valid = word.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if !valid {
+            self.push(
+                Diagnostic::error(codes::NAME, word.span, format!("`{}` is not the name of a node", word.text))
+                    .compat("'stats show-node' invalid node name - should be a string with digits(0-9), letters(A-Z, a-z), hyphen(-) or underscode(_).")
+                    .note("names of nodes are made of letters, digits and the characters `-`, `_`"),
+            );
+        }
+        valid
     }
 
     fn stats_rule(&mut self, name: &str, stmt: &Stmt<'t, '_>) {
