@@ -110,7 +110,7 @@ pub(crate) fn read(statement: &Statement, owner: &str, out: &mut Diagnostics) ->
         }
     }
     let rest: Vec<&Word> = given.collect();
-    if keyword.exact && !rest.is_empty() {
+    if keyword.exact.is_some() && !rest.is_empty() {
         missing(statement, owner, out);
         return None;
     }
@@ -148,16 +148,13 @@ fn missing(statement: &Statement, owner: &str, out: &mut Diagnostics) {
     let given = !statement.args().is_empty();
     let message = format!("`{name}` {}", if given { "takes no further words" } else { "lacks its value" });
     let usage = format!("usage: `{}`", keyword.usage());
-    if keyword.when_missing.is_empty() {
+    let of_more = keyword.exact.filter(|words| given && !words.is_empty());
+    let compat = of_more.unwrap_or(keyword.when_missing);
+    if compat.is_empty() {
         out.push(lacking(&statement.words, message).note(usage));
     } else {
         let diagnostic = Diagnostic::warning(codes::NOT_SET, end, message);
-        out.push(
-            diagnostic
-                .compat(keyword.when_missing.replace("{name}", owner))
-                .note(usage)
-                .note("it is ignored"),
-        );
+        out.push(diagnostic.compat(compat.replace("{name}", owner)).note(usage).note("it is ignored"));
     }
 }
 

@@ -229,7 +229,7 @@ impl Instance {
             "preempt_delay" => self.preempt_delay = values.duration(),
             "dont_track_primary" => self.dont_track_primary = values.flag(),
             "track_src_ip" => self.track_src_ip = values.flag(),
-            "vrf" => self.vrf = values.word(),
+            "vrf" => self.take_vrf(values.word(), cx),
             "debug" => self.debug = values.number(),
             "kernel_rx_buf_size" => self.kernel_rx_buf_size = values.number(),
             _ => return false,
@@ -348,6 +348,23 @@ impl Instance {
             format!("the version is {known} already; this one is ignored"),
             compat,
         );
+    }
+
+    fn take_vrf(&mut self, vrf: Option<Spanned<String>>, cx: &mut Reading<'_>) {
+        let Some(vrf) = vrf else { return };
+        let name = &self.name.value;
+        // Beside an interface it means nothing, which is told once everything is read.
+        if self.interface.is_some() {
+            self.vrf = Some(vrf);
+        } else if cx.lacks_interface(&vrf.value) {
+            let compat = format!("({name}) WARNING - VRF interface {} doesn't exist", vrf.value);
+            cx.warn(codes::MISSING_INTERFACE, vrf.span, "this VRF does not exist; it is ignored", compat);
+        } else if vrf.value == "lo" {
+            let compat = format!("({name}) cannot use a loopback interface (lo) for VRF - ignoring");
+            cx.warn(codes::BAD_NAME, vrf.span, "a loopback interface is no VRF; it is ignored", compat);
+        } else {
+            self.vrf = Some(vrf);
+        }
     }
 
     fn take_interface(&mut self, word: &Word, cx: &mut Reading<'_>) {

@@ -336,7 +336,8 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = &[
         .no_effect("the usual directories are searched"),
     // SNMP and DBus
     Keyword::new("snmp_socket", &[word("SOCKET")], "Socket of the SNMP master agent: a path, or `tcp:`, host and port")
-        .missing("SNMP error : snmp socket name missing"),
+        .missing("SNMP error : snmp socket name missing")
+        .alone("Too many parameters specified for snmp_socket - ignoring"),
     Keyword::new("enable_traps", &[], "Send SNMP notifications")
         .partial("state changes and new masters are told; failed authentication, protocol errors and servers are not"),
     Keyword::new("enable_snmp_vrrp", &[], "The VRRP part of KEEPALIVED-MIB").partial(TRAPS_ALONE),

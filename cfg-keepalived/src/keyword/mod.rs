@@ -237,8 +237,9 @@ pub struct Keyword {
     pub first_wins: bool,
     /// The original's words when the value is missing, for the few keywords where that does not end the program.
     pub when_missing: &'static str,
-    /// True if further words make the line as wrong as a missing value does.
-    pub exact: bool,
+    /// The original's words for further ones, where those make the line as wrong as a missing value does; empty for the words of
+    /// a missing value.
+    pub exact: Option<&'static str>,
     /// True if a number followed by other characters is no number; otherwise the original takes its digits.
     pub strict: bool,
     /// True if it is read and checked like any other although it has no effect.
@@ -260,7 +261,7 @@ impl Keyword {
             option_complaint: "",
             first_wins: false,
             when_missing: "",
-            exact: false,
+            exact: None,
             strict: false,
             read: false,
             original: true,
@@ -329,8 +330,13 @@ impl Keyword {
         self
     }
 
-    pub(crate) const fn exact(mut self) -> Self {
-        self.exact = true;
+    pub(crate) const fn exact(self) -> Self {
+        self.alone("")
+    }
+
+    /// No word may follow, with what the original says of one.
+    pub(crate) const fn alone(mut self, text: &'static str) -> Self {
+        self.exact = Some(text);
         self
     }
 

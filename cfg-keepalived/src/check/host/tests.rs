@@ -305,6 +305,8 @@ fn words_of_peers_rules_and_global_settings_are_judged_as_the_original_judges_th
         global("vrrp_mcast_group6 224.0.0.5"),
         ["vrrp_mcast_group6 [224.0.0.5] is not IPv6. Skipping"]
     );
+    assert_eq!(global("snmp_socket"), ["SNMP error : snmp socket name missing"]);
+    assert_eq!(global("snmp_socket a b"), ["Too many parameters specified for snmp_socket - ignoring"]);
     for (line, said) in [
         ("vrrp_rlimit_rttime x", "Invalid vrrp real-time limit - x"),
         ("checker_rlimit_rttime x", "Invalid checker real-time limit - x"),
@@ -597,4 +599,20 @@ fn ports_are_judged_before_the_addresses_they_stand_behind() {
         ["negative number '-1'", "Invalid virtual server group IP address 10.0.0.5 /port/-1 - skipping"]
     );
     assert_eq!(said(good, real, "10.0.0.5 00"), [""; 0]);
+}
+
+#[test]
+fn a_vrf_that_is_none_is_told_where_it_would_count() {
+    let judged = |lines: &str| {
+        let text = format!(
+            "vrrp_instance v {{\n {lines}\n virtual_router_id 1\n unicast_src_ip 10.0.0.1\n unicast_peer {{ 10.0.0.2 }}\n \
+             virtual_ipaddress {{ 10.0.0.3 dev eth0 }}\n}}\n"
+        );
+        judged(&text, &host().with_interfaces(&["eth0", "lo", "red"])).1
+    };
+    assert_eq!(judged("vrf red"), [""; 0]);
+    assert_eq!(judged("vrf lo"), ["(v) cannot use a loopback interface (lo) for VRF - ignoring"]);
+    assert!(judged("vrf blue").contains(&"(v) WARNING - VRF interface blue doesn't exist".to_owned()));
+    let both = "(v) Cannot specify VRF interface and interface - ignoring";
+    assert_eq!(judged("interface eth0\n vrf blue"), [both]);
 }
