@@ -31,6 +31,9 @@ pub enum Invalid {
     /// An unknown command of the binary form.
     #[error("unknown command")]
     Command,
+    /// The binary form is about a family or a transport that does not exist.
+    #[error("unknown family or transport")]
+    Transport,
     /// The binary addresses do not fit the announced length.
     #[error("addresses exceed the header")]
     Length,
@@ -114,7 +117,9 @@ fn line(bytes: &[u8]) -> Parsed<'_> {
         Some("TCP6") => word?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
         _ => None,
     };
-    let address = |host, port: Option<&str>| Some(SocketAddr::new(ip(host)?, port?.parse().ok()?));
+    // The standard library would take a sign.
+    let number = |word: &str| if word.starts_with('+') { None } else { word.parse().ok() };
+    let address = |host, port: Option<&str>| Some(SocketAddr::new(ip(host)?, number(port?)?));
     match (address(from, from_port), address(to, to_port), words.next()) {
         (Some(source), Some(destination), None) => header(Some(source), Some(destination)),
         _ if !matches!(family, Some("TCP4" | "TCP6")) => Parsed::Invalid(Invalid::Family),
@@ -131,8 +136,12 @@ fn binary(bytes: &[u8]) -> Parsed<'_> {
         other if other >> 4 != 2 => return Parsed::Invalid(Invalid::Signature),
         _ => return Parsed::Invalid(Invalid::Command),
     };
+    let (family, transport) = (head[1] >> 4, head[1] & 15);
+    if !local && (family > 3 || transport > 2) {
+        return Parsed::Invalid(Invalid::Transport);
+    }
     let Some(body) = bytes.get(16..length) else { return Parsed::Incomplete };
-    let used = match head[1] >> 4 {
+    let used = match family {
         _ if local => 0,
         1 => 12,
         2 => 36,
@@ -144,7 +153,8 @@ fn binary(bytes: &[u8]) -> Parsed<'_> {
     if let Err(invalid) = super::tlv::check(&bytes[..length], fields) {
         return Parsed::Invalid(invalid);
     }
-    let (source, destination) = if local { (None, None) } else { addresses(head[1] >> 4, body) };
+    // What came as datagrams or over a transport that is not told are not the addresses of a connection.
+    let (source, destination) = if local || transport != 1 { (None, None) } else { addresses(family, body) };
     Parsed::Complete(Header { source, destination, local, length, tlvs: fields })
 }
 
@@ -198,6 +208,7 @@ mod tests {
         assert_eq!(parse(b"PROXY TCP4 1.2.3.4 5.6.7.8 1\r\n"), Parsed::Invalid(Invalid::Line));
         assert_eq!(parse(b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2 3\r\n"), Parsed::Invalid(Invalid::Line));
         assert_eq!(parse(b"PROXY TCP4 ::1 ::1 1 2\r\n"), Parsed::Invalid(Invalid::Line));
+        assert_eq!(parse(b"PROXY TCP4 1.2.3.4 5.6.7.8 +1 2\r\n"), Parsed::Invalid(Invalid::Line));
         assert_eq!(parse(&[b"PROXY ".to_vec(), vec![b'x'; 200]].concat()), Parsed::Invalid(Invalid::Line));
         let mut bytes = SIGNATURE.to_vec();
         bytes.extend_from_slice(&[0x31, 0x11, 0, 0]);
@@ -207,6 +218,28 @@ mod tests {
         assert_eq!(parse(b"PROXY UDP4 1.2.3.4 5.6.7.8 1 2\r\n"), Parsed::Invalid(Invalid::Family));
         bytes[12] = 0x21;
         assert_eq!(parse(&bytes), Parsed::Invalid(Invalid::Length));
+    }
+
+    fn about(family: u8) -> Vec<u8> {
+        let mut bytes = SIGNATURE.to_vec();
+        bytes.extend_from_slice(&[0x21, family, 0, 12, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 0, 2]);
+        bytes
+    }
+
+    #[test]
+    fn families_and_transports_that_do_not_exist_are_refused() {
+        for family in [0x13, 0x1f, 0x23, 0x33, 0x03, 0x41, 0xff] {
+            assert_eq!(parse(&about(family)), Parsed::Invalid(Invalid::Transport), "{family:#x}");
+        }
+    }
+
+    #[test]
+    fn a_connection_takes_addresses_of_streams_alone() {
+        for (family, known) in [(0x11, true), (0x10, false), (0x12, false), (0x00, false)] {
+            let bytes = about(family);
+            let Parsed::Complete(header) = parse(&bytes) else { panic!("{family:#x}") };
+            assert_eq!(header.source.is_some(), known, "{family:#x}");
+        }
     }
 
     #[test]

@@ -5,16 +5,17 @@ use super::connection::{Connection, ProxyInfo, Session, Stamp};
 use super::facts::SessionFacts;
 use super::rules::{Scene, Verdict};
 use crate::expr::{Arena, Env};
-use crate::log::{Origin, Record, Timers};
+use crate::log::{Cause, Origin, Phase, Record, Termination, Timers};
 use crate::proxyproto::{Invalid, Parsed, parse};
 use crate::stick::{Event, Slots};
 #[cfg(feature = "tls")]
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Longest header that is accepted; the text form is far shorter, the binary one may carry fields.
-const MAX_HEADER: usize = 16 + 4096;
+/// Longest header that is accepted, HAProxy's buffer; the text form is far shorter, the binary one may carry fields.
+const MAX_HEADER: usize = 16384;
 
 /// Completes the handshakes of a connection and hands it to its protocol.
 ///
@@ -112,6 +113,7 @@ impl Failure {
 async fn shake(connection: Connection) -> Option<Connection> {
     let (stream, mut session) = connection.split();
     let frontend = Arc::clone(session.frontend());
+    let local = session.local(&stream);
     let limit = frontend.spec.timeouts.effective_client_hs();
     let done = match limit {
         Some(limit) => tokio::time::timeout(limit, steps(stream, &mut session)).await.ok(),
@@ -127,13 +129,13 @@ async fn shake(connection: Connection) -> Option<Connection> {
     };
     frontend.state.front.counters.of(session.worker.id()).request_errors.inc();
     if !(failure.null && frontend.spec.log.dontlognull) {
-        log(&session, failure);
+        log(&session, local, failure);
     }
     None
 }
 
-/// Writes the line of a connection that ended before its protocol began.
-fn log(session: &Session, failure: Failure) {
+/// Writes the line of a connection to `local` that ended before its protocol began.
+fn log(session: &Session, local: Option<SocketAddr>, failure: Failure) {
     let logger = session.generation().logger(session.proxy());
     if !logger.is_enabled() {
         return;
@@ -142,9 +144,11 @@ fn log(session: &Session, failure: Failure) {
     let spent = i64::try_from(spent.as_millis()).unwrap_or(i64::MAX);
     let mut facts = SessionFacts::new(session, None);
     facts.failure = Some(failure.code);
+    facts.local = facts.local.or(local);
     facts.record = Some(Record {
         frontend_addr: facts.local,
         timers: Timers { handshake: spent, total: spent, user: spent, ..Timers::UNKNOWN },
+        termination: Termination { cause: Cause::Proxy, phase: Phase::Request, ..Termination::default() },
         origin: Origin::SessionKilled,
         counter: session.next_number(),
         error: Some(failure.words),
@@ -188,10 +192,12 @@ async fn proxy_header(stream: &mut Stream, session: &mut Session) -> Result<(), 
         let header = match parse(&seen) {
             Parsed::Complete(header) => header,
             Parsed::Invalid(invalid) => return Err(not_a_header(invalid)),
-            Parsed::Incomplete if seen.len() >= MAX_HEADER => return Err(not_a_header(Invalid::Length)),
             Parsed::Incomplete => {
                 // One byte more decides once the text line is nearly complete; the binary form tells its length.
                 let (start, wanted) = (seen.len(), missing(&seen));
+                if start + wanted > MAX_HEADER {
+                    return Err(not_a_header(Invalid::Length));
+                }
                 seen.resize(start + wanted, 0);
                 let got = stream.read(&mut seen[start..]).await;
                 seen.truncate(start + got.as_ref().ok().copied().unwrap_or(0));

@@ -162,8 +162,9 @@ fn ip<'a>(address: Option<SocketAddr>) -> Option<Sample<'a>> {
     })
 }
 
+/// A port that an address has; a PROXY header may tell addresses without.
 fn port<'a>(address: Option<SocketAddr>) -> Option<Sample<'a>> {
-    address.map(|address| Sample::Int(address.port().into()))
+    address.map(|address| address.port()).filter(|&port| port != 0).map(|port| Sample::Int(port.into()))
 }
 
 fn id<'a>(id: u32) -> Option<Sample<'a>> {
