@@ -158,18 +158,24 @@ fn mysql_packet(bytes: &[u8], number: usize) -> Option<&[u8]> {
     None
 }
 
-/// A look at the answer to a MySQL login, behind the greeting.
+/// A look at a MySQL login.
 #[derive(Debug, PartialEq, Eq)]
 enum Login {
-    /// All of it is there.
+    /// All of the greeting is there.
+    Greeted,
+    /// All of the answer, behind the greeting, is there.
     Answered,
-    /// It is an error.
+    /// The answer is an error.
     Refused,
 }
 
 impl Matcher for Login {
     fn is_match(&self, data: &[u8]) -> bool {
-        mysql_packet(data, 1).is_some_and(|body| *self == Self::Answered || body.first() == Some(&0xff))
+        match self {
+            Self::Greeted => mysql_packet(data, 0).is_some(),
+            Self::Answered => mysql_packet(data, 1).is_some(),
+            Self::Refused => mysql_packet(data, 1).is_some_and(|body| body.first() == Some(&0xff)),
+        }
     }
 
     fn same_as(&self, other: &dyn Matcher) -> bool {
@@ -426,6 +432,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     /// `option mysql-check`: the greeting, and with a user the answer to a login, which is sent without waiting.
     fn mysql(&self, user: Option<&str>, old: bool) -> Vec<Step> {
         let mut steps: Vec<Step> = user.map(|user| send(mysql_login(user, old))).into_iter().collect();
+        let mut whole = Expect::new(Pattern::Regex(Arc::new(Login::Greeted)));
+        whole.error_status = Status::L7Response;
+        steps.push(Step::Expect(Box::new(whole)));
         let greeting = self.expect_hex("^[0-9A-F]{8}FF", true, 5, Status::L7Status, "", None);
         steps.extend(greeting.map(|step| refused(step, 0)));
         let invalid = "MySQL handshake is invalid";
@@ -537,6 +546,7 @@ mod tests {
         assert_eq!(mysql_packet(&bytes, 1).map(<[u8]>::len), Some(5));
         assert_eq!(mysql_packet(&bytes[..bytes.len() - 1], 1), None);
         assert!(Login::Refused.is_match(&bytes) && Login::Answered.is_match(&bytes));
+        assert!(Login::Greeted.is_match(&bytes[..7]) && !Login::Greeted.is_match(&bytes[..6]));
     }
 
     #[test]

@@ -91,6 +91,9 @@ pub(super) async fn forward(live: &mut Live<'_>, backend: &Arc<ProxyPlan>) -> Af
             && upload.is_repeatable()
             && let Some(id) = retry(live, back, &upload, waited.is_ok(), seen)
         {
+            if matches!(waited, Err(NoResponse::Closed | NoResponse::Bad)) {
+                log::response_error(live);
+            }
             if let Some(limits) = &mut live.txn.limits {
                 limits.request.extend(upload.take_limiters());
             }
@@ -102,6 +105,7 @@ pub(super) async fn forward(live: &mut Live<'_>, backend: &Arc<ProxyPlan>) -> Af
         live.txn.uploaded = Some(upload.is_received() && upload.extra().is_empty());
         return match waited {
             Ok(()) => {
+                log::server_response(live);
                 observed::tell(live, seen);
                 pass_on(live, back, &mut upload).await
             }
@@ -222,7 +226,6 @@ async fn wait(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> Res
                         return Err(NoResponse::Bad);
                     }
                     live.txn.counts.from_server += response.logged_len();
-                    log::server_response(live);
                     return Ok(());
                 }
                 Err(_) => return Err(NoResponse::Bad),
@@ -343,6 +346,8 @@ fn is_retried(live: &Live<'_>, back: &HttpProxy, waited: &Result<(), NoResponse>
     let on = &back.retry_on;
     let wanted = match waited {
         Ok(()) => on.statuses.contains(&live.txn.layer.response.status),
+        // A part of a head is no response, but not nothing.
+        Err(NoResponse::Closed) if live.txn.layer.response.filled > 0 => on.junk,
         Err(NoResponse::Closed) => on.empty,
         Err(NoResponse::Bad) => on.junk,
         Err(NoResponse::Late) => on.timeout,

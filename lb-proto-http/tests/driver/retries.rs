@@ -111,6 +111,21 @@ fn a_request_that_is_sent_again_may_take_its_time_once_more() {
 }
 
 #[test]
+fn a_part_of_a_head_is_junk_and_not_an_empty_response() {
+    for (junk, status) in [(false, "HTTP/1.1 502 "), (true, "HTTP/1.1 200 ")] {
+        let origin = origin(|number, _| match number {
+            0 => b"HTTP/1.1 200 OK\r\nConte<close>".to_vec(),
+            _ => OK.to_vec(),
+        });
+        let proxy = proxy(&[origin.addr], |_, http| {
+            again_on(http, &[]);
+            http.retry_on.junk = junk;
+        });
+        assert!(exchange(&mut proxy.client(), GET).starts_with(status), "{status}");
+    }
+}
+
+#[test]
 fn a_connection_that_a_client_authenticates_on_is_not_shared_after_a_retry() {
     let origin = origin(|number, _| match number {
         0 => b"HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n".to_vec(),
