@@ -374,10 +374,13 @@ pub(crate) fn scaled(text: &str, low: u64, high: u64, places: usize) -> Result<u
     if text.starts_with('-') {
         return Err(Problem::number(expected, format!("negative number '{text}'")));
     }
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    // Blanks and a sign may stand before it, as the C library reads numbers.
+    let unsigned = text.trim_start();
+    let unsigned = unsigned.strip_prefix('+').unwrap_or(unsigned);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let plain = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     let long = (fraction.len() > places).then(|| format!("number '{text}' has too many decimal places"));
-    let bare = whole.is_empty() && fraction.is_empty() && !text.is_empty();
+    let bare = whole.is_empty() && fraction.is_empty() && !unsigned.is_empty();
     if !plain(whole) || !plain(fraction) || bare {
         let all: Vec<String> = long.into_iter().chain([format!("invalid number '{text}'")]).collect();
         return Err(Problem::number(expected, all.join("\n")));
@@ -426,6 +429,9 @@ mod tests {
         assert_eq!(decimal("2.71828", 0, u64::MAX).ok(), Some(2_718_280));
         assert_eq!(integer(" +7", 1, 9, true).ok(), Some(7));
         assert_eq!(decimal(".5", 0, u64::MAX).ok(), Some(500_000));
+        assert_eq!(decimal(" +1.5", 0, u64::MAX).ok(), Some(1_500_000));
+        assert_eq!(complaint_of(decimal("+-5", 0, 9)), "invalid number '+-5'");
+        assert_eq!(complaint_of(decimal("+", 1, 9)), "number '+' outside range [0.000001, 0.000009]");
     }
 
     #[test]
