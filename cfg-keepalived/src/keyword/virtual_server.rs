@@ -60,6 +60,7 @@ pub(super) const VIRTUAL_SERVER: &[Keyword] = &[
         .missing("virtual server virtualhost missing"),
     Keyword::new("snmp_name", NAME, "Name in the MIB")
         .missing("virtual server snmp_name missing or extra parameters")
+        .exact()
         .no_effect(NO_SNMP),
     Keyword::new("alpha", &[], "Servers are down until checked"),
     Keyword::new("omega", &[], "Notify on the stop, too"),
@@ -126,6 +127,7 @@ pub(super) const REAL_SERVER: &[Keyword] = &[
     Keyword::new("virtualhost", NAME, "Host name of HTTP checks").missing("real server virtualhost missing"),
     Keyword::new("snmp_name", NAME, "Name in the MIB")
         .missing("real server snmp_name missing or extra parameters")
+        .exact()
         .no_effect(NO_SNMP),
     Keyword::new("HTTP_GET", &[], "Check by an HTTP request").block(BlockId::HttpGet),
     Keyword::new("SSL_GET", &[], "Check by an HTTPS request").block(BlockId::HttpGet),

@@ -90,8 +90,10 @@ pub fn group_id(name: &str) -> std::io::Result<Option<u32>> {
 
 /// Whether there is an account `user`, and a group `group` if one is named; both by name or by number.
 pub fn has_account(user: &str, group: Option<&str>) -> bool {
+    // Digits alone are a number; a sign before them belongs to a name that nobody has.
+    let number = |name: &str| name.bytes().all(|b| b.is_ascii_digit()) && name.parse::<u32>().is_ok();
     let known = |name: &str, id: fn(&str) -> std::io::Result<Option<u32>>| {
-        name.parse::<u32>().is_ok() || id(name).is_ok_and(|found| found.is_some())
+        number(name) || id(name).is_ok_and(|found| found.is_some())
     };
     known(user, user_id) && group.is_none_or(|group| known(group, group_id))
 }
@@ -110,4 +112,16 @@ pub fn inherited(fd: i32) -> std::io::Result<std::os::fd::OwnedFd> {
 /// What `fcntl` reports.
 pub fn keep_over_exec(fd: std::os::fd::BorrowedFd<'_>) -> std::io::Result<()> {
     sys::keep_over_exec(fd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_a_known_name_or_digits_alone() {
+        assert!(has_account("root", Some("root")) && has_account("4294967295", Some("0")));
+        assert!(!has_account("+5", None) && !has_account("-1", None) && !has_account("4294967296", None));
+        assert!(!has_account("root", Some("+5")) && !has_account("", None));
+    }
 }

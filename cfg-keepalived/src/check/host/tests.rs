@@ -485,6 +485,11 @@ fn words_of_services_are_judged_as_the_original_judges_them() {
         ["Virtual server [10.0.0.1]:none:80: no protocol set - defaulting to UDP"]
     );
     assert!(service(tcp, "weight 70000").is_empty());
+    assert_eq!(service(tcp, "snmp_name a b"), ["real server snmp_name missing or extra parameters"]);
+    assert_eq!(
+        service(&format!("{tcp}\n snmp_name"), ""),
+        ["virtual server snmp_name missing or extra parameters"]
+    );
     assert_eq!(
         service(tcp, "weight x"),
         ["invalid number 'x'", "Real server weight x is outside range 0-2147483647"]
