@@ -2,7 +2,8 @@
 //!
 //! Patterns are written for PCRE without its UTF mode: a byte is a character and classes are
 //! ASCII. What the linear-time engine accepts runs there; look-around and back-references fall
-//! back to a backtracking engine with a step limit. Without the `regex` feature every pattern is
+//! back to a backtracking engine with a step limit, for which bytes from 128 on are the characters of Latin-1:
+//! to its classes, word boundaries and case some of them are letters. Without the `regex` feature every pattern is
 //! refused with a clear message.
 
 #[cfg(feature = "regex")]
@@ -227,6 +228,19 @@ mod enabled {
             assert_eq!(groups("(?=b)(b+)", b"\xe9\xe9bb"), Some(vec![Some((2, 4)), Some((2, 4))]));
             assert_eq!(groups("(a)\\1", b"xaa"), Some(vec![Some((1, 3)), Some((1, 2))]));
             assert_eq!(groups("q", b"aabb"), None);
+        }
+
+        /// The engine asks a table for it that a build may lack.
+        #[test]
+        fn words_have_boundaries_in_both_engines() {
+            for (pattern, backtracks) in
+                [("\\bab\\b", false), ("\\b(a|b)(?!a)b\\b", true), ("(x?)\\1\\Bb\\b", true)]
+            {
+                let regex = Regex::new(pattern, false).unwrap();
+                assert_eq!(regex.backtracks(), backtracks, "{pattern}");
+                assert!(regex.is_match(b"- ab -") && regex.is_match(b"ab"), "{pattern}");
+                assert!(!regex.is_match(b"abc \xff"), "{pattern}");
+            }
         }
 
         #[test]
