@@ -38,10 +38,11 @@ pub(super) fn account(session: &mut Session, passage: Option<&mut Passage>, end:
     counters.request_bytes_out.add(from_client);
     counters.response_bytes_in.add(from_server);
     counters.response_bytes_out.add(from_server);
-    if end.cause == Cause::ClientAbort {
-        counters.client_aborts.inc();
-    } else if end.cause == Cause::ServerAbort && end.phase == Phase::Data {
-        counters.server_aborts.inc();
+    let broken = broken_off(end);
+    if let Some(broken) = &broken {
+        let count = if broken.client { &counters.client_aborts } else { &counters.server_aborts };
+        count.inc();
+        counters.response_errors.add(u64::from(broken.error));
     }
     let server = end.trace.server.as_ref().and_then(|s| backend.pool.by_name(s.spec.name.as_str()));
     let Some(cell) = server.and_then(|id| backend.pool.server(id)) else { return };
@@ -50,12 +51,37 @@ pub(super) fn account(session: &mut Session, passage: Option<&mut Passage>, end:
     counters.request_bytes_out.add(from_client);
     counters.response_bytes_in.add(from_server);
     counters.response_bytes_out.add(from_server);
+    if let Some(broken) = &broken {
+        let count = if broken.client { &counters.client_aborts } else { &counters.server_aborts };
+        count.inc();
+        counters.response_errors.add(u64::from(broken.error));
+    }
     let total = session.accepted().instant.elapsed();
     for meters in [cell.durations(), backend.pool.durations()] {
         meters.queue.record(millis(end.trace.queued.unwrap_or_default()));
         meters.connect.record(millis(end.trace.connect.unwrap_or_default()));
         meters.total.record(millis(total));
     }
+}
+
+/// A transfer that did not come to its end.
+#[derive(Debug, PartialEq, Eq)]
+struct Broken {
+    /// By the client, not by the server.
+    client: bool,
+    /// The server's connection failed.
+    error: bool,
+}
+
+/// How a transfer was broken off, if it was under way and did not come to its end.
+fn broken_off(end: &End<'_>) -> Option<Broken> {
+    let client = match end.cause {
+        Cause::ClientAbort => true,
+        Cause::ClientTimeout if end.phase == Phase::Data => true,
+        Cause::ServerAbort | Cause::ServerTimeout if end.phase == Phase::Data => false,
+        _ => return None,
+    };
+    Some(Broken { client, error: end.cause == Cause::ServerAbort })
 }
 
 fn millis(time: Duration) -> u64 {
@@ -228,5 +254,25 @@ fn timers(session: &Session, end: &End<'_>, origin: Origin) -> Timers {
         total,
         user: total,
         ..Timers::UNKNOWN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_outs_break_transfers_off_and_failed_connections_do_not() {
+        let broken = |cause, phase| {
+            let mut end = End::new(None, 0);
+            (end.cause, end.phase) = (cause, phase);
+            broken_off(&end).map(|broken| (broken.client, broken.error))
+        };
+        assert_eq!(broken(Cause::Normal, Phase::Done), None);
+        assert_eq!(broken(Cause::ClientTimeout, Phase::Data), Some((true, false)));
+        assert_eq!(broken(Cause::ServerTimeout, Phase::Data), Some((false, false)));
+        assert_eq!(broken(Cause::ServerAbort, Phase::Data), Some((false, true)));
+        assert_eq!(broken(Cause::ServerAbort, Phase::Connect), None, "that is an error of the connection");
+        assert_eq!(broken(Cause::ServerTimeout, Phase::Queue), None);
     }
 }
