@@ -81,10 +81,13 @@ impl Algorithm {
     /// Whether a change of weight at run time takes effect. With the others only 0 % and 100 % are accepted.
     pub const fn is_dynamic(&self, hash: &HashType) -> bool {
         match self {
-            Self::RoundRobin | Self::LeastConn | Self::ShortestDelay | Self::Fewest | Self::Random { .. } => {
-                true
-            }
-            Self::StaticRr | Self::First | Self::Sticky => false,
+            Self::RoundRobin
+            | Self::LeastConn
+            | Self::First
+            | Self::ShortestDelay
+            | Self::Fewest
+            | Self::Random { .. } => true,
+            Self::StaticRr | Self::Sticky => false,
             Self::Source
             | Self::Uri { .. }
             | Self::Hdr { .. }

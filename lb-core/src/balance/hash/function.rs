@@ -38,6 +38,7 @@ pub fn crc32(bytes: &[u8]) -> u32 {
 pub fn decimal(bytes: &[u8]) -> u32 {
     let (negative, digits) = match bytes {
         [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
         _ => (false, bytes),
     };
     let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
@@ -143,6 +144,7 @@ mod tests {
     fn decimal_stops_at_the_first_other_byte_and_saturates() {
         assert_eq!(decimal(b"1234x5"), 1234);
         assert_eq!(decimal(b"-1"), u32::MAX);
+        assert_eq!(decimal(b"+12"), 12);
         assert_eq!(decimal(b""), 0);
         assert_eq!(decimal(b"4294967297"), 1);
         assert_eq!(decimal(b"99999999999999999999"), u32::MAX);

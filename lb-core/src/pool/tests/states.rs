@@ -112,10 +112,14 @@ fn maintenance_of_a_server_that_is_down_ends_up() {
     let bench = Bench::with(vec![checked("a", 1), server("b", 2)]);
     bench.check(0, Status::L4Timeout);
     assert_eq!(bench.state(0, AdminState::Maint), ["Server be/a was DOWN and now enters maintenance."]);
+    let paused = |bench: &Bench| {
+        bench.pool.server_snapshots(bench.now)[0].check.as_ref().is_some_and(|check| check.paused)
+    };
+    assert!(paused(&bench));
     // Checks that were under way when it began no longer count.
     assert!(bench.check(0, Status::L4Ok).is_empty());
     assert_eq!(bench.state(0, AdminState::Ready), ["Server be/a is UP/READY (leaving forced maintenance)."]);
-    assert!(bench.pool.is_checked(ServerId(0), CheckKind::Health));
+    assert!(bench.pool.is_checked(ServerId(0), CheckKind::Health) && !paused(&bench));
 }
 
 #[test]
@@ -133,6 +137,8 @@ fn weights_of_operators() {
     assert!(fixed.pool.set_weight(ServerId(0), "100%", fixed.now).is_ok());
     let refused = fixed.pool.set_weight(ServerId(0), "2", fixed.now).unwrap_err();
     assert!(refused.words().starts_with("Backend is using a static LB algorithm"));
+    let first = Bench::new(PoolDef::new("be", Algorithm::First, vec![server("a", 1)]));
+    assert!(first.pool.set_weight(ServerId(0), "2", first.now).is_ok());
     assert_eq!(bench.pool.set_weight(ServerId(7), "1", bench.now).unwrap_err().words(), "No such server.");
 }
 
