@@ -210,6 +210,23 @@ fn csv_lines_equal_those_of_haproxy() {
 }
 
 #[test]
+fn a_check_that_does_not_run_shows_its_counts_alone() {
+    let mut be1 = backend();
+    let check = be1.servers[0].check.as_mut().unwrap();
+    check.paused = true;
+    let mut out = String::new();
+    csv::header(&mut out);
+    be1.rows().for_each(|row| csv::row(&mut out, &row));
+    let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split(',').collect()).collect();
+    let cell = |name: &str| lines[1][lines[0].iter().position(|column| *column == name).unwrap()];
+    assert_eq!((lines[1][1], cell("chkdown")), ("s1", "1"));
+    for column in ["check_status", "check_code", "check_duration", "check_desc", "check_rise", "check_health"]
+    {
+        assert_eq!(cell(column), "", "{column}");
+    }
+}
+
+#[test]
 fn typed_lines_carry_position_tags_and_type() {
     let mut out = String::new();
     for row in backend().rows() {

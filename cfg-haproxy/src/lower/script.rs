@@ -5,7 +5,7 @@ use crate::codes;
 use crate::config::CheckKind;
 use crate::tree::Word;
 use crate::units;
-use lb_core::expr::{Phases, Program, Regex, VarName};
+use lb_core::expr::{Phases, Program, Regex, Sample, VarName};
 use lb_core::health::{
     ConnectProbe, Expect, Heard, Matcher, Pattern, Payload, ProbeSpec, Scene, Script, Status, Step, Template,
 };
@@ -83,7 +83,8 @@ struct Evaluated(Program);
 impl Template for Evaluated {
     fn render(&self, scene: &mut Scene, now: Instant, received: &[u8], out: &mut Vec<u8>) {
         let heard = Heard { bytes: received, layer: None };
-        let number = scene.with(now, heard, |env| self.0.eval(env)?.to_int());
+        // A number among bytes is read as text.
+        let number = scene.with(now, heard, |env| Sample::Str(self.0.eval_str(env)?).to_int());
         out.extend(number.map(|n| n.to_string()).unwrap_or_default().bytes());
     }
 
@@ -124,11 +125,7 @@ impl Template for Found {
             }
             Self::MysqlMessage(number) => {
                 let body = mysql_packet(received, *number).unwrap_or_default();
-                // A state of five characters may stand in front of the words.
-                out.extend_from_slice(match body.get(3..).unwrap_or_default() {
-                    [b'#', rest @ ..] if rest.len() >= 5 => &rest[5..],
-                    other => other,
-                });
+                out.extend_from_slice(body.get(3..).unwrap_or_default());
             }
             Self::LdapCode => out.extend(ldap_code(received).unwrap_or(0).to_string().bytes()),
         }
@@ -437,9 +434,8 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         steps.push(Step::Expect(Box::new(whole)));
         let greeting = self.expect_hex("^[0-9A-F]{8}FF", true, 5, Status::L7Status, "", None);
         steps.extend(greeting.map(|step| refused(step, 0)));
-        let invalid = "MySQL handshake is invalid";
-        steps.extend(self.expect_hex("^[0-9A-F]{8}0A", false, 5, Status::L7Response, invalid, None));
         if let Some(Step::Expect(expect)) = steps.last_mut() {
+            // The version of the server.
             expect.note = Some(Arc::new(Found::Text(5)));
         }
         if user.is_some() {

@@ -70,9 +70,10 @@ impl AgentDialog {
     }
 
     fn receive(&mut self, bytes: &[u8]) {
-        let end = bytes.iter().position(|&byte| matches!(byte, b'\r' | b'\n' | 0));
+        let end = bytes.iter().position(|&byte| matches!(byte, b'\r' | b'\n'));
         self.line.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
-        if end.is_some() {
+        // A zero byte ends the text, but not the line.
+        if end.is_some() && !self.line.contains(&0) {
             let mut verdict = Verdict::new(Status::Checked);
             verdict.info = String::from_utf8_lossy(&self.line).into_owned();
             self.finish(verdict);
@@ -82,7 +83,16 @@ impl AgentDialog {
     }
 
     fn incomplete(&mut self) {
-        self.finish(Verdict::new(Status::Unknown).with_info("Ignoring incomplete line from agent"));
+        self.finish(Verdict::new(Status::L7Timeout).with_info("Ignoring incomplete line from agent"));
+    }
+
+    fn closed(&mut self) {
+        if self.line.is_empty() {
+            let nothing = "TCPCHK got an empty response at step 2";
+            self.finish(Verdict::new(Status::L7Response).with_info(nothing));
+        } else {
+            self.incomplete();
+        }
     }
 }
 
@@ -100,7 +110,7 @@ impl Dialog for AgentDialog {
                 }
             }
             Input::Bytes(bytes) => self.receive(bytes),
-            Input::Closed => self.incomplete(),
+            Input::Closed => self.closed(),
             Input::Failed(failure) => self.finish(failure.verdict()),
             Input::Exited(_) | Input::Content(_) => {}
         }
@@ -301,8 +311,20 @@ mod tests {
         let verdict = dialog.verdict().unwrap();
         assert_eq!(
             (verdict.status, verdict.info.as_str()),
-            (Status::Unknown, "Ignoring incomplete line from agent")
+            (Status::L7Timeout, "Ignoring incomplete line from agent")
         );
+    }
+
+    #[test]
+    fn an_agent_that_says_nothing_or_a_zero_byte_is_not_understood() {
+        let now = Instant::now();
+        for (bytes, status) in [(&b""[..], Status::L7Response), (b"up\0down\n", Status::L7Timeout)] {
+            let mut dialog = AgentProbe::default().start(&Target::default(), now);
+            dialog.handle_input(now, Input::Connected);
+            dialog.handle_input(now, Input::Bytes(bytes));
+            dialog.handle_input(now, Input::Closed);
+            assert_eq!(dialog.verdict().unwrap().status, status, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -134,6 +134,9 @@ impl Core {
         let down = if state.op == OpState::Stopped { since } else { Duration::ZERO };
         snapshot.downtime = secs(state.downtime + down);
         snapshot.check = state.check.as_ref().map(check_report);
+        if let Some(check) = &mut snapshot.check {
+            check.paused |= state.admin.is_maint();
+        }
         snapshot.agent = state.agent.as_ref().map(check_report);
         snapshot.observed = state.observer.is_some();
         snapshot.durations = durations(cell.durations());

@@ -90,7 +90,7 @@ pub async fn probe(mut dialog: Box<dyn Dialog>, settings: &ProbeSettings) -> Ver
             Some(Ok(n)) => dialog.handle_input(now, Input::Bytes(&chunk[..n])),
             Some(Err(e)) => {
                 link = Link::None;
-                let failure = ConnectFailure::new(Layer::Application, reason(&e));
+                let failure = ConnectFailure::new(Layer::Application, breaking(&e));
                 dialog.handle_input(now, Input::Failed(failure));
             }
         }
@@ -122,7 +122,7 @@ async fn drain(dialog: &mut dyn Dialog, link: &mut Link, settings: &ProbeSetting
                 // The answer to what was sent before may still be readable, and says more than the broken pipe.
                 Some(Err(_)) if matches!(link, Link::Stream(_)) => {}
                 Some(Err(e)) => {
-                    let failure = ConnectFailure::new(Layer::Application, reason(&e));
+                    let failure = ConnectFailure::new(Layer::Application, breaking(&e));
                     dialog.handle_input(Instant::now(), Input::Failed(failure));
                 }
             },
@@ -321,6 +321,11 @@ fn connecting(error: &io::Error) -> String {
         _ => "General socket error",
     };
     format!("{code} ({})", reason(error))
+}
+
+/// Why a connection ended: in the same words if the system told, else in its own.
+fn breaking(error: &io::Error) -> String {
+    if error.raw_os_error().is_some() { connecting(error) } else { reason(error) }
 }
 
 #[cfg(test)]

@@ -157,13 +157,15 @@ impl ProxySnapshot {
         row.set(Column::PrivIdleCur, connections.idle_private);
         row.set(Column::UsedConnCur, connections.used);
         row.set(Column::NeedConnEst, connections.needed);
-        if let Some(check) = &server.check {
+        if server.check.is_some() {
             row.set(Column::Chkfail, server.counts.failed_checks);
             row.set(Column::Chkdown, server.counts.went_down);
             row.set(Column::Downtime, server.downtime);
+        }
+        if let Some(check) = server.check.as_ref().filter(|check| !check.paused) {
             report(&mut row, check, CHECK);
         }
-        if let Some(agent) = &server.agent {
+        if let Some(agent) = server.agent.as_ref().filter(|agent| !agent.paused) {
             report(&mut row, agent, AGENT);
         }
         if server.observed {

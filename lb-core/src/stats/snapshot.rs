@@ -268,7 +268,7 @@ pub struct CheckReport {
     pub fall: u32,
     /// Health, 0 to `rise + fall - 1`.
     pub health: u32,
-    /// Set when checks are configured but switched off by the operator.
+    /// Set when checks are configured but do not run: switched off by the operator, or the server is in maintenance.
     pub paused: bool,
 }
 
