@@ -7,11 +7,10 @@ use super::{Stream, Tcp, Worker, listener, sys};
 use crate::engine::{ProxyPlan, state::Running};
 use crate::stats::counter::{Padded, RateMeter};
 use arc_swap::ArcSwap;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SocketFlags, acceptfrom_with};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -157,6 +156,8 @@ struct TcpSocket {
     socket: AsyncFd<OwnedFd>,
     /// Whether the last attempt took a connection, so that the event loop has not said that there is another one.
     took: bool,
+    /// Further ones that were seen.
+    seen: u32,
 }
 
 enum Accepted {
@@ -171,7 +172,7 @@ impl Socket {
         if listener::is_unix(&fd) {
             return UnixListener::from_std(fd.into()).map(Self::Unix);
         }
-        Ok(Self::Tcp(TcpSocket { socket: sys::watch_listener(fd)?, took: false }))
+        Ok(Self::Tcp(TcpSocket { socket: sys::watch_listener(fd)?, took: false, seen: 0 }))
     }
 
     async fn accept(&mut self) -> io::Result<(Accepted, Option<SocketAddr>)> {
@@ -184,13 +185,17 @@ impl Socket {
 
 impl TcpSocket {
     async fn accept(&mut self) -> io::Result<(Accepted, Option<SocketAddr>)> {
-        let Self { socket, took } = self;
+        let Self { socket, took, seen } = self;
         let accept = |fd: &OwnedFd| {
             // The kernel makes a socket before it looks whether there is a connection for it, and then destroys it again:
-            // an attempt in vain costs seven times what asking costs.
-            if std::mem::take(took) && !is_waiting(fd) {
-                return Err(io::ErrorKind::WouldBlock.into());
+            // an attempt in vain costs six times what asking costs.
+            if std::mem::take(took) && *seen == 0 {
+                *seen = waiting(fd);
+                if *seen == 0 {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
             }
+            *seen = seen.saturating_sub(1);
             let accepted = acceptfrom_with(fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
             *took = true;
             Ok(accepted)
@@ -200,11 +205,10 @@ impl TcpSocket {
     }
 }
 
-/// Whether a connection waits to be taken, or an error to be told.
-fn is_waiting(socket: &OwnedFd) -> bool {
-    let mut asked = [PollFd::new(socket, PollFlags::IN)];
-    // If the system cannot say, an attempt will tell.
-    poll(&mut asked, Some(&Timespec::default())) != Ok(0)
+/// How many connections wait to be taken.
+fn waiting(socket: &OwnedFd) -> u32 {
+    // For a listening socket this number is the length of its queue. If the system cannot say, an attempt will tell.
+    sys::tcp_info(socket.as_fd()).map_or(1, |info| info.unacked)
 }
 
 /// Who takes what comes to one socket of a listener.
@@ -328,4 +332,42 @@ pub(crate) fn millis(stamp: Stamp) -> u64 {
 /// True if accepting failed for want of descriptors or memory.
 pub(super) fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn the_system_says_how_many_connections_wait() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let clients: Vec<_> = (0..3).map(|_| TcpStream::connect(addr).unwrap()).collect();
+        let socket = OwnedFd::from(listener.try_clone().unwrap());
+        for left in (0..clients.len() as u32).rev() {
+            drop(listener.accept().unwrap());
+            assert_eq!(waiting(&socket), left);
+        }
+    }
+
+    #[tokio::test]
+    async fn all_that_wait_are_taken_and_those_that_come_later() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mut socket = Socket::new(listener.into()).unwrap();
+        for round in [1, 3, 0, 2] {
+            let clients: Vec<_> = (0..round).map(|_| TcpStream::connect(addr).unwrap()).collect();
+            for client in &clients {
+                let (_, peer) = socket.accept().await.unwrap();
+                assert_eq!(peer, client.local_addr().ok());
+            }
+            let more = std::future::poll_fn(|cx| {
+                let more = std::pin::pin!(socket.accept()).as_mut().poll(cx).is_ready();
+                std::task::Poll::Ready(more)
+            });
+            assert!(!more.await);
+        }
+    }
 }

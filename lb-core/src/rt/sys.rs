@@ -132,6 +132,27 @@ pub(crate) fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     })
 }
 
+/// Segments that a TCP connection has received.
+///
+/// # Errors
+/// What `getsockopt` reports.
+#[cfg(test)]
+pub(crate) fn segments_in(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    /// Where it stands in the kernel's `struct tcp_info`, of which the C library knows the beginning only.
+    const AT: usize = 140;
+    let mut info = [0u8; AT + 4];
+    let mut length = info.len() as libc::socklen_t;
+    let pointer = (&raw mut info).cast();
+    // SAFETY: `pointer` is valid for `length` bytes; the kernel writes at most that many.
+    let failed = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, pointer, &raw mut length)
+    };
+    if failed < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(u32::from_ne_bytes([info[AT], info[AT + 1], info[AT + 2], info[AT + 3]]))
+}
+
 /// Seconds that local time is ahead of UTC at a moment in seconds since the epoch; 0 if the system does not know.
 pub(crate) fn utc_offset(seconds: i64) -> i32 {
     let time = seconds as libc::time_t;

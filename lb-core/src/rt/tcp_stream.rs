@@ -418,6 +418,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_end_needs_no_packet_of_its_own() {
+        let (mut near, far) = pair();
+        let segments = || crate::rt::sys::segments_in(far.as_fd()).unwrap();
+        let before = segments();
+        std::future::poll_fn(|cx| near.poll_transmit_last(cx, b"answer")).await.unwrap();
+        assert_eq!(segments() - before, 1);
+    }
+
+    #[tokio::test]
+    async fn the_last_bytes_arrive_before_a_reset() {
+        let (mut near, mut far) = pair();
+        near.socket().unwrap().set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        std::future::poll_fn(|cx| near.poll_transmit_last(cx, b"answer")).await.unwrap();
+        drop(near);
+        let mut buf = [0; 16];
+        assert_eq!(far.read(&mut buf).unwrap(), 6);
+    }
+
+    #[tokio::test]
     async fn last_bytes_that_do_not_fit_are_not_the_end() {
         let (mut near, mut far) = pair();
         let big = vec![b'x'; 16 << 20];

@@ -11,7 +11,7 @@ use lb_core::stick::Event;
 use super::body::{Sink, Transfer};
 use super::exchange::{After, end};
 use super::flow::{Flow, FlowEnd};
-use super::io::{give_buffer, take_buffer, take_scratch};
+use super::io::{Behind, give_buffer, take_buffer, take_scratch};
 use super::response::closes_server;
 use super::txn::Live;
 use super::upload::Upload;
@@ -112,10 +112,10 @@ fn begin(
         live.txn.counts.from_server -= body;
     }
     let whole = out.len() as u64;
+    let behind = if keep { Behind::More } else { Behind::End };
     // While the request is under way both are watched.
-    let last = !keep && !live.client.session.frontend().spec.nolinger;
     let client = upload.is_over().then_some(&mut live.client.stream);
-    match Flow::start(cx, client, last, transfer, out, broken) {
+    match Flow::start(cx, client, behind, transfer, out, broken) {
         ControlFlow::Continue(mut download) => {
             if let Some(pace) = pace {
                 download.pace(pace);

@@ -9,7 +9,8 @@ use lb_core::rt::{Pace, Pipe, Stream, Timers};
 
 use super::body::Transfer;
 use super::io::{
-    BUFFER, Sent, give_buffer, give_bulk, give_scratch, take_buffer, take_bulk, take_scratch, write_at_once,
+    BUFFER, Behind, Sent, give_buffer, give_bulk, give_scratch, take_buffer, take_bulk, take_scratch,
+    write_at_once,
 };
 use crate::h1::Reject;
 
@@ -87,21 +88,21 @@ impl Flow {
         }
     }
 
-    /// Sends `out`, and that is all if it leaves at once and nothing is to follow; else a flow goes on. Without a sink, or
-    /// with a body that is not what its framing says, nothing is sent. Nothing else may follow the `last` flow. Made a part of its callers: a flow is large, and what they
-    /// get is nearly never one.
+    /// Sends `out`, and that is all if it leaves at once and nothing is to follow; else a flow goes on. `behind` is what comes
+    /// when the body is complete. Without a sink, or with a body that is not what its framing says, nothing is sent. Made a part of
+    /// its callers: a flow is large, and what they get is nearly never one.
     #[inline(always)]
     pub(super) fn start(
         cx: &mut Context<'_>,
         sink: Option<&mut Stream>,
-        last: bool,
+        behind: Behind,
         transfer: Transfer,
         out: Vec<u8>,
         broken: Option<Reject>,
     ) -> ControlFlow<Transfer, Self> {
         let mut sent = Sent::default();
         if let Some(sink) = sink.filter(|_| broken.is_none() && transfer.is_done()) {
-            sent = write_at_once(sink, cx, &out, last);
+            sent = write_at_once(sink, cx, &out, behind);
             if sent.is_all_of(&out) {
                 give_scratch(out);
                 return ControlFlow::Break(transfer);

@@ -213,10 +213,21 @@ impl Sent {
     }
 }
 
-/// Writes what the socket takes now, which may be the `last` that it is given. What goes wrong goes wrong again with the next
-/// attempt.
-pub(super) fn write_at_once(stream: &mut Stream, cx: &mut Context<'_>, bytes: &[u8], last: bool) -> Sent {
-    let written = if last { stream.poll_write_last(cx, bytes) } else { stream.poll_write(cx, bytes) };
+/// What comes behind bytes that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// More may.
+    More,
+    /// The end of the connection.
+    End,
+}
+
+/// Writes what the socket takes now. What goes wrong goes wrong again with the next attempt.
+pub(super) fn write_at_once(stream: &mut Stream, cx: &mut Context<'_>, bytes: &[u8], behind: Behind) -> Sent {
+    let written = match behind {
+        Behind::More => stream.poll_write(cx, bytes),
+        Behind::End => stream.poll_write_last(cx, bytes),
+    };
     let Poll::Ready(Ok(bytes)) = written else { return Sent::default() };
     let held = stream.is_tls() && !matches!(stream.poll_flush(cx), Poll::Ready(Ok(())));
     Sent { bytes, held }

@@ -15,7 +15,7 @@ use lb_core::stick::Event;
 use super::body::Sink;
 use super::exchange::{After, end, fail, gone};
 use super::flow::{Flow, FlowEnd};
-use super::io::{BUFFER, Presence, Watch, give_fields, take_fields, take_scratch, write_in_time};
+use super::io::{BUFFER, Behind, Presence, Watch, give_fields, take_fields, take_scratch, write_in_time};
 use super::reply::{self, Answer};
 use super::request::{Fate, Parting};
 use super::txn::{Back, Live};
@@ -175,7 +175,7 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy, cx: &mut Context<'_>) -> Upload 
         Err(reject) => broken = Some(reject),
     }
     let moved = out.len() as u64;
-    let started = Flow::start(cx, live.txn.upstream.stream.as_mut(), false, transfer, out, broken);
+    let started = Flow::start(cx, live.txn.upstream.stream.as_mut(), Behind::More, transfer, out, broken);
     let mut upload = Upload::begun(started, moved);
     if let Some(pace) = pace {
         upload.pace(pace);
