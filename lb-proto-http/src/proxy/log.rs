@@ -241,9 +241,33 @@ fn finish(live: &mut Live<'_>, counted: bool) {
     live.txn.arena.reset();
 }
 
-/// Adds an exchange to the counters of everybody concerned.
+/// Adds an exchange that is over to the counters of everybody concerned.
 pub(super) fn account(live: &mut Live<'_>) {
+    moved(live);
     let status = live.txn.layer.response.status;
+    let session = &live.client.session;
+    let worker = session.worker.id();
+    session.frontend().state.front.counters.of(worker).response(status);
+    let Some(backend) = &live.txn.backend else { return };
+    let own = backend.pool.counters().of(worker);
+    own.requests.inc();
+    own.response(status);
+    let (Some(cell), Some([queue, connect, response, total])) =
+        (&live.txn.upstream.cell, averaged(live.client, live.txn))
+    else {
+        return;
+    };
+    for meters in [cell.durations(), backend.pool.durations()] {
+        meters.queue.record(queue);
+        meters.connect.record(connect);
+        meters.response.record(response);
+        meters.total.record(total);
+    }
+}
+
+/// Adds what was moved to the counters of everybody concerned, which is all that counts of an exchange that the client
+/// has to repeat.
+pub(super) fn moved(live: &mut Live<'_>) {
     live.count_tracked(Event::BytesIn(live.txn.counts.from_client));
     live.count_tracked(Event::BytesOut(live.txn.counts.from_server));
     let session = &live.client.session;
@@ -254,7 +278,6 @@ pub(super) fn account(live: &mut Live<'_>) {
     front.request_bytes_out.add(counts.to_server);
     front.response_bytes_in.add(counts.from_server);
     front.response_bytes_out.add(counts.to_client);
-    front.response(status);
     let listener = session.listener().state.counters.of(worker);
     listener.request_bytes_in.add(counts.from_client);
     listener.response_bytes_out.add(counts.to_client);
@@ -264,20 +287,12 @@ pub(super) fn account(live: &mut Live<'_>) {
     own.request_bytes_out.add(counts.to_server);
     own.response_bytes_in.add(counts.from_server);
     own.response_bytes_out.add(counts.to_client);
-    own.response(status);
     let Some(cell) = &live.txn.upstream.cell else { return };
     let own = cell.counters().of(worker);
     own.request_bytes_in.add(counts.from_client);
     own.request_bytes_out.add(counts.to_server);
     own.response_bytes_in.add(counts.from_server);
     own.response_bytes_out.add(counts.to_client);
-    let [queue, connect, response, total] = averaged(live.client, live.txn);
-    for meters in [cell.durations(), backend.pool.durations()] {
-        meters.queue.record(queue);
-        meters.connect.record(connect);
-        meters.response.record(response);
-        meters.total.record(total);
-    }
 }
 
 /// Counts a response, which may be an interim one, at the server that gave it.
@@ -289,22 +304,23 @@ pub(super) fn server_response(live: &Live<'_>) {
     }
 }
 
-/// What averages are made of: the milliseconds in the queue, to connect, to the response, and altogether; 0 for phases that
-/// were not reached. The same as [`timers`] says at the end.
-fn averaged(client: &Client, txn: &Txn) -> [u64; 4] {
+/// What averages are made of: the milliseconds in the queue, to connect, to the response, and altogether, as [`timers`]
+/// says them at the end. An exchange that no server answered has no part in them.
+fn averaged(client: &Client, txn: &Txn) -> Option<[u64; 4]> {
     let times = &txn.times;
+    let (connect, response) = (times.connect?, times.response?);
     let between = |from: Option<Duration>, to: Option<Duration>| span(from, to).unwrap_or(0);
     let placed = match txn.termination.phase {
         Phase::Tarpit => times.begin,
         _ => times.request.filter(|_| txn.layer.has_request && !txn.untimed),
     };
     let end = times.end.unwrap_or_else(|| client.age());
-    [
+    Some([
         between(placed, times.queue),
-        between(times.queue, times.connect),
-        between(times.connect, times.response),
+        between(times.queue, Some(connect)),
+        between(Some(connect), Some(response)),
         between(times.begin.or(times.ready), Some(end)),
-    ]
+    ])
 }
 
 /// What goes wrong here, not at a client or a server.

@@ -114,6 +114,7 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
     }
     if made == Made::Nothing {
         upstream::detach(live, upstream::Kept::No);
+        log::account(live);
         log::write(live, Origin::Close);
         return After::Close;
     }

@@ -196,7 +196,6 @@ pub(super) async fn process(
     let same = backend.index == plan.index;
     live.txn.backend = Some(Arc::clone(&backend));
     live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
-    backend.pool.counters().of(live.client.session.worker.id()).requests.inc();
     let Some(back) = http_of(&*backend.spec.protocol) else {
         // A request cannot go to servers of another protocol.
         live.txn.answered = Some(500);
@@ -222,7 +221,7 @@ pub(super) async fn process(
     Ok(backend)
 }
 
-/// The client left before its body was complete: that is counted as a bad request, which nobody is told of.
+/// The client left before its body was complete: that counts as given up by it and as status 400, which nobody is told of.
 fn left(live: &mut Live<'_>) -> Fate {
     log::abort(live, Cause::ClientAbort);
     live.txn.layer.response.status = 400;

@@ -74,6 +74,7 @@ pub(super) async fn forward(live: &mut Live<'_>, backend: &Arc<ProxyPlan>) -> Af
             })) if live.client.requests > 0 => {
                 live.txn.layer.response.status = status;
                 end(live, Cause::ServerTimeout, Phase::Connect);
+                log::account(live);
                 log::write(live, Origin::Close);
                 return unanswered(live);
             }
@@ -428,6 +429,7 @@ async fn failed(live: &mut Live<'_>, none: NoResponse, seen: Option<Observation>
             // The server closed an idle connection at the wrong moment.
             end(live, Cause::ServerAbort, Phase::Headers);
             live.txn.logged = true;
+            log::moved(live);
             return unanswered(live);
         }
         // A part of a head is no response.
@@ -504,7 +506,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
         None => {}
         Some(Fate::Answer(answer)) => return answer_instead(live, answer).await,
         Some(Fate::Drop(parting)) => return refused(live, parting),
-        Some(Fate::Gone) => return unanswered(live),
+        Some(Fate::Gone) => return gone(live, Phase::Headers),
     }
     if live.txn.front.captures {
         log::capture_response(live);

@@ -30,14 +30,12 @@ pub(super) async fn run(live: &mut Live<'_>, upload: &Upload) -> After {
     let sent = write_in_time(live.client, &out, limit).await;
     live.txn.counts.to_client += out.len() as u64;
     give_scratch(out);
-    let Some(mut server) = live.txn.upstream.stream.take() else {
-        upstream::detach(live, upstream::Kept::No);
-        return After::Close;
-    };
-    let ended = match sent {
-        Ok(()) => relay(live, &mut server, (&early, &held)).await,
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => RelayEnd::ClientTimeout,
-        Err(error) => RelayEnd::Client(error),
+    let mut server = live.txn.upstream.stream.take();
+    let ended = match (sent, &mut server) {
+        (Ok(()), Some(server)) => relay(live, server, (&early, &held)).await,
+        (Ok(()), None) => RelayEnd::Server(io::ErrorKind::NotConnected.into()),
+        (Err(error), _) if error.kind() == io::ErrorKind::TimedOut => RelayEnd::ClientTimeout,
+        (Err(error), _) => RelayEnd::Client(error),
     };
     let (cause, phase) = match ended {
         RelayEnd::Finished => (Cause::Normal, Phase::Done),
@@ -54,7 +52,7 @@ pub(super) async fn run(live: &mut Live<'_>, upload: &Upload) -> After {
         log::response_error(live);
     }
     log::account(live);
-    live.txn.upstream.stream = Some(server);
+    live.txn.upstream.stream = server;
     upstream::detach(live, upstream::Kept::Ended);
     log::write(live, Origin::Close);
     After::Close

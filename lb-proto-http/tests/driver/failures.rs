@@ -9,7 +9,7 @@ use std::time::Duration;
 use lb_core::balance::Algorithm;
 use lb_core::log::Style;
 use lb_core::rule::{Place, Rule};
-use lb_proto_http::spec::{Action, Reply, RetryOn, StatsPage};
+use lb_proto_http::spec::{Action, Reply, RetryOn};
 
 use super::harness::*;
 
@@ -99,23 +99,14 @@ fn what_goes_wrong_at_a_server_is_counted_there_and_only_responses_as_its_reques
         }
         _ => Vec::new(),
     });
-    let proxy = proxy(&[origin.addr], |_, http| {
-        let mut page = StatsPage::new();
-        page.uri = Arc::from(&b"/stats"[..]);
-        http.stats = Some(page);
-    });
+    let proxy = proxy(&[origin.addr], |_, http| with_counters(http));
     let empty = "GET /empty HTTP/1.1\r\nConnection: close\r\n\r\n";
     proxy.all("GET /cut HTTP/1.1\r\nConnection: close\r\n\r\n");
     proxy.all(empty);
-    let csv = proxy.all("GET /stats;csv HTTP/1.1\r\nConnection: close\r\n\r\n");
-    let mut lines = csv.lines().skip_while(|line| !line.starts_with("# "));
-    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let server: Vec<&str> = lines.find(|line| line.starts_with("web,s1,")).unwrap().split(',').collect();
-    let value = |name: &str| server[names.iter().position(|known| *known == name).unwrap()];
-    let both = ["econ", "eresp", "srv_abrt", "req_tot", "hrsp_2xx", "hrsp_5xx", "connect"].map(value);
-    assert_eq!(both, ["0", "2", "1", "1", "1", "0", "2"], "{csv}");
+    let both = ["econ", "eresp", "srv_abrt", "req_tot", "hrsp_2xx", "hrsp_5xx", "connect"];
+    assert_eq!(proxy.counts("s1", both), [0, 2, 1, 1, 1, 0, 2]);
     // Both requests, as HAProxy measures them.
-    assert_eq!(value("bin"), "74");
+    assert_eq!(proxy.counts("s1", ["bin"]), [74]);
 }
 
 #[test]
@@ -179,14 +170,16 @@ fn a_reused_connection_that_fails_closes_the_clients_without_a_word() {
         1 => Vec::new(),
         _ => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
     });
-    let proxy = proxy(&[origin.addr], |_, _| {});
+    let proxy = proxy(&[origin.addr], |_, http| with_counters(http));
     let mut client = proxy.client();
     assert_eq!(exchange(&mut client, GET), HELLO);
     assert_eq!(exchange(&mut client, GET), "");
     assert_eq!(exchange(&mut proxy.client(), GET), "HTTP/1.1 204 No Content\r\n\r\n");
-    // It is not logged either.
     assert!(proxy.line().starts_with("web web/s1 200 "));
     assert!(proxy.line().starts_with("web web/s1 204 "));
+    // What the client repeats is one request to count and to log, but all that was sent counts, as HAProxy measures it.
+    let names = ["req_tot", "hrsp_2xx", "hrsp_other", "bin"];
+    assert_eq!(proxy.counts("BACKEND", names), [2, 2, 0, 3 * 38]);
 }
 
 #[test]
@@ -199,6 +192,7 @@ fn a_connect_time_out_on_an_open_connection_closes_it_without_a_word() {
     let proxy = proxy(&[addr], |spec, http| {
         spec.timeouts.connect = Some(Duration::from_millis(20));
         spec.pool.retry.retries = 0;
+        with_counters(http);
         let deny = Action::Deny(Reply::error(403));
         http.request.push(Rule::new(deny, Some(when("{ path /denied }"))));
     });
@@ -209,6 +203,7 @@ fn a_connect_time_out_on_an_open_connection_closes_it_without_a_word() {
     assert!(proxy.line().starts_with("web web/<NOSRV> 403 "));
     assert_eq!(exchange(&mut client, GET), "");
     assert!(proxy.line().starts_with("web web/s1 503 0 - - sC-- "));
+    assert_eq!(proxy.counts("BACKEND", ["req_tot", "hrsp_5xx", "econ"]), [2, 2, 2]);
 }
 
 #[test]
@@ -414,4 +409,35 @@ fn a_refused_upload_leaves_the_connection_open() {
         let answer = exchange(&mut client, post);
         assert!(answer.starts_with("HTTP/1.1 502 ") && !answer.contains("connection: close"), "{answer}");
     }
+}
+
+#[test]
+fn what_no_server_answered_has_no_part_in_the_averages() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = proxy(&[silent.local_addr().unwrap()], |spec, http| {
+        with_counters(http);
+        spec.timeouts.server = Some(Duration::from_millis(50));
+    });
+    assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 504 "));
+    assert_eq!(proxy.counts("s1", ["ttime", "ttime_max"]), [0, 0]);
+    assert_eq!(proxy.counts("BACKEND", ["hrsp_5xx", "ttime", "ttime_max"]), [1, 0, 0]);
+}
+
+#[test]
+fn a_client_that_leaves_before_its_body_is_there_is_counted_where_the_request_was_to_go() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| {
+        with_counters(http);
+        http.buffer_request = true;
+    });
+    let mut client = proxy.client();
+    client.write_all(UPLOAD).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "");
+    let line = proxy.line();
+    assert!(line.starts_with("web web/<NOSRV> 400 0 - - CR-- "), "{line}");
+    assert_eq!(proxy.counts("BACKEND", ["req_tot", "hrsp_4xx", "cli_abrt", "bin"]), [1, 1, 1, 58]);
+    assert_eq!(proxy.counts("FRONTEND", ["ereq"]), [0]);
 }

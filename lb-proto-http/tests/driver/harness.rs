@@ -17,7 +17,7 @@ use lb_core::spec::{
     ServerSpec, Spec, TcpProxy, Timeouts,
 };
 use lb_proto_http::head::HeaderName;
-use lb_proto_http::spec::{Action, HttpProxy};
+use lb_proto_http::spec::{Action, HttpProxy, StatsPage};
 
 /// What a scripted server does with one request.
 pub(crate) type Script = Arc<dyn Fn(usize, &str) -> Vec<u8> + Send + Sync>;
@@ -196,6 +196,13 @@ pub(crate) fn header(name: &str, value: &str) -> Action {
     Action::SetHeader(HeaderName::new(name), template(value, Style::Header))
 }
 
+/// Has the counters shown at `/stats`, for [`Proxy::counts`].
+pub(crate) fn with_counters(http: &mut HttpProxy) {
+    let mut page = StatsPage::new();
+    page.uri = Arc::from(&b"/stats"[..]);
+    http.stats = Some(page);
+}
+
 impl Proxy {
     pub(crate) fn client(&self) -> TcpStream {
         let stream = TcpStream::connect(self.addr).unwrap();
@@ -210,6 +217,17 @@ impl Proxy {
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).unwrap();
         String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// What is counted of `who` under these names. The line of the question itself is thrown away.
+    pub(crate) fn counts<const N: usize>(&self, who: &str, names: [&str; N]) -> [u64; N] {
+        let csv = self.all("GET /stats;csv HTTP/1.1\r\nConnection: close\r\n\r\n");
+        while !self.raw_line().contains("/stats;csv") {}
+        let mut lines = csv.lines().skip_while(|line| !line.starts_with("# "));
+        let known: Vec<&str> = lines.next().unwrap().split(',').collect();
+        let row = lines.find(|line| line.starts_with(&format!("web,{who},"))).unwrap();
+        let row: Vec<&str> = row.split(',').collect();
+        names.map(|name| row[known.iter().position(|known| *known == name).unwrap()].parse().unwrap())
     }
 
     /// The next log line, from the name of the frontend on, without its times.
