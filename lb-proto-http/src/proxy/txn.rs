@@ -200,6 +200,12 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
+    /// Gives the slot back, and notes who remains before anybody who waits takes it.
+    pub(super) fn give_back(&mut self, lease: Lease) {
+        self.remaining = Some(lease.server().served().cur.saturating_sub(1));
+        drop(lease);
+    }
+
     /// Our address towards the server.
     pub(super) fn local(&self) -> Option<SocketAddr> {
         self.local.or_else(|| self.stream.as_ref()?.local_addr())

@@ -68,6 +68,8 @@ pub(super) async fn attach(
     let mut policy = policy(live, backend);
     let (mut avoid, mut counted) = (avoid, true);
     loop {
+        // Of the server before.
+        live.txn.upstream.remaining = None;
         let slot = slot(live, back, backend, avoid).await;
         if let Some(failed) = avoid {
             let found = slot.as_ref().ok().and_then(|lease| lease.server().id());
@@ -87,7 +89,6 @@ pub(super) async fn attach(
         }
         live.txn.upstream.cell = Some(Arc::clone(lease.server()));
         live.txn.upstream.lease = Some(lease);
-        live.txn.upstream.remaining = None;
         match on_server(live, back, backend, &mut policy).await? {
             Some(elsewhere) => (avoid, counted) = (Some(elsewhere), false),
             None => return Ok(()),
@@ -290,6 +291,10 @@ async fn on_server(
     backend: &Arc<ProxyPlan>,
     policy: &mut RetryPolicy,
 ) -> Result<Option<ServerId>, Failure> {
+    if live.txn.deserted && heeds_leaving(&live.txn.layer.request, back) {
+        abandon(live);
+        return Err(Failure::Gone(Phase::Connect));
+    }
     live.txn.upstream.identity = identity::of(live, backend);
     forget(&mut live.txn.upstream);
     let mark = mark(live);
@@ -382,9 +387,6 @@ async fn open(
 ) -> Result<(), Option<Cause>> {
     let Some(server) = live.txn.server.clone() else { return Err(Some(Cause::Internal)) };
     attempts(live, backend).attempt(live.txn.upstream.cell.as_deref());
-    if live.txn.deserted && heeds_leaving(&live.txn.layer.request, back) {
-        return Err(None);
-    }
     let generation = Arc::clone(live.client.session.generation());
     let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
     let identity = std::mem::take(&mut live.txn.upstream.identity);
@@ -449,6 +451,7 @@ fn unreached(live: &mut Live<'_>, backend: &ProxyPlan, error: io::ErrorKind) {
 fn abandon(live: &mut Live<'_>) {
     if let Some(lease) = live.txn.upstream.lease.take() {
         idle::end(lease.server());
+        live.txn.upstream.give_back(lease);
     }
 }
 
@@ -497,8 +500,7 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
         live.client.extras().last = Some(Arc::clone(lease.server()));
     }
     let farewell = Farewell { mark: mark(live), kept, alone };
-    live.txn.upstream.remaining = Some(lease.server().served().cur.saturating_sub(1));
-    drop(lease);
+    live.txn.upstream.give_back(lease);
     let session = &live.client.session;
     if live.txn.upstream.stream.is_some() && session.generation().logger(session.proxy()).reads_server() {
         live.txn.upstream.farewell = Some(farewell);

@@ -424,6 +424,29 @@ fn what_no_server_answered_has_no_part_in_the_averages() {
 }
 
 #[test]
+fn a_client_that_left_while_a_rule_paused_costs_no_attempt() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| {
+        with_counters(http);
+        http.abort_on_close = true;
+        http.request.push(Rule::new(Action::Pause(expression("int(50)")), Some(when("{ path / }"))));
+    });
+    // A connection that could be used again is not touched either.
+    assert_eq!(exchange(&mut proxy.client(), "GET /first HTTP/1.1\r\n\r\n"), HELLO);
+    let mut client = proxy.client();
+    client.write_all(GET.as_bytes()).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "");
+    assert!(proxy.line().starts_with("web web/s1 200 "));
+    let line = proxy.line();
+    assert!(line.starts_with("web web/s1 -1 0 - - CC-- "), "{line}");
+    assert_eq!(proxy.counts("s1", ["connect", "reuse", "econ"]), [1, 0, 0]);
+    assert_eq!(origin.requests.lock().unwrap().len(), 1);
+}
+
+#[test]
 fn a_client_that_leaves_before_its_body_is_there_is_counted_where_the_request_was_to_go() {
     let origin = hello();
     let proxy = proxy(&[origin.addr], |_, http| {

@@ -1,10 +1,13 @@
 //! What the proxy learns of servers from the traffic to them, and where requests go that fail.
 
-use std::net::TcpListener;
-use std::sync::Arc;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lb_core::health::{ConnectProbe, InitState, Observe, OnError};
+use lb_core::log::Style;
 use lb_core::spec::{CheckSpec, ProxySpec};
 use lb_proto_http::spec::{CookieMode, CookieSpec, HttpProxy, RetryOn};
 
@@ -134,8 +137,8 @@ fn a_server_marked_down_is_left_at_the_first_retry() {
 
 #[test]
 fn the_server_that_was_waited_for_in_vain_is_named() {
-    let (tx, rx) = std::sync::mpsc::channel::<()>();
-    let rx = std::sync::Mutex::new(rx);
+    let (tx, rx) = channel::<()>();
+    let rx = Mutex::new(rx);
     let slow = origin(move |_, _| {
         let _ = rx.lock().unwrap().recv();
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec()
@@ -146,11 +149,61 @@ fn the_server_that_was_waited_for_in_vain_is_named() {
         spec.timeouts.queue = Some(Duration::from_millis(20));
     });
     let mut first = proxy.client();
-    std::io::Write::write_all(&mut first, BOUND.as_bytes()).unwrap();
+    first.write_all(BOUND.as_bytes()).unwrap();
     while slow.requests.lock().unwrap().is_empty() {
         std::thread::yield_now();
     }
     exchange(&mut proxy.client(), BOUND);
     assert_eq!(proxy.line(), "web web/s1 503 0 - - sQVN 2/2/1/1/0 1/0 \"GET / HTTP/1.1\"");
     drop(tx);
+}
+
+#[test]
+fn a_request_that_finds_no_server_for_a_retry_tells_of_no_sessions_on_the_one_before() {
+    let (hold, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let failing = origin(move |number, _| {
+        if number == 0 {
+            let _ = held.lock().unwrap().recv_timeout(Duration::from_secs(20));
+        }
+        Vec::new()
+    });
+    let proxy = proxy(&[failing.addr], |spec, http| {
+        watch(spec, 1);
+        spec.pool.retry.redispatch = 1;
+        http.retry_on = RetryOn::default();
+        http.retry_on.empty = true;
+        spec.log.format = Some(Arc::new(template("told %s %sc", Style::Log)));
+    });
+    let mut first = proxy.client();
+    first.write_all(GET.as_bytes()).unwrap();
+    while failing.requests.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 503 "));
+    assert!(line_with(&proxy, "told ").ends_with("told <NOSRV> 0"));
+    drop(hold);
+}
+
+#[test]
+fn a_failed_connection_does_not_count_whoever_took_its_slot() {
+    // A full backlog: the kernel drops further attempts.
+    let full = TcpListener::bind("127.0.0.1:0").unwrap();
+    socket2::SockRef::from(&full).listen(0).unwrap();
+    let addr = full.local_addr().unwrap();
+    let _filler = TcpStream::connect(addr).unwrap();
+    let proxy = proxy(&[addr], |spec, _| {
+        spec.timeouts.connect = Some(Duration::from_millis(200));
+        spec.pool.retry.retries = 0;
+        spec.pool.servers[0].maxconn = 1;
+        spec.log.format = Some(Arc::new(template("told %s %sc", Style::Log)));
+    });
+    let mut clients = [proxy.client(), proxy.client()];
+    for client in &mut clients {
+        client.write_all(GET.as_bytes()).unwrap();
+    }
+    for _ in 0..2 {
+        let line = line_with(&proxy, "told ");
+        assert!(line.ends_with("told s1 0"), "{line}");
+    }
 }
