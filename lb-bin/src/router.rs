@@ -15,7 +15,7 @@ use lb_core::rt::{Link, Message, Reporter};
 use lb_core::spec::{Facility, Severity};
 use lb_proto_smtp::proxy::Mailer;
 use std::collections::HashMap;
-use std::io::IsTerminal;
+use std::io::{ErrorKind::UnexpectedEof, IsTerminal};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream as Blocking;
 use std::sync::Arc;
@@ -75,8 +75,7 @@ async fn run(args: &RunArgs, mut link: Link) -> u8 {
         Ok((driver, handle)) => {
             let (spec, peers) = (driver.spec(), HashMap::new());
             let mails = mailer(&spec);
-            let node = Node { args, link, handle, spec, mails, watch, peers };
-            node.serve(driver, events).await
+            Node { args, link, handle, spec, mails, watch, peers }.serve(driver, events).await
         }
         Err(e) => failed(&e.to_string()),
     }
@@ -113,12 +112,10 @@ impl Node<'_> {
                 Some(event) = events.recv() => self.happened(event).await,
                 message = self.link.receive::<ToPart>() => match message {
                     Ok(Some(message)) => self.told(message).await,
+                    // It lives, and starts another part that goes on with what this one leaves.
+                    Err(e) if e.kind() == UnexpectedEof => return failed("the supervisor broke off a message"),
                     // The supervisor is gone: whoever remains must not keep the address by accident.
-                    _ => {
-                        self.handle.admin(Admin::Shutdown).await;
-                        let _ = driver.await;
-                        return 0;
-                    }
+                    _ => break,
                 },
                 stream = control::next_client(listener.as_ref()) => {
                     let (handle, spec) = (self.handle.clone(), Arc::clone(&self.spec));
@@ -126,6 +123,9 @@ impl Node<'_> {
                 }
             }
         }
+        self.handle.admin(Admin::Shutdown).await;
+        let _ = driver.await;
+        0
     }
 
     /// Passes on what the driver tells.

@@ -34,8 +34,6 @@ pub struct Channel {
     socket: UnixStream,
     received: Vec<u8>,
     descriptors: VecDeque<OwnedFd>,
-    /// How long sending waits for room.
-    patience: Timespec,
 }
 
 impl Channel {
@@ -50,7 +48,7 @@ impl Channel {
 
     /// The end on `socket`. Sending gives up when the other end takes nothing for some seconds.
     pub fn new(socket: UnixStream) -> Self {
-        Self { socket, received: Vec::new(), descriptors: VecDeque::new(), patience: PATIENCE }
+        Self { socket, received: Vec::new(), descriptors: VecDeque::new() }
     }
 
     /// Sends a parcel, waiting a while for room. One that could not be sent whole is the last: whatever came behind it would be
@@ -59,6 +57,15 @@ impl Channel {
     /// # Errors
     /// What the socket reports; the other end may be gone.
     pub fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_within(PATIENCE, bytes, descriptors)
+    }
+
+    fn send_within(
+        &self,
+        patience: Timespec,
+        bytes: &[u8],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
         let mut head = [0; 8];
         let length = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         head[..4].copy_from_slice(&length.to_le_bytes());
@@ -66,7 +73,7 @@ impl Channel {
         let mut message = head.to_vec();
         message.extend_from_slice(bytes);
         let mut rest = &message[..];
-        self.all(&mut rest, descriptors).inspect_err(|_| {
+        self.all(patience, &mut rest, descriptors).inspect_err(|_| {
             if rest.len() < message.len() {
                 // The other end may be gone, and the stream with it.
                 let _ = self.socket.shutdown(Shutdown::Write);
@@ -75,27 +82,27 @@ impl Channel {
     }
 
     /// Sends `rest`, which becomes shorter by what was sent.
-    fn all(&self, rest: &mut &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    fn all(&self, patience: Timespec, rest: &mut &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         // Each group of descriptors needs a byte to travel with; the eight of the head are always there.
         for (i, group) in descriptors.chunks(MAX_DESCRIPTORS).enumerate() {
             let step = if i + 1 == descriptors.len().div_ceil(MAX_DESCRIPTORS) { rest.len() } else { 1 };
-            let sent = self.part(&rest[..step], group)?;
+            let sent = self.part(patience, &rest[..step], group)?;
             *rest = &rest[sent..];
         }
         while !rest.is_empty() {
-            let sent = self.part(rest, &[])?;
+            let sent = self.part(patience, rest, &[])?;
             *rest = &rest[sent..];
         }
         Ok(())
     }
 
     /// Sends what there is room for. A reader that takes nothing for too long must not hang its writer.
-    fn part(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    fn part(&self, patience: Timespec, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
         loop {
             match retry(|| sys::send_with_fds(self.socket.as_fd(), bytes, descriptors)) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     let mut wanted = [PollFd::new(&self.socket, PollFlags::OUT)];
-                    if poll(&mut wanted, Some(&self.patience))? == 0 {
+                    if poll(&mut wanted, Some(&patience))? == 0 {
                         return Err(io::ErrorKind::TimedOut.into());
                     }
                 }
@@ -104,10 +111,11 @@ impl Channel {
         }
     }
 
-    /// The next complete parcel, waiting for it; `None` at the end of the stream.
+    /// The next complete parcel, waiting for it; `None` when the other end is gone.
     ///
     /// # Errors
-    /// What the socket reports, or `InvalidData` for a parcel larger than any of ours.
+    /// What the socket reports, `InvalidData` for a parcel larger than any of ours, and `UnexpectedEof` behind one that was
+    /// sent in part by somebody who is still there.
     pub fn receive(&mut self) -> io::Result<Option<Parcel>> {
         self.next(true)
     }
@@ -130,11 +138,19 @@ impl Channel {
             let mut chunk = [0; 8 * 1024];
             let (n, fds) = retry(|| sys::receive_with_fds(self.socket.as_fd(), &mut chunk, wait))?;
             if n == 0 {
-                return Ok(None);
+                let cut = !self.received.is_empty() && !self.is_deserted()?;
+                return if cut { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(None) };
             }
             self.received.extend_from_slice(&chunk[..n]);
             self.descriptors.extend(fds);
         }
+    }
+
+    /// Whether nobody has the other end any more; one that was only told the end of the stream can still be written to.
+    fn is_deserted(&self) -> io::Result<bool> {
+        let mut wanted = [PollFd::new(&self.socket, PollFlags::empty())];
+        poll(&mut wanted, Some(&Timespec::default()))?;
+        Ok(wanted[0].revents().contains(PollFlags::HUP))
     }
 
     /// A complete parcel that was received already, if there is one.
@@ -197,6 +213,8 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
 
+    const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
     #[test]
     fn a_parcel_arrives_with_its_descriptors() {
         let (a, mut b) = Channel::pair().unwrap();
@@ -240,31 +258,25 @@ mod tests {
 
     #[test]
     fn nothing_follows_a_parcel_that_was_sent_in_part() {
-        let (mut a, mut b) = Channel::pair().unwrap();
+        let (a, mut b) = Channel::pair().unwrap();
         a.socket.set_nonblocking(true).unwrap();
-        a.patience = Timespec { tv_sec: 0, tv_nsec: 0 };
         a.send(b"first", &[]).unwrap();
-        let error = a.send(&vec![7; 4 << 20], &[]).unwrap_err();
+        let error = a.send_within(AT_ONCE, &vec![7; 4 << 20], &[]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(b.receive().unwrap().unwrap().bytes, b"first");
         // The reader takes everything there is, so that there is room again.
-        let error = loop {
-            match b.try_receive() {
-                Ok(None) => break a.send(b"next", &[]).unwrap_err(),
-                Ok(Some(parcel)) => panic!("{} bytes of nothing", parcel.bytes.len()),
-                Err(e) => assert_ne!(e.kind(), io::ErrorKind::WouldBlock, "the stream goes on"),
-            }
-        };
-        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(b.try_receive().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(a.send(b"next", &[]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        drop(a);
+        assert!(b.try_receive().unwrap().is_none(), "now the other end is gone");
     }
 
     #[test]
     fn a_parcel_for_which_there_was_no_room_at_all_does_no_harm() {
-        let (mut a, mut b) = Channel::pair().unwrap();
+        let (a, mut b) = Channel::pair().unwrap();
         a.socket.set_nonblocking(true).unwrap();
-        a.patience = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut sent = 0;
-        while a.send(b"small", &[]).is_ok() {
+        while a.send_within(AT_ONCE, b"small", &[]).is_ok() {
             sent += 1;
         }
         for _ in 0..sent {

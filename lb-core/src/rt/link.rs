@@ -23,7 +23,7 @@ impl Link {
     /// The next message, with the bytes behind it and its descriptors; `None` when the other end is gone. Cancel safe.
     ///
     /// # Errors
-    /// What the socket reports, and a message that is not a `T`.
+    /// What the socket reports, `UnexpectedEof` behind a message that the other end broke off, and one that is not a `T`.
     pub async fn receive<T: for<'de> Deserialize<'de>>(&mut self) -> io::Result<Option<Message<T>>> {
         self.0.receive().await?.map(Message::parse).transpose()
     }

@@ -206,9 +206,10 @@ pub async fn news<T: for<'de> Deserialize<'de>>(parts: &mut [Part]) -> News<T> {
                 biased;
                 message = link.receive::<T>() => match message {
                     Ok(Some(message)) => News::Message(at, message),
-                    // The channel closes when the part ends, sometimes a moment before its status is there.
+                    // The channel closes when the part ends, sometimes a moment before its status is there. A part that lives
+                    // and broke off a message is an error instead.
                     Ok(None) => News::Ended(at, describe(child.wait().await)),
-                    // What cannot be understood is not followed by anything that can.
+                    // What cannot be understood or was broken off is not followed by anything that can be.
                     Err(e) => {
                         let _ = child.start_kill();
                         News::Ended(at, e.to_string())
