@@ -128,9 +128,12 @@ mod tests {
         let own = Identity::of(std::process::id()).unwrap();
         let mut stranger = run(Path::new("sleep"));
         assert_eq!(holder_of(stranger.id()), None, "another program");
-        let namesake = std::env::temp_dir().join(&own.name);
-        let _ = fs::remove_file(&namesake);
-        fs::copy("/bin/sleep", &namesake).unwrap();
+        // A process goes by the name of the link it was started through. A copy could not be executed while a child that another
+        // test is about to start has it open for writing, too.
+        let directory = std::env::temp_dir().join(format!("lb-pidfile-test5-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let namesake = directory.join(&own.name);
+        std::os::unix::fs::symlink("/bin/sleep", &namesake).unwrap();
         let mut other = run(&namesake);
         assert_eq!(holder_of(other.id()), Some(other.id()), "a program of the same name");
         for child in [&mut stranger, &mut other] {
@@ -151,7 +154,7 @@ mod tests {
             !elsewhere("another", None).is_alike(&elsewhere("one", None)),
             "whose executables cannot be read"
         );
-        fs::remove_file(namesake).unwrap();
+        fs::remove_dir_all(directory).unwrap();
         fs::remove_file(path).unwrap();
     }
 
