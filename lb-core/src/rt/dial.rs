@@ -1,7 +1,7 @@
 //! From a request to a connected server: queue, connect, retry, redispatch.
 
 use super::generation::Generation;
-use super::{Attempts, Stream, Timer};
+use super::{Stream, Tally, Timer};
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
 use crate::engine::{ProxyPlan, ServerPlan};
@@ -125,7 +125,7 @@ impl Dial<'_> {
             let slot = self.slot(&mut request, &mut trace).await;
             if let Some(failed) = failed.take() {
                 let found = slot.as_ref().ok().and_then(|lease| lease.server().id());
-                trace.redispatched |= self.attempted().departure(failed, found, false);
+                trace.redispatched |= self.tally().departure(failed, found, false);
             }
             let lease = match slot {
                 Ok(lease) => lease,
@@ -163,17 +163,17 @@ impl Dial<'_> {
                 Acquired::Queued(ticket) => ticket,
                 Acquired::NoServer => {
                     trace.server = None;
-                    self.attempted().failure(None);
+                    self.tally().failure(None);
                     return Err(DialError::NoServer);
                 }
                 Acquired::QueueFull(id) if redispatches && request.direct.is_some() && !request.force => {
                     request.direct = None;
-                    trace.redispatched |= self.attempted().departure(id, None, false);
+                    trace.redispatched |= self.tally().departure(id, None, false);
                     continue;
                 }
                 Acquired::QueueFull(id) => {
                     trace.server = self.backend.servers.get(id.index()).cloned();
-                    self.attempted().failure(pool.server(id).as_deref());
+                    self.tally().failure(pool.server(id).as_deref());
                     return Err(DialError::QueueFull);
                 }
             };
@@ -190,7 +190,7 @@ impl Dial<'_> {
                 None => {
                     let id = queue_of.as_ref().and_then(|cell| cell.id());
                     trace.server = id.and_then(|id| self.backend.servers.get(id.index()).cloned());
-                    self.attempted().failure(queue_of.as_deref());
+                    self.tally().failure(queue_of.as_deref());
                     return Err(DialError::QueueTimeout);
                 }
             }
@@ -213,7 +213,7 @@ impl Dial<'_> {
             let limit = self.backend.spec.timeouts.connect;
             let limit = if suspect { Some(limit.map_or(SUSPECT, |d| d.min(SUSPECT))) } else { limit };
             self.timer.set(limit.map(|d| start + d));
-            self.attempted().attempt(Some(lease.server()));
+            self.tally().attempt(Some(lease.server()));
             let result =
                 self.unless_late(&mut std::pin::pin!(self.connect(server, lease.server().id()))).await;
             let error = match result {
@@ -227,7 +227,7 @@ impl Dial<'_> {
             };
             self.observe(&lease, false);
             if trace.retries >= retry.retries {
-                self.attempted().failure(Some(lease.server()));
+                self.tally().failure(Some(lease.server()));
                 return Err(Failed::Finally(error));
             }
             trace.retries += 1;
@@ -239,7 +239,7 @@ impl Dial<'_> {
                     None => Err(Failed::Finally(error)),
                 };
             }
-            self.attempted().retry(Some(lease.server()));
+            self.tally().retry(Some(lease.server()));
             // The same server again: not before the rest of a short pause is over.
             self.timer.set(Some(start + retry.pause(self.backend.spec.timeouts.connect)));
             self.timer.expired().await;
@@ -270,8 +270,8 @@ impl Dial<'_> {
         self.generation.report(self.backend, events);
     }
 
-    fn attempted(&self) -> Attempts<'_> {
-        Attempts::new(&self.backend.pool, self.worker)
+    fn tally(&self) -> Tally<'_> {
+        Tally::new(&self.backend.pool, self.worker)
     }
 
     /// The result of `work`, or nothing if the session's timer ends first.

@@ -8,7 +8,6 @@
 
 mod accept;
 mod account;
-mod attempts;
 mod buffer;
 #[cfg(feature = "parts")]
 mod channel;
@@ -52,6 +51,7 @@ mod snapshot;
 mod splice;
 mod stream;
 mod sys;
+mod tally;
 mod tcp;
 mod tcp_log;
 mod tcp_server;
@@ -64,7 +64,6 @@ mod view;
 mod worker;
 mod zone;
 
-pub use attempts::Attempts;
 pub use buffer::Buffer;
 pub use connect::connect;
 pub use connection::{
@@ -98,7 +97,7 @@ pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use stream::Transport;
 pub use sys::prefetch;
-
+pub use tally::Tally;
 pub use tcp::tcp;
 pub use tcp_server::remembered_server;
 pub use tcp_stream::Tcp;

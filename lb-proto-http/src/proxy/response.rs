@@ -8,7 +8,7 @@ use std::time::Duration;
 use lb_core::engine::ProxyPlan;
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Origin, Phase};
-use lb_core::rt::{Attempts, Pace};
+use lb_core::rt::{Pace, Tally};
 use lb_core::rule::RuleSet;
 use lb_core::stick::Event;
 
@@ -375,7 +375,7 @@ fn retry(
     // The limits of the next attempt count from here.
     live.touch();
     let cell = live.txn.upstream.lease.as_ref().map(|lease| lease.server());
-    Attempts::new(&backend.pool, live.client.session.worker.id()).retry(cell.map(|cell| &**cell));
+    Tally::new(&backend.pool, live.client.session.worker.id()).retry(cell.map(|cell| &**cell));
     let id = cell.and_then(|cell| cell.id());
     let kept = if answered { leaves(live, back, upload) } else { Kept::No };
     upstream::detach(live, kept);

@@ -12,7 +12,7 @@ use lb_core::expr::{Env, Facts};
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Phase};
 use lb_core::pool::{Acquired, Lease, Outcome, Pool, Request};
-use lb_core::rt::{Attempts, Ends, open_server, server_endpoint, server_of};
+use lb_core::rt::{Ends, Tally, open_server, server_endpoint, server_of};
 
 use super::client::{Client, Private};
 use super::identity;
@@ -104,15 +104,15 @@ fn note_move(
     found: Option<ServerId>,
     counted: bool,
 ) {
-    if attempts(live, backend).departure(failed, found, counted) {
+    if tally(live, backend).departure(failed, found, counted) {
         live.txn.upstream.redispatched = true;
         live.txn.persistence.leave();
         live.txn.termination.cookie_request = live.txn.persistence.letters().0;
     }
 }
 
-fn attempts<'p>(live: &Live<'_>, backend: &'p ProxyPlan) -> Attempts<'p> {
-    Attempts::new(&backend.pool, live.client.session.worker.id())
+fn tally<'p>(live: &Live<'_>, backend: &'p ProxyPlan) -> Tally<'p> {
+    Tally::new(&backend.pool, live.client.session.worker.id())
 }
 
 /// What becomes of failed attempts.
@@ -158,7 +158,7 @@ async fn slot(
             Acquired::NoServer => {
                 (live.txn.server, live.txn.upstream.cell) = (None, None);
                 forget(&mut live.txn.upstream);
-                attempts(live, backend).failure(None);
+                tally(live, backend).failure(None);
                 return Err(failure(503, Cause::ServerAbort, Phase::Connect));
             }
             Acquired::QueueFull(id) if pinned && may_leave(live, backend) => {
@@ -170,7 +170,7 @@ async fn slot(
             Acquired::QueueFull(id) => {
                 live.txn.server = backend.servers.get(id.index()).cloned();
                 live.txn.upstream.cell = backend.pool.server(id);
-                attempts(live, backend).failure(live.txn.upstream.cell.as_deref());
+                tally(live, backend).failure(live.txn.upstream.cell.as_deref());
                 return Err(failure(503, Cause::ServerAbort, Phase::Queue));
             }
         };
@@ -191,7 +191,7 @@ async fn slot(
             // The queue was dissolved because its server went away: the others may have room.
             Ok(Outcome::Evicted) => {}
             Err(Interrupt::Expired) => {
-                attempts(live, backend).failure(live.txn.upstream.cell.as_deref());
+                tally(live, backend).failure(live.txn.upstream.cell.as_deref());
                 return Err(failure(503, Cause::ServerTimeout, Phase::Queue));
             }
             Err(Interrupt::Gone) => return Err(Failure::Gone(Phase::Queue)),
@@ -306,7 +306,7 @@ async fn on_server(
     txn.upstream.private = own.is_some();
     let wanted = if own.is_some() { None } else { wanted(client, back) };
     if let Some(stream) = idle::begin(cell, wanted, mark).or(own) {
-        attempts(live, backend).reuse(live.txn.upstream.cell.as_deref());
+        tally(live, backend).reuse(live.txn.upstream.cell.as_deref());
         let now = live.txn.times.now;
         live.txn.times.connect = now;
         (live.txn.upstream.reused, live.txn.upstream.proven) = (true, true);
@@ -330,7 +330,7 @@ async fn on_server(
         observed::tell(live, Some(Observation::NotConnected));
         match after_failure(live, back, policy) {
             Attempt::Last => {
-                attempts(live, backend).failure(live.txn.upstream.cell.as_deref());
+                tally(live, backend).failure(live.txn.upstream.cell.as_deref());
                 abandon(live);
                 return Err(failure(503, error, Phase::Connect));
             }
@@ -356,7 +356,7 @@ async fn turn_around(
     backend: &ProxyPlan,
     due: Instant,
 ) -> Result<(), Failure> {
-    attempts(live, backend).retry(live.txn.upstream.cell.as_deref());
+    tally(live, backend).retry(live.txn.upstream.cell.as_deref());
     let mut never = std::future::pending::<()>();
     if let Err(Interrupt::Gone) = guarded(live, back, Some(due), &mut never).await {
         abandon(live);
@@ -386,7 +386,7 @@ async fn open(
     deadline: Option<Instant>,
 ) -> Result<(), Option<Cause>> {
     let Some(server) = live.txn.server.clone() else { return Err(Some(Cause::Internal)) };
-    attempts(live, backend).attempt(live.txn.upstream.cell.as_deref());
+    tally(live, backend).attempt(live.txn.upstream.cell.as_deref());
     let generation = Arc::clone(live.client.session.generation());
     let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
     let identity = std::mem::take(&mut live.txn.upstream.identity);

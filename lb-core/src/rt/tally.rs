@@ -6,12 +6,12 @@ use crate::stats::counter::{BackendCounters, Counter, ServerCounters};
 
 /// Counts for one worker at the servers of one backend.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempts<'a> {
+pub struct Tally<'a> {
     pool: &'a Pool,
     worker: usize,
 }
 
-impl<'a> Attempts<'a> {
+impl<'a> Tally<'a> {
     /// Counts as `worker`.
     pub const fn new(pool: &'a Pool, worker: usize) -> Self {
         Self { pool, worker }
@@ -73,12 +73,12 @@ mod tests {
     fn a_server_without_an_alternative_is_tried_again_and_not_left() {
         let now = crate::expr::testing::instant();
         let pool = Pool::new(PoolDef::new("be", Algorithm::RoundRobin, Vec::new()), now).unwrap();
-        let attempts = Attempts::new(&pool, 0);
+        let tally = Tally::new(&pool, 0);
         let (first, second) = (ServerId(0), ServerId(1));
-        assert!(!attempts.departure(first, Some(first), false));
-        assert!(!attempts.departure(first, Some(first), true), "counted before");
-        assert!(attempts.departure(first, Some(second), false));
-        assert!(attempts.departure(first, None, false), "there is no server at all");
+        assert!(!tally.departure(first, Some(first), false));
+        assert!(!tally.departure(first, Some(first), true), "counted before");
+        assert!(tally.departure(first, Some(second), false));
+        assert!(tally.departure(first, None, false), "there is no server at all");
         let counts = pool.counters().sum();
         assert_eq!((counts.retries, counts.redispatches), (1, 2));
     }
