@@ -268,3 +268,12 @@ fn tests_of_what_is_not_there_never_hold() {
     condition.restrict(Phases::CONNECTION);
     assert_eq!(condition.acls().next().unwrap().tests().len(), 0);
 }
+
+#[test]
+fn the_backend_is_read_before_there_is_one_because_the_frontend_stands_in() {
+    let words = ["{", "be_name", "web", "}"];
+    let (mut condition, _) =
+        parse(&words, Polarity::If, &HashMap::new(), &Registry::builtin(), &mut NoBuild).unwrap();
+    condition.restrict(Phases::FE_REQUEST_HEADERS);
+    assert_eq!(condition.acls().next().unwrap().tests().len(), 1);
+}
