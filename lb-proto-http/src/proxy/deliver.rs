@@ -242,6 +242,8 @@ fn conclude(
     if matches!(ended, Ended::Junk | Ended::Server(_)) {
         log::response_error(live);
     }
+    // A truncated response is one failure of its server, and none if the client left. HAProxy counts the former twice and the
+    // latter once, against what its manual says of the counter.
     let framed = live.txn.layer.response.body != BodyLength::UntilClose;
     if framed && matches!(ended, Ended::Junk | Ended::Server(_) | Ended::ServerLate(_)) {
         live.count_tracked(Event::HttpFailure);
