@@ -43,10 +43,18 @@ impl Interface {
 impl Links {
     pub(crate) fn configure(&mut self, spec: &Spec) {
         self.delays = spec.link_delays.clone();
+        // What becomes of an interface becomes at once of those made on top of it.
+        for (vmac, base, _) in spec.instances.iter().flat_map(|instance| instance.vmacs()) {
+            let given = |name: &Name| self.delays.iter().find(|delay| delay.interface == *name);
+            if let (None, Some(below)) = (given(&vmac.name), given(base)) {
+                let delay = LinkDelay { interface: vmac.name.clone(), ..below.clone() };
+                self.delays.push(delay);
+            }
+        }
         let lists = spec.instances.iter().map(|i| &i.track).chain(spec.groups.iter().map(|g| &g.track));
         let tracked = lists.flat_map(|list| &list.interfaces).map(|reference| &reference.interface);
         let own = spec.instances.iter().filter(|i| !i.ignore_own_interface);
-        let own = own.flat_map(|i| [i.interface.as_ref(), i.vmac.as_ref().map(|vmac| &vmac.name)]).flatten();
+        let own = own.flat_map(|i| i.interface.iter().chain(i.vmacs().map(|(vmac, ..)| &vmac.name)));
         self.watched = tracked.chain(own).cloned().collect();
     }
 

@@ -286,8 +286,8 @@ impl Trackers {
     ) {
         if let (Some(interface), false) = (&spec.interface, spec.ignore_own_interface) {
             see(Tracked::interface(interface, Weight::FAULT, links));
-            // The separate one is made on top of it, so that it comes later.
-            if let Some(vmac) = spec.vmac.as_ref().filter(|vmac| links.has_fallen(&vmac.name)) {
+            // Separate ones are made on top of it, so that they come later.
+            for (vmac, ..) in spec.vmacs().filter(|(vmac, ..)| links.has_fallen(&vmac.name)) {
                 see(Tracked::interface(&vmac.name, Weight::FAULT, links));
             }
         }

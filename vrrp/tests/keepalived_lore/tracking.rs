@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vrrp::Input;
 use vrrp::event::{Link, NotifyState, Output, Track};
-use vrrp::spec::{Command, External, TrackRef, Vmac, Weight};
+use vrrp::spec::{AddressVmac, Command, External, Spec, TrackRef, Vmac, Weight};
 use vrrp::stats::StateKind;
 
 use crate::common::*;
@@ -54,8 +54,10 @@ fn a_vmac_counts_like_its_base_once_it_has_been_up() {
         node.input(Input::Link(Link::new(name, true)));
         (fallen, node.state())
     };
-    for name in ["eth0", "vrrp.50"] {
-        let mut node = Node::start(vmac(false));
+    let single =
+        || spec(|i| i.address_vmacs.push(AddressVmac::new(Vmac::new("vrrp.50"), "eth0".into(), false)));
+    for (name, spec) in [("eth0", vmac(false)), ("vrrp.50", vmac(false)), ("vrrp.50", single())] {
+        let mut node = Node::start(spec);
         // As the kernel tells of a new interface.
         node.input(Input::Link(Link::new("vrrp.50", false)));
         node.input(Input::Link(Link::new("vrrp.50", true)));
@@ -207,7 +209,7 @@ fn a_link_that_comes_back_in_time_has_not_been_down() {
     let mut delay = vrrp::spec::LinkDelay::default();
     (delay.interface, delay.down) = ("eth0".into(), 2 * SECOND);
     spec.link_delays.push(delay);
-    let mut node = Node::master(spec);
+    let mut node = Node::master(spec.clone());
     node.input(Input::Link(Link::new("eth0", false)));
     node.advance(SECOND);
     node.input(Input::Link(Link::new("eth0", true)));
@@ -216,6 +218,25 @@ fn a_link_that_comes_back_in_time_has_not_been_down() {
     node.input(Input::Link(Link::new("eth0", false)));
     node.advance(2 * SECOND);
     assert_eq!(node.state(), StateKind::Fault);
+    // The separate interface loses its carrier together with the one below.
+    spec.instances[0].vmac = Some(Vmac::new("vrrp.50"));
+    let down_for_a_second = |spec: &Spec| {
+        let mut node = Node::start(spec.clone());
+        node.input(Input::Link(Link::new("vrrp.50", true)));
+        node.advance(5 * SECOND);
+        for up in [false, true] {
+            node.input(Input::Link(Link::new("eth0", up)));
+            node.input(Input::Link(Link::new("vrrp.50", up)));
+            node.advance(SECOND);
+        }
+        node.notifications()
+    };
+    let undisturbed = [NotifyState::Backup, NotifyState::Master];
+    assert_eq!(down_for_a_second(&spec), undisturbed);
+    let mut own = vrrp::spec::LinkDelay::default();
+    own.interface = "vrrp.50".into();
+    spec.link_delays.push(own);
+    assert!(down_for_a_second(&spec).contains(&NotifyState::Fault), "it has a delay of its own, of nothing");
 }
 
 #[test]
