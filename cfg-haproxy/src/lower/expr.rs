@@ -231,17 +231,19 @@ impl Build for Context<'_> {
         self.host.files.read(name).map_err(|e| format!("cannot read '{name}': {e}"))
     }
 
-    fn certificates(&mut self) -> Vec<(String, Option<Vec<u8>>)> {
-        let key = |certificate: &Certificate| {
+    fn certificates(&self) -> Vec<String> {
+        self.certificates.keys().cloned().collect()
+    }
+
+    fn certificate(&mut self, name: &str) -> Option<Option<Vec<u8>>> {
+        let certificate = self.certificates.get(name)?;
+        let key = || {
             let own = certificate.key.as_ref().unwrap_or(&certificate.path);
             let has_key = |pem: &Vec<u8>| String::from_utf8_lossy(pem).contains("PRIVATE KEY-----");
             let beside = || key_files(&certificate.path).find_map(|file| self.read(&file).ok());
             self.read(own).ok().filter(has_key).or_else(beside).unwrap_or_default()
         };
-        let each = |(name, certificate): (&String, &Certificate)| {
-            (name.clone(), certificate.tokens.then(|| key(certificate)))
-        };
-        self.certificates.iter().map(each).collect()
+        Some(certificate.tokens.then(key))
     }
 
     fn token_algorithms(&self) -> TokenAlgorithms {

@@ -165,9 +165,13 @@ pub trait Build {
     fn file(&mut self, name: &str) -> Result<Vec<u8>, String> {
         Err(format!("file '{name}' cannot be read here"))
     }
-    /// Certificates that have names of their own, each with the text of its private key if that may decrypt tokens.
-    fn certificates(&mut self) -> Vec<(String, Option<Vec<u8>>)> {
+    /// The certificates that have names of their own.
+    fn certificates(&self) -> Vec<String> {
         Vec::new()
+    }
+    /// The text of the private key of the certificate of this name, if there is one: inside, if that may decrypt tokens.
+    fn certificate(&mut self, _name: &str) -> Option<Option<Vec<u8>>> {
+        None
     }
     /// The algorithms that tokens may be protected with.
     fn token_algorithms(&self) -> TokenAlgorithms {

@@ -78,14 +78,15 @@ fn prepare_jwk(args: &mut Args, build: &mut dyn Build) -> Result<(), String> {
 
 fn prepare_cert(args: &mut Args, build: &mut dyn Build) -> Result<(), String> {
     let text = args.str(0).unwrap_or("");
-    let mut certificates = build.certificates().into_iter();
     let given = match VarName::parse(text) {
         Ok(name) => {
-            let keys = certificates.filter_map(|(name, pem)| Some((name, Key::of_pem(&pem?)?)));
+            let names = build.certificates().into_iter();
+            let keys =
+                names.filter_map(|name| Key::of_pem(&build.certificate(&name)??).map(|key| (name, key)));
             Given::Certificate(name, keys.collect())
         }
         Err(_) => {
-            let Some((_, pem)) = certificates.find(|(name, _)| name == text) else {
+            let Some(pem) = build.certificate(text) else {
                 return Err(format!("unknown certificate {text}"));
             };
             let pem =
