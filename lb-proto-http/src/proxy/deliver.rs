@@ -11,7 +11,7 @@ use lb_core::stick::Event;
 use super::body::{Sink, Transfer};
 use super::exchange::{After, end};
 use super::flow::{Flow, FlowEnd};
-use super::io::{Behind, give_buffer, take_buffer, take_scratch};
+use super::io::{Behind, Watch, give_buffer, take_buffer, take_scratch};
 use super::response::closes_server;
 use super::txn::Live;
 use super::upload::Upload;
@@ -55,7 +55,8 @@ pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upl
         upload.limit(limiters, live.client.session.timers());
     }
     let before = (upload.bytes(), upload.moved());
-    let ended = stream(live, upload, &mut download, keep).await;
+    let heeds = upstream::heeds_leaving(&live.txn.layer.request, back);
+    let ended = stream(live, upload, &mut download, keep, heeds).await;
     // What was there before the answer is counted.
     live.txn.counts.from_client += upload.bytes() - before.0;
     live.txn.counts.to_server += upload.moved() - before.1;
@@ -155,8 +156,15 @@ enum Ended {
 }
 
 /// Moves both bodies until they are complete. A response may be over before its request is: then the rest of the
-/// request still goes where it was to go, and a client that does not listen any more is told so at once.
-async fn stream(live: &mut Live<'_>, upload: &mut Upload, download: &mut Flow, keep: bool) -> Ended {
+/// request still goes where it was to go, and a client that does not listen any more is told so at once. One that leaves while
+/// the server is waited for ends both; it does so by closing its side if the backend `heeds` that.
+async fn stream(
+    live: &mut Live<'_>,
+    upload: &mut Upload,
+    download: &mut Flow,
+    keep: bool,
+    heeds: bool,
+) -> Ended {
     let server_limit = live.server_limit();
     let client_limit = live.client_limit();
     let Live { client, txn } = live;
@@ -164,6 +172,7 @@ async fn stream(live: &mut Live<'_>, upload: &mut Upload, download: &mut Flow, k
     let ending = &txn.upstream.ending;
     let mut sending = !upload.is_over();
     let (mut armed, mut answered) = (None, false);
+    let mut watch = Watch::new(true);
     let ended = std::future::poll_fn(|cx| {
         if !answered {
             match download.poll(cx, server, &mut client.stream) {
@@ -191,6 +200,9 @@ async fn stream(live: &mut Live<'_>, upload: &mut Upload, download: &mut Flow, k
         }
         if answered && !sending {
             return Poll::Ready(Ended::Done);
+        }
+        if !sending && watch.poll_left(&mut client.stream, &client.session.worker, cx, heeds).is_ready() {
+            return Poll::Ready(Ended::Client(phase));
         }
         if ending.is_due() {
             return Poll::Ready(Ended::Killed);

@@ -196,6 +196,23 @@ impl Watch {
             other => other,
         }
     }
+
+    /// Ready when the client has left: its connection is broken, or it closed its side and that is `heeded`.
+    pub(super) fn poll_left(
+        &mut self,
+        stream: &mut Stream,
+        worker: &Worker,
+        cx: &mut Context<'_>,
+        heeded: bool,
+    ) -> Poll<()> {
+        match self.poll_gone(stream, worker, cx) {
+            Poll::Ready(Presence::Gone) if !heeded => {
+                self.wanted = false;
+                Poll::Pending
+            }
+            left => left.map(|_| ()),
+        }
+    }
 }
 
 /// How much was written at once.

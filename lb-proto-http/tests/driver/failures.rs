@@ -9,7 +9,8 @@ use std::time::Duration;
 use lb_core::balance::Algorithm;
 use lb_core::log::Style;
 use lb_core::rule::{Place, Rule};
-use lb_proto_http::spec::{Action, Reply, RetryOn};
+use lb_core::spec::ProxySpec;
+use lb_proto_http::spec::{Action, HttpProxy, Reply, RetryOn};
 
 use super::harness::*;
 
@@ -141,6 +142,44 @@ fn a_client_that_gives_up_waiting_is_noticed() {
     let line = proxy.line();
     assert!(line.contains(" CH-- "), "{line}");
     drop(hold);
+}
+
+/// Asks a server that stops in the middle of its answer, until that has begun.
+fn stalled(change: impl FnOnce(&mut ProxySpec, &mut HttpProxy)) -> (Proxy, TcpStream) {
+    let origin = origin(|_, _| b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc".to_vec());
+    let proxy = proxy(&[origin.addr], change);
+    let mut client = proxy.client();
+    client.write_all(GET.as_bytes()).unwrap();
+    client.read_exact(&mut [0; 12]).unwrap();
+    (proxy, client)
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_an_answer_is_noticed_although_the_server_says_nothing() {
+    for reset in [false, true] {
+        let (proxy, client) = stalled(|spec, http| {
+            spec.timeouts.server = None;
+            http.abort_on_close = !reset;
+        });
+        // What was not read yet makes closing a reset.
+        let client = (!reset).then_some(client);
+        if let Some(client) = &client {
+            client.shutdown(Shutdown::Write).unwrap();
+        }
+        let line = proxy.line();
+        assert!(line.contains(" CD-- "), "{line}");
+    }
+}
+
+#[test]
+fn a_client_that_only_closes_its_side_is_not_taken_for_gone_where_that_is_not_heeded() {
+    let (proxy, client) = stalled(|spec, http| {
+        spec.timeouts.server = Some(Duration::from_millis(50));
+        http.abort_on_close = false;
+    });
+    client.shutdown(Shutdown::Write).unwrap();
+    let line = proxy.line();
+    assert!(line.contains(" sD-- "), "{line}");
 }
 
 #[test]
