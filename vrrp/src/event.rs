@@ -90,19 +90,26 @@ pub struct Link {
     pub up: bool,
     /// Largest packet, if known.
     pub mtu: Option<u32>,
+    /// Administratively up, with a carrier or without.
+    pub enabled: bool,
+    /// The kernel's number of it, if known.
+    pub index: Option<u32>,
+    /// Hardware address, if it has one.
+    pub mac: Option<[u8; 6]>,
 }
 
 impl Link {
     /// An existing interface that is up or down.
     #[must_use]
     pub fn new(interface: impl Into<Name>, up: bool) -> Self {
-        Self { interface: interface.into(), present: true, up, mtu: None }
+        let interface = interface.into();
+        Self { interface, present: true, up, mtu: None, enabled: up, index: None, mac: None }
     }
 
     /// An interface that does not exist (any more).
     #[must_use]
     pub fn absent(interface: impl Into<Name>) -> Self {
-        Self { interface: interface.into(), present: false, up: false, mtu: None }
+        Self { present: false, ..Self::new(interface, false) }
     }
 }
 

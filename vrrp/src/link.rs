@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::event::{InterfaceAddress, Link};
 use crate::outbox::Outbox;
 use crate::spec::{LinkDelay, Name, Prefix, Spec};
+use crate::stats::InterfaceSnapshot;
 use crate::timer::{earliest, reached};
 
 /// All interfaces ever heard of.
@@ -18,6 +19,15 @@ pub(crate) struct Links {
     watched: BTreeSet<Name>,
 }
 
+/// What decides nothing by itself.
+#[derive(Debug, Default)]
+struct Details {
+    enabled: bool,
+    index: Option<u32>,
+    mac: Option<[u8; 6]>,
+    mtu: Option<u32>,
+}
+
 #[derive(Debug, Default)]
 struct Interface {
     present: bool,
@@ -27,7 +37,8 @@ struct Interface {
     was_up: bool,
     /// A change that has to last until this moment before it counts.
     pending: Option<(bool, Instant)>,
-    mtu: Option<u32>,
+    /// As last told.
+    details: Details,
     addresses: Vec<InterfaceAddress>,
 }
 
@@ -64,7 +75,12 @@ impl Links {
         let interface = self.table.entry(link.interface.clone()).or_default();
         let was_present = interface.present;
         interface.present = link.present;
-        interface.mtu = link.mtu.or(interface.mtu);
+        interface.details = Details {
+            enabled: link.enabled,
+            index: link.index,
+            mac: link.mac,
+            mtu: link.mtu.or(interface.details.mtu),
+        };
         if !link.present {
             interface.addresses.clear();
             interface.was_up = false;
@@ -137,7 +153,7 @@ impl Links {
     }
 
     pub(crate) fn mtu(&self, name: &Name) -> Option<u32> {
-        self.table.get(name).and_then(|interface| interface.mtu)
+        self.table.get(name).and_then(|interface| interface.details.mtu)
     }
 
     /// The usable addresses of an interface, oldest first.
@@ -155,6 +171,22 @@ impl Links {
     /// Whether any interface has this address.
     pub(crate) fn has_address_anywhere(&self, address: IpAddr) -> bool {
         self.table.keys().any(|name| self.has_address(name, address))
+    }
+
+    pub(crate) fn snapshot(&self) -> Vec<InterfaceSnapshot> {
+        let describe = |(name, interface): (&Name, &Interface)| InterfaceSnapshot {
+            name: name.clone(),
+            index: interface.details.index,
+            present: interface.present,
+            enabled: interface.details.enabled,
+            running: interface.up,
+            seen_up: interface.was_up,
+            pending: interface.pending.is_some(),
+            mtu: interface.details.mtu,
+            mac: interface.details.mac,
+            addresses: interface.addresses.iter().map(|known| known.prefix.address).collect(),
+        };
+        self.table.iter().map(describe).collect()
     }
 
     fn delay(&self, name: &Name, up: bool) -> Duration {

@@ -272,6 +272,7 @@ impl Router {
             groups: groups.collect(),
             trackers: self.trackers.snapshot(),
             unknown_vrids: self.unknown.count,
+            interfaces: self.links.snapshot(),
         }
     }
 

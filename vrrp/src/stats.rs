@@ -120,6 +120,8 @@ pub struct Snapshot {
     pub trackers: Vec<TrackerSnapshot>,
     /// Adverts of virtual routers nobody configured.
     pub unknown_vrids: u64,
+    /// The interfaces the driver told of, by name.
+    pub interfaces: Vec<InterfaceSnapshot>,
 }
 
 impl Snapshot {
@@ -128,6 +130,33 @@ impl Snapshot {
     pub fn instance(&self, name: &str) -> Option<&InstanceSnapshot> {
         self.instances.iter().find(|instance| &*instance.name == name)
     }
+}
+
+/// What is known of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct InterfaceSnapshot {
+    /// Its name.
+    pub name: Name,
+    /// The kernel's number of it, if the driver told.
+    pub index: Option<u32>,
+    /// Whether it exists.
+    pub present: bool,
+    /// Whether an administrator wants it up.
+    pub enabled: bool,
+    /// Whether it counts as up with a carrier; changes that have to last first are not in it.
+    pub running: bool,
+    /// Whether it has been up since it exists.
+    pub seen_up: bool,
+    /// Whether a change has to last before it counts.
+    pub pending: bool,
+    /// Largest packet, if known.
+    pub mtu: Option<u32>,
+    /// Hardware address, if it has one.
+    pub mac: Option<[u8; 6]>,
+    /// Its addresses as far as they matter, oldest first.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// What an instance is doing.

@@ -1,11 +1,11 @@
-//! Virtual addresses and routes in one line each.
+//! Addresses in one line each.
 
 use std::fmt::Write as _;
 
-use crate::spec::{Instance, Lifetime, Route, VirtualAddress};
+use crate::spec::{Lifetime, Name, VirtualAddress};
 
 /// `10.0.0.3/24 dev eth0 scope global set`
-pub(super) fn address(address: &VirtualAddress, instance: &Instance, held: bool) -> String {
+pub(super) fn address(address: &VirtualAddress, interface: Option<&Name>, held: bool) -> String {
     let prefix = address.prefix;
     let mut line = prefix.address.to_string();
     if !prefix.is_host() {
@@ -14,7 +14,7 @@ pub(super) fn address(address: &VirtualAddress, instance: &Instance, held: bool)
     if let Some(broadcast) = address.broadcast_address() {
         let _ = write!(line, " brd {broadcast}");
     }
-    let interface = instance.address_interface(address).map_or("(none)", |name| name.as_str());
+    let interface = interface.map_or("(none)", |name| name.as_str());
     let _ = write!(line, " dev {interface}");
     if address.use_vmac {
         line.push_str(" use_vmac");
@@ -47,26 +47,6 @@ pub(super) fn address(address: &VirtualAddress, instance: &Instance, held: bool)
     }
     if held {
         line.push_str(" set");
-    }
-    line
-}
-
-/// `10.9.0.0/16 via 10.0.0.254 dev eth0`
-pub(super) fn route(route: &Route) -> String {
-    let mut line = format!("{}/{}", route.destination.address, route.destination.length);
-    for hop in &route.hops {
-        if let Some(via) = hop.via {
-            let _ = write!(line, " via {via}");
-        }
-        if let Some(interface) = &hop.interface {
-            let _ = write!(line, " dev {interface}");
-        }
-    }
-    if let Some(table) = route.table {
-        let _ = write!(line, " table {table}");
-    }
-    if let Some(metric) = route.metric {
-        let _ = write!(line, " metric {metric}");
     }
     line
 }

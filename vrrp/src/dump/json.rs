@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::address::{address, route};
+use super::address::address;
+use super::route::{route, rule};
 use super::stats::Errors;
 use crate::spec::{Auth, Instance, Preempt, Spec, Version};
 use crate::stats::{InstanceSnapshot, Snapshot};
@@ -98,11 +99,12 @@ fn commands(out: &mut Object, instance: &Instance) {
 
 fn lists(out: &mut Object, spec: &Spec, instance: &Instance, held: bool) {
     let line = |of: &[crate::spec::VirtualAddress]| -> Vec<String> {
-        of.iter().map(|one| address(one, instance, held)).collect()
+        of.iter().map(|one| address(one, instance.address_interface(one), held)).collect()
     };
     out.list("vips", &line(&instance.addresses));
     out.list("evips", &line(&instance.excluded_addresses));
     out.list("vroutes", &instance.routes.iter().map(route).collect::<Vec<_>>());
+    out.list("vrules", &instance.rules.iter().map(rule).collect::<Vec<_>>());
     let interfaces = &instance.track.interfaces;
     out.list("track_ifp", &interfaces.iter().map(|used| used.interface.to_string()).collect::<Vec<_>>());
     let scripts = instance.track.scripts.iter().filter_map(|used| spec.script(&used.name));
@@ -129,7 +131,8 @@ fn stats(state: &InstanceSnapshot) -> Object {
     out
 }
 
-fn quoted(argv: &[String]) -> String {
+/// `'/usr/bin/check' '-v'`
+pub(super) fn quoted(argv: &[String]) -> String {
     argv.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
 }
 

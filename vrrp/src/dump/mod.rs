@@ -4,13 +4,17 @@
 
 mod address;
 mod data;
+mod instance;
+mod interface;
 mod json;
 mod metrics;
+mod route;
 mod stats;
 mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trackers;
 
 use std::time::Duration;
 

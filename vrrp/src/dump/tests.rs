@@ -170,3 +170,53 @@ fn addresses_are_written_with_all_their_options() {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }
 }
+
+#[test]
+fn routes_are_written_with_all_their_options() {
+    use crate::spec::{Encapsulation, NextHop, Realms, Route, RouteMetric, RoutePlace, Tunnel};
+    let mut of = Route::new(Prefix::new([10, 8, 0, 0].into(), 16));
+    of.place = RoutePlace::Only;
+    of.vrf = Some("blue".into());
+    of.realms = Some(Realms { from: 3, to: 4 });
+    of.congestion = Some(("dctcp".to_owned(), true));
+    of.ttl_propagate = Some(false);
+    of.metrics = vec![
+        RouteMetric { number: 12, value: 1, locked: false },
+        RouteMetric { number: 5, value: 6000, locked: true },
+    ];
+    of.hops = vec![NextHop {
+        via: Some("fe80::1".parse().unwrap()),
+        realms: Some(Realms { from: 0, to: 9 }),
+        encapsulation: Some(Encapsulation::Mpls(vec![100, 200])),
+        onlink: true,
+        ..NextHop::default()
+    }];
+    let start = "add 10.8.0.0/16 encap mpls 100/200 via inet6 fe80::1 vrf blue proto 18 onlink realm 9";
+    let end = "congctl lock dctcp rttvar lock 1.5s features ecn ttl-propagate disabled";
+    assert_eq!(route::route(&of), format!("{start} {end}"));
+    of.hops[0].encapsulation = Some(Encapsulation::Ip(Tunnel {
+        id: Some(7),
+        destination: Some([10, 0, 0, 9].into()),
+        ttl: Some(5),
+        flags: Some(4),
+        ..Tunnel::default()
+    }));
+    let text = route::route(&of);
+    assert!(text.contains(" encap ip id 7 dst 10.0.0.9 ttl 5 flags 0x4 via inet6"), "{text}");
+}
+
+#[test]
+fn rules_are_written_with_all_their_options() {
+    use crate::spec::{Realms, Rule, RuleAction};
+    let mut of = Rule { ipv6: true, invert: true, tos: Some(16), ..Rule::default() };
+    (of.uids, of.suppress_prefix_length, of.suppress_group) = (Some((1, 9)), Some(8), Some(2));
+    (of.tunnel, of.realms, of.action) = (Some(77), Some(Realms { from: 1, to: 2 }), RuleAction::DeviceTable);
+    assert_eq!(
+        route::rule(&of),
+        "inet6 not from all tos 0x10 suppress_prefixlen 8 suppress_ifgroup 2 tunnel-id 77 uidrange 1-9 l3mdev \
+         realms 1/2 lookup 0 no_track"
+    );
+    (of.mark, of.action) = (Some((5, Some(u32::MAX))), RuleAction::Nop);
+    let text = route::rule(&of);
+    assert!(text.contains(" fwmark 0x5 ") && text.ends_with(" nop no_track"), "{text}");
+}

@@ -189,7 +189,8 @@ impl Links {
         let mut addresses = HashMap::new();
         if let Some(known) = self.by_index.get_mut(&index) {
             if known.info.name == info.name {
-                let news = known.info.running != info.running || known.info.mtu != info.mtu;
+                let told = |info: &LinkInfo| (info.running, info.enabled, info.mtu, info.mac);
+                let news = told(&known.info) != told(&info);
                 known.info = info;
                 if news && self.focus.interfaces.contains(&known.name) {
                     inputs.push(known.input());
@@ -256,6 +257,9 @@ impl Known {
     fn input(&self) -> Input {
         let mut link = Link::new(self.name.clone(), self.info.running);
         link.mtu = Some(self.info.mtu);
+        link.enabled = self.info.enabled;
+        link.index = Some(self.info.index);
+        link.mac = self.info.mac;
         Input::Link(link)
     }
 

@@ -38,6 +38,8 @@ pub(in crate::linux) struct LinkInfo {
     pub(in crate::linux) name: String,
     /// Administratively up and with carrier.
     pub(in crate::linux) running: bool,
+    /// Administratively up.
+    pub(in crate::linux) enabled: bool,
     /// The Ethernet address, if it has one.
     pub(in crate::linux) mac: Option<[u8; 6]>,
     pub(in crate::linux) mtu: u32,
@@ -116,6 +118,7 @@ fn link(payload: &[u8]) -> Option<LinkInfo> {
     let mut link = LinkInfo {
         index: u32::from_ne_bytes([header[4], header[5], header[6], header[7]]),
         running: flags & RUNNING == RUNNING,
+        enabled: flags & libc::IFF_UP as u32 != 0,
         ..LinkInfo::default()
     };
     attributes(&payload[16..], |kind, value| match kind {
@@ -257,6 +260,7 @@ mod tests {
             index: 7,
             name: "vrrp.51".into(),
             running: true,
+            enabled: true,
             mac: Some([0, 0, 0x5e, 0, 1, 51]),
             mtu: 1500,
             parent: Some(2),

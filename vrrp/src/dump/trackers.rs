@@ -1,0 +1,144 @@
+//! The sections about what priorities depend on.
+
+use std::fmt::Write as _;
+
+use super::data::line;
+use super::json::quoted;
+use super::status::is_session;
+use crate::spec::{
+    Bfd, Instance, Name, ProcessMatch, Script, Spec, TrackFile, TrackList, TrackProcess, TrackRef, Weight,
+};
+use crate::stats::{Snapshot, TrackerSnapshot};
+
+pub(super) fn script(out: &mut String, of: &Script, spec: &Spec, snapshot: &Snapshot) {
+    line(out, 1, "VRRP Script", &of.name);
+    line(out, 3, "Command", quoted(&of.command.argv));
+    let interval = of.interval;
+    if interval.subsec_nanos() == 0 {
+        line(out, 3, "Interval", format_args!("{} sec", interval.as_secs()));
+    } else {
+        line(out, 3, "Interval", format_args!("{:.6} sec", interval.as_secs_f64()));
+    }
+    line(out, 3, "Timeout", format_args!("{} sec", of.timeout.map_or(0, |timeout| timeout.as_secs())));
+    line(out, 3, "Weight", weight(of.weight));
+    line(out, 3, "Rise", of.rise);
+    line(out, 3, "Fall", of.fall);
+    let status = match state(snapshot, "script", &of.name).and_then(|state| state.up) {
+        Some(true) => "GOOD",
+        Some(false) => "BAD",
+        None => "INIT",
+    };
+    line(out, 3, "Status", status);
+    out.push_str("   VRRP instances :\n");
+    users(out, spec, (&of.name, of.weight), |list| &list.scripts);
+}
+
+pub(super) fn file(out: &mut String, of: &TrackFile, spec: &Spec, snapshot: &Snapshot) {
+    line(out, 1, "Track file", &of.name);
+    line(out, 3, "File", &of.path);
+    let number = state(snapshot, "file", &of.name).and_then(|state| state.value);
+    line(out, 3, "Status", number.unwrap_or(0));
+    line(out, 3, "Weight", weight(of.weight));
+    users(out, spec, (&of.name, of.weight), |list| &list.files);
+}
+
+pub(super) fn process(out: &mut String, of: &TrackProcess, spec: &Spec, snapshot: &Snapshot) {
+    let state = state(snapshot, "process", &of.name);
+    line(out, 1, "VRRP Track process", &of.name);
+    if let Some((program, parameters)) = of.argv.split_first() {
+        line(out, 3, "Process", program);
+        if !parameters.is_empty() {
+            line(out, 3, "Parameters", parameters.join(" "));
+        }
+    }
+    match of.matching {
+        ProcessMatch::NameOnly => {}
+        ProcessMatch::Exact => out.push_str("   Param match\n"),
+        ProcessMatch::Initial => line(out, 3, "Param match", "initial"),
+        ProcessMatch::Partial => line(out, 3, "Param match", "partial"),
+    }
+    line(out, 3, "Min processes", of.quorum);
+    if let Some(most) = of.quorum_max {
+        line(out, 3, "Max processes", most);
+    }
+    line(out, 3, "Current processes", state.and_then(|state| state.value).unwrap_or(0));
+    line(out, 3, "Have quorum", state.is_some_and(|state| state.up == Some(true)));
+    line(out, 3, "Weight", weight(of.weight));
+    line(out, 3, "Terminate delay", format_args!("{:.6}s", of.terminate_delay.as_secs_f64()));
+    line(out, 3, "Fork delay", format_args!("{:.6}s", of.fork_delay.as_secs_f64()));
+    line(out, 3, "Full command", of.full_command);
+    users(out, spec, (&of.name, of.weight), |list| &list.processes);
+}
+
+pub(super) fn session(out: &mut String, of: &Bfd, spec: &Spec, snapshot: &Snapshot) {
+    let state = snapshot.trackers.iter().find(|tracker| is_session(tracker, of));
+    line(out, 1, "VRRP Track BFD", &of.name);
+    line(out, 3, "Weight", weight(of.weight));
+    let up = state.is_some_and(|state| state.up == Some(true));
+    let _ = writeln!(out, "   Bfd is {}", if up { "up" } else { "down" });
+    out.push_str("   Tracking VRRP instances :\n");
+    users(out, spec, (&of.name, of.weight), |list| &list.bfds);
+}
+
+/// What an instance or a group watches.
+pub(super) fn watched(out: &mut String, of: &TrackList, spec: &Spec) {
+    if !of.interfaces.is_empty() {
+        out.push_str("   Tracked interfaces :\n");
+    }
+    for used in &of.interfaces {
+        let _ = writeln!(out, "     {} weight {}", used.interface, weight(used.weight));
+    }
+    let own = |name: &Name| spec.script(name).map(|of| of.weight);
+    list(out, ("Tracked scripts :", ""), &of.scripts, own);
+    let own = |name: &Name| spec.files.iter().find(|of| of.name == *name).map(|of| of.weight);
+    list(out, ("Tracked files :", ","), &of.files, own);
+    let own = |name: &Name| spec.processes.iter().find(|of| of.name == *name).map(|of| of.weight);
+    list(out, ("Tracked processes :", ","), &of.processes, own);
+    let own = |name: &Name| spec.bfds.iter().find(|of| of.name == *name).map(|of| of.weight);
+    list(out, ("Tracked BFDs :", ":"), &of.bfds, own);
+    let own = |name: &Name| spec.externals.iter().find(|of| of.name == *name).map(|of| of.weight);
+    list(out, ("Tracked backends :", ","), &of.externals, own);
+}
+
+fn list(
+    out: &mut String,
+    (title, behind): (&str, &str),
+    list: &[TrackRef],
+    own: impl Fn(&Name) -> Option<Weight>,
+) {
+    if !list.is_empty() {
+        let _ = writeln!(out, "   {title}");
+    }
+    for used in list {
+        let effect = weight(used.weight.or_else(|| own(&used.name)).unwrap_or_default());
+        let _ = writeln!(out, "     {}{behind} weight {effect}", used.name);
+    }
+}
+
+/// The instances that follow a tracker, by themselves or with their group.
+fn users(out: &mut String, spec: &Spec, (name, own): (&Name, Weight), list: fn(&TrackList) -> &[TrackRef]) {
+    let mut title = "   Tracking instances :\n";
+    for instance in &spec.instances {
+        for used in lists(spec, instance).flat_map(list).filter(|used| used.name == *name) {
+            out.push_str(std::mem::take(&mut title));
+            let effect = weight(used.weight.unwrap_or(own));
+            let _ = writeln!(out, "     {}, weight {effect}", instance.name);
+        }
+    }
+}
+
+/// What an instance watches by itself and with its group.
+pub(super) fn lists<'a>(spec: &'a Spec, of: &'a Instance) -> impl Iterator<Item = &'a TrackList> {
+    let groups = spec.groups.iter().filter(|group| group.members.contains(&of.name));
+    std::iter::once(&*of.track).chain(groups.map(|group| &*group.track))
+}
+
+/// `10`, `10 reverse`
+pub(super) fn weight(weight: Weight) -> String {
+    let reverse = if weight.reverse { " reverse" } else { "" };
+    format!("{}{reverse}", weight.value)
+}
+
+fn state<'a>(snapshot: &'a Snapshot, kind: &str, name: &Name) -> Option<&'a TrackerSnapshot> {
+    snapshot.trackers.iter().find(|tracker| tracker.kind == kind && tracker.name == *name)
+}
