@@ -113,7 +113,8 @@ impl Failure {
 async fn shake(connection: Connection) -> Option<Connection> {
     let (stream, mut session) = connection.split();
     let frontend = Arc::clone(session.frontend());
-    let local = session.local(&stream);
+    let told = session.generation().logger(session.proxy()).is_enabled();
+    let local = if told { session.local(&stream) } else { None };
     let limit = frontend.spec.timeouts.effective_client_hs();
     let done = match limit {
         Some(limit) => tokio::time::timeout(limit, steps(stream, &mut session)).await.ok(),

@@ -1,4 +1,4 @@
-//! Counting what becomes of attempts to reach a server, at the server and at its backend.
+//! Counting what becomes of attempts to reach a server and of transfers, at the server and at its backend.
 
 use crate::balance::ServerId;
 use crate::pool::{Pool, ServerCell};
@@ -35,6 +35,21 @@ impl<'a> Tally<'a> {
     /// There is no connection, from the server it was to lead to if there is one.
     pub fn failure(self, cell: Option<&ServerCell>) {
         self.count(cell, |own| &own.connection_errors, |own| &own.connection_errors);
+    }
+
+    /// The client broke a transfer off.
+    pub fn client_abort(self, cell: Option<&ServerCell>) {
+        self.count(cell, |own| &own.client_aborts, |own| &own.client_aborts);
+    }
+
+    /// The server broke a transfer off.
+    pub fn server_abort(self, cell: Option<&ServerCell>) {
+        self.count(cell, |own| &own.server_aborts, |own| &own.server_aborts);
+    }
+
+    /// A response is none, or is not whole.
+    pub fn response_error(self, cell: Option<&ServerCell>) {
+        self.count(cell, |own| &own.response_errors, |own| &own.response_errors);
     }
 
     /// The server `failed` was to be left for another: `found`, which may be the same for want of others. Says whether it

@@ -1,12 +1,12 @@
 //! Counters and the log line of a session in TCP mode.
 
-use super::Stream;
 use super::connection::Session;
 use super::facts::SessionFacts;
 use super::logger::chosen_severity;
 use super::passage::Passage;
 use super::rules::Scene;
 use super::tcp::End;
+use super::{Stream, Tally};
 use crate::expr::{Arena, Direction, Env, ProxyRef, ServerRef};
 use crate::log::{Cause, HttpRecord, Origin, Phase, Record, Termination, Timers};
 use crate::spec::{LogProfile, Mode};
@@ -38,24 +38,25 @@ pub(super) fn account(session: &mut Session, passage: Option<&mut Passage>, end:
     counters.request_bytes_out.add(from_client);
     counters.response_bytes_in.add(from_server);
     counters.response_bytes_out.add(from_server);
-    let broken = broken_off(end);
-    if let Some(broken) = &broken {
-        let count = if broken.client { &counters.client_aborts } else { &counters.server_aborts };
-        count.inc();
-        counters.response_errors.add(u64::from(broken.error));
-    }
     let server = end.trace.server.as_ref().and_then(|s| backend.pool.by_name(s.spec.name.as_str()));
-    let Some(cell) = server.and_then(|id| backend.pool.server(id)) else { return };
+    let cell = server.and_then(|id| backend.pool.server(id));
+    if let Some(broken) = broken_off(end) {
+        let (tally, cell) = (Tally::new(&backend.pool, worker), cell.as_deref());
+        if broken.client {
+            tally.client_abort(cell)
+        } else {
+            tally.server_abort(cell)
+        }
+        if broken.error {
+            tally.response_error(cell);
+        }
+    }
+    let Some(cell) = cell else { return };
     let counters = cell.counters().of(worker);
     counters.request_bytes_in.add(from_client);
     counters.request_bytes_out.add(from_client);
     counters.response_bytes_in.add(from_server);
     counters.response_bytes_out.add(from_server);
-    if let Some(broken) = &broken {
-        let count = if broken.client { &counters.client_aborts } else { &counters.server_aborts };
-        count.inc();
-        counters.response_errors.add(u64::from(broken.error));
-    }
     let total = session.accepted().instant.elapsed();
     for meters in [cell.durations(), backend.pool.durations()] {
         meters.queue.record(millis(end.trace.queued.unwrap_or_default()));

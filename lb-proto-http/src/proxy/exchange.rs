@@ -112,8 +112,7 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
         Err(Fate::Drop(parting)) => {
             live.txn.untimed = true;
             end(&mut live, Cause::Proxy, Phase::Request);
-            log::account(&mut live);
-            log::write(&mut live, Origin::Close);
+            log::close(&mut live);
             parting.into()
         }
     }
@@ -123,8 +122,7 @@ async fn one(client: &mut Client, txn: &mut Txn) -> After {
 pub(super) fn gone(live: &mut Live<'_>, phase: Phase) -> After {
     end(live, Cause::ClientAbort, phase);
     upstream::detach(live, upstream::Kept::No);
-    log::account(live);
-    log::write(live, Origin::Close);
+    log::close(live);
     After::Close
 }
 
@@ -160,7 +158,7 @@ async fn no_request(live: &mut Live<'_>, none: &NoRequest) -> After {
         end(live, Cause::Proxy, Phase::Request);
     }
     end(live, cause, Phase::Request);
-    log::no_stream(live);
+    log::request(live);
     log::bad_request(live);
     if matches!(none, NoRequest::Bad(Reject::Http2Preface)) {
         // Well-formed, but of a protocol that is not spoken here: refused like any request.

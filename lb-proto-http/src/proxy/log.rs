@@ -241,19 +241,17 @@ fn finish(live: &mut Live<'_>, counted: bool) {
     live.txn.arena.reset();
 }
 
+/// Counts an exchange that is over, and writes its line.
+pub(super) fn close(live: &mut Live<'_>) {
+    account(live);
+    write(live, Origin::Close);
+}
+
 /// Adds an exchange that is over to the counters of everybody concerned.
 pub(super) fn account(live: &mut Live<'_>) {
-    moved(live);
-    let status = live.txn.layer.response.status;
-    let session = &live.client.session;
-    let worker = session.worker.id();
-    session.frontend().state.front.counters.of(worker).response(status);
-    let Some(backend) = &live.txn.backend else { return };
-    let own = backend.pool.counters().of(worker);
-    own.requests.inc();
-    own.response(status);
-    let (Some(cell), Some([queue, connect, response, total])) =
-        (&live.txn.upstream.cell, averaged(live.client, live.txn))
+    add(live, Some(live.txn.layer.response.status));
+    let (Some(backend), Some(cell), Some([queue, connect, response, total])) =
+        (&live.txn.backend, &live.txn.upstream.cell, averaged(live.client, live.txn))
     else {
         return;
     };
@@ -268,6 +266,11 @@ pub(super) fn account(live: &mut Live<'_>) {
 /// Adds what was moved to the counters of everybody concerned, which is all that counts of an exchange that the client
 /// has to repeat.
 pub(super) fn moved(live: &mut Live<'_>) {
+    add(live, None);
+}
+
+/// Adds what was moved, and the status if the client was `answered`.
+fn add(live: &mut Live<'_>, answered: Option<u16>) {
     live.count_tracked(Event::BytesIn(live.txn.counts.from_client));
     live.count_tracked(Event::BytesOut(live.txn.counts.from_server));
     let session = &live.client.session;
@@ -278,6 +281,9 @@ pub(super) fn moved(live: &mut Live<'_>) {
     front.request_bytes_out.add(counts.to_server);
     front.response_bytes_in.add(counts.from_server);
     front.response_bytes_out.add(counts.to_client);
+    if let Some(status) = answered {
+        front.response(status);
+    }
     let listener = session.listener().state.counters.of(worker);
     listener.request_bytes_in.add(counts.from_client);
     listener.response_bytes_out.add(counts.to_client);
@@ -287,6 +293,10 @@ pub(super) fn moved(live: &mut Live<'_>) {
     own.request_bytes_out.add(counts.to_server);
     own.response_bytes_in.add(counts.from_server);
     own.response_bytes_out.add(counts.to_client);
+    if let Some(status) = answered {
+        own.requests.inc();
+        own.response(status);
+    }
     let Some(cell) = &live.txn.upstream.cell else { return };
     let own = cell.counters().of(worker);
     own.request_bytes_in.add(counts.from_client);
@@ -353,32 +363,18 @@ pub(super) fn mishap(live: &Live<'_>, mishap: Mishap) {
 
 /// Counts a response that is none, or is not whole.
 pub(super) fn response_error(live: &Live<'_>) {
-    let worker = live.client.session.worker.id();
     if let (Some(cell), Some(backend)) = (&live.txn.upstream.cell, &live.txn.backend) {
-        cell.counters().of(worker).response_errors.inc();
-        backend.pool.counters().of(worker).response_errors.inc();
+        upstream::tally(live, backend).response_error(Some(cell));
     }
 }
 
 /// Counts a transfer that one side ended.
 pub(super) fn abort(live: &Live<'_>, cause: Cause) {
-    let worker = live.client.session.worker.id();
     let Some(backend) = &live.txn.backend else { return };
-    let counters = backend.pool.counters().of(worker);
-    let server = live.txn.upstream.cell.as_ref().map(|cell| cell.counters().of(worker));
+    let (tally, cell) = (upstream::tally(live, backend), live.txn.upstream.cell.as_deref());
     match cause {
-        Cause::ClientAbort | Cause::ClientTimeout => {
-            counters.client_aborts.inc();
-            if let Some(server) = server {
-                server.client_aborts.inc();
-            }
-        }
-        Cause::ServerAbort | Cause::ServerTimeout => {
-            counters.server_aborts.inc();
-            if let Some(server) = server {
-                server.server_aborts.inc();
-            }
-        }
+        Cause::ClientAbort | Cause::ClientTimeout => tally.client_abort(cell),
+        Cause::ServerAbort | Cause::ServerTimeout => tally.server_abort(cell),
         _ => {}
     }
 }
@@ -403,8 +399,8 @@ pub(super) fn capture_response(live: &mut Live<'_>) {
     }
 }
 
-/// Counts a request that is none.
-pub(super) fn no_stream(live: &Live<'_>) {
+/// Counts a request, or what came in the place of one.
+pub(super) fn request(live: &Live<'_>) {
     let session = &live.client.session;
     let counters = session.frontend().state.front.counters.of(session.worker.id());
     counters.requests.inc();

@@ -5,7 +5,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use lb_core::engine::ProxyPlan;
-use lb_core::log::{Cause, Origin, Phase, Template};
+use lb_core::log::{Cause, Phase, Template};
 use lb_core::stick::Event;
 
 use super::deliver::is_head;
@@ -95,7 +95,7 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
         live.txn.times.request = live.txn.times.begin;
     }
     if let Answer::Tarpit(_) = answer
-        && let Some(after) = tarpit(live).await
+        && let Some(after) = tarpit(live, &answer).await
     {
         return after;
     }
@@ -114,8 +114,7 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
     }
     if made == Made::Nothing {
         upstream::detach(live, upstream::Kept::No);
-        log::account(live);
-        log::write(live, Origin::Close);
+        log::close(live);
         return After::Close;
     }
     live.txn.layer.has_response = true;
@@ -127,7 +126,7 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
         if changed != status {
             live.txn.answered = Some(changed);
         }
-        let own = live.txn.backend.as_ref().is_none_or(|b| b.index == live.client.session.frontend().index);
+        let own = backend.as_ref().is_none_or(|b| b.index == live.client.session.frontend().index);
         if own && answer.intercepts() {
             let counters = &live.client.session.frontend().state.front.counters;
             counters.of(live.client.session.worker.id()).intercepted.inc();
@@ -201,7 +200,7 @@ fn account(live: &mut Live<'_>, answer: &Answer) {
 }
 
 /// Holds the client for the tarpit's time, or until it closes its sending side; an end if its connection breaks.
-async fn tarpit(live: &mut Live<'_>) -> Option<After> {
+async fn tarpit(live: &mut Live<'_>, answer: &Answer) -> Option<After> {
     let timeouts = match &live.txn.backend {
         Some(backend) => backend.spec.timeouts,
         None => live.client.session.frontend().spec.timeouts,
@@ -224,12 +223,9 @@ async fn tarpit(live: &mut Live<'_>) -> Option<After> {
     if !broken {
         return None;
     }
-    end(live, Cause::Proxy, Phase::Tarpit);
-    live.client.session.deny_request(live.txn.backend.as_deref());
-    live.count_tracked(Event::HttpError);
+    account(live, answer);
     live.txn.layer.response.status = 500;
-    log::account(live);
-    log::write(live, Origin::Close);
+    log::close(live);
     Some(After::Close)
 }
 
@@ -344,8 +340,7 @@ async fn send(live: &mut Live<'_>) -> After {
     if !sent {
         end(live, Cause::ClientAbort, Phase::Last);
     }
-    log::account(live);
-    log::write(live, Origin::Close);
+    log::close(live);
     match after {
         Some(from) if keep && sent => After::Keep(from),
         _ => After::Close,
@@ -457,6 +452,5 @@ pub(super) async fn early(live: &mut Live<'_>, status: u16) {
     // Who does not listen is not told.
     let _ = write_in_time(live.client, &text, limit).await;
     live.txn.counts.to_client += text.len() as u64;
-    log::account(live);
-    log::write(live, Origin::Close);
+    log::close(live);
 }

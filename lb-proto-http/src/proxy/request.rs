@@ -262,11 +262,8 @@ async fn rules_of_backend(live: &mut Live<'_>, back: &HttpProxy, backend: &Arc<P
 
 /// Counts the request and takes its captures.
 fn prepare(live: &mut Live<'_>, front: &HttpProxy) {
+    log::request(live);
     let session = &live.client.session;
-    let worker = session.worker.id();
-    let counters = session.frontend().state.front.counters.of(worker);
-    counters.requests.inc();
-    counters.h1_requests.inc();
     if let Some(now) = live.txn.times.request {
         live.txn.times.now = Some(now);
         let date = session.accepted().date + now;
@@ -459,7 +456,7 @@ pub(super) fn step<'r>(
 pub(super) async fn pause(live: &mut Live<'_>, time: Duration) {
     live.client.timer.set_after(Some(time));
     let Live { client, txn } = &mut *live;
-    let mut watch = Watch::new(!txn.deserted);
+    let mut watch = Watch::new(true);
     std::future::poll_fn(|cx| {
         if !txn.deserted {
             txn.deserted = watch.poll_gone(&mut client.stream, &client.session.worker, cx).is_ready();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lb_core::engine::ProxyPlan;
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Origin, Phase};
-use lb_core::rt::{Pace, Tally};
+use lb_core::rt::Pace;
 use lb_core::rule::RuleSet;
 use lb_core::stick::Event;
 
@@ -74,8 +74,7 @@ pub(super) async fn forward(live: &mut Live<'_>, backend: &Arc<ProxyPlan>) -> Af
             })) if live.client.requests > 0 => {
                 live.txn.layer.response.status = status;
                 end(live, Cause::ServerTimeout, Phase::Connect);
-                log::account(live);
-                log::write(live, Origin::Close);
+                log::close(live);
                 return unanswered(live);
             }
             Err(Failure::Answer(answer)) => return reply::answer(live, answer).await,
@@ -375,7 +374,7 @@ fn retry(
     // The limits of the next attempt count from here.
     live.touch();
     let cell = live.txn.upstream.lease.as_ref().map(|lease| lease.server());
-    Tally::new(&backend.pool, live.client.session.worker.id()).retry(cell.map(|cell| &**cell));
+    upstream::tally(live, &backend).retry(cell.map(|cell| &**cell));
     let id = cell.and_then(|cell| cell.id());
     let kept = if answered { leaves(live, back, upload) } else { Kept::No };
     upstream::detach(live, kept);
@@ -496,8 +495,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
         // Nothing of it is told.
         (live.txn.counts.from_server, live.txn.layer.response.status) = (0, 0);
         end(live, Cause::Proxy, Phase::Data);
-        log::account(live);
-        log::write(live, Origin::Close);
+        log::close(live);
         return parting.into();
     }
     content::store(live);
@@ -547,8 +545,7 @@ fn refused(live: &mut Live<'_>, parting: Parting) -> After {
     live.client.session.deny_request(live.txn.backend.as_deref());
     end(live, Cause::Proxy, Phase::Request);
     upstream::detach(live, Kept::No);
-    log::account(live);
-    log::write(live, Origin::Close);
+    log::close(live);
     parting.into()
 }
 

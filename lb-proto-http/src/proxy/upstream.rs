@@ -111,7 +111,8 @@ fn note_move(
     }
 }
 
-fn tally<'p>(live: &Live<'_>, backend: &'p ProxyPlan) -> Tally<'p> {
+/// What counts attempts and transfers at the servers of `backend`.
+pub(super) fn tally<'p>(live: &Live<'_>, backend: &'p ProxyPlan) -> Tally<'p> {
     Tally::new(&backend.pool, live.client.session.worker.id())
 }
 
