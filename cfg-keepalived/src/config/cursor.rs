@@ -63,6 +63,21 @@ impl<'a, 'c, 'e> Cursor<'a, 'c, 'e> {
         Dropped
     }
 
+    /// The line is of this family from here on, or dropped if it is of the other one already.
+    pub(super) fn must_be(
+        &mut self,
+        is_ipv6: &mut Option<bool>,
+        ipv6: bool,
+        word: &Word,
+        message: &str,
+        compat: &str,
+    ) -> Result<(), Dropped> {
+        if *is_ipv6.get_or_insert(ipv6) == ipv6 {
+            return Ok(());
+        }
+        Err(self.drop_line(codes::CONFLICT, word, message, compat.to_owned()))
+    }
+
     /// A decimal number up to `most`; in `compat`, `{value}` stands for the word.
     pub(super) fn number<T: TryFrom<i64>>(
         &mut self,

@@ -72,7 +72,7 @@ const METRICS: [Metric; 14] = [
 ];
 
 /// The number of keepalived among the routing protocols.
-pub(super) const KEEPALIVED: u8 = 18;
+const KEEPALIVED: u8 = 18;
 
 /// Explicit congestion notification, the feature a route may have.
 const ECN: RouteMetric = RouteMetric { number: 12, value: 1, locked: false };
@@ -163,22 +163,7 @@ impl Builder {
         } else {
             "Cannot mix IPv4 and IPv6 addresses for route"
         };
-        self.must_be(address.is_ipv6(), word, "the line mixes IPv4 and IPv6", compat, line)
-    }
-
-    /// The line is of this family from here on, or dropped if it is of the other one already.
-    fn must_be(
-        &mut self,
-        ipv6: bool,
-        word: &Word,
-        message: &str,
-        compat: &str,
-        line: &mut Cursor<'_, '_, '_>,
-    ) -> Result<(), Dropped> {
-        if *self.ipv6.get_or_insert(ipv6) == ipv6 {
-            return Ok(());
-        }
-        Err(line.drop_line(codes::CONFLICT, word, message, compat.to_owned()))
+        line.must_be(&mut self.ipv6, address.is_ipv6(), word, "the line mixes IPv4 and IPv6", compat)
     }
 
     fn address(
@@ -296,7 +281,7 @@ impl Builder {
             "realms" => {
                 let realms = line.realms(word)?;
                 let compat = "realms are only supported for IPv4";
-                self.must_be(false, word, "only routes of IPv4 have realms", compat, line)?;
+                line.must_be(&mut self.ipv6, false, word, "only routes of IPv4 have realms", compat)?;
                 self.hop.realms = Some(realms);
             }
             "via" | "dev" | "onlink" | "encap" | "nexthop" => {
@@ -360,18 +345,24 @@ impl Builder {
     fn kernel(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<bool, Dropped> {
         match word.text.as_str() {
             "pref" => {
-                self.must_be(true, word, "only routes of IPv6 have it", "pref is only valid for IPv6", line)?;
+                line.must_be(
+                    &mut self.ipv6,
+                    true,
+                    word,
+                    "only routes of IPv6 have it",
+                    "pref is only valid for IPv6",
+                )?;
                 self.route.preference = Some(preference(word, line)?);
             }
             "realms" => {
                 let realms = line.realms(word)?;
                 let compat = "realms are only valid for IPv4";
-                self.must_be(false, word, "only routes of IPv4 have realms", compat, line)?;
+                line.must_be(&mut self.ipv6, false, word, "only routes of IPv4 have realms", compat)?;
                 self.route.realms = Some(realms);
             }
             "expires" => {
                 let compat = "expires is only valid for IPv6";
-                self.must_be(true, word, "only routes of IPv6 expire", compat, line)?;
+                line.must_be(&mut self.ipv6, true, word, "only routes of IPv6 expire", compat)?;
                 let compat = "Invalid expires time {value} specified for route";
                 self.route.expires = Some(line.number(word, u32::MAX, compat)?);
             }
@@ -448,7 +439,7 @@ impl Builder {
                 "write `inet6 default`",
             );
             let compat = "Cannot mix IPv4 and IPv6 addresses for route (default6)";
-            self.must_be(true, word, "the line mixes IPv4 and IPv6", compat, line)?;
+            line.must_be(&mut self.ipv6, true, word, "the line mixes IPv4 and IPv6", compat)?;
         }
         if matches!(word.text.as_str(), "default" | "any" | "all" | "default6") {
             (self.spec, self.default) = (None, true);
@@ -464,7 +455,13 @@ impl Builder {
         }
         let Some(prefix) = super::address::prefix(&full, "destination", line.cx) else { return Err(Dropped) };
         let compat = format!("Cannot mix IPv4 and IPv6 addresses for route ({})", word.text);
-        self.must_be(prefix.address.is_ipv6(), word, "the line mixes IPv4 and IPv6", &compat, line)?;
+        line.must_be(
+            &mut self.ipv6,
+            prefix.address.is_ipv6(),
+            word,
+            "the line mixes IPv4 and IPv6",
+            &compat,
+        )?;
         self.spec = Some(prefix);
         Ok(())
     }
@@ -483,9 +480,7 @@ impl Builder {
                 return None;
             }
         };
-        if self.route.track && self.route.protocol.is_some_and(|protocol| protocol != KEEPALIVED) {
-            foreign("route", line, cx);
-        }
+        foreign("route", (self.route.track, self.route.protocol), line, cx);
         if loose {
             // Hops of a multipath route do not count as naming an interface either.
             let Prefix { address, length, .. } = self.route.destination;
@@ -504,8 +499,16 @@ impl Builder {
     }
 }
 
-/// Tells that a route or a rule is tracked under another number: by its own the original knows what it may put back.
-pub(super) fn foreign(what: &str, line: &ValueLine, cx: &mut Reading<'_>) {
+/// Tells if a route or a rule is tracked under another number: by its own the original knows what it may put back.
+pub(super) fn foreign(
+    what: &str,
+    (track, protocol): (bool, Option<u8>),
+    line: &ValueLine,
+    cx: &mut Reading<'_>,
+) {
+    if !track || protocol.is_none_or(|protocol| protocol == KEEPALIVED) {
+        return;
+    }
     let named = if what == "route" { "Route" } else { "Rule" };
     let compat = format!(
         "{named} cannot be tracked if protocol is not RTPROT_KEEPALIVED({KEEPALIVED}), resetting protocol"

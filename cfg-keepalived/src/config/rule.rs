@@ -3,7 +3,7 @@
 use super::Reading;
 use super::address;
 use super::cursor::{Cursor, Dropped, GROUPS, auto_base};
-use super::route::{self, KEEPALIVED, foreign};
+use super::route::{self, foreign};
 use super::track::spanned;
 use crate::codes;
 use crate::tree::ValueLine;
@@ -76,10 +76,8 @@ impl Builder {
             })?,
         };
         let ipv6 = prefix.address.is_ipv6();
-        if *self.family.get_or_insert(ipv6) != ipv6 {
-            let compat = "rule specification has mixed IPv4 and IPv6".to_owned();
-            return Err(line.drop_line(codes::CONFLICT, word, "the line mixes IPv4 and IPv6", compat));
-        }
+        let compat = "rule specification has mixed IPv4 and IPv6";
+        line.must_be(&mut self.family, ipv6, word, "the line mixes IPv4 and IPv6", compat)?;
         Ok(Some(prefix))
     }
 
@@ -110,15 +108,8 @@ impl Builder {
             "track_group" if line.fixed => self.track_group = Some(spanned(line.value(word)?)),
             "realms" => {
                 self.rule.realms = Some(line.realms(word)?);
-                if *self.family.get_or_insert(false) {
-                    let compat = "realms is only valid for IPv4".to_owned();
-                    return Err(line.drop_line(
-                        codes::CONFLICT,
-                        word,
-                        "only rules of IPv4 have realms",
-                        compat,
-                    ));
-                }
+                let compat = "realms is only valid for IPv4";
+                line.must_be(&mut self.family, false, word, "only rules of IPv4 have realms", compat)?;
             }
             "tunnel-id" => {
                 let wrong = (codes::BAD_NUMBER, "this is no number of a tunnel");
@@ -264,9 +255,7 @@ impl Builder {
             cx.warn(codes::CONFLICT, line.span(), message, compat);
             return None;
         }
-        if self.rule.track && self.rule.protocol.is_some_and(|protocol| protocol != KEEPALIVED) {
-            foreign("rule", line, cx);
-        }
+        foreign("rule", (self.rule.track, self.rule.protocol), line, cx);
         if self.rule.priority.is_none() {
             let place = cx.next_rule_place(self.family == Some(true));
             let message = format!("the rule has no `preference`; it gets {place}");

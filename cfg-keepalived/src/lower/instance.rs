@@ -42,8 +42,8 @@ pub(super) fn lower(
     to.rules = track::rules(&from.rules, origins);
     to.accept = resolved.accept;
     to.vmac = vmac(from, vrid, &resolved, index, global);
+    address_vmacs(from, config, global, &mut to);
     let extra = from.garp_extra_if.or(config.global.vrrp_garp_extra_if).map(|extra| extra.value);
-    address_vmacs(from, config, &mut to);
     to.extra_garp = extra.filter(|extra| !extra.interval.is_zero());
     to.preempt = match (resolved.nopreempt, resolved.preempt_delay) {
         (true, _) => Preempt::Never,
@@ -135,11 +135,10 @@ fn vmac(
 }
 
 /// Which addresses go on interfaces of their own, and on which ones.
-fn address_vmacs(from: &Instance, config: &Config, to: &mut spec::Instance) {
+fn address_vmacs(from: &Instance, config: &Config, global: &spec::Global, to: &mut spec::Instance) {
     let Some(base) = to.interface.clone() else { return };
-    let global = &config.global;
-    let prefix = global.vmac_addr_prefix.as_ref().or(global.vmac_prefix.as_ref());
-    let plain = standard_name(prefix.map_or("vrrp", |name| &name.value), to.vrid);
+    let own_prefix = config.global.vmac_addr_prefix.as_ref().map(|name| &name.value);
+    let plain = standard_name(own_prefix.unwrap_or(&global.vmac_prefix), to.vrid);
     let (own, mac) = (to.vmac.is_some(), to.vmac.as_ref().and_then(|vmac| vmac.mac));
     let mut wanted: Vec<AddressVmac> = Vec::new();
     for address in to.addresses.iter_mut().chain(&mut to.excluded_addresses) {

@@ -33,8 +33,9 @@ pub fn data(spec: &Spec, snapshot: &Snapshot, wall: Duration, offset: i32) -> St
         trackers::process(out, of, spec, snapshot);
     });
     section(out, "VRRP Track BFDs", &spec.bfds, |out, of| trackers::session(out, of, spec, snapshot));
+    let brought = interface::brought(spec);
     section(out, "Interfaces", &snapshot.interfaces, |out, of| {
-        interface::interface(out, of, spec, snapshot);
+        interface::interface(out, of, &brought, spec, snapshot);
     });
     std::mem::take(out)
 }

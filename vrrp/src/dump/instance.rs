@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::address::address;
 use super::data::{line, yes};
-use super::interface::colons;
 use super::json::quoted;
 use super::route::{route, rule};
 use super::{moment, trackers};
 use crate::spec::{Auth, Instance, NotifyScripts, Preempt, Spec, Transport, Version, VmacKind};
 use crate::stats::{InstanceSnapshot, Snapshot, StateKind};
+use crate::wire::hardware_address;
 
 /// An instance; the time of the snapshot, and how many seconds its zone is east of Greenwich.
 pub(super) fn instance(
@@ -106,7 +106,7 @@ fn place(out: &mut String, of: &Instance, snapshot: &Snapshot, state: &InstanceS
     let on_base = vmac.transmit_on_base;
     let _ = writeln!(out, "   Use VMAC, i/f name {name}, is_up = {up}, xmit_base = {on_base}");
     if let Some(mac) = vmac.mac {
-        line(out, 5, "MAC", colons(mac));
+        line(out, 5, "MAC", hardware_address(mac));
     }
     if !of.address_vmacs.is_empty() {
         out.push_str("   Use VMAC for VIPs on other interfaces\n");
@@ -170,13 +170,11 @@ fn election(out: &mut String, of: &Instance, state: &InstanceSnapshot) {
     match &of.auth {
         Auth::None if of.version == Version::V2 => line(out, 3, "Authentication type", "none"),
         Auth::None => {}
-        Auth::Pass(_) => line(out, 3, "Authentication type", "SIMPLE_PASSWORD"),
+        Auth::Pass(password) => {
+            line(out, 3, "Authentication type", "SIMPLE_PASSWORD");
+            line(out, 3, "Password", password.text());
+        }
         Auth::Ah(_) => line(out, 3, "Authentication type", "IPSEC_AH"),
-    }
-    if let Auth::Pass(password) = &of.auth {
-        let bytes = password.bytes();
-        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-        line(out, 3, "Password", String::from_utf8_lossy(&bytes[..end]));
     }
     if let Some(octets) = of.receive_buffer {
         line(out, 3, "Kernel rx buffer size", octets);

@@ -10,22 +10,32 @@ use super::instance::ipvlan;
 use super::trackers::{lists, weight};
 use crate::spec::{GarpGroup, Name, Spec, VirtualAddress, Weight};
 use crate::stats::{InterfaceSnapshot, Snapshot};
+use crate::wire::hardware_address;
 
-pub(super) fn interface(out: &mut String, of: &InterfaceSnapshot, spec: &Spec, snapshot: &Snapshot) {
+/// The addresses that virtual routers bring, which are told of there.
+pub(super) fn brought(spec: &Spec) -> BTreeSet<IpAddr> {
+    let moving = spec.instances.iter().flat_map(|i| i.addresses.iter().chain(&i.excluded_addresses));
+    moving.chain(&spec.fixed.addresses).map(VirtualAddress::address).collect()
+}
+
+/// An interface, with its addresses but those that are `brought`.
+pub(super) fn interface(
+    out: &mut String,
+    of: &InterfaceSnapshot,
+    brought: &BTreeSet<IpAddr>,
+    spec: &Spec,
+    snapshot: &Snapshot,
+) {
     line(out, 1, "Name", &of.name);
     match (of.index, of.present) {
         (Some(index), true) => line(out, 3, "index", index),
         (_, present) => line(out, 3, "index", if present { "0" } else { "0 (deleted)" }),
     }
-    // Those that virtual routers bring are told of there.
-    let moving = spec.instances.iter().flat_map(|i| i.addresses.iter().chain(&i.excluded_addresses));
-    let brought: BTreeSet<IpAddr> =
-        moving.chain(&spec.fixed.addresses).map(VirtualAddress::address).collect();
     let own = || of.addresses.iter().filter(|address| !brought.contains(address));
     addresses(out, "IPv4", own().filter(|address| address.is_ipv4()));
     addresses(out, "IPv6", own().filter(|address| address.is_ipv6()));
     if let Some(mac) = of.mac {
-        line(out, 3, "MAC", colons(mac));
+        line(out, 3, "MAC", hardware_address(mac));
     }
     line(out, 3, "State", state(of));
     line(out, 3, "Seen up", u8::from(of.seen_up));
@@ -68,11 +78,6 @@ pub(super) fn delays(out: &mut String, groups: &[GarpGroup]) {
             let _ = writeln!(out, "  {interface}");
         }
     }
-}
-
-/// `02:00:00:00:00:01`
-pub(super) fn colons(mac: [u8; 6]) -> String {
-    mac.map(|octet| format!("{octet:02x}")).join(":")
 }
 
 /// `UP, not RUNNING`

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::address::address;
 use super::route::{route, rule};
 use super::stats::Errors;
-use crate::spec::{Auth, Instance, Preempt, Spec, Version};
+use crate::spec::{Auth, Instance, Password, Preempt, Spec, Version};
 use crate::stats::{InstanceSnapshot, Snapshot};
 
 /// All instances in the layout of version 1 of keepalived's JSON file. `wall` is the time of the snapshot.
@@ -67,16 +67,15 @@ fn data(spec: &Spec, instance: &Instance, state: &InstanceSnapshot, wall: Durati
     lists(&mut out, spec, instance, state.holds_addresses);
     match &instance.auth {
         Auth::None => out.number("auth_type", 0),
-        Auth::Pass(password) => auth(&mut out, 1, password.bytes()),
-        Auth::Ah(password) => auth(&mut out, 2, password.bytes()),
+        Auth::Pass(password) => auth(&mut out, 1, password),
+        Auth::Ah(password) => auth(&mut out, 2, password),
     }
     out
 }
 
-fn auth(out: &mut Object, kind: u8, password: &[u8; 8]) {
+fn auth(out: &mut Object, kind: u8, password: &Password) {
     out.number("auth_type", kind);
-    let end = password.iter().position(|byte| *byte == 0).unwrap_or(password.len());
-    out.string("auth_data", &String::from_utf8_lossy(&password[..end]));
+    out.string("auth_data", &password.text());
 }
 
 fn commands(out: &mut Object, instance: &Instance) {

@@ -30,7 +30,7 @@ pub fn status(spec: &Spec, snapshot: &Snapshot) -> String {
 }
 
 /// True if a tracker is this session.
-pub(super) fn is_session(tracker: &TrackerSnapshot, session: &Bfd) -> bool {
+fn is_session(tracker: &TrackerSnapshot, session: &Bfd) -> bool {
     tracker.kind == "bfd" && tracker.name == session.name
 }
 

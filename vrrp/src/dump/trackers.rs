@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use super::data::line;
 use super::json::quoted;
-use super::status::is_session;
 use crate::spec::{
     Bfd, Instance, Name, ProcessMatch, Script, Spec, TrackFile, TrackList, TrackProcess, TrackRef, Weight,
 };
@@ -71,7 +70,7 @@ pub(super) fn process(out: &mut String, of: &TrackProcess, spec: &Spec, snapshot
 }
 
 pub(super) fn session(out: &mut String, of: &Bfd, spec: &Spec, snapshot: &Snapshot) {
-    let state = snapshot.trackers.iter().find(|tracker| is_session(tracker, of));
+    let state = state(snapshot, "bfd", &of.name);
     line(out, 1, "VRRP Track BFD", &of.name);
     line(out, 3, "Weight", weight(of.weight));
     let up = state.is_some_and(|state| state.up == Some(true));
@@ -88,29 +87,31 @@ pub(super) fn watched(out: &mut String, of: &TrackList, spec: &Spec) {
     for used in &of.interfaces {
         let _ = writeln!(out, "     {} weight {}", used.interface, weight(used.weight));
     }
-    let own = |name: &Name| spec.script(name).map(|of| of.weight);
-    list(out, ("Tracked scripts :", ""), &of.scripts, own);
-    let own = |name: &Name| spec.files.iter().find(|of| of.name == *name).map(|of| of.weight);
-    list(out, ("Tracked files :", ","), &of.files, own);
-    let own = |name: &Name| spec.processes.iter().find(|of| of.name == *name).map(|of| of.weight);
-    list(out, ("Tracked processes :", ","), &of.processes, own);
-    let own = |name: &Name| spec.bfds.iter().find(|of| of.name == *name).map(|of| of.weight);
-    list(out, ("Tracked BFDs :", ":"), &of.bfds, own);
-    let own = |name: &Name| spec.externals.iter().find(|of| of.name == *name).map(|of| of.weight);
-    list(out, ("Tracked backends :", ","), &of.externals, own);
+    let known = spec.scripts.iter().map(|of| (&of.name, of.weight));
+    list(out, ("Tracked scripts :", ""), &of.scripts, known);
+    let known = spec.files.iter().map(|of| (&of.name, of.weight));
+    list(out, ("Tracked files :", ","), &of.files, known);
+    let known = spec.processes.iter().map(|of| (&of.name, of.weight));
+    list(out, ("Tracked processes :", ","), &of.processes, known);
+    let known = spec.bfds.iter().map(|of| (&of.name, of.weight));
+    list(out, ("Tracked BFDs :", ":"), &of.bfds, known);
+    let known = spec.externals.iter().map(|of| (&of.name, of.weight));
+    list(out, ("Tracked backends :", ","), &of.externals, known);
 }
 
-fn list(
+/// Trackers, with their own weights (as far as they are `known`) where the list gives none.
+fn list<'a>(
     out: &mut String,
     (title, behind): (&str, &str),
     list: &[TrackRef],
-    own: impl Fn(&Name) -> Option<Weight>,
+    known: impl Iterator<Item = (&'a Name, Weight)> + Clone,
 ) {
     if !list.is_empty() {
         let _ = writeln!(out, "   {title}");
     }
     for used in list {
-        let effect = weight(used.weight.or_else(|| own(&used.name)).unwrap_or_default());
+        let own = || known.clone().find(|(name, _)| **name == used.name).map(|(_, weight)| weight);
+        let effect = weight(used.weight.or_else(own).unwrap_or_default());
         let _ = writeln!(out, "     {}{behind} weight {effect}", used.name);
     }
 }

@@ -1,5 +1,6 @@
 //! One virtual router.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -309,6 +310,12 @@ impl Password {
     #[must_use]
     pub const fn bytes(&self) -> &[u8; 8] {
         &self.0
+    }
+
+    /// As it was configured, without what it was padded with.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
+        String::from_utf8_lossy(&self.0[..end])
     }
 
     /// Compares in a time that does not depend on where the difference is.
