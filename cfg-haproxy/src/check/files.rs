@@ -3,11 +3,12 @@
 use super::{Checker, Stmt};
 use crate::cipher;
 use crate::codes;
-use crate::config::{FrontendCertificate, ListedCertificate};
+use crate::config::{Certificate, FrontendCertificate, ListedCertificate};
 use crate::crt_list;
 use crate::host::FileKind;
 use crate::tree::Word;
 use lb_core::diag::Diagnostic;
+use lb_core::spec::key_text;
 
 impl<'t> Checker<'t, '_> {
     /// The content of the file `word`, below `base` if the path is relative; reports a file that cannot be read.
@@ -32,16 +33,30 @@ impl<'t> Checker<'t, '_> {
 
     /// `crt`: a file with certificate and key, a directory of such files, or a certificate of a store.
     pub(crate) fn certificate(&mut self, owner: &str, word: Word<'t>) {
+        self.certificate_with(owner, word, &[]);
+    }
+
+    fn certificate_with(&mut self, owner: &str, word: Word<'t>, options: &[(&str, Option<&str>)]) {
         let Err(path) = self.config.certificate(word.text) else { return };
         match self.host.files.kind(&path) {
             Some(FileKind::Directory) => {}
-            Some(FileKind::File) => self.pem(owner, word, &path),
+            Some(FileKind::File) => {
+                self.pem(owner, word, &path);
+                self.keep_certificate(path, options);
+            }
             None => {
                 if !self.certificate_exists(&path) {
                     self.missing_certificate(owner, word, &path);
                 }
             }
         }
+    }
+
+    /// Gives the certificate in the file `path` this name, with the `options` of its line.
+    fn keep_certificate(&mut self, path: String, options: &[(&str, Option<&str>)]) {
+        let value = |name| options.iter().find(|(option, _)| *option == name).and_then(|(_, value)| *value);
+        let (key, tokens) = (value("key").map(str::to_owned), value("jwt") == Some("on"));
+        self.config.certificates.insert(path.clone(), Certificate { path, key, tokens });
     }
 
     fn missing_certificate(&mut self, owner: &str, word: Word<'t>, path: &str) {
@@ -74,17 +89,14 @@ impl<'t> Checker<'t, '_> {
                     .compat(format!("'{owner}' : No certificate found in '{path}'.")),
             );
         }
-        let key = holds(b"PRIVATE KEY-----") || self.host.files.kind(&format!("{path}.key")).is_some();
-        if !key {
-            self.push(
-                Diagnostic::error(
-                    codes::FILE,
-                    word.span,
-                    format!("`{path}` holds no private key, and `{path}.key` does not exist"),
-                )
-                .compat(format!("'{owner}' : No Private Key found in '{path}'.")),
-            );
+        if content.is_empty() || key_text(path, content, |file| self.host.files.read(file)).is_some() {
+            return;
         }
+        let message = format!("`{path}` holds no private key, and `{path}.key` does not exist");
+        self.push(
+            Diagnostic::error(codes::FILE, word.span, message)
+                .compat(format!("'{owner}' : No Private Key found in '{path}'.")),
+        );
     }
 
     /// `ca-file` and `crl-file`.
@@ -110,12 +122,13 @@ impl<'t> Checker<'t, '_> {
         for entry in crt_list::entries(&text) {
             let found = entry.and_then(|entry| {
                 let line = entry.line;
-                self.listed_certificate(word, &entry);
+                let options = entry.options();
+                self.listed_certificate(word, &entry, options.as_deref().unwrap_or(&[]));
                 listed.push(ListedCertificate {
                     name: entry.certificate.to_owned(),
                     filters: entry.filters.iter().map(|filter| (*filter).to_owned()).collect(),
                 });
-                let names = overruled(line, &entry.options()?)?;
+                let names = overruled(line, &options?)?;
                 Ok(names.into_iter().map(|name| format!("{name} (line {line})")).collect::<Vec<_>>())
             });
             match found {
@@ -169,7 +182,7 @@ impl<'t> Checker<'t, '_> {
         };
         let key = value("key");
         match key.map(|key| (key, self.host.files.kind(key.text))) {
-            None => self.certificate("ssl-f-use", crt),
+            None => self.certificate_with("ssl-f-use", crt, &options),
             Some((key, None)) => self.push(
                 Diagnostic::error(
                     codes::FILE,
@@ -178,17 +191,20 @@ impl<'t> Checker<'t, '_> {
                 )
                 .compat(format!("'{}' cannot be read or parsed.", key.text)),
             ),
-            Some(_) => {
-                let path = self.config.certificate(crt.text).err();
-                if let Some(path) = path.filter(|path| !self.certificate_exists(path)) {
+            Some(_) => match self.config.certificate(crt.text).err() {
+                Some(path) if self.host.files.kind(&path) == Some(FileKind::File) => {
+                    self.keep_certificate(path, &options);
+                }
+                Some(path) if !self.certificate_exists(&path) => {
                     self.missing_certificate("ssl-f-use", crt, &path);
                 }
-            }
+                _ => {}
+            },
         }
         match overruled(1, &options) {
             Err(reason) => self.push(wrong(reason)),
             Ok(mut names) => {
-                names.retain(|name| !matches!(*name, "crt" | "key"));
+                names.retain(|name| *name != "crt");
                 if !names.is_empty() {
                     let names = names.join(", ");
                     let message = format!("options of single certificates are left out: {names}");
@@ -202,9 +218,22 @@ impl<'t> Checker<'t, '_> {
         Some(FrontendCertificate { crt, key })
     }
 
-    fn listed_certificate(&mut self, list: Word<'t>, entry: &crt_list::Entry<'_>) {
+    fn listed_certificate(
+        &mut self,
+        list: Word<'t>,
+        entry: &crt_list::Entry<'_>,
+        options: &[(&str, Option<&str>)],
+    ) {
         let crt_list::Entry { line, certificate, .. } = *entry;
         let Err(path) = self.config.certificate(certificate) else { return };
+        if self.host.files.kind(&path) == Some(FileKind::File) {
+            let key = options.iter().find(|(name, _)| *name == "key").and_then(|(_, key)| *key);
+            if let Some(key) = key.filter(|key| self.host.files.kind(key).is_none()) {
+                let reason = format!("there is no private key file `{key}`");
+                return self.wrong_list(list, crt_list::Wrong { line, reason });
+            }
+            return self.keep_certificate(path, options);
+        }
         if self.certificate_exists(&path) {
             return;
         }
@@ -258,7 +287,7 @@ impl<'t> Checker<'t, '_> {
     }
 }
 
-/// The options of a certificate that those of the `bind` line overrule. Whom to trust is not among them: it must not be lost.
+/// The options of a certificate that those of the `bind` line overrule, which its own key and use for tokens are not. Whom to trust is not among them: it must not be lost.
 fn overruled<'l>(
     line: usize,
     options: &[(&'l str, Option<&'l str>)],
@@ -270,7 +299,13 @@ fn overruled<'l>(
         let reason = format!("`{name}` cannot differ between certificates; put it on the `bind` line");
         return Err(crt_list::Wrong { line, reason });
     }
-    Ok(options.iter().map(|(name, _)| *name).collect())
+    if let Some((_, value)) =
+        options.iter().find(|(name, value)| *name == "jwt" && !matches!(value, Some("on" | "off")))
+    {
+        let reason = format!("`jwt` is `on` or `off`, not `{}`", value.unwrap_or(""));
+        return Err(crt_list::Wrong { line, reason });
+    }
+    Ok(options.iter().map(|(name, _)| *name).filter(|name| !matches!(*name, "jwt" | "key")).collect())
 }
 
 /// `name` below `base`, unless it is absolute.

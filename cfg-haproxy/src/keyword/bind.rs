@@ -40,7 +40,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     b("crt", WORD, "certificate and key, or a directory of them"),
     b("crt-ignore-err", WORD, "errors of client certificates to ignore").no_effect(IGNORED),
     b("crt-list", WORD, "list of certificates with options")
-        .partial("options of single certificates are left out with one warning; `verify`, `ca-file` and `crl-file` there are errors"),
+        .partial("of the options of single certificates `key` and `jwt` count, others are left out with one warning; `verify`, `ca-file` and `crl-file` there are errors"),
     b("curves", WORD, "key exchange groups").partial(super::CURVES),
     b("default-crt", WORD, "certificate without matching name"),
     b("defer-accept", &[], "accept when data has arrived"),

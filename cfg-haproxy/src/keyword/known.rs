@@ -39,7 +39,10 @@ const CONVERTERS: &[Entry] = &[
     ("digest", Partial("SHA-1, SHA-2, SHA-512/256 and SHA3 only")),
     ("hmac", Partial("SHA-1 and SHA-2 only")),
     ("aes_gcm_enc aes_gcm_dec", Partial("nonces of 96 bits only")),
-    ("jwt_decrypt_cert", Partial("certificates of `crt-store` sections only")),
+    (
+        "jwt_decrypt_cert jwt_verify_cert",
+        Partial("not by certificates in directories or in one file for each kind of key"),
+    ),
     ("jwt_verify", Partial("a variable may hold a secret, not the path of a key")),
     ("x509_v_err_str", Partial("codes up to 37")),
     ("*_glitch_cnt *_glitch_rate", GLITCHES),

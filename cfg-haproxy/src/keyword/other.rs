@@ -160,7 +160,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(S::CrtStore, "crt-base", WORD, "12.7", "where relative certificate files are"),
     k(S::CrtStore, "key-base", WORD, "12.7", "where relative private keys are").partial(KEY),
     k(S::CrtStore, "load", &[Free("[crt <file>] [<option>...]")], "12.7", "a certificate")
-        .partial("`crt`, `alias` and `key` only"),
+        .partial("`crt`, `alias`, `key` and `jwt` only"),
     load("acme", WORD, "ACME account of the certificate").no_effect(ACME),
     load("alias", WORD, "another name of the certificate"),
     load("bits", COUNT, "size of generated keys").no_effect(ACME),
@@ -170,8 +170,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     load("generate-dummy", ON_OFF, "a temporary certificate").no_effect(ACME),
     load("ips", WORD, "addresses of the requested certificate").no_effect(ACME),
     load("issuer", WORD, "file of the issuer").no_effect("the chain is the one in the certificate file"),
-    load("jwt", ON_OFF, "use for tokens")
-        .partial("of decryption only: tokens are verified with the key that the expression names"),
+    load("jwt", ON_OFF, "use for tokens"),
     load("key", WORD, "file of the private key").partial(KEY),
     load("keytype", &[OneOf(&["RSA", "ECDSA"])], "type of generated keys").no_effect(ACME),
     load("ocsp", WORD, "file of the OCSP response").no_effect("OCSP responses are not sent"),

@@ -13,11 +13,12 @@ use lb_core::diag::{Diagnostic, Span};
 use lb_core::expr::map::Reference;
 use lb_core::expr::parse::{self, ErrorKind, ParseError};
 use lb_core::expr::{
-    ArgType, Build, ConvDef, FetchDef, Needs, NoBuild, Phases, Program, Regex, Registry, TokenAlgorithms,
+    ArgType, Build, CertificatePart, ConvDef, FetchDef, Needs, NoBuild, Phases, Program, Regex, Registry,
+    TokenAlgorithms,
 };
 use lb_core::log::{Style, Template};
 use lb_core::rule::cond::{self, Acl, AclLookup, Condition, Polarity, Remark};
-use lb_core::spec::{PatternList, key_files};
+use lb_core::spec::{PatternList, key_text};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -231,19 +232,17 @@ impl Build for Context<'_> {
         self.host.files.read(name).map_err(|e| format!("cannot read '{name}': {e}"))
     }
 
-    fn certificates(&self) -> Vec<String> {
-        self.certificates.keys().cloned().collect()
+    fn certificates(&self) -> Vec<(String, bool)> {
+        self.certificates.iter().map(|(name, certificate)| (name.clone(), certificate.tokens)).collect()
     }
 
-    fn certificate(&mut self, name: &str) -> Option<Option<Vec<u8>>> {
-        let certificate = self.certificates.get(name)?;
-        let key = || {
-            let own = certificate.key.as_ref().unwrap_or(&certificate.path);
-            let has_key = |pem: &Vec<u8>| String::from_utf8_lossy(pem).contains("PRIVATE KEY-----");
-            let beside = || key_files(&certificate.path).find_map(|file| self.read(&file).ok());
-            self.read(own).ok().filter(has_key).or_else(beside).unwrap_or_default()
-        };
-        Some(certificate.tokens.then(key))
+    fn certificate(&mut self, name: &str, part: CertificatePart) -> Option<Vec<u8>> {
+        let Certificate { path, key, .. } = self.certificates.get(name)?;
+        match (part, key) {
+            (CertificatePart::Public, _) => self.read(path).ok(),
+            (CertificatePart::Private, Some(key)) => self.read(key).ok(),
+            (CertificatePart::Private, None) => key_text(path, self.read(path).ok()?, |file| self.read(file)),
+        }
     }
 
     fn token_algorithms(&self) -> TokenAlgorithms {

@@ -138,6 +138,7 @@ fn list(word: Option<Word<'_>>) -> Vec<Arc<str>> {
 mod tests {
     use crate::host::{FileKind, Files};
     use crate::{Facts, Host, Loaded, NoEnv, Source};
+    use lb_core::diag::Severity;
     use lb_core::expr::Registry;
     use lb_core::spec::TlsServerSpec;
     use std::io;
@@ -285,25 +286,54 @@ mod tests {
             Ok(match path {
                 "/a.crt" => Vec::new(),
                 "/a.key" => include_bytes!("../../../benches/certs/rsa.pem").to_vec(),
+                "/tokens" => b"/a.crt [jwt on key /a.key]\n".to_vec(),
+                "/no-tokens" => b"/a.crt [jwt off]\n".to_vec(),
+                "/wrong" => b"/a.crt [jwt maybe]\n".to_vec(),
+                "/no-key" => b"/a.crt [key /missing.key]\n".to_vec(),
                 _ => return Err(io::ErrorKind::NotFound.into()),
             })
         }
 
-        fn kind(&self, _: &str) -> Option<FileKind> {
-            Some(FileKind::File)
+        fn kind(&self, path: &str) -> Option<FileKind> {
+            (!path.contains("missing")).then_some(FileKind::File)
         }
+    }
+
+    /// The errors about the certificate `/a.crt`, loaded by these lines, as a key to tokens.
+    fn token_errors(section: &str, bind: &str) -> Vec<String> {
+        let text = format!(
+            "{section}listen a\n mode http\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n \
+             bind :443 ssl {bind}\n server s 192.0.2.1:80\n \
+             http-request set-var(txn.x) str(x),jwt_decrypt_cert(/a.crt)\n"
+        );
+        let mut registry = Registry::builtin();
+        lb_proto_http::fetch::register(&mut registry);
+        let host = Host { files: &Beside, ..Host::ANY };
+        let sources = [Source::new("a.cfg", &text)];
+        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), host, &registry);
+        let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error);
+        errors.map(|d| d.message.clone()).collect()
     }
 
     #[test]
     fn tokens_are_decrypted_with_the_key_beside_a_certificate() {
-        let text = "crt-store\n load crt /a.crt jwt on\nlisten a\n mode http\n timeout connect 1s\n timeout client 1s\n \
-                    timeout server 1s\n bind :80\n server s 192.0.2.1:80\n \
-                    http-request set-var(txn.x) str(x),jwt_decrypt_cert(/a.crt)\n";
-        let mut registry = Registry::builtin();
-        lb_proto_http::fetch::register(&mut registry);
-        let host = Host { files: &Beside, ..Host::ANY };
-        let sources = [Source::new("a.cfg", text)];
-        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), host, &registry);
-        assert!(!loaded.diagnostics.has_errors(), "{:?}", loaded.diagnostics);
+        let none: [&str; 0] = [];
+        assert_eq!(token_errors("crt-store\n load crt /a.crt jwt on\n", "crt /a.crt"), none);
+    }
+
+    #[test]
+    fn a_certificate_of_a_list_or_a_frontend_may_be_for_tokens() {
+        let none: [&str; 0] = [];
+        assert_eq!(token_errors("", "crt-list /tokens"), none);
+        assert_eq!(token_errors("", "\n ssl-f-use crt /a.crt key /a.key jwt on"), none);
+        for (bind, word) in [
+            ("crt /a.crt", "unusable certificate /a.crt"),
+            ("crt-list /no-tokens", "unusable certificate /a.crt"),
+            ("crt-list /wrong", "`jwt` is `on` or `off`, not `maybe`"),
+            ("crt-list /no-key", "there is no private key file `/missing.key`"),
+        ] {
+            let errors = token_errors("", bind);
+            assert!(errors.iter().any(|error| error.contains(word)), "{bind}: {errors:?}");
+        }
     }
 }

@@ -140,6 +140,16 @@ impl AclDef {
     }
 }
 
+/// A part of a certificate that the configuration names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a pair of keys has two")]
+pub enum CertificatePart {
+    /// The certificate with its public key.
+    Public,
+    /// The private key.
+    Private,
+}
+
 /// What a dialect provides while expressions are built. All methods default to "not available".
 pub trait Build {
     /// The proxy being configured; the implied argument of `nbsrv()` and the like.
@@ -165,12 +175,13 @@ pub trait Build {
     fn file(&mut self, name: &str) -> Result<Vec<u8>, String> {
         Err(format!("file '{name}' cannot be read here"))
     }
-    /// The certificates that have names of their own.
-    fn certificates(&self) -> Vec<String> {
+    /// The names of the certificates that the configuration holds, and whether tokens may be verified and decrypted
+    /// with them.
+    fn certificates(&self) -> Vec<(String, bool)> {
         Vec::new()
     }
-    /// The text of the private key of the certificate of this name, if there is one: inside, if that may decrypt tokens.
-    fn certificate(&mut self, _name: &str) -> Option<Option<Vec<u8>>> {
+    /// The PEM text that holds a part of the certificate of this name, if there is one.
+    fn certificate(&mut self, _name: &str, _part: CertificatePart) -> Option<Vec<u8>> {
         None
     }
     /// The algorithms that tokens may be protected with.

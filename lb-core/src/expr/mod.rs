@@ -48,7 +48,10 @@ pub use context::{
 };
 pub use conv::VarConditions;
 pub(crate) use conv::crc32c;
-pub use def::{AclDef, Build, ConvDef, ConvFn, EachFn, FetchDef, FetchFn, Needs, NoBuild, Phases, Prepare};
+pub use def::{
+    AclDef, Build, CertificatePart, ConvDef, ConvFn, EachFn, FetchDef, FetchFn, Needs, NoBuild, Phases,
+    Prepare,
+};
 pub(crate) use fetch::common_name;
 #[cfg(feature = "tokio")]
 pub(crate) use fetch::rdp_cookie;

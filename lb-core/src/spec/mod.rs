@@ -38,7 +38,7 @@ pub use server::{InitAddr, MarkedDown, ProxyFields, ProxyHeaderVersion, ServerAd
 pub use status::{HttpCodes, StatusCodes};
 pub use stick::{StickKind, StickRule};
 pub use timeouts::Timeouts;
-pub use tls::{CertificateSpec, TlsClientSpec, TlsServerSpec, TlsVersion, Verify, key_files};
+pub use tls::{CertificateSpec, TlsClientSpec, TlsServerSpec, TlsVersion, Verify, key_text};
 
 use crate::stick::TableSpec;
 

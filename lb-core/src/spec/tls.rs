@@ -1,5 +1,6 @@
 //! TLS towards clients and towards servers, as file names and rules; nothing is read here.
 
+use std::io;
 use std::sync::Arc;
 
 /// A protocol version.
@@ -45,10 +46,20 @@ impl From<&str> for CertificateSpec {
     }
 }
 
-/// Files beside the certificate file `path` that may hold its private key where that file does not, most likely first.
-pub fn key_files(path: &str) -> impl Iterator<Item = String> {
+/// The PEM text with the private key of a certificate: that of its file `path`, which is `pem`, or else of the first
+/// file beside it that can be read.
+pub fn key_text(path: &str, pem: Vec<u8>, read: impl Fn(&str) -> io::Result<Vec<u8>>) -> Option<Vec<u8>> {
+    if holds_key(&pem) {
+        return Some(pem);
+    }
     let stem = path.strip_suffix(".crt").map(|stem| format!("{stem}.key"));
-    stem.into_iter().chain([format!("{path}.key")])
+    stem.into_iter().chain([format!("{path}.key")]).find_map(|file| read(&file).ok())
+}
+
+/// Whether a PEM text has a private key that is not itself encrypted.
+fn holds_key(pem: &[u8]) -> bool {
+    let starts = ["-----BEGIN PRIVATE KEY", "-----BEGIN RSA PRIVATE KEY", "-----BEGIN EC PRIVATE KEY"];
+    starts.iter().any(|start| memchr::memmem::find(pem, start.as_bytes()).is_some())
 }
 
 /// TLS on a listener.

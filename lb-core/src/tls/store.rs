@@ -1,7 +1,7 @@
 //! Certificates by the names they are for.
 
 use super::{Files, TlsError};
-use crate::spec::{CertificateSpec, key_files};
+use crate::spec::{CertificateSpec, key_text};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -199,15 +199,12 @@ fn key_in(path: &str, files: &dyn Files) -> Result<PrivateKeyDer<'static>, TlsEr
 
 /// The private key in `pem`, or in the file beside it that ends in `.key`.
 pub(super) fn key_of(path: &str, pem: &[u8], files: &dyn Files) -> Result<PrivateKeyDer<'static>, TlsError> {
-    if let Ok(key) = PrivateKeyDer::from_pem_slice(pem) {
-        return Ok(key);
-    }
-    let beside = key_files(path).find_map(|file| files.read(&file).ok());
-    let missing = |reason: &str| TlsError::Content { path: path.to_owned(), reason: reason.to_owned() };
-    let beside = beside
-        .ok_or_else(|| missing("no private key in this file, nor in one beside it that ends in `.key`"))?;
-    PrivateKeyDer::from_pem_slice(&beside)
-        .map_err(|_| missing("the file beside it that ends in `.key` holds no key"))
+    let content = |reason: &str| TlsError::Content { path: path.to_owned(), reason: reason.to_owned() };
+    let text = key_text(path, pem.to_vec(), |file| files.read(file))
+        .ok_or_else(|| content("no private key in this file, nor in one beside it that ends in `.key`"))?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|_| {
+        content("the private key in this file, or in the one beside it that ends in `.key`, is broken")
+    })
 }
 
 /// Host names of a certificate in lower case: its common name and its alternative names.

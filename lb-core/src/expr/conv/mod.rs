@@ -11,6 +11,8 @@ mod hash;
 mod json;
 #[cfg(feature = "crypto")]
 mod jwe;
+#[cfg(feature = "crypto")]
+mod jws;
 mod list;
 mod maps;
 mod mqtt;
@@ -51,6 +53,7 @@ pub(super) fn register(registry: &mut Registry) {
         registry.add_converters(crypto::CONVERTERS);
         registry.add_converters(aes::CONVERTERS);
         registry.add_converters(jwe::CONVERTERS);
+        registry.add_converters(jws::CONVERTERS);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "crypto")]
+use crate::expr::CertificatePart;
 use crate::expr::map::Reference;
 use crate::expr::{Arena, Build, Env, NoBuild, NoFacts, Now, Registry, Sample, VarScope, Vars, parse};
 
@@ -25,6 +27,17 @@ impl Build for Maps {
         if name == "cert" { Ok(CERTIFICATE.into()) } else { Err(format!("no file {name}")) }
     }
 
+    #[cfg(feature = "crypto")]
+    fn certificates(&self) -> Vec<(String, bool)> {
+        vec![("@store/cert".to_owned(), true), ("shown".to_owned(), false)]
+    }
+
+    #[cfg(feature = "crypto")]
+    fn certificate(&mut self, name: &str, part: CertificatePart) -> Option<Vec<u8>> {
+        let known = self.certificates().iter().any(|(certificate, _)| certificate == name);
+        (known && part == CertificatePart::Public).then(|| CERTIFICATE.into())
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         (name == "HOME").then(|| "/root".to_owned())
     }
@@ -42,6 +55,9 @@ fn eval(text: &str) -> Option<String> {
     txn.set(&"a".into(), &Sample::Str(b"abc"));
     txn.set(&"n".into(), &Sample::Int(3));
     txn.set(&"alg".into(), &Sample::Str(b"HS256"));
+    for (name, certificate) in [("stored", "@store/cert"), ("shown", "shown"), ("file", "cert")] {
+        txn.set(&name.into(), &Sample::Str(certificate.as_bytes()));
+    }
     let vars = Vars { transaction: Some(&txn), ..Vars::NONE };
     let env = Env::new(&facts, vars, &arena);
     let sample = program.eval(&env)?;
@@ -291,6 +307,24 @@ fn a_certificate_verifies_what_its_owner_signed_and_nothing_else() {
     assert_eq!(verify(&format!("{signed}a.{signature}"), "ES256").as_deref(), Some("0"));
     // A token cannot choose an algorithm for which there is no secret.
     assert_eq!(verify(&format!("{signed}."), "txn.alg").as_deref(), Some("-1"));
+}
+
+#[cfg(feature = "crypto")]
+#[test]
+fn a_certificate_that_verifies_tokens_is_named_in_place_or_by_a_variable() {
+    for (name, answer) in [
+        ("@store/cert", Some("1")),
+        ("txn.stored", Some("1")),
+        // Whoever names it in place need not mark it for tokens.
+        ("shown", Some("1")),
+        ("txn.shown", Some("-7")),
+        // A variable cannot name files, which are not read while the service runs.
+        ("txn.file", Some("-5")),
+        ("txn.nothing", None),
+    ] {
+        let verified = eval(&format!("str({SIGNED}),jwt_verify_cert(ES256,{name})"));
+        assert_eq!(verified.as_deref(), answer, "{name}");
+    }
 }
 
 /// A certificate with a key on the curve P-256, and a token its owner signed.

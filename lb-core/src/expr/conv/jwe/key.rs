@@ -2,7 +2,7 @@
 
 use aws_lc_rs::{agreement, rsa};
 
-use super::super::crypto::block;
+use super::super::jws::block;
 use super::super::{base64, json};
 
 /// What the key in a token is opened with.

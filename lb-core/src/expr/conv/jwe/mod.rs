@@ -15,7 +15,7 @@ use aws_lc_rs::{agreement, constant_time, digest, hmac, rand, rsa};
 use self::key::{Curve, Key, RsaKey, decoded, member};
 use super::{base64, json};
 use crate::expr::arg::{Arg, ArgType, Args};
-use crate::expr::def::{Build, ConvDef};
+use crate::expr::def::{Build, CertificatePart, ConvDef};
 use crate::expr::sample::{Sample, SampleType};
 use crate::expr::vars::VarName;
 use crate::expr::{Env, TokenAlgorithms};
@@ -78,22 +78,24 @@ fn prepare_jwk(args: &mut Args, build: &mut dyn Build) -> Result<(), String> {
 
 fn prepare_cert(args: &mut Args, build: &mut dyn Build) -> Result<(), String> {
     let text = args.str(0).unwrap_or("");
+    let named = build.certificates();
+    let mut key = |name: &str| Key::of_pem(&build.certificate(name, CertificatePart::Private)?);
     let given = match VarName::parse(text) {
-        Ok(name) => {
-            let names = build.certificates().into_iter();
-            let keys =
-                names.filter_map(|name| Key::of_pem(&build.certificate(&name)??).map(|key| (name, key)));
-            Given::Certificate(name, keys.collect())
+        Ok(variable) => {
+            let usable = named.into_iter().filter(|(_, tokens)| *tokens);
+            let keys = usable.filter_map(|(name, _)| key(&name).map(|key| (name, key)));
+            Given::Certificate(variable, keys.collect())
         }
-        Err(_) => {
-            let Some(pem) = build.certificate(text) else {
-                return Err(format!("unknown certificate {text}"));
-            };
-            let pem =
-                pem.ok_or_else(|| format!("unusable certificate {text} (\"jwt\" option not set to \"on\")"))?;
-            let key = Key::of_pem(&pem).ok_or_else(|| format!("certificate {text} has no usable key"))?;
-            Given::Fixed(Some(key))
-        }
+        Err(_) => match named.iter().find(|(name, _)| name == text) {
+            None => return Err(format!("unknown certificate {text}")),
+            Some((_, false)) => {
+                return Err(format!("unusable certificate {text} (\"jwt\" option not set to \"on\")"));
+            }
+            Some(_) => {
+                let missing = || format!("certificate {text} has no usable key");
+                Given::Fixed(Some(key(text).ok_or_else(missing)?))
+            }
+        },
     };
     set(args, build, given);
     Ok(())
