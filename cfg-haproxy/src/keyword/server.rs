@@ -61,7 +61,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("force-tlsv12", &[], "TLS 1.2 only"),
     s("force-tlsv13", &[], "TLS 1.3 only"),
     s("guid", WORD, "a name that survives renaming").no_effect("servers are known by their names"),
-    s("hash-key", &[OneOf(&["id", "addr", "addr-port", "guid"])], "what consistent hashes use")
+    s("hash-key", &[OneOf(&["id", "id32", "guid", "addr", "addr-port"])], "what consistent hashes use")
         .partial("`guid` counts as `id`"),
     s("healthcheck", WORD, "a named health check"),
     s("id", &[Digits(1, MAX)], "number of the server"),

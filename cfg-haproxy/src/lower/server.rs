@@ -140,6 +140,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             _ => OnError::FailCheck,
         };
         spec.hash_key = match o.hash_key {
+            Some("id32") => HashKey::Id32,
             Some("addr") => HashKey::Addr,
             Some("addr-port") => HashKey::AddrPort,
             Some("guid") => HashKey::Guid,

@@ -410,4 +410,24 @@ mod hash {
         assert_ne!(before, after);
         assert_eq!(picks(&mut *balancer, 32).matches('a').count(), 16);
     }
+
+    #[test]
+    fn of_servers_at_one_place_on_the_ring_the_one_that_came_last_is_nearer_from_above() {
+        let mut balancer = consistent(&[1, 1]);
+        for server in 0..2 {
+            balancer.on(ServerEvent::RingKey { server: ServerId(server), key: 7 });
+        }
+        // Above a place its last point is the nearest, below it the first.
+        let shares = |balancer: &mut dyn Balancer| {
+            let all = map(balancer, 500);
+            let first = all.iter().filter(|server| **server == Some(ServerId(0))).count();
+            (first, all)
+        };
+        let before = shares(&mut *balancer);
+        balancer.on(weight(0, 0));
+        balancer.on(weight(0, weight::SCALE));
+        let after = shares(&mut *balancer);
+        assert_eq!(before.0 + after.0, 500);
+        assert!(before.1.iter().zip(&after.1).all(|(before, after)| before != after));
+    }
 }

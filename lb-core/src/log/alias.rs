@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::encode::{CAPTURE, Flags, URL, Writer};
 use super::record::{Capture, HttpRecord, Record, RequestLine};
 use super::steps::Awaits;
+use crate::balance::hash::uri_path;
 use crate::expr::date::{Civil, push_fraction};
 use crate::expr::{Env, Sample, Side, TlsFact};
 
@@ -310,7 +311,7 @@ impl Alias {
         match self {
             Self::HttpMethod => line.method,
             Self::HttpPath => path,
-            Self::HttpPathOnly => path_only(path),
+            Self::HttpPathOnly => uri_path(path),
             Self::HttpQuery => query.map_or(b"", |at| &line.uri[at..]),
             Self::HttpUri => line.uri,
             _ if line.version.is_empty() => b"HTTP/0.9",
@@ -329,20 +330,6 @@ fn cut(line: RequestLine<'_>, limit: usize) -> RequestLine<'_> {
     };
     let (method, uri, version) = (part(line.method), part(line.uri), part(line.version));
     RequestLine { method: &line.method[..method], uri: &line.uri[..uri], version: &line.version[..version] }
-}
-
-/// The path inside an absolute target.
-fn path_only(uri: &[u8]) -> &[u8] {
-    if uri.first() == Some(&b'/') {
-        return uri;
-    }
-    match memchr::memmem::find(uri, b"://") {
-        Some(at) => {
-            let rest = &uri[at + 3..];
-            memchr::memchr(b'/', rest).map_or(b"", |slash| &rest[slash..])
-        }
-        None => uri,
-    }
 }
 
 fn cookie(value: Option<&[u8]>, writer: &mut Writer<'_>) {

@@ -82,7 +82,7 @@ fn key(backend: &ProxyPlan, env: &Env<'_>) -> OwnedKey {
     match &backend.spec.pool.algorithm {
         Algorithm::Hash => {
             let program = tcp_of(backend).and_then(|tcp| tcp.hash_key.as_ref());
-            bytes(program.and_then(|program| program.eval(env)?.to_bin(env.arena)))
+            bytes(program.and_then(|program| backend.spec.pool.hash_key(program.eval(env)?, env.arena)))
         }
         Algorithm::RdpCookie { name } => {
             bytes(env.facts.buffer(Direction::Request).and_then(|peek| rdp_cookie(peek.bytes, name)))

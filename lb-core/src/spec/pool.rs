@@ -1,7 +1,8 @@
 //! The servers of a proxy and how one is chosen.
 
 use super::ServerSpec;
-use crate::balance::{Affinity, Algorithm, HashType};
+use crate::balance::{Affinity, Algorithm, HashFunction, HashType};
+use crate::expr::{Arena, Sample};
 use crate::pool::Quorum;
 use std::time::Duration;
 
@@ -53,6 +54,14 @@ impl PoolSpec {
             quorum: None,
         }
     }
+
+    /// The bytes of a value that a server is chosen by. Where they are no hash but the number itself, they are its text.
+    pub fn hash_key<'a>(&self, value: Sample<'a>, arena: &'a Arena) -> Option<&'a [u8]> {
+        match self.hash.function {
+            HashFunction::None => value.to_str(arena),
+            _ => value.to_bin(arena),
+        }
+    }
 }
 
 /// What happens when connecting to a server fails.
@@ -93,7 +102,21 @@ impl Default for Retry {
 
 #[cfg(test)]
 mod tests {
-    use super::Retry;
+    use super::{PoolSpec, Retry};
+    use crate::balance::{Algorithm, HashFunction};
+    use crate::expr::{Arena, Sample};
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn numbers_and_addresses_are_text_where_the_key_is_not_hashed() {
+        let (mut spec, arena) = (PoolSpec::new(Algorithm::Hash, Vec::new()), Arena::new());
+        let key = |spec: &PoolSpec, value| spec.hash_key(value, &arena).unwrap().to_vec();
+        assert_eq!(key(&spec, Sample::Int(77)), 77_i64.to_be_bytes());
+        assert_eq!(key(&spec, Sample::Ipv4(Ipv4Addr::new(10, 1, 2, 3))), [10, 1, 2, 3]);
+        spec.hash.function = HashFunction::None;
+        assert_eq!(key(&spec, Sample::Int(77)), b"77");
+        assert_eq!(key(&spec, Sample::Ipv4(Ipv4Addr::new(10, 1, 2, 3))), b"10.1.2.3");
+    }
 
     fn moving(redispatch: i32, allowed: u32) -> Vec<u32> {
         let retry = Retry { redispatch, ..Retry::default() };

@@ -1,5 +1,6 @@
 //! Start lines, captures and the rest.
 
+use lb_core::balance::hash::uri_path;
 use lb_core::expr::{ArgType, Args, Env, FetchDef, Needs, Sample, SampleType as T};
 use lb_core::log::Capture;
 
@@ -95,8 +96,10 @@ fn captured_method<'a>(env: &Env<'a>, _: &'a Args) -> Option<Sample<'a>> {
     with_request(env).map(|layer| Sample::Str(layer.request.received_method()))
 }
 
+/// The path with its query: of `*` and of an authority there is none.
 fn captured_uri<'a>(env: &Env<'a>, _: &'a Args) -> Option<Sample<'a>> {
-    with_request(env).map(|layer| Sample::Str(layer.request.received_target()))
+    let path = uri_path(with_request(env)?.request.received_target());
+    (!path.is_empty()).then_some(Sample::Str(path))
 }
 
 fn captured_version<'a>(env: &Env<'a>, _: &'a Args) -> Option<Sample<'a>> {

@@ -135,6 +135,19 @@ fn responses_have_their_own_names() {
 }
 
 #[test]
+fn the_captured_uri_is_the_path_and_there_may_be_none() {
+    for (target, expected) in [
+        ("http://a.example/x?y", Some("/x?y")),
+        ("http://a.example/", Some("/")),
+        ("*", None),
+        ("/a?b", Some("/a?b")),
+    ] {
+        let exchange = exchange(&format!("OPTIONS {target} HTTP/1.1\r\nHost: a.example\r\n\r\n"), "");
+        assert_eq!(text(&exchange, "capture.req.uri").as_deref(), expected, "{target}");
+    }
+}
+
+#[test]
 fn bodies_are_decoded() {
     let chunked = exchange(
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=1\r\n4\r\n&b=2\r\n0\r\n\r\n",

@@ -239,7 +239,8 @@ fn acquire(
         }
         Algorithm::Hash => {
             let value = back.hash_key.as_ref().and_then(|program| program.eval(&env));
-            value.and_then(|sample| sample.to_bin(env.arena)).map_or(Key::None, Key::Bytes)
+            let value = value.and_then(|value| backend.spec.pool.hash_key(value, env.arena));
+            value.map_or(Key::None, Key::Bytes)
         }
         _ => Key::None,
     };

@@ -20,8 +20,8 @@ const ORDINAL_BITS: u32 = 12;
 /// Largest number of servers a ring can hold.
 pub(in crate::balance) const MAX_SERVERS: usize = 1 << (32 - ORDINAL_BITS);
 
-/// A point: place on the ring, then server, then ordinal, packed so that sorting the numbers sorts the ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A point: place on the ring, then server, then ordinal. Of points at one place the one that came first is in front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Point(u64);
 
 impl Point {
@@ -37,8 +37,10 @@ impl Point {
         ServerId(self.0 as u32 >> ORDINAL_BITS)
     }
 
-    fn ordinal(self) -> u32 {
-        self.0 as u32 & ((1 << ORDINAL_BITS) - 1)
+    /// Whether the changes that are noted leave it where it is.
+    fn stays(self, owners: &[Owner]) -> bool {
+        let ordinal = self.0 as u32 & ((1 << ORDINAL_BITS) - 1);
+        ordinal < owners[self.server().index()].points
     }
 }
 
@@ -48,10 +50,8 @@ struct Owner {
     key: u32,
     /// Wanted number of points: the effective weight.
     weight: u32,
-    /// Number of points in the array.
+    /// Number of points in the array that stay there.
     points: u32,
-    /// The points in the array derive from an earlier key.
-    moved: bool,
     noted: bool,
     /// Total weight of the servers before it, for sharing out bounded loads.
     weight_before: u64,
@@ -100,6 +100,8 @@ impl Ring {
         let owner = &mut self.owners[server.index()];
         self.total = self.total - u64::from(owner.weight) + u64::from(weight);
         owner.weight = weight;
+        // Those that are taken away come back behind others, even if nothing is chosen in between.
+        owner.points = owner.points.min(weight);
         self.note(server);
     }
 
@@ -107,7 +109,7 @@ impl Ring {
         let owner = &mut self.owners[server.index()];
         if owner.key != key {
             owner.key = key;
-            owner.moved = true;
+            owner.points = 0;
             self.note(server);
         }
     }
@@ -147,7 +149,7 @@ impl Ring {
     pub(in crate::balance) fn turn(&mut self, key: &PickKey<'_>) -> Option<ServerId> {
         self.refresh();
         let start = match self.last {
-            Some(last) => self.points.partition_point(|&point| point <= last),
+            Some(last) => self.position(last).map_or(0, |at| at + 1),
             None => 0,
         };
         let mut avoided = None;
@@ -210,38 +212,40 @@ impl Ring {
         if self.changed.is_empty() {
             return;
         }
+        self.pass_on_last();
         let owners = &mut self.owners;
-        let keeps = |owner: &Owner, ordinal: u32| !owner.moved && ordinal < owner.weight;
-        self.points.retain(|point| {
-            let owner = &owners[point.server().index()];
-            !owner.noted || keeps(owner, point.ordinal())
-        });
+        self.points.retain(|point| point.stays(owners));
         let kept = self.points.len();
         for server in self.changed.drain(..) {
             let owner = &mut owners[server.index()];
-            let present = if owner.moved { 0 } else { owner.points.min(owner.weight) };
-            let new = present..owner.weight;
+            let new = owner.points..owner.weight;
             self.points.extend(new.map(|n| Point::new(avalanche(owner.key.wrapping_add(n)), server, n)));
-            *owner = Owner { points: owner.weight, moved: false, noted: false, ..*owner };
+            *owner = Owner { points: owner.weight, noted: false, ..*owner };
         }
-        self.points[kept..].sort_unstable();
+        self.points[kept..].sort_by_key(|point| point.key());
         // Both halves are sorted, which the stable sort notices and merges in one pass.
-        self.points.sort();
+        self.points.sort_by_key(|point| point.key());
         let mut before = 0;
         for owner in owners {
             owner.weight_before = before;
             before += u64::from(owner.weight);
         }
         self.build_index();
-        // A last point that is gone hands its role to its successor.
-        if let Some(last) = self.last {
-            let at = self.points.partition_point(|&point| point < last);
-            self.last = self.points.get(at).or_else(|| self.points.first()).copied();
-        }
     }
-}
 
-impl Ring {
+    /// A last point that goes away hands its role to its successor.
+    fn pass_on_last(&mut self) {
+        let Some(at) = self.last.and_then(|last| self.position(last)) else { return };
+        let mut following = self.points[at..].iter().chain(&self.points[..at]);
+        self.last = following.find(|point| point.stays(&self.owners)).copied();
+    }
+
+    /// Where the point is in the array.
+    fn position(&self, point: Point) -> Option<usize> {
+        let start = self.points.partition_point(|other| other.key() < point.key());
+        self.points[start..].iter().position(|other| *other == point).map(|at| start + at)
+    }
+
     fn build_index(&mut self) {
         // A range holds the points of about one cache line. There are at least two ranges, so that the shift stays below
         // the width of a key.
