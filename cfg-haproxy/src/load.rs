@@ -128,6 +128,14 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_alone_refuses_no_file_however_strict() {
+        let timeouts = "defaults\n timeout client 1s\n timeout http-request 1s\n";
+        let alert = loaded(&format!(" maxconn 1\n maxconn 2\n{timeouts}"));
+        assert_eq!(alert.diagnostics.count(Severity::Alert), 1);
+        assert_eq!((alert.refusal(false), alert.refusal(true)), (None, None));
+    }
+
+    #[test]
     fn connections_are_not_tried_again_where_other_failures_alone_are() {
         for (mode, on, retries) in [
             ("tcp", "none", 0),

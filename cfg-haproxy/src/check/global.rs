@@ -14,8 +14,9 @@ use lb_core::diag::{Diagnostic, Spanned};
 const SMALLEST_BUFFER: u64 = 512;
 
 /// Settings of the process that cannot be replaced by later lines.
-const FIRST_COUNTS: [&str; 21] = [
+const FIRST_COUNTS: [&str; 23] = [
     "chroot",
+    "cluster-secret",
     "fd-hard-limit",
     "log-send-hostname",
     "maxconn",
@@ -27,6 +28,7 @@ const FIRST_COUNTS: [&str; 21] = [
     "server-state-base",
     "server-state-file",
     "spread-checks",
+    "stats-file",
     "tune.maxaccept",
     "tune.maxpollevents",
     "tune.notsent-lowat.client",
@@ -44,7 +46,7 @@ impl<'t> Checker<'t, '_> {
         if let Status::Translated(to) = stmt.keyword.status {
             return self.old_global(&stmt, to);
         }
-        if stmt.prefix == Prefix::None && !self.check_args(&stmt) {
+        if self.names_no_number(&stmt) || (stmt.prefix == Prefix::None && !self.check_args(&stmt)) {
             return;
         }
         if self.is_repeated(&stmt) {
@@ -56,27 +58,60 @@ impl<'t> Checker<'t, '_> {
         }
     }
 
+    /// Whether `uid` or `gid` has a name in place of the number, which is told and changes nothing.
+    fn names_no_number(&mut self, stmt: &Stmt<'t, '_>) -> bool {
+        let (number, name, what) = match stmt.keyword.name {
+            "uid" => ("uid", "user/uid", "user"),
+            "gid" => ("gid", "group/gid", "group"),
+            _ => return false,
+        };
+        let &[word] = stmt.args() else { return false };
+        if units::integer(word.text).is_some() || self.given.contains_key(name) {
+            return false;
+        }
+        let text = word.text;
+        self.push(
+            Diagnostic::warning(
+                codes::NUMBER,
+                word.span,
+                format!("`{text}` is not a number, and no {what} is set"),
+            )
+            .compat(format!(
+                " {number}: string '{text}' is not a number.\n   | You might want to use the '{what}' \
+                     parameter to use a system {what} name."
+            ))
+            .suggest(stmt.head(), what, format!("`{what}` takes names")),
+        );
+        true
+    }
+
     /// Whether a setting of which the first one counts was made before, which is told.
     fn is_repeated(&mut self, stmt: &Stmt<'t, '_>) -> bool {
-        let name = match stmt.keyword.name {
-            "uid" | "user" => "user/uid",
-            "gid" | "group" => "group/gid",
-            name if FIRST_COUNTS.contains(&name) => name,
+        let word = stmt.keyword.name;
+        let (name, compat) = match word {
+            "uid" | "user" => ("user/uid", "user/uid already specified. Continuing.".to_owned()),
+            "gid" => ("group/gid", "group/gid already specified. Continuing.".to_owned()),
+            "group" => ("group/gid", "gid/group was already specified. Continuing.".to_owned()),
+            "spread-checks" => (word, "spread-checks already specified. Continuing.".to_owned()),
+            "chroot" => (word, "'chroot' is already specified. Continuing.".to_owned()),
+            _ if FIRST_COUNTS.contains(&word) => (word, format!("'{word}' already specified. Continuing.")),
             _ => return false,
         };
         let Some(before) = self.given.get(name).copied() else {
-            self.given.insert(name, stmt.head());
+            // 0 is what it is anyway; only numbers of users and groups mean something by it.
+            let unset = units::integer(stmt.arg(0)) == Some(0) && !matches!(word, "uid" | "gid");
+            if !unset {
+                self.given.insert(name, stmt.head());
+            }
             return false;
         };
-        self.push(
-            Diagnostic::warning(
-                codes::USELESS,
-                stmt.head(),
-                format!("`{name}` was given before; the first one counts"),
-            )
-            .compat(format!("'{name}' already specified. Continuing."))
-            .label(before, "this one"),
-        );
+        let message = format!("`{name}` was given before; the first one counts");
+        let make = if word.starts_with("tune.") || matches!(word, "chroot" | "pidfile") {
+            Diagnostic::warning
+        } else {
+            Diagnostic::alert
+        };
+        self.push(make(codes::USELESS, stmt.head(), message).compat(compat).label(before, "this one"));
         true
     }
 
@@ -461,12 +496,23 @@ impl<'t> Checker<'t, '_> {
 
     fn unix_bind(&mut self, stmt: &Stmt<'t, '_>) {
         let args = stmt.args().to_vec();
-        let mut unix = UnixBind::default();
+        let mut unix = self.config.global.unix_bind;
         for at in (0..args.len()).step_by(2) {
             let word = args[at];
             let Some(value) = self.follow(&args, at, "unix-bind") else { return };
             match word.text {
-                "prefix" => unix.prefix = Some(value),
+                "prefix" => match unix.prefix {
+                    None => unix.prefix = Some(value),
+                    Some(before) => self.push(
+                        Diagnostic::alert(
+                            codes::USELESS,
+                            word.span,
+                            "`unix-bind prefix` was given before; the first one counts",
+                        )
+                        .compat("unix-bind 'prefix' already specified. Continuing.")
+                        .label(before.span, "this one"),
+                    ),
+                },
                 name @ ("mode" | "user" | "group" | "uid" | "gid") => {
                     self.unix_option(name, Some(value), &mut unix, "unix-bind");
                 }
@@ -504,8 +550,8 @@ impl<'t> Checker<'t, '_> {
                     );
                 }
             }
-            "uid" => unix.uid = units::counted(value.text),
-            "gid" => unix.gid = units::counted(value.text),
+            "uid" => (unix.uid, unix.user) = (units::counted(value.text), None),
+            "gid" => (unix.gid, unix.group) = (units::counted(value.text), None),
             "user" | "group" => {
                 let user = name == "user";
                 let exists =
@@ -520,7 +566,11 @@ impl<'t> Checker<'t, '_> {
                         .compat(format!("'{owner}' : '{name}' : invalid {name} name '{}'.", value.text)),
                     );
                 }
-                *(if user { &mut unix.user } else { &mut unix.group }) = Some(value);
+                if user {
+                    (unix.user, unix.uid) = (Some(value), None);
+                } else {
+                    (unix.group, unix.gid) = (Some(value), None);
+                }
             }
             _ => {}
         }

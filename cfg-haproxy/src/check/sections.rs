@@ -237,6 +237,9 @@ impl<'t> Checker<'t, '_> {
     fn userlist_line(&mut self, stmt: &Stmt<'t, '_>) {
         let args = stmt.args().to_vec();
         let name = args[0];
+        if self.is_listed(stmt.keyword.name, name) {
+            return;
+        }
         if stmt.keyword.name == "group" {
             let users = match args.get(1) {
                 Some(word) if word.text == "users" => args.get(2).map_or("", |w| w.text),
@@ -269,21 +272,28 @@ impl<'t> Checker<'t, '_> {
                 }
             }
         }
-        let duplicate =
-            self.config.userlists.last().is_some_and(|l| l.users.iter().any(|u| u.name.text == name.text));
-        if duplicate {
-            self.push(
-                Diagnostic::error(
-                    codes::DUPLICATE,
-                    name.span,
-                    format!("user `{}` is listed twice", name.text),
-                )
-                .compat(format!("ignoring duplicated user '{}'.", name.text)),
-            );
-        }
         if let Some(list) = self.config.userlists.last_mut() {
             list.users.push(user);
         }
+    }
+
+    /// Whether the list has this user or group already, which is told; the first one counts.
+    fn is_listed(&mut self, what: &str, name: Word<'t>) -> bool {
+        let Some(list) = self.config.userlists.last() else { return false };
+        let mut known: Box<dyn Iterator<Item = Word<'t>>> = match what {
+            "group" => Box::new(list.groups.iter().map(|(group, _)| *group)),
+            _ => Box::new(list.users.iter().map(|user| user.name)),
+        };
+        let Some(before) = known.find(|known| known.text == name.text) else { return false };
+        let compat = format!("ignoring duplicated {what} '{}' in userlist '{}'.", name.text, list.name.text);
+        let message = format!("{what} `{}` is listed twice; the first one counts", name.text);
+        drop(known);
+        self.push(
+            Diagnostic::warning(codes::DUPLICATE, name.span, message)
+                .compat(compat)
+                .label(before.span, "this one"),
+        );
+        true
     }
 
     fn peers_line(&mut self, stmt: &Stmt<'t, '_>) {

@@ -12,6 +12,9 @@ use lb_core::diag::{Diagnostic, Spanned};
 use lb_core::spec::{InitAddr, ProxyHeaderVersion};
 use std::time::Duration;
 
+/// Options that servers do not inherit.
+const NOT_DEFAULT: [&str; 7] = ["guid", "id", "no-sslv3", "no-tlsv10", "no-tlsv11", "no-tlsv12", "no-tlsv13"];
+
 impl<'t> Checker<'t, '_> {
     pub(crate) fn server_line(&mut self, stmt: &Stmt<'t, '_>) {
         let mut options = self.proxy().map(|p| *p.default_server.clone()).unwrap_or_default();
@@ -171,8 +174,26 @@ impl<'t> Checker<'t, '_> {
                 at = self.unknown_option(words, at, Place::Server, owner);
                 continue;
             };
+            if owner == "default-server" && NOT_DEFAULT.contains(&keyword.name) {
+                at += 1 + self.not_default(keyword, word);
+                continue;
+            }
             at = self.server_option_at(keyword, words, at, options);
         }
+    }
+
+    /// What is each server's own is told and not read; how many words belong to it.
+    fn not_default(&mut self, keyword: &'static Keyword, word: Word<'t>) -> usize {
+        let name = keyword.name;
+        self.push(
+            Diagnostic::alert(
+                codes::USELESS,
+                word.span,
+                format!("`{name}` belongs to the servers; it is not read here"),
+            )
+            .compat(format!("'{name}' option is not accepted in default-server sections")),
+        );
+        keyword.args.len()
     }
 
     fn server_option_at(

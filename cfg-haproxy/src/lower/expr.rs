@@ -636,7 +636,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 
     /// Lines of `defaults` are built for each proxy that uses them, and told of once.
-    fn push_once(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn push_once(&mut self, diagnostic: Diagnostic) {
         if !self.out.iter().any(|d| d.span == diagnostic.span && d.message == diagnostic.message) {
             self.out.push(diagnostic);
         }

@@ -11,7 +11,7 @@ use crate::tree::Word;
 use crate::units;
 use lb_core::addr::Endpoint;
 use lb_core::balance::hash;
-use lb_core::diag::Span;
+use lb_core::diag::{Diagnostic, Span};
 use lb_core::expr::{Phases, Program};
 use lb_core::health::{InitState, Observe, OnError, ProbeSpec};
 use lb_core::log::{Style, Template};
@@ -127,11 +127,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.unchecked_health = if begins { o.rise.unwrap_or(2) } else { 0 };
         spec.agent = if o.agent_check { self.agent(server).map(Arc::new) } else { None };
         spec.init_state = init_state(o.init_state);
-        spec.observe = match o.observe.map(|w| w.text) {
-            Some("layer4") => Some(Observe::Layer4),
-            Some("layer7") => Some(Observe::Layer7),
-            _ => None,
-        };
+        spec.observe = o.observe.and_then(|word| self.observe(server, word, shared.making));
         spec.error_limit = o.error_limit.unwrap_or(spec.error_limit);
         spec.on_error = match o.on_error {
             Some("fastinter") => OnError::FastInter,
@@ -149,6 +145,23 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.log = self.log_server(shared.making, server);
         spec.origin = self.origin(server.name.span);
         spec
+    }
+
+    fn observe(&mut self, server: &Server<'t>, word: Word<'t>, making: &Making<'_, 't>) -> Option<Observe> {
+        match word.text {
+            "layer4" => Some(Observe::Layer4),
+            "layer7" if making.mode == ProxyMode::Http => Some(Observe::Layer7),
+            "layer7" => {
+                let message =
+                    "`layer7` looks at responses of HTTP; the traffic of this server is not observed";
+                let (backend, name) = (making.proxy.name, server.name.text);
+                let compat =
+                    format!("'server {backend}/{name}' : 'layer7' can only be used in http proxies..");
+                self.push_once(Diagnostic::alert(codes::USELESS, word.span, message).compat(compat));
+                None
+            }
+            _ => None,
+        }
     }
 
     /// An expression of a server line that is evaluated for each connection; a fixed name is part of the TLS settings.

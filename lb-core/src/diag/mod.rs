@@ -41,6 +41,8 @@ pub enum Severity {
     Notice,
     /// Loaded, but perhaps not what was meant.
     Warning,
+    /// Loaded without what is said there.
+    Alert,
     /// The configuration cannot be used.
     Error,
 }
@@ -51,6 +53,7 @@ impl Severity {
         match self {
             Self::Notice => "notice",
             Self::Warning => "warning",
+            Self::Alert => "alert",
             Self::Error => "error",
         }
     }
@@ -123,6 +126,11 @@ impl Diagnostic {
     /// A warning at `span`.
     pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, message).at(span)
+    }
+
+    /// An alert at `span`.
+    pub fn alert(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Alert, code, message).at(span)
     }
 
     /// A notice at `span`.

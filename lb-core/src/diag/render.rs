@@ -18,7 +18,7 @@ pub enum Color {
 /// HAProxy's one-line form: `[ALERT]    (PID) : config : parsing [FILE:LINE] : TEXT`.
 pub fn haproxy(out: &mut String, map: &SourceMap, diagnostic: &Diagnostic, pid: u32) {
     let level = match diagnostic.severity {
-        Severity::Error => "ALERT",
+        Severity::Alert | Severity::Error => "ALERT",
         Severity::Warning => "WARNING",
         Severity::Notice => "NOTICE",
     };
@@ -49,7 +49,7 @@ pub fn keepalived(out: &mut String, map: &SourceMap, diagnostic: &Diagnostic) {
 pub fn rich(out: &mut String, map: &SourceMap, diagnostic: &Diagnostic, color: Color) {
     let paint = Paint { on: color == Color::On };
     let tone = match diagnostic.severity {
-        Severity::Error => "1;31",
+        Severity::Alert | Severity::Error => "1;31",
         Severity::Warning => "1;33",
         Severity::Notice => "1;36",
     };
