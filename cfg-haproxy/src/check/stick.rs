@@ -2,10 +2,11 @@
 
 use super::{Checker, Stmt};
 use crate::codes;
-use crate::config::{StickTable, StoreItem};
+use crate::config::{Config, StickTable, StoreItem};
 use crate::tree::Word;
 use crate::units::Unit;
 use lb_core::diag::{Diagnostic, Span};
+use std::collections::BTreeMap;
 
 /// Elements of `gpc`, `gpc_rate` and `gpt` that a table can store (configuration manual, section 11.1).
 pub(crate) const MAX_ARRAY: usize = 100;
@@ -73,6 +74,7 @@ impl<'t> Checker<'t, '_> {
             expire: None,
             nopurge: false,
             peers: None,
+            write_to: None,
             srvkey_addr: false,
             recv_only: false,
             bytes_factor: 1,
@@ -109,7 +111,7 @@ impl<'t> Checker<'t, '_> {
                 }
                 "write-to" => {
                     self.no_write_to(word);
-                    return None;
+                    table.write_to = Some(value);
                 }
                 other => {
                     self.push(
@@ -128,10 +130,10 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn no_write_to(&mut self, word: Word<'t>) {
-        let why = "updates of peers are not received, so they cannot be written anywhere";
+        let why = "peers send no updates here that could be written to another table";
         self.push(
-            Diagnostic::error(codes::REFUSED, word.span, format!("`write-to` is not supported: {why}"))
-                .compat(format!("stick-table: 'write-to' is not supported: {why}.")),
+            Diagnostic::notice(codes::NO_EFFECT, word.span, format!("`write-to` has no effect here: {why}"))
+                .compat(format!("stick-table: 'write-to' has no effect here: {why}.")),
         );
     }
 
@@ -265,5 +267,77 @@ impl<'t> Checker<'t, '_> {
             return None;
         }
         Some(item)
+    }
+}
+
+/// The tables that `write-to` names must exist, have keys of the same kind and be written to by nobody's choice but that.
+pub(crate) fn write_to_targets(config: &Config<'_>) -> Vec<Diagnostic> {
+    let own = config.proxies.iter().filter_map(|proxy| Some((proxy.name.to_owned(), proxy.table.as_ref()?)));
+    let shared = config.peers.iter().flat_map(|section| {
+        let full = |name: &str| format!("{}/{name}", section.name.text);
+        section.tables.iter().map(move |(name, table)| (full(name.text), table))
+    });
+    let tables: BTreeMap<String, &StickTable<'_>> = own.chain(shared).collect();
+    let wrong = |(name, table): (&String, &&StickTable<'_>)| {
+        let word = table.write_to?;
+        let reason = match tables.get(word.text) {
+            None => format!("table '{}' doesn't exist", word.text),
+            Some(_) if word.text == name => "a table is not its own target".to_owned(),
+            Some(target) if target.write_to.is_some() => {
+                format!("table '{}' is already used as a source table", word.text)
+            }
+            Some(target) if target.kind != table.kind => format!(
+                "cannot mix table types ('{}' has '{}' type and '{name}' has '{}' type)",
+                word.text, target.kind, table.kind
+            ),
+            Some(target) if target.length != table.length => {
+                format!("cannot mix key sizes: those of '{}' and '{name}' differ", word.text)
+            }
+            Some(_) => return None,
+        };
+        let message = format!("`write-to {}`: {reason}", word.text);
+        let compat = format!("Proxy '{name}': stick-table: write-to: {reason}.");
+        Some(Diagnostic::error(codes::UNKNOWN_NAME, word.span, message).compat(compat))
+    };
+    tables.iter().filter_map(wrong).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Facts, Host, NoEnv, Source};
+    use lb_core::expr::Registry;
+
+    fn errors(table: &str) -> Vec<String> {
+        let text = format!(
+            "backend a\n stick-table type string len 20 size 1k {table}\n\
+             backend b\n stick-table type string len 20 size 1k\n\
+             backend c\n stick-table type ip size 1k write-to p/d\n\
+             peers p\n table d type ip size 1k\n table e type string size 1k\n"
+        );
+        let sources = [Source::new("a.cfg", &text)];
+        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        let about = |message: &&str| message.contains("write-to");
+        let noted =
+            loaded.diagnostics.iter().filter(|d| d.message.contains("`write-to` has no effect")).count();
+        assert_eq!(noted, 1 + usize::from(table.contains("write-to")), "{table}");
+        let messages = loaded.diagnostics.iter().map(|d| d.message.as_str()).filter(about);
+        messages.filter(|message| !message.contains("no effect")).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_table_that_updates_are_written_to_has_the_same_keys() {
+        for ok in ["", "write-to b"] {
+            assert_eq!(errors(ok), [""; 0], "{ok}");
+        }
+        for (target, reason) in [
+            ("nosuch", "doesn't exist"),
+            ("a", "not its own target"),
+            ("c", "already used as a source"),
+            ("p/d", "cannot mix table types ('p/d' has 'ip' type and 'a' has 'string' type)"),
+            ("p/e", "cannot mix key sizes"),
+        ] {
+            let errors = errors(&format!("write-to {target}"));
+            assert!(errors.len() == 1 && errors[0].contains(reason), "{target}: {errors:?}");
+        }
     }
 }

@@ -29,6 +29,8 @@ pub struct StickTable<'t> {
     pub nopurge: bool,
     /// `peers`.
     pub peers: Option<Word<'t>>,
+    /// `write-to`.
+    pub write_to: Option<Word<'t>>,
     /// `srvkey addr`.
     pub srvkey_addr: bool,
     /// `recv-only`.

@@ -156,8 +156,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     k(LB, "stick on", &[Free("<pattern> [table <t>] [{ if | unless } <condition>]")], "match and store-request in one"),
     k(LB, "stick store-request", &[Free("<pattern> [table <t>] [{ if | unless } <condition>]")], "stores the server by the request"),
     k(LB, "stick store-response", &[Free("<pattern> [table <t>] [{ if | unless } <condition>]")], "stores the server by the response"),
-    k(FLB, "stick-table", &[Free("type <t> [len <n>] size <n> [expire <t>] [nopurge] [peers <p>] [srvkey <k>] [store <d>]*")],
-        "a table of keys seen").partial("write-to is refused; peers and recv-only have no effect"),
+    k(FLB, "stick-table", &[Free("type <t> [len <n>] size <n> [expire <t>] [nopurge] [peers <p>] [write-to <t>] [srvkey <k>] [store <d>]*")],
+        "a table of keys seen").partial("peers, write-to and recv-only have no effect"),
     k(DLB, "tcp-check comment", &[Any("text")], "text shown when the next check step fails").ignores_more(),
     k(DLB, "tcp-check connect", &[Free("[default] [port <e>] [addr <a>] [send-proxy] [via-socks4] [ssl] [sni <s>] [alpn <a>] \
         [linger] [proto <p>] [comment <m>]")], "opens a connection of a check").partial(CONNECT),

@@ -370,6 +370,7 @@ pub(super) fn table(name: &str, line: &StickTable<'_>) -> TableSpec {
     table.expire = line.expire;
     table.nopurge = line.nopurge;
     table.peers = line.peers.map(|p| Arc::from(p.text));
+    table.write_to = line.write_to.map(|target| Arc::from(target.text));
     table.recv_only = line.recv_only;
     table.bytes_factor = line.bytes_factor;
     table.server_by_address = line.srvkey_addr;
