@@ -115,6 +115,34 @@ fn a_ring_keeps_what_its_server_does_not_take_and_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn the_file_of_a_ring_has_its_messages_and_what_was_there_before_is_kept() {
+    let directory = std::env::temp_dir().join(format!("ring-file-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("kept");
+    let mut ring = RingSpec::new("kept");
+    (ring.size, ring.file) = (512, Some(path.to_str().unwrap().into()));
+    let mut spec = writer(target(LogDestination::Ring("kept".into()), LogFormat::Raw));
+    spec.rings.push(ring);
+    let text = |name: &str| String::from_utf8(std::fs::read(directory.join(name)).unwrap()).unwrap();
+    let running = start(spec.clone());
+    say(&running, "one");
+    running.reload(spec.clone(), ServerOptions::new(1), &mut Sockets::new()).unwrap();
+    say(&running, "two");
+    assert_eq!(text("kept"), format!("{:\0<512}", "one\ntwo\n"));
+    drop(running);
+    let running = start(spec.clone());
+    say(&running, "three");
+    assert!(text("kept").starts_with("three\n\0") && text("kept.bak").starts_with("one\ntwo\n"));
+    // A file that cannot be opened refuses the reload, and everything goes on.
+    spec.rings[0].file = Some(directory.join("none/kept").to_str().unwrap().into());
+    let refused = running.reload(spec, ServerOptions::new(1), &mut Sockets::new()).unwrap_err();
+    assert!(refused.to_string().contains("none/kept' for ring 'kept'"), "{refused}");
+    say(&running, "four");
+    assert!(text("kept").starts_with("three\nfour\n\0"));
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn commands_show_rings_and_follow_them_until_a_key_is_pressed() {
     let mut ring = RingSpec::new("kept");
     (ring.size, ring.format) = (512, Some(LogFormat::Priority));

@@ -5,7 +5,7 @@ use crate::address::Rules;
 use crate::codes;
 use crate::config::{
     Bind, BindOptions, Certificate, ErrorLine, Healthcheck, HttpErrors, LogForward, LogProfile, Mailers,
-    Peers, ProfileLine, Proxy, Resolvers, Ring, ServerOptions, User, Userlist,
+    Peers, ProfileLine, Resolvers, Ring, ServerOptions, User, Userlist,
 };
 use crate::keyword::{self, Place, Status};
 use crate::section::SectionKind;
@@ -159,17 +159,7 @@ impl<'t> Checker<'t, '_> {
             }),
             SectionKind::Mailers => config.mailers.push(Mailers { name, mailers: Vec::new(), timeout: None }),
             SectionKind::HttpErrors => config.http_errors.push(HttpErrors { name, files: Vec::new() }),
-            SectionKind::Ring => config.rings.push(Ring {
-                name,
-                description: None,
-                size: 16384,
-                max_length: None,
-                format: None,
-                sender: Proxy::new(SectionKind::Backend, name.text, name.span),
-                connect: None,
-                server: None,
-                span: name.span,
-            }),
+            SectionKind::Ring => config.rings.push(Ring::new(name)),
             SectionKind::Cache => config.caches.push(name),
             SectionKind::LogForward => config.log_forwards.push(LogForward {
                 name,
@@ -430,6 +420,12 @@ impl<'t> Checker<'t, '_> {
         let text = stmt.text();
         let Some(ring) = self.config.rings.last_mut() else { return };
         match stmt.keyword.name {
+            "backing-file" => self.backing_file(args[0]),
+            "size" if ring.file.is_some() => self.push(
+                Diagnostic::error(codes::RULE, stmt.span(), "`size` stands behind `backing-file`").compat(
+                    "cannot resize an already mapped file, please specify 'size' before 'backing-file'.",
+                ),
+            ),
             "size" => {
                 ring.size = units::size(args[0].text).unwrap_or(ring.size);
                 if ring.size == 0 {
@@ -446,6 +442,30 @@ impl<'t> Checker<'t, '_> {
             "timeout server" => ring.server = units::time(args[0].text, Unit::Milli).ok(),
             _ => {}
         }
+    }
+
+    /// A file belongs to one ring, and a ring has one.
+    fn backing_file(&mut self, word: Word<'t>) {
+        let Some((ring, others)) = self.config.rings.split_last_mut() else { return };
+        let (message, compat) =
+            match (ring.file, others.iter().find(|r| r.file.is_some_and(|f| f.text == word.text))) {
+                (None, None) => {
+                    ring.file = Some(word);
+                    return;
+                }
+                (Some(file), _) => (
+                    format!("ring `{}` has the file `{}` already", ring.name.text, file.text),
+                    format!(
+                        "'backing-file' already specified for ring '{}' (was '{}').",
+                        ring.name.text, file.text
+                    ),
+                ),
+                (None, Some(other)) => (
+                    format!("`{}` is the file of ring `{}`", word.text, other.name.text),
+                    format!("'backing-file' '{}' is already used by ring '{}'.", word.text, other.name.text),
+                ),
+            };
+        self.push(Diagnostic::error(codes::DUPLICATE, word.span, message).compat(compat));
     }
 
     fn log_profile_line(&mut self, stmt: &Stmt<'t, '_>) {

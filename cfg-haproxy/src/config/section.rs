@@ -8,9 +8,10 @@
 use super::{Bind, CheckKind, Config, ErrorLine, LogLine, Proxy};
 use crate::address::Address;
 use crate::check::join;
+use crate::section::SectionKind;
 use crate::tree::Word;
 use lb_core::diag::Span;
-use lb_core::spec::HostRule;
+use lb_core::spec::{HostRule, RingSpec};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -143,6 +144,8 @@ pub struct Ring<'t> {
     pub max_length: Option<u32>,
     /// `format`.
     pub format: Option<&'t str>,
+    /// `backing-file`.
+    pub file: Option<Word<'t>>,
     /// A backend with its `server` lines.
     pub sender: Proxy<'t>,
     /// `timeout connect`.
@@ -151,6 +154,24 @@ pub struct Ring<'t> {
     pub server: Option<Duration>,
     /// The keyword's place.
     pub span: Span,
+}
+
+impl<'t> Ring<'t> {
+    /// A section without lines.
+    pub(crate) fn new(name: Word<'t>) -> Self {
+        Self {
+            name,
+            description: None,
+            size: RingSpec::SIZE as u64,
+            max_length: None,
+            format: None,
+            file: None,
+            sender: Proxy::new(SectionKind::Backend, name.text, name.span),
+            connect: None,
+            server: None,
+            span: name.span,
+        }
+    }
 }
 
 /// `log-profile`.

@@ -113,8 +113,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     cache("process-vary", ON_OFF, "keep variants"),
     cache("total-max-size", &[Int(1, 4095)], "memory in megabytes"),
     k(S::HttpErrors, "errorfile", &[Int(100, 599), Any("file")], "12.4", "a whole response for an error"),
-    ring("backing-file", WORD, "file that keeps the ring")
-        .no_effect("rings are kept in memory and through reloads, not in files"),
+    ring("backing-file", WORD, "file that also keeps the messages")
+        .partial("as text; bytes of zero part the newest message from the oldest; a reload in place goes on in it"),
     ring("description", &[Any("text"), Rest("text")], "text shown for the ring"),
     ring(
         "format",

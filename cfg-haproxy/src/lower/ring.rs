@@ -47,6 +47,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 format!("ring '{name}' event max length '{length}' exceeds max payload size, forced to '{longest}'."),
             );
         }
+        spec.file = ring.file.map(|file| Arc::from(crate::base::below(self.base, file.text)));
         spec.max_length = ring.max_length.map(|length| (length as usize).min(longest));
         spec.format = Some(log_format(ring.format.unwrap_or("raw")));
         spec.servers = self.ring_servers(ring);
@@ -282,6 +283,17 @@ mod tests {
         let elsewhere = load("backend b\n mode tcp\n balance log-hash length\n server a 192.0.2.1:1\n");
         assert_eq!(elsewhere.spec.proxies[0].pool.algorithm, Algorithm::RoundRobin);
         assert_eq!(errors("backend b\n server a udp@192.0.2.1:1\n").len(), 1);
+    }
+
+    #[test]
+    fn a_ring_has_one_file_of_its_own_and_of_the_size_said_before() {
+        let loaded = load("ring r\n size 1000\n backing-file /var/r\nring s\n backing-file /var/s\n");
+        let files: Vec<_> = loaded.spec.rings.iter().map(|ring| ring.file.as_deref()).collect();
+        assert_eq!(files, [Some("/var/r"), Some("/var/s")]);
+        for wrong in [" backing-file /var/r\n size 1000\n", " backing-file /var/r\n backing-file /var/q\n"] {
+            assert_eq!(errors(&format!("ring r\n{wrong}")).len(), 1, "{wrong}");
+        }
+        assert_eq!(errors("ring r\n backing-file /var/r\nring s\n backing-file /var/r\n").len(), 1);
     }
 
     #[test]

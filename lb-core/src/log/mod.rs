@@ -3,6 +3,7 @@
 //! HAProxy configuration manual, chapter 8.
 
 mod alias;
+mod backing;
 mod encode;
 mod frames;
 mod message;
@@ -13,6 +14,7 @@ pub mod syslog;
 mod template;
 mod termination;
 
+pub use backing::{Backing, Piece};
 pub use frames::{Frame, frame};
 pub use message::Message;
 pub use record::{Capture, HttpRecord, Origin, Record, RequestLine, Timers};

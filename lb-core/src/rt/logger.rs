@@ -2,6 +2,7 @@
 
 use super::generation::Hub;
 use super::log_backend::{RingWay, ServedRing, Way, Ways};
+use super::ring_file::RingFileError;
 use super::sink::Sink;
 use super::view::host;
 use super::{Outlet, Stamp, Worker};
@@ -69,21 +70,32 @@ impl LogHub {
         all.entry(destination.clone()).or_insert_with(make).clone()
     }
 
-    /// The ring of that name and size.
-    pub(super) fn sink(&self, name: &str, size: usize) -> Arc<Sink> {
+    /// The ring of that name, size and file.
+    pub(super) fn sink(&self, spec: &RingSpec) -> Result<Arc<Sink>, RingFileError> {
         let mut sinks = self.sinks();
-        if let Some(sink) = sinks.iter().find(|sink| *sink.name == *name && sink.size == size) {
-            return Arc::clone(sink);
+        let same =
+            |sink: &&Arc<Sink>| sink.name == spec.name && sink.size == spec.size && sink.path == spec.file;
+        if let Some(sink) = sinks.iter().find(same) {
+            return Ok(Arc::clone(sink));
         }
-        let sink = Sink::new(name, size);
+        let sink = match &spec.file {
+            None => Sink::new(&spec.name, spec.size),
+            Some(path) => Sink::backed(&spec.name, spec.size, path).map_err(|cause| RingFileError {
+                ring: Arc::clone(&spec.name),
+                path: Arc::clone(path),
+                cause,
+                origin: spec.origin,
+            })?,
+        };
         sinks.push(Arc::clone(&sink));
-        sink
+        Ok(sink)
     }
 
     /// The way into a ring that is there in every configuration.
     pub(super) fn standing(&self, name: &str) -> Option<RingWay> {
-        let size = RingSpec::STANDING.iter().find(|(own, _, _)| *own == name)?.2;
-        Some(RingWay::standing(self.sink(name, size), LogFormat::Timed))
+        let mut spec = RingSpec::new(name);
+        spec.size = RingSpec::STANDING.iter().find(|(own, _, _)| *own == name)?.2;
+        Some(RingWay::standing(self.sink(&spec).ok()?, LogFormat::Timed))
     }
 
     /// The ring of that name in the configuration in use.

@@ -10,6 +10,7 @@ use super::dialect::Dialect;
 use super::generation::Connectors;
 use super::generation::{Event, Generation, Hub, ServerKit};
 use super::log_backend::Ways;
+use super::ring_file::RingFileError;
 use super::sink::Outward;
 #[cfg(feature = "tls")]
 use super::tls::Connector;
@@ -71,6 +72,9 @@ pub enum ServerError {
         /// The listener or server.
         origin: Origin,
     },
+    /// The file behind a ring cannot be opened.
+    #[error(transparent)]
+    RingFile(#[from] RingFileError),
     /// The system refused something else.
     #[error("{0}")]
     System(#[from] io::Error),
@@ -83,6 +87,7 @@ impl ServerError {
             Self::Listen { origin, .. } | Self::Protocol { origin, .. } => Some(*origin),
             #[cfg(feature = "tls")]
             Self::Tls { origin, .. } => Some(*origin),
+            Self::RingFile(error) => Some(error.origin),
             Self::Build(build) => build.problems.first().map(|p| p.origin),
             Self::System(_) => None,
         }

@@ -4,6 +4,7 @@
 //! that connects, at most once a second, and sends what was written since it stopped; until then the ring keeps it.
 
 use super::dial::{Ends, begin, within};
+use super::ring_file::RingFile;
 use super::{Stream, Worker};
 use crate::ctl::{EventSink, Events};
 use crate::engine::{ProxyPlan, ServerPlan};
@@ -28,6 +29,8 @@ const CHUNK: usize = 16 * 1024;
 pub(super) struct Sink {
     pub(super) name: Arc<str>,
     pub(super) size: usize,
+    /// The name of the file that also keeps the messages.
+    pub(super) path: Option<Arc<str>>,
     description: Mutex<Arc<str>>,
     state: Mutex<State>,
     dropped: AtomicU64,
@@ -39,6 +42,7 @@ pub(super) struct Sink {
 #[derive(Debug)]
 struct State {
     ring: Ring,
+    file: Option<RingFile>,
     /// Readers who wait for messages.
     wakers: Vec<(Reader, Waker)>,
 }
@@ -69,11 +73,22 @@ pub(super) struct Outward {
 
 impl Sink {
     pub(super) fn new(name: &str, size: usize) -> Arc<Self> {
+        Self::with(name, size, None, None)
+    }
+
+    /// One that a new file also keeps the messages of.
+    pub(super) fn backed(name: &str, size: usize, path: &Arc<str>) -> io::Result<Arc<Self>> {
+        let file = RingFile::create(path, size)?;
+        Ok(Self::with(name, size, Some(Arc::clone(path)), Some(file)))
+    }
+
+    fn with(name: &str, size: usize, path: Option<Arc<str>>, file: Option<RingFile>) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
             size,
+            path,
             description: Mutex::new(name.into()),
-            state: Mutex::new(State { ring: Ring::new(size), wakers: Vec::new() }),
+            state: Mutex::new(State { ring: Ring::new(size), file, wakers: Vec::new() }),
             dropped: AtomicU64::new(0),
             live: AtomicBool::new(false),
             servers: Mutex::default(),
@@ -83,6 +98,9 @@ impl Sink {
     /// Adds a message; one that there is no room for is counted.
     pub(super) fn push(&self, message: &[u8]) {
         let mut state = self.state();
+        if let Some(file) = &mut state.file {
+            file.push(message);
+        }
         if !state.ring.push(message) {
             self.dropped.fetch_add(1, Relaxed);
             return;

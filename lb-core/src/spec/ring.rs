@@ -24,6 +24,8 @@ pub struct RingSpec {
     pub connect: Option<Duration>,
     /// How long a server may leave messages waiting.
     pub timeout: Option<Duration>,
+    /// A file that also keeps the messages, for when this program is gone.
+    pub file: Option<Arc<str>>,
     /// Where it was configured.
     pub origin: Origin,
 }
@@ -47,6 +49,7 @@ impl RingSpec {
             servers: Vec::new(),
             connect: None,
             timeout: None,
+            file: None,
             origin: Origin::NONE,
         }
     }
