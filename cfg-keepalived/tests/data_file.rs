@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use cfg_keepalived::{NoIncludes, StaticEnv, load, lower};
+use cfg_keepalived::{Config, NoIncludes, StaticEnv, Watch, load, lower};
+use lb_core::health::ServerHealth;
 use vrrp::event::{Admin, InterfaceAddress, Link};
 use vrrp::spec::{Prefix, Spec};
 use vrrp::{Input, Router, dump};
@@ -14,13 +15,27 @@ fn stored(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data").join(name)
 }
 
-fn spec() -> Spec {
-    let env = StaticEnv::new("node");
-    let text = std::fs::read_to_string(stored("rich.conf")).unwrap();
-    let loaded = load("rich.conf", &text, &mut NoIncludes, &env);
-    let said: Vec<&String> = loaded.diagnostics.iter().map(|said| &said.message).collect();
+/// A file of which nothing has to be said but where it is taken with a difference.
+fn config(name: &str) -> Config {
+    let text = std::fs::read_to_string(stored(name)).unwrap();
+    let loaded = load(name, &text, &mut NoIncludes, &StaticEnv::new("node"));
+    let notices = loaded.diagnostics.iter().filter(|said| said.compat.is_some());
+    let said: Vec<&String> = notices.map(|said| &said.message).collect();
     assert!(said.is_empty(), "{said:#?}");
-    lower(&loaded.config, &env).spec
+    loaded.config
+}
+
+fn spec() -> Spec {
+    lower(&config("rich.conf"), &StaticEnv::new("node")).spec
+}
+
+fn compare(name: &str, text: &str) {
+    let path = stored(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(before == text, "{name} differs; run with UPDATE_GOLDEN=1 and look at the difference\n{text}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a virtual clock needs one real instant to begin with")]
@@ -47,10 +62,18 @@ fn the_data_file_tells_everything_that_is_configured() {
     let spec = spec();
     let (router, now) = started(&spec);
     let text = dump::data(&spec, &router.snapshot(now), Duration::from_secs(1_795_372_985), 0);
-    let path = stored("rich.data");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &text).unwrap();
-    }
-    let before = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(before == text, "rich.data differs; run with UPDATE_GOLDEN=1 and look at the difference\n{text}");
+    compare("rich.data", &text);
+}
+
+#[test]
+fn the_data_file_about_services_tells_what_is_configured_and_who_is_up() {
+    let env = StaticEnv::new("node");
+    let mut watch = Watch::new(&config("services.conf"), &env);
+    let service = "[10.9.0.100]:tcp:80";
+    let mut known = |server: &str, up| drop(watch.heard(service, &ServerHealth::new(server, up)));
+    known("10.9.0.11:80", true);
+    known("10.9.0.12:80", true);
+    known("10.9.0.12:80", false);
+    compare("services.data", &watch.data().unwrap());
+    assert_eq!(Watch::new(&config("rich.conf"), &env).data(), None);
 }

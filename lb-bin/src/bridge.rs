@@ -34,7 +34,7 @@ pub(crate) enum ToPart {
         /// Let sessions end by themselves.
         graceful: bool,
     },
-    /// Write one of keepalived's files: for the vrrp part.
+    /// Write keepalived's files of a kind: for the vrrp part.
     Dump(Dump),
     /// Answer with the same number.
     Ping(u64),

@@ -7,7 +7,7 @@ use crate::load;
 use crate::report::{self, failed};
 use crate::sys::{apart, give_back_memory};
 use crate::world::{World, hostname};
-use cfg_keepalived::Watch;
+use cfg_keepalived::{Watch, command_line::Only};
 use lb_core::health::Health;
 use lb_core::process::bundle::unpack;
 use lb_core::process::{Channel, PidFile, send_signal};
@@ -194,11 +194,9 @@ impl Node<'_> {
             }
             ToPart::Dump(what) => {
                 let (handle, spec) = (self.handle.clone(), Arc::clone(&self.spec));
-                tokio::task::spawn_local(async move {
-                    if let Err(e) = control::write_file(what, &handle, &spec).await {
-                        report::alert(&format!("cannot write the data file: {e}"));
-                    }
-                });
+                let writing = control::write_files(what, handle, spec, self.watch.data());
+                let failed = |e: &_| report::alert(&format!("cannot write the data files: {e}"));
+                tokio::task::spawn_local(async move { drop(writing.await.inspect_err(failed)) });
             }
             ToPart::Ask(question) => {
                 let text = control::reply(&question, &self.handle, &self.spec).await;
@@ -242,7 +240,8 @@ fn specification(args: &RunArgs, world: &World, loud: bool) -> Result<(Spec, Wat
         proxy.assume_up = true;
         spec.track_everywhere(proxy);
     }
-    Ok((spec.compact(), loaded.watch))
+    let watch = if args.cluster.only == Some(Only::Vrrp) { Watch::default() } else { loaded.watch };
+    Ok((spec.compact(), watch))
 }
 
 /// Where log lines go: to syslog, as those of Keepalived's process of this name, and to standard error when wanted.

@@ -96,6 +96,8 @@ pub struct Link {
     pub index: Option<u32>,
     /// Hardware address, if it has one.
     pub mac: Option<[u8; 6]>,
+    /// What kind of hardware it is, in the numbers of ARP (RFC 826) and of Linux, if known.
+    pub hardware: Option<u16>,
 }
 
 impl Link {
@@ -103,7 +105,7 @@ impl Link {
     #[must_use]
     pub fn new(interface: impl Into<Name>, up: bool) -> Self {
         let interface = interface.into();
-        Self { interface, present: true, up, mtu: None, enabled: up, index: None, mac: None }
+        Self { interface, present: true, up, mtu: None, enabled: up, index: None, mac: None, hardware: None }
     }
 
     /// An interface that does not exist (any more).

@@ -25,6 +25,7 @@ struct Details {
     enabled: bool,
     index: Option<u32>,
     mac: Option<[u8; 6]>,
+    hardware: Option<u16>,
     mtu: Option<u32>,
 }
 
@@ -79,6 +80,7 @@ impl Links {
             enabled: link.enabled,
             index: link.index,
             mac: link.mac,
+            hardware: link.hardware,
             mtu: link.mtu.or(interface.details.mtu),
         };
         if !link.present {
@@ -184,6 +186,7 @@ impl Links {
             pending: interface.pending.is_some(),
             mtu: interface.details.mtu,
             mac: interface.details.mac,
+            hardware: interface.details.hardware,
             addresses: interface.addresses.iter().map(|known| known.prefix.address).collect(),
         };
         self.table.iter().map(describe).collect()

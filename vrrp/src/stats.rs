@@ -155,6 +155,8 @@ pub struct InterfaceSnapshot {
     pub mtu: Option<u32>,
     /// Hardware address, if it has one.
     pub mac: Option<[u8; 6]>,
+    /// What kind of hardware it is, in the numbers of ARP and of Linux, if known.
+    pub hardware: Option<u16>,
     /// Its addresses as far as they matter, oldest first.
     pub addresses: Vec<IpAddr>,
 }

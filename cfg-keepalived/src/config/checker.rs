@@ -25,6 +25,11 @@ pub struct Scheduling {
 }
 
 impl Scheduling {
+    /// The first that is set of several that inherit from each other.
+    pub(crate) fn first<T>(from: &[&Self], of: impl Fn(&Self) -> Option<Spanned<T>>) -> Option<T> {
+        from.iter().find_map(|one| of(one)).map(|found| found.value)
+    }
+
     pub(super) fn take(&mut self, keyword: &str, values: &Values) -> bool {
         match keyword {
             "alpha" => self.alpha = values.switch(),
@@ -136,6 +141,14 @@ pub struct HttpUrl {
     pub regex_min_offset: Option<Spanned<u32>>,
     pub regex_max_offset: Option<Spanned<u32>>,
     pub tls_compliant: Option<Spanned<bool>>,
+}
+
+impl HttpUrl {
+    /// The answers that pass.
+    pub(crate) fn codes(&self) -> &[RangeInclusive<u16>] {
+        const STANDARD: &[RangeInclusive<u16>] = &[200..=299];
+        if self.status_codes.is_empty() { STANDARD } else { &self.status_codes }
+    }
 }
 
 /// `SMTP_CHECK`

@@ -146,6 +146,11 @@ pub struct TrackFile {
 }
 
 impl TrackFile {
+    /// The weight where whoever follows it names none.
+    pub(crate) fn own_weight(&self) -> Weight {
+        self.weight.map_or(Weight { value: 1, reverse: false }, |weight| weight.value)
+    }
+
     pub(super) fn read(
         name: Option<Spanned<String>>,
         statement: &Statement,

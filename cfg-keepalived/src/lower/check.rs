@@ -1,8 +1,9 @@
 //! The checkers of a real server as one check.
 
+use super::timing::Timing;
 use crate::config::{
     Check, CheckKind, Config, Connection, DnsCheck, FileCheck, HttpCheck, HttpUrl, MiscCheck, RealServer,
-    Scheduling, UdpCheck, VirtualServer, Weight,
+    Scheduling, SmtpCheck, TrackFile, UdpCheck, VirtualServer, Weight,
 };
 use crate::probe::{
     Elsewhere, Exchange, FileNumber, Judge, Member, Program, Scale, Sequence, Session, Together,
@@ -16,18 +17,9 @@ use lb_proto_http::head::HeaderName;
 use lb_proto_smtp::check::SmtpProbe;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// `delay_loop` unless set.
-const DELAY_LOOP: Duration = Duration::from_secs(60);
-/// How often the number in a file is looked at.
-const FILES: Duration = Duration::from_secs(1);
-/// How often a session is looked at.
-const SESSIONS: Duration = Duration::from_millis(200);
 /// Who runs scripts unless the file says so, if there is such a user.
 const SCRIPT_USER: &str = "keepalived_script";
-/// `connect_timeout` unless set.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Everything that checks a real server; none if nothing does.
 pub(super) fn check(
@@ -49,7 +41,8 @@ pub(super) fn check(
             .map(Arc::new);
         let (addr, port) = (connection.connect_ip.map(|a| a.value), connection.connect_port.map(|p| p.value));
         let probe = Arc::new(Elsewhere { probe, addr, port, source });
-        members.push(Timing::of(check, server, real).member(probe, place));
+        let Timing { every, again, patience, tries } = Timing::of(check, server, real);
+        members.push(Member { probe, place, every, again, patience, tries });
     }
     let mut spec = match members.len() {
         0 => return None,
@@ -74,10 +67,9 @@ pub(super) fn check(
     spec.rise = 1;
     spec.tell_failures = real.checks.iter().any(|check| logs_all(check, config));
     let warmups = real.checks.iter().filter_map(|check| {
-        let all = [&check.scheduling, &real.scheduling, &server.scheduling];
-        all.into_iter().find_map(|scheduling| scheduling.warmup)
+        Scheduling::first(&[&check.scheduling, &real.scheduling, &server.scheduling], |of| of.warmup)
     });
-    spec.warmup = warmups.map(|warmup| warmup.value).min();
+    spec.warmup = warmups.min();
     Some(spec)
 }
 
@@ -108,64 +100,12 @@ pub(crate) fn starts_down(server: &VirtualServer, real: &RealServer) -> bool {
 /// `alpha`: failed until the first look has passed.
 pub(crate) fn alpha(check: &Check, (server, real): (&VirtualServer, &RealServer)) -> bool {
     let all = [&check.scheduling, &real.scheduling, &server.scheduling];
-    all.into_iter().find_map(|scheduling| scheduling.alpha).is_some_and(|alpha| alpha.value)
+    Scheduling::first(&all, |of| of.alpha).unwrap_or(false)
 }
 
 /// How often a checker must fail in a row.
 pub(crate) fn tries(check: &Check, server: &VirtualServer, real: &RealServer) -> u32 {
     Timing::of(check, server, real).tries
-}
-
-/// When a checker runs and how often it must fail.
-struct Timing {
-    every: Duration,
-    again: Duration,
-    patience: Duration,
-    tries: u32,
-}
-
-impl Timing {
-    fn of(check: &Check, server: &VirtualServer, real: &RealServer) -> Self {
-        let all = [&check.scheduling, &real.scheduling, &server.scheduling];
-        fn first<T: Copy>(
-            all: [&Scheduling; 3],
-            of: impl Fn(&Scheduling) -> Option<Spanned<T>>,
-        ) -> Option<T> {
-            all.into_iter().find_map(of).map(|found| found.value)
-        }
-        if matches!(check.kind, CheckKind::File(_)) {
-            return Self { every: FILES, again: FILES, patience: CONNECT_TIMEOUT, tries: 1 };
-        }
-        if matches!(check.kind, CheckKind::Bfd(_)) {
-            return Self { every: SESSIONS, again: SESSIONS, patience: CONNECT_TIMEOUT, tries: 1 };
-        }
-        let every = first(all, |s| s.delay_loop).unwrap_or(DELAY_LOOP);
-        let (retry, again) = match check.kind {
-            CheckKind::Dns(_) => (3, every),
-            CheckKind::Misc(_) => (0, Duration::from_secs(1)),
-            CheckKind::Http(_) => (1, Duration::from_secs(3)),
-            _ => (1, Duration::from_secs(1)),
-        };
-        Self {
-            every,
-            again: first(all, |s| s.delay_before_retry).unwrap_or(again),
-            patience: first(all, |s| s.connect_timeout).unwrap_or(CONNECT_TIMEOUT),
-            tries: first(all, |s| s.retry).unwrap_or(retry).saturating_add(1),
-        }
-    }
-}
-
-impl Timing {
-    fn member(self, probe: Arc<dyn ProbeSpec>, place: usize) -> Member {
-        Member {
-            probe,
-            place,
-            every: self.every,
-            again: self.again,
-            patience: self.patience,
-            tries: self.tries,
-        }
-    }
 }
 
 fn probe(
@@ -183,9 +123,7 @@ fn probe(
             http.urls.iter().map(|url| Arc::new(self::http(http, url, host, address)) as _).collect()
         }
         CheckKind::Smtp(smtp) => {
-            let global = config.global.smtp_helo_name.as_ref();
-            let name = smtp.helo_name.as_ref().or(global).map_or("localhost", |name| name.value.as_str());
-            let probe: Arc<dyn ProbeSpec> = Arc::new(SmtpProbe::smtp_check(name));
+            let probe: Arc<dyn ProbeSpec> = Arc::new(SmtpProbe::smtp_check(helo_name(smtp, config)));
             if smtp.hosts.is_empty() {
                 return vec![probe];
             }
@@ -220,9 +158,20 @@ fn account(misc: &MiscCheck, config: &Config) -> Account {
     account
 }
 
-fn file_number(file: &FileCheck, config: &Config, scale: Scale) -> Option<Arc<dyn ProbeSpec>> {
+/// How an SMTP check introduces itself.
+pub(crate) fn helo_name<'a>(smtp: &'a SmtpCheck, config: &'a Config) -> &'a str {
+    let global = config.global.smtp_helo_name.as_ref();
+    smtp.helo_name.as_ref().or(global).map_or("localhost", |name| name.value.as_str())
+}
+
+/// The file that a checker follows, and with what weight.
+pub(crate) fn followed<'a>(file: &FileCheck, config: &'a Config) -> Option<(&'a TrackFile, Weight)> {
     let tracked = config.track_files.iter().find(|known| known.name.value == file.track_file.value)?;
-    let weight = file.weight.or(tracked.weight).map_or(Weight { value: 1, reverse: false }, |w| w.value);
+    Some((tracked, file.weight.map_or_else(|| tracked.own_weight(), |weight| weight.value)))
+}
+
+fn file_number(file: &FileCheck, config: &Config, scale: Scale) -> Option<Arc<dyn ProbeSpec>> {
+    let (tracked, weight) = followed(file, config)?;
     let path = tracked.file.value.as_str().into();
     Some(Arc::new(FileNumber { path, weight: weight.value, reverse: weight.reverse, scale }))
 }
@@ -255,11 +204,7 @@ fn http(http: &HttpCheck, url: &HttpUrl, host: Option<&str>, address: SocketAddr
     for (name, value) in [("user-agent", "KeepAliveClient"), ("connection", connection), ("host", &host)] {
         send.headers.push((HeaderName::new(name), Text::from(value.as_bytes())));
     }
-    let codes = if url.status_codes.is_empty() {
-        vec![(200, 299)]
-    } else {
-        url.status_codes.iter().map(|range| (*range.start(), *range.end())).collect()
-    };
+    let codes = url.codes().iter().map(|range| (*range.start(), *range.end())).collect();
     let mut steps =
         vec![Step::Connect(connect), Step::Send(send), Step::Expect(Expect::new(Subject::Status(codes)))];
     if let Some(digest) = url.digest {
@@ -287,18 +232,26 @@ pub(crate) fn regex(url: &HttpUrl) -> Option<Result<Regex, String>> {
     Some(Regex::new(&pattern, has("caseless")).map_err(|error| error.to_string()))
 }
 
+/// What a DNS check asks for, by name and number.
+pub(crate) fn query_type(dns: &DnsCheck) -> (&'static str, u16) {
+    const SOA: (&str, u16) = ("SOA", 6);
+    let all = [
+        ("A", 1),
+        ("NS", 2),
+        ("CNAME", 5),
+        ("MX", 15),
+        ("TXT", 16),
+        ("AAAA", 28),
+        ("RRSIG", 46),
+        ("DNSKEY", 48),
+    ];
+    let wanted =
+        |asked: &Spanned<String>| all.into_iter().find(|(name, _)| asked.value.eq_ignore_ascii_case(name));
+    dns.query_type.as_ref().and_then(wanted).unwrap_or(SOA)
+}
+
 fn dns(dns: &DnsCheck) -> Option<Exchange> {
-    let kind = match dns.query_type.as_ref().map(|kind| kind.value.to_ascii_uppercase()).as_deref() {
-        Some("A") => 1,
-        Some("NS") => 2,
-        Some("CNAME") => 5,
-        Some("MX") => 15,
-        Some("TXT") => 16,
-        Some("AAAA") => 28,
-        Some("RRSIG") => 46,
-        Some("DNSKEY") => 48,
-        _ => 6,
-    };
+    let (_, kind) = query_type(dns);
     Exchange::dns(dns.name.as_ref().map_or(".", |name| name.value.as_str()), kind)
 }
 

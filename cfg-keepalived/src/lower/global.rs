@@ -1,5 +1,6 @@
 //! `global_defs`.
 
+use super::instance::extra_garp;
 use super::{Origins, name, run_as};
 use crate::config::{Config, Fifo, GarpSettings, Global, ReceiveBuffers};
 use crate::env::Env;
@@ -7,8 +8,8 @@ use lb_core::diag::Spanned;
 use std::time::Duration;
 use vrrp::spec;
 use vrrp::spec::{
-    ChecksumV3, FifoContent, Garp, Mail, MailServer, ProcessTuning, ReceiveBuffer, ScriptSecurity, Traps,
-    Version,
+    Around, ChecksumV3, FifoContent, Garp, Mail, MailServer, ProcessTuning, ReceiveBuffer, ScriptSecurity,
+    Traps, Version,
 };
 
 /// The original's default patience with the relay.
@@ -67,9 +68,25 @@ pub(super) fn lower(config: &Config, env: &dyn Env, origins: &mut Origins) -> sp
     if let Some(prefix) = &from.vmac_prefix {
         to.vmac_prefix.clone_from(&prefix.value);
     }
-    if let Some(prefix) = &from.vmac_addr_prefix {
-        to.vmac_addr_prefix.clone_from(&prefix.value);
-    }
+    let own = from.vmac_addr_prefix.as_ref().map(|prefix| &prefix.value);
+    to.vmac_addr_prefix = own.unwrap_or(&to.vmac_prefix).clone();
+    to.around = around(from);
+    to
+}
+
+/// What is only told.
+fn around(from: &Global) -> Around {
+    let mut to = Around::default();
+    (to.namespace, to.instance) = (from.place().namespace, from.place().instance);
+    let said = |switch: Option<Spanned<bool>>| switch.map(|on| on.value);
+    to.mails = said(from.smtp_alert);
+    to.router_mails = said(from.smtp_alert_vrrp);
+    to.service_mails = said(from.smtp_alert_checker);
+    to.no_check_mails = on(from.no_checker_emails, false);
+    to.log_all_failures = on(from.checker_log_all_failures, false);
+    to.tell_first_states = on(from.rs_init_notifies, false);
+    (to.idle, to.half_closed) = (from.lvs_timeouts.tcp, from.lvs_timeouts.tcpfin);
+    to.datagrams = from.lvs_timeouts.udp;
     to
 }
 
@@ -105,6 +122,7 @@ fn mail(from: &Global, host: &str) -> Mail {
 fn starting_values(from: &Global, to: &mut spec::Global) {
     to.version = if from.vrrp_version.is_some_and(|v| v.value == 3) { Version::V3 } else { Version::V2 };
     to.garp = garp(from).into();
+    to.extra_garp = from.vrrp_garp_extra_if.and_then(|extra| extra_garp(extra.value));
     to.lower_prio_no_advert = on(from.vrrp_lower_prio_no_advert, to.lower_prio_no_advert);
     to.higher_prio_send_advert = on(from.vrrp_higher_prio_send_advert, to.higher_prio_send_advert);
     to.down_timer_adverts = from.vrrp_down_timer_adverts.map_or(to.down_timer_adverts, |n| n.value);

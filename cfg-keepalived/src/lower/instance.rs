@@ -42,9 +42,10 @@ pub(super) fn lower(
     to.rules = track::rules(&from.rules, origins);
     to.accept = resolved.accept;
     to.vmac = vmac(from, vrid, &resolved, index, global);
-    address_vmacs(from, config, global, &mut to);
-    let extra = from.garp_extra_if.or(config.global.vrrp_garp_extra_if).map(|extra| extra.value);
-    to.extra_garp = extra.filter(|extra| !extra.interval.is_zero());
+    address_vmacs(from, global, &mut to);
+    if let Some(extra) = from.garp_extra_if {
+        to.extra_garp = extra_garp(extra.value);
+    }
     to.preempt = match (resolved.nopreempt, resolved.preempt_delay) {
         (true, _) => Preempt::Never,
         (false, Duration::ZERO) => Preempt::Immediate,
@@ -95,6 +96,11 @@ fn transport(from: &Instance, resolved: &Resolved, global: &spec::Global) -> Tra
     transport
 }
 
+/// No time between them means none.
+pub(super) fn extra_garp(extra: spec::ExtraGarp) -> Option<spec::ExtraGarp> {
+    (!extra.interval.is_zero()).then_some(extra)
+}
+
 fn addresses(from: &Instance, to: &mut spec::Instance, origins: &mut Origins) {
     let mut all = from.addresses.iter().map(|a| address(a, origins)).collect::<Vec<_>>();
     to.excluded_addresses = all.split_off(all.len().min(MAX_ADDRESSES));
@@ -135,10 +141,9 @@ fn vmac(
 }
 
 /// Which addresses go on interfaces of their own, and on which ones.
-fn address_vmacs(from: &Instance, config: &Config, global: &spec::Global, to: &mut spec::Instance) {
+fn address_vmacs(from: &Instance, global: &spec::Global, to: &mut spec::Instance) {
     let Some(base) = to.interface.clone() else { return };
-    let own_prefix = config.global.vmac_addr_prefix.as_ref().map(|name| &name.value);
-    let plain = standard_name(own_prefix.unwrap_or(&global.vmac_prefix), to.vrid);
+    let plain = standard_name(&global.vmac_addr_prefix, to.vrid);
     let (own, mac) = (to.vmac.is_some(), to.vmac.as_ref().and_then(|vmac| vmac.mac));
     let mut wanted: Vec<AddressVmac> = Vec::new();
     for address in to.addresses.iter_mut().chain(&mut to.excluded_addresses) {

@@ -8,11 +8,13 @@ mod check;
 mod global;
 mod instance;
 mod service;
+mod timing;
 mod track;
 
-pub(crate) use check::{alpha, logs_all, regex, starts_down, tries};
+pub(crate) use check::{alpha, followed, helo_name, logs_all, query_type, regex, starts_down, tries};
 pub use service::services;
 pub(crate) use service::{MAX_RANGE, listeners, quorum, real_name, transport, weight};
+pub(crate) use timing::{Timing, connect_timeout, delay_loop};
 
 use crate::config::{Command, Config, Index, Notify, User};
 use crate::env::Env;

@@ -4,6 +4,7 @@
 //! "quorum", "hysteresis", "notify_up", "quorum_up", "omega", "smtp_alert".
 
 mod checker;
+mod data;
 
 use crate::config::{Config, VirtualServer};
 use crate::env::Env;
@@ -23,6 +24,8 @@ pub struct Watch {
     /// A checker that turns is told by mail, also where its server stays as it is.
     checker_mails: bool,
     services: HashMap<String, Service>,
+    /// What the data file tells of the configuration.
+    config: Option<Config>,
 }
 
 #[derive(Debug, Clone)]
@@ -72,6 +75,7 @@ impl Watch {
             init_notifies: config.global.rs_init_notifies.is_some_and(|on| on.value),
             checker_mails: !config.global.no_checker_emails.is_some_and(|on| on.value),
             services: services.collect(),
+            config: data::part(config),
         }
     }
 

@@ -2,10 +2,18 @@
 
 use std::fmt::Write as _;
 
-use crate::spec::{Lifetime, Name, VirtualAddress};
+use crate::spec::{Instance, Lifetime, VirtualAddress};
+
+/// An address of an instance, with the interface below one that was made for it: `dev vrrp.51@eth0`.
+pub(super) fn virtual_address(of: &VirtualAddress, instance: &Instance, held: bool) -> String {
+    let interface = instance.address_interface(of);
+    let made = interface.and_then(|name| instance.vmacs().find(|(vmac, ..)| vmac.name == *name));
+    let both = made.map(|(vmac, base, _)| format!("{}@{base}", vmac.name));
+    address(of, both.as_deref().or_else(|| interface.map(|name| name.as_str())), held)
+}
 
 /// `10.0.0.3/24 dev eth0 scope global set`
-pub(super) fn address(address: &VirtualAddress, interface: Option<&Name>, held: bool) -> String {
+pub(super) fn address(address: &VirtualAddress, interface: Option<&str>, held: bool) -> String {
     let prefix = address.prefix;
     let mut line = prefix.address.to_string();
     if !prefix.is_host() {
@@ -14,8 +22,7 @@ pub(super) fn address(address: &VirtualAddress, interface: Option<&Name>, held: 
     if let Some(broadcast) = address.broadcast_address() {
         let _ = write!(line, " brd {broadcast}");
     }
-    let interface = interface.map_or("(none)", |name| name.as_str());
-    let _ = write!(line, " dev {interface}");
+    let _ = write!(line, " dev {}", interface.unwrap_or("(none)"));
     if address.use_vmac {
         line.push_str(" use_vmac");
     }

@@ -6,16 +6,15 @@ use std::time::Duration;
 use super::address::address;
 use super::instance::{instance, scripts};
 use super::route::{route, rule};
-use super::{interface, trackers};
-use crate::spec::{Global, Spec, StaticItems, SyncGroup};
+use super::{global, interface, trackers};
+use crate::spec::{Spec, StaticItems, SyncGroup};
 use crate::stats::{Snapshot, StateKind};
 
 /// Settings and states in the layout of keepalived's data file: the same headings and the same words, line by line, as far
 /// as there is something to say. `wall` is the time of the snapshot, `offset` the seconds its zone is east of Greenwich.
 #[must_use]
 pub fn data(spec: &Spec, snapshot: &Snapshot, wall: Duration, offset: i32) -> String {
-    let mut out = String::new();
-    global(&mut out, &spec.global);
+    let mut out = global(&spec.global);
     if !spec.garp_groups.is_empty() {
         out.push_str("------< Gratuitous ARP delays >------\n");
         interface::delays(&mut out, &spec.garp_groups);
@@ -41,7 +40,7 @@ pub fn data(spec: &Spec, snapshot: &Snapshot, wall: Duration, offset: i32) -> St
 }
 
 /// A heading and what is beneath it, if there is anything.
-fn section<T>(out: &mut String, title: &str, items: &[T], each: impl Fn(&mut String, &T)) {
+pub(super) fn section<T>(out: &mut String, title: &str, items: &[T], each: impl Fn(&mut String, &T)) {
     if !items.is_empty() {
         let _ = writeln!(out, "------< {title} >------");
     }
@@ -54,7 +53,7 @@ fn fixed(out: &mut String, fixed: &StaticItems, snapshot: &Snapshot) {
         let there = |one: &&crate::stats::InterfaceSnapshot| Some(&one.name) == of.interface.as_ref();
         let on = snapshot.interfaces.iter().find(there);
         let set = on.is_some_and(|on| on.addresses.contains(&of.address()));
-        let _ = writeln!(out, "     {}", address(of, of.interface.as_ref(), set));
+        let _ = writeln!(out, "     {}", address(of, of.interface.as_deref(), set));
     });
     section(out, "Static Routes", &fixed.routes, |out, of| {
         let _ = writeln!(out, "     {}", route(of));
@@ -62,47 +61,6 @@ fn fixed(out: &mut String, fixed: &StaticItems, snapshot: &Snapshot) {
     section(out, "Static Rules", &fixed.rules, |out, of| {
         let _ = writeln!(out, "     {}", rule(of));
     });
-}
-
-fn global(out: &mut String, global: &Global) {
-    out.push_str("------< Global definitions >------\n");
-    line(out, 1, "Router ID", &global.router_id);
-    if let Some(server) = &global.mail.server {
-        line(out, 1, "Smtp server", &server.host);
-        line(out, 1, "Smtp server port", server.port);
-    }
-    if let Some(timeout) = global.mail.connect_timeout.filter(|_| global.mail.server.is_some()) {
-        line(out, 1, "Smtp server connection timeout", timeout.as_secs());
-    }
-    if let Some(from) = global.mail.from.as_ref().filter(|_| !global.mail.to.is_empty()) {
-        line(out, 1, "Email notification from", from);
-    }
-    for to in &global.mail.to {
-        line(out, 1, "Email notification", to);
-    }
-    line(out, 1, "Default smtp_alert", if global.smtp_alert { "on" } else { "unset" });
-    line(out, 1, "Dynamic interfaces", global.dynamic_interfaces);
-    line(out, 1, "FIFO write vrrp states on reload", global.fifo_states_on_reload);
-    line(out, 1, "VRRP notify priority changes", global.notify_priority_changes);
-    line(out, 1, "VRRP IPv4 mcast group", global.multicast_v4);
-    line(out, 1, "VRRP IPv6 mcast group", global.multicast_v6);
-    line(out, 1, "Gratuitous ARP delay", global.garp.delay.as_secs());
-    line(out, 1, "Gratuitous ARP repeat", global.garp.repeat);
-    line(out, 1, "Gratuitous ARP refresh timer", global.garp.refresh.as_secs());
-    line(out, 1, "Gratuitous ARP refresh repeat", global.garp.refresh_repeat);
-    line(out, 1, "Gratuitous ARP lower priority delay", global.garp.lower_prio_delay.as_secs());
-    line(out, 1, "Gratuitous ARP lower priority repeat", global.garp.lower_prio_repeat);
-    line(out, 1, "Num adverts before down", global.down_timer_adverts);
-    line(out, 1, "Send advert after receive lower priority advert", !global.lower_prio_no_advert);
-    line(out, 1, "Send advert after receive higher priority advert", global.higher_prio_send_advert);
-    line(out, 1, "Gratuitous ARP interval", format_args!("{:.6}", global.garp.garp_interval.as_secs_f64()));
-    line(out, 1, "Gratuitous NA interval", format_args!("{:.6}", global.garp.gna_interval.as_secs_f64()));
-    line(out, 1, "VRRP default protocol version", global.version.number());
-    line(out, 1, "VRRP check unicast_src", global.check_unicast_src);
-    line(out, 1, "VRRP skip check advert addresses", global.skip_check_adv_addr);
-    line(out, 1, "VRRP strict mode", global.strict);
-    let security = if global.scripts.enforce { "enabled" } else { "disabled" };
-    let _ = writeln!(out, " Script security {security}");
 }
 
 fn group(out: &mut String, of: &SyncGroup, spec: &Spec, snapshot: &Snapshot) {
@@ -129,6 +87,7 @@ pub(super) fn yes(switch: bool) -> &'static str {
     if switch { "yes" } else { "no" }
 }
 
-pub(super) fn line(out: &mut String, indent: usize, name: &str, value: impl std::fmt::Display) {
+/// A line of a data file, `NAME = VALUE` behind some spaces.
+pub fn line(out: &mut String, indent: usize, name: &str, value: impl std::fmt::Display) {
     let _ = writeln!(out, "{:indent$}{name} = {value}", "");
 }

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::address::address;
+use super::address::virtual_address;
 use super::data::{line, yes};
 use super::json::quoted;
 use super::route::{route, rule};
 use super::{moment, trackers};
-use crate::spec::{Auth, Instance, NotifyScripts, Preempt, Spec, Transport, Version, VmacKind};
+use crate::spec::{Auth, ExtraGarp, Instance, NotifyScripts, Preempt, Spec, Transport, Version, VmacKind};
 use crate::stats::{InstanceSnapshot, Snapshot, StateKind};
 use crate::wire::hardware_address;
 
@@ -54,9 +54,7 @@ pub(super) fn instance(
     line(out, 3, "Gratuitous ARP lower priority repeat", garp.lower_prio_repeat);
     line(out, 3, "Down timer adverts", of.down_timer_adverts);
     if let Some(extra) = of.extra_garp {
-        let where_to = if extra.all { "i/f" } else { "VMAC" };
-        let title = format!("Gratuitous ARP for each secondary {where_to}");
-        line(out, 3, &title, extra.interval.as_secs());
+        line(out, 3, extra_title(extra), extra.interval.as_secs());
     }
     line(out, 3, "Send advert after receive lower priority advert", !of.lower_prio_no_advert);
     line(out, 3, "Send advert after receive higher priority advert", of.higher_prio_send_advert);
@@ -68,12 +66,15 @@ pub(super) fn instance(
     notify(out, of);
 }
 
+/// Where else announcements are made.
+pub(super) const fn extra_title(extra: ExtraGarp) -> &'static str {
+    if extra.all { "Gratuitous ARP for each secondary i/f" } else { "Gratuitous ARP for each secondary VMAC" }
+}
+
 fn flags(out: &mut String, transport: &Transport) {
-    let Transport::Unicast { fault_without_peer, .. } = transport else {
-        out.push_str("   Flags: none\n");
-        return;
-    };
-    out.push_str("   Flags:\n     Using unicast\n");
+    out.push_str("   Flags:\n");
+    let Transport::Unicast { fault_without_peer, .. } = transport else { return };
+    out.push_str("     Using unicast\n");
     if *fault_without_peer {
         out.push_str("     If unicast go to fault state if no peers\n");
     }
@@ -190,7 +191,7 @@ fn addresses(out: &mut String, of: &Instance, held: bool) {
     for (title, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
         let _ = writeln!(out, "   {title}");
         for one in list {
-            let _ = writeln!(out, "     {}", address(one, of.address_interface(one), held));
+            let _ = writeln!(out, "     {}", virtual_address(one, of, held));
         }
     }
 }

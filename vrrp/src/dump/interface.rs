@@ -12,6 +12,10 @@ use crate::spec::{GarpGroup, Name, Spec, VirtualAddress, Weight};
 use crate::stats::{InterfaceSnapshot, Snapshot};
 use crate::wire::hardware_address;
 
+/// Kinds of hardware that have a name.
+const ETHERNET: u16 = 1;
+const LOOPBACK: u16 = 772;
+
 /// The addresses that virtual routers bring, which are told of there.
 pub(super) fn brought(spec: &Spec) -> BTreeSet<IpAddr> {
     let moving = spec.instances.iter().flat_map(|i| i.addresses.iter().chain(&i.excluded_addresses));
@@ -47,6 +51,12 @@ pub(super) fn interface(
     made(out, of, spec, snapshot);
     if let Some(mtu) = of.mtu {
         line(out, 3, "MTU", mtu);
+    }
+    match of.hardware {
+        Some(ETHERNET) => line(out, 3, "HW Type", "ETHERNET"),
+        Some(LOOPBACK) => line(out, 3, "HW Type", "LOOPBACK"),
+        Some(other) => line(out, 3, "HW Type", format_args!("UNKNOWN ({other})")),
+        None => {}
     }
     let groups = numbered(&spec.garp_groups);
     for (number, group) in groups.filter(|(_, group)| group.interfaces.contains(&of.name)) {

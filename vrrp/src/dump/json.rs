@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::address::address;
+use super::address::virtual_address;
 use super::route::{route, rule};
 use super::stats::Errors;
 use crate::spec::{Auth, Instance, Password, Preempt, Spec, Version};
@@ -98,7 +98,7 @@ fn commands(out: &mut Object, instance: &Instance) {
 
 fn lists(out: &mut Object, spec: &Spec, instance: &Instance, held: bool) {
     let line = |of: &[crate::spec::VirtualAddress]| -> Vec<String> {
-        of.iter().map(|one| address(one, instance.address_interface(one), held)).collect()
+        of.iter().map(|one| virtual_address(one, instance, held)).collect()
     };
     out.list("vips", &line(&instance.addresses));
     out.list("evips", &line(&instance.excluded_addresses));
@@ -130,8 +130,9 @@ fn stats(state: &InstanceSnapshot) -> Object {
     out
 }
 
-/// `'/usr/bin/check' '-v'`
-pub(super) fn quoted(argv: &[String]) -> String {
+/// A program and its arguments: `'/usr/bin/check' '-v'`
+#[must_use]
+pub fn quoted(argv: &[String]) -> String {
     argv.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
 }
 

@@ -3,7 +3,9 @@
 //! Pure functions of a specification and a snapshot. The wall clock is an argument, as seconds since 1970.
 
 mod address;
+mod bfd;
 mod data;
+mod global;
 mod instance;
 mod interface;
 mod json;
@@ -20,8 +22,10 @@ use std::time::Duration;
 
 use crate::stats::Snapshot;
 
-pub use data::data;
-pub use json::json;
+pub use bfd::bfd;
+pub use data::{data, line};
+pub use global::global;
+pub use json::{json, quoted};
 pub use metrics::metrics;
 pub use stats::stats;
 pub use status::status;

@@ -61,7 +61,7 @@ pub(super) fn process(out: &mut String, of: &TrackProcess, spec: &Spec, snapshot
         line(out, 3, "Max processes", most);
     }
     line(out, 3, "Current processes", state.and_then(|state| state.value).unwrap_or(0));
-    line(out, 3, "Have quorum", state.is_some_and(|state| state.up == Some(true)));
+    line(out, 3, "Have quorum", is_up(snapshot, "process", &of.name));
     line(out, 3, "Weight", weight(of.weight));
     line(out, 3, "Terminate delay", format_args!("{:.6}s", of.terminate_delay.as_secs_f64()));
     line(out, 3, "Fork delay", format_args!("{:.6}s", of.fork_delay.as_secs_f64()));
@@ -70,11 +70,9 @@ pub(super) fn process(out: &mut String, of: &TrackProcess, spec: &Spec, snapshot
 }
 
 pub(super) fn session(out: &mut String, of: &Bfd, spec: &Spec, snapshot: &Snapshot) {
-    let state = state(snapshot, "bfd", &of.name);
     line(out, 1, "VRRP Track BFD", &of.name);
     line(out, 3, "Weight", weight(of.weight));
-    let up = state.is_some_and(|state| state.up == Some(true));
-    let _ = writeln!(out, "   Bfd is {}", if up { "up" } else { "down" });
+    let _ = writeln!(out, "   Bfd is {}", if is_up(snapshot, "bfd", &of.name) { "up" } else { "down" });
     out.push_str("   Tracking VRRP instances :\n");
     users(out, spec, (&of.name, of.weight), |list| &list.bfds);
 }
@@ -142,4 +140,8 @@ pub(super) fn weight(weight: Weight) -> String {
 
 fn state<'a>(snapshot: &'a Snapshot, kind: &str, name: &Name) -> Option<&'a TrackerSnapshot> {
     snapshot.trackers.iter().find(|tracker| tracker.kind == kind && tracker.name == *name)
+}
+
+pub(super) fn is_up(snapshot: &Snapshot, kind: &str, name: &Name) -> bool {
+    state(snapshot, kind, name).is_some_and(|state| state.up == Some(true))
 }

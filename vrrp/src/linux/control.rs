@@ -10,6 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream as Blocking};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -33,7 +34,8 @@ const DIRECTORY: &str = "/tmp";
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Dump {
-    /// `/tmp/keepalived.data`
+    /// `/tmp/keepalived.data` and, beside it, `keepalived_parent.data`; with sessions `keepalived_bfd.data`, with services
+    /// `keepalived_check.data`
     Data,
     /// `/tmp/keepalived.stats`
     Stats,
@@ -168,20 +170,42 @@ fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Writes one of keepalived's files, or clears what they count.
-pub async fn write_file(what: Dump, handle: &Handle, spec: &Spec) -> io::Result<()> {
-    let (name, command) = match what {
-        Dump::Data => ("keepalived.data", "data"),
-        Dump::Stats => ("keepalived.stats", "stats"),
-        Dump::Json => ("keepalived.json", "json"),
-        Dump::ClearStats => {
-            handle.admin(Admin::ClearStats).await;
-            return Ok(());
+/// Writes keepalived's files of a kind, or clears what they count. `services` is what the program around the router has to say
+/// about services, below the global definitions.
+pub async fn write_files(
+    what: Dump,
+    handle: Handle,
+    spec: Arc<Spec>,
+    services: Option<String>,
+) -> io::Result<()> {
+    if what == Dump::ClearStats {
+        handle.admin(Admin::ClearStats).await;
+        return Ok(());
+    }
+    let Some(snapshot) = handle.snapshot().await else { return Ok(()) };
+    let all = files(what, &spec, &snapshot, services);
+    all.into_iter().try_for_each(|(name, text)| replace(&Path::new(DIRECTORY).join(name), &text))
+}
+
+/// The files of a kind, by name.
+fn files(
+    what: Dump,
+    spec: &Spec,
+    snapshot: &Snapshot,
+    services: Option<String>,
+) -> Vec<(&'static str, String)> {
+    let global = || dump::global(&spec.global);
+    match what {
+        Dump::Data => {
+            let mut all = vec![("keepalived.data", show("data", spec, snapshot))];
+            all.push(("keepalived_parent.data", global()));
+            all.extend(services.map(|text| ("keepalived_check.data", global() + &text)));
+            all.extend(dump::bfd(spec, snapshot).map(|text| ("keepalived_bfd.data", text)));
+            all
         }
-    };
-    match handle.snapshot().await {
-        Some(snapshot) => replace(&Path::new(DIRECTORY).join(name), &show(command, spec, &snapshot)),
-        None => Ok(()),
+        Dump::Stats => vec![("keepalived.stats", show("stats", spec, snapshot))],
+        Dump::Json => vec![("keepalived.json", show("json", spec, snapshot))],
+        Dump::ClearStats => Vec::new(),
     }
 }
 
@@ -230,6 +254,23 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "text");
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
         std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a snapshot is of some moment")]
+    fn the_data_come_in_the_files_of_the_processes_that_keepalived_would_run() {
+        let names = |spec: &Spec, services: Option<&str>| -> Vec<&str> {
+            let snapshot = crate::Router::new(spec.clone()).unwrap().snapshot(std::time::Instant::now());
+            let all = files(Dump::Data, spec, &snapshot, services.map(str::to_owned));
+            assert!(all.iter().all(|(_, text)| text.starts_with("------< Global definitions >------\n")));
+            all.into_iter().map(|(name, _)| name).collect()
+        };
+        let mut spec = Spec::new();
+        assert_eq!(names(&spec, None), ["keepalived.data", "keepalived_parent.data"]);
+        spec.bfds.push(crate::spec::Bfd::new("path", [192, 0, 2, 1].into()));
+        let all =
+            ["keepalived.data", "keepalived_parent.data", "keepalived_check.data", "keepalived_bfd.data"];
+        assert_eq!(names(&spec, Some("------< LVS Topology >------\n")), all);
     }
 
     #[tokio::test]

@@ -260,6 +260,7 @@ impl Known {
         link.enabled = self.info.enabled;
         link.index = Some(self.info.index);
         link.mac = self.info.mac;
+        link.hardware = Some(self.info.hardware);
         Input::Link(link)
     }
 

@@ -12,8 +12,6 @@ use crate::spec::{Instance, ProcessTuning, Spec};
 
 /// A timer this late says that the thread does not get the processor in time.
 const LATE: Duration = Duration::from_millis(20);
-/// Time between two raises unless told otherwise.
-const DEFAULT_DELAY: Duration = Duration::from_secs(1);
 
 /// The real-time priority of fast adverts unless something else is configured: enough to go before everything ordinary.
 pub(super) const FAST: u8 = 1;
@@ -80,7 +78,7 @@ impl AutoPriority {
         Self {
             current: tuning.realtime.unwrap_or(0),
             max: tuning.max_auto_realtime.unwrap_or(0),
-            delay: tuning.min_auto_delay.unwrap_or(DEFAULT_DELAY),
+            delay: tuning.auto_delay(),
             last: None,
         }
     }
@@ -114,6 +112,9 @@ impl AutoPriority {
 mod tests {
     use super::*;
 
+    /// Time between two raises unless told otherwise.
+    const DELAY: Duration = Duration::from_secs(1);
+
     #[test]
     fn fast_adverts_go_before_ordinary_work_unless_the_operator_decided() {
         let mut spec = Spec::new();
@@ -137,10 +138,10 @@ mod tests {
         assert_eq!(auto.next(now, LATE / 2), None);
         assert_eq!(auto.next(now, LATE), Some(1));
         auto.last = Some(now);
-        assert_eq!(auto.next(now + DEFAULT_DELAY / 2, LATE), None);
+        assert_eq!(auto.next(now + DELAY / 2, LATE), None);
         auto.current = 1;
-        assert_eq!(auto.next(now + DEFAULT_DELAY, LATE), Some(2));
+        assert_eq!(auto.next(now + DELAY, LATE), Some(2));
         auto.current = 2;
-        assert_eq!(auto.next(now + DEFAULT_DELAY, LATE), None);
+        assert_eq!(auto.next(now + DELAY, LATE), None);
     }
 }

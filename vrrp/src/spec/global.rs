@@ -3,7 +3,10 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{ChecksumV3, Command, Garp, Name, Origin, Route, Rule, RunAs, Shared, Version, VirtualAddress};
+use super::{
+    Around, ChecksumV3, Command, ExtraGarp, Garp, Name, Origin, Route, Rule, RunAs, Shared, Version,
+    VirtualAddress,
+};
 
 /// Settings of the whole router (`global_defs`).
 ///
@@ -19,6 +22,8 @@ pub struct Global {
     pub version: Version,
     /// Starting value of the announcements (`vrrp_garp_*`).
     pub garp: Shared<Garp>,
+    /// Starting value of the announcements where no adverts are sent (`vrrp_garp_extra_if`).
+    pub extra_garp: Option<ExtraGarp>,
     /// Starting value: a master does not answer lower priorities (`vrrp_lower_prio_no_advert`).
     pub lower_prio_no_advert: bool,
     /// Starting value: a master sends a last advert before it yields (`vrrp_higher_prio_send_advert`). On unless
@@ -105,6 +110,8 @@ pub struct Global {
     /// A master woken up later than its successor's patience listens first, and goes to BACKUP when another one is heard or
     /// when it slept for several times as long. A backup whose timer comes late listens first, too. On by default.
     pub late_wake_backup: bool,
+    /// What is configured around the router.
+    pub around: Around,
 }
 
 /// Which notifications are sent, and where the master agent is.
@@ -128,6 +135,7 @@ impl Default for Global {
             router_id: String::new(),
             version: Version::V2,
             garp: Shared::default(),
+            extra_garp: None,
             lower_prio_no_advert: false,
             higher_prio_send_advert: true,
             down_timer_adverts: 3,
@@ -167,6 +175,7 @@ impl Default for Global {
             release_after_takeover: true,
             probe_rivals: true,
             late_wake_backup: true,
+            around: Around::default(),
         }
     }
 }
@@ -316,7 +325,7 @@ pub struct ProcessTuning {
     pub realtime: Option<u8>,
     /// Real-time priority raised step by step when timers fire late (`max_auto_priority`).
     pub max_auto_realtime: Option<u8>,
-    /// How long to wait between two raises (`min_auto_priority_delay`).
+    /// How long to wait between two raises, a second if absent (`min_auto_priority_delay`).
     pub min_auto_delay: Option<Duration>,
     /// Limit of processor time of a real-time process between two sleeps (`vrrp_rlimit_rttime`).
     pub realtime_limit: Option<Duration>,
@@ -324,6 +333,14 @@ pub struct ProcessTuning {
     pub no_swap: bool,
     /// Processors to run on (`vrrp_cpu_affinity`).
     pub cpus: Vec<u32>,
+}
+
+impl ProcessTuning {
+    /// How long to wait between two raises of the real-time priority.
+    #[must_use]
+    pub fn auto_delay(&self) -> Duration {
+        self.min_auto_delay.unwrap_or(Duration::from_secs(1))
+    }
 }
 
 /// Size of the receive buffer of a socket (`vrrp_rx_bufs_policy`).

@@ -122,7 +122,7 @@ impl Instance {
             accept: !global.strict,
             vmac: None,
             address_vmacs: Vec::new(),
-            extra_garp: None,
+            extra_garp: global.extra_garp,
             preempt: Preempt::Immediate,
             garp: global.garp.clone(),
             down_timer_adverts: global.down_timer_adverts,

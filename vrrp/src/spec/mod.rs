@@ -6,6 +6,7 @@
 //! answer with a [`SpecError`] that carries the [`Origin`] of the offending item.
 
 mod address;
+mod around;
 mod bfd;
 pub(crate) mod check;
 mod encapsulation;
@@ -24,6 +25,7 @@ pub use address::{
     Broadcast, Lifetime, NextHop, Prefix, Realms, Route, RouteKind, RouteMetric, RoutePlace, Rule,
     RuleAction, VirtualAddress,
 };
+pub use around::Around;
 pub use bfd::Bfd;
 pub use check::{Problem, SpecError};
 pub use encapsulation::{Encapsulation, Tunnel};

@@ -42,6 +42,8 @@ pub(in crate::linux) struct LinkInfo {
     pub(in crate::linux) enabled: bool,
     /// The Ethernet address, if it has one.
     pub(in crate::linux) mac: Option<[u8; 6]>,
+    /// The kind of hardware (`ARPHRD_*`).
+    pub(in crate::linux) hardware: u16,
     pub(in crate::linux) mtu: u32,
     /// The lower link of a stacked interface.
     pub(in crate::linux) parent: Option<u32>,
@@ -117,6 +119,7 @@ fn link(payload: &[u8]) -> Option<LinkInfo> {
     let flags = u32::from_ne_bytes([header[8], header[9], header[10], header[11]]);
     let mut link = LinkInfo {
         index: u32::from_ne_bytes([header[4], header[5], header[6], header[7]]),
+        hardware: u16::from_ne_bytes([header[2], header[3]]),
         running: flags & RUNNING == RUNNING,
         enabled: flags & libc::IFF_UP as u32 != 0,
         ..LinkInfo::default()
@@ -263,6 +266,7 @@ mod tests {
             enabled: true,
             mac: Some([0, 0, 0x5e, 0, 1, 51]),
             mtu: 1500,
+            hardware: 1,
             parent: Some(2),
             kind: Some("macvlan".into()),
             vrf_table: None,
