@@ -12,7 +12,7 @@ use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use netlink_packet_core::NLM_F_CREATE;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use socket2::{Domain, Socket, Type};
 use tokio::sync::{mpsc, oneshot};
@@ -181,8 +181,16 @@ impl Worker {
         done: &[i32],
         what: &str,
     ) -> Option<String> {
+        let wanted = match &message {
+            RouteNetlinkMessage::NewRoute(route) if flags & NLM_F_EXCL != 0 => Some(route.clone()),
+            _ => None,
+        };
         let error = self.netlink.request(message, flags).err()?;
-        (!error.raw_os_error().is_some_and(|code| done.contains(&code))).then(|| failed(what, &error))
+        let code = error.raw_os_error();
+        // One that is to be the only one may have been left by a run that was killed.
+        let left = || wanted.is_some_and(|route| Netlink::has_route(&route).unwrap_or(false));
+        let fine = code.is_some_and(|code| done.contains(&code)) || (code == Some(libc::EEXIST) && left());
+        (!fine).then(|| failed(what, &error))
     }
 
     fn send(&self, frame: &Frame) -> Option<String> {

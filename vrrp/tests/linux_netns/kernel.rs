@@ -2,7 +2,9 @@
 
 use vrrp::event::{Admin, NotifyState};
 use vrrp::linux::Event;
-use vrrp::spec::{NextHop, Peer, Prefix, Route, Rule, RuleAction, Spec, Transport, VirtualAddress, Vmac};
+use vrrp::spec::{
+    NextHop, Peer, Prefix, Route, RoutePlace, Rule, RuleAction, Spec, Transport, VirtualAddress, Vmac,
+};
 
 use crate::lab::{Lab, Node, installed, possible, spec, until};
 
@@ -50,6 +52,38 @@ fn routes_and_rules_come_and_go_with_the_mastership() {
     assert!(!lab.ip(0, "route show table all").contains("10.1.0.0/16"));
     assert!(!lab.ip(0, "route show table all").contains("table 1000"));
     assert!(!lab.ip(0, "rule").contains("100:"));
+}
+
+#[test]
+fn a_route_that_is_to_be_the_only_one_may_be_left_of_a_run_that_was_killed() {
+    if !possible("a_route_that_is_to_be_the_only_one_may_be_left_of_a_run_that_was_killed") {
+        return;
+    }
+    let lab = Lab::new();
+    let mut wanted = spec(150);
+    let mut hop = NextHop::default();
+    (hop.via, hop.interface) = (Some("10.98.0.12".parse().unwrap()), Some("eth0".into()));
+    let mut only = Route::new(prefix("10.1.0.0", 16));
+    only.hops.push(hop);
+    only.metric = Some(7);
+    only.place = RoutePlace::Only;
+    let mut strange = only.clone();
+    strange.destination = prefix("10.2.0.0", 16);
+    let mut six = only.clone();
+    six.destination = prefix("2001:db8:1::", 48);
+    six.hops[0].via = Some("fe80::12".parse().unwrap());
+    lab.ip(0, "route add 10.1.0.0/16 via 10.98.0.12 dev eth0 metric 7 proto 18");
+    lab.ip(0, "route add 10.2.0.0/16 via 10.98.0.12 dev eth0 metric 7 proto static");
+    lab.ip(0, "-6 route add 2001:db8:1::/48 via fe80::12 dev eth0 metric 7 proto 18");
+    wanted.instances[0].routes = vec![only, six, strange];
+    let node = lab.start(0, wanted, None);
+    node.await_state(NotifyState::Master);
+    node.await_event(
+        |event| matches!(event, Event::Log(log) if log.text.contains("the route to 10.2.0.0/16")),
+    );
+    assert!(!node.said("the route to 10.1.0.0/16") && !node.said("the route to 2001:db8:1::/48"));
+    node.stop();
+    assert!(!lab.ip(0, "route").contains("10.1.0.0/16"), "it is ours and goes with us");
 }
 
 #[test]

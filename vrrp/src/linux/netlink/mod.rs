@@ -4,6 +4,7 @@
 //! `netlink-packet-core`, because a message whose twentieth attribute is new to a decoder must still tell us that
 //! the link went down.
 
+mod leftover;
 pub(super) mod message;
 mod monitor;
 mod parse;
@@ -16,6 +17,7 @@ use netlink_packet_core::{
     NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::route::RouteMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 pub(super) use monitor::Monitor;
@@ -65,18 +67,36 @@ impl Netlink {
     }
 
     fn listing(&mut self, message: RouteNetlinkMessage) -> io::Result<Vec<Change>> {
-        let sequence = self.send(message, NLM_F_REQUEST | NLM_F_DUMP)?;
         let mut found = Vec::new();
+        self.each(message, |kind, payload| found.extend(parse::change(kind, payload)))?;
+        Ok(found)
+    }
+
+    /// Calls back with kind and payload of each message of a list.
+    fn each(&mut self, message: RouteNetlinkMessage, mut each: impl FnMut(u16, &[u8])) -> io::Result<()> {
+        let sequence = self.send(message, NLM_F_REQUEST | NLM_F_DUMP)?;
         loop {
             self.receive(RECEIVE_SIZE)?;
             for message in Messages::new(&self.buffer).filter(|message| message.sequence == sequence) {
                 match message.kind {
-                    NLMSG_DONE => return Ok(found),
+                    NLMSG_DONE => return Ok(()),
                     NLMSG_ERROR => verdict(message.payload)?,
-                    _ => found.extend(parse::change(message.kind, message.payload)),
+                    _ => each(message.kind, message.payload),
                 }
             }
         }
+    }
+
+    /// Whether exactly this route is there, made by whoever makes ours.
+    pub(super) fn has_route(wanted: &RouteMessage) -> io::Result<bool> {
+        // Of its own: only here the kernel is to list no more than what is asked for.
+        let mut netlink = Self::open()?;
+        netlink.socket.set_netlink_get_strict_chk(true)?;
+        let mut found = false;
+        netlink.each(RouteNetlinkMessage::GetRoute(leftover::query(wanted)), |_, payload| {
+            found |= leftover::is(wanted, payload);
+        })?;
+        Ok(found)
     }
 
     /// The index of the interface of this name, as the kernel knows it now.
