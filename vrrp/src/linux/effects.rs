@@ -388,8 +388,8 @@ impl Effects {
     /// Does what the program around the router asks for when something of its own changed.
     pub(super) fn outside(&mut self, subject: &Name, what: Outside, search: &str, now: Instant) {
         let problems = match what {
-            Outside::Run(command) => {
-                let (may, logs) = security::permit(&command, &self.security, search);
+            Outside::Run(mut command) => {
+                let (may, logs) = security::permit(&mut command, &self.security, search);
                 logs.into_iter().for_each(|log| self.log(log));
                 if may { self.notifier.run(subject.clone(), command, now) } else { Vec::new() }
             }

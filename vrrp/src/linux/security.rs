@@ -1,6 +1,7 @@
 //! Whether what is about to run exists, and whether others could have written it.
 
 use std::fmt;
+use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,14 +11,14 @@ use crate::event::{Log, Severity};
 use crate::spec::{Command, NotifyScripts, ScriptSecurity, Spec, TrackList};
 
 /// Takes out of a specification what must not or cannot run, as keepalived does: an instance goes on without a check
-/// whose program is missing. Returns what there is to say about it, loudly.
+/// whose program is missing. What is left runs by the path that was judged. Returns what there is to say about it, loudly.
 ///
 /// `search` is the value of `PATH`.
 pub(super) fn apply(spec: &mut Spec, search: &str) -> Vec<Log> {
-    let mut judge = Judge { security: spec.global.scripts.clone(), search, logs: Vec::new() };
+    let mut judge = Judge::new(&spec.global.scripts, search);
     let mut disabled = Vec::new();
-    spec.scripts.retain(|script| {
-        let keep = judge.allows(&script.command);
+    spec.scripts.retain_mut(|script| {
+        let keep = judge.allows(&mut script.command);
         if !keep {
             judge.error(format!(
                 "Disabling track script {} since not found/accessible or insecure",
@@ -36,12 +37,16 @@ pub(super) fn apply(spec: &mut Spec, search: &str) -> Vec<Log> {
         instance.track.change(strip);
         instance.notify.change(|scripts| judge.notify_scripts(&instance.name, scripts));
     }
+    if judge.resolved {
+        // What instances have in common is common to them with its new paths as well.
+        *spec = spec.compact();
+    }
     judge.logs
 }
 
-/// Whether one more command may run, and what there is to say about it.
-pub(super) fn permit(command: &Command, security: &ScriptSecurity, search: &str) -> (bool, Vec<Log>) {
-    let mut judge = Judge { security: security.clone(), search, logs: Vec::new() };
+/// Whether one more command may run, by the path that was judged, and what there is to say about it.
+pub(super) fn permit(command: &mut Command, security: &ScriptSecurity, search: &str) -> (bool, Vec<Log>) {
+    let mut judge = Judge::new(security, search);
     (judge.allows(command), judge.logs)
 }
 
@@ -49,9 +54,15 @@ struct Judge<'a> {
     security: ScriptSecurity,
     search: &'a str,
     logs: Vec<Log>,
+    /// The path of some program is another than was written.
+    resolved: bool,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    fn new(security: &ScriptSecurity, search: &'a str) -> Self {
+        Self { security: security.clone(), search, logs: Vec::new(), resolved: false }
+    }
+
     fn notify_scripts(&mut self, owner: &str, scripts: &mut NotifyScripts) {
         let NotifyScripts { master, backup, fault, stop, deleted, master_rx_lower_pri, any, .. } = scripts;
         for slot in [master, backup, fault, stop, deleted, master_rx_lower_pri, any] {
@@ -60,40 +71,50 @@ impl Judge<'_> {
     }
 
     fn notify_script(&mut self, owner: &str, slot: &mut Option<Arc<Command>>) {
-        if slot.as_ref().is_some_and(|command| !self.allows(command)) {
+        let Some(mut command) = slot.as_deref().cloned() else { return };
+        if !self.allows(&mut command) {
             self.error(format!("({owner}) Disabling notify script since not found/accessible or insecure"));
             *slot = None;
+        } else if slot.as_deref() != Some(&command) {
+            *slot = Some(Arc::new(command));
         }
     }
 
-    /// True if the command may run; otherwise, and if it had better not, says why.
-    fn allows(&mut self, command: &Command) -> bool {
+    /// True if the command may run, which it does by the path that was judged; otherwise, and if it had better not, says why.
+    fn allows(&mut self, command: &mut Command) -> bool {
         if command.only_readable {
             return true;
         }
         let as_root = match credentials::find(command.run_as.as_ref(), &self.security) {
-            Ok(credentials) => credentials.is_none_or(|credentials| credentials.uid == 0),
+            Ok(credentials) => {
+                credentials.is_none_or(|credentials| credentials.uid == 0 || credentials.gid == 0)
+            }
             Err(error) => {
                 self.error(format!("Script `{}`: {error}", command.line));
                 return false;
             }
         };
-        let program = command.argv.first().map_or("", String::as_str);
-        match check(program, self.search) {
-            Ok(()) => true,
-            Err(reason @ Insecure::NotExecutable(_)) => {
-                self.error(format!("Script {program} cannot be accessed - {reason}"));
-                false
+        let Some(program) = command.argv.first_mut() else { return false };
+        let paths = match Paths::of(program, self.search, self.security.keep_symlinks) {
+            Ok(paths) => paths,
+            Err(reason) => {
+                let text = format!("Script {program} cannot be accessed - {reason}");
+                self.error(text);
+                return false;
             }
-            Err(Insecure::Writable(_)) if !as_root => true,
-            Err(reason @ Insecure::Writable(_)) => {
-                let consequence = if self.security.enforce { " - disabling" } else { "" };
-                self.error(format!(
-                    "Unsafe permissions found for script '{program}'{consequence} ({reason})"
-                ));
-                !self.security.enforce
-            }
+        };
+        let verdict = if as_root || paths.becomes_root() { paths.check() } else { Ok(()) };
+        let consequence = if self.security.enforce { " - disabling" } else { "" };
+        let text = verdict.map_err(|reason| {
+            format!("Unsafe permissions found for script '{program}'{consequence} ({reason})")
+        });
+        if let Some(path) = paths.run.to_str().filter(|path| path != program) {
+            path.clone_into(program);
+            self.resolved = true;
         }
+        let safe = text.is_ok();
+        text.err().into_iter().for_each(|text| self.error(text));
+        safe || !self.security.enforce
     }
 
     fn error(&mut self, text: String) {
@@ -119,17 +140,44 @@ impl fmt::Display for Insecure {
     }
 }
 
-/// Checks the program `name`, found through `search` (the value of `PATH`) if it is a bare name.
-pub(super) fn check(name: &str, search: &str) -> Result<(), Insecure> {
-    let path = locate(name, search).ok_or_else(|| Insecure::NotExecutable(PathBuf::from(name)))?;
-    // Both the path as written and the path with every link followed: either could be changed under us.
-    let real = std::fs::canonicalize(&path).map_err(|_| Insecure::NotExecutable(path.clone()))?;
-    for path in [path.as_path(), real.as_path()] {
-        for part in path.ancestors().filter(|part| !part.as_os_str().is_empty()) {
-            check_part(part)?;
+/// The paths of a program.
+struct Paths {
+    /// By which it is run: its own name, in a directory without links on the way unless they are to be kept. Some programs do
+    /// by their name what they do.
+    run: PathBuf,
+    /// The file that is run in the end.
+    real: PathBuf,
+}
+
+impl Paths {
+    /// Those of the program `name`, found through `search` (the value of `PATH`) if it is a bare name.
+    fn of(name: &str, search: &str, keep_links: bool) -> Result<Self, Insecure> {
+        let missing = || Insecure::NotExecutable(PathBuf::from(name));
+        let written = locate(name, search).ok_or_else(missing)?;
+        let real = std::fs::canonicalize(&written).map_err(|_| missing())?;
+        if keep_links {
+            return Ok(Self { run: written, real });
         }
+        let named = real.parent().zip(written.file_name()).map(|(directory, name)| directory.join(name));
+        let file = |path: &Path| path.metadata().ok().map(|meta| (meta.dev(), meta.ino()));
+        let run = named.filter(|named| file(named) == file(&real)).unwrap_or_else(|| real.clone());
+        Ok(Self { run, real })
     }
-    Ok(())
+
+    /// Whether whoever runs it becomes root.
+    fn becomes_root(&self) -> bool {
+        let root = |meta: &Metadata| {
+            let mode = meta.mode();
+            (mode & 0o4000 != 0 && meta.uid() == 0) || (mode & 0o2000 != 0 && meta.gid() == 0)
+        };
+        self.real.metadata().is_ok_and(|meta| root(&meta))
+    }
+
+    /// Whether nobody but root can change what is run: neither of the two files, nor a directory or link above them.
+    fn check(&self) -> Result<(), Insecure> {
+        let both = [&self.run, &self.real];
+        both.into_iter().flat_map(|path| path.ancestors()).try_for_each(check_part)
+    }
 }
 
 /// Whether a program can be run, a bare name being looked for in the directories of `search`: `None` if nothing of that
@@ -158,12 +206,15 @@ fn is_executable(path: &Path) -> bool {
 }
 
 fn check_part(path: &Path) -> Result<(), Insecure> {
-    let meta = path.metadata().map_err(|_| Insecure::NotExecutable(path.to_owned()))?;
-    let mode = meta.permissions().mode();
+    // The empty path above a relative one is the directory of this process.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    // A link is judged by whom it belongs to, as that is who can point it elsewhere. What it points to has its own turn.
+    let meta = path.symlink_metadata().map_err(|_| Insecure::NotExecutable(path.to_owned()))?;
+    let mode = meta.mode();
     // In a directory with the sticky bit nobody replaces what belongs to another.
-    let sticky = meta.is_dir() && mode & 0o1000 != 0;
+    let guarded = meta.is_symlink() || (meta.is_dir() && mode & 0o1000 != 0);
     let group_writable = mode & 0o020 != 0 && meta.gid() != 0;
-    if meta.uid() != 0 || ((mode & 0o002 != 0 || group_writable) && !sticky) {
+    if meta.uid() != 0 || ((mode & 0o002 != 0 || group_writable) && !guarded) {
         return Err(Insecure::Writable(path.to_owned()));
     }
     Ok(())
@@ -173,10 +224,18 @@ fn check_part(path: &Path) -> Result<(), Insecure> {
 mod tests {
     use super::*;
 
+    /// By which path a program runs, if that is safe.
+    fn check(name: &str, search: &str, keep_links: bool) -> Result<PathBuf, Insecure> {
+        let paths = Paths::of(name, search, keep_links)?;
+        paths.check().map(|()| paths.run)
+    }
+
     #[test]
     fn a_program_of_the_system_is_safe() {
-        assert_eq!(check("sh", "/nowhere:/bin:/usr/bin"), Ok(()));
-        assert_eq!(check("/bin/sh", ""), Ok(()));
+        let real = std::fs::canonicalize("/bin").unwrap();
+        assert_eq!(check("sh", "/nowhere:/bin:/usr/bin", false), Ok(real.join("sh")));
+        assert_eq!(check("/bin/sh", "", false), Ok(real.join("sh")));
+        assert_eq!(check("/bin/sh", "", true), Ok("/bin/sh".into()));
     }
 
     /// A script that anybody may change, in a directory that nobody may, and a tracker and a notification that run it.
@@ -197,7 +256,8 @@ mod tests {
     #[test]
     fn a_script_that_others_may_change_is_told_and_runs_unless_security_is_asked_for() {
         let (path, spec) = writable("script");
-        assert_eq!(check(path.to_str().unwrap(), ""), Err(Insecure::Writable(path.clone())));
+        let found = check(path.to_str().unwrap(), "", false);
+        assert_eq!(found, Err(Insecure::Writable(path.clone())));
         for enforce in [false, true] {
             let mut spec = spec.clone();
             spec.global.scripts.enforce = enforce;
@@ -211,20 +271,64 @@ mod tests {
         std::fs::remove_file(path).unwrap();
     }
 
-    /// As `/bin` is one on every system whose `/usr` is merged.
+    /// A directory of root's with a script in it; None without the rights to make one.
+    fn directory(name: &str) -> Option<PathBuf> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("{name}: skipped, it needs root");
+            return None;
+        }
+        let path = std::env::temp_dir().join(format!("vrrp-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        let path = std::fs::canonicalize(path).unwrap();
+        let script = path.join("script");
+        std::fs::write(&script, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Some(path)
+    }
+
+    /// A link that belongs to somebody else than root.
+    fn link(target: &Path, link: &Path) {
+        std::os::unix::fs::symlink(target, link).unwrap();
+        std::os::unix::fs::lchown(link, Some(65534), Some(65534)).unwrap();
+    }
+
     #[test]
-    fn a_link_on_the_way_to_a_script_is_no_danger_by_itself() {
-        let link = std::env::temp_dir().join(format!("vrrp-link-{}", std::process::id()));
-        std::os::unix::fs::symlink("/usr/bin", &link).unwrap();
-        let owner = link.symlink_metadata().unwrap().uid();
-        let found = check(link.join("env").to_str().unwrap(), "");
-        std::fs::remove_file(link).unwrap();
-        assert!(found.is_ok() || owner != 0, "{found:?}");
+    fn a_link_of_somebody_else_on_the_way_is_not_gone_by_unless_links_are_kept() {
+        let Some(path) = directory("way") else { return };
+        let way = path.join("link");
+        link(&path, &way);
+        let script = way.join("script");
+        let found = [false, true].map(|keep| check(script.to_str().unwrap(), "", keep));
+        std::fs::remove_dir_all(&path).unwrap();
+        // Wherever the link points from now on, what was judged is what runs.
+        assert_eq!(found, [Ok(path.join("script")), Err(Insecure::Writable(way))]);
+    }
+
+    #[test]
+    fn a_script_that_is_itself_a_link_of_somebody_else_is_unsafe_if_it_runs_by_that_name() {
+        let Some(path) = directory("name") else { return };
+        let (alias, far) = (path.join("alias"), path.join("far"));
+        link(&path.join("script"), &alias);
+        link(&std::fs::canonicalize("/bin/sh").unwrap(), &far);
+        let found = [&alias, &far].map(|script| check(script.to_str().unwrap(), "", false));
+        std::fs::remove_dir_all(&path).unwrap();
+        // The file behind the second is elsewhere and known by its own name.
+        let shell = std::fs::canonicalize("/bin/sh").unwrap();
+        assert_eq!(found, [Err(Insecure::Writable(alias)), Ok(shell)]);
+    }
+
+    #[test]
+    fn what_may_run_runs_by_the_path_that_was_judged() {
+        let mut spec = Spec::new();
+        spec.scripts.push(crate::spec::Script::new("c", Command::new(["sh", "-c", "true"])));
+        assert_eq!(apply(&mut spec, "/bin").len(), 0);
+        let shell = std::fs::canonicalize("/bin").unwrap().join("sh");
+        assert_eq!(spec.scripts[0].command.argv, [shell.to_str().unwrap(), "-c", "true"]);
     }
 
     #[test]
     fn what_is_not_there_is_told() {
-        assert!(matches!(check("no-such-program", "/bin"), Err(Insecure::NotExecutable(_))));
-        assert!(matches!(check("/etc/passwd", ""), Err(Insecure::NotExecutable(_))));
+        assert!(matches!(check("no-such-program", "/bin", false), Err(Insecure::NotExecutable(_))));
+        assert!(matches!(check("/etc/passwd", "", false), Err(Insecure::NotExecutable(_))));
     }
 }
