@@ -104,6 +104,9 @@ impl<'c, 't> Cross<'c, 't> {
                 }
             }
         }
+        for (keyword, word) in &proxy.lists.idle_targets {
+            self.backend(proxy, mode, word.text, word.span, keyword);
+        }
         for clause in &proxy.lists.use_servers {
             self.use_server(proxy, clause);
         }
@@ -179,6 +182,11 @@ impl<'c, 't> Cross<'c, 't> {
             }
             return self.out.push(diagnostic);
         };
+        if std::ptr::eq(&self.config.proxies[index], proxy) {
+            let message = format!("`{name}` would hand its connections to itself");
+            let compat = format!("Proxy '{name}': loop detected for {keyword}: '{name}'.");
+            return self.out.push(Diagnostic::error(codes::UNKNOWN_NAME, span, message).compat(compat));
+        }
         let other = self.modes[index];
         // A TCP frontend may hand its connections to an HTTP backend, which then reads them.
         let fits = mode == other || (mode == ProxyMode::Tcp && other == ProxyMode::Http);
@@ -188,8 +196,12 @@ impl<'c, 't> Cross<'c, 't> {
             let at = |span| {
                 self.tree.sources().locate(span).map_or(String::new(), |(f, p)| format!("{f}:{}", p.line))
             };
+            let rule = match keyword {
+                "default_backend" => "as its default backend".to_owned(),
+                _ => format!("in a '{keyword}' rule"),
+            };
             let compat = format!(
-                "{mode} {} '{}' ({}) tries to use incompatible {other} {} '{}' ({}) in a '{keyword}' rule (see 'mode').",
+                "{mode} {} '{}' ({}) tries to use incompatible {other} {} '{}' ({}) {rule} (see 'mode').",
                 proxy.type_word(),
                 proxy.name,
                 at(proxy.span),

@@ -21,7 +21,7 @@ pub(crate) const STATUSES: &[u16] = &[
 impl<'t> Checker<'t, '_> {
     pub(crate) fn proxy_line(&mut self, kind: SectionKind, stmt: Stmt<'t, '_>) {
         if !self.allowed(kind, stmt.keyword, stmt.head()) {
-            return;
+            return self.idle_line(&stmt);
         }
         self.no_effect(stmt.head(), stmt.keyword);
         if !self.check_args(&stmt) {
@@ -36,6 +36,18 @@ impl<'t> Checker<'t, '_> {
             || self.alert_line(&stmt);
         if !done {
             self.family_line(kind, stmt);
+        }
+    }
+
+    /// A line that has no effect here; what it names must be there all the same.
+    fn idle_line(&mut self, stmt: &Stmt<'t, '_>) {
+        let keyword = stmt.keyword;
+        if !matches!(keyword.name, "default_backend" | "use_backend") || !self.check_args(stmt) {
+            return;
+        }
+        let Some(word) = stmt.args().first().copied().filter(|word| !word.text.contains('%')) else { return };
+        if let Some(proxy) = self.proxy() {
+            proxy.lists.idle_targets.push((keyword.name, word));
         }
     }
 

@@ -15,6 +15,18 @@ use std::time::Duration;
 /// Options that servers do not inherit.
 const NOT_DEFAULT: [&str; 7] = ["guid", "id", "no-sslv3", "no-tlsv10", "no-tlsv11", "no-tlsv12", "no-tlsv13"];
 
+/// Whether a name server could know `name`: labels of letters, digits, hyphens and underscores, of which the last one is no
+/// number, as those of misspelled addresses are.
+fn can_be_name(name: &str) -> bool {
+    let labels = || name.strip_suffix('.').unwrap_or(name).split('.');
+    let spelled = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+    };
+    labels().all(spelled)
+        && !labels().next_back().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
+}
+
 impl<'t> Checker<'t, '_> {
     pub(crate) fn server_line(&mut self, stmt: &Stmt<'t, '_>) {
         let mut options = self.proxy().map(|p| *p.default_server.clone()).unwrap_or_default();
@@ -146,6 +158,11 @@ impl<'t> Checker<'t, '_> {
         if may_lack || name.starts_with('_') || self.host.names.resolve(name).is_some() {
             return;
         }
+        if !can_be_name(name) {
+            let message = format!("`{name}` is neither an address nor a name that a name server could know");
+            let compat = format!("'{owner}' : could not resolve address '{name}'.");
+            return self.push(Diagnostic::error(codes::ADDRESS, word.span, message).compat(compat));
+        }
         // HAProxy refuses to start here. A name server that is late must not keep a whole balancer down: the server
         // starts without an address, in maintenance, and says so.
         let diagnostic = Diagnostic::warning(
@@ -235,6 +252,15 @@ impl<'t> Checker<'t, '_> {
                 Diagnostic::warning(codes::MISSING_ARGUMENT, word.span.after(), message).compat(compat),
             );
             value = Some(Word { text: "0", span: word.span.after(), plain: true });
+        }
+        if value.is_none() && keyword.name == "init-addr" {
+            self.push(Diagnostic::notice(
+                codes::MISSING_ARGUMENT,
+                word.span.after(),
+                "`init-addr` lacks its methods; the usual ones, `last,libc`, are used",
+            ));
+            options.init_addr = None;
+            return next;
         }
         if !keyword.args.is_empty()
             && !self.check_words(keyword.name, keyword.args, value.as_slice(), word.span)
@@ -440,6 +466,13 @@ impl<'t> Checker<'t, '_> {
                 "libc" => InitAddr::Libc,
                 "none" => InitAddr::None,
                 ip => match ip.trim_matches(['[', ']']).parse() {
+                    Ok(_) if out.iter().any(|method| matches!(method, InitAddr::Ip(_))) => {
+                        let message = format!("`{piece}` is a second address to start with");
+                        let compat =
+                            format!("'init-addr' : initial address already specified, cannot add '{piece}'.");
+                        self.push(Diagnostic::error(codes::DUPLICATE, value.span, message).compat(compat));
+                        return None;
+                    }
                     Ok(ip) => InitAddr::Ip(ip),
                     Err(_) => {
                         self.push(

@@ -262,6 +262,8 @@ pub struct Lists<'t> {
     pub redirects: Vec<Clause<'t>>,
     /// `use_backend` lines.
     pub use_backends: Vec<Clause<'t>>,
+    /// Backends that lines name which cannot act here, with the keyword of the line.
+    pub idle_targets: Vec<(&'static str, Word<'t>)>,
     /// `use-server` lines.
     pub use_servers: Vec<Clause<'t>>,
     /// `force-persist` (true) and `ignore-persist` lines.
