@@ -145,6 +145,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                 })),
             }
         }
+        let uncounted = usize::from(!sent && !list.is_empty());
         if !sent {
             let at = list.iter().take_while(|s| matches!(s, Step::Connect(_))).count();
             list.insert(at, Step::Send(request));
@@ -158,6 +159,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         probe.disable_on_404 = disable_on_404;
         probe.send_state = send_state;
         probe.unique_id = steps.unique_id.clone();
+        probe.uncounted = uncounted;
         probe
     }
 

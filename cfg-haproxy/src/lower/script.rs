@@ -140,6 +140,31 @@ impl Template for Found {
     }
 }
 
+/// An SSLv3 hello. Its random begins with the time, as it should; servers may mind one that is far off.
+#[derive(Debug)]
+struct Hello;
+
+impl Template for Hello {
+    fn render(&self, scene: &mut Scene, now: Instant, _received: &[u8], out: &mut Vec<u8>) {
+        let date = scene.with(now, Heard::default(), |env| env.facts.now().date);
+        out.extend(hex("1603000079010000750300"));
+        out.extend((date.as_secs() as u32).to_be_bytes());
+        out.extend_from_slice(b"HAPROXYSSLCHK\nHAPROXYSSLCHK\n");
+        // No session, the cipher suites of that time, no compression.
+        out.extend(hex("00004E"));
+        out.extend((1u8..=27).chain(47..=58).flat_map(|n| [0, n]));
+        out.extend([1, 0]);
+    }
+
+    fn same_as(&self, other: &dyn Template) -> bool {
+        other.as_any().is::<Self>()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 /// The body of the packet of this number, if all of it is there.
 fn mysql_packet(bytes: &[u8], number: usize) -> Option<&[u8]> {
     let mut rest = bytes;
@@ -383,13 +408,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     /// `option ssl-hello-chk`: an SSLv3 hello; a handshake record or an alert shows that TLS is spoken.
     fn ssl_hello(&self) -> Vec<Step> {
-        // Record and hello of version 3.0 with a fixed random and a list of the suites of that time.
-        let mut hello = hex("160300007901000075030000000000");
-        hello.extend_from_slice(b"HAPROXYSSLCHK\nHAPROXYSSLCHK\n");
-        hello.extend(hex("00004E"));
-        hello.extend((1u8..=27).chain(47..=58).flat_map(|n| [0, n]));
-        hello.extend([1, 0]);
-        let mut steps = vec![send(hello)];
+        let mut steps = vec![Step::Send { payload: Payload::Text(Arc::new(Hello)), comment: None }];
         steps.extend(self.expect_hex("^1[56]", false, 5, Status::L6Response, "", None));
         if let Some(Step::Expect(expect)) = steps.last_mut() {
             (expect.on_error, expect.on_success) = (None, said(""));
@@ -533,6 +552,18 @@ mod tests {
         let new =
             "26000001008200000080000121000000000000000000000000000000000000000000000075736572000001000000 01";
         assert_eq!(mysql_login("user", false), hex(&new.replace(' ', "")));
+    }
+
+    #[test]
+    fn the_hello_tells_the_time() {
+        let mut target = lb_core::health::Target::default();
+        target.date = std::time::Duration::from_secs(0x6b04_c5a3);
+        #[expect(clippy::disallowed_methods, reason = "any instant will do as the origin of virtual time")]
+        let now = Instant::now();
+        let mut hello = Vec::new();
+        Hello.render(&mut Scene::new(target, now), now, b"", &mut hello);
+        assert_eq!(hello[..15], hex("16030000790100007503006b04c5a3")[..]);
+        assert_eq!(hello.len(), 5 + 0x79);
     }
 
     #[test]

@@ -231,6 +231,19 @@ impl Expect {
         own.and_then(|code| u32::try_from(code).ok()).unwrap_or_else(|| u32::from(received.status()))
     }
 
+    /// What is said where the response could not be read to its end, in step `number`.
+    pub(super) fn unread(&self, number: usize) -> String {
+        let what = match &self.subject {
+            Subject::Status(_) => "(status codes)".to_owned(),
+            Subject::Body(Text::Fixed(text)) => format!(" '{}'", String::from_utf8_lossy(text)),
+            Subject::Body(Text::Format(_)) => " (log-format string)".to_owned(),
+            Subject::StatusRegex(_) | Subject::BodyRegex(_) => " (regex)".to_owned(),
+            Subject::Digest { .. } => " (digest)".to_owned(),
+            Subject::Header { .. } => " (header pattern)".to_owned(),
+        };
+        format!("TCPCHK did not match content{what} at step {number}")
+    }
+
     /// Adds the comment, if there is one.
     pub(super) fn commented(&self, text: String) -> String {
         match &self.comment {

@@ -8,7 +8,8 @@
 //! | the last step was a matching `expect` | `L7OK`, the status |
 //! | a status or header does not match | `L7STS`, the status, the server's reason phrase |
 //! | the body does not match | `L7RSP` |
-//! | no or a broken response | `L7RSP` |
+//! | the body cannot be read | `L7RSP` |
+//! | no or a broken response | `SOCKERR` |
 //! | 404 with `disable-on-404` from a server that is up | `L7OKC` |
 //!
 //! Configuration manual of HAProxy 3.4: `option httpchk`, `http-check`.
@@ -47,6 +48,8 @@ pub struct HttpProbe {
     pub send_state: bool,
     /// `unique-id-format` of the proxy, for steps that send it.
     pub unique_id: Option<Template>,
+    /// Steps in front that nobody wrote; the number of a step in a message leaves them out.
+    pub uncounted: usize,
 }
 
 /// One step of a check.
@@ -87,7 +90,7 @@ impl HttpProbe {
 
     /// These steps.
     pub const fn of(steps: Vec<Step>) -> Self {
-        Self { steps, disable_on_404: false, send_state: false, unique_id: None }
+        Self { steps, disable_on_404: false, send_state: false, unique_id: None, uncounted: 0 }
     }
 
     /// How much of a response has to be kept.
@@ -252,18 +255,13 @@ impl HttpCheck {
         if state == State::Head && !self.closed && !self.received.is_full() {
             return Judgement::Wait;
         }
-        if state == State::Head && self.closed {
-            // Who hangs up in front of an answer has said nothing that could be judged.
+        if matches!(state, State::Head | State::Broken) {
+            // Who hangs up in front of an answer, or gives none, has said nothing that could be judged.
             return Judgement::Failed(Verdict::new(Status::SocketError));
         }
-        let number = self.number(index);
-        if matches!(state, State::Head | State::Broken) {
-            let info = expect.commented(format!("TCPCHK got an empty response at step {number}"));
-            let status = match state {
-                State::Broken => Status::L7Response,
-                _ => expect.error_status.unwrap_or(Status::L7Response),
-            };
-            return Judgement::Failed(Verdict::new(status).with_info(info));
+        if state == State::Garbled {
+            let info = expect.commented(expect.unread(self.number(index)));
+            return Judgement::Failed(Verdict::new(Status::L7Response).with_info(info));
         }
         let status = self.received.status();
         if status == 404 && self.probe.disable_on_404 && !self.target.snapshot.state.starts_with("DOWN") {
@@ -284,7 +282,7 @@ impl HttpCheck {
 
     /// Number of a step as messages show it: the connection in front of the first step is number 0.
     const fn number(&self, index: usize) -> usize {
-        index + 1
+        (index + 1).saturating_sub(self.probe.uncounted)
     }
 
     /// Every step is done.
@@ -367,7 +365,7 @@ impl Dialog for HttpCheck {
             }
             Input::Failed(failure) => {
                 // What arrived before the failure may still be a complete answer.
-                if failure.layer == Layer::Application && !self.received.is_empty() {
+                if failure.layer == Layer::Application && self.received.head().is_some() {
                     self.closed = true;
                     self.resume(now);
                 }

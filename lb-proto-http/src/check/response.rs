@@ -17,6 +17,8 @@ pub(super) struct Received {
     /// The response, as expressions see it; `has_response` once its head is complete.
     layer: HttpLayer,
     broken: bool,
+    /// The transfer coding of the body is broken.
+    garbled: bool,
     body: Vec<u8>,
     decoder: Chunked,
     /// Bytes of the body, as sent, that were looked at.
@@ -33,6 +35,8 @@ pub(super) enum State {
     Head,
     /// It is not a response.
     Broken,
+    /// The head, and a body that cannot be read.
+    Garbled,
     /// The head and a part of the body.
     Body,
     /// Everything.
@@ -59,10 +63,6 @@ impl Received {
         self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     pub(super) fn is_full(&self) -> bool {
         self.bytes.len() >= self.room
     }
@@ -77,39 +77,28 @@ impl Received {
         }
         self.parse_body(closed);
         match () {
-            () if self.broken => State::Broken,
+            () if self.garbled => State::Garbled,
             () if self.complete => State::Complete,
             () => State::Body,
         }
     }
 
-    /// Whether the head is complete. Interim responses are skipped.
+    /// Whether the head is complete. An interim response is judged like any other: nothing asked for it.
     fn parse_head(&mut self, asked: Method) -> bool {
-        loop {
-            let mut response = Response::default();
-            response.fields.set_buffer(std::mem::take(&mut self.bytes));
-            let filled = response.fields.buffer().len();
-            let limits = Limits { head: MAX_RESPONSE, ..Limits::default() };
-            let done = parse_response(&mut response, &mut Cursor::default(), filled, asked, &limits);
-            self.bytes = response.fields.buffer().to_vec();
-            match done {
-                Ok(false) => return false,
-                Ok(true) if (100..200).contains(&response.status) && response.status != 101 => {
-                    self.bytes.drain(..response.body_at);
-                }
-                Ok(true) => {
-                    self.read = response.body_at;
-                    self.layer.server_status = response.status;
-                    self.layer.response = response;
-                    self.layer.has_response = true;
-                    return true;
-                }
-                Err(_) => {
-                    self.broken = true;
-                    return false;
-                }
-            }
+        let mut response = Response::default();
+        response.fields.set_buffer(std::mem::take(&mut self.bytes));
+        let filled = response.fields.buffer().len();
+        let limits = Limits { head: MAX_RESPONSE, ..Limits::default() };
+        let done = parse_response(&mut response, &mut Cursor::default(), filled, asked, &limits);
+        self.bytes = response.fields.buffer().to_vec();
+        if let Ok(true) = done {
+            self.read = response.body_at;
+            self.layer.server_status = response.status;
+            self.layer.response = response;
+            self.layer.has_response = true;
         }
+        self.broken = done.is_err();
+        self.layer.has_response
     }
 
     fn parse_body(&mut self, closed: bool) {
@@ -147,7 +136,7 @@ impl Received {
                     self.complete = true;
                 }
                 Err(_) => {
-                    self.broken = true;
+                    self.garbled = true;
                     return;
                 }
             }

@@ -86,7 +86,8 @@ fn statuses_decide_without_an_expectation() {
         ("HTTP/1.0 302 Found\r\n\r\n", Status::L7Ok, 302, ""),
         ("HTTP/1.0 404 Not Found\r\n\r\n", Status::L7Status, 404, "Not Found"),
         ("HTTP/1.0 503 Service Unavailable\r\n\r\n", Status::L7Status, 503, "Service Unavailable"),
-        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", Status::L7Ok, 200, ""),
+        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", Status::L7Status, 100, "Continue"),
+        ("HTTP/1.1 103 Early Hints\r\n\r\n", Status::L7Status, 103, "Early Hints"),
     ] {
         let expected = Verdict::new(status).with_code(code).with_info(info);
         assert_eq!(verdict(&HttpProbe::new(), answer.as_bytes()), expected, "{answer:?}");
@@ -94,12 +95,44 @@ fn statuses_decide_without_an_expectation() {
 }
 
 #[test]
-fn what_is_not_http_is_an_invalid_response() {
-    for answer in ["220 smtp\r\n", "HTTP/1.1 abc\r\n\r\n"] {
-        let verdict = verdict(&HttpProbe::new(), answer.as_bytes());
-        assert_eq!(verdict.status, Status::L7Response, "{answer:?}");
-        assert_eq!(verdict.info, "TCPCHK got an empty response at step 2");
+fn what_is_not_http_is_a_socket_error() {
+    for answer in ["220 smtp\r\n", "HTTP/1.1 abc\r\n\r\n", "<html>", "HTTP/1.1 200 OK\r\nX-A : 1\r\n\r\n"] {
+        let expected = Verdict::new(Status::SocketError);
+        assert_eq!(verdict(&HttpProbe::new(), answer.as_bytes()), expected, "{answer:?}");
     }
+}
+
+#[test]
+fn what_cannot_become_http_is_not_waited_for() {
+    for answer in ["ju", "HTTP/1.1 2x"] {
+        let now = start();
+        let (mut check, _) = connected(&HttpProbe::new(), &target(), now);
+        check.handle_input(now, Input::Bytes(answer.as_bytes()));
+        assert_eq!(check.verdict(), Some(&Verdict::new(Status::SocketError)), "{answer}");
+    }
+}
+
+#[test]
+fn a_reset_in_the_head_is_told_and_behind_the_head_the_end() {
+    for (answer, expected) in [
+        ("HTTP/1.1 2", Verdict::new(Status::SocketError).with_info("reset")),
+        ("HTTP/1.1 200 OK\r\n\r\nx", Verdict::new(Status::L7Ok).with_code(200)),
+    ] {
+        let now = start();
+        let (mut check, _) = connected(&HttpProbe::new(), &target(), now);
+        check.handle_input(now, Input::Bytes(answer.as_bytes()));
+        check.handle_input(now, Input::Failed(ConnectFailure::new(Layer::Application, "reset")));
+        assert_eq!(check.verdict(), Some(&expected), "{answer}");
+    }
+}
+
+#[test]
+fn a_body_that_cannot_be_read_matches_nothing() {
+    let mut probe = expecting(Subject::Body(Text::from(&b"ok"[..])));
+    probe.uncounted = 1;
+    let verdict = verdict(&probe, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok");
+    let words = "TCPCHK did not match content 'ok' at step 1";
+    assert_eq!((verdict.status, &*verdict.info), (Status::L7Response, words));
 }
 
 #[test]

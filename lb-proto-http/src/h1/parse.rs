@@ -80,7 +80,9 @@ pub fn parse_response(
 ) -> Result<bool, Reject> {
     response.filled = filled;
     while !cursor.started {
-        let Some(line) = start_line(response.fields.buffer(), cursor, filled)? else {
+        let buffer = response.fields.buffer();
+        let Some(line) = start_line(buffer, cursor, filled)? else {
+            check_partial_status(&buffer[cursor.at..filled])?;
             return incomplete(filled, limits.head, Reject::HeadTooLarge);
         };
         if line.at < line.end {
@@ -269,6 +271,21 @@ fn status_line(response: &mut Response, Line { at, end, .. }: Line) -> Result<()
     response.status = status as u16;
     response.reason = Span::received(reason_at, end - reason_at);
     Ok(())
+}
+
+/// Refuses the beginning of a status line as soon as it cannot become a valid one.
+fn check_partial_status(text: &[u8]) -> Result<(), Reject> {
+    let known = |byte: &u8| matches!(byte, b'.' | b'/' | b'0'..=b'9' | b'A'..=b'Z');
+    let version = text.iter().take_while(|byte| known(byte)).count();
+    let rest = &text[version..];
+    match rest.first() {
+        None | Some(b'\r') => return Ok(()),
+        Some(byte) if !is_blank(*byte) => return Err(Reject::Version),
+        Some(_) => {}
+    }
+    let (at, _) = trim_range(rest, 0, rest.len());
+    let word = rest[at..].split(|byte| is_blank(*byte) || *byte == b'\r').next().unwrap_or_default();
+    if word.iter().all(u8::is_ascii_digit) { Ok(()) } else { Err(Reject::Status) }
 }
 
 /// Reads fields up to and including the empty line; false while it has not arrived.

@@ -281,6 +281,11 @@ fn the_steps_of_a_protocol_are_not_named() {
         let mut dialog = script.start(&Target::default(), now);
         dialog.handle_timeout(now + Duration::from_secs(60));
         assert_eq!(dialog.verdict().map(|verdict| !verdict.info.is_empty()), Some(named));
+        let mut dialog = script.start(&Target::default(), now);
+        dialog.handle_input(now, Input::Connected);
+        dialog.handle_input(now, Input::Bytes(b"other"));
+        dialog.handle_input(now, Input::Closed);
+        assert_eq!(dialog.verdict().map(|verdict| !verdict.info.is_empty()), Some(named));
     }
 }
 
