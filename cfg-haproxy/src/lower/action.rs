@@ -609,10 +609,11 @@ fn capture_kind(rule: &Rule<'_>) -> CaptureKind {
 }
 
 pub(super) fn tcp_phases(making: &Making<'_, '_>, set: Sides) -> Phases {
-    let front = making.proxy.has_frontend();
+    let (front, back) = (making.proxy.has_frontend(), making.proxy.has_backend());
     match set {
         TC => Phases::CONNECTION,
         TS => Phases::SESSION,
+        TQ if front && back => Phases::FE_REQUEST_CONTENT.or(Phases::BE_REQUEST_CONTENT),
         TQ if front => Phases::FE_REQUEST_CONTENT,
         TQ => Phases::BE_REQUEST_CONTENT,
         _ if front => Phases::FE_RESPONSE_CONTENT.or(Phases::BE_RESPONSE_CONTENT),
