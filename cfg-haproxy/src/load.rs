@@ -136,15 +136,6 @@ mod tests {
     }
 
     #[test]
-    fn rules_on_contents_know_the_backend_where_the_proxy_is_one() {
-        let rule = "mode tcp\n tcp-request content set-var(txn.a) be_name\n tcp-request content accept if { be_id 1 }";
-        let listen = loaded(&format!("listen l\n bind :8081\n {rule}\n server s 127.0.0.1:1"));
-        assert!(!listen.diagnostics.iter().any(|d| d.message.contains("be_")), "{:?}", listen.diagnostics);
-        let front = loaded(&format!("frontend f\n bind :8081\n {rule}"));
-        assert!(front.diagnostics.has_errors());
-    }
-
-    #[test]
     fn connections_are_not_tried_again_where_other_failures_alone_are() {
         for (mode, on, retries) in [
             ("tcp", "none", 0),

@@ -678,6 +678,17 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn rules_on_contents_know_the_backend_where_the_proxy_is_one() {
+        let rules = "bind :80\n tcp-request content set-var(txn.a) be_name\n tcp-request content accept if { be_id 1 }";
+        for (kind, refused) in [("listen", false), ("frontend", true)] {
+            let text = format!("{kind} l\n mode tcp\n {rules}\n");
+            let sources = [Source::new("a.cfg", &text)];
+            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+            assert_eq!(loaded.diagnostics.has_errors(), refused, "{kind}: {:?}", loaded.diagnostics);
+        }
+    }
+
+    #[test]
     fn a_frontend_in_tcp_mode_knows_http_where_its_sessions_may_go_on_with_it() {
         let backends = "backend h\n mode http\nbackend t\n mode tcp\n";
         for (lines, expected) in [

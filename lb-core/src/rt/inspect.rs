@@ -17,6 +17,8 @@ use std::time::Instant;
 pub(super) struct Inbox {
     buffer: Option<Buffer>,
     closed: bool,
+    /// The connection broke.
+    broken: bool,
     size: usize,
     /// Bytes from which on it counts as full.
     limit: usize,
@@ -25,7 +27,7 @@ pub(super) struct Inbox {
 impl Inbox {
     /// An empty one for buffers of `size` bytes, of which the last `reserve` stay free.
     pub(super) fn new(size: usize, reserve: usize) -> Self {
-        Self { buffer: None, closed: false, size, limit: size.saturating_sub(reserve).max(1) }
+        Self { buffer: None, closed: false, broken: false, size, limit: size.saturating_sub(reserve).max(1) }
     }
 
     /// What is there.
@@ -46,6 +48,11 @@ impl Inbox {
     /// Whether nothing will be added.
     pub(super) fn is_complete(&self) -> bool {
         self.closed || self.bytes().len() >= self.limit
+    }
+
+    /// Whether the connection broke.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// Parts with the bytes.
@@ -80,6 +87,7 @@ impl Inbox {
                 buffer.fill(n);
             }
             self.buffer = Some(buffer).filter(|buffer| !buffer.is_empty());
+            self.broken = matches!(got, Poll::Ready(Err(_)));
             match got {
                 Poll::Ready(Ok(0) | Err(_)) => self.closed = true,
                 Poll::Ready(Ok(_)) => {}
@@ -102,7 +110,8 @@ pub(super) async fn request(
 ) -> Verdict {
     let rules = &owner.spec.tcp_rules.request;
     let delay = owner.spec.tcp_rules.inspect_delay;
-    let backend = (owner.index != session.proxy()).then_some(owner);
+    // A proxy that is its own backend knows itself.
+    let backend = (owner.index != session.proxy() || owner.spec.capability.is_backend()).then_some(owner);
     let (mut deadline, mut from): (Option<Instant>, usize) = (None, 0);
     inbox.receive_now(client).await;
     // Rules that would have waited are told of a close only after they have had to.

@@ -155,7 +155,9 @@ async fn serve(mut client: Stream, mut session: Session) -> Option<(Arc<dyn Prot
         live.session.bound_for(index, None);
         // The line counts the session among those of the frontend only, as HAProxy's does.
         let _visit = backend.pool.visit(Instant::now());
-        through(&mut live, backend, &mut end).await;
+        if !live.is_left(&mut end) {
+            through(&mut live, backend, &mut end).await;
+        }
     }
     if end.leave == Leave::Usual && matches!(end.phase, Phase::Connect | Phase::Queue) {
         // Closing on bytes nobody has read would reset the connection instead of ending it.
@@ -259,6 +261,15 @@ impl Tcping<'_> {
         Inspected::End
     }
 
+    /// Whether the client broke the connection while rules waited for its bytes: no server needs to know then.
+    fn is_left(&self, end: &mut End<'_>) -> bool {
+        if self.inbox.is_broken() {
+            (end.cause, end.phase) = (Cause::ClientAbort, Phase::Request);
+            end.bytes.0 = self.inbox.peek().bytes.len() as u64;
+        }
+        self.inbox.is_broken()
+    }
+
     /// What a connection to a server tells of the client's.
     fn tell(&self, backend: &ProxyPlan, server: &ServerSpec) -> Told {
         let marks = self.passage.as_ref().map(|passage| passage.marks).unwrap_or_default();
@@ -291,7 +302,7 @@ impl Tcping<'_> {
 async fn through(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>) {
     let rules = &backend.spec.tcp_rules;
     let inspects = backend.index != live.session.proxy() && !rules.request.is_empty();
-    if inspects && matches!(live.inspect(backend, end).await, Inspected::End) {
+    if inspects && (matches!(live.inspect(backend, end).await, Inspected::End) || live.is_left(end)) {
         return;
     }
     if first_answer::matters(backend) {
