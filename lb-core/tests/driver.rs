@@ -16,7 +16,7 @@ use lb_core::spec::{
 };
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A server that says its name and then returns what it is told.
 fn echo(name: &'static str) -> SocketAddr {
@@ -62,7 +62,11 @@ fn spec(listen: &str, servers: &[(&str, SocketAddr)]) -> Spec {
 }
 
 fn start(spec: Spec) -> (Server, SocketAddr) {
-    let server = Server::new(spec, ServerOptions::new(2), &mut Sockets::new()).unwrap();
+    start_with(spec, 2)
+}
+
+fn start_with(spec: Spec, workers: usize) -> (Server, SocketAddr) {
+    let server = Server::new(spec, ServerOptions::new(workers), &mut Sockets::new()).unwrap();
     let addr = server.addresses()[0].1;
     server.start().unwrap();
     (server, addr)
@@ -325,6 +329,43 @@ fn a_full_server_makes_the_next_session_wait() {
     drop(first);
     second.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     assert_eq!(greeting(&mut second), "a");
+}
+
+#[test]
+fn workers_together_let_no_more_in_than_the_frontend_allows() {
+    // With a port of its own each worker has a socket.
+    let mut spec = spec(&nowhere().to_string(), &[("a", echo("a"))]);
+    spec.proxies[0].maxconn = Some(2);
+    let (server, addr) = start_with(spec, 4);
+    let mut served = [client(addr), client(addr)];
+    served.iter_mut().for_each(|stream| assert_eq!(greeting(stream), "a"));
+    // Those of other workers, who began to wait when there was room.
+    let waiting: Vec<_> = (0..16).map(|_| client(addr)).collect();
+    for _ in 0..20 {
+        served[0].write_all(b"x").unwrap();
+        greeting(&mut served[0]);
+    }
+    drop(served);
+    std::thread::scope(|scope| {
+        for mut stream in waiting {
+            scope.spawn(move || assert_eq!(greeting(&mut stream), "a"));
+        }
+    });
+    let sessions = server.generation().plan.proxy(0).state.front.sessions.level();
+    assert_eq!(sessions.max, 2);
+}
+
+#[test]
+fn the_load_that_servers_get_their_full_limits_at_is_a_tenth_of_what_may_come() {
+    let limit = |process: Option<u32>, own: Option<u32>| {
+        let mut spec = spec("127.0.0.1:0", &[("a", nowhere())]);
+        (spec.process.maxconn, spec.proxies[0].maxconn) = (process, own);
+        let (server, _) = start(spec);
+        server.generation().plan.proxy(0).pool.backend_snapshot(Instant::now()).limit
+    };
+    assert_eq!(limit(Some(1000), None), 100);
+    assert_eq!(limit(Some(1000), Some(31)), 4);
+    assert_eq!(limit(None, None), 104_858);
 }
 
 #[test]

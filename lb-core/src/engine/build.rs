@@ -299,13 +299,13 @@ fn check_servers(spec: &Spec, index: &Index, error: &mut BuildError) {
 fn fullconns(spec: &Spec, routes: &[Routes]) -> Vec<u32> {
     let mut sums = vec![0_u64; spec.proxies.len()];
     for (proxy, (routes, default)) in spec.proxies.iter().zip(routes) {
-        let limit = u64::from(proxy.maxconn.or(spec.process.maxconn).unwrap_or(0));
+        let limit = u64::from(proxy.maxconn.or(spec.process.maxconn).unwrap_or(ProcessSpec::MAXCONN));
         let mut named: Vec<usize> = routes.iter().chain([default]).flatten().copied().collect();
         named.sort_unstable();
         named.dedup();
         named.into_iter().for_each(|i| sums[i] += limit);
     }
-    let tenth = |sum: u64| u32::try_from(sum.div_ceil(10)).unwrap_or(u32::MAX);
+    let tenth = |sum: u64| u32::try_from(sum.div_ceil(10)).unwrap_or(u32::MAX).max(1);
     spec.proxies.iter().zip(sums).map(|(p, sum)| p.pool.fullconn.unwrap_or_else(|| tenth(sum))).collect()
 }
 

@@ -151,7 +151,7 @@ impl Slot {
     fn throttle(&self, scale: u32) -> u32 {
         let full = weight::effective(*self.state.weight.get(), scale);
         match (self.state.op, full) {
-            (OpState::Starting, 1..) => (100 * self.state.eweight).div_ceil(full),
+            (OpState::Starting, 1..) => (100 * self.state.eweight + scale.max(1) - 1) / full,
             _ => 100,
         }
     }

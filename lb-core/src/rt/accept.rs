@@ -12,7 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::io::{Interest, unix::AsyncFd};
 use tokio::net::{UnixListener, UnixStream};
@@ -29,6 +29,9 @@ pub(crate) struct Limits {
     pub(crate) streams: Padded<AtomicU32>,
     pub(crate) maxconn: AtomicUsize,
     pub(crate) freed: Notify,
+    /// Held by whoever takes a connection that may be the last one some limit allows.
+    turn: Mutex<()>,
+    workers: u64,
     /// Who is being served.
     pub(crate) sessions: Sessions,
     /// New connections of the process.
@@ -46,6 +49,8 @@ impl Limits {
             streams: Padded::default(),
             maxconn: AtomicUsize::new(maxconn),
             freed: Notify::new(),
+            turn: Mutex::new(()),
+            workers: workers as u64,
             sessions: Sessions::new(workers),
             rate: RateMeter::default(),
             connection_rate: AtomicU32::new(rate),
@@ -53,14 +58,18 @@ impl Limits {
         }
     }
 
-    /// Whether the process takes one more connection.
+    /// Whether the rates of the process allow one more connection.
     fn allow(&self) -> bool {
         let rates = [&self.connection_rate, &self.session_rate].map(|rate| rate.load(Relaxed));
-        self.total.load(Relaxed) < self.maxconn.load(Relaxed)
-            && (rates == [0, 0] || {
-                let rate = self.rate.rate(millis(Stamp::now()));
-                rates.into_iter().all(|limit| limit == 0 || rate < u64::from(limit))
-            })
+        rates == [0, 0] || {
+            let rate = self.rate.rate(millis(Stamp::now()));
+            rates.into_iter().all(|limit| limit == 0 || rate < u64::from(limit))
+        }
+    }
+
+    /// How many more connections the process takes at the same time.
+    fn room(&self) -> u64 {
+        self.maxconn.load(Relaxed).saturating_sub(self.total.load(Relaxed)) as u64
     }
 }
 
@@ -174,17 +183,11 @@ impl Socket {
         }
         Ok(Self::Tcp(TcpSocket { socket: sys::watch_listener(fd)?, took: false, seen: 0 }))
     }
-
-    async fn accept(&mut self) -> io::Result<(Accepted, Option<SocketAddr>)> {
-        match self {
-            Self::Tcp(socket) => socket.accept().await,
-            Self::Unix(socket) => socket.accept().await.map(|(s, _)| (Accepted::Unix(s), None)),
-        }
-    }
 }
 
 impl TcpSocket {
-    async fn accept(&mut self) -> io::Result<(Accepted, Option<SocketAddr>)> {
+    /// Lets `take` have a connection once there is one, and says whether it did.
+    async fn accept(&mut self, mut take: impl FnMut(&OwnedFd) -> io::Result<bool>) -> io::Result<bool> {
         let Self { socket, took, seen } = self;
         let accept = |fd: &OwnedFd| {
             // The kernel makes a socket before it looks whether there is a connection for it, and then destroys it again:
@@ -195,14 +198,21 @@ impl TcpSocket {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
             }
-            *seen = seen.saturating_sub(1);
-            let accepted = acceptfrom_with(fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-            *took = true;
-            Ok(accepted)
+            let left = seen.saturating_sub(1);
+            (*took, *seen) = (false, 0);
+            if take(fd)? {
+                (*took, *seen) = (true, left);
+            }
+            Ok(*took)
         };
-        let (fd, peer) = socket.async_io(Interest::READABLE, accept).await?;
-        Ok((Accepted::Tcp(fd.into()), peer.and_then(|peer| SocketAddr::try_from(peer).ok())))
+        socket.async_io(Interest::READABLE, accept).await
     }
+}
+
+/// The connection that waits.
+fn accepted(socket: &OwnedFd) -> io::Result<(std::net::TcpStream, Option<SocketAddr>)> {
+    let (fd, peer) = acceptfrom_with(socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    Ok((fd.into(), peer.and_then(|peer| SocketAddr::try_from(peer).ok())))
 }
 
 /// How many connections wait to be taken.
@@ -231,13 +241,13 @@ impl Acceptor {
                 continue;
             }
             let changed = run.changed();
-            let accepted = tokio::select! {
+            let taken = tokio::select! {
                 biased;
-                accepted = socket.accept() => accepted,
+                taken = self.take(&mut socket, &run) => taken,
                 () = changed => continue,
             };
-            match accepted {
-                Ok((accepted, peer)) => self.deliver(&run, accepted, peer),
+            match taken {
+                Ok(_) => {}
                 Err(e) if is_shortage(&e) => tokio::time::sleep(PAUSE).await,
                 // The client went away before it was accepted; the next one is not concerned.
                 Err(_) => {}
@@ -245,17 +255,49 @@ impl Acceptor {
         }
     }
 
-    /// Whether limits and the operator let one more in.
-    pub(super) fn may_accept(&self, run: &ListenerRun) -> bool {
+    /// Takes the next connection if it may be let in when it comes: other workers have gone on since this one began to wait.
+    async fn take(&self, socket: &mut Socket, run: &ListenerRun) -> io::Result<bool> {
+        match socket {
+            Socket::Tcp(socket) => socket.accept(|fd| self.take_from(fd, run)).await,
+            Socket::Unix(socket) => {
+                let (stream, _) = socket.accept().await?;
+                self.deliver(run, Accepted::Unix(stream), None);
+                Ok(true)
+            }
+        }
+    }
+
+    fn take_from(&self, socket: &OwnedFd, run: &ListenerRun) -> io::Result<bool> {
+        // As long as there is room for one connection of each worker they cannot exceed a limit together.
+        let near = self.room(run) <= self.limits.workers;
+        let _turn = near.then(|| self.limits.turn.lock().unwrap_or_else(PoisonError::into_inner));
+        if !self.may_accept(run) {
+            return Ok(false);
+        }
+        let (stream, peer) = accepted(socket)?;
+        self.deliver(run, Accepted::Tcp(stream), peer);
+        Ok(true)
+    }
+
+    /// How many more connections may be served at the same time.
+    fn room(&self, run: &ListenerRun) -> u64 {
         let target = run.target.load();
         let proxy = target.proxy();
         let front = &proxy.state.front;
         let maxconn = front.maxconn().or(proxy.spec.maxconn).map_or(u64::MAX, u64::from);
         let listener = target.handle.spec.maxconn.map_or(u64::MAX, u64::from);
+        let own = maxconn.saturating_sub(front.sessions.level().cur);
+        own.min(listener.saturating_sub(target.handle.state.sessions.level().cur)).min(self.limits.room())
+    }
+
+    /// Whether limits and the operator let one more in.
+    pub(super) fn may_accept(&self, run: &ListenerRun) -> bool {
+        let target = run.target.load();
+        let proxy = target.proxy();
+        let front = &proxy.state.front;
         front.running() == Running::Open
             && self.limits.allow()
-            && front.sessions.level().cur < maxconn
-            && target.handle.state.sessions.level().cur < listener
+            && self.room(run) > 0
             && (proxy.spec.rate_limit == 0
                 || front.session_rate.rate(millis(Stamp::now())) < u64::from(proxy.spec.rate_limit))
     }
@@ -356,15 +398,25 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let addr = listener.local_addr().unwrap();
-        let mut socket = Socket::new(listener.into()).unwrap();
+        let Socket::Tcp(mut socket) = Socket::new(listener.into()).unwrap() else { panic!("TCP") };
         for round in [1, 3, 0, 2] {
             let clients: Vec<_> = (0..round).map(|_| TcpStream::connect(addr).unwrap()).collect();
             for client in &clients {
-                let (_, peer) = socket.accept().await.unwrap();
+                // One that may not be let in yet is there the next time.
+                assert!(!socket.accept(|_| Ok(false)).await.unwrap());
+                let mut peer = None;
+                let take = |fd: &OwnedFd| {
+                    peer = accepted(fd)?.1;
+                    Ok(true)
+                };
+                assert!(socket.accept(take).await.unwrap());
                 assert_eq!(peer, client.local_addr().ok());
             }
             let more = std::future::poll_fn(|cx| {
-                let more = std::pin::pin!(socket.accept()).as_mut().poll(cx).is_ready();
+                let more = std::pin::pin!(socket.accept(|fd| accepted(fd).map(|_| true)))
+                    .as_mut()
+                    .poll(cx)
+                    .is_ready();
                 std::task::Poll::Ready(more)
             });
             assert!(!more.await);

@@ -20,7 +20,7 @@ use crate::engine::state::{ListenerState, Running};
 use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
 #[cfg(feature = "tls")]
 use crate::spec::TlsClientSpec;
-use crate::spec::{ListenerSpec, Origin, ProtocolSpec, RingSpec, Spec, TcpProxy};
+use crate::spec::{ListenerSpec, Origin, ProcessSpec, ProtocolSpec, RingSpec, Spec, TcpProxy};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -30,8 +30,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Connections of a process whose configuration sets no limit and whose system has none either.
-const DEFAULT_MAXCONN: usize = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Why a server could not start or reload. A running server goes on unchanged.
@@ -222,7 +220,7 @@ impl Server {
     /// What went wrong; everything opened is closed again.
     pub fn new(spec: Spec, options: ServerOptions, sockets: &mut Sockets) -> Result<Self, ServerError> {
         super::zone::prepare();
-        let maxconn = spec.process.maxconn.map_or(DEFAULT_MAXCONN, |n| n as usize);
+        let maxconn = spec.process.maxconn.unwrap_or(ProcessSpec::MAXCONN) as usize;
         let count = options.workers.max(1);
         let engine = Engine::build(spec, count, clock())?;
         let hub = Arc::new(Hub::new(count));
@@ -279,7 +277,7 @@ impl Server {
         options: ServerOptions,
         sockets: &mut Sockets,
     ) -> Result<(), ServerError> {
-        let maxconn = spec.process.maxconn.map_or(DEFAULT_MAXCONN, |n| n as usize);
+        let maxconn = spec.process.maxconn.unwrap_or(ProcessSpec::MAXCONN) as usize;
         let factories = self.shared.options.load().factories.clone();
         let options = ServerOptions { workers: self.workers.all().len(), factories, ..options };
         let old = self.generation();
@@ -483,7 +481,7 @@ pub fn open_all(spec: &Spec, workers: usize, sockets: &mut Sockets) -> Result<()
 
 /// Opens the control sockets of a configuration.
 fn open_ctl(
-    process: &crate::spec::ProcessSpec,
+    process: &ProcessSpec,
     running: Option<&CtlSockets>,
     sockets: &mut Sockets,
 ) -> Result<super::ctl_socket::Opened, ServerError> {

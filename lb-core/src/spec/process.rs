@@ -69,6 +69,11 @@ pub struct ProcessSpec {
     pub http_codes: HttpCodes,
 }
 
+impl ProcessSpec {
+    /// Connections of a process whose configuration sets no limit and whose system has none either.
+    pub const MAXCONN: u32 = 1 << 20;
+}
+
 /// What a variable of the process is set to.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "the two forms of the configuration")]

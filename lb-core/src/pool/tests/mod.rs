@@ -182,6 +182,25 @@ mod limits {
     }
 
     #[test]
+    fn the_granted_part_of_a_weight_is_rounded_down_to_its_steps() {
+        let slow =
+            ServerDef { slowstart: Duration::from_secs(4), weight: 100, maxconn: 100, ..checked("slow", 1) };
+        let mut bench = Bench::with(vec![slow]);
+        bench.check(0, Status::L4Timeout);
+        bench.check(0, Status::L4Ok);
+        bench.check(0, Status::L4Ok);
+        let mut seen = Vec::new();
+        while let Some(at) = bench.pool.poll_timeout() {
+            let snapshot = bench.pool.server_snapshots(bench.now).swap_remove(0);
+            seen.push((snapshot.weight, snapshot.throttle));
+            bench.now = at;
+            bench.pool.handle_timeout(at);
+        }
+        seen.dedup();
+        assert_eq!(seen, [(7, 6), (32, 31), (57, 56), (82, 81)]);
+    }
+
+    #[test]
     fn a_new_limit_lets_waiting_requests_in() {
         let bench = Bench::with(vec![limited("a", 1, 1)]);
         let _lease = bench.lease();
