@@ -184,15 +184,14 @@ impl Running {
         let _ = link.send(&FromPart::Ready);
         loop {
             tokio::select! {
-                message = link.receive::<ToPart>() => {
-                    let Ok(Some(message)) = message else {
+                message = link.receive::<ToPart>() => match message {
+                    Ok(Some(message)) => if self.told(&link, message).await.is_break() { return 0; },
+                    // What lives and breaks off a message, or sends another one than ours, starts another part.
+                    gone => {
                         self.stop(false).await;
-                        return 0;
-                    };
-                    if self.told(&link, message).await.is_break() {
-                        return 0;
+                        return gone.map_or_else(|e| failed(&format!("no message of the supervisor: {e}")), |_| 0);
                     }
-                }
+                },
                 Some(question) = questions.recv() => drop(link.send(&FromPart::Ask(question.to_owned()))),
                 event = events.recv() => if let Ok(Event::Health(health)) = event {
                     drop(link.send(&FromPart::Health(health)));
