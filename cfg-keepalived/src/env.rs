@@ -38,6 +38,11 @@ pub trait Env {
         None
     }
 
+    /// Whether an interface is a VRF; `None` when the caller cannot tell, or when there is no such interface.
+    fn is_vrf(&self, _name: &str) -> Option<bool> {
+        None
+    }
+
     /// Whether a program can be run, a bare name being looked for where the host looks for programs; `None` when the
     /// caller cannot tell, and then nothing is reported.
     fn program(&self, _name: &str) -> Option<Program> {
@@ -90,6 +95,7 @@ pub struct StaticEnv {
     hostname: String,
     vars: BTreeMap<String, String>,
     interfaces: Option<Vec<String>>,
+    vrfs: Vec<String>,
     programs: Option<Vec<String>>,
     users: Option<Vec<String>>,
     hosts: Option<Vec<String>>,
@@ -112,6 +118,12 @@ impl StaticEnv {
     /// Sets the complete list of interfaces, so that others are reported as missing.
     pub fn with_interfaces(mut self, names: &[&str]) -> Self {
         self.interfaces = Some(names.iter().map(|&n| n.to_owned()).collect());
+        self
+    }
+
+    /// Names those of the interfaces that are VRFs.
+    pub fn with_vrfs(mut self, names: &[&str]) -> Self {
+        self.vrfs = names.iter().map(|&n| n.to_owned()).collect();
         self
     }
 
@@ -161,6 +173,10 @@ impl Env for StaticEnv {
 
     fn interface_exists(&self, name: &str) -> Option<bool> {
         self.interfaces.as_ref().map(|list| list.iter().any(|n| n == name))
+    }
+
+    fn is_vrf(&self, name: &str) -> Option<bool> {
+        self.interface_exists(name)?.then(|| self.vrfs.iter().any(|n| n == name))
     }
 
     fn program(&self, name: &str) -> Option<Program> {

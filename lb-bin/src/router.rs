@@ -145,11 +145,8 @@ impl Node<'_> {
             Event::ReloadDue => drop(send_signal(std::os::unix::process::parent_id(), libc::SIGHUP)),
             Event::Mail(message) => {
                 let sending = self.mails.send(&message.subject, &message.body);
-                tokio::task::spawn_local(async move {
-                    if let Err(e) = sending.await {
-                        report::alert(&format!("mail not sent: {e}"));
-                    }
-                });
+                let failed = |e: &_| report::alert(&format!("mail not sent: {e}"));
+                tokio::task::spawn_local(async move { drop(sending.await.inspect_err(failed)) });
             }
             Event::Notify(notify) => {
                 let name = notify.name.as_str().to_owned();

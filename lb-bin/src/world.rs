@@ -110,6 +110,10 @@ impl cfg_keepalived::Env for World {
         lb_core::process::has_interface(name)
     }
 
+    fn is_vrf(&self, name: &str) -> Option<bool> {
+        vrrp::linux::is_vrf(name)
+    }
+
     fn program(&self, name: &str) -> Option<cfg_keepalived::Program> {
         Some(vrrp::linux::is_runnable(name, &variable("PATH").unwrap_or_default()).into())
     }

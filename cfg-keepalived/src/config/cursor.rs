@@ -19,13 +19,15 @@ pub(super) struct Cursor<'a, 'c, 'e> {
     pub(super) cx: &'c mut Reading<'e>,
     /// What the line is, for messages.
     what: &'static str,
+    /// What a mistake leaves out: all of it, unless something of it stays.
+    pub(super) lost: &'static str,
     /// What it makes is there as long as the daemon runs.
     pub(super) fixed: bool,
 }
 
 impl<'a, 'c, 'e> Cursor<'a, 'c, 'e> {
     pub(super) fn new(line: &'a ValueLine, what: &'static str, fixed: bool, cx: &'c mut Reading<'e>) -> Self {
-        Self { words: &line.words, at: 0, cx, what, fixed }
+        Self { words: &line.words, at: 0, cx, what, lost: what, fixed }
     }
 
     pub(super) fn next(&mut self) -> Option<&'a Word> {
@@ -58,7 +60,7 @@ impl<'a, 'c, 'e> Cursor<'a, 'c, 'e> {
     }
 
     pub(super) fn drop_line(&mut self, code: Code, word: &Word, message: &str, compat: String) -> Dropped {
-        let message = format!("{message}; the {} is ignored", self.what);
+        let message = format!("{message}; the {} is ignored", self.lost);
         self.cx.warn(code, word.span, message, compat);
         Dropped
     }

@@ -542,9 +542,10 @@ impl Instance {
         }
         if let Some(first) = self.unicast_peers.iter().find(|p| p.address.value == address) {
             let first = first.address.span;
-            let compat = format!("({name}) {} - duplicate unicast_peer", word.text);
-            cx.warn(codes::DUPLICATE, word.span, "this peer is here twice", compat)
-                .label(first, "first here");
+            let message = "this peer is here twice; the first is taken";
+            cx.advise(codes::DUPLICATE, word.span, message)
+                .label(first, "first here")
+                .note("keepalived sends each advert to it twice");
             return;
         }
         let mut peer = Peer { address: Spanned::new(address, word.span), min_ttl: None, max_ttl: None };

@@ -144,7 +144,7 @@ impl Builder {
     fn run(&mut self, line: &mut Cursor<'_, '_, '_>) -> Result<(), Dropped> {
         while let Some(word) = line.next().filter(|_| !self.over) {
             if self.multipath {
-                self.way(word, line)?;
+                self.way(word, line).or_else(|dropped| self.end_at_bad_hop(dropped))?;
             } else if !(self.target(word, line)?
                 || self.hop(word, line)?
                 || self.attribute(word, line)?
@@ -155,6 +155,12 @@ impl Builder {
             }
         }
         Ok(())
+    }
+
+    /// A gateway with a mistake ends the list of gateways; the route has those before it.
+    fn end_at_bad_hop(&mut self, dropped: Dropped) -> Result<(), Dropped> {
+        (self.hop, self.has_hop, self.over) = (NextHop::default(), false, true);
+        if self.route.hops.is_empty() { Err(dropped) } else { Ok(()) }
     }
 
     fn family(&mut self, address: IpAddr, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<(), Dropped> {
@@ -252,6 +258,9 @@ impl Builder {
             "nexthop" => {
                 self.next_hop();
                 (self.multipath, self.has_hop) = (true, true);
+                if !self.route.hops.is_empty() {
+                    line.lost = "rest of the line";
+                }
             }
             "or" => {
                 let compat = "\"or\" for routes is deprecated. Please use \"nexthop\"";
@@ -378,15 +387,7 @@ impl Builder {
                     }
                 }
             }
-            "vrf" => {
-                let value = line.value(word)?;
-                if line.cx.lacks_interface(&value.text) {
-                    let compat = format!("VRF {} not found for route", value.text);
-                    let message = "this VRF does not exist";
-                    return Err(line.drop_line(codes::UNKNOWN_REFERENCE, value, message, compat));
-                }
-                self.route.vrf = Some(Name::new(&value.text));
-            }
+            "vrf" => self.vrf(word, line)?,
             "as" => {
                 line.skip(usize::from(line.peek() == Some("to")));
                 let value = line.value(word)?;
@@ -401,6 +402,23 @@ impl Builder {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn vrf(&mut self, word: &Word, line: &mut Cursor<'_, '_, '_>) -> Result<(), Dropped> {
+        let value = line.value(word)?;
+        let name = &value.text;
+        let wrong = if line.cx.lacks_interface(name) {
+            Some(("this VRF does not exist", format!("VRF {name} not found for route")))
+        } else if line.cx.env.is_vrf(name) == Some(false) {
+            Some(("this interface is no VRF", format!("Route specified VRF {name} is not a VRF")))
+        } else {
+            None
+        };
+        if let Some((message, compat)) = wrong {
+            return Err(line.drop_line(codes::UNKNOWN_REFERENCE, value, message, compat));
+        }
+        self.route.vrf = Some(Name::new(name));
+        Ok(())
     }
 
     fn feature(&mut self, value: &Word, cx: &mut Reading<'_>) {
@@ -445,15 +463,13 @@ impl Builder {
             (self.spec, self.default) = (None, true);
             return Ok(());
         }
-        // `10.0/8` stands for 10.0.0.0/8, as with `ip route`.
-        let full = complete(word);
-        if value::address(full.text.split('/').next().unwrap_or_default()).is_none() {
+        if value::address(word.text.split('/').next().unwrap_or_default()).is_none() {
             let compat =
                 format!("VRRP parsed invalid IP {0}. skipping IP...\nunknown route keyword {0}", word.text);
             let message = format!("`{}` is neither an option of a route nor its destination", word.text);
             return Err(line.drop_line(codes::BAD_OPTION, word, &message, compat));
         }
-        let Some(prefix) = super::address::prefix(&full, "destination", line.cx) else { return Err(Dropped) };
+        let Some(prefix) = super::address::prefix(word, "destination", line.cx) else { return Err(Dropped) };
         let compat = format!("Cannot mix IPv4 and IPv6 addresses for route ({})", word.text);
         line.must_be(
             &mut self.ipv6,
@@ -517,16 +533,6 @@ pub(super) fn foreign(
         .note(format!(
             "keepalived takes its own instead; here the {what} keeps it and is put back all the same"
         ));
-}
-
-/// `10.1/16` with its missing octets.
-fn complete(word: &Word) -> Word {
-    let Some((address, length)) = word.text.split_once('/') else { return word.clone() };
-    let dots = address.bytes().filter(|&b| b == b'.').count();
-    if address.contains(':') || dots >= 3 || !address.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-        return word.clone();
-    }
-    Word { text: format!("{address}{}/{length}", ".0".repeat(3 - dots)), span: word.span }
 }
 
 /// Router preference of IPv6 routes, as the kernel numbers it.

@@ -152,10 +152,10 @@ impl Builder {
                     Some(line.read(word, range, wrong, "Invalid uidrange uidrange specified")?);
             }
             "sport" | "dport" => {
-                let ports = |text: &str| range::<u16>(text).or_else(|| text.parse().ok().map(|p| (p, p)));
-                let wrong = (codes::BAD_NUMBER, "this is no range of ports");
+                // One port alone is none to the original: it is the range from it to itself.
+                let wrong = (codes::BAD_NUMBER, "this is no range of ports, as `80-80` is one");
                 let compat = format!("invalid {} range {{value}}", word.text);
-                let ports = Some(line.read(word, ports, wrong, &compat)?);
+                let ports = Some(line.read(word, range::<u16>, wrong, &compat)?);
                 if word.text == "sport" {
                     self.rule.source_ports = ports;
                 } else {

@@ -524,9 +524,27 @@ fn forwarding(server: &str, values: &Values, cx: &mut Reading<'_>) -> Option<Spa
     }))
 }
 
-/// A netmask, with missing octets at the end as the C library takes them.
+/// A netmask as the C library reads an address: up to four numbers, decimal, octal or hexadecimal, of which the last fills what
+/// is left.
 fn netmask(text: &str) -> Option<Ipv4Addr> {
-    text.parse().ok().or_else(|| text.parse::<u32>().ok().map(Ipv4Addr::from))
+    let parts: Vec<u32> = text.split('.').map(number).collect::<Option<_>>()?;
+    let (last, first) = parts.split_last().filter(|(_, first)| first.len() < 4)?;
+    let room = 32 - 8 * u32::try_from(first.len()).ok()?;
+    let fits = |part: &u32, bits: u32| part.checked_shr(bits).unwrap_or(0) == 0;
+    let whole = first.iter().all(|part| fits(part, 8)) && fits(last, room);
+    let bits =
+        first.iter().zip([24, 16, 8]).fold(*last, |bits, (part, place)| bits | part.wrapping_shl(place));
+    whole.then(|| bits.into())
+}
+
+/// `16`, `020`, `0x10`
+fn number(text: &str) -> Option<u32> {
+    let (digits, radix) = match text.strip_prefix('0') {
+        None | Some("") => (text, 10),
+        Some(rest) => rest.strip_prefix(['x', 'X']).map_or((rest, 8), |digits| (digits, 16)),
+    };
+    let plain = digits.starts_with(|first: char| first.is_ascii_hexdigit());
+    u32::from_str_radix(digits, radix).ok().filter(|_| plain)
 }
 
 impl RealServer {
@@ -684,5 +702,31 @@ fn last_of_prefix(from: IpAddr, length: u32) -> Option<IpAddr> {
             Some(IpAddr::V6((u128::from(a) | mask).into()))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn netmasks_are_read_as_the_c_library_reads_addresses() {
+        let read = |text| netmask(text).map(|mask| mask.to_string());
+        for (text, mask) in [
+            ("255.255.255.0", "255.255.255.0"),
+            ("0xffffff00", "255.255.255.0"),
+            ("0x10", "0.0.0.16"),
+            ("020", "0.0.0.16"),
+            ("255.255", "255.0.0.255"),
+            ("255.0xff.0", "255.255.0.0"),
+            ("0", "0.0.0.0"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(mask), "{text}");
+        }
+        for text in
+            ["255.255.255.256", "256.0", "4294967296", "255.255.255.0x", "09", "1.2.3.4.5", "", "1.", "+1"]
+        {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 }

@@ -271,6 +271,13 @@ impl Known {
     }
 }
 
+/// Whether an interface of the calling thread's network namespace is a VRF; None if there is no such interface, or where that
+/// cannot be found out.
+#[must_use]
+pub fn is_vrf(name: &str) -> Option<bool> {
+    super::netlink::Netlink::open().ok()?.is_vrf(name).ok()?
+}
+
 /// True unless duplicate address detection is going on or has failed.
 fn usable(flags: u32) -> bool {
     const IFA_F_DADFAILED: u32 = 0x08;

@@ -361,7 +361,8 @@ fn metrics_of_routes_are_set_and_wrong_ones_told() {
 /// The only route of a line.
 fn route_of(line: &str) -> vrrp::spec::Route {
     let text = format!("vrrp_instance v {{\n interface eth0\n virtual_routes {{\n {line}\n }}\n}}\n");
-    load("k.conf", &text, &mut NoIncludes, &host()).config.instances[0].routes[0].value.clone()
+    let host = host().with_interfaces(&["eth0", "blue"]).with_vrfs(&["blue"]);
+    load("k.conf", &text, &mut NoIncludes, &host).config.instances[0].routes[0].value.clone()
 }
 
 #[test]
@@ -392,12 +393,13 @@ fn routes_say_where_they_go_when_they_end_and_whose_table_it_is() {
     );
     let route = route_of("2001:db8::/48 dev eth0 expires 60 pref high ttl-propagate disabled");
     assert_eq!((route.expires, route.preference, route.ttl_propagate), (Some(60), Some(1), Some(false)));
-    let route = route_of("10.1.0.0/16 dev eth0 table 5 vrf eth0");
-    assert_eq!(route.vrf.as_deref(), Some("eth0"));
-    assert_eq!(route_of("10.1.0.0/16 dev eth0 vrf eth0 table 5").vrf, None);
+    let route = route_of("10.1.0.0/16 dev eth0 table 5 vrf blue");
+    assert_eq!(route.vrf.as_deref(), Some("blue"));
+    assert_eq!(route_of("10.1.0.0/16 dev eth0 vrf blue table 5").vrf, None);
     let said = |line: &str| said_of("", &format!("virtual_routes {{\n {line}\n }}"));
     let routes = |words: &str| said(&format!("10.1.0.0/16 dev eth0 {words}"));
     assert_eq!(routes("vrf red"), ["VRF red not found for route"]);
+    assert_eq!(routes("vrf eth0"), ["Route specified VRF eth0 is not a VRF"]);
     assert_eq!(routes("expires 60"), ["expires is only valid for IPv6"]);
     assert_eq!(routes("pref high"), ["pref is only valid for IPv6"]);
     assert_eq!(routes("ttl-propagate x"), ["ttl-propagate value x not recognised"]);
@@ -406,6 +408,42 @@ fn routes_say_where_they_go_when_they_end_and_whose_table_it_is() {
     assert_eq!(said("2001:db8::/48 dev eth0 realms 3"), ["realms are only valid for IPv4"]);
     let said = said("2001:db8::/48 dev eth0 expires x");
     assert_eq!(said, ["invalid number 'x'", "Invalid expires time x specified for route"]);
+}
+
+#[test]
+fn a_gateway_with_a_mistake_ends_the_list_and_those_before_it_stay() {
+    let hops = |words: &str| {
+        let route = route_of(&format!("10.1.0.0/16 no_track nexthop via 10.0.0.1 weight 2 {words}"));
+        route.hops.iter().map(|hop| hop.via.unwrap().to_string()).collect::<Vec<_>>()
+    };
+    for bad in ["via 10.0.0.300", "via 10.0.0.2 weight 300", "via 2001:db8::1", "via 10.0.0.2 dev eth9"] {
+        assert_eq!(hops(&format!("nexthop {bad} nexthop via 10.0.0.3")), ["10.0.0.1"], "{bad}");
+    }
+    assert_eq!(hops("nexthop via 10.0.0.2 foo"), ["10.0.0.1", "10.0.0.2"]);
+    let lines = "virtual_routes {\n 10.1.0.0/16 no_track nexthop via 10.0.0.300\n }";
+    assert!(said_of("", lines).concat().contains("invalid nexthop address 10.0.0.300"));
+    let text = format!("vrrp_instance v {{\n interface eth0\n {lines}\n}}\n");
+    let config = load("k.conf", &text, &mut NoIncludes, &host()).config;
+    assert!(config.instances[0].routes.is_empty(), "there is none before it");
+}
+
+#[test]
+fn addresses_and_ports_of_routes_and_rules_are_written_in_full() {
+    let routes = |line: &str| said_of("", &format!("virtual_routes {{\n {line} dev eth0\n }}"));
+    let told = ["VRRP parsed invalid IP 10.1/16. skipping IP...", "unknown route keyword 10.1/16"];
+    assert_eq!(routes("10.1/16"), told);
+    let rules = |ports: &str| {
+        said_of("", &format!("virtual_rules {{\n from 10.1.0.0/16 {ports} table 7 priority 100\n }}"))
+    };
+    assert_eq!(rules("sport 80"), ["invalid sport range 80"]);
+    assert_eq!(rules("dport 80"), ["invalid dport range 80"]);
+    assert_eq!(rules("sport 80-80 dport 80-81"), [""; 0]);
+}
+
+#[test]
+fn a_peer_that_is_there_twice_is_one_and_none_of_keepalived_s_complaints() {
+    let text = "unicast_src_ip 10.0.0.1\n unicast_peer {\n 10.0.0.2\n 10.0.0.2\n }";
+    assert_eq!(said_of("", text), [""; 0]);
 }
 
 #[test]

@@ -99,6 +99,15 @@ impl Netlink {
         Ok(found)
     }
 
+    /// Whether the interface of this name is a VRF; None if there is none of the name.
+    pub(super) fn is_vrf(&mut self, name: &str) -> io::Result<Option<bool>> {
+        let links = self.dump(message::list_links())?;
+        Ok(links.into_iter().find_map(|change| match change {
+            Change::Link(info) if info.name == name => Some(info.vrf_table.is_some()),
+            _ => None,
+        }))
+    }
+
     /// The index of the interface of this name, as the kernel knows it now.
     pub(super) fn index_of(&mut self, name: &str) -> io::Result<u32> {
         let listing = self.dump(message::list_links())?;
