@@ -71,6 +71,8 @@ struct Direction {
     pipe: Option<Pipe>,
     /// Consecutive reads that filled the buffer.
     full: u8,
+    /// Whether the flow has proved to be bulk, and what came last did not deny it.
+    bulk: bool,
     ended: bool,
     done: bool,
     bytes: u64,
@@ -82,6 +84,8 @@ struct Direction {
 const LARGE: usize = 64 * 1024;
 /// Consecutive full reads that prove a flow to be bulk.
 const BULK: u8 = 3;
+/// What a pipe has to bring at a time for the flow to count as bulk further on.
+const THIN: usize = 16 * 1024;
 
 enum Fault {
     Read(io::Error),
@@ -303,7 +307,7 @@ impl Direction {
         bufsize: usize,
     ) -> Poll<Result<(), Fault>> {
         while !self.done {
-            if self.pipe.is_some() {
+            if self.bulk || self.pipe.is_some() {
                 ready!(self.splice(cx, from, to))?;
                 continue;
             }
@@ -322,9 +326,9 @@ impl Direction {
                 && !from.is_tls()
                 && !to.is_tls()
             {
-                ready!(self.write(cx, to))?;
-                self.pipe = Pipe::take().ok();
+                self.bulk = true;
                 self.full = 0;
+                ready!(self.write(cx, to))?;
             }
         }
         Poll::Ready(Ok(()))
@@ -413,14 +417,20 @@ impl Direction {
         Poll::Ready(Ok(()))
     }
 
-    /// One step through the pipe; leaves it when the flow pauses or ends.
+    /// One step through the pipe; leaves it when the flow pauses, becomes thin or ends.
     fn splice(
         &mut self,
         cx: &mut Context<'_>,
         from: &mut Stream,
         to: &mut Stream,
     ) -> Poll<Result<(), Fault>> {
+        ready!(self.write(cx, to))?;
+        if self.pipe.is_none() {
+            self.pipe = Pipe::take().ok();
+        }
         let (Some(pipe), Some(from), Some(to)) = (&mut self.pipe, from.tcp_mut(), to.tcp_mut()) else {
+            // There is no descriptor left for a pipe.
+            self.bulk = false;
             self.pipe = None;
             return Poll::Ready(Ok(()));
         };
@@ -428,16 +438,20 @@ impl Direction {
             ready!(pipe.poll_drain(cx, to)).map_err(Fault::Write)?;
             return Poll::Ready(Ok(()));
         }
+        if !self.bulk {
+            self.pipe = None;
+            return Poll::Ready(Ok(()));
+        }
         let n = match pipe.poll_fill(cx, from, usize::MAX) {
             Poll::Ready(n) => n.map_err(Fault::Read)?,
-            // Nothing there: the pipe may serve others until more comes; `full` brings it back soon.
+            // Nothing there: the pipe may serve others until more comes.
             Poll::Pending => {
-                self.full = 1;
                 self.pipe = None;
                 return Poll::Pending;
             }
         };
         self.bytes += n as u64;
+        self.bulk = n >= THIN;
         if n == 0 {
             self.ended = true;
             self.pipe = None;
@@ -479,6 +493,55 @@ mod tests {
         }
         assert_eq!((to_server, to_client, relay.bytes()), ([1; 1000], [3; 1000], (1024, 1000)));
         assert!(relay.request.is_paused() && relay.response.is_paused());
+    }
+
+    /// Two ends of a TCP connection.
+    async fn tcp() -> (Stream, tokio::net::TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let far = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Stream::Tcp(listener.accept().await.unwrap().0.into()), far)
+    }
+
+    #[tokio::test]
+    async fn a_flow_that_changes_between_bulk_and_small_messages_arrives_whole() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let ((mut client, mut far_client), (mut server, mut far_server)) = (tcp().await, tcp().await);
+        let limit = Some(Duration::from_secs(60));
+        let mut relay = Relay::new(RelayLimits {
+            client: limit,
+            server: limit,
+            client_fin: None,
+            server_fin: None,
+            bufsize: 4096,
+        });
+        let timers = Timers::new();
+        let timer = timers.timer();
+        let sizes = [10, 3_000_000, 5, 4096, 1_000_000, 20_000, 1, 2_000_000, 100, 700_000];
+        let pattern = |n: usize, seed: usize| (0..n).map(|i| ((i * 31) ^ (i >> 8) ^ seed) as u8).collect();
+        let talk = async {
+            for (round, size) in sizes.into_iter().enumerate() {
+                let sent: Vec<u8> = pattern(size, round);
+                let mut came = vec![0; size];
+                let (wrote, read) =
+                    tokio::join!(far_server.write_all(&sent), far_client.read_exact(&mut came));
+                (wrote.unwrap(), read.unwrap());
+                assert!(came == sent, "round {round}");
+                // The answer closes the round, so that each begins with nothing in flight.
+                far_client.write_all(&[round as u8]).await.unwrap();
+                assert_eq!(far_server.read_u8().await.unwrap(), round as u8);
+            }
+            drop((far_client, far_server));
+        };
+        let mut spliced = false;
+        let relayed = std::future::poll_fn(|cx| {
+            let end = relay.poll(cx, &mut client, &mut server, &timer);
+            spliced |= relay.response.bulk;
+            end
+        });
+        let (end, ()) = tokio::join!(relayed, talk);
+        assert!(matches!(end, RelayEnd::Finished), "{end:?}");
+        assert_eq!(relay.bytes(), (sizes.len() as u64, sizes.iter().sum::<usize>() as u64));
+        assert!(spliced, "three million bytes prove it to be bulk");
     }
 
     #[test]
