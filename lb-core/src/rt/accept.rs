@@ -181,7 +181,7 @@ impl Socket {
         if listener::is_unix(&fd) {
             return UnixListener::from_std(fd.into()).map(Self::Unix);
         }
-        Ok(Self::Tcp(TcpSocket { socket: sys::watch_listener(fd)?, took: false, seen: 0 }))
+        Ok(Self::Tcp(TcpSocket { socket: sys::watch(fd, Interest::READABLE)?, took: false, seen: 0 }))
     }
 }
 

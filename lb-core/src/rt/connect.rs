@@ -1,6 +1,6 @@
 //! Connecting to servers.
 
-use super::{Stream, sys};
+use super::{Stream, Tcp, sys};
 use crate::addr::Endpoint;
 use crate::rule::marks::PacketMarks;
 use crate::spec::SourceAddr;
@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
-use tokio::net::{TcpSocket, UdpSocket, UnixStream};
+use tokio::net::{UdpSocket, UnixStream};
 
 /// Opens a connection to `endpoint`, from `source` if the server asks for one (`client` is the client's address, for
 /// servers that want to see it). `speaks` says that something will be sent as soon as the connection is there; `marks`
@@ -25,17 +25,17 @@ pub async fn connect(
 ) -> io::Result<Stream> {
     match endpoint {
         Endpoint::Inet(addr) => {
-            let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-            socket.set_nodelay(true)?;
+            let socket = stream_socket(*addr)?;
+            socket.set_tcp_nodelay(true)?;
             if speaks {
                 // The last packet of the handshake then goes with the first data. It is an optimisation only.
-                let _ = SockRef::from(&socket).set_tcp_quickack(false);
+                let _ = socket.set_tcp_quickack(false);
             }
             super::stream::mark_packets(&SockRef::from(&socket), *addr, marks);
             if let Some(source) = source {
                 bind(&SockRef::from(&socket), source, *addr, client)?;
             }
-            Ok(Stream::Tcp(socket.connect(*addr).await?.into()))
+            Ok(Stream::Tcp(Tcp::connect(socket, *addr).await?))
         }
         Endpoint::Unix(path) => Ok(Stream::Unix(UnixStream::connect(&**path).await?)),
         Endpoint::Abstract(name) => {
@@ -52,6 +52,14 @@ pub async fn connect(
             Err(io::Error::new(io::ErrorKind::Unsupported, "a server cannot be an inherited descriptor"))
         }
     }
+}
+
+/// A socket for a connection to `addr`; it does not block.
+///
+/// # Errors
+/// What the system reports.
+pub(super) fn stream_socket(addr: SocketAddr) -> io::Result<Socket> {
+    Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))
 }
 
 /// A socket for datagrams to `endpoint` and from there alone, from `source` if one is asked for.

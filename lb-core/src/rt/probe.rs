@@ -3,7 +3,7 @@
 use super::dial::within;
 use super::echo::Echo;
 use super::listener::reason;
-use super::{Stream, sys};
+use super::{Stream, Tcp};
 use crate::addr::Endpoint;
 use crate::health::{
     Close, Command, ConnectFailure, ConnectRequest, Dialog, Input, Layer, Output, ProxyHeader, TlsChoice,
@@ -14,11 +14,10 @@ use crate::rule::marks::PacketMarks;
 use crate::spec::{ProxyHeaderVersion, SourceAddr};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::net::{TcpSocket, UdpSocket};
+use tokio::net::UdpSocket;
 
 /// Bytes of a file that are looked at.
 const BEGINNING: u64 = 128;
@@ -235,9 +234,9 @@ fn target(request: &ConnectRequest, default: &Endpoint) -> Endpoint {
 /// Connects without completing the handshake where the system permits it: the acknowledgement is held back, and closing
 /// with a reset replaces it, so that the server's program never sees the connection.
 async fn silent(addr: SocketAddr) -> io::Result<Stream> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    let _ = sys::set_flag(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_QUICKACK, 0);
-    let stream = Stream::Tcp(socket.connect(addr).await?.into());
+    let socket = super::connect::stream_socket(addr)?;
+    let _ = socket.set_tcp_quickack(false);
+    let stream = Stream::Tcp(Tcp::connect(socket, addr).await?);
     stream.reset_on_close();
     Ok(stream)
 }

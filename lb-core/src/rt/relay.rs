@@ -524,7 +524,8 @@ mod tests {
                 let mut came = vec![0; size];
                 let (wrote, read) =
                     tokio::join!(far_server.write_all(&sent), far_client.read_exact(&mut came));
-                (wrote.unwrap(), read.unwrap());
+                wrote.unwrap();
+                read.unwrap();
                 assert!(came == sent, "round {round}");
                 // The answer closes the round, so that each begins with nothing in flight.
                 far_client.write_all(&[round as u8]).await.unwrap();

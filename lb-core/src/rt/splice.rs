@@ -7,12 +7,13 @@ use super::Tcp;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
-use tokio::io::Interest;
 
 /// Wanted size of a pipe.
 const SIZE: usize = 1 << 20;
+/// Neither end may block.
+const FLAGS: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
 /// Empty pipes that a thread keeps.
 const KEEP: usize = 16;
 
@@ -66,49 +67,24 @@ impl Pipe {
         socket: &mut Tcp,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        let socket = &*socket.watched()?;
-        loop {
-            ready!(socket.poll_read_ready(cx))?;
-            let moved = socket.try_io(Interest::READABLE, || {
-                let room = (self.ends().size - self.held).min(most);
-                Ok(splice(
-                    socket,
-                    None,
-                    &self.ends().into,
-                    None,
-                    room,
-                    SpliceFlags::MOVE | SpliceFlags::NONBLOCK,
-                )?)
-            });
-            match moved {
-                Ok(n) => {
-                    self.held += n;
-                    return Poll::Ready(Ok(n));
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => return Poll::Ready(Err(e)),
-            }
-        }
+        let room = (self.ends().size - self.held).min(most);
+        let into = self.ends().into.as_fd();
+        // How much might have come says nothing: the size of a pipe counts pages, which may hold less.
+        let n = ready!(
+            socket.poll_read_with(cx, |socket| { Ok((splice(socket, None, into, None, room, FLAGS)?, 0)) })
+        )?;
+        self.held += n;
+        Poll::Ready(Ok(n))
     }
 
     /// Moves bytes from the pipe to `socket`.
     pub fn poll_drain(&mut self, cx: &mut Context<'_>, socket: &mut Tcp) -> Poll<io::Result<usize>> {
-        let socket = &*socket.watched()?;
-        loop {
-            ready!(socket.poll_write_ready(cx))?;
-            let moved = socket.try_io(Interest::WRITABLE, || {
-                let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-                Ok(splice(&self.ends().out, None, socket, None, self.held, flags)?)
-            });
-            match moved {
-                Ok(n) => {
-                    self.held -= n.min(self.held);
-                    return Poll::Ready(Ok(n));
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => return Poll::Ready(Err(e)),
-            }
-        }
+        let (out, held) = (self.ends().out.as_fd(), self.held);
+        let n = ready!(
+            socket.poll_write_with(cx, |socket| { Ok((splice(out, None, socket, None, held, FLAGS)?, 0)) })
+        )?;
+        self.held -= n.min(self.held);
+        Poll::Ready(Ok(n))
     }
 }
 

@@ -26,13 +26,14 @@ pub(crate) fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-/// A listening socket that the event loop tells of connections, and that leaves it to the caller to take them.
+/// A socket of which the event loop reports what `interest` says, and that leaves it to the caller to act.
 ///
 /// # Errors
-/// When the event loop has no room for it.
-pub(crate) fn watch_listener(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` is open as long as it lives and always tells the same number, and nothing takes it out.
-    unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }.map_err(io::Error::from)
+/// When the event loop has no room for it, which closes the socket.
+pub(crate) fn watch(socket: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open as long as it lives and always tells the same number; whoever takes it out again ends what
+    // was registered with it.
+    unsafe { AsyncFd::register_with_interest(socket, interest) }.map_err(io::Error::from)
 }
 
 /// Sends `messages` as datagrams on a connected socket with one system call; says how many left.

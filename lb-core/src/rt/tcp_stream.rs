@@ -3,16 +3,21 @@
 //! Telling it, and taking it back, is two system calls and an entry in its list. A client that brings its request along
 //! and gets its answer at once needs none of that.
 
-use rustix::net::{RecvFlags, SendFlags, recv, send, shutdown};
+use super::sys;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, getpeername, getsockname};
+use rustix::net::{recv, send, sendmsg, shutdown};
 use socket2::SockRef;
-use std::io::{self, IoSlice, Write};
-use std::net::{Shutdown, SocketAddr};
-use std::os::fd::AsFd;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::task::coop::poll_proceed;
+
+/// What wakes whoever waits for both directions of a connection.
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// A TCP connection.
 #[derive(Debug)]
@@ -23,23 +28,47 @@ pub struct Tcp {
 #[derive(Debug)]
 enum State {
     /// The event loop knows nothing of it.
-    Bare(std::net::TcpStream),
+    Bare(OwnedFd),
+    /// The event loop says when there is something to read. Nobody had to wait for room to write: being told that there
+    /// is some would be an event for each connection, and mostly one more round of the event loop.
+    Heard(AsyncFd<OwnedFd>),
     /// The event loop says when there is something to do.
-    Watched(TcpStream),
+    Watched(AsyncFd<OwnedFd>),
     /// The event loop refused it, which closed it.
     Lost,
 }
 
-impl From<TcpStream> for Tcp {
-    fn from(stream: TcpStream) -> Self {
-        Self { state: State::Watched(stream) }
+impl From<tokio::net::TcpStream> for Tcp {
+    fn from(stream: tokio::net::TcpStream) -> Self {
+        Self { state: stream.into_std().map_or(State::Lost, |socket| State::Bare(socket.into())) }
     }
 }
 
 impl Tcp {
     /// A connection that the event loop does not know yet. The socket must not block.
-    pub fn bare(socket: std::net::TcpStream) -> Self {
-        Self { state: State::Bare(socket) }
+    pub fn bare(socket: impl Into<OwnedFd>) -> Self {
+        Self { state: State::Bare(socket.into()) }
+    }
+
+    /// Begins a connection to `to` from a socket that must not block, and waits until it is there.
+    ///
+    /// # Errors
+    /// What the system reports.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub(super) async fn connect(socket: socket2::Socket, to: SocketAddr) -> io::Result<Self> {
+        match socket.connect(&to.into()) {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+            _ => {}
+        }
+        let socket = sys::watch(socket.into(), BOTH)?;
+        // The socket stays writable.
+        drop(socket.writable().await?);
+        match SockRef::from(socket.get_ref()).take_error()? {
+            Some(error) => Err(error),
+            None => Ok(Self { state: State::Watched(socket) }),
+        }
     }
 
     /// True as long as the event loop knows nothing of the connection: nobody is woken by what happens to it.
@@ -47,28 +76,39 @@ impl Tcp {
         matches!(self.state, State::Bare(_))
     }
 
-    /// The connection as the event loop has it.
-    ///
-    /// # Errors
-    /// When the event loop has no room for it, which ends the connection.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    pub fn watched(&mut self) -> io::Result<&mut TcpStream> {
+    /// The connection, known to the event loop at least as one that may have something to read.
+    fn heard(&mut self) -> io::Result<&AsyncFd<OwnedFd>> {
         if let State::Bare(_) = self.state
             && let State::Bare(bare) = std::mem::replace(&mut self.state, State::Lost)
         {
-            self.state = State::Watched(TcpStream::from_std(bare)?);
+            self.state = State::Heard(sys::watch(bare, Interest::READABLE)?);
         }
-        match &mut self.state {
-            State::Watched(stream) => Ok(stream),
+        match &self.state {
+            State::Heard(socket) | State::Watched(socket) => Ok(socket),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// The connection, known to the event loop for both directions.
+    fn watched(&mut self) -> io::Result<&AsyncFd<OwnedFd>> {
+        if !matches!(self.state, State::Watched(_)) {
+            let socket = match std::mem::replace(&mut self.state, State::Lost) {
+                State::Bare(socket) => socket,
+                State::Heard(socket) => socket.into_inner(),
+                _ => return Err(io::ErrorKind::NotConnected.into()),
+            };
+            self.state = State::Watched(sys::watch(socket, BOTH)?);
+        }
+        match &self.state {
+            State::Watched(socket) => Ok(socket),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
     /// Reads what is there, as long as the event loop knows nothing of the connection; `None` when nothing is.
     pub fn read_at_once(&mut self, buf: &mut [u8]) -> Option<io::Result<usize>> {
-        self.at_once(|socket| receive(socket, buf))
+        let State::Bare(socket) = &self.state else { return None };
+        at_once(socket, |socket| receive(socket, buf))
     }
 
     /// Whether nothing has come, not even the end. A byte that has is lost. Costs no system call while nothing did, and asks
@@ -77,10 +117,18 @@ impl Tcp {
         let mut byte = [0];
         match &self.state {
             State::Bare(_) => self.read_at_once(&mut byte).is_none(),
-            State::Watched(stream) => {
-                stream.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-            }
+            State::Heard(socket) | State::Watched(socket) => socket
+                .try_io(Interest::READABLE, |socket| receive(socket, &mut byte))
+                .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
             State::Lost => false,
+        }
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.state {
+            State::Bare(socket) => Some(socket.as_fd()),
+            State::Heard(socket) | State::Watched(socket) => Some(socket.get_ref().as_fd()),
+            State::Lost => None,
         }
     }
 
@@ -88,27 +136,19 @@ impl Tcp {
     pub fn socket(&self) -> Option<SockRef<'_>> {
         match &self.state {
             State::Bare(socket) => Some(SockRef::from(socket)),
-            State::Watched(stream) => Some(SockRef::from(stream)),
+            State::Heard(socket) | State::Watched(socket) => Some(SockRef::from(socket.get_ref())),
             State::Lost => None,
         }
     }
 
     /// Our address.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        match &self.state {
-            State::Bare(socket) => socket.local_addr().ok(),
-            State::Watched(stream) => stream.local_addr().ok(),
-            State::Lost => None,
-        }
+        getsockname(self.fd()?).ok()?.try_into().ok()
     }
 
     /// The other side's address.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        match &self.state {
-            State::Bare(socket) => socket.peer_addr().ok(),
-            State::Watched(stream) => stream.peer_addr().ok(),
-            State::Lost => None,
-        }
+        getpeername(self.fd()?).ok()??.try_into().ok()
     }
 
     /// Receives into what `lend` makes of `holder`, which is asked only when something seems to be there: who waits holds no
@@ -123,22 +163,10 @@ impl Tcp {
         holder: &mut H,
         lend: impl Fn(&mut H) -> &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if let State::Watched(stream) = &self.state {
-            return poll_receive(stream, cx, holder, lend);
-        }
-        self.receive_first(cx, holder, lend)
-    }
-
-    fn receive_first<H: ?Sized>(
-        &mut self,
-        cx: &mut Context<'_>,
-        holder: &mut H,
-        lend: impl Fn(&mut H) -> &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.at_once(|socket| receive(socket, lend(holder))) {
-            Some(done) => Poll::Ready(done),
-            None => poll_receive(self.watched()?, cx, holder, lend),
-        }
+        self.poll_read_with(cx, |socket| {
+            let room = lend(holder);
+            Ok((receive(socket, room)?, room.len()))
+        })
     }
 
     /// Sends what the socket takes.
@@ -147,17 +175,7 @@ impl Tcp {
     /// What the socket reports.
     #[inline(always)]
     pub fn poll_transmit(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if let State::Watched(stream) = &self.state {
-            return poll_transmit(stream, cx, bytes);
-        }
-        self.transmit_first(cx, bytes)
-    }
-
-    fn transmit_first(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.at_once(|socket| transmit(socket, bytes)) {
-            Some(done) => Poll::Ready(done),
-            None => poll_transmit(self.watched()?, cx, bytes),
-        }
+        self.poll_write_with(cx, |socket| Ok((send(socket, bytes, SendFlags::NOSIGNAL)?, bytes.len())))
     }
 
     /// Sends the last bytes, and with them that no more will be sent: the end leaves in the packet of the last byte. What the
@@ -166,11 +184,7 @@ impl Tcp {
     /// # Errors
     /// What the socket reports.
     pub fn poll_transmit_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if let Some(done) = self.at_once(|socket| transmit_last(socket, bytes)) {
-            return Poll::Ready(done);
-        }
-        let stream: &TcpStream = self.watched()?;
-        poll_at_once(stream, cx, Interest::WRITABLE, || Ok((transmit_last(stream, bytes)?, bytes.len())))
+        self.poll_write_with(cx, |socket| Ok((transmit_last(socket, bytes)?, bytes.len())))
     }
 
     /// Ready when a read would not wait.
@@ -178,7 +192,7 @@ impl Tcp {
     /// # Errors
     /// What the socket reports.
     pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.watched()?.poll_read_ready(cx)
+        self.heard()?.poll_read_ready(cx).map_ok(drop)
     }
 
     /// Looks at the first bytes without taking them; ready with 0 at the end of the stream.
@@ -187,22 +201,52 @@ impl Tcp {
     /// What the socket reports.
     #[inline]
     pub fn poll_peek(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.watched()?.poll_peek(cx, &mut ReadBuf::new(buf))
+        // What was looked at is still there: the socket stays ready.
+        poll_at_once(self.heard()?, cx, Interest::READABLE, |socket| {
+            Ok((recv(socket, &mut *buf, RecvFlags::PEEK)?.0, 0))
+        })
     }
 
-    /// Does something with a socket of which the event loop knows nothing; `None` when that would wait.
-    fn at_once<T>(
-        &self,
-        mut work: impl FnMut(&std::net::TcpStream) -> io::Result<T>,
-    ) -> Option<io::Result<T>> {
-        let State::Bare(socket) = &self.state else { return None };
-        loop {
-            match work(socket) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-                done => return Some(done),
-            }
+    /// Takes something from the socket by `work` once something is there. `work` says how much it was, and how much might
+    /// have been: when it was less, that was all, and the next attempt waits for the event loop to report more.
+    ///
+    /// # Errors
+    /// What `work` reports.
+    #[inline]
+    pub(super) fn poll_read_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut work: impl FnMut(BorrowedFd<'_>) -> io::Result<(usize, usize)>,
+    ) -> Poll<io::Result<usize>> {
+        if let State::Bare(socket) = &self.state
+            && let Some(done) = at_once(socket, &mut work)
+        {
+            return Poll::Ready(done.map(|(moved, _)| moved));
         }
+        poll_at_once(self.heard()?, cx, Interest::READABLE, work)
+    }
+
+    /// Gives something to the socket by `work` once it takes something; see [`poll_read_with`](Self::poll_read_with).
+    ///
+    /// # Errors
+    /// What `work` reports.
+    #[inline]
+    pub(super) fn poll_write_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut work: impl FnMut(BorrowedFd<'_>) -> io::Result<(usize, usize)>,
+    ) -> Poll<io::Result<usize>> {
+        if let State::Bare(socket) = &self.state
+            && let Some(done) = at_once(socket, &mut work)
+        {
+            return Poll::Ready(done.map(|(moved, _)| moved));
+        }
+        if let State::Heard(socket) = &self.state
+            && let Some(done) = at_once(socket.get_ref(), &mut work)
+        {
+            return Poll::Ready(done.map(|(moved, _)| moved));
+        }
+        poll_at_once(self.watched()?, cx, Interest::WRITABLE, work)
     }
 }
 
@@ -226,12 +270,9 @@ impl AsyncWrite for Tcp {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.state {
-            State::Bare(socket) => Poll::Ready(socket.shutdown(Shutdown::Write)),
-            State::Watched(stream) => Pin::new(stream).poll_shutdown(cx),
-            State::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(socket) = self.fd() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        Poll::Ready(Ok(shutdown(socket, Shutdown::Write)?))
     }
 
     fn poll_write_vectored(
@@ -239,13 +280,10 @@ impl AsyncWrite for Tcp {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let State::Watched(stream) = &mut self.state {
-            return Pin::new(stream).poll_write_vectored(cx, bufs);
-        }
-        match self.at_once(|mut socket| socket.write_vectored(bufs)) {
-            Some(done) => Poll::Ready(done),
-            None => Pin::new(self.watched()?).poll_write_vectored(cx, bufs),
-        }
+        self.poll_write_with(cx, |socket| {
+            let sent = sendmsg(socket, bufs, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)?;
+            Ok((sent, bufs.iter().map(|buf| buf.len()).sum()))
+        })
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -259,56 +297,47 @@ fn receive(socket: impl AsFd, room: &mut [u8]) -> io::Result<usize> {
     Ok(recv(socket, room, RecvFlags::empty())?.0)
 }
 
-/// Sends what the socket takes.
-fn transmit(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    Ok(send(socket, bytes, SendFlags::NOSIGNAL)?)
-}
-
 /// Sends what the socket takes; if that is everything, the end of the stream with it.
-fn transmit_last(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    let sent = send(&socket, bytes, SendFlags::NOSIGNAL | SendFlags::MORE)?;
+fn transmit_last(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let sent = send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::MORE)?;
     if sent == bytes.len() {
         // Closing would say so, too. But it throws away what was not sent yet when something has come that nobody read.
-        let _ = shutdown(&socket, rustix::net::Shutdown::Write);
+        let _ = shutdown(socket, Shutdown::Write);
     }
     Ok(sent)
 }
 
-/// Receives once something is there. What did not fill the room was all: the next attempt waits for the event loop to
-/// report more.
-fn poll_receive<H: ?Sized>(
-    stream: &TcpStream,
-    cx: &mut Context<'_>,
-    holder: &mut H,
-    lend: impl Fn(&mut H) -> &mut [u8],
-) -> Poll<io::Result<usize>> {
-    poll_at_once(stream, cx, Interest::READABLE, || {
-        let room = lend(holder);
-        Ok((receive(stream, room)?, room.len()))
-    })
-}
-
-/// Sends once the socket takes something. If that was not everything, the next attempt waits for the event loop.
-fn poll_transmit(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-    poll_at_once(stream, cx, Interest::WRITABLE, || Ok((transmit(stream, bytes)?, bytes.len())))
+/// Does something with a socket without asking the event loop; `None` when that would wait.
+#[inline]
+fn at_once<T>(
+    socket: &OwnedFd,
+    mut work: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+) -> Option<io::Result<T>> {
+    loop {
+        match work(socket.as_fd()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            done => return Some(done),
+        }
+    }
 }
 
 /// Does something with a socket that is ready for it, or waits until it is. `work` says how much came of it, and how much might
 /// have: the socket no longer counts as ready when it was less.
 #[inline]
 fn poll_at_once(
-    stream: &TcpStream,
+    socket: &AsyncFd<OwnedFd>,
     cx: &mut Context<'_>,
     interest: Interest,
-    mut work: impl FnMut() -> io::Result<(usize, usize)>,
+    mut work: impl FnMut(BorrowedFd<'_>) -> io::Result<(usize, usize)>,
 ) -> Poll<io::Result<usize>> {
     // A task that always finds something to do lets the others have their turn.
     let turn = ready!(poll_proceed(cx));
     loop {
         // Nothing, as long as the socket does not count as ready.
         let mut done = None;
-        let _ = stream.try_io(interest, || {
-            let worked = work();
+        let _ = socket.try_io(interest, |socket| {
+            let worked = work(socket.as_fd());
             let spent = match &worked {
                 Ok((moved, most)) => 0 < *moved && moved < most,
                 Err(error) => error.kind() == io::ErrorKind::WouldBlock,
@@ -325,18 +354,16 @@ fn poll_at_once(
             Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
             _ => {}
         }
-        ready!(if interest.is_readable() {
-            stream.poll_read_ready(cx)
-        } else {
-            stream.poll_write_ready(cx)
-        })?;
+        let waited =
+            if interest.is_readable() { socket.poll_read_ready(cx) } else { socket.poll_write_ready(cx) };
+        drop(ready!(waited)?);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
+    use std::io::{Read, Write};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// Both ends of a connection; the first is not known to the event loop.
@@ -420,7 +447,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_needs_no_packet_of_its_own() {
         let (mut near, far) = pair();
-        let segments = || crate::rt::sys::segments_in(far.as_fd()).unwrap();
+        let segments = || sys::segments_in(far.as_fd()).unwrap();
         let before = segments();
         std::future::poll_fn(|cx| near.poll_transmit_last(cx, b"answer")).await.unwrap();
         assert_eq!(segments() - before, 1);
@@ -464,6 +491,38 @@ mod tests {
         near.write_all(&big).await.unwrap();
         near.shutdown().await.unwrap();
         assert_eq!(reader.join().unwrap(), big.len());
+    }
+
+    #[tokio::test]
+    async fn room_to_write_is_waited_for_only_where_there_is_none() {
+        let (mut near, mut far) = pair();
+        let mut buf = [0; 16];
+        std::future::poll_fn(|cx| {
+            assert!(near.poll_peek(cx, &mut buf).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        near.write_all(b"greeting").await.unwrap();
+        assert!(matches!(near.state, State::Heard(_)), "{near:?}");
+        assert_eq!(far.read(&mut buf).unwrap(), 8);
+        let big = vec![b'x'; 16 << 20];
+        let reader = std::thread::spawn(move || {
+            let mut all = vec![0; 16 << 20];
+            far.read_exact(&mut all).unwrap();
+            far.write_all(b"thanks").unwrap();
+        });
+        near.write_all(&big).await.unwrap();
+        assert!(matches!(near.state, State::Watched(_)), "{near:?}");
+        assert_eq!(near.read(&mut buf).await.unwrap(), 6);
+        reader.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_refused_says_so() {
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let socket = super::super::connect::stream_socket(gone).unwrap();
+        let refused = Tcp::connect(socket, gone).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test]
