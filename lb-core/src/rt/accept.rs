@@ -20,6 +20,8 @@ use tokio::sync::Notify;
 
 /// How long accepting pauses when the process has no descriptor left.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Connections that are taken before the sessions of others go on.
+const BATCH: usize = 64;
 
 /// Limits shared by all listeners of a server.
 #[derive(Debug)]
@@ -170,7 +172,7 @@ struct TcpSocket {
 }
 
 enum Accepted {
-    Tcp(std::net::TcpStream),
+    Tcp(OwnedFd),
     Unix(UnixStream),
     /// Of another worker.
     Foreign(std::os::unix::net::UnixStream),
@@ -186,33 +188,36 @@ impl Socket {
 }
 
 impl TcpSocket {
-    /// Lets `take` have a connection once there is one, and says whether it did.
-    async fn accept(&mut self, mut take: impl FnMut(&OwnedFd) -> io::Result<bool>) -> io::Result<bool> {
+    /// Lets `take` have the connections that wait and those that come later, until it refuses one or it is somebody else's turn.
+    /// What it refuses stays in the queue.
+    async fn accept(&mut self, mut take: impl FnMut(&OwnedFd) -> io::Result<bool>) -> io::Result<()> {
         let Self { socket, took, seen } = self;
         let accept = |fd: &OwnedFd| {
-            // The kernel makes a socket before it looks whether there is a connection for it, and then destroys it again:
-            // an attempt in vain costs six times what asking costs.
-            if std::mem::take(took) && *seen == 0 {
-                *seen = waiting(fd);
-                if *seen == 0 {
-                    return Err(io::ErrorKind::WouldBlock.into());
+            for _ in 0..BATCH {
+                // The kernel makes a socket before it looks whether there is a connection for it, and then destroys it again:
+                // an attempt in vain costs six times what asking costs.
+                if std::mem::take(took) && *seen == 0 {
+                    *seen = waiting(fd);
+                    if *seen == 0 {
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    }
                 }
-            }
-            let left = seen.saturating_sub(1);
-            (*took, *seen) = (false, 0);
-            if take(fd)? {
+                let left = std::mem::take(seen).saturating_sub(1);
+                if !take(fd)? {
+                    break;
+                }
                 (*took, *seen) = (true, left);
             }
-            Ok(*took)
+            Ok(())
         };
         socket.async_io(Interest::READABLE, accept).await
     }
 }
 
 /// The connection that waits.
-fn accepted(socket: &OwnedFd) -> io::Result<(std::net::TcpStream, Option<SocketAddr>)> {
+fn accepted(socket: &OwnedFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
     let (fd, peer) = acceptfrom_with(socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-    Ok((fd.into(), peer.and_then(|peer| SocketAddr::try_from(peer).ok())))
+    Ok((fd, peer.and_then(|peer| SocketAddr::try_from(peer).ok())))
 }
 
 /// How many connections wait to be taken.
@@ -247,7 +252,7 @@ impl Acceptor {
                 () = changed => continue,
             };
             match taken {
-                Ok(_) => {}
+                Ok(()) => {}
                 Err(e) if is_shortage(&e) => tokio::time::sleep(PAUSE).await,
                 // The client went away before it was accepted; the next one is not concerned.
                 Err(_) => {}
@@ -255,33 +260,34 @@ impl Acceptor {
         }
     }
 
-    /// Takes the next connection if it may be let in when it comes: other workers have gone on since this one began to wait.
-    async fn take(&self, socket: &mut Socket, run: &ListenerRun) -> io::Result<bool> {
+    /// Takes connections as long as they may be let in when they come: other workers have gone on since this one began to wait.
+    async fn take(&self, socket: &mut Socket, run: &ListenerRun) -> io::Result<()> {
         match socket {
             Socket::Tcp(socket) => socket.accept(|fd| self.take_from(fd, run)).await,
             Socket::Unix(socket) => {
                 let (stream, _) = socket.accept().await?;
-                self.deliver(run, Accepted::Unix(stream), None);
-                Ok(true)
+                self.deliver(&run.target.load(), Accepted::Unix(stream), None);
+                Ok(())
             }
         }
     }
 
+    /// Takes one connection; false if it may not be let in.
     fn take_from(&self, socket: &OwnedFd, run: &ListenerRun) -> io::Result<bool> {
+        let target = run.target.load();
         // As long as there is room for one connection of each worker they cannot exceed a limit together.
-        let near = self.room(run) <= self.limits.workers;
+        let near = self.room(&target) <= self.limits.workers;
         let _turn = near.then(|| self.limits.turn.lock().unwrap_or_else(PoisonError::into_inner));
-        if !self.may_accept(run) {
+        if !self.is_open(&target) || (near && self.room(&target) == 0) {
             return Ok(false);
         }
         let (stream, peer) = accepted(socket)?;
-        self.deliver(run, Accepted::Tcp(stream), peer);
+        self.deliver(&target, Accepted::Tcp(stream), peer);
         Ok(true)
     }
 
     /// How many more connections may be served at the same time.
-    fn room(&self, run: &ListenerRun) -> u64 {
-        let target = run.target.load();
+    fn room(&self, target: &Target) -> u64 {
         let proxy = target.proxy();
         let front = &proxy.state.front;
         let maxconn = front.maxconn().or(proxy.spec.maxconn).map_or(u64::MAX, u64::from);
@@ -290,16 +296,20 @@ impl Acceptor {
         own.min(listener.saturating_sub(target.handle.state.sessions.level().cur)).min(self.limits.room())
     }
 
-    /// Whether limits and the operator let one more in.
-    pub(super) fn may_accept(&self, run: &ListenerRun) -> bool {
-        let target = run.target.load();
+    /// Whether rates and the operator let one more in.
+    fn is_open(&self, target: &Target) -> bool {
         let proxy = target.proxy();
         let front = &proxy.state.front;
         front.running() == Running::Open
             && self.limits.allow()
-            && self.room(run) > 0
             && (proxy.spec.rate_limit == 0
                 || front.session_rate.rate(millis(Stamp::now())) < u64::from(proxy.spec.rate_limit))
+    }
+
+    /// Whether limits and the operator let one more in.
+    pub(super) fn may_accept(&self, run: &ListenerRun) -> bool {
+        let target = run.target.load();
+        self.is_open(&target) && self.room(&target) > 0
     }
 
     /// Connections wait in the kernel's queue until one ends, an operator changes something, or the rate falls.
@@ -313,8 +323,7 @@ impl Acceptor {
         }
     }
 
-    fn deliver(&self, run: &ListenerRun, accepted: Accepted, peer: Option<SocketAddr>) {
-        let target = Target::clone(&run.target.load());
+    fn deliver(&self, target: &Target, accepted: Accepted, peer: Option<SocketAddr>) {
         let worker = self.others.iter().min_by_key(|w| w.connections()).unwrap_or(&self.worker);
         let accepted = match accepted {
             // The stream is bound to this worker's event loop; another one takes the bare socket.
@@ -331,12 +340,12 @@ impl Acceptor {
 fn start(
     accepted: Accepted,
     peer: Option<SocketAddr>,
-    target: Target,
+    target: &Target,
     worker: &Worker,
     limits: &Arc<Limits>,
 ) {
     let proxy = target.proxy();
-    let session = admit(&target, peer, worker, limits);
+    let session = admit(target, peer, worker, limits);
     let stream = match accepted {
         Accepted::Tcp(s) => Ok(Stream::Tcp(Tcp::bare(s))),
         Accepted::Unix(s) => Ok(Stream::Unix(s)),
@@ -401,25 +410,50 @@ mod tests {
         let Socket::Tcp(mut socket) = Socket::new(listener.into()).unwrap() else { panic!("TCP") };
         for round in [1, 3, 0, 2] {
             let clients: Vec<_> = (0..round).map(|_| TcpStream::connect(addr).unwrap()).collect();
-            for client in &clients {
-                // One that may not be let in yet is there the next time.
-                assert!(!socket.accept(|_| Ok(false)).await.unwrap());
-                let mut peer = None;
-                let take = |fd: &OwnedFd| {
-                    peer = accepted(fd)?.1;
+            let expected: Vec<_> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
+            let mut came = Vec::new();
+            let all = {
+                let mut more = std::pin::pin!(socket.accept(|fd| {
+                    came.extend(accepted(fd)?.1);
                     Ok(true)
-                };
-                assert!(socket.accept(take).await.unwrap());
-                assert_eq!(peer, client.local_addr().ok());
-            }
-            let more = std::future::poll_fn(|cx| {
-                let more = std::pin::pin!(socket.accept(|fd| accepted(fd).map(|_| true)))
-                    .as_mut()
-                    .poll(cx)
-                    .is_ready();
-                std::task::Poll::Ready(more)
-            });
-            assert!(!more.await);
+                }));
+                // The event loop has to run for the listener to be reported.
+                tokio::task::yield_now().await;
+                std::future::poll_fn(|cx| std::task::Poll::Ready(more.as_mut().poll(cx))).await
+            };
+            assert!(all.is_pending(), "more are waited for");
+            assert_eq!(came, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_may_not_be_let_in_stays_in_the_queue() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let Socket::Tcp(mut socket) = Socket::new(listener.into()).unwrap() else { panic!("TCP") };
+        let clients: Vec<_> = (0..3).map(|_| TcpStream::connect(addr).unwrap()).collect();
+        let mut came = Vec::new();
+        for most in 1..clients.len() {
+            socket.accept(|_| Ok(false)).await.unwrap();
+            let next = |fd: &OwnedFd| {
+                let allowed = came.len() < most;
+                if allowed {
+                    came.extend(accepted(fd)?.1);
+                }
+                Ok(allowed)
+            };
+            socket.accept(next).await.unwrap();
+        }
+        let mut last = None;
+        socket
+            .accept(|fd| {
+                last = accepted(fd)?.1;
+                Ok(false)
+            })
+            .await
+            .unwrap();
+        came.extend(last);
+        assert_eq!(came, clients.iter().map(|client| client.local_addr().unwrap()).collect::<Vec<_>>());
     }
 }
