@@ -21,7 +21,7 @@ struct Place {
     due: u64,
     /// Slot in which it was due before that.
     last: u64,
-    /// Remainder of the divisions so far, below `weight`.
+    /// Remainder of the divisions so far, below the weight at that time; a server that was away takes it up again.
     rest: u64,
 }
 
@@ -108,9 +108,17 @@ impl RoundRobin {
         self.slot = self.total;
     }
 
-    /// First slot of a server that has just become usable or has become much heavier.
-    fn entry_slot(&self, weight: u64) -> u64 {
-        self.slot + (self.total + self.round).saturating_sub(self.slot) / weight
+    /// Queues a server that has just become usable, as if it had been used in this slot. In a round that is to last longer
+    /// than all servers together still do, there is no slot for it.
+    fn enter(&mut self, server: ServerId) {
+        let place = &mut self.places[server.index()];
+        match (self.total + self.round).checked_sub(self.slot) {
+            Some(left) => {
+                place.due = self.slot + left / place.weight;
+                self.place(server);
+            }
+            None => self.put_off.set(server.0, HEAVIEST - place.weight),
+        }
     }
 }
 
@@ -123,8 +131,7 @@ impl Group for RoundRobin {
         self.total += weight;
         self.places[server.index()].weight = weight;
         if self.settled {
-            self.places[server.index()].due = self.entry_slot(weight);
-            self.place(server);
+            self.enter(server);
         } else {
             self.fresh.set(server.0, HEAVIEST - weight);
         }
@@ -135,8 +142,6 @@ impl Group for RoundRobin {
         self.placed.remove(server.0);
         self.fresh.remove(server.0);
         self.put_off.remove(server.0);
-        // The remainder survives, as it does for a server that is placed; it must stay below any future weight.
-        self.places[server.index()].rest = 0;
     }
 
     fn reweigh(&mut self, server: ServerId, weight: u32) {

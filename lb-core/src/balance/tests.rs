@@ -129,6 +129,27 @@ mod round_robin {
         let chosen = picks(&mut *balancer, 30);
         assert!("abc".chars().all(|server| chosen.matches(server).count() == 10), "{chosen}");
     }
+
+    #[test]
+    fn servers_that_were_away_take_up_their_remainders() {
+        // As HAProxy chose when servers were disabled and enabled again.
+        for (weights, expected) in [
+            (&[5, 3][..], "aaba aa aabab b aababaabaaba"),
+            (&[3, 2, 2], "abac aa cabca b cabacbacabac"),
+            (&[7, 3, 1], "aaba aa caaba b abaacabaabaa"),
+            (&[5, 2, 3], "acab ac acaab c cabcaacabaca"),
+        ] {
+            let mut balancer = build(Algorithm::RoundRobin, weights);
+            let mut chosen = picks(&mut *balancer, 4);
+            for (server, without, count) in [(1, 2, 5), (0, 1, 12)] {
+                balancer.on(weight(server, 0));
+                chosen += &format!(" {}", picks(&mut *balancer, without));
+                balancer.on(weight(server, weights[server as usize] * weight::SCALE));
+                chosen += &format!(" {}", picks(&mut *balancer, count));
+            }
+            assert_eq!(chosen, expected, "{weights:?}");
+        }
+    }
 }
 
 mod backup {
