@@ -13,6 +13,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World {
     files: Files,
+    iproute: vrrp::linux::Iproute,
     /// What `@ID` conditions are compared with, if the command line says so.
     config_id: Option<String>,
     /// Whether host names may be looked up: it can take seconds, in which a running node would say nothing.
@@ -123,7 +124,7 @@ impl cfg_keepalived::Env for World {
     }
 
     fn iproute_number(&self, list: &str, name: &str) -> Option<u32> {
-        vrrp::linux::iproute_number(list, name)
+        self.iproute.number(list, name)
     }
 
     fn resolves(&self, name: &str) -> Option<bool> {

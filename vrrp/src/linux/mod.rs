@@ -61,6 +61,6 @@ mod vmac;
 
 pub use driver::Driver;
 pub use handle::{Event, Handle, Options, ReloadError, StartError};
-pub use iproute::iproute_number;
+pub use iproute::Iproute;
 pub use links::is_vrf;
 pub use security::is_runnable;
