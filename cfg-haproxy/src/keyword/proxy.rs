@@ -28,8 +28,7 @@ const fn old(name: &'static str, doc: &'static str, to: &'static str) -> Keyword
 pub(super) const KEYWORDS: &[Keyword] = &[
     k(DFLB, "acl", &[Any("name"), Free("<criterion> [flags] [operator] <value>...")], "declares or extends an access list"),
     k(DFL, "backlog", UNCHECKED, "connections the kernel queues before they are accepted"),
-    k(DLB, "balance", &[Free("<algorithm> [<argument>...]")], "how servers are chosen")
-        .partial("`url_param` does not look at bodies (`check_post`)"),
+    k(DLB, "balance", &[Free("<algorithm> [<argument>...]")], "how servers are chosen"),
     k(FL, "bind", &[Any("address"), Free("[<option>...]")], "an address to listen on"),
     k(FL, "capture cookie", &[Any("name"), OneOf(&["len"]), Unchecked(0, 65535)], "a cookie to log").ignores_more(),
     k(FL, "capture request header", &[Any("name"), OneOf(&["len"]), Unchecked(0, 65535)], "a request header to log"),

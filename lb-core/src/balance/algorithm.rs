@@ -42,7 +42,7 @@ pub enum Algorithm {
     UrlParam {
         /// Name of the parameter.
         name: Arc<str>,
-        /// Also look into the body of POST requests.
+        /// Said to look into the body of POST requests, as is done without, too.
         check_post: bool,
     },
     /// The least loaded of some servers drawn at random.

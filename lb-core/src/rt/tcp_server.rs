@@ -85,7 +85,9 @@ fn key(backend: &ProxyPlan, env: &Env<'_>) -> OwnedKey {
             bytes(program.and_then(|program| backend.spec.pool.hash_key(program.eval(env)?, env.arena)))
         }
         Algorithm::RdpCookie { name } => {
-            bytes(env.facts.buffer(Direction::Request).and_then(|peek| rdp_cookie(peek.bytes, name)))
+            let peek = env.facts.buffer(Direction::Request);
+            let cookie = peek.and_then(|peek| rdp_cookie(peek.bytes, name));
+            bytes(cookie.filter(|cookie| !cookie.is_empty()))
         }
         _ => env.facts.src().map_or(OwnedKey::None, |source| OwnedKey::Address(source.ip())),
     }

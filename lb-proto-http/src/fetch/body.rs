@@ -16,7 +16,7 @@ pub(super) const FETCHES: &[FetchDef] = &[
 ];
 
 /// The decoded bytes. A chunked body is decoded into the arena.
-fn decoded<'a>(env: &Env<'a>, bytes: &'a [u8], length: BodyLength) -> Option<&'a [u8]> {
+pub(crate) fn decoded<'a>(env: &Env<'a>, bytes: &'a [u8], length: BodyLength) -> Option<&'a [u8]> {
     match length {
         BodyLength::Chunked => env.arena.build(|out| decode(bytes, out)),
         BodyLength::Known(length) => {
@@ -25,6 +25,16 @@ fn decoded<'a>(env: &Env<'a>, bytes: &'a [u8], length: BodyLength) -> Option<&'a
         BodyLength::UntilClose => Some(bytes),
         BodyLength::Empty | BodyLength::Tunnel => Some(&bytes[..0]),
     }
+}
+
+/// The value of a parameter in a form, if it is there with an equal sign. A space or a line end ends it, and nothing else may
+/// stand in it that is no part of a token: then the body is no form.
+#[cfg(any(feature = "tokio", test))]
+pub(crate) fn param<'a>(body: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let found = |pair: &'a [u8]| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+    let value = body.split(|byte| *byte == b'&').find_map(found)?;
+    let (value, rest) = value.split_at(crate::h1::token_len(value));
+    rest.first().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).then_some(value)
 }
 
 /// Appends what can be decoded of `bytes`.
@@ -94,4 +104,25 @@ fn response_len<'a>(env: &Env<'a>, _: &'a Args) -> Option<Sample<'a>> {
 
 fn response_size<'a>(env: &Env<'a>, _: &'a Args) -> Option<Sample<'a>> {
     size(with_response(env)?.response.body, response_bytes(env)?.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_found_in_what_may_be_a_form() {
+        for (body, value) in [
+            (&b"a=1&id=7&b=2"[..], Some(&b"7"[..])),
+            (b"id=", Some(b"")),
+            (b"id=%41\r\nid=8", Some(b"%41")),
+            (b"myid=3", None),
+            (b"id", None),
+            (b"id=a=b", None),
+            (b"id=5;id=9", None),
+            (b"id=\xff", None),
+        ] {
+            assert_eq!(param(body, "id"), value, "{}", body.escape_ascii());
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The HTTP fetches of the expression language (manual 7.3.6) as tables.
 
 mod auth;
-mod body;
+pub(crate) mod body;
 mod cookie;
 mod glimpse;
 mod header;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use lb_core::balance::Algorithm;
 use lb_core::engine::ProxyPlan;
 use lb_core::expr::{Env, Facts};
 use lb_core::log::{Cause, Origin, Phase, Template};
@@ -19,7 +20,7 @@ use super::reply::{self, Answer};
 use super::txn::{Live, Responding};
 use super::{content, http_of, log, resolve};
 use crate::h1::{Reject, parse_request, write_response};
-use crate::head::{HeaderName, Request, Version};
+use crate::head::{HeaderName, Method, Request, Version};
 use crate::persist::Binding;
 use crate::rule::{self, Cursor, Outcome, Session, Subject};
 use crate::spec::{Action, ErrorReply, ForwardFor, HttpProxy, OriginalTo, RestrictNames};
@@ -207,7 +208,7 @@ pub(super) async fn process(
     }
     if same {
         finish(live, front, front);
-        return Ok(backend);
+        return form(live, backend).await;
     }
     if has_words(back, &backend)
         && let Some(fate) = rules_of_backend(live, back, &backend).await
@@ -218,6 +219,23 @@ pub(super) async fn process(
         return Err(left(live));
     }
     finish(live, front, back);
+    form(live, backend).await
+}
+
+/// Waits for the body of a request whose server may depend on a parameter in it.
+async fn form(live: &mut Live<'_>, backend: Arc<ProxyPlan>) -> Result<Arc<ProxyPlan>, Fate> {
+    let algorithm = &backend.spec.pool.algorithm;
+    if live.txn.layer.request.method == Method::Post
+        && matches!(algorithm, Algorithm::UrlParam { .. })
+        && !live.txn.persistence.direct
+    {
+        if let Some(fate) = whole_body(live, backend.spec.timeouts.effective_http_request(), 0).await {
+            return Err(fate);
+        }
+        if live.txn.aborted {
+            return Err(left(live));
+        }
+    }
     Ok(backend)
 }
 

@@ -22,6 +22,7 @@ use super::observed;
 use super::reply::Answer;
 use super::txn::{Back, Live, Upstream};
 use crate::exchange::{Attempt, RetryPolicy};
+use crate::fetch::body;
 use crate::head::Method;
 use crate::persist::{Binding, Found};
 use crate::rule::Session;
@@ -235,7 +236,11 @@ fn acquire(
             }
         }
         Algorithm::UrlParam { name, .. } => {
-            hash::url_param(request.target(), name.as_bytes()).map_or(Key::None, Key::Bytes)
+            let in_body = || {
+                let body = body::decoded(&env, request.buffered_body(), request.body)?;
+                body::param(body, name).filter(|_| request.method == Method::Post)
+            };
+            hash::url_param(request.target(), name.as_bytes()).or_else(in_body).map_or(Key::None, Key::Bytes)
         }
         Algorithm::Hash => {
             let value = back.hash_key.as_ref().and_then(|program| program.eval(&env));

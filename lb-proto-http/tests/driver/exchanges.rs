@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 
+use lb_core::balance::Algorithm;
 use lb_proto_http::spec::{ConnectionMode, Reuse};
 
 use super::harness::*;
@@ -373,4 +374,31 @@ fn a_client_that_only_asks_for_a_tunnel_has_not_left() {
     client.read_to_string(&mut answer).unwrap();
     assert_eq!(answer, "HTTP/1.1 200 OK\r\n\r\nhello");
     assert!(proxy.line().contains(" 200 "));
+}
+
+#[test]
+fn a_parameter_in_the_body_of_a_post_chooses_the_server() {
+    let named = |name: &'static str| {
+        origin(move |_, _| format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{name}").into_bytes())
+    };
+    let origins = ["a", "b", "c"].map(named);
+    let proxy = proxy(&origins.each_ref().map(|origin| origin.addr), |spec, _| {
+        spec.pool.algorithm = Algorithm::UrlParam { name: "u".into(), check_post: true };
+    });
+    let ask = |head: &str, body: &str| {
+        let mut client = proxy.client();
+        client.write_all(head.as_bytes()).unwrap();
+        client.write_all(body.as_bytes()).unwrap();
+        response(&mut client).pop().unwrap()
+    };
+    for value in ["1", "2", "3", "alpha"] {
+        let expected = ask(&format!("GET /?u={value} HTTP/1.1\r\nHost: a\r\n\r\n"), "");
+        let body = format!("x=0&u={value}");
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+        let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for found in [ask(&head, &body), ask(chunked, &chunk), ask(&head, &body)] {
+            assert_eq!(found, expected, "{value}");
+        }
+    }
 }
