@@ -2,6 +2,7 @@
 
 use crate::env::{Env, Facts};
 use crate::host::Host;
+use crate::keyword::{self, Arg, Place};
 use crate::load::load;
 use crate::parse::Source;
 use crate::section::SectionKind;
@@ -49,6 +50,51 @@ const BACKEND: &[&str] = &[
 ];
 const PROCESS: &[&str] = &["ssl-server-verify", "ca-base", "crt-base", "localpeer"];
 
+/// Words of `server` lines that a server which comes at run time may not have.
+const FIXED: &[&str] = &[
+    "cc",
+    "check-sni-auto",
+    "enabled",
+    "init-addr",
+    "log-bufsize",
+    "log-proto",
+    "max-reuse",
+    "namespace",
+    "no-agent-check",
+    "no-check",
+    "no-check-reuse-pool",
+    "no-check-send-proxy",
+    "no-check-ssl",
+    "no-send-proxy-v2-ssl",
+    "no-send-proxy-v2-ssl-cn",
+    "no-ssl",
+    "non-stick",
+    "redir",
+    "resolve-net",
+    "resolve-opts",
+    "resolve-prefer",
+    "resolvers",
+    "sni-auto",
+    "socks4",
+    "ssl-reuse",
+    "stick",
+    "tcp-md5sig",
+    "tcp-ut",
+];
+
+/// The first of [`FIXED`] among `words`, which begin with an address.
+fn fixed(words: &[String]) -> Option<&'static str> {
+    let mut at = 1;
+    while let Some(word) = words.get(at) {
+        if let Some(found) = FIXED.iter().find(|fixed| *fixed == word) {
+            return Some(found);
+        }
+        let values = keyword::find(Place::Server, &[word]).map_or(&[][..], |keyword| keyword.args);
+        at += 1 + values.iter().filter(|value| !matches!(value, Arg::Free(_))).count();
+    }
+    None
+}
+
 /// The server that `add server` describes: `words` are its address and keywords, as on a `server` line of the backend.
 /// What it depends on is taken from `tree`, the configuration that runs; `default-server` is not, as in HAProxy. Its number
 /// is 0 unless the words give one.
@@ -64,6 +110,9 @@ pub fn server(
     host: Host<'_>,
     env: &dyn Env,
 ) -> Result<ServerSpec, String> {
+    if let Some(word) = fixed(words) {
+        return Err(format!("'{word}' option is not accepted for dynamic server"));
+    }
     // The server that is followed belongs to what runs, which the excerpt below does not show.
     let track = words.iter().skip(1).position(|word| word == "track").map(|at| at + 1);
     let followed = track.and_then(|at| words.get(at + 1)).cloned();
@@ -222,5 +271,8 @@ mod tests {
         assert!(add("127.0.0.1:81 foo").unwrap_err().contains("unknown keyword 'foo'"));
         assert!(add("127.0.0.1:81 weight 300").is_err());
         assert!(add("a\nb").is_err());
+        let refused = add("127.0.0.1:81 weight 3 init-addr none").unwrap_err();
+        assert_eq!(refused, "'init-addr' option is not accepted for dynamic server");
+        assert_eq!(add("127.0.0.1:81 cookie stick").unwrap().cookie.as_deref(), Some("stick"));
     }
 }

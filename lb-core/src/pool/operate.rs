@@ -109,7 +109,7 @@ impl Pool {
         self.operate(server, now, |core, _, effects| {
             let Some(monitor) = core.slots[server.index()].state.monitor_mut(kind) else {
                 return Err(Refused(match kind {
-                    CheckKind::Health => "Health checks are not configured on this server, cannot enable.",
+                    CheckKind::Health => "Health check was not configured on this server, cannot enable.",
                     CheckKind::Agent => "Agent was not configured on this server, cannot enable.",
                 }));
             };
