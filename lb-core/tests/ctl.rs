@@ -662,14 +662,14 @@ fn tables() -> Vec<Arc<SharedTable>> {
     text.add_store(Store::new(DataType::ServerId));
     text.add_store(Store::new(DataType::ServerKey));
     let binary = TableSpec::new("bk", KeyType::Binary(8), 10);
-    [spec, arrays, text, binary].into_iter().map(|spec| SharedTable::new(spec, origin())).collect()
+    let v6 = TableSpec::new("s6", KeyType::Ipv6, 10);
+    [spec, arrays, text, binary, v6].into_iter().map(|spec| SharedTable::new(spec, origin())).collect()
 }
 
 /// Commands on one engine after each other, with what HAProxy 3.4 answered; addresses in memory are cut off.
-#[test]
-fn tables_are_shown_and_changed() {
+fn on_tables() -> impl Fn(&str) -> String {
     let fake = Fake { tables: tables(), ..Fake::default() };
-    let ask = |line: &str| {
+    move |line: &str| {
         let mut session = session(SocketLevel::Operator);
         session.handle_input(origin(), format!("{line}\n").as_bytes(), &fake);
         let answer = String::from_utf8(session.poll_output()).expect("answers are text");
@@ -677,7 +677,12 @@ fn tables_are_shown_and_changed() {
             line.split_once(": key=").map_or_else(|| line.to_owned(), |(_, rest)| format!("key={rest}"))
         };
         answer.lines().map(cut).collect::<Vec<_>>().join("|")
-    };
+    }
+}
+
+#[test]
+fn tables_are_shown_and_changed() {
+    let ask = on_tables();
     let operator =
         "Filter entry #1: Require and operator among \"eq\", \"ne\", \"le\", \"ge\", \"lt\", \"gt\"|";
     let one = "key=10.0.0.1 use=0 exp=60000 shard=0 gpt0=0 gpc0=5 conn_cnt=0 http_req_rate(10000)=0|";
@@ -686,8 +691,11 @@ fn tables_are_shown_and_changed() {
         ("set table f key 10.0.0.2", ""),
         ("set table sk key a\\ b", ""),
         ("set table gk key 7 data.gpc[1] 3", ""),
-        ("set table gk key 7 data.gpc0 4", ""),
-        ("set table gk key 7 data.gpc[2] 3", "Data type not stored in this table|"),
+        ("set table gk key 7 data.gpc 4", ""),
+        ("set table gk key 7 data.gpc0 5", "Data type not stored in this table|"),
+        ("set table gk key 7 data.gpc[2] 3", "index out of range in this data array|"),
+        ("show table gk data.gpc[2] ge 0", "# table: gk, type: integer, size:10, used:1|"),
+        ("show table gk data.gpc1 gt 0", "Filter entry #1: Data type not stored in this table|"),
         (
             "show table gk",
             "# table: gk, type: integer, size:10, used:1|key=7 use=0 exp=0 shard=0 gpc0=4 gpc1=3 gpc0_rate(5000)=0|",
@@ -716,7 +724,7 @@ fn tables_are_shown_and_changed() {
         ("clear table f data.gpc0 gt 3", ""),
         (
             "show table",
-            "# table: f, type: ip, size:100, used:1|# table: gk, type: integer, size:10, used:1|# table: sk, type: string, size:100, used:1|# table: bk, type: binary, size:10, used:0|",
+            "# table: f, type: ip, size:100, used:1|# table: gk, type: integer, size:10, used:1|# table: sk, type: string, size:100, used:1|# table: bk, type: binary, size:10, used:0|# table: s6, type: ipv6, size:10, used:0|",
         ),
         ("clear table f", ""),
         ("show table f", "# table: f, type: ip, size:100, used:0|"),
@@ -724,10 +732,37 @@ fn tables_are_shown_and_changed() {
     ] {
         assert_eq!(ask(line), answer, "{line}");
     }
-    assert!(ask("set table bk key 0102ff").starts_with("Inserting keys into tables of type other than"));
+    for (command, doing) in
+        [("set", "Inserting keys into"), ("show", "Showing keys from"), ("clear", "Removing keys from")]
+    {
+        let refused = format!("{doing} tables of type other than");
+        assert!(ask(&format!("{command} table bk key 0102ff")).starts_with(&refused), "{command}");
+    }
     assert!(ask("set table f foo").starts_with("Required arguments: <table> key <key>"));
     assert!(ask("clear table").starts_with("Required arguments: <table> \"data."));
     assert!(ask("show table f foo").starts_with("Optional argument only supports"));
+}
+
+#[test]
+fn addresses_of_either_family_are_keys_of_tables_of_addresses() {
+    let ask = on_tables();
+    for (line, answer) in [
+        ("set table s6 key 10.1.2.3", ""),
+        (
+            "show table s6 key ::ffff:10.1.2.3",
+            "# table: s6, type: ipv6, size:10, used:1|key=::ffff:10.1.2.3 use=0 exp=0 shard=0|",
+        ),
+        ("clear table s6 key 10.1.2.3", ""),
+        ("show table s6", "# table: s6, type: ipv6, size:10, used:0|"),
+        ("set table f key ::ffff:10.0.0.8", ""),
+        (
+            "show table f",
+            "# table: f, type: ip, size:100, used:1|key=10.0.0.8 use=0 exp=60000 shard=0 gpt0=0 gpc0=0 conn_cnt=0 http_req_rate(10000)=0|",
+        ),
+        ("set table f key 2001:db8::1", "Invalid key|"),
+    ] {
+        assert_eq!(ask(line), answer, "{line}");
+    }
 }
 
 #[test]

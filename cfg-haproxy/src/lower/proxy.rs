@@ -213,16 +213,16 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let mut out = Vec::new();
         for (verb, clause) in &making.proxy.lists.stick {
             let owner = format!("stick {verb}");
-            let condition = self.clause_condition(clause, making, &owner);
-            let Some((key, used)) = self.program_prefix(&clause.words, &owner) else { continue };
-            let Some(table) = self.stick_table_name(making, clause, used, &owner) else { continue };
-            let Ok(condition) = condition else { continue };
             let (kind, phases) = match *verb {
                 "match" => (StickKind::Match, Phases::SET_SERVER),
                 "on" => (StickKind::On, Phases::SET_SERVER),
                 "store-request" => (StickKind::StoreRequest, Phases::SET_SERVER),
                 _ => (StickKind::StoreResponse, Phases::STORE_RULES),
             };
+            let condition = self.condition(clause.cond.as_ref(), making, phases, &owner);
+            let Some((key, used)) = self.program_prefix(&clause.words, &owner) else { continue };
+            let Some(table) = self.stick_table_name(making, clause, used, &owner) else { continue };
+            let Ok(condition) = condition else { continue };
             if !self.is_readable(&key, &clause.words, phases, &owner) {
                 continue;
             }

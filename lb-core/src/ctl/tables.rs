@@ -38,7 +38,7 @@ impl Selection {
         let word = |index: usize| words.get(index).map_or("", String::as_str);
         match word(0) {
             "" => Ok(Self::All),
-            "key" => key(table, word(1)).map(Self::Key),
+            "key" => key(table, word(1), usage).map(Self::Key),
             "ptr" => pointer(word(1)).map(Self::Pointer),
             first if first.starts_with("data.") => conditions(table, words).map(Self::Conditions),
             _ => Err(Reply::error(usage)),
@@ -106,7 +106,7 @@ pub(super) fn set(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Reply
     }
     let table = find(exec, words.at(2))?;
     let key = match words.at(3) {
-        "key" => key(&table, words.at(4))?,
+        "key" => key(&table, words.at(4), SET_USAGE)?,
         "ptr" => {
             let wanted = pointer(words.at(4))?;
             let entries = table.entries(exec.now).into_iter();
@@ -115,11 +115,6 @@ pub(super) fn set(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Reply
         }
         _ => return Err(Reply::error(SET_USAGE)),
     };
-    if matches!(table.spec().key, KeyType::Binary(_)) {
-        let text =
-            "Inserting keys into tables of type other than ip, ipv6, string and integer is not supported";
-        return Err(Reply::error(text));
-    }
     // Everything is read before anything is written, so that a mistake changes nothing.
     let changes: Vec<_> =
         words.from(5).chunks(2).map(|pair| change(&table, pair)).collect::<Result<_, _>>()?;
@@ -136,6 +131,9 @@ fn change(table: &SharedTable, pair: &[String]) -> Result<(DataType, u8, u64), R
         .strip_prefix("data.")
         .ok_or_else(|| Reply::error("\"data.<type>\" followed by a value expected"))?;
     let (data, element) = data(table, name).map_err(Reply::error)?;
+    if !table.stores(data, element) {
+        return Err(Reply::error("index out of range in this data array"));
+    }
     let value = pair.get(1).and_then(|value| value.parse().ok());
     Ok((data, element, value.ok_or_else(|| Reply::error("Require a valid integer value to store"))?))
 }
@@ -145,11 +143,27 @@ fn find(exec: &Exec<'_>, name: &str) -> Result<Arc<SharedTable>, Reply> {
     tables.find(|table| table.name() == name).ok_or_else(|| Reply::error("No such table"))
 }
 
-fn key(table: &SharedTable, word: &str) -> Result<Key, Reply> {
+/// The key that a word stands for, for the command that `usage` is about.
+fn key(table: &SharedTable, word: &str, usage: &str) -> Result<Key, Reply> {
     if word.is_empty() {
         return Err(Reply::error("Key value expected"));
     }
-    table.key(&Sample::Str(word.as_bytes())).ok_or_else(|| Reply::error("Invalid key"))
+    let text = Sample::Str(word.as_bytes());
+    let sample = match table.spec().key {
+        // An address is read as what it is and then made into one of the table's family.
+        KeyType::Ip | KeyType::Ipv6 => text.to_addr(),
+        KeyType::Binary(_) => {
+            let doing = match usage {
+                SHOW_USAGE => "Showing keys from",
+                CLEAR_USAGE => "Removing keys from",
+                _ => "Inserting keys into",
+            };
+            let rest = "tables of type other than ip, ipv6, string and integer is not supported";
+            return Err(Reply::error(format!("{doing} {rest}")));
+        }
+        KeyType::Integer | KeyType::String(_) => Some(text),
+    };
+    sample.and_then(|sample| table.key(&sample)).ok_or_else(|| Reply::error("Invalid key"))
 }
 
 fn pointer(word: &str) -> Result<u64, Reply> {
@@ -183,16 +197,15 @@ fn conditions(table: &SharedTable, words: &[String]) -> Result<Vec<Condition>, R
     Ok(conditions)
 }
 
-/// Reads `gpc0`, `gpc[3]` or `conn_cnt`; the element of a single value is 0.
+/// Reads `gpc0`, `gpc[3]` or `conn_cnt`, if it is stored; the element of a single value is 0, that of an array may lie beyond
+/// its end.
 fn data(table: &SharedTable, name: &str) -> Result<(DataType, u8), &'static str> {
     let (name, element) = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
         Some((name, element)) => (name, element.parse().map_err(|_| "Unknown data type")?),
         None => (name, 0),
     };
     let data = DataType::by_name(name).ok_or("Unknown data type")?;
-    let array = data.array_form().filter(|_| table.spec().store(data).is_none());
-    let (data, element) = array.unwrap_or((data, element));
-    if table.stores(data, element) { Ok((data, element)) } else { Err("Data type not stored in this table") }
+    if table.stores(data, 0) { Ok((data, element)) } else { Err("Data type not stored in this table") }
 }
 
 fn head(out: &mut String, table: &SharedTable) {
