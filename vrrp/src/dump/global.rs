@@ -62,9 +62,9 @@ fn mail(out: &mut String, mail: &Mail) {
     if let Some(server) = &mail.server {
         line(out, 1, "Smtp server", &server.host);
         line(out, 1, "Smtp server port", server.port);
+        optional(out, "Smtp HELO name", mail.helo.as_ref());
+        optional(out, "Smtp server connection timeout", mail.connect_timeout.map(|time| time.as_secs()));
     }
-    optional(out, "Smtp HELO name", mail.helo.as_ref());
-    optional(out, "Smtp server connection timeout", mail.connect_timeout.map(|time| time.as_secs()));
     if mail.to.is_empty() {
         return;
     }

@@ -8,7 +8,9 @@ use super::data::{line, yes};
 use super::json::quoted;
 use super::route::{route, rule};
 use super::{moment, trackers};
-use crate::spec::{Auth, ExtraGarp, Instance, NotifyScripts, Preempt, Spec, Transport, Version, VmacKind};
+use crate::spec::{
+    Auth, ExtraGarp, Instance, NotifyScripts, Preempt, Spec, Transport, Version, VirtualAddress, VmacKind,
+};
 use crate::stats::{InstanceSnapshot, Snapshot, StateKind};
 use crate::wire::hardware_address;
 
@@ -36,7 +38,7 @@ pub(super) fn instance(
             line(out, 3, "Master advert int", format_args!("{interval:.2} sec"));
         }
     }
-    flags(out, &of.transport);
+    flags(out, of);
     line(out, 3, "Wantstate", state.state.word());
     line(out, 3, "Number of interface and track script faults", state.faults.len());
     let scripts = state.contributions.iter().filter(|part| part.kind == "script");
@@ -71,9 +73,24 @@ pub(super) const fn extra_title(extra: ExtraGarp) -> &'static str {
     if extra.all { "Gratuitous ARP for each secondary i/f" } else { "Gratuitous ARP for each secondary VMAC" }
 }
 
-fn flags(out: &mut String, transport: &Transport) {
+/// The heading stands there as soon as the instance has something out of the ordinary, of which not all is told here.
+fn flags(out: &mut String, of: &Instance) {
+    let other_family = |one: &VirtualAddress| one.address().is_ipv6() != of.ipv6;
+    let special = of.vmac.is_some()
+        || !of.address_vmacs.is_empty()
+        || of.extra_garp.is_some_and(|extra| extra.all)
+        || of.source.is_some()
+        || of.track_source
+        || of.ignore_own_interface
+        || of.skip_check_adv_addr
+        || of.promote_secondaries
+        || of.preempt == Preempt::Never
+        || of.excluded_addresses.iter().any(other_family);
+    let Transport::Unicast { fault_without_peer, .. } = &of.transport else {
+        out.push_str(if special { "   Flags:\n" } else { "   Flags: none\n" });
+        return;
+    };
     out.push_str("   Flags:\n");
-    let Transport::Unicast { fault_without_peer, .. } = transport else { return };
     out.push_str("     Using unicast\n");
     if *fault_without_peer {
         out.push_str("     If unicast go to fault state if no peers\n");

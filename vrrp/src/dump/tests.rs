@@ -66,6 +66,16 @@ fn the_statistics_have_the_known_layout() {
 }
 
 #[test]
+fn flags_are_none_only_where_everything_is_ordinary() {
+    let (mut spec, snapshot) = master();
+    let told =
+        |spec: &Spec, line: &str| data(spec, &snapshot, WALL, 0).contains(&format!("\n   Flags:{line}\n"));
+    assert!(told(&spec, " none"));
+    spec.instances[0].preempt = crate::spec::Preempt::Never;
+    assert!(told(&spec, ""));
+}
+
+#[test]
 fn the_data_file_has_the_known_lines() {
     let (spec, snapshot) = master();
     let text = data(&spec, &snapshot, WALL + Duration::from_millis(400), 0);
