@@ -259,7 +259,7 @@ fn logger(args: &RunArgs, tag: &'static str) -> impl Fn(Severity, &str) + Send +
 fn mailer(spec: &Spec) -> Mailer {
     let mail = &spec.global.mail;
     let host = mail.helo.clone().unwrap_or_else(hostname);
-    let from = mail.from.clone().unwrap_or_else(|| format!("keepalived@{host}"));
+    let from = mail.from.clone().unwrap_or_else(|| format!("root@{host}"));
     let relay = mail.server.as_ref().map(|server| (server.host.as_str(), server.port));
     Mailer::new(&host, &from, mail.to.clone()).relay(relay, mail.connect_timeout)
 }

@@ -108,7 +108,8 @@ fn mail(from: &Global, host: &str) -> Mail {
     let mut mail = Mail::default();
     mail.to = from.notification_email.iter().map(|m| m.value.clone()).collect();
     let sender = from.notification_email_from.as_ref().map(|m| m.value.clone());
-    mail.from = Some(sender.unwrap_or_else(|| format!("keepalived@{host}")));
+    // Who runs the original, which is root.
+    mail.from = Some(sender.unwrap_or_else(|| format!("root@{host}")));
     mail.server = from
         .smtp_server
         .as_ref()

@@ -133,15 +133,20 @@ fn proxy(server: &VirtualServer, config: &Config, id: u32, listeners: &[SocketAd
     proxy
 }
 
+/// How long a client keeps its server. Who says which clients count as one means that they do.
+pub(crate) fn persistence_timeout(server: &VirtualServer) -> Option<Duration> {
+    let timeout = server.persistence_timeout.map(|timeout| timeout.value);
+    timeout.or_else(|| server.persistence_granularity.map(|_| PERSISTENCE))
+}
+
 /// A client, or everybody in its network, keeps its server until it was away for so long.
 fn persistence(
     server: &VirtualServer,
     name: &str,
     listeners: &[SocketAddr],
 ) -> Option<(TableSpec, StickRule)> {
-    let timeout = server.persistence_timeout.map(|timeout| timeout.value);
+    let timeout = persistence_timeout(server)?;
     let mask = server.persistence_granularity.map(|mask| mask.value);
-    let timeout = timeout.or_else(|| mask.map(|_| PERSISTENCE))?;
     let ipv6 = listeners.iter().any(SocketAddr::is_ipv6);
     let key = match mask {
         None => "src".to_owned(),

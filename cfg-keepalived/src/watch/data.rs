@@ -9,7 +9,9 @@ use crate::config::{
     Check, CheckKind, Command, Config, GroupEntry, PersistenceMask, RealServer, Scheduling, TrackFile,
     VirtualServer, VirtualServerGroup, VirtualServerKey, Weight,
 };
-use crate::lower::{connect_timeout, delay_loop, followed, listeners, real_name, starts_down};
+use crate::lower::{
+    connect_timeout, delay_loop, followed, listeners, persistence_timeout, real_name, starts_down,
+};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -137,8 +139,8 @@ fn virtual_server(out: &mut String, of: &VirtualServer, state: &Service, config:
 }
 
 fn persistence(out: &mut String, of: &VirtualServer) {
-    if let Some(timeout) = of.persistence_timeout {
-        line(out, 3, "persistence timeout", timeout.value.as_secs());
+    if let Some(timeout) = persistence_timeout(of) {
+        line(out, 3, "persistence timeout", timeout.as_secs());
     }
     match of.persistence_granularity.map(|mask| mask.value) {
         Some(PersistenceMask::V4(mask)) => line(out, 3, "persistence granularity", mask),
