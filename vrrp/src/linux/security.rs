@@ -37,6 +37,22 @@ pub(super) fn apply(spec: &mut Spec, search: &str) -> Vec<Log> {
         instance.track.change(strip);
         instance.notify.change(|scripts| judge.notify_scripts(&instance.name, scripts));
     }
+    let global = &mut spec.global;
+    for (name, slot) in [("startup", &mut global.startup_script), ("shutdown", &mut global.shutdown_script)] {
+        if slot.as_mut().is_some_and(|(command, _)| !judge.allows(command)) {
+            judge.error(format!("Disabling {name} script since not found/accessible or insecure"));
+            *slot = None;
+        }
+    }
+    for fifo in &mut global.fifos {
+        if fifo.script.as_mut().is_some_and(|command| !judge.allows(command)) {
+            judge.error(format!(
+                "Disabling the script of {} since not found/accessible or insecure",
+                fifo.path
+            ));
+            fifo.script = None;
+        }
+    }
     if judge.resolved {
         // What instances have in common is common to them with its new paths as well.
         *spec = spec.compact();
@@ -249,6 +265,10 @@ mod tests {
         let mut instance = crate::spec::Instance::new("i", 1, &spec.global);
         instance.track.change(|track| track.scripts.push(crate::spec::TrackRef::new("c")));
         instance.notify.change(|scripts| scripts.any = Some(Arc::new(command())));
+        spec.global.startup_script = Some((command(), std::time::Duration::ZERO));
+        let mut fifo = crate::spec::Fifo::new("/nowhere/fifo");
+        fifo.script = Some(command());
+        spec.global.fifos.push(fifo);
         spec.instances.push(instance);
         (path, spec)
     }
@@ -263,10 +283,16 @@ mod tests {
             spec.global.scripts.enforce = enforce;
             let logs = apply(&mut spec, "");
             let told = logs.iter().filter(|log| log.text.starts_with("Unsafe permissions found for script"));
-            assert_eq!(told.count(), 2, "{logs:?}");
-            let instance = &spec.instances[0];
-            let left = (spec.scripts.len(), instance.track.scripts.len(), instance.notify.any.is_some());
-            assert_eq!(left, if enforce { (0, 0, false) } else { (1, 1, true) });
+            assert_eq!(told.count(), 4, "{logs:?}");
+            let (instance, global) = (&spec.instances[0], &spec.global);
+            let left = [
+                !spec.scripts.is_empty(),
+                !instance.track.scripts.is_empty(),
+                instance.notify.any.is_some(),
+                global.startup_script.is_some(),
+                global.fifos[0].script.is_some(),
+            ];
+            assert_eq!(left, [!enforce; 5]);
         }
         std::fs::remove_file(path).unwrap();
     }
