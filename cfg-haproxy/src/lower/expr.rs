@@ -14,7 +14,7 @@ use lb_core::expr::map::Reference;
 use lb_core::expr::parse::{self, ErrorKind, ParseError};
 use lb_core::expr::{
     ArgType, Build, CertificatePart, ConvDef, FetchDef, Needs, NoBuild, Phases, Program, Regex, Registry,
-    TokenAlgorithms,
+    TokenAlgorithms, TokenKeys,
 };
 use lb_core::log::{Style, Template};
 use lb_core::rule::cond::{self, Acl, AclLookup, Condition, Polarity, Remark};
@@ -51,6 +51,7 @@ pub(super) struct Context<'h> {
     /// Certificates with names of their own.
     certificates: BTreeMap<String, Certificate>,
     token_algorithms: TokenAlgorithms,
+    token_keys: Arc<TokenKeys>,
     /// Servers that something names, `backend/server`.
     pinned: HashSet<String>,
     /// What is being built, for saying what uses a list.
@@ -120,6 +121,7 @@ impl<'h> Context<'h> {
             lists: Lists::default(),
             certificates: config.certificates.clone(),
             token_algorithms: config.global.token_algorithms,
+            token_keys: Arc::default(),
             pinned: HashSet::new(),
             at: Span::default(),
             names: Known::new(config),
@@ -243,6 +245,10 @@ impl Build for Context<'_> {
             (CertificatePart::Private, Some(key)) => self.read(key).ok(),
             (CertificatePart::Private, None) => key_text(path, self.read(path).ok()?, |file| self.read(file)),
         }
+    }
+
+    fn token_keys(&mut self) -> Arc<TokenKeys> {
+        Arc::clone(&self.token_keys)
     }
 
     fn token_algorithms(&self) -> TokenAlgorithms {

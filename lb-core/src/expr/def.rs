@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::arg::{ArgType, Args};
 use super::context::Env;
+#[cfg(feature = "crypto")]
+use super::conv::TokenKeys;
 use super::map::Reference;
 use super::pattern::Method;
 use super::sample::{Sample, SampleType};
@@ -183,6 +185,11 @@ pub trait Build {
     /// The PEM text that holds a part of the certificate of this name, if there is one.
     fn certificate(&mut self, _name: &str, _part: CertificatePart) -> Option<Vec<u8>> {
         None
+    }
+    /// Where keys are kept that all expressions of the configuration share.
+    #[cfg(feature = "crypto")]
+    fn token_keys(&mut self) -> Arc<TokenKeys> {
+        Arc::default()
     }
     /// The algorithms that tokens may be protected with.
     fn token_algorithms(&self) -> TokenAlgorithms {

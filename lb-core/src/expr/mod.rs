@@ -46,6 +46,8 @@ pub use context::{
     BackendFact, Direction, EngineView, Env, Facts, FrontendFact, Glimpse, NoEngine, NoFacts, Now, Peek,
     ProxyRef, ServerFact, ServerRef, Side, StreamFact, TlsFact,
 };
+#[cfg(feature = "crypto")]
+pub use conv::TokenKeys;
 pub use conv::VarConditions;
 pub(crate) use conv::crc32c;
 pub use def::{

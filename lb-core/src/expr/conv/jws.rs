@@ -1,7 +1,7 @@
 //! Verification of JSON web tokens (RFC 7515, compact form) with the algorithms of RFC 7518.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
@@ -67,21 +67,37 @@ enum Public {
     None,
     /// The owner's of this public key.
     Fixed(Vec<u8>),
-    /// The owner's of the certificate of that name; those that tokens are not verified with have no key.
-    Certificates(HashMap<String, Option<Vec<u8>>>),
+    /// The owner's of the certificate of that name.
+    Certificates(Arc<TokenKeys>),
 }
 
 impl Public {
-    /// The key, or what the converter answers without one.
-    fn key(&self, name: &[u8]) -> Result<&[u8], i64> {
+    /// What `verify` says of the key, or what the converter answers without one.
+    fn with_key(&self, name: &[u8], verify: impl FnOnce(&[u8]) -> i64) -> i64 {
         match self {
-            Self::None => Err(status::UNKNOWN_KEY),
-            Self::Fixed(key) => Ok(key),
+            Self::None => status::UNKNOWN_KEY,
+            Self::Fixed(key) => verify(key),
             Self::Certificates(keys) => {
-                let key = std::str::from_utf8(name).ok().and_then(|name| keys.get(name));
-                key.ok_or(status::UNKNOWN_KEY)?.as_deref().ok_or(status::UNUSABLE_CERTIFICATE)
+                let keys = keys.0.read().unwrap_or_else(PoisonError::into_inner);
+                match std::str::from_utf8(name).ok().and_then(|name| keys.get(name)) {
+                    Some(Some(key)) => verify(key),
+                    Some(None) => status::UNUSABLE_CERTIFICATE,
+                    None => status::UNKNOWN_KEY,
+                }
             }
         }
+    }
+}
+
+/// The public keys of the certificates that a variable may name, of all expressions of a configuration; those that tokens are
+/// not verified with have none. They are complete when the configuration has been read.
+#[derive(Debug, Default)]
+pub struct TokenKeys(RwLock<HashMap<String, Option<Vec<u8>>>>);
+
+impl TokenKeys {
+    /// Lets `change` add keys.
+    fn add(&self, change: impl FnOnce(&mut HashMap<String, Option<Vec<u8>>>)) {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -118,22 +134,25 @@ fn prepare_verify_cert(args: &mut Args, build: &mut dyn Build) -> Result<(), Str
     if VarName::parse(algorithm).is_err() && signature_of(algorithm.as_bytes()).is_none() {
         return Err(format!("unknown algorithm '{algorithm}'"));
     }
-    let named = build.certificates();
-    let public = match VarName::parse(name) {
-        Ok(_) => {
-            let key = |(name, tokens): (String, bool)| {
-                let text = tokens.then(|| build.certificate(&name, CertificatePart::Public)).flatten();
-                let key = text.and_then(|pem| certified_key(&pem));
-                (name, key)
-            };
-            Public::Certificates(named.into_iter().map(key).collect())
-        }
-        // Whoever names a certificate in place lets it verify tokens.
-        Err(_) => {
-            let pem = build.certificate(name, CertificatePart::Public);
-            let pem = pem.map_or_else(|| build.file(name), Ok)?;
-            Public::Fixed(certified_key(&pem).ok_or_else(|| format!("no certificate in '{name}'"))?)
-        }
+    let keys = build.token_keys();
+    let public = if VarName::parse(name).is_ok() {
+        let named = build.certificates();
+        keys.add(|keys| {
+            for (name, tokens) in named {
+                keys.entry(name).or_insert_with_key(|name| {
+                    let text = tokens.then(|| build.certificate(name, CertificatePart::Public)).flatten();
+                    text.and_then(|pem| certified_key(&pem))
+                });
+            }
+        });
+        Public::Certificates(keys)
+    } else {
+        // Whoever names a certificate in place lets it verify tokens, wherever it is named.
+        let pem = build.certificate(name, CertificatePart::Public);
+        let pem = pem.map_or_else(|| build.file(name), Ok)?;
+        let key = certified_key(&pem).ok_or_else(|| format!("no certificate in '{name}'"))?;
+        keys.add(|keys| drop(keys.insert(name.to_owned(), Some(key.clone()))));
+        Public::Fixed(key)
     };
     let verifier =
         Verifier { algorithm: Text::parse(algorithm), key: Text::parse(name), secrets: false, public };
@@ -259,8 +278,7 @@ fn verify_token(verifier: &Verifier, key: &[u8], algorithm: &[u8], token: &[u8])
         return i64::from(hmac::verify(&key, signed, &signature).is_ok());
     }
     let Some(public) = public else { return status::UNKNOWN_KEY };
-    match verifier.public.key(key) {
-        Ok(key) => i64::from(UnparsedPublicKey::new(public, key).verify(signed, &signature).is_ok()),
-        Err(status) => status,
-    }
+    verifier.public.with_key(key, |key| {
+        i64::from(UnparsedPublicKey::new(public, key).verify(signed, &signature).is_ok())
+    })
 }

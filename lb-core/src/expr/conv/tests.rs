@@ -311,6 +311,45 @@ fn a_certificate_verifies_what_its_owner_signed_and_nothing_else() {
 
 #[cfg(feature = "crypto")]
 #[test]
+fn a_certificate_named_in_place_verifies_tokens_under_its_name_everywhere() {
+    struct Shared(std::sync::Arc<crate::expr::TokenKeys>);
+    impl Build for Shared {
+        fn file(&mut self, name: &str) -> Result<Vec<u8>, String> {
+            Maps.file(name)
+        }
+        fn certificates(&self) -> Vec<(String, bool)> {
+            Maps.certificates()
+        }
+        fn certificate(&mut self, name: &str, part: CertificatePart) -> Option<Vec<u8>> {
+            Maps.certificate(name, part)
+        }
+        fn token_keys(&mut self) -> std::sync::Arc<crate::expr::TokenKeys> {
+            std::sync::Arc::clone(&self.0)
+        }
+    }
+    let mut build = Shared(std::sync::Arc::default());
+    let verified = |names: [&str; 2], variable: &str, build: &mut Shared| {
+        let texts = names.map(|name| format!("str({SIGNED}),jwt_verify_cert(ES256,{name})"));
+        let registry = Registry::builtin();
+        let programs = texts.map(|text| parse::parse(&text, &registry, &mut *build).unwrap());
+        let facts = NoFacts(Now { date: Duration::ZERO, instant: crate::expr::testing::instant() });
+        let (txn, arena) = (VarScope::new(), Arena::new());
+        txn.set(&"name".into(), &Sample::Str(variable.as_bytes()));
+        let vars = Vars { transaction: Some(&txn), ..Vars::NONE };
+        let env = Env::new(&facts, vars, &arena);
+        programs.map(|program| match program.eval(&env) {
+            Some(Sample::Int(status)) => status,
+            other => panic!("{other:?}"),
+        })
+    };
+    // The one that asks for the variable comes first: what counts is the whole configuration.
+    assert_eq!(verified(["txn.name", "@store/cert"], "cert", &mut build), [-5, 1]);
+    assert_eq!(verified(["txn.name", "cert"], "cert", &mut build), [1, 1]);
+    assert_eq!(verified(["txn.name", "shown"], "shown", &mut build), [1, 1]);
+}
+
+#[cfg(feature = "crypto")]
+#[test]
 fn a_certificate_that_verifies_tokens_is_named_in_place_or_by_a_variable() {
     for (name, answer) in [
         ("@store/cert", Some("1")),
