@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Origin, Phase};
@@ -165,8 +166,7 @@ async fn stream(
     keep: bool,
     heeds: bool,
 ) -> Ended {
-    let server_limit = live.server_limit();
-    let client_limit = live.client_limit();
+    let (client_limit, server_limit) = (live.client_limit(), live.server_limit());
     let Live { client, txn } = live;
     let Some(server) = txn.upstream.stream.as_mut() else { return Ended::Server(Phase::Data) };
     let ending = &txn.upstream.ending;
@@ -207,12 +207,13 @@ async fn stream(
         if ending.is_due() {
             return Poll::Ready(Ended::Killed);
         }
-        let on_client = if answered { !upload.is_blocked() } else { download.is_blocked() };
+        let client_due = download.is_blocked() || (sending && !upload.is_blocked());
+        let server_due = upload.is_blocked() || (!answered && !download.is_blocked());
+        let (limit, on_client) = first_due((client_due, client_limit), (server_due, server_limit));
         let paused = download.is_paused() || upload.is_paused();
         let progress = (download.moved, upload.moved(), upload.received(), paused);
         if armed != Some((on_client, progress)) {
             armed = Some((on_client, progress));
-            let limit = if on_client { client_limit } else { server_limit };
             // While a limit is waited for, neither side is to blame.
             client.timer.set_after(limit.filter(|_| !paused));
         }
@@ -225,6 +226,18 @@ async fn stream(
     // Nearly always everything is sent at once.
     txn.times.end = if armed.is_some() { Some(client.age()) } else { txn.times.now };
     ended
+}
+
+/// How long what is due of either side, to send or to take, is waited for, and whether the client is the first to be late.
+fn first_due(
+    (client_due, client): (bool, Option<Duration>),
+    (server_due, server): (bool, Option<Duration>),
+) -> (Option<Duration>, bool) {
+    match (client.filter(|_| client_due), server.filter(|_| server_due)) {
+        (Some(client), Some(server)) => (Some(client.min(server)), client <= server),
+        (Some(client), None) => (Some(client), true),
+        (None, server) => (server, !server_due),
+    }
 }
 
 /// Counts, logs, and parts with both connections.

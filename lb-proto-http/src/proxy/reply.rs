@@ -94,16 +94,16 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
     if live.txn.times.request.is_none() {
         live.txn.times.request = live.txn.times.begin;
     }
-    if let Answer::Tarpit(_) = answer
-        && let Some(after) = tarpit(live, &answer).await
-    {
-        return after;
-    }
     if live.txn.uploaded.is_none() && live.txn.layer.has_request {
         let request = &live.txn.layer.request;
         let body = request.buffered_body();
         let len = body::end_of(request.body, body).unwrap_or(body.len());
         live.txn.counts.from_client += len as u64;
+    }
+    if let Answer::Tarpit(_) = answer
+        && let Some(after) = tarpit(live, &answer).await
+    {
+        return after;
     }
     let made = make(live, &answer).await;
     account(live, &answer);
@@ -199,7 +199,8 @@ fn account(live: &mut Live<'_>, answer: &Answer) {
     }
 }
 
-/// Holds the client for the tarpit's time, or until it closes its sending side; an end if its connection breaks.
+/// Holds the client for the tarpit's time, or until it closes its sending side; an end if its connection breaks, as it does
+/// for a request whose body is not whole.
 async fn tarpit(live: &mut Live<'_>, answer: &Answer) -> Option<After> {
     let timeouts = match &live.txn.backend {
         Some(backend) => backend.spec.timeouts,
@@ -207,11 +208,12 @@ async fn tarpit(live: &mut Live<'_>, answer: &Answer) -> Option<After> {
     };
     let time = live.txn.settings.tarpit.or(timeouts.tarpit).or(timeouts.connect).unwrap_or(Duration::ZERO);
     live.client.timer.set_after(Some(time));
+    let whole = body_is_buffered(&live.txn.layer.request);
     let client = &mut *live.client;
     let mut watch = Watch::new(true);
     let broken = std::future::poll_fn(|cx| {
         if let Poll::Ready(how) = watch.poll_gone(&mut client.stream, &client.session.worker, cx) {
-            return Poll::Ready(how == Presence::Broken);
+            return Poll::Ready(how == Presence::Broken || !whole);
         }
         client.timer.poll_expired(cx).map(|()| false)
     })
@@ -315,14 +317,14 @@ pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) -> 
 /// Writes the answer in the transaction.
 async fn send(live: &mut Live<'_>) -> After {
     upstream::detach(live, upstream::Kept::No);
-    let after = drained(live).await;
+    let rest = rest(live);
     let keep = live.txn.layer.request.wants_keep_alive()
         && live.txn.layer.has_request
         && live.txn.front.connection != ConnectionMode::Close
         && !live.client.session.generation().is_stopping()
         && !live.txn.layer.response.flags.close
         && live.txn.layer.response.body != BodyLength::UntilClose
-        && after.is_some();
+        && rest.is_some();
     let mut out = take_scratch();
     write_head(live, keep, &mut out);
     if !is_head(live) && live.txn.layer.response.body != BodyLength::Empty {
@@ -341,24 +343,31 @@ async fn send(live: &mut Live<'_>) -> After {
         end(live, Cause::ClientAbort, Phase::Last);
     }
     log::close(live);
-    match after {
-        Some(from) if keep && sent => After::Keep(from),
+    match rest {
+        Some(rest) if sent => settle(live, rest, keep, limit).await,
         _ => After::Close,
     }
 }
 
-/// Where the next request begins, once the rest of this one's body was read; `None` when it is not worth it.
-async fn drained(live: &mut Live<'_>) -> Option<usize> {
+/// What has not come yet of a request's body.
+struct Rest {
+    missing: usize,
+    /// Where the next request begins once that has been read.
+    from: usize,
+}
+
+/// What is left of the request; `None` when it is not worth reading.
+fn rest(live: &Live<'_>) -> Option<Rest> {
     let request = &live.txn.layer.request;
     if !live.txn.layer.has_request || live.txn.uploaded == Some(false) {
         return None;
     }
     if live.txn.uploaded == Some(true) {
-        return Some(request.body_at);
+        return Some(Rest { missing: 0, from: request.body_at });
     }
     if body_is_buffered(request) {
         let end = body::end_of(request.body, request.buffered_body())?;
-        return Some(request.body_at + end);
+        return Some(Rest { missing: 0, from: request.body_at + end });
     }
     // A client that waits for leave to send its body will not send it after this answer.
     if request.fields.find(b"expect", 0).is_some() {
@@ -369,9 +378,29 @@ async fn drained(live: &mut Live<'_>) -> Option<usize> {
         _ => return None,
     }
     let BodyLength::Known(length) = request.body else { return None };
-    let mut missing = usize::try_from(length).ok()?.checked_sub(request.buffered_body().len())?;
+    let missing = usize::try_from(length).ok()?.checked_sub(request.buffered_body().len())?;
+    Some(Rest { missing, from: request.filled })
+}
+
+/// Reads what the client still sends of a request that was answered, so that the next one is found behind it. One that is to
+/// go is told that nothing more comes and given a moment: closing with unread bytes would reset the connection.
+async fn settle(live: &mut Live<'_>, rest: Rest, keep: bool, limit: Option<Duration>) -> After {
+    const MOMENT: Duration = Duration::from_millis(200);
+    if rest.missing > 0 {
+        if !keep && live.client.stream.shutdown().await.is_err() {
+            return After::Close;
+        }
+        live.client.timer.set_after(if keep { limit } else { Some(MOMENT) });
+        if !drain(live, rest.missing).await {
+            return After::Close;
+        }
+    }
+    if keep { After::Keep(rest.from) } else { After::Close }
+}
+
+/// Reads so many bytes and throws them away; false if they do not come in time.
+async fn drain(live: &mut Live<'_>, mut missing: usize) -> bool {
     let mut buffer = super::io::take_buffer();
-    live.client.timer.set_after(Some(Duration::from_millis(200)));
     while missing > 0 {
         let most = missing.min(buffer.len());
         let client = &mut *live.client;
@@ -386,7 +415,7 @@ async fn drained(live: &mut Live<'_>) -> Option<usize> {
         missing -= got;
     }
     super::io::give_buffer(buffer);
-    (missing == 0).then_some(live.txn.layer.request.filled)
+    missing == 0
 }
 
 /// Writes the head of the response with what is to be said about the connection.

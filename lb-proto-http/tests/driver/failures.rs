@@ -183,6 +183,25 @@ fn a_client_that_only_closes_its_side_is_not_taken_for_gone_where_that_is_not_he
 }
 
 #[test]
+fn of_client_and_server_that_both_stop_in_the_middle_the_first_that_is_late_is_told() {
+    for (client_time, letters) in [(Some(Duration::from_millis(50)), " cD-- "), (None, " sD-- ")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = proxy(&[listener.local_addr().unwrap()], |spec, _| {
+            spec.timeouts.client = client_time;
+            spec.timeouts.server =
+                Some(Duration::from_millis(if client_time.is_some() { 60_000 } else { 50 }));
+        });
+        let mut client = proxy.client();
+        client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc").unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        server.read_exact(&mut [0; 12]).unwrap();
+        server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc").unwrap();
+        let line = proxy.line();
+        assert!(line.contains(letters), "{line}");
+    }
+}
+
+#[test]
 fn a_request_head_must_arrive_in_time() {
     let proxy = proxy(&[], |spec, _| spec.timeouts.http_request = Some(Duration::from_millis(50)));
     let mut client = proxy.client();

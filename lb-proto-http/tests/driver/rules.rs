@@ -1,7 +1,7 @@
 //! Rules, answers of the proxy itself, persistence.
 
 use lb_core::log::Style;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -261,7 +261,7 @@ fn a_silently_dropped_response_never_reaches_the_client() {
     let line = proxy.line();
     assert!(line.starts_with("web web/s1 200 ") && line.contains(" PR-- "), "{line}");
     let mut byte = [0];
-    assert!(std::io::Read::read(&mut client, &mut byte).is_err(), "no byte and no end");
+    assert!(Read::read(&mut client, &mut byte).is_err(), "no byte and no end");
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn a_drop_with_a_ttl_resets_the_connection() {
         client.write_all(GET.as_bytes()).unwrap();
         let line = proxy.line();
         assert!(line.starts_with(letters) && line.contains(" PR-- "), "{line}");
-        let ended = std::io::Read::read(&mut client, &mut [0]).map_err(|error| error.kind());
+        let ended = Read::read(&mut client, &mut [0]).map_err(|error| error.kind());
         assert_eq!(ended, Err(std::io::ErrorKind::ConnectionReset), "{letters}");
     }
 }
@@ -318,6 +318,28 @@ fn a_tarpit_answers_who_closes_only_its_sending_side() {
     client.shutdown(std::net::Shutdown::Write).unwrap();
     assert!(response(&mut client).starts_with("HTTP/1.1 500 "));
     assert!(proxy.line().contains(" 500 0 - - PT-- "));
+    // Who leaves in the middle of its request gets no answer.
+    let mut client = proxy.client();
+    client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "");
+    assert!(proxy.line().contains(" 500 0 - - PT-- "));
+}
+
+#[test]
+fn an_answer_does_not_wait_for_the_rest_of_the_request_and_the_next_one_is_found_behind_it() {
+    let proxy = proxy(&[nowhere()], |_, http| {
+        http.request.push(Rule::new(Action::Deny(Reply::error(403)), None));
+    });
+    let mut client = proxy.client();
+    client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc").unwrap();
+    for rest in ["defghij", ""] {
+        assert!(response(&mut client).starts_with("HTTP/1.1 403 "));
+        assert!(proxy.line().contains(" 403 0 - - PR-- "));
+        client.write_all(format!("{rest}{GET}").as_bytes()).unwrap();
+    }
 }
 
 #[test]
