@@ -126,7 +126,9 @@ impl<'t> Checker<'t, '_> {
     fn sample(&mut self, value: Word<'t>) -> Option<(Vec<(u32, u32)>, u32)> {
         let parsed = value.text.rsplit_once(':').and_then(|(ranges, size)| {
             let size: u32 = size.parse().ok().filter(|s| *s > 0)?;
-            let ranges = ranges
+            let mut ranges = ranges
+                .strip_suffix(',')
+                .unwrap_or(ranges)
                 .split(',')
                 .map(|r| {
                     let (low, high) = r.split_once('-').unwrap_or((r, r));
@@ -134,14 +136,16 @@ impl<'t> Checker<'t, '_> {
                     (low > 0 && low <= high && high <= size).then_some((low, high))
                 })
                 .collect::<Option<Vec<_>>>()?;
-            Some((ranges, size))
+            ranges.sort_unstable();
+            let apart = ranges.windows(2).all(|pair| pair[0].1 < pair[1].0);
+            apart.then_some((ranges, size))
         });
         if parsed.is_none() {
             self.push(
                 Diagnostic::error(
                     codes::NUMBER,
                     value.span,
-                    format!("`{}` is not a sample: ranges, a colon, a size", value.text),
+                    format!("`{}` is not a sample: ranges that do not overlap, a colon, a size", value.text),
                 )
                 .compat(format!(
                     "log : wrong sampling parameters '{}' (expected '<ranges>:<sample_size>').",
@@ -250,6 +254,28 @@ impl<'t> Checker<'t, '_> {
                 .compat(format!("'{new}' overrides previous '{word}' in 'defaults' section."))
                 .label(old.span, "this has no effect"),
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Facts, Host, NoEnv, Source};
+    use lb_core::expr::Registry;
+
+    #[test]
+    fn ranges_of_a_sample_do_not_overlap() {
+        let is_taken = |sample: &str| {
+            let text = format!("global\n log 192.0.2.1 sample {sample} local0\nfrontend f\n bind :80\n");
+            let sources = [Source::new("a.cfg", &text)];
+            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+            !loaded.diagnostics.iter().any(|diagnostic| diagnostic.message.contains("is not a sample"))
+        };
+        for taken in ["1:3", "1-2,4:5", "4,1-2:5", "1,:3"] {
+            assert!(is_taken(taken), "{taken}");
+        }
+        for refused in ["1,1:2", "1-3,2:5", "2,1-3:5", "4:3", "2-1:3", "0:3", "1:0", ":3", ",1:3"] {
+            assert!(!is_taken(refused), "{refused}");
         }
     }
 }

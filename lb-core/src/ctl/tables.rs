@@ -11,6 +11,7 @@ use std::sync::Arc;
 /// Most conditions of one command.
 const MAX_CONDITIONS: usize = 4;
 
+const NO_POINTER: &str = "No entry can be found matching ptr.";
 const SET_USAGE: &str = "Required arguments: <table> key <key> [data.<store_data_type> <value>]* or <table> ptr <ptr> \
                          [data.<store_data_type> <value>]*";
 const CLEAR_USAGE: &str = "Required arguments: <table> \"data.<store_data_type>\" <operator> <value> or <table> key \
@@ -74,9 +75,11 @@ pub(super) fn show(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Repl
     table.settle(exec.now);
     let mut entries = table.entries(exec.now);
     entries.retain(|entry| selection.accepts(entry));
-    // A key that is not there is answered with nothing at all.
-    if entries.is_empty() && matches!(selection, Selection::Key(_) | Selection::Pointer(_)) {
-        return Ok(Reply::empty());
+    match selection {
+        // A key that is not there is answered with nothing at all.
+        Selection::Key(_) if entries.is_empty() => return Ok(Reply::empty()),
+        Selection::Pointer(_) if entries.is_empty() => return Err(Reply::error(NO_POINTER)),
+        _ => {}
     }
     head(&mut out, &table);
     entries.iter().for_each(|entry| line(&mut out, &table, entry));
@@ -93,7 +96,10 @@ pub(super) fn clear(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Rep
             table.remove(&key, exec.now);
         }
         selection => {
-            table.remove_where(exec.now, |entry| selection.accepts(entry));
+            let removed = table.remove_where(exec.now, |entry| selection.accepts(entry));
+            if removed == 0 && matches!(selection, Selection::Pointer(_)) {
+                return Err(Reply::error(NO_POINTER));
+            }
         }
     }
     Ok(Reply::empty())
@@ -111,7 +117,7 @@ pub(super) fn set(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Reply
             let wanted = pointer(words.at(4))?;
             let entries = table.entries(exec.now).into_iter();
             let found = entries.map(|entry| entry.key).find(|key| identity(key) == wanted);
-            found.ok_or_else(|| Reply::error("No such entry."))?
+            found.ok_or_else(|| Reply::error(NO_POINTER))?
         }
         _ => return Err(Reply::error(SET_USAGE)),
     };

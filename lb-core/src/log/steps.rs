@@ -64,16 +64,18 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// For lines in a format, or of the default one. Without totals (`asap`) the format waits for less; with `captures` it
+    /// For lines in a format, or of the default one, with `structured` data. Without totals (`asap`) the format waits for less; with `captures` it
     /// waits for more than the request.
     pub fn new(
         format: Option<&Template>,
+        structured: Option<&Template>,
         steps: Option<Steps>,
         http: bool,
         asap: bool,
         captures: bool,
     ) -> Self {
-        let mut awaits = format.map(Template::awaits).unwrap_or_default();
+        let all = [format, structured].into_iter().flatten();
+        let mut awaits = all.fold(Awaits::default(), |awaits, template| awaits.and(template.awaits()));
         awaits.more |= captures;
         awaits.totals &= !asap;
         Self { steps, formatted: format.is_some(), awaits, http }
@@ -132,7 +134,7 @@ mod tests {
     }
 
     fn http(format: &str) -> Schedule {
-        Schedule::new(Some(&template(format)), None, true, false, false)
+        Schedule::new(Some(&template(format)), None, None, true, false, false)
     }
 
     #[test]
@@ -142,8 +144,8 @@ mod tests {
         // The request is all there is to wait for, and what was waited for before the response is not asked again.
         assert_eq!(due(http("%f %r")), "reqres");
         assert_eq!(due(http("%r %[src]")), "res");
-        assert_eq!(due(Schedule::new(Some(&template("%r")), None, true, false, true)), "res");
-        let tcp = |format: &str, asap| Schedule::new(Some(&template(format)), None, false, asap, false);
+        assert_eq!(due(Schedule::new(Some(&template("%r")), None, None, true, false, true)), "res");
+        let tcp = |format: &str, asap| Schedule::new(Some(&template(format)), None, None, false, asap, false);
         assert_eq!(
             [due(tcp(TCP_LOG, false)), due(tcp(TCP_LOG, true)), due(tcp("%ci", false))],
             ["clo", "con", "con"]
@@ -152,13 +154,13 @@ mod tests {
 
     #[test]
     fn without_a_format_only_the_accept_is_told() {
-        assert_eq!(due(Schedule::new(None, None, true, false, false)), "acc");
+        assert_eq!(due(Schedule::new(None, None, None, true, false, false)), "acc");
     }
 
     #[test]
     fn named_steps_decide_alone() {
         let format = template(HTTP_LOG);
-        let with = |steps| Schedule::new(Some(&format), Some(steps), true, true, false);
+        let with = |steps| Schedule::new(Some(&format), None, Some(steps), true, true, false);
         assert_eq!(due(with(Steps::ALL)), "accreqconresclo");
         assert_eq!(due(with(Steps::of(Origin::Accept).with(Steps::of(Origin::Close)))), "accclo");
         assert!(!with(Steps::ALL).is_early());
@@ -166,7 +168,14 @@ mod tests {
 
     #[test]
     fn totals_that_are_not_waited_for_are_marked() {
-        let early = |asap| Schedule::new(Some(&template(HTTP_LOG)), None, true, asap, false).is_early();
+        let early = |asap| Schedule::new(Some(&template(HTTP_LOG)), None, None, true, asap, false).is_early();
         assert!(early(true) && !early(false));
+    }
+
+    #[test]
+    fn lines_wait_for_what_their_structured_data_tells() {
+        let (path, bytes) = (template("%HP"), template("[a@1 bytes=\"%B\"]"));
+        let early = |structured| Schedule::new(Some(&path), structured, None, true, false, false).is_early();
+        assert!(early(None) && !early(Some(&bytes)));
     }
 }

@@ -214,7 +214,14 @@ impl ProxyLogger {
         let targets: Vec<_> = proxy.log.targets.iter().map(|t| target(&t.spec)).collect();
         let http = proxy.spec.mode == Mode::Http;
         Self {
-            schedule: Schedule::new(log.format.as_deref(), log.steps, http, log.asap, log.captures),
+            schedule: Schedule::new(
+                log.format.as_deref(),
+                log.structured_format.as_deref(),
+                log.steps,
+                http,
+                log.asap,
+                log.captures,
+            ),
             reads_server: reads_server(log, &targets),
             targets,
             tag: tag.to_owned(),
