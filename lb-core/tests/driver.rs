@@ -9,6 +9,7 @@
 use lb_core::addr::Endpoint;
 use lb_core::balance::Algorithm;
 use lb_core::expr::{EngineView, ServerFact};
+use lb_core::pool::AdminState;
 use lb_core::rt::{Server, ServerOptions, Sockets};
 use lb_core::spec::{
     Capability, Facility, ListenerSpec, LogDestination, LogFormat, LogTarget, PoolSpec, ProxySpec,
@@ -353,6 +354,27 @@ fn workers_together_let_no_more_in_than_the_frontend_allows() {
     });
     let sessions = server.generation().plan.proxy(0).state.front.sessions.level();
     assert_eq!(sessions.max, 2);
+}
+
+#[test]
+fn leaving_the_queue_of_a_server_that_goes_away_is_a_redispatch() {
+    let mut spec = spec("127.0.0.1:0", &[("a", echo("a")), ("b", echo("b"))]);
+    spec.proxies[0].pool.algorithm = Algorithm::Source;
+    spec.proxies[0].pool.servers.iter_mut().for_each(|server| server.maxconn = 1);
+    let (server, addr) = start(spec);
+    let generation = server.generation();
+    let pool = &generation.plan.proxy(0).pool;
+    let mut first = client(addr);
+    let name = greeting(&mut first);
+    let mut second = client(addr);
+    let id = pool.by_name(&name).unwrap();
+    while pool.server(id).unwrap().queued().cur == 0 {
+        std::thread::yield_now();
+    }
+    pool.set_state(id, AdminState::Maint, Instant::now()).unwrap();
+    assert_ne!(greeting(&mut second), name);
+    assert_eq!(pool.counters().sum().redispatches, 1);
+    assert_eq!(pool.server(id).unwrap().counters().sum().redispatches, 1);
 }
 
 #[test]

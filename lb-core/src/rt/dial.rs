@@ -186,7 +186,11 @@ impl Dial<'_> {
             match outcome {
                 Some(Outcome::Leased(lease)) => return Ok(lease),
                 // The queue was dissolved because its server went away: the others may have room.
-                Some(Outcome::Evicted) => {}
+                Some(Outcome::Evicted) => {
+                    if let Some(id) = queue_of.and_then(|cell| cell.id()) {
+                        trace.redispatched |= self.tally().departure(id, None, false);
+                    }
+                }
                 None => {
                     let id = queue_of.as_ref().and_then(|cell| cell.id());
                     trace.server = id.and_then(|id| self.backend.servers.get(id.index()).cloned());

@@ -186,12 +186,16 @@ async fn slot(
         if outcome.is_err() {
             let id = queue_of.as_ref().and_then(|cell| cell.id());
             live.txn.server = id.and_then(|id| backend.servers.get(id.index()).cloned());
-            live.txn.upstream.cell = queue_of;
+            live.txn.upstream.cell = queue_of.clone();
         }
         match outcome {
             Ok(Outcome::Leased(lease)) => return Ok(lease),
             // The queue was dissolved because its server went away: the others may have room.
-            Ok(Outcome::Evicted) => {}
+            Ok(Outcome::Evicted) => {
+                if let Some(id) = queue_of.and_then(|cell| cell.id()) {
+                    note_move(live, backend, id, None, false);
+                }
+            }
             Err(Interrupt::Expired) => {
                 tally(live, backend).failure(live.txn.upstream.cell.as_deref());
                 return Err(failure(503, Cause::ServerTimeout, Phase::Queue));
