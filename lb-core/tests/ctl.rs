@@ -666,16 +666,6 @@ fn tables() -> Vec<Arc<SharedTable>> {
     [spec, arrays, text, binary, v6].into_iter().map(|spec| SharedTable::new(spec, origin())).collect()
 }
 
-#[test]
-fn a_pointer_to_no_entry_is_told() {
-    let fake = Fake { tables: tables(), ..Fake::default() };
-    for line in ["show table f ptr 0x1", "clear table f ptr 0x1", "set table f ptr 0x1 data.gpc0 1"] {
-        let mut session = session(SocketLevel::Operator);
-        session.handle_input(origin(), format!("{line}\n").as_bytes(), &fake);
-        assert!(session.poll_output().starts_with(b"No entry can be found matching ptr.\n"), "{line}");
-    }
-}
-
 /// Commands on one engine after each other, with what HAProxy 3.4 answered; addresses in memory are cut off.
 fn on_tables() -> impl Fn(&str) -> String {
     let fake = Fake { tables: tables(), ..Fake::default() };
@@ -770,6 +760,7 @@ fn addresses_of_either_family_are_keys_of_tables_of_addresses() {
             "# table: f, type: ip, size:100, used:1|key=10.0.0.8 use=0 exp=60000 shard=0 gpt0=0 gpc0=0 conn_cnt=0 http_req_rate(10000)=0|",
         ),
         ("set table f key 2001:db8::1", "Invalid key|"),
+        ("clear table f ptr 0x1", "No entry can be found matching ptr.|"),
     ] {
         assert_eq!(ask(line), answer, "{line}");
     }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::{EngineHandle, Status, Verdict};
+use crate::addr::Endpoint;
 use crate::spec::SourceAddr;
 
 /// The configured form of a check: immutable, shared by every check of the servers that use it.
@@ -278,6 +279,18 @@ pub struct Target {
     pub addr: Option<SocketAddr>,
     /// Where the server takes its traffic; differs from `addr` with `check addr` or `check port`.
     pub server_addr: Option<SocketAddr>,
+    /// The path of its socket instead.
+    pub server_path: Option<Arc<str>>,
+    /// Where the proxy first listens.
+    pub listener: Option<Endpoint>,
+    /// Number of the proxy.
+    pub proxy_id: u32,
+    /// Number of the server.
+    pub server_id: u32,
+    /// The configured limit of the server's sessions.
+    pub maxconn: u32,
+    /// Whether the proxy speaks HTTP.
+    pub http: bool,
     /// Whether the check's connection is secured unless told otherwise.
     pub tls: bool,
     /// Time limits.

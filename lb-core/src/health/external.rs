@@ -4,10 +4,16 @@
 //! (configuration manual, `option external-check`).
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::addr::Endpoint;
+
 use super::{Command, Dialog, OneShot, ProbeSpec, Status, Target, Verdict};
+
+/// Stands for an address or port that there is not.
+const UNUSED: &str = "NOT_USED";
 
 /// Runs a program for each check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,10 +23,6 @@ pub struct ExternalProbe {
     pub program: Arc<str>,
     /// `PATH` of the program.
     pub path: Option<Arc<str>>,
-    /// Address and port of the first listener of the proxy, for proxies that have one.
-    pub listener: Option<(Arc<str>, Arc<str>)>,
-    /// Number of the proxy.
-    pub proxy_id: u32,
     /// Environment to pass on.
     pub environment: Vec<(String, String)>,
 }
@@ -28,34 +30,39 @@ pub struct ExternalProbe {
 impl ExternalProbe {
     /// This program, without anything else.
     pub fn new(program: impl Into<Arc<str>>) -> Self {
-        Self { program: program.into(), path: None, listener: None, proxy_id: 0, environment: Vec::new() }
+        Self { program: program.into(), path: None, environment: Vec::new() }
     }
 
     fn command(&self, target: &Target) -> Command {
-        let (addr, port) = target.addr.map_or_else(
-            || ("NOT_USED".to_owned(), "NOT_USED".to_owned()),
-            |addr| (addr.ip().to_string(), addr.port().to_string()),
-        );
-        let unused: Arc<str> = "NOT_USED".into();
-        let (own_addr, own_port) = self.listener.clone().unwrap_or_else(|| (unused.clone(), unused));
+        let inet = |addr: SocketAddr| (addr.ip().to_string(), addr.port().to_string());
+        let unix = |path: &str| (path.to_owned(), UNUSED.to_owned());
+        let path = || unix(target.server_path.as_deref().unwrap_or(UNUSED));
+        let (addr, port) = target.server_addr.map_or_else(path, inet);
+        let (own_addr, own_port) = match &target.listener {
+            Some(Endpoint::Inet(addr)) => inet(*addr),
+            Some(Endpoint::Unix(path)) => unix(path),
+            _ => unix(UNUSED),
+        };
         let mut env = self.environment.clone();
         let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
         set("HAPROXY_PROXY_NAME", &target.backend);
-        set("HAPROXY_PROXY_ID", &self.proxy_id.to_string());
+        set("HAPROXY_PROXY_ID", &target.proxy_id.to_string());
         set("HAPROXY_PROXY_ADDR", &own_addr);
         set("HAPROXY_PROXY_PORT", &own_port);
         set("HAPROXY_SERVER_NAME", &target.server);
+        set("HAPROXY_SERVER_ID", &target.server_id.to_string());
         set("HAPROXY_SERVER_ADDR", &addr);
         set("HAPROXY_SERVER_PORT", &port);
+        set("HAPROXY_SERVER_MAXCONN", &target.maxconn.to_string());
         set("HAPROXY_SERVER_CURCONN", &target.snapshot.sessions.to_string());
-        set("HAPROXY_SERVER_PROTO", "tcp");
+        set("HAPROXY_SERVER_PROTO", if target.http { "h1" } else { "tcp" });
         set("HAPROXY_SERVER_SSL", if target.tls { "1" } else { "0" });
         if let Some(path) = &self.path {
             set("PATH", path);
         }
         Command {
             program: self.program.to_string(),
-            args: vec![own_addr.to_string(), own_port.to_string(), addr, port],
+            args: vec![own_addr, own_port, addr, port],
             env,
             account: None,
         }
@@ -90,6 +97,31 @@ fn judge(code: i32) -> Verdict {
 mod tests {
     use super::super::{Input, Output};
     use super::*;
+
+    #[test]
+    fn the_program_is_told_of_the_server_and_of_the_proxy() {
+        let mut target = Target::new("be", "s1", Some("192.0.2.1:81".parse().unwrap()));
+        // Where the check would connect is not where the server is.
+        target.server_addr = Some("192.0.2.1:80".parse().unwrap());
+        target.listener = Some(Endpoint::Inet("[::1]:443".parse().unwrap()));
+        (target.proxy_id, target.server_id, target.maxconn, target.http) = (3, 7, 20, true);
+        let command = ExternalProbe::new("/bin/check").command(&target);
+        assert_eq!(command.args, ["::1", "443", "192.0.2.1", "80"]);
+        for (name, value) in [
+            ("PROXY_ID", "3"),
+            ("PROXY_PORT", "443"),
+            ("SERVER_ID", "7"),
+            ("SERVER_MAXCONN", "20"),
+            ("SERVER_PROTO", "h1"),
+            ("SERVER_PORT", "80"),
+        ] {
+            assert!(command.env.contains(&(format!("HAPROXY_{name}"), value.to_owned())), "{name}");
+        }
+        (target.server_addr, target.server_path) = (None, Some("/run/s".into()));
+        target.listener = Some(Endpoint::Unix("/run/l".into()));
+        let command = ExternalProbe::new("/bin/check").command(&target);
+        assert_eq!(command.args, ["/run/l", "NOT_USED", "/run/s", "NOT_USED"]);
+    }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "any instant will do as the origin of virtual time")]

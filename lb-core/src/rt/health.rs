@@ -12,7 +12,7 @@ use crate::health::{Schedule, Target};
 use crate::name::{ProxyName, ServerName};
 use crate::pool::Pool;
 use crate::rng::Rng;
-use crate::spec::{AgentSpec, CheckSpec};
+use crate::spec::{AgentSpec, CheckSpec, Mode};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -215,7 +215,15 @@ impl Check {
         let settings = self.current(&proxy, id, &redirected);
         let mut target =
             Target::new(proxy.spec.name.as_str(), self.server.spec.name.as_str(), settings.endpoint.inet());
-        target.server_addr = proxy.pool.address(id).and_then(|e| e.inet()).or(target.addr);
+        let own = proxy.pool.address(id);
+        target.server_path = match &own {
+            Some(Endpoint::Unix(path)) => Some(path.to_string().into()),
+            _ => None,
+        };
+        target.server_addr = own.and_then(|e| e.inet()).or(target.addr);
+        target.listener = proxy.spec.listeners.first().map(|listener| listener.endpoint.clone());
+        (target.proxy_id, target.server_id) = (proxy.spec.id, self.server.spec.id);
+        (target.maxconn, target.http) = (self.server.spec.maxconn, proxy.spec.mode == Mode::Http);
         target.schedule = self.schedule;
         target.date = super::Stamp::now().date;
         target.engine = EngineHandle::new(Arc::clone(&generation) as _);
