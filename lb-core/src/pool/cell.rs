@@ -60,6 +60,14 @@ pub struct DurationMeters {
 }
 
 impl DurationMeters {
+    /// Takes the milliseconds of an exchange into account: in the queue, to connect, to the response, altogether.
+    pub fn record(&self, [queue, connect, response, total]: [u64; 4]) {
+        self.queue.record(queue);
+        self.connect.record(connect);
+        self.response.record(response);
+        self.total.record(total);
+    }
+
     pub(super) fn clear_max(&self) {
         for meter in [&self.queue, &self.connect, &self.response, &self.total] {
             meter.clear_max();

@@ -250,17 +250,13 @@ pub(super) fn close(live: &mut Live<'_>) {
 /// Adds an exchange that is over to the counters of everybody concerned.
 pub(super) fn account(live: &mut Live<'_>) {
     add(live, Some(live.txn.layer.response.status));
-    let (Some(backend), Some(cell), Some([queue, connect, response, total])) =
-        (&live.txn.backend, &live.txn.upstream.cell, averaged(live.client, live.txn))
-    else {
-        return;
-    };
-    for meters in [cell.durations(), backend.pool.durations()] {
-        meters.queue.record(queue);
-        meters.connect.record(connect);
-        meters.response.record(response);
-        meters.total.record(total);
+    let Some(backend) = &live.txn.backend else { return };
+    let times = averaged(live.client, live.txn);
+    if let (Some(cell), Some(times)) = (&live.txn.upstream.cell, times) {
+        cell.durations().record(times);
     }
+    // A backend's averages are those of all its requests: what was answered without a server took none of these times.
+    backend.pool.durations().record(times.unwrap_or_default());
 }
 
 /// Adds what was moved to the counters of everybody concerned, which is all that counts of an exchange that the client
@@ -315,7 +311,7 @@ pub(super) fn server_response(live: &Live<'_>) {
 }
 
 /// What averages are made of: the milliseconds in the queue, to connect, to the response, and altogether, as [`timers`]
-/// says them at the end. An exchange that no server answered has no part in them.
+/// says them at the end; nothing where neither a server nor a service answered.
 fn averaged(client: &Client, txn: &Txn) -> Option<[u64; 4]> {
     let times = &txn.times;
     let (connect, response) = (times.connect?, times.response?);

@@ -470,7 +470,29 @@ fn a_refused_upload_leaves_the_connection_open() {
 }
 
 #[test]
-fn what_no_server_answered_has_no_part_in_the_averages() {
+fn what_no_server_answered_took_no_time_in_the_averages_of_its_backend_and_has_no_part_in_a_servers() {
+    let origin = origin(|number, _| match number {
+        0 => {
+            let start = std::time::Instant::now();
+            while start.elapsed() < Duration::from_millis(10) {
+                std::thread::yield_now();
+            }
+            b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
+        }
+        _ => Vec::new(),
+    });
+    let proxy = proxy(&[origin.addr], |_, http| with_counters(http));
+    let ask = || exchange(&mut proxy.client(), &GET.replacen("\r\n", "\r\nConnection: close\r\n", 1));
+    assert!(ask().starts_with("HTTP/1.1 204 "));
+    let [first, all] = proxy.counts("BACKEND", ["ttime", "ttime_max"]);
+    assert!(first >= 10 && all == first, "{first} {all}");
+    assert!(ask().starts_with("HTTP/1.1 502 "));
+    assert_eq!(proxy.counts("s1", ["ttime", "ttime_max"]), [first, first]);
+    assert_eq!(proxy.counts("BACKEND", ["ttime", "ttime_max"]), [first.div_ceil(2), first]);
+}
+
+#[test]
+fn what_no_server_answered_is_no_maximum() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = proxy(&[silent.local_addr().unwrap()], |spec, http| {
         with_counters(http);
