@@ -8,12 +8,10 @@ use std::sync::Arc;
 
 use super::arg::{ArgType, Args};
 use super::context::Env;
-#[cfg(feature = "crypto")]
-use super::conv::TokenKeys;
 use super::map::Reference;
 use super::pattern::Method;
 use super::sample::{Sample, SampleType};
-use super::token::TokenAlgorithms;
+use super::token::{TokenAlgorithms, TokenKeys};
 use crate::rule::cond::Acl;
 
 /// Computes one sample. `None` means "not found": conditions fail, logs print `-`.
@@ -187,7 +185,6 @@ pub trait Build {
         None
     }
     /// Where keys are kept that all expressions of the configuration share.
-    #[cfg(feature = "crypto")]
     fn token_keys(&mut self) -> Arc<TokenKeys> {
         Arc::default()
     }

@@ -46,8 +46,6 @@ pub use context::{
     BackendFact, Direction, EngineView, Env, Facts, FrontendFact, Glimpse, NoEngine, NoFacts, Now, Peek,
     ProxyRef, ServerFact, ServerRef, Side, StreamFact, TlsFact,
 };
-#[cfg(feature = "crypto")]
-pub use conv::TokenKeys;
 pub use conv::VarConditions;
 pub(crate) use conv::crc32c;
 pub use def::{
@@ -63,5 +61,5 @@ pub use regex::{Group, Regex, RegexError};
 pub use registry::Registry;
 pub use sample::{Cast, OwnedSample, Sample, SampleType};
 pub(crate) use sample::{leading_int, push_hex, push_int};
-pub use token::TokenAlgorithms;
+pub use token::{TokenAlgorithms, TokenKeys};
 pub use vars::{Scope, VarName, VarScope, Vars};

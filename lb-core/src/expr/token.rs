@@ -1,4 +1,7 @@
-//! Which algorithms may protect tokens that are decrypted (RFC 7518 §4.1 and §5.1).
+//! Which algorithms may protect tokens that are decrypted (RFC 7518 §4.1 and §5.1), and with which keys tokens are verified.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 
 /// Names of algorithms that protect keys, then of those that protect contents.
 const NAMES: [&str; 20] = [
@@ -25,6 +28,26 @@ const NAMES: [&str; 20] = [
 ];
 const KEYS: u32 = (1 << 14) - 1;
 const CONTENTS: u32 = ((1 << NAMES.len()) - 1) & !KEYS;
+
+/// The public keys of the certificates that a variable may name, of all expressions of a configuration. They are complete when the
+/// configuration has been read.
+#[derive(Debug, Default)]
+pub struct TokenKeys(RwLock<HashMap<String, Option<Vec<u8>>>>);
+
+impl TokenKeys {
+    /// Adds a certificate by its name, with its public key if tokens may be verified with it.
+    pub fn insert(&self, name: String, key: Option<Vec<u8>>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name, key);
+    }
+
+    /// What `look` makes of the key of the certificate of this name; it is given `None` where there is no such certificate, and
+    /// `Some(None)` where tokens are not verified with it.
+    pub fn with<T>(&self, name: &[u8], look: impl FnOnce(Option<Option<&[u8]>>) -> T) -> T {
+        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let key = std::str::from_utf8(name).ok().and_then(|name| keys.get(name));
+        look(key.map(Option::as_deref))
+    }
+}
 
 /// A set of algorithms that tokens may be protected with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,17 +1,16 @@
 //! Verification of JSON web tokens (RFC 7515, compact form) with the algorithms of RFC 7518.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 
 use super::base64;
-use crate::expr::Env;
 use crate::expr::arg::{Arg, ArgType, Args};
 use crate::expr::def::{Build, CertificatePart, ConvDef};
 use crate::expr::sample::{Sample, SampleType};
 use crate::expr::vars::VarName;
+use crate::expr::{Env, TokenKeys};
 
 const BIN: SampleType = SampleType::Bin;
 
@@ -77,27 +76,12 @@ impl Public {
         match self {
             Self::None => status::UNKNOWN_KEY,
             Self::Fixed(key) => verify(key),
-            Self::Certificates(keys) => {
-                let keys = keys.0.read().unwrap_or_else(PoisonError::into_inner);
-                match std::str::from_utf8(name).ok().and_then(|name| keys.get(name)) {
-                    Some(Some(key)) => verify(key),
-                    Some(None) => status::UNUSABLE_CERTIFICATE,
-                    None => status::UNKNOWN_KEY,
-                }
-            }
+            Self::Certificates(keys) => keys.with(name, |key| match key {
+                Some(Some(key)) => verify(key),
+                Some(None) => status::UNUSABLE_CERTIFICATE,
+                None => status::UNKNOWN_KEY,
+            }),
         }
-    }
-}
-
-/// The public keys of the certificates that a variable may name, of all expressions of a configuration; those that tokens are
-/// not verified with have none. They are complete when the configuration has been read.
-#[derive(Debug, Default)]
-pub struct TokenKeys(RwLock<HashMap<String, Option<Vec<u8>>>>);
-
-impl TokenKeys {
-    /// Lets `change` add keys.
-    fn add(&self, change: impl FnOnce(&mut HashMap<String, Option<Vec<u8>>>)) {
-        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -136,22 +120,21 @@ fn prepare_verify_cert(args: &mut Args, build: &mut dyn Build) -> Result<(), Str
     }
     let keys = build.token_keys();
     let public = if VarName::parse(name).is_ok() {
-        let named = build.certificates();
-        keys.add(|keys| {
-            for (name, tokens) in named {
-                keys.entry(name).or_insert_with_key(|name| {
-                    let text = tokens.then(|| build.certificate(name, CertificatePart::Public)).flatten();
-                    text.and_then(|pem| certified_key(&pem))
-                });
+        for (name, tokens) in build.certificates() {
+            let text = tokens.then(|| build.certificate(&name, CertificatePart::Public)).flatten();
+            let key = text.and_then(|pem| certified_key(&pem));
+            // What an expression names in place stays usable.
+            if !keys.with(name.as_bytes(), |known| known.is_some()) {
+                keys.insert(name, key);
             }
-        });
+        }
         Public::Certificates(keys)
     } else {
         // Whoever names a certificate in place lets it verify tokens, wherever it is named.
         let pem = build.certificate(name, CertificatePart::Public);
         let pem = pem.map_or_else(|| build.file(name), Ok)?;
         let key = certified_key(&pem).ok_or_else(|| format!("no certificate in '{name}'"))?;
-        keys.add(|keys| drop(keys.insert(name.to_owned(), Some(key.clone()))));
+        keys.insert(name.to_owned(), Some(key.clone()));
         Public::Fixed(key)
     };
     let verifier =

@@ -27,8 +27,6 @@ mod when;
 use super::registry::Registry;
 
 pub(crate) use hash::crc32c;
-#[cfg(feature = "crypto")]
-pub use jws::TokenKeys;
 pub use variable::VarConditions;
 
 /// Adds every converter of this crate.
