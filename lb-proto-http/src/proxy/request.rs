@@ -439,10 +439,11 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
                 if !Box::pin(resolve::run(live, rule)).await {
                     return Some(Fate::Gone);
                 }
+                waited(live);
                 continue;
             }
             Outcome::Pause(time) => {
-                pause(live, time).await;
+                hold(live, time).await;
                 continue;
             }
             Outcome::Wait => {
@@ -450,11 +451,24 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, http: &HttpProxy) -> 
                 if let Err(fate) = buffer_body(live, limit, 0, false).await {
                     return Some(fate);
                 }
+                waited(live);
                 continue;
             }
         };
         return Some(Fate::Answer(answer));
     }
+}
+
+/// The request was not had before this moment, for what rules had to wait.
+fn waited(live: &mut Live<'_>) {
+    let times = &mut live.txn.times;
+    times.request = times.request.and(times.now);
+}
+
+/// Pauses for a rule of the request.
+async fn hold(live: &mut Live<'_>, time: Duration) {
+    pause(live, time).await;
+    waited(live);
 }
 
 /// Runs rules up to the next outcome.
@@ -506,9 +520,14 @@ async fn early_hint(live: &mut Live<'_>, name: &HeaderName, value: &Template) ->
 /// where its request would have gone.
 async fn whole_body(live: &mut Live<'_>, limit: Option<Duration>, at_least: usize) -> Option<Fate> {
     match buffer_body(live, limit, at_least, true).await {
-        Ok(()) => None,
+        Ok(()) => {
+            waited(live);
+            None
+        }
         Err(Fate::Gone) => {
             live.txn.aborted = true;
+            live.touch();
+            waited(live);
             None
         }
         Err(fate) => {

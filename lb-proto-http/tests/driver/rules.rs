@@ -308,6 +308,19 @@ fn an_answer_that_after_rules_cannot_change_gives_way_to_an_internal_error() {
 }
 
 #[test]
+fn the_time_that_rules_of_requests_wait_is_part_of_the_requests() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |spec, http| {
+        spec.log.format = Some(template(" web %TR %Tw", Style::Log).into());
+        http.request.push(Rule::new(Action::Pause(expression("int(20)")), None));
+    });
+    exchange(&mut proxy.client(), GET);
+    let line = proxy.raw_line();
+    let times: Vec<u64> = line.rsplit(' ').take(2).map(|word| word.parse().unwrap()).collect();
+    assert!(times[1] >= 20 && times[0] < times[1], "{line}");
+}
+
+#[test]
 fn a_tarpit_answers_who_closes_only_its_sending_side() {
     let proxy = proxy(&[nowhere()], |spec, http| {
         spec.timeouts.tarpit = Some(Duration::from_secs(3600));
