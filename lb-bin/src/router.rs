@@ -15,7 +15,7 @@ use lb_core::rt::{Link, Message, Reporter};
 use lb_core::spec::{Facility, Severity};
 use lb_proto_smtp::proxy::Mailer;
 use std::collections::HashMap;
-use std::io::{ErrorKind::UnexpectedEof, IsTerminal};
+use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream as Blocking;
 use std::sync::Arc;
@@ -112,10 +112,10 @@ impl Node<'_> {
                 Some(event) = events.recv() => self.happened(event).await,
                 message = self.link.receive::<ToPart>() => match message {
                     Ok(Some(message)) => self.told(message).await,
-                    // It lives, and starts another part that goes on with what this one leaves.
-                    Err(e) if e.kind() == UnexpectedEof => return failed("the supervisor broke off a message"),
                     // The supervisor is gone: whoever remains must not keep the address by accident.
-                    _ => break,
+                    Ok(None) => break,
+                    // It lives, and starts another part that goes on with what this one leaves.
+                    Err(e) => return failed(&format!("no message of the supervisor: {e}")),
                 },
                 stream = control::next_client(listener.as_ref()) => {
                     let (handle, spec) = (self.handle.clone(), Arc::clone(&self.spec));

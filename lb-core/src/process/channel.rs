@@ -136,7 +136,11 @@ impl Channel {
             }
             // On the stack, which stays as large as its deepest call.
             let mut chunk = [0; 8 * 1024];
-            let (n, fds) = retry(|| sys::receive_with_fds(self.socket.as_fd(), &mut chunk, wait))?;
+            let (n, fds) = match retry(|| sys::receive_with_fds(self.socket.as_fd(), &mut chunk, wait)) {
+                // So ends one that has left something unread.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                received => received?,
+            };
             if n == 0 {
                 let cut = !self.received.is_empty() && !self.is_deserted()?;
                 return if cut { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(None) };
@@ -269,6 +273,16 @@ mod tests {
         assert_eq!(a.send(b"next", &[]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         drop(a);
         assert!(b.try_receive().unwrap().is_none(), "now the other end is gone");
+    }
+
+    #[test]
+    fn an_end_that_goes_without_having_read_everything_is_gone_like_any_other() {
+        let (a, mut b) = Channel::pair().unwrap();
+        b.send(b"unread", &[]).unwrap();
+        a.send(b"last", &[]).unwrap();
+        drop(a);
+        assert_eq!(b.receive().unwrap().unwrap().bytes, b"last");
+        assert!(b.receive().unwrap().is_none());
     }
 
     #[test]
