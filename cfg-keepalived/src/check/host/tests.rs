@@ -444,6 +444,9 @@ fn addresses_and_ports_of_routes_and_rules_are_written_in_full() {
 fn a_peer_that_is_there_twice_is_one_and_none_of_keepalived_s_complaints() {
     let text = "unicast_src_ip 10.0.0.1\n unicast_peer {\n 10.0.0.2\n 10.0.0.2\n }";
     assert_eq!(said_of("", text), [""; 0]);
+    let text = format!("vrrp_instance v {{\n interface eth0\n {text}\n}}\n");
+    let config = load("k.conf", &text, &mut NoIncludes, &host()).config;
+    assert_eq!(config.instances[0].unicast_peers.len(), 1);
 }
 
 #[test]
