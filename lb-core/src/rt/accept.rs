@@ -190,7 +190,7 @@ impl Socket {
 impl TcpSocket {
     /// Lets `take` have the connections that wait and those that come later, until it refuses one or it is somebody else's turn.
     /// What it refuses stays in the queue.
-    async fn accept(&mut self, mut take: impl FnMut(&OwnedFd) -> io::Result<bool>) -> io::Result<()> {
+    async fn accept(&mut self, mut take: impl FnMut(&OwnedFd) -> io::Result<bool>) -> io::Result<Taken> {
         let Self { socket, took, seen } = self;
         let accept = |fd: &OwnedFd| {
             for _ in 0..BATCH {
@@ -204,14 +204,23 @@ impl TcpSocket {
                 }
                 let left = std::mem::take(seen).saturating_sub(1);
                 if !take(fd)? {
-                    break;
+                    return Ok(Taken::Some);
                 }
                 (*took, *seen) = (true, left);
             }
-            Ok(())
+            Ok(Taken::Batch)
         };
         socket.async_io(Interest::READABLE, accept).await
     }
+}
+
+/// How taking connections ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// The next one may not be let in, or is to be looked at anew.
+    Some,
+    /// There may be more, but it is the turn of others.
+    Batch,
 }
 
 /// The connection that waits.
@@ -238,6 +247,8 @@ pub(super) struct Acceptor {
 impl Acceptor {
     async fn run(self, mut socket: Socket) {
         while let Some(run) = self.run.upgrade() {
+            // Asked for before anything is looked at: what changes from now on is told.
+            let changed = run.changed();
             if run.is_stopped() {
                 break;
             }
@@ -245,14 +256,14 @@ impl Acceptor {
                 self.wait(&run).await;
                 continue;
             }
-            let changed = run.changed();
             let taken = tokio::select! {
                 biased;
                 taken = self.take(&mut socket, &run) => taken,
                 () = changed => continue,
             };
             match taken {
-                Ok(()) => {}
+                Ok(Taken::Batch) => tokio::task::yield_now().await,
+                Ok(Taken::Some) => {}
                 Err(e) if is_shortage(&e) => tokio::time::sleep(PAUSE).await,
                 // The client went away before it was accepted; the next one is not concerned.
                 Err(_) => {}
@@ -261,13 +272,13 @@ impl Acceptor {
     }
 
     /// Takes connections as long as they may be let in when they come: other workers have gone on since this one began to wait.
-    async fn take(&self, socket: &mut Socket, run: &ListenerRun) -> io::Result<()> {
+    async fn take(&self, socket: &mut Socket, run: &ListenerRun) -> io::Result<Taken> {
         match socket {
             Socket::Tcp(socket) => socket.accept(|fd| self.take_from(fd, run)).await,
             Socket::Unix(socket) => {
                 let (stream, _) = socket.accept().await?;
                 self.deliver(&run.target.load(), Accepted::Unix(stream), None);
-                Ok(())
+                Ok(Taken::Some)
             }
         }
     }
@@ -275,10 +286,10 @@ impl Acceptor {
     /// Takes one connection; false if it may not be let in.
     fn take_from(&self, socket: &OwnedFd, run: &ListenerRun) -> io::Result<bool> {
         let target = run.target.load();
-        // As long as there is room for one connection of each worker they cannot exceed a limit together.
+        // While there is room for one connection of each worker, nobody has to wait for the others.
         let near = self.room(&target) <= self.limits.workers;
         let _turn = near.then(|| self.limits.turn.lock().unwrap_or_else(PoisonError::into_inner));
-        if !self.is_open(&target) || (near && self.room(&target) == 0) {
+        if run.is_stopped() || !self.is_open(&target) || (near && self.room(&target) == 0) {
             return Ok(false);
         }
         let (stream, peer) = accepted(socket)?;
@@ -424,6 +435,22 @@ mod tests {
             assert!(all.is_pending(), "more are waited for");
             assert_eq!(came, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn it_is_the_turn_of_others_after_a_batch() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let Socket::Tcp(mut socket) = Socket::new(listener.into()).unwrap() else { panic!("TCP") };
+        let _clients: Vec<_> = (0..BATCH + 1).map(|_| TcpStream::connect(addr).unwrap()).collect();
+        let mut came = 0;
+        let mut take = |fd: &OwnedFd| {
+            came += usize::from(accepted(fd)?.1.is_some());
+            Ok(true)
+        };
+        assert_eq!(socket.accept(&mut take).await.unwrap(), Taken::Batch);
+        assert_eq!(came, BATCH);
     }
 
     #[tokio::test]

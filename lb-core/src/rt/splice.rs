@@ -51,6 +51,12 @@ impl Pipe {
         Ok(Self { ends: Some(ends), held: 0 })
     }
 
+    /// How many empty ones this thread keeps.
+    #[cfg(test)]
+    pub(super) fn kept() -> usize {
+        FREE.with_borrow(Vec::len)
+    }
+
     fn ends(&self) -> &Ends {
         self.ends.as_ref().expect("the ends leave only when the pipe is dropped")
     }

@@ -241,10 +241,12 @@ impl Tcp {
         {
             return Poll::Ready(done.map(|(moved, _)| moved));
         }
-        if let State::Heard(socket) = &self.state
-            && let Some(done) = at_once(socket.get_ref(), &mut work)
-        {
-            return Poll::Ready(done.map(|(moved, _)| moved));
+        if let State::Heard(socket) = &self.state {
+            if let Some(done) = at_once(socket.get_ref(), &mut work) {
+                return Poll::Ready(done.map(|(moved, _)| moved));
+            }
+            // Being registered anew forgets who waits for something to read. It is the same task, which looks again.
+            cx.waker().wake_by_ref();
         }
         poll_at_once(self.watched()?, cx, Interest::WRITABLE, work)
     }
@@ -515,6 +517,34 @@ mod tests {
         assert!(matches!(near.state, State::Watched(_)), "{near:?}");
         assert_eq!(near.read(&mut buf).await.unwrap(), 6);
         reader.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_both_directions_is_told_of_both() {
+        use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+        struct Flag(AtomicBool);
+        impl std::task::Wake for Flag {
+            fn wake(self: std::sync::Arc<Self>) {
+                self.0.store(true, Relaxed);
+            }
+        }
+        let (mut near, mut far) = pair();
+        let woken = std::sync::Arc::new(Flag(AtomicBool::new(false)));
+        let waker = std::task::Waker::from(std::sync::Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        let (mut buf, big) = ([0; 16], vec![b'x'; 1 << 20]);
+        assert!(near.poll_peek(&mut cx, &mut buf).is_pending());
+        // The other side takes nothing, and says something then.
+        while near.poll_transmit(&mut cx, &big).is_ready() {}
+        far.write_all(b"!").unwrap();
+        for _ in 0..1000 {
+            // Has the event loop look at its sockets.
+            tokio::task::yield_now().await;
+            if woken.0.swap(false, Relaxed) && near.poll_peek(&mut cx, &mut buf).is_ready() {
+                return;
+            }
+        }
+        panic!("what was said is not reported");
     }
 
     #[tokio::test]
