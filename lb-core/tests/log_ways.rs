@@ -143,6 +143,52 @@ fn the_file_of_a_ring_has_its_messages_and_what_was_there_before_is_kept() {
 }
 
 #[test]
+fn a_reload_that_is_refused_leaves_the_ring_its_file() {
+    let directory = std::env::temp_dir().join(format!("ring-refused-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+    let (file, bak, other) = (path("kept"), path("kept.bak"), path("other"));
+    let ring = |name: &str, size, file: &str| {
+        let mut ring = RingSpec::new(name);
+        (ring.size, ring.file) = (size, Some(file.into()));
+        ring
+    };
+    let mut spec = writer(target(LogDestination::Ring("kept".into()), LogFormat::Raw));
+    spec.rings.push(ring("kept", 100, &file));
+    let running = start(spec.clone());
+    say(&running, "before");
+
+    spec.rings[0].size = 200;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut occupied = spec.clone();
+    occupied.proxies[0].capability = Capability::Listen;
+    occupied.proxies[0].listeners.push(ListenerSpec::new(taken.local_addr().unwrap().into()));
+    let mut unreachable = spec.clone();
+    unreachable.rings.push(ring("new", 100, &other));
+    unreachable.rings.push(ring("lost", 100, &path("missing/lost")));
+    let refused = [occupied.clone(), unreachable];
+    for (round, spec) in refused.into_iter().enumerate() {
+        running.reload(spec, ServerOptions::new(1), &mut Sockets::new()).unwrap_err();
+        say(&running, &format!("after {round}"));
+    }
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(kept.trim_end_matches('\0'), "before\nafter 0\nafter 1\n");
+    assert!(!std::fs::exists(&bak).unwrap() && !std::fs::exists(&other).unwrap());
+
+    // Nor does a start that fails.
+    Server::new(occupied, ServerOptions::new(1), &mut Sockets::new()).unwrap_err();
+    assert!(!std::fs::exists(&bak).unwrap());
+
+    // What is wanted at last has a file of its own.
+    running.reload(spec, ServerOptions::new(1), &mut Sockets::new()).unwrap();
+    say(&running, "at last");
+    assert_eq!(std::fs::read_to_string(&bak).unwrap(), kept);
+    let new = std::fs::read_to_string(&file).unwrap();
+    assert_eq!((new.len(), new.trim_end_matches('\0')), (200, "at last\n"));
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn commands_show_rings_and_follow_them_until_a_key_is_pressed() {
     let mut ring = RingSpec::new("kept");
     (ring.size, ring.format) = (512, Some(LogFormat::Priority));

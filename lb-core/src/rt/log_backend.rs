@@ -1,7 +1,6 @@
 //! Where lines of one proxy go: to an outlet, into a ring, or to one of the servers of a proxy in log mode.
 
 use super::logger::LogHub;
-use super::ring_file::RingFileError;
 use super::sink::{Outward, Sink};
 use super::{Outlet, Stamp};
 use crate::addr::Endpoint;
@@ -80,9 +79,9 @@ impl RingWay {
         Self { sink, format: Some(format), longest: RingSpec::SIZE }
     }
 
-    fn new(spec: &RingSpec, hub: &LogHub) -> Result<Self, RingFileError> {
+    fn new(spec: &RingSpec, hub: &LogHub) -> Self {
         let longest = spec.max_length.unwrap_or(usize::MAX);
-        Ok(Self { sink: hub.sink(spec)?, format: spec.format, longest })
+        Self { sink: hub.sink(spec), format: spec.format, longest }
     }
 
     fn send(&self, target: &LogTarget, header: &Header<'_>, message: &[u8], line: &mut Vec<u8>) {
@@ -98,8 +97,8 @@ impl Ways {
     /// The ways of a plan; `connect` makes the servers of rings reachable.
     ///
     /// # Errors
-    /// What `connect` reports, or that there is no file behind a ring.
-    pub(super) fn new<E: From<RingFileError>>(
+    /// What `connect` reports.
+    pub(super) fn new<E>(
         plan: &Plan,
         hub: &LogHub,
         connect: impl Fn(&RingSpec, Arc<ServerPlan>, Option<&Arc<ProxyPlan>>) -> Result<Outward, E>,
@@ -111,7 +110,7 @@ impl Ways {
             };
             let servers = spec.servers.iter().enumerate().map(server);
             let servers = servers.map(|server| connect(spec, server, None)).collect::<Result<_, _>>()?;
-            let way = ways.add(spec, hub, servers)?;
+            let way = ways.add(spec, hub, servers);
             ways.rings.insert(Arc::clone(&spec.name), way);
         }
         let serves = |p: &&Arc<ProxyPlan>| {
@@ -135,7 +134,7 @@ impl Ways {
                 spec.connect = proxy.spec.timeouts.connect;
                 spec.timeout = proxy.spec.timeouts.server;
                 let outward = connect(&spec, Arc::clone(server), Some(proxy))?;
-                servers.push(ServerWay::Ring(ways.add(&spec, hub, vec![outward])?));
+                servers.push(ServerWay::Ring(ways.add(&spec, hub, vec![outward])));
             }
             let backend = LogBackend { proxy: Arc::clone(proxy), servers };
             ways.backends.insert(proxy.spec.name.to_string(), Arc::new(backend));
@@ -143,16 +142,11 @@ impl Ways {
         Ok(ways)
     }
 
-    fn add(
-        &mut self,
-        spec: &RingSpec,
-        hub: &LogHub,
-        servers: Vec<Outward>,
-    ) -> Result<RingWay, RingFileError> {
-        let way = RingWay::new(spec, hub)?;
+    fn add(&mut self, spec: &RingSpec, hub: &LogHub, servers: Vec<Outward>) -> RingWay {
+        let way = RingWay::new(spec, hub);
         let (sink, description) = (Arc::clone(&way.sink), Arc::clone(&spec.description));
         self.served.push(ServedRing { sink, description, servers });
-        Ok(way)
+        way
     }
 
     /// The way to a destination.

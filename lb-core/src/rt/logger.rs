@@ -2,7 +2,7 @@
 
 use super::generation::Hub;
 use super::log_backend::{RingWay, ServedRing, Way, Ways};
-use super::ring_file::RingFileError;
+use super::ring_file::{Promise, RingFileError};
 use super::sink::Sink;
 use super::view::host;
 use super::{Outlet, Stamp, Worker};
@@ -71,31 +71,42 @@ impl LogHub {
     }
 
     /// The ring of that name, size and file.
-    pub(super) fn sink(&self, spec: &RingSpec) -> Result<Arc<Sink>, RingFileError> {
+    pub(super) fn sink(&self, spec: &RingSpec) -> Arc<Sink> {
         let mut sinks = self.sinks();
         let same =
             |sink: &&Arc<Sink>| sink.name == spec.name && sink.size == spec.size && sink.path == spec.file;
         if let Some(sink) = sinks.iter().find(same) {
-            return Ok(Arc::clone(sink));
+            return Arc::clone(sink);
         }
-        let sink = match &spec.file {
-            None => Sink::new(&spec.name, spec.size),
-            Some(path) => Sink::backed(&spec.name, spec.size, path).map_err(|cause| RingFileError {
+        let sink = Sink::backed(&spec.name, spec.size, spec.file.clone());
+        sinks.push(Arc::clone(&sink));
+        sink
+    }
+
+    /// The files that rings of a plan are going to need. Nothing that runs is touched, for the plan may still be refused.
+    ///
+    /// # Errors
+    /// The first file that cannot be had.
+    pub(super) fn files(&self, plan: &Plan) -> Result<Vec<(Arc<Sink>, Promise)>, RingFileError> {
+        let file = |spec: &RingSpec| {
+            let (path, sink) = (spec.file.as_ref()?, self.sink(spec));
+            let promise = sink.is_without_file().then(|| Promise::new(path, spec.size))?;
+            let wrong = |cause| RingFileError {
                 ring: Arc::clone(&spec.name),
                 path: Arc::clone(path),
                 cause,
                 origin: spec.origin,
-            })?,
+            };
+            Some(promise.map(|promise| (sink, promise)).map_err(wrong))
         };
-        sinks.push(Arc::clone(&sink));
-        Ok(sink)
+        plan.rings().iter().filter_map(file).collect()
     }
 
     /// The way into a ring that is there in every configuration.
     pub(super) fn standing(&self, name: &str) -> Option<RingWay> {
         let mut spec = RingSpec::new(name);
         spec.size = RingSpec::STANDING.iter().find(|(own, _, _)| *own == name)?.2;
-        Some(RingWay::standing(self.sink(&spec).ok()?, LogFormat::Timed))
+        Some(RingWay::standing(self.sink(&spec), LogFormat::Timed))
     }
 
     /// The ring of that name in the configuration in use.

@@ -10,8 +10,8 @@ use super::dialect::Dialect;
 use super::generation::Connectors;
 use super::generation::{Event, Generation, Hub, ServerKit};
 use super::log_backend::Ways;
-use super::ring_file::RingFileError;
-use super::sink::Outward;
+use super::ring_file::{Promise, RingFileError};
+use super::sink::{Outward, Sink};
 #[cfg(feature = "tls")]
 use super::tls::Connector;
 use super::{ListenError, Workers, listener};
@@ -230,9 +230,11 @@ impl Server {
         let listeners = listeners.into_iter().map(|(key, opened)| (key, opened.run)).collect();
         let ctl = open_ctl(engine.plan().process(), None, sockets)?;
         let ctl = CtlSockets::new(engine.plan().process(), ctl);
+        let files = hub.logs.files(&engine.plan())?;
         let limits = Limits::new(count, maxconn, engine.plan().process().maxconnrate);
         hub.logs.open();
         let workers = if options.in_place && count == 1 { Workers::here() } else { Workers::start(count)? };
+        keep(files);
         let shared = Arc::new(Shared {
             engine: Arc::new(engine),
             current: ArcSwap::new(generation),
@@ -288,8 +290,10 @@ impl Server {
         let mut listeners = self.listeners();
         let opened = maker.listeners(&trial, &listeners, sockets)?;
         let ctl = open_ctl(trial.plan.process(), Some(&self.shared.sockets), sockets)?;
+        let files = self.hub.logs.files(&trial.plan)?;
         let (plan, events) = Plan::build(spec, Some(&self.engine().plan()), options.workers, clock())?;
         let next = Arc::new(maker.generation(Arc::new(plan), Some(&old))?);
+        keep(files);
         self.shared.engine.publish(Arc::clone(&next.plan));
         retarget(&next, &opened);
         for (key, Opened { run, .. }) in &opened {
@@ -477,6 +481,13 @@ pub fn open_all(spec: &Spec, workers: usize, sockets: &mut Sockets) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Lets rings write to their files.
+fn keep(files: Vec<(Arc<Sink>, Promise)>) {
+    for (sink, promise) in files {
+        sink.keep_in(promise.take_up());
+    }
 }
 
 /// Opens the control sockets of a configuration.

@@ -73,26 +73,31 @@ pub(super) struct Outward {
 
 impl Sink {
     pub(super) fn new(name: &str, size: usize) -> Arc<Self> {
-        Self::with(name, size, None, None)
+        Self::backed(name, size, None)
     }
 
-    /// One that a new file also keeps the messages of.
-    pub(super) fn backed(name: &str, size: usize, path: &Arc<str>) -> io::Result<Arc<Self>> {
-        let file = RingFile::create(path, size)?;
-        Ok(Self::with(name, size, Some(Arc::clone(path)), Some(file)))
-    }
-
-    fn with(name: &str, size: usize, path: Option<Arc<str>>, file: Option<RingFile>) -> Arc<Self> {
+    /// One that a file of that name is going to keep the messages of, too.
+    pub(super) fn backed(name: &str, size: usize, path: Option<Arc<str>>) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
             size,
             path,
             description: Mutex::new(name.into()),
-            state: Mutex::new(State { ring: Ring::new(size), file, wakers: Vec::new() }),
+            state: Mutex::new(State { ring: Ring::new(size), file: None, wakers: Vec::new() }),
             dropped: AtomicU64::new(0),
             live: AtomicBool::new(false),
             servers: Mutex::default(),
         })
+    }
+
+    /// Whether it has no file yet.
+    pub(super) fn is_without_file(&self) -> bool {
+        self.state().file.is_none()
+    }
+
+    /// Lets a file keep the messages from now on.
+    pub(super) fn keep_in(&self, file: Option<RingFile>) {
+        self.state().file = file;
     }
 
     /// Adds a message; one that there is no room for is counted.
