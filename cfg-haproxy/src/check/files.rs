@@ -3,9 +3,10 @@
 use super::{Checker, Stmt};
 use crate::cipher;
 use crate::codes;
-use crate::config::{Certificate, FrontendCertificate, ListedCertificate};
+use crate::config::{Certificate, FrontendCertificate, Given, ListedCertificate};
 use crate::crt_list;
 use crate::host::FileKind;
+use crate::keyword::{self, Place};
 use crate::tree::Word;
 use lb_core::diag::Diagnostic;
 use lb_core::spec::key_text;
@@ -36,13 +37,32 @@ impl<'t> Checker<'t, '_> {
         self.certificate_with(owner, word, &[]);
     }
 
-    fn certificate_with(&mut self, owner: &str, word: Word<'t>, options: &[(&str, Option<&str>)]) {
-        let Err(path) = self.config.certificate(word.text) else { return };
+    fn certificate_with(&mut self, owner: &str, word: Word<'t>, options: Options<'_, '_>) {
+        let path = match self.earlier(word.text) {
+            Err(path) => path,
+            Ok(_) if owner == "server" => return,
+            Ok(known) => {
+                if let Some(again) = again(known, options) {
+                    // HAProxy refuses another certificate of a frontend, but goes on with one of a `bind` line.
+                    let (Again::Refused(reason) | Again::Left(reason)) = &again;
+                    let message = format!("`{owner}`: {reason}");
+                    self.push(match &again {
+                        Again::Refused(_) if owner != "bind" => {
+                            Diagnostic::error(codes::DUPLICATE, word.span, message)
+                        }
+                        _ => Diagnostic::warning(codes::DUPLICATE, word.span, message)
+                            .note("the options that were given first count"),
+                    });
+                }
+                return;
+            }
+        };
         match self.host.files.kind(&path) {
             Some(FileKind::Directory) => {}
             Some(FileKind::File) => {
                 self.pem(owner, word, &path);
-                self.keep_certificate(path, options);
+                let server = (owner == "server").then_some(Given::Server);
+                self.keep_certificate(path, options, server);
             }
             None => {
                 if !self.certificate_exists(&path) {
@@ -52,11 +72,18 @@ impl<'t> Checker<'t, '_> {
         }
     }
 
+    /// The certificate that an earlier line named, or the file where none did.
+    fn earlier(&self, name: &str) -> Result<&Certificate, String> {
+        let known = self.config.certificate(name)?;
+        if known.given == Given::Server { Err(known.path.clone()) } else { Ok(known) }
+    }
+
     /// Gives the certificate in the file `path` this name, with the `options` of its line.
-    fn keep_certificate(&mut self, path: String, options: &[(&str, Option<&str>)]) {
-        let value = |name| options.iter().find(|(option, _)| *option == name).and_then(|(_, value)| *value);
-        let (key, tokens) = (value("key").map(str::to_owned), value("jwt") == Some("on"));
-        self.config.certificates.insert(path.clone(), Certificate { path, key, tokens });
+    fn keep_certificate(&mut self, path: String, options: Options<'_, '_>, given: Option<Given>) {
+        let (key, tokens) = (value(options, "key").map(str::to_owned), value(options, "jwt") == Some("on"));
+        let own = || if states(options) { Given::Listed } else { Given::Bare };
+        let given = given.unwrap_or_else(own);
+        self.config.certificates.insert(path.clone(), Certificate { path, key, tokens, given });
     }
 
     fn missing_certificate(&mut self, owner: &str, word: Word<'t>, path: &str) {
@@ -191,9 +218,10 @@ impl<'t> Checker<'t, '_> {
                 )
                 .compat(format!("'{}' cannot be read or parsed.", key.text)),
             ),
-            Some(_) => match self.config.certificate(crt.text).err() {
+            Some(_) => match self.earlier(crt.text).err() {
+                None => self.certificate_with("ssl-f-use", crt, &options),
                 Some(path) if self.host.files.kind(&path) == Some(FileKind::File) => {
-                    self.keep_certificate(path, &options);
+                    self.keep_certificate(path, &options, None);
                 }
                 Some(path) if !self.certificate_exists(&path) => {
                     self.missing_certificate("ssl-f-use", crt, &path);
@@ -218,21 +246,30 @@ impl<'t> Checker<'t, '_> {
         Some(FrontendCertificate { crt, key })
     }
 
-    fn listed_certificate(
-        &mut self,
-        list: Word<'t>,
-        entry: &crt_list::Entry<'_>,
-        options: &[(&str, Option<&str>)],
-    ) {
+    fn listed_certificate(&mut self, list: Word<'t>, entry: &crt_list::Entry<'_>, options: Options<'_, '_>) {
         let crt_list::Entry { line, certificate, .. } = *entry;
-        let Err(path) = self.config.certificate(certificate) else { return };
+        let path = match self.earlier(certificate) {
+            Err(path) => path,
+            Ok(known) => {
+                return match again(known, options) {
+                    None => {}
+                    Some(Again::Refused(reason)) => self.wrong_list(list, crt_list::Wrong { line, reason }),
+                    Some(Again::Left(reason)) => {
+                        let message = format!("line {line} of `{}`: {reason}", list.text);
+                        self.push(
+                            Diagnostic::warning(codes::DUPLICATE, list.span, message)
+                                .note("the options that were given first count"),
+                        );
+                    }
+                };
+            }
+        };
         if self.host.files.kind(&path) == Some(FileKind::File) {
-            let key = options.iter().find(|(name, _)| *name == "key").and_then(|(_, key)| *key);
-            if let Some(key) = key.filter(|key| self.host.files.kind(key).is_none()) {
+            if let Some(key) = value(options, "key").filter(|key| self.host.files.kind(key).is_none()) {
                 let reason = format!("there is no private key file `{key}`");
                 return self.wrong_list(list, crt_list::Wrong { line, reason });
             }
-            return self.keep_certificate(path, options);
+            return self.keep_certificate(path, options, None);
         }
         if self.certificate_exists(&path) {
             return;
@@ -287,7 +324,52 @@ impl<'t> Checker<'t, '_> {
     }
 }
 
-/// The options of a certificate that those of the `bind` line overrule, which its own key and use for tokens are not. Whom to trust is not among them: it must not be lost.
+/// Options of a line with their values.
+type Options<'o, 'l> = &'o [(&'l str, Option<&'l str>)];
+
+fn value<'l>(options: Options<'_, 'l>, name: &str) -> Option<&'l str> {
+    options.iter().find(|(option, _)| *option == name).and_then(|(_, value)| *value)
+}
+
+/// Whether some option says something of the certificate itself, not of connections that it is shown on.
+fn states(options: Options<'_, '_>) -> bool {
+    options.iter().any(|(name, _)| *name != "crt" && keyword::find(Place::Load, &[name]).is_some())
+}
+
+/// What comes of a certificate that is named again with other options.
+enum Again {
+    /// It cannot be both.
+    Refused(String),
+    /// Those of before count.
+    Left(String),
+}
+
+/// What comes of a certificate that an earlier line named, named again with these options.
+fn again(known: &Certificate, options: Options<'_, '_>) -> Option<Again> {
+    let (path, stated) = (&known.path, states(options));
+    let jwt = value(options, "jwt");
+    match known.given {
+        Given::Bare if stated => Some(Again::Refused(format!(
+            "`{path}` has options of its own here, but was named without any before"
+        ))),
+        Given::Listed if !stated => Some(Again::Refused(format!(
+            "`{path}` was named with options of its own before, but has none here"
+        ))),
+        _ if stated && value(options, "key") != known.key.as_deref() => {
+            let key =
+                |key: Option<&str>| key.map_or_else(|| "no `key`".to_owned(), |key| format!("`key {key}`"));
+            let (here, before) = (key(value(options, "key")), key(known.key.as_deref()));
+            Some(Again::Refused(format!("`{path}` has {here} here, but had {before} before")))
+        }
+        _ if jwt.is_some_and(|jwt| (jwt == "on") != known.tokens) => {
+            Some(Again::Left(format!("`jwt` of `{path}` is not what it was before")))
+        }
+        _ => None,
+    }
+}
+
+/// The options of a certificate that those of the `bind` line overrule, which its own key and use for tokens are not. Whom
+/// to trust is not among them: it must not be lost.
 fn overruled<'l>(
     line: usize,
     options: &[(&'l str, Option<&'l str>)],

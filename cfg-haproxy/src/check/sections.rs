@@ -4,8 +4,8 @@ use super::{Checker, Current, Prefix, Stmt};
 use crate::address::Rules;
 use crate::codes;
 use crate::config::{
-    Bind, BindOptions, Certificate, ErrorLine, Healthcheck, HttpErrors, LogForward, LogProfile, Mailers,
-    Peers, ProfileLine, Resolvers, Ring, ServerOptions, User, Userlist,
+    Bind, BindOptions, Certificate, ErrorLine, Given, Healthcheck, HttpErrors, LogForward, LogProfile,
+    Mailers, Peers, ProfileLine, Resolvers, Ring, ServerOptions, User, Userlist,
 };
 use crate::keyword::{self, Place, Status};
 use crate::section::SectionKind;
@@ -626,7 +626,9 @@ impl<'t> Checker<'t, '_> {
                 .compat(format!("'load' in section 'crt-store': store '{name}' was already defined.")),
             );
         }
-        self.config.certificates.insert(name, Certificate { path, key: key.map(|(_, path)| path), tokens });
+        self.config
+            .certificates
+            .insert(name, Certificate { path, key: key.map(|(_, path)| path), tokens, given: Given::Stored });
     }
 
     fn healthcheck_line(&mut self, stmt: &Stmt<'t, '_>) {

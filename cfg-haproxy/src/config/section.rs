@@ -247,6 +247,22 @@ pub struct Certificate {
     pub key: Option<String>,
     /// Its key may decrypt tokens (`jwt on`).
     pub tokens: bool,
+    /// What kind of line gave it first.
+    pub given: Given,
+}
+
+/// How a certificate got its options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "plain data")]
+pub enum Given {
+    /// By a `load` line of a `crt-store`.
+    Stored,
+    /// By a line with options of the certificate itself.
+    Listed,
+    /// It was named without any.
+    Bare,
+    /// A `server` line alone names it, which binds no other line.
+    Server,
 }
 
 impl Certificate {

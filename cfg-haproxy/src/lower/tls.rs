@@ -278,6 +278,66 @@ mod tests {
         }
     }
 
+    /// What is told, `true` for errors.
+    fn told(loaded: &Loaded) -> Vec<(bool, String)> {
+        loaded.diagnostics.iter().map(|d| (d.severity == Severity::Error, d.message.clone())).collect()
+    }
+
+    #[test]
+    fn a_certificate_that_is_named_again_with_other_options_is_an_error_with_its_line() {
+        let all = "crt a.pem crt-list /etc/list";
+        for (list, words, line) in [
+            ("a.pem [jwt on]", all, 1),
+            ("a.pem [jwt off]", all, 1),
+            ("b.pem\na.pem [key /k]", all, 2),
+            ("a.pem [jwt on]\na.pem x.org", "crt-list /etc/list", 2),
+            ("a.pem [key /k]\na.pem [key /l]", "crt-list /etc/list", 2),
+            ("a.pem [key /k]\na.pem [jwt on]", "crt-list /etc/list", 2),
+        ] {
+            let told = told(&load(list, words));
+            let start = format!("line {line} of `/etc/list`: `/certs/a.pem` ");
+            assert!(told.iter().any(|(error, text)| *error && text.starts_with(&start)), "{list}: {told:?}");
+        }
+        for list in ["a.pem [alpn h2]", "a.pem []", "b.pem [jwt on]\nb.pem [jwt on] x.org"] {
+            let loaded = load(list, all);
+            assert!(!loaded.diagnostics.has_errors(), "{list}: {:?}", told(&loaded));
+        }
+        // These are usable as they were named first.
+        for (list, words) in
+            [("a.pem [jwt on]", "crt-list /etc/list crt a.pem"), ("b.pem [jwt on]\nb.pem [jwt off]", all)]
+        {
+            let loaded = load(list, words);
+            let told = told(&loaded);
+            assert!(!loaded.diagnostics.has_errors(), "{list}: {told:?}");
+            assert!(
+                told.iter().any(|(_, text)| text.contains(".pem` ") && text.contains("before")),
+                "{told:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn options_of_a_store_or_a_frontend_are_compared_and_those_of_a_server_bind_nobody() {
+        let text = |store: &str, section: &str| format!("{store}listen a\n bind :443 ssl{section}\n");
+        let store = "crt-store\n load crt /a.pem key /k jwt on\n";
+        for (store, section, wrong) in [
+            (store, " crt /a.pem", false),
+            (store, "\n ssl-f-use crt /a.pem key /k", false),
+            (store, "\n ssl-f-use crt /a.pem key /l", true),
+            (store, "\n ssl-f-use crt /a.pem jwt on", true),
+            ("", " crt /a.pem\n ssl-f-use crt /a.pem jwt on", true),
+            ("", "\n ssl-f-use crt /a.pem key /k\n ssl-f-use crt /a.pem", true),
+            ("", "\n ssl-f-use crt /a.pem key /k\n ssl-f-use crt /a.pem key /l", true),
+            ("", "\n server s 192.0.2.1:1 ssl verify none crt /a.pem\n ssl-f-use crt /a.pem jwt on", false),
+        ] {
+            let text = text(store, section);
+            let sources = [Source::new("a.cfg", &text)];
+            let host = Host { files: &Listed(""), ..Host::ANY };
+            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), host, &Registry::builtin());
+            assert_eq!(loaded.diagnostics.has_errors(), wrong, "{text}: {:?}", told(&loaded));
+        }
+    }
+
     /// A certificate, with its key beside it.
     struct Beside;
 
