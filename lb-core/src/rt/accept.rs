@@ -413,12 +413,18 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn all_that_wait_are_taken_and_those_that_come_later() {
+    /// A listener that the event loop knows, and its address.
+    fn listening() -> (SocketAddr, TcpSocket) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let addr = listener.local_addr().unwrap();
-        let Socket::Tcp(mut socket) = Socket::new(listener.into()).unwrap() else { panic!("TCP") };
+        let Socket::Tcp(socket) = Socket::new(listener.into()).unwrap() else { panic!("TCP") };
+        (addr, socket)
+    }
+
+    #[tokio::test]
+    async fn all_that_wait_are_taken_and_those_that_come_later() {
+        let (addr, mut socket) = listening();
         for round in [1, 3, 0, 2] {
             let clients: Vec<_> = (0..round).map(|_| TcpStream::connect(addr).unwrap()).collect();
             let expected: Vec<_> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
@@ -439,10 +445,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_the_turn_of_others_after_a_batch() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let addr = listener.local_addr().unwrap();
-        let Socket::Tcp(mut socket) = Socket::new(listener.into()).unwrap() else { panic!("TCP") };
+        let (addr, mut socket) = listening();
         let _clients: Vec<_> = (0..BATCH + 1).map(|_| TcpStream::connect(addr).unwrap()).collect();
         let mut came = 0;
         let mut take = |fd: &OwnedFd| {
@@ -455,10 +458,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_may_not_be_let_in_stays_in_the_queue() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let addr = listener.local_addr().unwrap();
-        let Socket::Tcp(mut socket) = Socket::new(listener.into()).unwrap() else { panic!("TCP") };
+        let (addr, mut socket) = listening();
         let clients: Vec<_> = (0..3).map(|_| TcpStream::connect(addr).unwrap()).collect();
         let mut came = Vec::new();
         for most in 1..clients.len() {

@@ -90,11 +90,15 @@ impl Tcp {
     }
 
     /// The connection, known to the event loop for both directions.
-    fn watched(&mut self) -> io::Result<&AsyncFd<OwnedFd>> {
+    fn watched(&mut self, cx: &Context<'_>) -> io::Result<&AsyncFd<OwnedFd>> {
         if !matches!(self.state, State::Watched(_)) {
             let socket = match std::mem::replace(&mut self.state, State::Lost) {
                 State::Bare(socket) => socket,
-                State::Heard(socket) => socket.into_inner(),
+                State::Heard(socket) => {
+                    // Being registered anew forgets who waits for something to read. It is the same task, which looks again.
+                    cx.waker().wake_by_ref();
+                    socket.into_inner()
+                }
                 _ => return Err(io::ErrorKind::NotConnected.into()),
             };
             self.state = State::Watched(sys::watch(socket, BOTH)?);
@@ -163,10 +167,7 @@ impl Tcp {
         holder: &mut H,
         lend: impl Fn(&mut H) -> &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_read_with(cx, |socket| {
-            let room = lend(holder);
-            Ok((receive(socket, room)?, room.len()))
-        })
+        self.poll_read_with(cx, |socket| receive(socket, lend(holder)))
     }
 
     /// Sends what the socket takes.
@@ -221,7 +222,7 @@ impl Tcp {
         if let State::Bare(socket) = &self.state
             && let Some(done) = at_once(socket, &mut work)
         {
-            return Poll::Ready(done.map(|(moved, _)| moved));
+            return Poll::Ready(done);
         }
         poll_at_once(self.heard()?, cx, Interest::READABLE, work)
     }
@@ -236,19 +237,16 @@ impl Tcp {
         cx: &mut Context<'_>,
         mut work: impl FnMut(BorrowedFd<'_>) -> io::Result<(usize, usize)>,
     ) -> Poll<io::Result<usize>> {
-        if let State::Bare(socket) = &self.state
-            && let Some(done) = at_once(socket, &mut work)
-        {
-            return Poll::Ready(done.map(|(moved, _)| moved));
+        // Whether there is room is known only where it is watched.
+        let unwatched = match &self.state {
+            State::Bare(socket) => Some(socket),
+            State::Heard(socket) => Some(socket.get_ref()),
+            _ => None,
+        };
+        if let Some(done) = unwatched.and_then(|socket| at_once(socket, &mut work)) {
+            return Poll::Ready(done);
         }
-        if let State::Heard(socket) = &self.state {
-            if let Some(done) = at_once(socket.get_ref(), &mut work) {
-                return Poll::Ready(done.map(|(moved, _)| moved));
-            }
-            // Being registered anew forgets who waits for something to read. It is the same task, which looks again.
-            cx.waker().wake_by_ref();
-        }
-        poll_at_once(self.watched()?, cx, Interest::WRITABLE, work)
+        poll_at_once(self.watched(cx)?, cx, Interest::WRITABLE, work)
     }
 }
 
@@ -293,10 +291,11 @@ impl AsyncWrite for Tcp {
     }
 }
 
-/// Receives what is there. The calls of the C library would be points at which a thread can be cancelled, which costs more
+/// Receives what is there; says how much it was and how much there was room for. The calls of the C library would be points at which a thread can be cancelled, which costs more
 /// than entering the kernel does.
-fn receive(socket: impl AsFd, room: &mut [u8]) -> io::Result<usize> {
-    Ok(recv(socket, room, RecvFlags::empty())?.0)
+fn receive(socket: impl AsFd, room: &mut [u8]) -> io::Result<(usize, usize)> {
+    let most = room.len();
+    Ok((recv(socket, room, RecvFlags::empty())?.0, most))
 }
 
 /// Sends what the socket takes; if that is everything, the end of the stream with it.
@@ -309,17 +308,17 @@ fn transmit_last(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     Ok(sent)
 }
 
-/// Does something with a socket without asking the event loop; `None` when that would wait.
+/// Does something with a socket without asking the event loop, and says how much came of it; `None` when that would wait.
 #[inline]
-fn at_once<T>(
+fn at_once(
     socket: &OwnedFd,
-    mut work: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
-) -> Option<io::Result<T>> {
+    mut work: impl FnMut(BorrowedFd<'_>) -> io::Result<(usize, usize)>,
+) -> Option<io::Result<usize>> {
     loop {
         match work(socket.as_fd()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-            done => return Some(done),
+            done => return Some(done.map(|(moved, _)| moved)),
         }
     }
 }
@@ -416,7 +415,7 @@ mod tests {
         }
         let (mut near, mut far) = pair();
         let mut asked = Vec::new();
-        near.watched().unwrap();
+        near.heard().unwrap();
         std::future::poll_fn(|cx| {
             assert!(near.poll_receive(cx, &mut asked, lend).is_pending());
             Poll::Ready(())
@@ -433,7 +432,7 @@ mod tests {
         for watched in [false, true] {
             let (mut near, mut far) = pair();
             if watched {
-                near.watched().unwrap();
+                near.watched(&Context::from_waker(std::task::Waker::noop())).unwrap();
             }
             far.write_all(b"nobody reads this").unwrap();
             let sent = std::future::poll_fn(|cx| near.poll_transmit_last(cx, b"answer")).await.unwrap();
