@@ -1,7 +1,7 @@
 //! Which algorithms may protect tokens that are decrypted (RFC 7518 §4.1 and §5.1), and with which keys tokens are verified.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Names of algorithms that protect keys, then of those that protect contents.
 const NAMES: [&str; 20] = [
@@ -32,20 +32,24 @@ const CONTENTS: u32 = ((1 << NAMES.len()) - 1) & !KEYS;
 /// The public keys of the certificates that a variable may name, of all expressions of a configuration. They are complete when the
 /// configuration has been read.
 #[derive(Debug, Default)]
-pub struct TokenKeys(RwLock<HashMap<String, Option<Vec<u8>>>>);
+pub struct TokenKeys(RwLock<HashMap<String, Option<Arc<[u8]>>>>);
 
 impl TokenKeys {
-    /// Adds a certificate by its name, with its public key if tokens may be verified with it.
-    pub fn insert(&self, name: String, key: Option<Vec<u8>>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name, key);
+    /// Adds a certificate by its name, with its public key: tokens may be verified with it.
+    pub fn insert(&self, name: String, key: Arc<[u8]>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name, Some(key));
     }
 
-    /// What `look` makes of the key of the certificate of this name; it is given `None` where there is no such certificate, and
-    /// `Some(None)` where tokens are not verified with it.
-    pub fn with<T>(&self, name: &[u8], look: impl FnOnce(Option<Option<&[u8]>>) -> T) -> T {
-        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let key = std::str::from_utf8(name).ok().and_then(|name| keys.get(name));
-        look(key.map(Option::as_deref))
+    /// Adds a certificate of this name unless there is one, with what `key` finds: nothing if tokens are not verified with it.
+    pub fn complete(&self, name: String, key: impl FnOnce() -> Option<Arc<[u8]>>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).entry(name).or_insert_with(key);
+    }
+
+    /// The key of the certificate of this name: `None` where there is no such certificate, and `Some(None)` where tokens are not
+    /// verified with it.
+    pub fn get(&self, name: &[u8]) -> Option<Option<Arc<[u8]>>> {
+        let name = std::str::from_utf8(name).ok()?;
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 }
 

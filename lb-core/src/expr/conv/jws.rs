@@ -65,22 +65,20 @@ struct Verifier {
 enum Public {
     None,
     /// The owner's of this public key.
-    Fixed(Vec<u8>),
+    Fixed(Arc<[u8]>),
     /// The owner's of the certificate of that name.
     Certificates(Arc<TokenKeys>),
 }
 
 impl Public {
-    /// What `verify` says of the key, or what the converter answers without one.
-    fn with_key(&self, name: &[u8], verify: impl FnOnce(&[u8]) -> i64) -> i64 {
+    /// The key, or what the converter answers without one.
+    fn key(&self, name: &[u8]) -> Result<Arc<[u8]>, i64> {
         match self {
-            Self::None => status::UNKNOWN_KEY,
-            Self::Fixed(key) => verify(key),
-            Self::Certificates(keys) => keys.with(name, |key| match key {
-                Some(Some(key)) => verify(key),
-                Some(None) => status::UNUSABLE_CERTIFICATE,
-                None => status::UNKNOWN_KEY,
-            }),
+            Self::None => Err(status::UNKNOWN_KEY),
+            Self::Fixed(key) => Ok(Arc::clone(key)),
+            Self::Certificates(keys) => {
+                keys.get(name).ok_or(status::UNKNOWN_KEY)?.ok_or(status::UNUSABLE_CERTIFICATE)
+            }
         }
     }
 }
@@ -121,12 +119,11 @@ fn prepare_verify_cert(args: &mut Args, build: &mut dyn Build) -> Result<(), Str
     let keys = build.token_keys();
     let public = if VarName::parse(name).is_ok() {
         for (name, tokens) in build.certificates() {
-            let text = tokens.then(|| build.certificate(&name, CertificatePart::Public)).flatten();
-            let key = text.and_then(|pem| certified_key(&pem));
             // What an expression names in place stays usable.
-            if !keys.with(name.as_bytes(), |known| known.is_some()) {
-                keys.insert(name, key);
-            }
+            keys.complete(name.clone(), || {
+                let text = tokens.then(|| build.certificate(&name, CertificatePart::Public)).flatten();
+                text.and_then(|pem| certified_key(&pem))
+            });
         }
         Public::Certificates(keys)
     } else {
@@ -134,7 +131,7 @@ fn prepare_verify_cert(args: &mut Args, build: &mut dyn Build) -> Result<(), Str
         let pem = build.certificate(name, CertificatePart::Public);
         let pem = pem.map_or_else(|| build.file(name), Ok)?;
         let key = certified_key(&pem).ok_or_else(|| format!("no certificate in '{name}'"))?;
-        keys.insert(name.to_owned(), Some(key.clone()));
+        keys.insert(name.to_owned(), Arc::clone(&key));
         Public::Fixed(key)
     };
     let verifier =
@@ -144,7 +141,7 @@ fn prepare_verify_cert(args: &mut Args, build: &mut dyn Build) -> Result<(), Str
 }
 
 /// The public key of the first certificate in a PEM file.
-fn certified_key(pem: &[u8]) -> Option<Vec<u8>> {
+fn certified_key(pem: &[u8]) -> Option<Arc<[u8]>> {
     let der = block(std::str::from_utf8(pem).ok()?, "CERTIFICATE")?;
     let mut body = element(&mut element(&mut &der[..], 0x30)?, 0x30)?;
     // RFC 5280 §4.1: version (if given), serial number, signature, issuer, validity, subject, key.
@@ -153,7 +150,7 @@ fn certified_key(pem: &[u8]) -> Option<Vec<u8>> {
     for _ in 0..4 {
         element(&mut body, 0x30)?;
     }
-    inner_key(body).map(<[u8]>::to_vec)
+    inner_key(body).map(Arc::from)
 }
 
 /// The bytes of the first block with this label.
@@ -168,15 +165,11 @@ pub(super) fn block(text: &str, label: &str) -> Option<Vec<u8>> {
 }
 
 /// The DER of the first public key in a PEM file.
-fn public_key(pem: &[u8]) -> Option<Vec<u8>> {
+fn public_key(pem: &[u8]) -> Option<Arc<[u8]>> {
     let text = std::str::from_utf8(pem).ok()?;
     let label = if text.contains("-----BEGIN RSA PUBLIC KEY-----") { "RSA PUBLIC KEY" } else { "PUBLIC KEY" };
     let der = block(text, label)?;
-    if label == "PUBLIC KEY" {
-        Some(inner_key(&der).map_or_else(|| der.clone(), <[u8]>::to_vec))
-    } else {
-        Some(der)
-    }
+    if label == "PUBLIC KEY" { Some(inner_key(&der).unwrap_or(&der).into()) } else { Some(der.into()) }
 }
 
 /// The key inside a SubjectPublicKeyInfo, which is what the library wants for both kinds.
@@ -261,7 +254,8 @@ fn verify_token(verifier: &Verifier, key: &[u8], algorithm: &[u8], token: &[u8])
         return i64::from(hmac::verify(&key, signed, &signature).is_ok());
     }
     let Some(public) = public else { return status::UNKNOWN_KEY };
-    verifier.public.with_key(key, |key| {
-        i64::from(UnparsedPublicKey::new(public, key).verify(signed, &signature).is_ok())
-    })
+    match verifier.public.key(key) {
+        Ok(key) => i64::from(UnparsedPublicKey::new(public, key).verify(signed, &signature).is_ok()),
+        Err(status) => status,
+    }
 }

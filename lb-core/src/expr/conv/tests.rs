@@ -1,17 +1,21 @@
 //! Converters against the examples of the manual and values computed elsewhere.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "crypto")]
 use crate::expr::CertificatePart;
 use crate::expr::map::Reference;
-use crate::expr::{Arena, Build, Env, NoBuild, NoFacts, Now, Registry, Sample, VarScope, Vars, parse};
+use crate::expr::{
+    Arena, Build, Env, NoBuild, NoFacts, Now, Program, Registry, Sample, TokenKeys, VarScope, Vars, parse,
+};
 
 /// Gives every map name the same small map.
-struct Maps;
+#[derive(Default)]
+struct Maps(Arc<TokenKeys>);
 
 impl Build for Maps {
-    fn patterns(&mut self, file: &str, as_map: bool) -> Result<std::sync::Arc<Reference>, String> {
+    fn patterns(&mut self, file: &str, as_map: bool) -> Result<Arc<Reference>, String> {
         let text = match file {
             "hosts" => "a.example be_a\nb.example be_b\n",
             "nets" => "10.0.0.0/8 ten\n10.1.0.0/16 ten-one\n",
@@ -38,6 +42,10 @@ impl Build for Maps {
         (known && part == CertificatePart::Public).then(|| CERTIFICATE.into())
     }
 
+    fn token_keys(&mut self) -> Arc<TokenKeys> {
+        Arc::clone(&self.0)
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         (name == "HOME").then(|| "/root".to_owned())
     }
@@ -45,8 +53,19 @@ impl Build for Maps {
 
 /// Evaluates an expression; `None` if it finds nothing.
 fn eval(text: &str) -> Option<String> {
-    let registry = Registry::builtin();
-    let program = parse::parse(text, &registry, &mut Maps).unwrap_or_else(|e| panic!("{text}: {e}"));
+    let [found] = eval_all([text]);
+    found
+}
+
+/// Evaluates the expressions of one configuration.
+fn eval_all<const N: usize>(texts: [&str; N]) -> [Option<String>; N] {
+    let (registry, mut maps) = (Registry::builtin(), Maps::default());
+    let mut parsed =
+        |text: &str| parse::parse(text, &registry, &mut maps).unwrap_or_else(|e| panic!("{text}: {e}"));
+    texts.map(&mut parsed).map(|program| run(&program))
+}
+
+fn run(program: &Program) -> Option<String> {
     let facts = NoFacts(Now {
         date: Duration::from_millis(1_792_682_910_123),
         instant: crate::expr::testing::instant(),
@@ -312,40 +331,14 @@ fn a_certificate_verifies_what_its_owner_signed_and_nothing_else() {
 #[cfg(feature = "crypto")]
 #[test]
 fn a_certificate_named_in_place_verifies_tokens_under_its_name_everywhere() {
-    struct Shared(std::sync::Arc<crate::expr::TokenKeys>);
-    impl Build for Shared {
-        fn file(&mut self, name: &str) -> Result<Vec<u8>, String> {
-            Maps.file(name)
-        }
-        fn certificates(&self) -> Vec<(String, bool)> {
-            Maps.certificates()
-        }
-        fn certificate(&mut self, name: &str, part: CertificatePart) -> Option<Vec<u8>> {
-            Maps.certificate(name, part)
-        }
-        fn token_keys(&mut self) -> std::sync::Arc<crate::expr::TokenKeys> {
-            std::sync::Arc::clone(&self.0)
-        }
-    }
-    let mut build = Shared(std::sync::Arc::default());
-    let verified = |names: [&str; 2], variable: &str, build: &mut Shared| {
+    let verified = |names: [&str; 2]| {
         let texts = names.map(|name| format!("str({SIGNED}),jwt_verify_cert(ES256,{name})"));
-        let registry = Registry::builtin();
-        let programs = texts.map(|text| parse::parse(&text, &registry, &mut *build).unwrap());
-        let facts = NoFacts(Now { date: Duration::ZERO, instant: crate::expr::testing::instant() });
-        let (txn, arena) = (VarScope::new(), Arena::new());
-        txn.set(&"name".into(), &Sample::Str(variable.as_bytes()));
-        let vars = Vars { transaction: Some(&txn), ..Vars::NONE };
-        let env = Env::new(&facts, vars, &arena);
-        programs.map(|program| match program.eval(&env) {
-            Some(Sample::Int(status)) => status,
-            other => panic!("{other:?}"),
-        })
+        eval_all(texts.each_ref().map(String::as_str)).map(|status| status.unwrap().parse::<i64>().unwrap())
     };
     // The one that asks for the variable comes first: what counts is the whole configuration.
-    assert_eq!(verified(["txn.name", "@store/cert"], "cert", &mut build), [-5, 1]);
-    assert_eq!(verified(["txn.name", "cert"], "cert", &mut build), [1, 1]);
-    assert_eq!(verified(["txn.name", "shown"], "shown", &mut build), [1, 1]);
+    assert_eq!(verified(["txn.file", "@store/cert"]), [-5, 1]);
+    assert_eq!(verified(["txn.file", "cert"]), [1, 1]);
+    assert_eq!(verified(["txn.shown", "shown"]), [1, 1]);
 }
 
 #[cfg(feature = "crypto")]
@@ -517,8 +510,8 @@ fn arguments_are_checked_when_parsed() {
         "date(0,fortnight)",
         "uuid(5)",
     ] {
-        assert!(parse::parse(text, &registry, &mut Maps).is_err(), "{text}");
+        assert!(parse::parse(text, &registry, &mut Maps::default()).is_err(), "{text}");
     }
-    let error = parse::parse("src,lowr", &registry, &mut Maps).unwrap_err();
+    let error = parse::parse("src,lowr", &registry, &mut Maps::default()).unwrap_err();
     assert_eq!((error.start, error.end, error.to_string()), (4, 8, "unknown converter 'lowr'".into()));
 }
