@@ -12,12 +12,27 @@ use std::sync::Arc;
 const MAX_CONDITIONS: usize = 4;
 
 const NO_POINTER: &str = "No entry can be found matching ptr.";
-const SET_USAGE: &str = "Required arguments: <table> key <key> [data.<store_data_type> <value>]* or <table> ptr <ptr> \
-                         [data.<store_data_type> <value>]*";
-const CLEAR_USAGE: &str = "Required arguments: <table> \"data.<store_data_type>\" <operator> <value> or <table> key \
-                           <key> or <table> ptr <ptr>";
-const SHOW_USAGE: &str = "Optional argument only supports \"data.<store_data_type>\" <operator> <value> or key <key> \
-                          or ptr <ptr>";
+/// What the commands on entries say of themselves.
+struct Verb {
+    usage: &'static str,
+    /// What cannot be done to a table whose keys are bytes.
+    doing: &'static str,
+}
+
+const SET: Verb = Verb {
+    usage: "Required arguments: <table> key <key> [data.<store_data_type> <value>]* or <table> ptr <ptr> \
+            [data.<store_data_type> <value>]*",
+    doing: "Inserting keys into",
+};
+const CLEAR: Verb = Verb {
+    usage: "Required arguments: <table> \"data.<store_data_type>\" <operator> <value> or <table> key <key> or <table> \
+            ptr <ptr>",
+    doing: "Removing keys from",
+};
+const SHOW: Verb = Verb {
+    usage: "Optional argument only supports \"data.<store_data_type>\" <operator> <value> or key <key> or ptr <ptr>",
+    doing: "Showing keys from",
+};
 
 /// Which entries a command is about.
 enum Selection {
@@ -35,14 +50,14 @@ struct Condition {
 }
 
 impl Selection {
-    fn parse(table: &SharedTable, words: &[String], usage: &str) -> Result<Self, Reply> {
+    fn parse(table: &SharedTable, words: &[String], verb: &Verb) -> Result<Self, Reply> {
         let word = |index: usize| words.get(index).map_or("", String::as_str);
         match word(0) {
             "" => Ok(Self::All),
-            "key" => key(table, word(1), usage).map(Self::Key),
+            "key" => key(table, word(1), verb).map(Self::Key),
             "ptr" => pointer(word(1)).map(Self::Pointer),
             first if first.starts_with("data.") => conditions(table, words).map(Self::Conditions),
-            _ => Err(Reply::error(usage)),
+            _ => Err(Reply::error(verb.usage)),
         }
     }
 
@@ -71,7 +86,7 @@ pub(super) fn show(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Repl
         return Ok(Reply::dump(out));
     }
     let table = find(exec, request.words.at(2))?;
-    let selection = Selection::parse(&table, request.words.from(3), SHOW_USAGE)?;
+    let selection = Selection::parse(&table, request.words.from(3), &SHOW)?;
     table.settle(exec.now);
     let mut entries = table.entries(exec.now);
     entries.retain(|entry| selection.accepts(entry));
@@ -88,10 +103,10 @@ pub(super) fn show(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Repl
 
 pub(super) fn clear(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Reply> {
     if request.words.at(2).is_empty() {
-        return Err(Reply::error(CLEAR_USAGE));
+        return Err(Reply::error(CLEAR.usage));
     }
     let table = find(exec, request.words.at(2))?;
-    match Selection::parse(&table, request.words.from(3), CLEAR_USAGE)? {
+    match Selection::parse(&table, request.words.from(3), &CLEAR)? {
         Selection::Key(key) => {
             table.remove(&key, exec.now);
         }
@@ -108,18 +123,18 @@ pub(super) fn clear(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Rep
 pub(super) fn set(exec: &mut Exec<'_>, request: &Request) -> Result<Reply, Reply> {
     let words = &request.words;
     if words.at(2).is_empty() {
-        return Err(Reply::error(SET_USAGE));
+        return Err(Reply::error(SET.usage));
     }
     let table = find(exec, words.at(2))?;
     let key = match words.at(3) {
-        "key" => key(&table, words.at(4), SET_USAGE)?,
+        "key" => key(&table, words.at(4), &SET)?,
         "ptr" => {
             let wanted = pointer(words.at(4))?;
             let entries = table.entries(exec.now).into_iter();
             let found = entries.map(|entry| entry.key).find(|key| identity(key) == wanted);
             found.ok_or_else(|| Reply::error(NO_POINTER))?
         }
-        _ => return Err(Reply::error(SET_USAGE)),
+        _ => return Err(Reply::error(SET.usage)),
     };
     // Everything is read before anything is written, so that a mistake changes nothing.
     let changes: Vec<_> =
@@ -149,8 +164,8 @@ fn find(exec: &Exec<'_>, name: &str) -> Result<Arc<SharedTable>, Reply> {
     tables.find(|table| table.name() == name).ok_or_else(|| Reply::error("No such table"))
 }
 
-/// The key that a word stands for, for the command that `usage` is about.
-fn key(table: &SharedTable, word: &str, usage: &str) -> Result<Key, Reply> {
+/// The key that a word stands for.
+fn key(table: &SharedTable, word: &str, verb: &Verb) -> Result<Key, Reply> {
     if word.is_empty() {
         return Err(Reply::error("Key value expected"));
     }
@@ -159,13 +174,8 @@ fn key(table: &SharedTable, word: &str, usage: &str) -> Result<Key, Reply> {
         // An address is read as what it is and then made into one of the table's family.
         KeyType::Ip | KeyType::Ipv6 => text.to_addr(),
         KeyType::Binary(_) => {
-            let doing = match usage {
-                SHOW_USAGE => "Showing keys from",
-                CLEAR_USAGE => "Removing keys from",
-                _ => "Inserting keys into",
-            };
             let rest = "tables of type other than ip, ipv6, string and integer is not supported";
-            return Err(Reply::error(format!("{doing} {rest}")));
+            return Err(Reply::error(format!("{} {rest}", verb.doing)));
         }
         KeyType::Integer | KeyType::String(_) => Some(text),
     };

@@ -299,7 +299,7 @@ fn check_servers(spec: &Spec, index: &Index, error: &mut BuildError) {
 fn fullconns(spec: &Spec, routes: &[Routes]) -> Vec<u32> {
     let mut sums = vec![0_u64; spec.proxies.len()];
     for (proxy, (routes, default)) in spec.proxies.iter().zip(routes) {
-        let limit = u64::from(proxy.maxconn.or(spec.process.maxconn).unwrap_or(ProcessSpec::MAXCONN));
+        let limit = u64::from(proxy.maxconn.unwrap_or_else(|| spec.process.connections()));
         let mut named: Vec<usize> = routes.iter().chain([default]).flatten().copied().collect();
         named.sort_unstable();
         named.dedup();

@@ -47,7 +47,7 @@ impl Backing {
         let end = self.forget(self.at + length + 1);
         let mut bytes = message.to_vec();
         bytes.push(b'\n');
-        bytes.resize(end.min(self.size).saturating_sub(self.at).max(length), 0);
+        bytes.resize((end - self.at).max(length), 0);
         self.kept.push_back(self.at..self.at + length);
         let piece = Piece { at: self.at, bytes };
         self.at += length;

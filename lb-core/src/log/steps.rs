@@ -64,8 +64,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// For lines in a format, or of the default one, with `structured` data. Without totals (`asap`) the format waits for less; with `captures` it
-    /// waits for more than the request.
+    /// For lines in a format, or of the default one, with `structured` data. Without totals (`asap`) the format waits for
+    /// less; with `captures` it waits for more than the request.
     pub fn new(
         format: Option<&Template>,
         structured: Option<&Template>,

@@ -217,7 +217,7 @@ impl Check {
             Target::new(proxy.spec.name.as_str(), self.server.spec.name.as_str(), settings.endpoint.inet());
         let own = proxy.pool.address(id);
         target.server_path = match &own {
-            Some(Endpoint::Unix(path)) => Some(path.to_string().into()),
+            Some(Endpoint::Unix(path)) => Some(Arc::clone(path)),
             _ => None,
         };
         target.server_addr = own.and_then(|e| e.inet()).or(target.addr);

@@ -111,7 +111,7 @@ pub(super) async fn request(
     let rules = &owner.spec.tcp_rules.request;
     let delay = owner.spec.tcp_rules.inspect_delay;
     // A proxy that is its own backend knows itself.
-    let backend = (owner.index != session.proxy() || owner.spec.capability.is_backend()).then_some(owner);
+    let backend = owner.spec.capability.is_backend().then_some(owner);
     let (mut deadline, mut from): (Option<Instant>, usize) = (None, 0);
     inbox.receive_now(client).await;
     // Rules that would have waited are told of a close only after they have had to.

@@ -220,7 +220,7 @@ impl Server {
     /// What went wrong; everything opened is closed again.
     pub fn new(spec: Spec, options: ServerOptions, sockets: &mut Sockets) -> Result<Self, ServerError> {
         super::zone::prepare();
-        let maxconn = spec.process.maxconn.unwrap_or(ProcessSpec::MAXCONN) as usize;
+        let maxconn = spec.process.connections() as usize;
         let count = options.workers.max(1);
         let engine = Engine::build(spec, count, clock())?;
         let hub = Arc::new(Hub::new(count));
@@ -279,7 +279,7 @@ impl Server {
         options: ServerOptions,
         sockets: &mut Sockets,
     ) -> Result<(), ServerError> {
-        let maxconn = spec.process.maxconn.unwrap_or(ProcessSpec::MAXCONN) as usize;
+        let maxconn = spec.process.connections() as usize;
         let factories = self.shared.options.load().factories.clone();
         let options = ServerOptions { workers: self.workers.all().len(), factories, ..options };
         let old = self.generation();

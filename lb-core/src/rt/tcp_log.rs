@@ -57,11 +57,12 @@ pub(super) fn account(session: &mut Session, passage: Option<&mut Passage>, end:
     counters.request_bytes_out.add(from_client);
     counters.response_bytes_in.add(from_server);
     counters.response_bytes_out.add(from_server);
+    let (queued, connect) = (end.trace.queued.unwrap_or_default(), end.trace.connect.unwrap_or_default());
     let total = session.accepted().instant.elapsed();
+    // TCP has no response that could be waited for.
+    let times = [queued, connect, Duration::ZERO, total].map(millis);
     for meters in [cell.durations(), backend.pool.durations()] {
-        meters.queue.record(millis(end.trace.queued.unwrap_or_default()));
-        meters.connect.record(millis(end.trace.connect.unwrap_or_default()));
-        meters.total.record(millis(total));
+        meters.record(times);
     }
 }
 

@@ -70,8 +70,11 @@ pub struct ProcessSpec {
 }
 
 impl ProcessSpec {
-    /// Connections of a process whose configuration sets no limit and whose system has none either.
-    pub const MAXCONN: u32 = 1 << 20;
+    /// Connections of the process at the same time, also where neither the configuration nor the system sets a limit.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.maxconn.unwrap_or(1 << 20)
+    }
 }
 
 /// What a variable of the process is set to.
