@@ -26,15 +26,16 @@ pub fn data(spec: &Spec, snapshot: &Snapshot, wall: Duration, offset: i32) -> St
         instance(out, (spec, of), (snapshot, state), (wall, offset));
     });
     section(out, "VRRP Sync groups", &spec.groups, |out, of| group(out, of, spec, snapshot));
-    section(out, "VRRP Scripts", &spec.scripts, |out, of| trackers::script(out, of, spec, snapshot));
-    section(out, "VRRP Track files", &spec.files, |out, of| trackers::file(out, of, spec, snapshot));
+    let followers = &trackers::followers(spec);
+    section(out, "VRRP Scripts", &spec.scripts, |out, of| trackers::script(out, of, followers, snapshot));
+    section(out, "VRRP Track files", &spec.files, |out, of| trackers::file(out, of, followers, snapshot));
     section(out, "VRRP Track processes", &spec.processes, |out, of| {
-        trackers::process(out, of, spec, snapshot);
+        trackers::process(out, of, followers, snapshot);
     });
-    section(out, "VRRP Track BFDs", &spec.bfds, |out, of| trackers::session(out, of, spec, snapshot));
+    section(out, "VRRP Track BFDs", &spec.bfds, |out, of| trackers::session(out, of, followers, snapshot));
     let brought = interface::brought(spec);
     section(out, "Interfaces", &snapshot.interfaces, |out, of| {
-        interface::interface(out, of, &brought, spec, snapshot);
+        interface::interface(out, of, &brought, followers, (spec, snapshot));
     });
     std::mem::take(out)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::data::line;
 use super::instance::ipvlan;
-use super::trackers::{lists, weight};
+use super::trackers::{Follower, weight};
 use crate::spec::{GarpGroup, Name, Spec, VirtualAddress, Weight};
 use crate::stats::{InterfaceSnapshot, Snapshot};
 use crate::wire::hardware_address;
@@ -27,8 +27,8 @@ pub(super) fn interface(
     out: &mut String,
     of: &InterfaceSnapshot,
     brought: &BTreeSet<IpAddr>,
-    spec: &Spec,
-    snapshot: &Snapshot,
+    followers: &[Follower<'_>],
+    (spec, snapshot): (&Spec, &Snapshot),
 ) {
     line(out, 1, "Name", &of.name);
     match (of.index, of.present) {
@@ -70,7 +70,7 @@ pub(super) fn interface(
             let _ = writeln!(out, "   Gratuitous ARP aggregation group {number}");
         }
     }
-    users(out, &of.name, spec);
+    users(out, &of.name, followers);
 }
 
 /// Rate limits of announcements.
@@ -135,10 +135,10 @@ fn made(out: &mut String, of: &InterfaceSnapshot, spec: &Spec, snapshot: &Snapsh
 }
 
 /// The instances whose priority or state depends on the interface.
-fn users(out: &mut String, name: &Name, spec: &Spec) {
+fn users(out: &mut String, name: &Name, followers: &[Follower<'_>]) {
     let mut title = "   Tracking VRRP instances :\n";
-    for instance in &spec.instances {
-        let tracked = lists(spec, instance).flat_map(|list| &list.interfaces);
+    for Follower { instance, lists } in followers {
+        let tracked = lists.iter().flat_map(|list| &list.interfaces);
         let weights = tracked.filter(|used| used.interface == *name).map(|used| used.weight);
         let own = [instance.interface.as_ref(), instance.vmac.as_ref().map(|vmac| &vmac.name)];
         let own = !instance.ignore_own_interface && own.contains(&Some(name));

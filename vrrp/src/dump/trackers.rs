@@ -1,5 +1,6 @@
 //! The sections about what priorities depend on.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::data::line;
@@ -9,7 +10,28 @@ use crate::spec::{
 };
 use crate::stats::{Snapshot, TrackerSnapshot};
 
-pub(super) fn script(out: &mut String, of: &Script, spec: &Spec, snapshot: &Snapshot) {
+/// An instance with what it watches, by itself and with its group.
+pub(super) struct Follower<'a> {
+    pub(super) instance: &'a Instance,
+    pub(super) lists: Vec<&'a TrackList>,
+}
+
+/// Every instance. Asked once for all trackers: thousands of instances may be members of one group.
+pub(super) fn followers<'a>(spec: &'a Spec) -> Vec<Follower<'a>> {
+    // Nobody is a member of two groups.
+    let groups: HashMap<&Name, &TrackList> = spec
+        .groups
+        .iter()
+        .flat_map(|group| group.members.iter().map(|member| (member, &*group.track)))
+        .collect();
+    let follower = |instance: &'a Instance| {
+        let lists = [Some(&*instance.track), groups.get(&instance.name).copied()];
+        Follower { instance, lists: lists.into_iter().flatten().collect() }
+    };
+    spec.instances.iter().map(follower).collect()
+}
+
+pub(super) fn script(out: &mut String, of: &Script, followers: &[Follower<'_>], snapshot: &Snapshot) {
     line(out, 1, "VRRP Script", &of.name);
     line(out, 3, "Command", quoted(&of.command.argv));
     let interval = of.interval;
@@ -29,19 +51,19 @@ pub(super) fn script(out: &mut String, of: &Script, spec: &Spec, snapshot: &Snap
     };
     line(out, 3, "Status", status);
     out.push_str("   VRRP instances :\n");
-    users(out, spec, (&of.name, of.weight), |list| &list.scripts);
+    users(out, followers, (&of.name, of.weight), |list| &list.scripts);
 }
 
-pub(super) fn file(out: &mut String, of: &TrackFile, spec: &Spec, snapshot: &Snapshot) {
+pub(super) fn file(out: &mut String, of: &TrackFile, followers: &[Follower<'_>], snapshot: &Snapshot) {
     line(out, 1, "Track file", &of.name);
     line(out, 3, "File", &of.path);
     let number = state(snapshot, "file", &of.name).and_then(|state| state.value);
     line(out, 3, "Status", number.unwrap_or(0));
     line(out, 3, "Weight", weight(of.weight));
-    users(out, spec, (&of.name, of.weight), |list| &list.files);
+    users(out, followers, (&of.name, of.weight), |list| &list.files);
 }
 
-pub(super) fn process(out: &mut String, of: &TrackProcess, spec: &Spec, snapshot: &Snapshot) {
+pub(super) fn process(out: &mut String, of: &TrackProcess, followers: &[Follower<'_>], snapshot: &Snapshot) {
     let state = state(snapshot, "process", &of.name);
     line(out, 1, "VRRP Track process", &of.name);
     if let Some((program, parameters)) = of.argv.split_first() {
@@ -66,15 +88,15 @@ pub(super) fn process(out: &mut String, of: &TrackProcess, spec: &Spec, snapshot
     line(out, 3, "Terminate delay", format_args!("{:.6}s", of.terminate_delay.as_secs_f64()));
     line(out, 3, "Fork delay", format_args!("{:.6}s", of.fork_delay.as_secs_f64()));
     line(out, 3, "Full command", of.full_command);
-    users(out, spec, (&of.name, of.weight), |list| &list.processes);
+    users(out, followers, (&of.name, of.weight), |list| &list.processes);
 }
 
-pub(super) fn session(out: &mut String, of: &Bfd, spec: &Spec, snapshot: &Snapshot) {
+pub(super) fn session(out: &mut String, of: &Bfd, followers: &[Follower<'_>], snapshot: &Snapshot) {
     line(out, 1, "VRRP Track BFD", &of.name);
     line(out, 3, "Weight", weight(of.weight));
     let _ = writeln!(out, "   Bfd is {}", if is_up(snapshot, "bfd", &of.name) { "up" } else { "down" });
     out.push_str("   Tracking VRRP instances :\n");
-    users(out, spec, (&of.name, of.weight), |list| &list.bfds);
+    users(out, followers, (&of.name, of.weight), |list| &list.bfds);
 }
 
 /// What an instance or a group watches.
@@ -115,21 +137,20 @@ fn list<'a>(
 }
 
 /// The instances that follow a tracker, by themselves or with their group.
-fn users(out: &mut String, spec: &Spec, (name, own): (&Name, Weight), list: fn(&TrackList) -> &[TrackRef]) {
+fn users(
+    out: &mut String,
+    followers: &[Follower<'_>],
+    (name, own): (&Name, Weight),
+    list: fn(&TrackList) -> &[TrackRef],
+) {
     let mut title = "   Tracking instances :\n";
-    for instance in &spec.instances {
-        for used in lists(spec, instance).flat_map(list).filter(|used| used.name == *name) {
+    for Follower { instance, lists } in followers {
+        for used in lists.iter().flat_map(|of| list(of)).filter(|used| used.name == *name) {
             out.push_str(std::mem::take(&mut title));
             let effect = weight(used.weight.unwrap_or(own));
             let _ = writeln!(out, "     {}, weight {effect}", instance.name);
         }
     }
-}
-
-/// What an instance watches by itself and with its group.
-pub(super) fn lists<'a>(spec: &'a Spec, of: &'a Instance) -> impl Iterator<Item = &'a TrackList> {
-    let groups = spec.groups.iter().filter(|group| group.members.contains(&of.name));
-    std::iter::once(&*of.track).chain(groups.map(|group| &*group.track))
 }
 
 /// `10`, `10 reverse`
