@@ -130,6 +130,12 @@ impl Snapshot {
     pub fn instance(&self, name: &str) -> Option<&InstanceSnapshot> {
         self.instances.iter().find(|instance| &*instance.name == name)
     }
+
+    /// The interface of this name.
+    #[must_use]
+    pub fn interface(&self, name: &str) -> Option<&InterfaceSnapshot> {
+        self.interfaces.iter().find(|interface| &*interface.name == name)
+    }
 }
 
 /// What is known of an interface.

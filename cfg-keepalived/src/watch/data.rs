@@ -15,7 +15,7 @@ use crate::lower::{
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
-use vrrp::dump::{line, quoted};
+use vrrp::dump::{line, yes};
 
 /// What of a configuration the file tells; none if there are no services.
 pub(super) fn part(config: &Config) -> Option<Config> {
@@ -242,7 +242,7 @@ fn retries(out: &mut String, from: &[&Scheduling]) {
 
 fn script(out: &mut String, indent: usize, name: &str, script: Option<&Command>) {
     if let Some(script) = script {
-        line(out, indent, name, quoted(&script.argv));
+        line(out, indent, name, script.quoted());
     }
 }
 
@@ -252,10 +252,6 @@ fn is(out: &mut String, name: &str, switch: bool) {
 
 const fn on(switch: bool) -> &'static str {
     if switch { "ON" } else { "OFF" }
-}
-
-const fn yes(switch: bool) -> &'static str {
-    if switch { "yes" } else { "no" }
 }
 
 /// `5.000000`

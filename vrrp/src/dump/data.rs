@@ -51,8 +51,7 @@ pub(super) fn section<T>(out: &mut String, title: &str, items: &[T], each: impl 
 /// What exists for as long as the router runs.
 fn fixed(out: &mut String, fixed: &StaticItems, snapshot: &Snapshot) {
     section(out, "Static Addresses", &fixed.addresses, |out, of| {
-        let there = |one: &&crate::stats::InterfaceSnapshot| Some(&one.name) == of.interface.as_ref();
-        let on = snapshot.interfaces.iter().find(there);
+        let on = of.interface.as_ref().and_then(|name| snapshot.interface(name));
         let set = on.is_some_and(|on| on.addresses.contains(&of.address()));
         let _ = writeln!(out, "     {}", address(of, of.interface.as_deref(), set));
     });
@@ -84,8 +83,14 @@ fn group(out: &mut String, of: &SyncGroup, spec: &Spec, snapshot: &Snapshot) {
     scripts(out, &of.notify);
 }
 
-pub(super) fn yes(switch: bool) -> &'static str {
+/// A switch as data files have it for the most part.
+#[must_use]
+pub const fn yes(switch: bool) -> &'static str {
     if switch { "yes" } else { "no" }
+}
+
+pub(super) const fn enabled(switch: bool) -> &'static str {
+    if switch { "enabled" } else { "disabled" }
 }
 
 /// A line of a data file, `NAME = VALUE` behind some spaces.

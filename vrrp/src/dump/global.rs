@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::data::{line, yes};
-use super::instance::extra_title;
+use super::data::{enabled, line, yes};
+use super::instance::{announcements, answers, extra_title};
 use super::json::quoted;
 use crate::spec::{Around, Command, Fifo, FifoContent, Global, Mail, ProcessTuning, ReceiveBuffer, Traps};
 
@@ -36,15 +36,14 @@ pub fn global(global: &Global) -> String {
     line(out, 1, "Disable local IGMP", yes(global.no_local_reports));
     global.fifos.iter().for_each(|of| fifo(out, of));
     routers(out, global);
-    announcements(out, global);
+    announced(out, global);
     firewall(out, global);
     line(out, 1, "VRRP check unicast_src", global.check_unicast_src);
     line(out, 1, "VRRP skip check advert addresses", global.skip_check_adv_addr);
     line(out, 1, "VRRP strict mode", global.strict);
     process(out, &global.process);
     traps(out, global.traps.as_ref());
-    let security = if global.scripts.enforce { "enabled" } else { "disabled" };
-    let _ = writeln!(out, " Script security {security}");
+    let _ = writeln!(out, " Script security {}", enabled(global.scripts.enforce));
     line(out, 1, "rs_init_notifies", u8::from(around.tell_first_states));
     line(out, 1, "no_checker_emails", u8::from(around.no_check_mails));
     ends(out, global);
@@ -111,20 +110,14 @@ fn routers(out: &mut String, global: &Global) {
     line(out, 1, "VRRP IPv6 mcast group", global.multicast_v6);
 }
 
-fn announcements(out: &mut String, global: &Global) {
+fn announced(out: &mut String, global: &Global) {
     let garp = &global.garp;
-    line(out, 1, "Gratuitous ARP delay", garp.delay.as_secs());
-    line(out, 1, "Gratuitous ARP repeat", garp.repeat);
-    line(out, 1, "Gratuitous ARP refresh timer", garp.refresh.as_secs());
-    line(out, 1, "Gratuitous ARP refresh repeat", garp.refresh_repeat);
-    line(out, 1, "Gratuitous ARP lower priority delay", garp.lower_prio_delay.as_secs());
-    line(out, 1, "Gratuitous ARP lower priority repeat", garp.lower_prio_repeat);
+    announcements(out, 1, "Gratuitous ARP refresh timer", garp);
     line(out, 1, "Num adverts before down", global.down_timer_adverts);
     if let Some(extra) = global.extra_garp {
         line(out, 1, extra_title(extra), format_args!("{}s", extra.interval.as_secs()));
     }
-    line(out, 1, "Send advert after receive lower priority advert", !global.lower_prio_no_advert);
-    line(out, 1, "Send advert after receive higher priority advert", global.higher_prio_send_advert);
+    answers(out, 1, (!global.lower_prio_no_advert, global.higher_prio_send_advert));
     line(out, 1, "Gratuitous ARP interval", format_args!("{:.6}", garp.garp_interval.as_secs_f64()));
     line(out, 1, "Gratuitous NA interval", format_args!("{:.6}", garp.gna_interval.as_secs_f64()));
     line(out, 1, "VRRP default protocol version", global.version.number());
@@ -151,7 +144,7 @@ fn process(out: &mut String, of: &ProcessTuning) {
 }
 
 fn traps(out: &mut String, traps: Option<&Traps>) {
-    let on = |of: fn(&Traps) -> bool| if traps.is_some_and(of) { "enabled" } else { "disabled" };
+    let on = |of: fn(&Traps) -> bool| enabled(traps.is_some_and(of));
     let _ = writeln!(out, " SNMP vrrp {}", on(|traps| traps.vrrp));
     let _ = writeln!(out, " SNMP RFCv2 {}", on(|traps| traps.rfc_v2));
     let _ = writeln!(out, " SNMP RFCv3 {}", on(|traps| traps.rfc_v3));

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::address::virtual_address;
-use super::data::{line, yes};
+use super::data::{enabled, line, yes};
 use super::json::quoted;
 use super::route::{route, rule};
 use super::{moment, trackers};
 use crate::spec::{
-    Auth, ExtraGarp, Instance, NotifyScripts, Preempt, Spec, Transport, Version, VirtualAddress, VmacKind,
+    Auth, ExtraGarp, Garp, Instance, NotifyScripts, Preempt, Spec, Transport, Version, VirtualAddress,
+    VmacKind,
 };
 use crate::stats::{InstanceSnapshot, Snapshot, StateKind};
 use crate::wire::hardware_address;
@@ -47,25 +48,34 @@ pub(super) fn instance(
     line(out, 3, "Last transition", moment(changed, offset));
     place(out, of, snapshot, state);
     strictness(out, of, state);
-    let garp = &of.garp;
-    line(out, 3, "Gratuitous ARP delay", garp.delay.as_secs());
-    line(out, 3, "Gratuitous ARP repeat", garp.repeat);
-    line(out, 3, "Gratuitous ARP refresh", garp.refresh.as_secs());
-    line(out, 3, "Gratuitous ARP refresh repeat", garp.refresh_repeat);
-    line(out, 3, "Gratuitous ARP lower priority delay", garp.lower_prio_delay.as_secs());
-    line(out, 3, "Gratuitous ARP lower priority repeat", garp.lower_prio_repeat);
+    announcements(out, 3, "Gratuitous ARP refresh", &of.garp);
     line(out, 3, "Down timer adverts", of.down_timer_adverts);
     if let Some(extra) = of.extra_garp {
         line(out, 3, extra_title(extra), extra.interval.as_secs());
     }
-    line(out, 3, "Send advert after receive lower priority advert", !of.lower_prio_no_advert);
-    line(out, 3, "Send advert after receive higher priority advert", of.higher_prio_send_advert);
+    answers(out, 3, (!of.lower_prio_no_advert, of.higher_prio_send_advert));
     election(out, of, state);
     addresses(out, of, state.holds_addresses);
     unicast(out, of);
     routes(out, of);
     trackers::watched(out, &of.track, spec);
     notify(out, of);
+}
+
+/// When and how often addresses are announced.
+pub(super) fn announcements(out: &mut String, indent: usize, refresh: &str, garp: &Garp) {
+    line(out, indent, "Gratuitous ARP delay", garp.delay.as_secs());
+    line(out, indent, "Gratuitous ARP repeat", garp.repeat);
+    line(out, indent, refresh, garp.refresh.as_secs());
+    line(out, indent, "Gratuitous ARP refresh repeat", garp.refresh_repeat);
+    line(out, indent, "Gratuitous ARP lower priority delay", garp.lower_prio_delay.as_secs());
+    line(out, indent, "Gratuitous ARP lower priority repeat", garp.lower_prio_repeat);
+}
+
+/// Whether an advert of a lower or a higher priority is answered.
+pub(super) fn answers(out: &mut String, indent: usize, (lower, higher): (bool, bool)) {
+    line(out, indent, "Send advert after receive lower priority advert", lower);
+    line(out, indent, "Send advert after receive higher priority advert", higher);
 }
 
 /// Where else announcements are made.
@@ -114,7 +124,7 @@ fn place(out: &mut String, of: &Instance, snapshot: &Snapshot, state: &InstanceS
         line(out, 3, "Interface", base);
         return;
     };
-    let up = snapshot.interfaces.iter().any(|one| one.name == vmac.name && one.present && one.enabled);
+    let up = snapshot.interface(&vmac.name).is_some_and(|one| one.present && one.enabled);
     let name = &vmac.name;
     if let Some(mode) = ipvlan(vmac.kind) {
         let _ = writeln!(out, "   Use IPVLAN, i/f {name}, is_up = {up}, type {mode}");
@@ -179,12 +189,12 @@ fn election(out: &mut String, of: &Instance, state: &InstanceSnapshot) {
             line(out, 3, "Master advert interval", format_args!("{master} milli-sec"));
         }
     }
-    line(out, 3, "Accept", on(of.accept));
-    line(out, 3, "Preempt", on(of.preempt != Preempt::Never));
+    line(out, 3, "Accept", enabled(of.accept));
+    line(out, 3, "Preempt", enabled(of.preempt != Preempt::Never));
     if let Preempt::After(delay) = of.preempt {
         line(out, 3, "Preempt delay", format_args!("{} secs", delay.as_secs()));
     }
-    line(out, 3, "Promote_secondaries", on(of.promote_secondaries));
+    line(out, 3, "Promote_secondaries", enabled(of.promote_secondaries));
     match &of.auth {
         Auth::None if of.version == Version::V2 => line(out, 3, "Authentication type", "none"),
         Auth::None => {}
@@ -264,8 +274,4 @@ pub(super) fn scripts(out: &mut String, of: &NotifyScripts) {
             line(out, 3, title, quoted(&script.argv));
         }
     }
-}
-
-fn on(switch: bool) -> &'static str {
-    if switch { "enabled" } else { "disabled" }
 }

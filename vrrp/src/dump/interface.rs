@@ -128,7 +128,7 @@ fn made(out: &mut String, of: &InterfaceSnapshot, spec: &Spec, snapshot: &Snapsh
         None => ("VMAC", "private".to_owned()),
     };
     let _ = write!(out, "   {title} type {mode}, underlying interface = {base}");
-    if let Some(below) = snapshot.interfaces.iter().find(|one| one.name == *base) {
+    if let Some(below) = snapshot.interface(base) {
         let _ = write!(out, ", state = {}", state(below));
     }
     out.push_str("\n   I/f created by keepalived\n");

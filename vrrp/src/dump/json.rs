@@ -131,8 +131,7 @@ fn stats(state: &InstanceSnapshot) -> Object {
 }
 
 /// A program and its arguments: `'/usr/bin/check' '-v'`
-#[must_use]
-pub fn quoted(argv: &[String]) -> String {
+pub(super) fn quoted(argv: &[String]) -> String {
     argv.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
 }
 

@@ -23,9 +23,9 @@ use std::time::Duration;
 use crate::stats::Snapshot;
 
 pub use bfd::bfd;
-pub use data::{data, line};
+pub use data::{data, line, yes};
 pub use global::global;
-pub use json::{json, quoted};
+pub use json::json;
 pub use metrics::metrics;
 pub use stats::stats;
 pub use status::status;

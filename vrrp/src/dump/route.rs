@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write as _};
 use std::net::IpAddr;
 
+use super::data::enabled;
 use crate::spec::{Encapsulation, NextHop, Realms, Route, RouteKind, RoutePlace, Rule, RuleAction, Tunnel};
 
 /// The main table of the kernel, which is not named.
@@ -48,8 +49,7 @@ pub(super) fn route(route: &Route) -> String {
     }
     METRICS.iter().for_each(|known| metric(&mut line, route, *known));
     word(&mut line, "pref", route.preference.map(preference));
-    let ttl = route.ttl_propagate.map(|on| if on { "enabled" } else { "disabled" });
-    word(&mut line, "ttl-propagate", ttl);
+    word(&mut line, "ttl-propagate", route.ttl_propagate.map(enabled));
     for hop in route.hops.iter().filter(|_| single.is_none()) {
         next_hop(&mut line, hop);
     }

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::spec::{Bfd, Spec};
-use crate::stats::{Contribution, Finding, InstanceSnapshot, Snapshot, StateKind, TrackerSnapshot};
+use super::trackers::is_up;
+use crate::spec::Spec;
+use crate::stats::{Contribution, Finding, InstanceSnapshot, Snapshot, StateKind};
 
 /// Every instance: its state, since when and why, its priority with each part of it, whom it hears, and what is wrong.
 #[must_use]
@@ -18,20 +19,13 @@ pub fn status(spec: &Spec, snapshot: &Snapshot) -> String {
         let _ = writeln!(out, "group {}: {}, of {}", group.name, group.state.word(), members.join(", "));
     }
     for session in &spec.bfds {
-        let up =
-            snapshot.trackers.iter().any(|tracker| is_session(tracker, session) && tracker.up == Some(true));
-        let state = if up { "up" } else { "down" };
+        let state = if is_up(snapshot, "bfd", &session.name) { "up" } else { "down" };
         let _ = writeln!(out, "bfd {}: {state}, with {}", session.name, session.neighbor);
     }
     if snapshot.instances.is_empty() {
         out.push_str("no virtual router is configured\n");
     }
     out
-}
-
-/// True if a tracker is this session.
-fn is_session(tracker: &TrackerSnapshot, session: &Bfd) -> bool {
-    tracker.kind == "bfd" && tracker.name == session.name
 }
 
 /// A finding in one line.

@@ -1,7 +1,7 @@
 //! The section about checkers.
 
 use super::super::Watch;
-use super::{Whose, checks, decimal, pair, yes};
+use super::{Whose, checks, decimal, pair};
 use crate::config::{
     Check, CheckKind, Config, Connection, HttpCheck, HttpUrl, MiscCheck, Scheduling, UdpCheck,
 };
@@ -9,7 +9,7 @@ use crate::lower::{Timing, alpha, helo_name, logs_all, query_type, real_name};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
-use vrrp::dump::{line, quoted};
+use vrrp::dump::{line, yes};
 
 /// Every checker, in the order of the file.
 pub(super) fn all(out: &mut String, watch: &Watch, config: &Config) {
@@ -147,7 +147,7 @@ fn url(out: &mut String, url: &HttpUrl) {
 }
 
 fn misc(out: &mut String, misc: &MiscCheck) {
-    line(out, 3, "script", quoted(&misc.misc_path.argv));
+    line(out, 3, "script", misc.misc_path.quoted());
     line(out, 3, "timeout", misc.misc_timeout.map_or(0, |timeout| timeout.value.as_secs()));
     let dynamic = misc.misc_dynamic.is_some_and(|on| on.value);
     line(out, 3, "dynamic", if dynamic { "YES" } else { "NO" });
