@@ -9,7 +9,9 @@ use crate::value;
 use crate::word::Word;
 use lb_core::diag::{Span, Spanned};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use vrrp::spec::{Name, NextHop, Prefix, Route as Spec, RouteKind, RouteMetric, RoutePlace};
+use vrrp::spec::{
+    Name, NextHop, Prefix, RTPROT_KEEPALIVED, Route as Spec, RouteKind, RouteMetric, RoutePlace,
+};
 
 /// A route.
 #[derive(Debug, Clone)]
@@ -70,9 +72,6 @@ const METRICS: [Metric; 14] = [
     Metric::plain("quickack", 15, 1, "quickack value {value} specified"),
     Metric::plain("fastopen_no_cookie", 17, 1, "fastopen_no_cookie value {value} specified"),
 ];
-
-/// The number of keepalived among the routing protocols.
-const KEEPALIVED: u8 = 18;
 
 /// Explicit congestion notification, the feature a route may have.
 const ECN: RouteMetric = RouteMetric { number: 12, value: 1, locked: false };
@@ -522,12 +521,12 @@ pub(super) fn foreign(
     line: &ValueLine,
     cx: &mut Reading<'_>,
 ) {
-    if !track || protocol.is_none_or(|protocol| protocol == KEEPALIVED) {
+    if !track || protocol.is_none_or(|protocol| protocol == RTPROT_KEEPALIVED) {
         return;
     }
     let named = if what == "route" { "Route" } else { "Rule" };
     let compat = format!(
-        "{named} cannot be tracked if protocol is not RTPROT_KEEPALIVED({KEEPALIVED}), resetting protocol"
+        "{named} cannot be tracked if protocol is not RTPROT_KEEPALIVED({RTPROT_KEEPALIVED}), resetting protocol"
     );
     cx.hint(codes::TRACK_WITHOUT_EFFECT, line.span(), format!("the {what} has another protocol"), compat)
         .note(format!(

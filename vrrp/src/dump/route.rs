@@ -4,12 +4,10 @@ use std::fmt::{Display, Write as _};
 use std::net::IpAddr;
 
 use super::data::enabled;
-use crate::spec::{Encapsulation, NextHop, Realms, Route, RouteKind, RoutePlace, Rule, RuleAction, Tunnel};
-
-/// The main table of the kernel, which is not named.
-const MAIN_TABLE: u32 = 254;
-/// The protocol of routes that are restored (`RTPROT_KEEPALIVED`).
-const KEEPALIVED: u8 = 18;
+use crate::spec::{
+    Encapsulation, MAIN_TABLE, NextHop, RTPROT_KEEPALIVED, Realms, Route, RouteKind, RoutePlace, Rule,
+    RuleAction, Tunnel,
+};
 
 /// `prepend 10.9.0.0/16 via inet 10.0.0.254 dev eth0 proto 18`
 pub(super) fn route(route: &Route) -> String {
@@ -36,7 +34,7 @@ pub(super) fn route(route: &Route) -> String {
         Some(vrf) => word(&mut line, "vrf", Some(vrf)),
         None => word(&mut line, "table", route.table.filter(|table| *table != MAIN_TABLE)),
     }
-    word(&mut line, "proto", route.protocol.or_else(|| route.track.then_some(KEEPALIVED)));
+    word(&mut line, "proto", route.protocol.or_else(|| route.track.then_some(RTPROT_KEEPALIVED)));
     word(&mut line, "scope", route.scope);
     word(&mut line, "metric", route.metric);
     if single.is_some_and(|hop| hop.onlink) {
@@ -92,7 +90,7 @@ pub(super) fn rule(rule: &Rule) -> String {
     if rule.action == RuleAction::DeviceTable {
         line.push_str(" l3mdev");
     }
-    word(&mut line, "protocol", rule.protocol.or_else(|| rule.track.then_some(KEEPALIVED)));
+    word(&mut line, "protocol", rule.protocol.or_else(|| rule.track.then_some(RTPROT_KEEPALIVED)));
     word(&mut line, "ipproto", rule.ip_protocol);
     word(&mut line, "sport", rule.source_ports.map(range));
     word(&mut line, "dport", rule.destination_ports.map(range));

@@ -9,11 +9,11 @@ use std::net::IpAddr;
 
 use netlink_packet_route::RouteNetlinkMessage;
 
-use super::netlink::routing::{IndexOf, MAIN_TABLE};
+use super::netlink::routing::IndexOf;
 use super::netlink::{AddressInfo, Change, LinkInfo};
 use super::socket::LinkRef;
 use crate::event::{Input, InterfaceAddress, Link};
-use crate::spec::{Name, Prefix, Route, Spec};
+use crate::spec::{MAIN_TABLE, Name, Prefix, Route, Spec};
 
 /// The interfaces of the network namespace.
 #[derive(Default)]

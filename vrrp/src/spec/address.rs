@@ -5,6 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Name, Origin};
 
+/// The kernel's main routing table, of routes and rules that name none.
+pub(crate) const MAIN_TABLE: u32 = 254;
+/// The protocol by which routes, rules and addresses (`IFA_PROTO`) of a VRRP daemon are known, as registered with iproute2. By
+/// it a later run knows its own.
+pub const RTPROT_KEEPALIVED: u8 = 18;
+
 /// An address with the length of its network part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -395,7 +401,7 @@ pub enum RuleAction {
 impl Default for RuleAction {
     /// The main table.
     fn default() -> Self {
-        Self::Table(254)
+        Self::Table(MAIN_TABLE)
     }
 }
 

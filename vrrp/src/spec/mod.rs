@@ -21,9 +21,10 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+pub(crate) use address::MAIN_TABLE;
 pub use address::{
-    Broadcast, Lifetime, NextHop, Prefix, Realms, Route, RouteKind, RouteMetric, RoutePlace, Rule,
-    RuleAction, VirtualAddress,
+    Broadcast, Lifetime, NextHop, Prefix, RTPROT_KEEPALIVED, Realms, Route, RouteKind, RouteMetric,
+    RoutePlace, Rule, RuleAction, VirtualAddress,
 };
 pub use around::Around;
 pub use bfd::Bfd;

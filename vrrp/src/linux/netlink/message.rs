@@ -13,10 +13,7 @@ use netlink_packet_route::link::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::spec::{Lifetime, VirtualAddress, Vmac, VmacKind};
-
-/// `IFA_PROTO` of addresses set by a VRRP daemon, as registered with iproute2. By it a later run knows its own.
-pub(in crate::linux) const PROTOCOL: u8 = 18;
+use crate::spec::{Lifetime, RTPROT_KEEPALIVED, VirtualAddress, Vmac, VmacKind};
 
 /// Asks for every link.
 pub(in crate::linux) fn list_links() -> RouteNetlinkMessage {
@@ -49,7 +46,7 @@ pub(in crate::linux) fn add_address(index: u32, address: &VirtualAddress) -> Rou
     attributes.extend(address.label.clone().map(AddressAttribute::Label));
     attributes.extend(cache_info(address).map(AddressAttribute::CacheInfo));
     // Kernels before 5.18 ignore it.
-    attributes.push(AddressAttribute::Protocol(AddressProtocol::from(PROTOCOL)));
+    attributes.push(AddressAttribute::Protocol(AddressProtocol::from(RTPROT_KEEPALIVED)));
     RouteNetlinkMessage::NewAddress(message)
 }
 
@@ -181,7 +178,7 @@ mod tests {
         let message = Messages::new(&octets).next().unwrap();
         let Some(Change::Address(info)) = parse::change(message.kind, message.payload) else { panic!() };
         assert_eq!((info.index, info.address, info.prefix), (3, "10.0.10.3".parse().unwrap(), 32));
-        assert_eq!(info.protocol, PROTOCOL);
+        assert_eq!(info.protocol, RTPROT_KEEPALIVED);
     }
 
     #[test]

@@ -101,21 +101,21 @@ impl Netlink {
 
     /// Whether the interface of this name is a VRF; None if there is none of the name.
     pub(super) fn is_vrf(&mut self, name: &str) -> io::Result<Option<bool>> {
-        let links = self.dump(message::list_links())?;
-        Ok(links.into_iter().find_map(|change| match change {
-            Change::Link(info) if info.name == name => Some(info.vrf_table.is_some()),
-            _ => None,
-        }))
+        Ok(self.link_named(name)?.map(|info| info.vrf_table.is_some()))
     }
 
     /// The index of the interface of this name, as the kernel knows it now.
     pub(super) fn index_of(&mut self, name: &str) -> io::Result<u32> {
+        let link = self.link_named(name)?;
+        link.map(|info| info.index).ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
+    }
+
+    fn link_named(&mut self, name: &str) -> io::Result<Option<LinkInfo>> {
         let listing = self.dump(message::list_links())?;
-        let index = listing.into_iter().find_map(|change| match change {
-            Change::Link(info) if info.name == name => Some(info.index),
+        Ok(listing.into_iter().find_map(|change| match change {
+            Change::Link(info) if info.name == name => Some(info),
             _ => None,
-        });
-        index.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
+        }))
     }
 
     fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<u32> {

@@ -13,16 +13,14 @@ use netlink_packet_route::rule::{
     RuleAction as KernelAction, RuleAttribute, RuleFlags, RuleMessage, RulePortRange, RuleUidRange,
 };
 
-use super::message::{PROTOCOL, family};
+use super::message::family;
 use crate::spec::{
-    Encapsulation, NextHop, Prefix, Realms, Route, RouteKind, RoutePlace, Rule, RuleAction, Tunnel,
+    Encapsulation, NextHop, Prefix, RTPROT_KEEPALIVED, Realms, Route, RouteKind, RoutePlace, Rule,
+    RuleAction, Tunnel,
 };
 
 /// Finds the index of an interface.
 pub(in crate::linux) type IndexOf<'a> = &'a dyn Fn(&str) -> Option<u32>;
-
-/// The table of routes that name none.
-pub(in crate::linux) const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
 
 /// Adds a route to a table; None if one of its interfaces does not exist.
 pub(in crate::linux) fn add_route(
@@ -59,7 +57,7 @@ fn route_message(route: &Route, table: u32, index_of: IndexOf<'_>) -> Option<Rou
     header.destination_prefix_length = route.destination.length;
     header.source_prefix_length = route.from.map_or(0, |from| from.length);
     header.tos = route.tos.unwrap_or(0);
-    header.protocol = RouteProtocol::from(route.protocol.unwrap_or(PROTOCOL));
+    header.protocol = RouteProtocol::from(route.protocol.unwrap_or(RTPROT_KEEPALIVED));
     header.scope = RouteScope::from(route.scope.unwrap_or_else(|| default_scope(route)));
     header.kind = kernel_kind(route.kind);
     header.table = u8::try_from(table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
@@ -292,13 +290,14 @@ fn rule_message(rule: &Rule) -> RuleMessage {
     attributes.extend(rule.suppress_group.map(RuleAttribute::SuppressIfGroup));
     attributes.extend(rule.tunnel.map(RuleAttribute::TunId));
     attributes.extend(rule.realms.map(|realms| RuleAttribute::Realm(kernel_realms(realms))));
-    attributes.push(RuleAttribute::Protocol(RouteProtocol::from(rule.protocol.unwrap_or(PROTOCOL))));
+    attributes.push(RuleAttribute::Protocol(RouteProtocol::from(rule.protocol.unwrap_or(RTPROT_KEEPALIVED))));
     message
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::MAIN_TABLE;
 
     fn prefix(text: &str, length: u8) -> Prefix {
         Prefix::new(text.parse().unwrap(), length)
@@ -471,7 +470,7 @@ mod tests {
         ] {
             assert!(message.attributes.contains(&wanted), "{wanted:?}");
         }
-        assert!(message.attributes.contains(&RuleAttribute::Protocol(PROTOCOL.into())));
+        assert!(message.attributes.contains(&RuleAttribute::Protocol(RTPROT_KEEPALIVED.into())));
         (rule.ip_protocol, rule.protocol) = (Some(6), Some(4));
         let message = rule_message(&rule);
         assert!(message.attributes.contains(&RuleAttribute::IpProtocol(6.into())));
