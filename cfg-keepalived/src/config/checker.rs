@@ -124,6 +124,13 @@ pub struct HttpCheck {
     pub urls: Vec<HttpUrl>,
 }
 
+impl HttpCheck {
+    /// The version of HTTP, 1.0 unless said, with a letter about the connection behind it.
+    pub(crate) fn protocol(&self) -> &str {
+        self.http_protocol.as_ref().map_or("1.0", |version| &version.value)
+    }
+}
+
 /// `url`
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -144,6 +151,11 @@ pub struct HttpUrl {
 }
 
 impl HttpUrl {
+    /// What is asked for, `/` unless said.
+    pub(crate) fn target(&self) -> &str {
+        self.path.as_ref().map_or("/", |path| &path.value)
+    }
+
     /// The answers that pass.
     pub(crate) fn codes(&self) -> &[RangeInclusive<u16>] {
         const STANDARD: &[RangeInclusive<u16>] = &[200..=299];
@@ -170,6 +182,13 @@ pub struct SmtpCheck {
 pub struct DnsCheck {
     pub query_type: Option<Spanned<String>>,
     pub name: Option<Spanned<String>>,
+}
+
+impl DnsCheck {
+    /// The name that is asked for, the root unless said.
+    pub(crate) fn asked(&self) -> &str {
+        self.name.as_ref().map_or(".", |name| &name.value)
+    }
 }
 
 /// `MISC_CHECK`

@@ -180,6 +180,11 @@ impl fmt::Display for VirtualServerKey {
 }
 
 impl VirtualServer {
+    /// How servers are chosen, `wlc` unless said.
+    pub(crate) fn scheduler(&self) -> &str {
+        self.scheduler.as_ref().map_or("wlc", |word| &word.value)
+    }
+
     /// The server as the original's messages name it, `[10.0.0.1]:tcp:80`.
     pub fn label(&self) -> String {
         match &self.key.value {

@@ -1,6 +1,6 @@
 //! The checkers of a real server as one check.
 
-use super::timing::Timing;
+use super::timing::{Timing, inherited};
 use crate::config::{
     Check, CheckKind, Config, Connection, DnsCheck, FileCheck, HttpCheck, HttpUrl, MiscCheck, RealServer,
     Scheduling, SmtpCheck, TrackFile, UdpCheck, VirtualServer, Weight,
@@ -66,10 +66,8 @@ pub(super) fn check(
     spec.connect = spec.timeout;
     spec.rise = 1;
     spec.tell_failures = real.checks.iter().any(|check| logs_all(check, config));
-    let warmups = real.checks.iter().filter_map(|check| {
-        Scheduling::first(&[&check.scheduling, &real.scheduling, &server.scheduling], |of| of.warmup)
-    });
-    spec.warmup = warmups.min();
+    let warmup = |check| Scheduling::first(&inherited(check, server, real), |of| of.warmup);
+    spec.warmup = real.checks.iter().filter_map(warmup).min();
     Some(spec)
 }
 
@@ -99,8 +97,7 @@ pub(crate) fn starts_down(server: &VirtualServer, real: &RealServer) -> bool {
 
 /// `alpha`: failed until the first look has passed.
 pub(crate) fn alpha(check: &Check, (server, real): (&VirtualServer, &RealServer)) -> bool {
-    let all = [&check.scheduling, &real.scheduling, &server.scheduling];
-    Scheduling::first(&all, |of| of.alpha).unwrap_or(false)
+    Scheduling::first(&inherited(check, server, real), |of| of.alpha).unwrap_or(false)
 }
 
 /// How often a checker must fail in a row.
@@ -189,11 +186,10 @@ fn http(http: &HttpCheck, url: &HttpUrl, host: Option<&str>, address: SocketAddr
         }
         connect.request.tls = TlsChoice::On(tls);
     }
-    let protocol = http.http_protocol.as_ref().map_or("1.0", |version| version.value.as_str());
+    let protocol = http.protocol();
     let mut send = SendStep::default();
     send.method = Arc::from(&b"GET"[..]);
-    let path = url.path.as_ref().map_or("/", |path| path.value.as_str());
-    send.uri = Text::from(path.as_bytes());
+    send.uri = Text::from(url.target().as_bytes());
     send.version = Arc::from(if protocol.starts_with("1.1") { &b"HTTP/1.1"[..] } else { b"HTTP/1.0" });
     let connection = match protocol.as_bytes().last() {
         Some(b'C') => "close",
@@ -252,7 +248,7 @@ pub(crate) fn query_type(dns: &DnsCheck) -> (&'static str, u16) {
 
 fn dns(dns: &DnsCheck) -> Option<Exchange> {
     let (_, kind) = query_type(dns);
-    Exchange::dns(dns.name.as_ref().map_or(".", |name| name.value.as_str()), kind)
+    Exchange::dns(dns.asked(), kind)
 }
 
 fn udp(udp: &UdpCheck) -> Exchange {

@@ -14,7 +14,7 @@ mod track;
 pub(crate) use check::{alpha, followed, helo_name, logs_all, query_type, regex, starts_down, tries};
 pub use service::services;
 pub(crate) use service::{MAX_RANGE, listeners, persistence_timeout, quorum, real_name, transport, weight};
-pub(crate) use timing::{Timing, connect_timeout, delay_loop};
+pub(crate) use timing::{Timing, connect_timeout, delay_loop, inherited};
 
 use crate::config::{Command, Config, Index, Notify, User};
 use crate::env::Env;

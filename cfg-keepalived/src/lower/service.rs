@@ -163,7 +163,7 @@ fn persistence(
 }
 
 fn pool(server: &VirtualServer, config: &Config, port: u16) -> PoolSpec {
-    let scheduler = server.scheduler.as_ref().map_or("wlc", |word| word.value.as_str());
+    let scheduler = server.scheduler();
     let (algorithm, hash) = algorithm(scheduler);
     let mut real: Vec<&RealServer> = Vec::new();
     for one in &server.real_servers {

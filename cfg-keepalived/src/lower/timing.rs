@@ -18,7 +18,7 @@ pub(crate) struct Timing {
 
 impl Timing {
     pub(crate) fn of(check: &Check, server: &VirtualServer, real: &RealServer) -> Self {
-        let all = [&check.scheduling, &real.scheduling, &server.scheduling];
+        let all = inherited(check, server, real);
         let (every, patience) = (delay_loop(&all), connect_timeout(&all));
         if matches!(check.kind, CheckKind::File(_)) {
             return Self { every: FILES, again: FILES, patience: connect_timeout(&[]), tries: 1 };
@@ -39,6 +39,15 @@ impl Timing {
             tries: Scheduling::first(&all, |of| of.retry).unwrap_or(retry).saturating_add(1),
         }
     }
+}
+
+/// Where the settings of a checker are looked for: with itself, its server and the service, in this order.
+pub(crate) fn inherited<'a>(
+    check: &'a Check,
+    server: &'a VirtualServer,
+    real: &'a RealServer,
+) -> [&'a Scheduling; 3] {
+    [&check.scheduling, &real.scheduling, &server.scheduling]
 }
 
 /// `delay_loop`, a minute unless set.

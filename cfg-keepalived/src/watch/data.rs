@@ -116,7 +116,7 @@ fn virtual_server(out: &mut String, of: &VirtualServer, state: &Service, config:
     let own = [&of.scheduling];
     line(out, 3, "connection timeout", decimal(connect_timeout(&own)));
     line(out, 3, "delay_loop", decimal(delay_loop(&own)));
-    line(out, 3, "lvs_sched", of.scheduler.as_ref().map_or("wlc", |word| word.value.as_str()));
+    line(out, 3, "lvs_sched", of.scheduler());
     let single = if of.one_packet.is_some_and(|on| on.value) { "enabled" } else { "disabled" };
     line(out, 3, "One packet scheduling", single);
     persistence(out, of);

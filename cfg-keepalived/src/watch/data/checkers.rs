@@ -5,7 +5,7 @@ use super::{Whose, checks, decimal, pair};
 use crate::config::{
     Check, CheckKind, Config, Connection, HttpCheck, HttpUrl, MiscCheck, Scheduling, UdpCheck,
 };
-use crate::lower::{Timing, alpha, helo_name, logs_all, query_type, real_name};
+use crate::lower::{Timing, alpha, helo_name, inherited, logs_all, query_type, real_name};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,44 +22,42 @@ pub(super) fn all(out: &mut String, watch: &Watch, config: &Config) {
         let _ = writeln!(out, " {}", pair((server, real)));
         line(out, 3, "Enabled", "yes");
         line(out, 3, "Up", yes(state.up));
-        timing(out, check, (server, real));
+        let when = Timing::of(check, server, real);
+        timing(out, check, (server, real), &when);
         line(out, 3, "Log all failures", yes(logs_all(check, config)));
-        connections(out, check, (server, real));
+        connections(out, check, real.address.value, when.patience);
         method(out, check, config);
     }
 }
 
 /// When it is done. A file and a session are looked at of their own.
-fn timing(out: &mut String, check: &Check, (server, real): Whose<'_>) {
+fn timing(out: &mut String, check: &Check, (server, real): Whose<'_>, when: &Timing) {
     if matches!(check.kind, CheckKind::File(_) | CheckKind::Bfd(_)) {
         return;
     }
-    let timing = Timing::of(check, server, real);
     let micros = |time: Duration| format!("{} us", time.as_micros());
     line(out, 3, "Alpha", yes(alpha(check, (server, real))));
-    line(out, 3, "Delay loop", micros(timing.every));
-    let all = [&check.scheduling, &real.scheduling, &server.scheduling];
-    if let Some(warmup) = Scheduling::first(&all, |of| of.warmup) {
+    line(out, 3, "Delay loop", micros(when.every));
+    if let Some(warmup) = Scheduling::first(&inherited(check, server, real), |of| of.warmup) {
         line(out, 3, "Warmup", micros(warmup));
     }
-    let retries = timing.tries.saturating_sub(1);
+    let retries = when.tries.saturating_sub(1);
     line(out, 3, "Retries", retries);
     if retries > 0 {
-        line(out, 3, "Delay before retry", micros(timing.again));
+        line(out, 3, "Delay before retry", micros(when.again));
     }
 }
 
 /// Where it connects to, and from where.
-fn connections(out: &mut String, check: &Check, (server, real): Whose<'_>) {
+fn connections(out: &mut String, check: &Check, server: SocketAddr, timeout: Duration) {
     let hosts = match &check.kind {
         CheckKind::Misc(_) | CheckKind::File(_) | CheckKind::Bfd(_) => return,
         CheckKind::Smtp(smtp) => &smtp.hosts[..],
         _ => &[],
     };
-    let timeout = Timing::of(check, server, real).patience;
     let own = std::slice::from_ref(&check.connection);
     for connection in if hosts.is_empty() { own } else { hosts } {
-        connection_lines(out, connection, real.address.value, timeout);
+        connection_lines(out, connection, server, timeout);
     }
 }
 
@@ -98,7 +96,7 @@ fn method(out: &mut String, check: &Check, config: &Config) {
         CheckKind::Smtp(smtp) => line(out, 3, "helo", helo_name(smtp, config)),
         CheckKind::Dns(dns) => {
             line(out, 3, "Type", query_type(dns).0);
-            line(out, 3, "Name", dns.name.as_ref().map_or(".", |name| name.value.as_str()));
+            line(out, 3, "Name", dns.asked());
         }
         CheckKind::Misc(misc) => self::misc(out, misc),
         CheckKind::Udp(udp) => self::udp(out, udp),
@@ -110,8 +108,7 @@ fn method(out: &mut String, check: &Check, config: &Config) {
 
 fn http(out: &mut String, http: &HttpCheck) {
     let method = if http.tls { "SSL_GET" } else { "HTTP_GET" };
-    let protocol = http.http_protocol.as_ref().map_or("1.0", |version| version.value.as_str());
-    line(out, 3, "Keepalive method", format_args!("{method}, http protocol {protocol}"));
+    line(out, 3, "Keepalive method", format_args!("{method}, http protocol {}", http.protocol()));
     if let Some(host) = &http.virtualhost {
         line(out, 3, "Virtualhost", &host.value);
     }
@@ -121,7 +118,7 @@ fn http(out: &mut String, http: &HttpCheck) {
 }
 
 fn url(out: &mut String, url: &HttpUrl) {
-    line(out, 3, "Checked url", url.path.as_ref().map_or("/", |path| path.value.as_str()));
+    line(out, 3, "Checked url", url.target());
     if let Some(digest) = &url.digest {
         let digits: String = digest.value.iter().map(|octet| format!("{octet:02x}")).collect();
         line(out, 5, "digest", digits);
