@@ -21,7 +21,7 @@ use std::os::unix::net::UnixStream as Blocking;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use vrrp::event::{Admin, NotifyState, Track};
-use vrrp::linux::{Driver, Event, Handle, Options, control};
+use vrrp::linux::{Driver, Event, Handle, Options, control, control::Dump};
 use vrrp::spec::{External, Name, Spec, Weight};
 
 /// The name under which the life of the proxy is tracked.
@@ -190,8 +190,8 @@ impl Node<'_> {
                 drop(self.link.send(&FromPart::Reloaded(result)));
             }
             ToPart::Dump(what) => {
-                let (handle, spec) = (self.handle.clone(), Arc::clone(&self.spec));
-                let writing = control::write_files(what, handle, spec, self.watch.data());
+                let services = if what == Dump::Data { self.watch.data() } else { None };
+                let writing = control::write_files(what, self.handle.clone(), self.spec.clone(), services);
                 let failed = |e: &_| report::alert(&format!("cannot write the data files: {e}"));
                 tokio::task::spawn_local(async move { drop(writing.await.inspect_err(failed)) });
             }
