@@ -31,8 +31,7 @@ pub(crate) fn decoded<'a>(env: &Env<'a>, bytes: &'a [u8], length: BodyLength) ->
 /// stand in it that is no part of a token: then the body is no form.
 #[cfg(any(feature = "tokio", test))]
 pub(crate) fn param<'a>(body: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let found = |pair: &'a [u8]| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
-    let value = body.split(|byte| *byte == b'&').find_map(found)?;
+    let value = lb_core::balance::hash::query_param(body, name.as_bytes())?;
     let (value, rest) = value.split_at(crate::h1::token_len(value));
     rest.first().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).then_some(value)
 }

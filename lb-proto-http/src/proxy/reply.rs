@@ -365,8 +365,7 @@ fn rest(live: &Live<'_>) -> Option<Rest> {
     if live.txn.uploaded == Some(true) {
         return Some(Rest { missing: 0, from: request.body_at });
     }
-    if body_is_buffered(request) {
-        let end = body::end_of(request.body, request.buffered_body())?;
+    if let Some(end) = body::end_of(request.body, request.buffered_body()) {
         return Some(Rest { missing: 0, from: request.body_at + end });
     }
     // A client that waits for leave to send its body will not send it after this answer.

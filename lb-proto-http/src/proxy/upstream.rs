@@ -241,8 +241,11 @@ fn acquire(
         }
         Algorithm::UrlParam { name, .. } => {
             let in_body = || {
+                if request.method != Method::Post {
+                    return None;
+                }
                 let body = body::decoded(&env, request.buffered_body(), request.body)?;
-                body::param(body, name).filter(|_| request.method == Method::Post)
+                body::param(body, name)
             };
             hash::url_param(request.target(), name.as_bytes()).or_else(in_body).map_or(Key::None, Key::Bytes)
         }

@@ -133,7 +133,11 @@ pub fn domain_label(host: &[u8]) -> &[u8] {
 
 /// The value of a parameter in the query string of a URI, if it is there with an equal sign.
 pub fn url_param<'a>(uri: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let query = &uri[uri.iter().position(|&byte| byte == b'?')? + 1..];
+    query_param(&uri[uri.iter().position(|&byte| byte == b'?')? + 1..], name)
+}
+
+/// The value of a parameter in a query string, or in a form that looks like one, if it is there with an equal sign.
+pub fn query_param<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     query.split(|&byte| byte == b'&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
 }
 
