@@ -194,7 +194,6 @@ pub(super) async fn process(
     let Some(backend) = route(live, plan, settled.backend) else {
         return Err(error(503, Cause::ServerAbort, Phase::Connect));
     };
-    let same = backend.index == plan.index;
     live.txn.backend = Some(Arc::clone(&backend));
     live.txn.upstream.visit = Some(backend.pool.visit(live.instant()));
     let Some(back) = http_of(&*backend.spec.protocol) else {
@@ -203,14 +202,9 @@ pub(super) async fn process(
         end(live, Cause::Internal, Phase::Request);
         return Err(Fate::Drop(Parting::Close));
     };
-    if live.txn.aborted {
-        return Err(left(live));
-    }
-    if same {
-        finish(live, front, front);
-        return form(live, backend).await;
-    }
-    if has_words(back, &backend)
+    if backend.index != plan.index
+        && !live.txn.aborted
+        && has_words(back, &backend)
         && let Some(fate) = rules_of_backend(live, back, &backend).await
     {
         return Err(fate);
@@ -520,21 +514,18 @@ async fn early_hint(live: &mut Live<'_>, name: &HeaderName, value: &Template) ->
 /// where its request would have gone.
 async fn whole_body(live: &mut Live<'_>, limit: Option<Duration>, at_least: usize) -> Option<Fate> {
     match buffer_body(live, limit, at_least, true).await {
-        Ok(()) => {
-            waited(live);
-            None
-        }
+        Ok(()) => {}
         Err(Fate::Gone) => {
             live.txn.aborted = true;
             live.touch();
-            waited(live);
-            None
         }
         Err(fate) => {
             log::bad_request(live);
-            Some(fate)
+            return Some(fate);
         }
     }
+    waited(live);
+    None
 }
 
 /// Waits until the body, or `at_least` bytes of it, is in the buffer, or the buffer is full. With `strict` a body
