@@ -42,16 +42,13 @@ impl<'t> Checker<'t, '_> {
             Err(path) => path,
             Ok(_) if owner == "server" => return,
             Ok(known) => {
-                if let Some(again) = again(known, options) {
-                    // HAProxy refuses another certificate of a frontend, but goes on with one of a `bind` line.
-                    let (Again::Refused(reason) | Again::Left(reason)) = &again;
+                if let Some(Again { refused, reason }) = again(known, options) {
                     let message = format!("`{owner}`: {reason}");
-                    self.push(match &again {
-                        Again::Refused(_) if owner != "bind" => {
-                            Diagnostic::error(codes::DUPLICATE, word.span, message)
-                        }
-                        _ => Diagnostic::warning(codes::DUPLICATE, word.span, message)
-                            .note("the options that were given first count"),
+                    // HAProxy refuses another certificate of a frontend, but goes on with one of a `bind` line.
+                    self.push(if refused && owner != "bind" {
+                        Diagnostic::error(codes::DUPLICATE, word.span, message)
+                    } else {
+                        first_count(word, message)
                     });
                 }
                 return;
@@ -60,7 +57,10 @@ impl<'t> Checker<'t, '_> {
         match self.host.files.kind(&path) {
             Some(FileKind::Directory) => {}
             Some(FileKind::File) => {
-                self.pem(owner, word, &path);
+                // The private key may stand elsewhere.
+                if value(options, "key").is_none() {
+                    self.pem(owner, word, &path);
+                }
                 let server = (owner == "server").then_some(Given::Server);
                 self.keep_certificate(path, options, server);
             }
@@ -109,14 +109,17 @@ impl<'t> Checker<'t, '_> {
             );
         };
         // An empty answer means that the caller does not look at files at all.
-        let holds = |what: &[u8]| content.is_empty() || content.windows(what.len()).any(|w| w == what);
+        if content.is_empty() {
+            return;
+        }
+        let holds = |what: &[u8]| content.windows(what.len()).any(|w| w == what);
         if !holds(b"-----BEGIN CERTIFICATE") && !holds(b"-----BEGIN TRUSTED CERTIFICATE") {
             self.push(
                 Diagnostic::error(codes::FILE, word.span, format!("`{path}` holds no certificate"))
                     .compat(format!("'{owner}' : No certificate found in '{path}'.")),
             );
         }
-        if content.is_empty() || key_text(path, content, |file| self.host.files.read(file)).is_some() {
+        if key_text(path, content, |file| self.host.files.read(file)).is_some() {
             return;
         }
         let message = format!("`{path}` holds no private key, and `{path}.key` does not exist");
@@ -208,9 +211,9 @@ impl<'t> Checker<'t, '_> {
             return None;
         };
         let key = value("key");
-        match key.map(|key| (key, self.host.files.kind(key.text))) {
+        match key.filter(|key| self.host.files.kind(key.text).is_none()) {
             None => self.certificate_with("ssl-f-use", crt, &options),
-            Some((key, None)) => self.push(
+            Some(key) => self.push(
                 Diagnostic::error(
                     codes::FILE,
                     key.span,
@@ -218,16 +221,6 @@ impl<'t> Checker<'t, '_> {
                 )
                 .compat(format!("'{}' cannot be read or parsed.", key.text)),
             ),
-            Some(_) => match self.earlier(crt.text).err() {
-                None => self.certificate_with("ssl-f-use", crt, &options),
-                Some(path) if self.host.files.kind(&path) == Some(FileKind::File) => {
-                    self.keep_certificate(path, &options, None);
-                }
-                Some(path) if !self.certificate_exists(&path) => {
-                    self.missing_certificate("ssl-f-use", crt, &path);
-                }
-                _ => {}
-            },
         }
         match overruled(1, &options) {
             Err(reason) => self.push(wrong(reason)),
@@ -253,13 +246,11 @@ impl<'t> Checker<'t, '_> {
             Ok(known) => {
                 return match again(known, options) {
                     None => {}
-                    Some(Again::Refused(reason)) => self.wrong_list(list, crt_list::Wrong { line, reason }),
-                    Some(Again::Left(reason)) => {
-                        let message = format!("line {line} of `{}`: {reason}", list.text);
-                        self.push(
-                            Diagnostic::warning(codes::DUPLICATE, list.span, message)
-                                .note("the options that were given first count"),
-                        );
+                    Some(Again { refused: true, reason }) => {
+                        self.wrong_list(list, crt_list::Wrong { line, reason });
+                    }
+                    Some(Again { refused: false, reason }) => {
+                        self.push(first_count(list, format!("line {line} of `{}`: {reason}", list.text)));
                     }
                 };
             }
@@ -336,36 +327,42 @@ fn states(options: Options<'_, '_>) -> bool {
     options.iter().any(|(name, _)| *name != "crt" && keyword::find(Place::Load, &[name]).is_some())
 }
 
-/// What comes of a certificate that is named again with other options.
-enum Again {
-    /// It cannot be both.
-    Refused(String),
-    /// Those of before count.
-    Left(String),
+/// A certificate that is named again with other options.
+struct Again {
+    /// It cannot be both; else the options of before count.
+    refused: bool,
+    reason: String,
 }
 
 /// What comes of a certificate that an earlier line named, named again with these options.
 fn again(known: &Certificate, options: Options<'_, '_>) -> Option<Again> {
     let (path, stated) = (&known.path, states(options));
     let jwt = value(options, "jwt");
+    let refused = |reason| Some(Again { refused: true, reason });
     match known.given {
-        Given::Bare if stated => Some(Again::Refused(format!(
-            "`{path}` has options of its own here, but was named without any before"
-        ))),
-        Given::Listed if !stated => Some(Again::Refused(format!(
-            "`{path}` was named with options of its own before, but has none here"
-        ))),
+        Given::Bare if stated => {
+            refused(format!("`{path}` has options of its own here, but was named without any before"))
+        }
+        Given::Listed if !stated => {
+            refused(format!("`{path}` was named with options of its own before, but has none here"))
+        }
         _ if stated && value(options, "key") != known.key.as_deref() => {
             let key =
                 |key: Option<&str>| key.map_or_else(|| "no `key`".to_owned(), |key| format!("`key {key}`"));
             let (here, before) = (key(value(options, "key")), key(known.key.as_deref()));
-            Some(Again::Refused(format!("`{path}` has {here} here, but had {before} before")))
+            refused(format!("`{path}` has {here} here, but had {before} before"))
         }
         _ if jwt.is_some_and(|jwt| (jwt == "on") != known.tokens) => {
-            Some(Again::Left(format!("`jwt` of `{path}` is not what it was before")))
+            let reason = format!("`jwt` of `{path}` is not what it was before");
+            Some(Again { refused: false, reason })
         }
         _ => None,
     }
+}
+
+/// The warning that options of a certificate which an earlier line named are left out.
+fn first_count(word: Word<'_>, message: String) -> Diagnostic {
+    Diagnostic::warning(codes::DUPLICATE, word.span, message).note("the options that were given first count")
 }
 
 /// The options of a certificate that those of the `bind` line overrule, which its own key and use for tokens are not. Whom

@@ -345,6 +345,7 @@ mod tests {
         fn read(&self, path: &str) -> io::Result<Vec<u8>> {
             Ok(match path {
                 "/a.crt" => Vec::new(),
+                "/alone.crt" => b"-----BEGIN CERTIFICATE-----".to_vec(),
                 "/a.key" => include_bytes!("../../../benches/certs/rsa.pem").to_vec(),
                 "/tokens" => b"/a.crt [jwt on key /a.key]\n".to_vec(),
                 "/no-tokens" => b"/a.crt [jwt off]\n".to_vec(),
@@ -356,6 +357,19 @@ mod tests {
 
         fn kind(&self, path: &str) -> Option<FileKind> {
             (!path.contains("missing")).then_some(FileKind::File)
+        }
+    }
+
+    #[test]
+    fn a_certificate_of_a_frontend_with_a_key_elsewhere_needs_none_beside_it() {
+        for (words, wrong) in [("crt /alone.crt", true), ("crt /alone.crt key /a.key", false)] {
+            let text = format!("frontend f\n bind :443 ssl\n ssl-f-use {words}\n");
+            let host = Host { files: &Beside, ..Host::ANY };
+            let sources = [Source::new("a.cfg", &text)];
+            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), host, &Registry::builtin());
+            let told = told(&loaded);
+            let keyless = told.iter().any(|(_, message)| message.contains("holds no private key"));
+            assert_eq!((loaded.diagnostics.has_errors(), keyless), (wrong, wrong), "{words}: {told:?}");
         }
     }
 
