@@ -84,7 +84,7 @@ impl<'c, 't> Cross<'c, 't> {
         for ring in &config.rings {
             self.server_lines(&ring.sender);
         }
-        super::stick::write_to_targets(config).into_iter().for_each(|wrong| self.out.push(wrong));
+        self.out.extend(super::stick::write_to_targets(config));
         self.process();
         self.identifiers();
         if !self.out.has_errors() {

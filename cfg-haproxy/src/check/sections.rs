@@ -270,14 +270,14 @@ impl<'t> Checker<'t, '_> {
     /// Whether the list has this user or group already, which is told; the first one counts.
     fn is_listed(&mut self, what: &str, name: Word<'t>) -> bool {
         let Some(list) = self.config.userlists.last() else { return false };
-        let mut known: Box<dyn Iterator<Item = Word<'t>>> = match what {
-            "group" => Box::new(list.groups.iter().map(|(group, _)| *group)),
-            _ => Box::new(list.users.iter().map(|user| user.name)),
+        let same = |known: &Word<'t>| known.text == name.text;
+        let before = match what {
+            "group" => list.groups.iter().map(|(group, _)| *group).find(same),
+            _ => list.users.iter().map(|user| user.name).find(same),
         };
-        let Some(before) = known.find(|known| known.text == name.text) else { return false };
+        let Some(before) = before else { return false };
         let compat = format!("ignoring duplicated {what} '{}' in userlist '{}'.", name.text, list.name.text);
         let message = format!("{what} `{}` is listed twice; the first one counts", name.text);
-        drop(known);
         self.push(
             Diagnostic::warning(codes::DUPLICATE, name.span, message)
                 .compat(compat)

@@ -272,12 +272,7 @@ impl<'t> Checker<'t, '_> {
 
 /// The tables that `write-to` names must exist, have keys of the same kind and be written to by nobody's choice but that.
 pub(crate) fn write_to_targets(config: &Config<'_>) -> Vec<Diagnostic> {
-    let own = config.proxies.iter().filter_map(|proxy| Some((proxy.name.to_owned(), proxy.table.as_ref()?)));
-    let shared = config.peers.iter().flat_map(|section| {
-        let full = |name: &str| format!("{}/{name}", section.name.text);
-        section.tables.iter().map(move |(name, table)| (full(name.text), table))
-    });
-    let tables: BTreeMap<String, &StickTable<'_>> = own.chain(shared).collect();
+    let tables: BTreeMap<String, &StickTable<'_>> = config.tables().collect();
     let wrong = |(name, table): (&String, &&StickTable<'_>)| {
         let word = table.write_to?;
         let reason = match tables.get(word.text) {

@@ -236,6 +236,17 @@ impl<'t> Config<'t> {
         get(&proxy.settings).or_else(|| self.bases(proxy).find_map(|section| get(&section.settings)))
     }
 
+    /// All stick tables by their full names, those of proxies first.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (String, &StickTable<'t>)> {
+        let own =
+            self.proxies.iter().filter_map(|proxy| Some((proxy.name.to_owned(), proxy.table.as_ref()?)));
+        let shared = self.peers.iter().flat_map(|section| {
+            let full = |name: &str| format!("{}/{name}", section.name.text);
+            section.tables.iter().map(move |(name, table)| (full(name.text), table))
+        });
+        own.chain(shared)
+    }
+
     /// The sections `proxy` inherits from, nearest first.
     pub fn bases<'c>(&'c self, proxy: &'c Proxy<'t>) -> impl Iterator<Item = &'c Proxy<'t>> {
         std::iter::successors(proxy.base.and_then(|i| self.defaults.get(i)), |d| {

@@ -87,19 +87,12 @@ impl Known {
             if proxy.has_backend() {
                 known.backends.insert(proxy.name.to_owned());
             }
-            if proxy.table.is_some() {
-                known.tables.insert(proxy.name.to_owned());
-            }
             for server in &proxy.servers {
                 let name = if server.template.is_some() { "" } else { server.name.text };
                 known.servers.insert(format!("{}/{name}", proxy.name));
             }
         }
-        for peers in &config.peers {
-            known
-                .tables
-                .extend(peers.tables.iter().map(|(table, _)| format!("{}/{}", peers.name.text, table.text)));
-        }
+        known.tables.extend(config.tables().map(|(name, _)| name));
         known.userlists.extend(config.userlists.iter().map(|u| u.name.text.to_owned()));
         known
     }
