@@ -102,10 +102,16 @@ fn with_advice(diagnostic: Diagnostic) -> Diagnostic {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::NoEnv;
     use lb_core::spec::ProxySpec;
+
+    /// What becomes of the file `lb.cfg` with this text on any host.
+    pub(crate) fn load_text(text: &str) -> Loaded {
+        let sources = [Source::new("lb.cfg", text)];
+        load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin())
+    }
 
     /// A frontend without timeouts, which is worth a warning.
     fn loaded(global: &str) -> Loaded {

@@ -36,16 +36,13 @@ fn named(listener: &ListenerSpec) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Facts, Host, NoEnv, Source, load};
-    use lb_core::expr::Registry;
+    use crate::load::tests::load_text;
 
     #[test]
     fn addresses_that_nobody_has_are_told_once() {
         let text = "defaults\n timeout client 1s\nfrontend f\n bind 192.0.2.1:80-82,:83,127.0.0.2:84\n \
                     bind 192.0.2.2:80\n bind 192.0.2.3:80 transparent\n";
-        let host = Host::ANY;
-        let registry = Registry::builtin();
-        let loaded = load(&[Source::new("a.cfg", text)], &NoEnv, &Facts::default(), host, &registry);
+        let loaded = load_text(text);
         let own: IpAddr = "192.0.2.2".parse().unwrap();
         let found = unowned(&loaded.spec, &loaded.origins, |a| a == own);
         let said: Vec<&str> = found.iter().map(|d| d.message.as_str()).collect();

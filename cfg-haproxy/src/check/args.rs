@@ -314,17 +314,11 @@ fn pretty(args: &[Arg]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Facts, Host, Loaded, NoEnv, Source};
-    use lb_core::expr::Registry;
-
-    fn load(text: &str) -> Loaded {
-        let sources = [Source::new("a.cfg", text)];
-        crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin())
-    }
+    use crate::load::tests::load_text;
 
     /// What is said, and what the process is told.
     fn process(line: &str) -> (Vec<String>, String) {
-        let loaded = load(&format!("global\n {line}\nlisten a\n mode tcp\n bind :80\n"));
+        let loaded = load_text(&format!("global\n {line}\nlisten a\n mode tcp\n bind :80\n"));
         let told = loaded.diagnostics.iter().filter_map(|d| d.compat.clone());
         let told = told.filter(|text| text.contains(line.split(' ').next().unwrap_or("")));
         (told.collect(), format!("{:?}", loaded.spec.process))
@@ -348,20 +342,22 @@ mod tests {
     #[test]
     fn numbers_outside_proxies_are_read_as_far_as_their_digits_go() {
         for line in ["maxconn 10x", "backlog 12x"] {
-            let loaded =
-                load(&format!("log-forward f\n bind 127.0.0.1:514\n {line}\n log 127.0.0.1:515 local0\n"));
+            let loaded = load_text(&format!(
+                "log-forward f\n bind 127.0.0.1:514\n {line}\n log 127.0.0.1:515 local0\n"
+            ));
             assert!(!loaded.diagnostics.has_errors(), "{line}: {:?}", loaded.diagnostics);
         }
-        let loaded = load("log-profile p\n log-tag a b\n");
+        let loaded = load_text("log-profile p\n log-tag a b\n");
         assert!(!loaded.diagnostics.has_errors(), "{:?}", loaded.diagnostics);
         let redispatch = |text: &str| {
-            let loaded = load(&format!("backend b\n option redispatch {text}\n"));
+            let loaded = load_text(&format!("backend b\n option redispatch {text}\n"));
             format!("{:?}", loaded.spec.proxies[0])
         };
         assert_eq!(redispatch("3x"), redispatch("3"));
         assert_ne!(redispatch("3"), redispatch(""));
         let captured = |text: &str| {
-            let loaded = load(&format!("frontend f\n bind :80\n capture request header host len {text}\n"));
+            let loaded =
+                load_text(&format!("frontend f\n bind :80\n capture request header host len {text}\n"));
             format!("{:?}", loaded.spec.proxies[0])
         };
         assert_eq!(captured("99999999999"), captured("2147483647"));
@@ -370,7 +366,7 @@ mod tests {
     #[test]
     fn limits_of_proxies_that_are_too_large_are_the_largest_ones() {
         let limit = |text: &str| {
-            let loaded = load(&format!("frontend f\n bind :80\n maxconn {text}\n"));
+            let loaded = load_text(&format!("frontend f\n bind :80\n maxconn {text}\n"));
             loaded.spec.proxies[0].maxconn
         };
         assert_eq!(limit("12x"), Some(12));
@@ -381,7 +377,8 @@ mod tests {
 
     #[test]
     fn a_number_of_a_server_that_is_not_there_is_0_where_haproxy_takes_it_so() {
-        let server = |words: &str| load(&format!("backend b\n mode tcp\n server s 192.0.2.1:80 {words}\n"));
+        let server =
+            |words: &str| load_text(&format!("backend b\n mode tcp\n server s 192.0.2.1:80 {words}\n"));
         let loaded = server("weight");
         assert!(!loaded.diagnostics.has_errors());
         assert_eq!(loaded.spec.proxies[0].pool.servers[0].weight, 0);
@@ -392,7 +389,7 @@ mod tests {
     #[test]
     fn expectations_that_are_incomplete_are_told() {
         let errors = |step: &str| {
-            load(&format!("backend b\n mode http\n option httpchk\n http-check expect {step}\n"))
+            load_text(&format!("backend b\n mode http\n option httpchk\n http-check expect {step}\n"))
                 .diagnostics
                 .has_errors()
         };
@@ -404,7 +401,7 @@ mod tests {
 
     #[test]
     fn what_follows_is_an_error_unless_it_is_never_looked_at() {
-        let errors = |line: &str| load(&format!("backend b\n {line}\n")).diagnostics.has_errors();
+        let errors = |line: &str| load_text(&format!("backend b\n {line}\n")).diagnostics.has_errors();
         for line in ["compression algo-req gzip x", "compression direction both x", "log-tag a b"] {
             assert!(!errors(line), "{line}");
         }

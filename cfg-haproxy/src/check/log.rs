@@ -260,15 +260,13 @@ impl<'t> Checker<'t, '_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Facts, Host, NoEnv, Source};
-    use lb_core::expr::Registry;
+    use crate::load::tests::load_text;
 
     #[test]
     fn ranges_of_a_sample_do_not_overlap() {
         let is_taken = |sample: &str| {
             let text = format!("global\n log 192.0.2.1 sample {sample} local0\nfrontend f\n bind :80\n");
-            let sources = [Source::new("a.cfg", &text)];
-            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+            let loaded = load_text(&text);
             !loaded.diagnostics.iter().any(|diagnostic| diagnostic.message.contains("is not a sample"))
         };
         for taken in ["1:3", "1-2,4:5", "4,1-2:5", "1,:3"] {

@@ -299,8 +299,7 @@ pub(crate) fn write_to_targets(config: &Config<'_>) -> Vec<Diagnostic> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Facts, Host, NoEnv, Source};
-    use lb_core::expr::Registry;
+    use crate::load::tests::load_text;
 
     fn errors(table: &str) -> Vec<String> {
         let text = format!(
@@ -309,8 +308,7 @@ mod tests {
              backend c\n stick-table type ip size 1k write-to p/d\n\
              peers p\n table d type ip size 1k\n table e type string size 1k\n"
         );
-        let sources = [Source::new("a.cfg", &text)];
-        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        let loaded = load_text(&text);
         let about = |message: &&str| message.contains("write-to");
         let noted =
             loaded.diagnostics.iter().filter(|d| d.message.contains("`write-to` has no effect")).count();

@@ -624,8 +624,8 @@ pub(super) fn tcp_phases(making: &Making<'_, '_>, set: Sides) -> Phases {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::{Facts, Host, NoEnv, Source};
-    use lb_core::expr::{Arena, Env, NoFacts, Now, Registry, Vars};
+    use crate::load::tests::load_text;
+    use lb_core::expr::{Arena, Env, NoFacts, Now, Vars};
     use lb_core::rule::marks::PacketMarks;
     use lb_core::spec::TcpProxy;
     use lb_proto_http::spec::HttpProxy;
@@ -633,8 +633,7 @@ pub(super) mod tests {
     /// What a line of a proxy comes to, or what is wrong with it.
     pub(in crate::lower) fn lowered(line: &str) -> Result<String, Vec<String>> {
         let text = format!("listen a\n mode http\n bind :80\n {line}\n server s 192.0.2.1:80\n");
-        let sources = [Source::new("a.cfg", &text)];
-        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        let loaded = load_text(&text);
         if loaded.diagnostics.has_errors() {
             return Err(loaded.diagnostics.iter().map(|d| d.message.clone()).collect());
         }
@@ -651,8 +650,7 @@ pub(super) mod tests {
             "listen a\n mode http\n bind :80\n tcp-request connection set-mark 3\n{}",
             rules.concat()
         );
-        let sources = [Source::new("a.cfg", &text)];
-        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        let loaded = load_text(&text);
         let http = loaded.spec.proxies[0].protocol.as_any().downcast_ref::<HttpProxy>().unwrap();
         let facts = NoFacts(Now { date: std::time::Duration::ZERO, instant: std::time::Instant::now() });
         let arena = Arena::new();
@@ -682,8 +680,7 @@ pub(super) mod tests {
         let rules = "bind :80\n tcp-request content set-var(txn.a) be_name\n tcp-request content accept if { be_id 1 }";
         for (kind, refused) in [("listen", false), ("frontend", true)] {
             let text = format!("{kind} l\n mode tcp\n {rules}\n");
-            let sources = [Source::new("a.cfg", &text)];
-            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+            let loaded = load_text(&text);
             assert_eq!(loaded.diagnostics.has_errors(), refused, "{kind}: {:?}", loaded.diagnostics);
         }
     }
@@ -700,8 +697,7 @@ pub(super) mod tests {
             (" tcp-request content switch-mode http proto h1\n default_backend t\n", true),
         ] {
             let text = format!("{backends}frontend f\n mode tcp\n bind :80\n http-request deny\n{lines}");
-            let sources = [Source::new("a.cfg", &text)];
-            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+            let loaded = load_text(&text);
             let front = loaded.spec.proxies.last().unwrap();
             let tcp = front.protocol.as_any().downcast_ref::<TcpProxy>().unwrap();
             assert_eq!(tcp.upgrade.is_some(), expected, "{lines}");
@@ -709,13 +705,7 @@ pub(super) mod tests {
             assert_eq!(useless, !expected, "{lines}");
         }
         let text = "backend b\n tcp-request content switch-mode http\n";
-        let loaded = crate::load(
-            &[Source::new("a.cfg", text)],
-            &NoEnv,
-            &Facts::default(),
-            Host::ANY,
-            &Registry::builtin(),
-        );
+        let loaded = load_text(text);
         assert!(loaded.diagnostics.has_errors());
     }
 

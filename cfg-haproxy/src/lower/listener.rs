@@ -92,15 +92,13 @@ fn permissions(bind: &Bind<'_>, default: &crate::config::UnixBind<'_>) -> UnixPe
 
 #[cfg(test)]
 mod tests {
-    use crate::{Facts, Host, NoEnv, Source};
-    use lb_core::expr::Registry;
+    use crate::load::tests::load_text;
 
     #[test]
     fn acknowledgements_are_delayed_where_an_answer_is_expected_or_it_is_said() {
         let delays = |lines: &str| {
             let text = format!("frontend f\n bind :80\n{lines}\n");
-            let source = [Source::new("lb.cfg", &text)];
-            let loaded = crate::load(&source, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+            let loaded = load_text(&text);
             loaded.spec.proxies[0].listeners[0].delay_ack
         };
         assert!(delays(" mode http"));

@@ -166,15 +166,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Facts, Host, NoEnv, Source};
-    use lb_core::expr::Registry;
+    use crate::load::tests::load_text;
 
     #[test]
     fn a_hash_that_nobody_can_log_in_with_is_told() {
         let text = "userlist u\n user good password $6$s$x\n user old password $1$s$x\n user y password $y$j9T$s$x\n \
                     user plain insecure-password $1$\n";
-        let sources = [Source::new("a.cfg", text)];
-        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        let loaded = load_text(text);
         let told: Vec<_> = loaded.diagnostics.iter().filter(|d| d.message.contains("never log in")).collect();
         let names: Vec<_> = told.iter().map(|d| d.message.split('`').nth(1).unwrap_or_default()).collect();
         assert_eq!(names, ["old", "y"]);

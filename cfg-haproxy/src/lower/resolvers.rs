@@ -43,8 +43,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Facts, Host, NoEnv, Source};
-    use lb_core::expr::Registry;
+    use crate::load::tests::load_text;
     use lb_core::rule::tcp::TcpAction;
     use std::time::Duration;
 
@@ -54,13 +53,7 @@ mod tests {
              timeout retry 200ms\n hold valid 30s\n accepted_payload_size 1232\n\
              frontend f\n bind :80\n {rule}\n {rule}\n"
         );
-        crate::load(
-            &[Source::new("a.cfg", &text)],
-            &NoEnv,
-            &Facts::default(),
-            Host::ANY,
-            &Registry::builtin(),
-        )
+        load_text(&text)
     }
 
     #[test]

@@ -223,23 +223,12 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Facts, Host, Loaded, NoEnv, Source};
+    use crate::load::tests::load_text;
     use lb_core::balance::Algorithm;
     use lb_core::diag::Severity;
-    use lb_core::expr::Registry;
-
-    fn load(text: &str) -> Loaded {
-        crate::load(
-            &[Source::new("lb.cfg", text)],
-            &NoEnv,
-            &Facts::default(),
-            Host::ANY,
-            &Registry::builtin(),
-        )
-    }
 
     fn errors(text: &str) -> Vec<String> {
-        let loaded = load(text);
+        let loaded = load_text(text);
         let errors = loaded.diagnostics.iter().filter(|problem| problem.severity == Severity::Error);
         errors.map(|problem| problem.message.clone()).collect()
     }
@@ -247,7 +236,10 @@ mod tests {
     #[test]
     fn streams_are_counted_only_if_something_reads_their_numbers() {
         let unnumbered = |line: &str| {
-            load(&format!("frontend f\n bind :80\n log stdout local0\n {line}\n")).spec.process.unnumbered
+            load_text(&format!("frontend f\n bind :80\n log stdout local0\n {line}\n"))
+                .spec
+                .process
+                .unnumbered
         };
         assert!(unnumbered("option tcplog"));
         for line in
@@ -259,7 +251,7 @@ mod tests {
 
     #[test]
     fn lines_to_one_address_in_defaults_share_a_ring() {
-        let loaded = load(
+        let loaded = load_text(
             "defaults\n log tcp@192.0.2.1 local0\nfrontend a\n bind :1\nfrontend b\n bind :2\n log tcp@192.0.2.1 local0\n",
         );
         let rings: Vec<_> = loaded.spec.rings.iter().map(|ring| (&*ring.name, &*ring.description)).collect();
@@ -280,14 +272,14 @@ mod tests {
         assert_eq!(of("server a /run/log").len(), 1);
         assert_eq!(of("server a 192.0.2.1:1 log-bufsize 100").len(), 1);
         assert_eq!(of("balance hash src\n server a 192.0.2.1:1").len(), 1);
-        let elsewhere = load("backend b\n mode tcp\n balance log-hash length\n server a 192.0.2.1:1\n");
+        let elsewhere = load_text("backend b\n mode tcp\n balance log-hash length\n server a 192.0.2.1:1\n");
         assert_eq!(elsewhere.spec.proxies[0].pool.algorithm, Algorithm::RoundRobin);
         assert_eq!(errors("backend b\n server a udp@192.0.2.1:1\n").len(), 1);
     }
 
     #[test]
     fn a_ring_has_one_file_of_its_own_and_of_the_size_said_before() {
-        let loaded = load("ring r\n size 1000\n backing-file /var/r\nring s\n backing-file /var/s\n");
+        let loaded = load_text("ring r\n size 1000\n backing-file /var/r\nring s\n backing-file /var/s\n");
         let files: Vec<_> = loaded.spec.rings.iter().map(|ring| ring.file.as_deref()).collect();
         assert_eq!(files, [Some("/var/r"), Some("/var/s")]);
         for wrong in [" backing-file /var/r\n size 1000\n", " backing-file /var/r\n backing-file /var/q\n"] {
@@ -298,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_ring_that_is_too_small_for_its_messages_cuts_them() {
-        let loaded = load("ring r\n size 1000\n maxlen 2000\n");
+        let loaded = load_text("ring r\n size 1000\n maxlen 2000\n");
         assert_eq!(loaded.spec.rings[0].max_length, Some(802));
         assert!(loaded.diagnostics.iter().any(|problem| problem.message.contains("2000")));
     }

@@ -137,6 +137,7 @@ fn list(word: Option<Word<'_>>) -> Vec<Arc<str>> {
 #[cfg(test)]
 mod tests {
     use crate::host::{FileKind, Files};
+    use crate::load::tests::load_text;
     use crate::{Facts, Host, Loaded, NoEnv, Source};
     use lb_core::diag::Severity;
     use lb_core::expr::Registry;
@@ -235,8 +236,7 @@ mod tests {
     fn certificates_of_a_frontend_serve_its_bind_lines() {
         let text = "global\n crt-base /c\nfrontend a\n bind :443 ssl\n ssl-f-use crt a.pem\n \
                     ssl-f-use crt b.pem key /k.pem alpn h2\n ssl-f-use no-alpn crt c.pem no-ca-names key /k.pem\n";
-        let sources = [Source::new("a.cfg", text)];
-        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        let loaded = load_text(text);
         let messages: Vec<_> = loaded.diagnostics.iter().map(|d| d.message.as_str()).collect();
         assert!(messages.contains(&"options of single certificates are left out: alpn"), "{messages:?}");
         let found: Vec<_> = tls(&loaded)
@@ -251,8 +251,7 @@ mod tests {
         );
         for wrong in ["key k", "crt a.pem nosuch x", "crt a.pem verify required"] {
             let text = text.replace("crt a.pem", wrong);
-            let sources = [Source::new("a.cfg", &text)];
-            let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+            let loaded = load_text(&text);
             assert!(loaded.diagnostics.has_errors(), "{wrong}");
         }
     }
@@ -261,8 +260,7 @@ mod tests {
     fn a_certificate_of_a_store_brings_its_key() {
         let text = "crt-store s\n crt-base /c\n key-base /k\n load crt a.pem key a.key alias one\nlisten a\n \
                     bind :443 ssl crt @s/one\n";
-        let sources = [Source::new("a.cfg", text)];
-        let loaded = crate::load(&sources, &NoEnv, &Facts::default(), Host::ANY, &Registry::builtin());
+        let loaded = load_text(text);
         let certificate = &tls(&loaded).certificates[0];
         assert_eq!((&*certificate.path, certificate.key.as_deref()), ("/c/a.pem", Some("/k/a.key")));
     }
