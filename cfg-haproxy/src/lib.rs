@@ -5,6 +5,7 @@ mod base;
 mod check;
 mod cipher;
 pub mod codes;
+pub mod command_line;
 pub mod cond;
 pub mod config;
 mod crt_list;

@@ -26,7 +26,7 @@ pub(crate) fn run(mut args: RunArgs) -> u8 {
     let entered = load::settle(&mut args, &world).map_err(|e| failed(&e));
     // What a supervisor reads it forgets, a balancer keeps.
     let read = || load_all(&args, &world);
-    let forgets = args.keepalived.is_some() || args.master;
+    let forgets = args.keepalived.is_some() || args.balancer.supervised;
     let loaded = match entered.and_then(|()| if forgets { apart(read) } else { read() }) {
         Ok(loaded) => loaded,
         Err(status) => return status,
@@ -50,7 +50,7 @@ pub(crate) fn run(mut args: RunArgs) -> u8 {
         Ok(pidfile) => pidfile,
         Err(e) => return failed(&e),
     };
-    let supervised = args.keepalived.is_some() || args.master || process.master_worker;
+    let supervised = args.keepalived.is_some() || args.balancer.supervised || process.master_worker;
     match loaded {
         Some(loaded) if !supervised => framed(|| alone(loaded, &args, &world, pidfile, foreground)),
         loaded => {
@@ -111,7 +111,7 @@ fn alone(
 
 /// The listening sockets of the process that this one follows (`-x`).
 fn predecessor(args: &RunArgs) -> Result<Sockets, String> {
-    let Some(path) = &args.takeover else { return Ok(Sockets::new()) };
+    let Some(path) = &args.balancer.takeover else { return Ok(Sockets::new()) };
     let taken = process::handover::take(path).and_then(rt::adopt_all);
     taken.map_err(|e| {
         format!("Failed to get the sockets from the old process through {}: {e}", path.display())

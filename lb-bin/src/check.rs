@@ -8,38 +8,36 @@ use std::path::Path;
 
 /// Runs the check; answers the exit status.
 pub(crate) fn run(args: &CheckArgs) -> u8 {
-    if let Err(text) = crate::tools::enter(args.directory.as_deref()) {
+    if let Err(text) = crate::tools::enter(args.run.directory.as_deref()) {
         return failed(&text);
     }
     let mut status = 0;
     let mut balancer = None;
-    if !args.haproxy.is_empty() {
+    if !args.run.haproxy.is_empty() {
         match haproxy(args) {
             Ok(loaded) => balancer = Some(loaded),
             Err(judged) => status = judged,
         }
     }
-    if let Some(path) = &args.keepalived {
+    if let Some(path) = &args.run.keepalived {
         let (judged, cluster) = keepalived(path, args);
         if let (Some(balancer), Some(cluster)) = (balancer, cluster) {
-            report::error(&balancer.unowned(&cluster.spec, args.format));
+            report::error(&balancer.unowned(&cluster.spec, args.run.format));
         }
         // Keepalived's own statuses beside HAProxy's would be ambiguous: any failure of it counts as one.
-        status =
-            if args.as_keepalived || args.haproxy.is_empty() { judged } else { status.max(judged.min(1)) };
+        status = if args.as_keepalived || args.run.haproxy.is_empty() {
+            judged
+        } else {
+            status.max(judged.min(1))
+        };
     }
     status
 }
 
 /// The balancer's files, or the exit status if they cannot be used.
 fn haproxy(args: &CheckArgs) -> Result<load::Haproxy, u8> {
-    let run = RunArgs {
-        haproxy: args.haproxy.clone(),
-        strict: args.strict,
-        localpeer: args.localpeer.clone(),
-        format: args.format,
-        ..RunArgs::default()
-    };
+    // The two files are judged one after the other.
+    let run = RunArgs { keepalived: None, ..args.run.clone() };
     match load::haproxy(&run, &World::real(&run)) {
         Ok(loaded) => {
             report::error(&loaded.text);
@@ -57,8 +55,8 @@ fn haproxy(args: &CheckArgs) -> Result<load::Haproxy, u8> {
 
 /// The exit status for a keepalived.conf, and what it comes to.
 fn keepalived(path: &Path, args: &CheckArgs) -> (u8, Option<load::Keepalived>) {
-    let world = World::tested(args.config_id.as_deref());
-    let (text, status, loaded) = match load::keepalived(path, args.format, &world) {
+    let world = World::tested(args.run.cluster.config_id.as_deref());
+    let (text, status, loaded) = match load::keepalived(path, args.run.format, &world) {
         Ok(loaded) => (loaded.text.clone(), loaded.status, Some(loaded)),
         Err(rejected) => (rejected.text, rejected.status, None),
     };
@@ -69,7 +67,7 @@ fn keepalived(path: &Path, args: &CheckArgs) -> (u8, Option<load::Keepalived>) {
     }
     let Some(peer) = &args.peer else { return (status, loaded) };
     // What keeps the two nodes from failing over, or from doing it as meant.
-    let (text, fits) = load::compare(path, peer, args.format, &world).unwrap_or_else(|r| (r.text, false));
+    let (text, fits) = load::compare(path, peer, args.run.format, &world).unwrap_or_else(|r| (r.text, false));
     report::error(&text);
     if fits && args.verbose {
         report::say("Both nodes fit together\n");

@@ -79,7 +79,7 @@ pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected
 
 fn haproxy_files(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
     let (loaded, text) = understood(args, world).map_err(|text| Rejected { text, status: 1 })?;
-    if let Some(status) = loaded.refusal(args.strict) {
+    if let Some(status) = loaded.refusal(args.balancer.strict) {
         return Err(Rejected { text, status });
     }
     let cfg_haproxy::Loaded { spec, tree, origins, quiet, .. } = loaded;
@@ -109,17 +109,13 @@ pub(crate) fn texts(paths: &[PathBuf], world: &World) -> Result<Vec<(String, Str
 /// What the command line says wins over the file, or fills in what the file leaves open.
 fn overrule(spec: &mut Spec, args: &RunArgs) {
     let process = &mut spec.process;
-    process.maxconn = process.maxconn.or(args.maxconn);
-    if let Some(peer) = &args.localpeer {
-        process.localpeer = Some(peer.as_str().into());
-    }
+    args.balancer.overrule(process);
     if let Some(pidfile) = &args.pidfile {
         process.pidfile = Some(pidfile.to_string_lossy().as_ref().into());
     }
     if let Some(daemon) = args.daemon {
         process.daemon = daemon;
     }
-    process.master_worker |= args.master;
 }
 
 /// Directories stand for the `.cfg` files in them, in the order of their names.

@@ -273,10 +273,10 @@ pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
 
 /// Tells the predecessors that this process has taken over (`-sf`, `-st`). One that has ended already needs no telling.
 pub(crate) fn dismiss(args: &RunArgs) {
-    for pid in &args.finish {
+    for pid in &args.balancer.finish {
         let _ = send_signal(*pid, libc::SIGUSR1);
     }
-    for pid in &args.terminate {
+    for pid in &args.balancer.terminate {
         let _ = send_signal(*pid, libc::SIGTERM);
     }
 }

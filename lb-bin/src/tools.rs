@@ -75,10 +75,9 @@ pub(crate) fn explain(words: &str) -> u8 {
 
 /// Prints the effective configuration; answers the exit status.
 pub(crate) fn dump(args: &CheckArgs) -> Result<u8, String> {
-    enter(args.directory.as_deref())?;
+    enter(args.run.directory.as_deref())?;
     let world = World::tested(None);
-    let run = RunArgs { haproxy: args.haproxy.clone(), format: args.format, ..RunArgs::default() };
-    let (loaded, text) = load::understood(&run, &world)?;
+    let (loaded, text) = load::understood(&args.run, &world)?;
     report::error(&text);
     if loaded.diagnostics.has_errors() {
         return Ok(1);

@@ -14,9 +14,8 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
             Invocation::Print(Text::SignalNumber(number))
         }
         Request::Test(output) => Invocation::Check(CheckArgs {
-            keepalived: Some(line.file.into()),
+            run: RunArgs { keepalived: Some(line.file.into()), cluster: line.options, ..RunArgs::default() },
             as_keepalived: true,
-            config_id: line.options.config_id,
             output: output.map(Into::into),
             ..CheckArgs::default()
         }),
@@ -68,7 +67,7 @@ mod tests {
     #[test]
     fn a_test_of_the_configuration_takes_an_optional_file() {
         let Ok(Invocation::Check(check)) = words("-t -f a.conf") else { panic!("not a check") };
-        assert_eq!((check.keepalived, check.output), (Some("a.conf".into()), None));
+        assert_eq!((check.run.keepalived, check.output), (Some("a.conf".into()), None));
         let Ok(Invocation::Check(check)) = words("-t/tmp/log") else { panic!("not a check") };
         assert_eq!(check.output, Some("/tmp/log".into()));
         assert!(words("--nonsense").unwrap_err().message.contains("--nonsense"));

@@ -4,7 +4,7 @@ mod haproxy;
 mod keepalived;
 mod native;
 
-use cfg_keepalived::command_line::Options;
+use cfg_haproxy::command_line::Words;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -76,28 +76,12 @@ pub(crate) struct RunArgs {
     pub keepalived: Option<PathBuf>,
     /// Go to the background whatever the configuration says; `Some(false)` stays.
     pub daemon: Option<bool>,
-    /// Run a supervisor even for a balancer alone.
-    pub master: bool,
     /// Tell the service manager about readiness.
     pub notify: bool,
     /// Where the process number is written.
     pub pidfile: Option<PathBuf>,
-    /// Processes to stop gracefully once ready.
-    pub finish: Vec<u32>,
-    /// Processes to stop at once once ready.
-    pub terminate: Vec<u32>,
-    /// Control socket of a predecessor to take listening sockets from.
-    pub takeover: Option<PathBuf>,
-    /// Control sockets of the supervisor.
-    pub master_ctl: Vec<String>,
-    /// Name among peers.
-    pub localpeer: Option<String>,
-    /// Connections at the same time, if the configuration does not say.
-    pub maxconn: Option<u32>,
     /// Directory to change to before reading files.
     pub directory: Option<PathBuf>,
-    /// Treat warnings as errors.
-    pub strict: bool,
     /// Print nothing while starting.
     pub quiet: bool,
     /// Log to standard error too (Keepalived's `-l`).
@@ -110,8 +94,10 @@ pub(crate) struct RunArgs {
     pub detail: bool,
     /// How diagnostics are printed.
     pub format: Format,
+    /// How the haproxy.cfg is run, beyond what it says itself.
+    pub balancer: cfg_haproxy::command_line::Options,
     /// How the keepalived.conf is run, beyond what it says itself.
-    pub cluster: Options,
+    pub cluster: cfg_keepalived::command_line::Options,
     /// Options without an effect, and why.
     pub without_effect: Vec<(String, &'static str)>,
 }
@@ -126,17 +112,10 @@ impl RunArgs {
         if let Some(file) = &self.keepalived {
             words.extend(["-k".into(), file.clone().into_os_string()]);
         }
-        if let Some(peer) = &self.localpeer {
-            words.extend(["-L".into(), peer.into()]);
-        }
-        if let Some(maxconn) = self.maxconn {
-            words.extend(["--maxconn".into(), maxconn.to_string().into()]);
-        }
         if let Some(socket) = &self.vrrp_socket {
             words.extend(["--vrrp-socket".into(), socket.into()]);
         }
         let switches = [
-            (self.strict, "--strict"),
             (self.quiet, "-q"),
             (self.console_log, "--log-console"),
             (self.detail, "--log-detail"),
@@ -150,7 +129,7 @@ impl RunArgs {
             Format::Json => "json",
         };
         words.extend(["--format".into(), format.into()]);
-        words.extend(self.cluster.words().into_iter().map(OsString::from));
+        words.extend([self.balancer.words(), self.cluster.words()].concat().into_iter().map(OsString::from));
         words
     }
 }
@@ -158,26 +137,14 @@ impl RunArgs {
 /// What to check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct CheckArgs {
-    /// HAProxy configuration: files or directories.
-    pub haproxy: Vec<PathBuf>,
-    /// Keepalived configuration.
-    pub keepalived: Option<PathBuf>,
+    /// The files, and how they would be run.
+    pub run: RunArgs,
     /// The other node's Keepalived configuration.
     pub peer: Option<PathBuf>,
     /// Say that the configuration is valid.
     pub verbose: bool,
-    /// Treat warnings as errors.
-    pub strict: bool,
-    /// Directory to change to before reading files.
-    pub directory: Option<PathBuf>,
-    /// Connections at the same time, if the configuration does not say.
-    pub localpeer: Option<String>,
     /// Answer with Keepalived's exit statuses and words.
     pub as_keepalived: bool,
-    /// How diagnostics are printed.
-    pub format: Format,
-    /// What `@ID` conditions are compared with.
-    pub config_id: Option<String>,
     /// Where the messages go instead of standard error.
     pub output: Option<PathBuf>,
 }
@@ -283,38 +250,6 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocat
 
 fn text(word: OsString) -> Result<String, UsageError> {
     word.into_string().map_err(|w| UsageError::new(format!("`{}` is not valid UTF-8", w.to_string_lossy())))
-}
-
-/// Words one after the other, with the error for a missing value.
-struct Words<'a> {
-    rest: std::slice::Iter<'a, String>,
-}
-
-impl<'a> Words<'a> {
-    fn new(words: &'a [String]) -> Self {
-        Self { rest: words.iter() }
-    }
-
-    fn value(&mut self, option: &str) -> Result<&'a str, UsageError> {
-        self.next().ok_or_else(|| UsageError::new(format!("option `{option}` needs a value")))
-    }
-
-    fn number<T: std::str::FromStr>(&mut self, option: &str) -> Result<T, UsageError> {
-        let value = self.value(option)?;
-        value.parse().map_err(|_| UsageError::new(format!("option `{option}` needs a number, not `{value}`")))
-    }
-
-    fn peek(&self) -> Option<&'a str> {
-        self.rest.as_slice().first().map(String::as_str)
-    }
-}
-
-impl<'a> Iterator for Words<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        self.rest.next().map(String::as_str)
-    }
 }
 
 #[cfg(test)]

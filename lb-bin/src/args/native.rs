@@ -46,20 +46,16 @@ fn run(words: &[String]) -> Result<RunArgs, UsageError> {
             "-k" | "--keepalived" => args.keepalived = Some(words.value(word)?.into()),
             "-p" | "--pidfile" => args.pidfile = Some(words.value(word)?.into()),
             "-D" | "--daemon" => args.daemon = Some(true),
-            "-W" | "--supervise" => args.master = true,
-            "--notify" => (args.master, args.notify) = (true, true),
+            "--notify" => (args.balancer.supervised, args.notify) = (true, true),
             "-C" | "--directory" => args.directory = Some(words.value(word)?.into()),
-            "-L" | "--localpeer" => args.localpeer = Some(words.value(word)?.to_owned()),
-            "-S" | "--master-socket" => args.master_ctl.push(words.value(word)?.to_owned()),
             "--vrrp-socket" => args.vrrp_socket = Some(words.value(word)?.to_owned()),
-            "--maxconn" => args.maxconn = Some(words.number(word)?),
-            "--strict" => args.strict = true,
             "-q" | "--quiet" => args.quiet = true,
             "--log-console" => args.console_log = true,
             "--log-detail" => args.detail = true,
             "--format" => args.format = format(words.value(word)?)?,
-            _ if args.cluster.take(word, || words.value(word))? => {}
-            _ => return Err(UsageError::new(format!("unknown option `{word}` of `lb run`; see `lb help`"))),
+            _ if args.balancer.take(word, &mut words)?
+                || args.cluster.take(word, || words.value(word))? => {}
+            _ => return Err(unknown(word, "run")),
         }
     }
     if args.haproxy.is_empty() && args.keepalived.is_none() {
@@ -72,26 +68,22 @@ fn run(words: &[String]) -> Result<RunArgs, UsageError> {
 
 fn check(words: &[String], command: &str) -> Result<CheckArgs, UsageError> {
     let mut args = CheckArgs::default();
+    let run = &mut args.run;
     let mut words = Words::new(words);
     while let Some(word) = words.next() {
         match word {
-            "-f" | "--haproxy" => args.haproxy.push(words.value(word)?.into()),
-            "-k" | "--keepalived" => args.keepalived = Some(words.value(word)?.into()),
+            "-f" | "--haproxy" => run.haproxy.push(words.value(word)?.into()),
+            "-k" | "--keepalived" => run.keepalived = Some(words.value(word)?.into()),
             "--peer" => args.peer = Some(words.value(word)?.into()),
             "-V" | "--verbose" => args.verbose = true,
-            "--strict" => args.strict = true,
-            "-C" | "--directory" => args.directory = Some(words.value(word)?.into()),
-            "-L" | "--localpeer" => args.localpeer = Some(words.value(word)?.to_owned()),
-            "--config-id" => args.config_id = Some(words.value(word)?.to_owned()),
-            "--format" => args.format = format(words.value(word)?)?,
-            _ => {
-                return Err(UsageError::new(format!(
-                    "unknown option `{word}` of `lb {command}`; see `lb help`"
-                )));
-            }
+            "-C" | "--directory" => run.directory = Some(words.value(word)?.into()),
+            "--strict" | "-L" | "--localpeer" => drop(run.balancer.take(word, &mut words)?),
+            "--config-id" => drop(run.cluster.take(word, || words.value(word))?),
+            "--format" => run.format = format(words.value(word)?)?,
+            _ => return Err(unknown(word, command)),
         }
     }
-    if args.haproxy.is_empty() && args.keepalived.is_none() {
+    if run.haproxy.is_empty() && run.keepalived.is_none() {
         return Err(UsageError::new(
             "no file: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both",
         ));
@@ -106,9 +98,7 @@ fn vrrp(words: &[String]) -> Result<VrrpArgs, UsageError> {
     while let Some(word) = words.next() {
         match word {
             "-s" | "--socket" => args.socket = Some(words.value(word)?.to_owned()),
-            _ if word.starts_with('-') => {
-                return Err(UsageError::new(format!("unknown option `{word}` of `lb vrrp`; see `lb help`")));
-            }
+            _ if word.starts_with('-') => return Err(unknown(word, "vrrp")),
             _ => question.push(word),
         }
     }
@@ -134,11 +124,7 @@ fn migrate(words: &[String]) -> Result<MigrateArgs, UsageError> {
             "-C" | "--directory" => args.directory = Some(words.value(word)?.into()),
             "--format" => args.format = format(words.value(word)?)?,
             file if !file.starts_with('-') => args.haproxy.push(file.into()),
-            _ => {
-                return Err(UsageError::new(format!(
-                    "unknown option `{word}` of `lb migrate`; see `lb help`"
-                )));
-            }
+            _ => return Err(unknown(word, "migrate")),
         }
     }
     if args.haproxy.is_empty() {
@@ -156,7 +142,7 @@ fn demo(words: &[String]) -> Result<DemoArgs, UsageError> {
             "--plain" => args.plain = true,
             "--single" => args.single = true,
             "--role" => args.role = Some(words.value(word)?.to_owned()),
-            _ => return Err(UsageError::new(format!("unknown option `{word}` of `lb demo`; see `lb help`"))),
+            _ => return Err(unknown(word, "demo")),
         }
     }
     Ok(args)
@@ -177,6 +163,10 @@ fn part(words: &[String]) -> Result<PartArgs, UsageError> {
     };
     let channel = channel.parse().map_err(|_| UsageError::new("`lb part` is for the supervisor only"))?;
     Ok(PartArgs { part: name.clone(), channel, run: run(rest)? })
+}
+
+fn unknown(option: &str, command: &str) -> UsageError {
+    UsageError::new(format!("unknown option `{option}` of `lb {command}`; see `lb help`"))
 }
 
 fn format(word: &str) -> Result<Format, UsageError> {
@@ -216,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_options_of_haproxy_work_under_any_name() {
-        assert!(matches!(words("-d -dM -dI -dW -f cfg"), Ok(Invocation::Run(r)) if r.strict));
+        assert!(matches!(words("-d -dM -dI -dW -f cfg"), Ok(Invocation::Run(r)) if r.balancer.strict));
         assert!(matches!(words("-f cfg"), Ok(Invocation::Run(_))));
         assert_eq!(words("-cc 1"), Ok(Invocation::Condition("1".into())));
     }
