@@ -178,6 +178,11 @@ impl Transfer {
         Self { coder: Some(Box::new(coder)), ..Self::new(length, Sink::Chunks) }
     }
 
+    /// The same body, of which nothing is written any more.
+    pub(super) fn discarded(self) -> Self {
+        Self { sink: Sink::Nothing, coder: None, ..self }
+    }
+
     /// Bytes that went into compression and that came out of it, if there is any.
     pub(super) fn compression(&self) -> Option<(u64, u64)> {
         self.coder.as_ref().map(|coder| (coder.taken, coder.given))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lb_core::health::Observation;
 use lb_core::log::{Cause, Origin, Phase};
-use lb_core::rt::Pace;
+use lb_core::rt::{Pace, Stream};
 use lb_core::stick::Event;
 
 use super::body::{Sink, Transfer};
@@ -15,6 +15,7 @@ use super::flow::{Flow, FlowEnd};
 use super::io::{Behind, Watch, give_buffer, take_buffer, take_scratch};
 use super::response::closes_server;
 use super::txn::Live;
+use super::unread::Unread;
 use super::upload::Upload;
 use super::upstream::{self, Kept};
 use super::{coding, log, observed, reply};
@@ -62,7 +63,14 @@ pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upl
     live.txn.counts.from_client += upload.bytes() - before.0;
     live.txn.counts.to_server += upload.moved() - before.1;
     count(live, &download.transfer, download.moved);
-    conclude(live, back, ended, keep, upload, &download.extra, surplus)
+    let after = conclude(live, back, ended, keep, upload, &download.extra, surplus);
+    if ended != Ended::Deaf {
+        return after;
+    }
+    match Unread::of_upload(live, upload) {
+        Some(unread) => Box::pin(unread.settle(live, keep, live.client_limit())).await,
+        None => After::Close,
+    }
 }
 
 /// A response that was begun.
@@ -146,6 +154,8 @@ enum Ended {
     Done,
     Client(Phase),
     Server(Phase),
+    /// The server answered, and closed before it had the request.
+    Deaf,
     ClientLate(Phase),
     ServerLate(Phase),
     /// The client's body is not what its framing says.
@@ -182,20 +192,19 @@ async fn stream(
                 Poll::Ready(FlowEnd::Broken(_)) => return Poll::Ready(Ended::Junk),
                 Poll::Ready(_) => return Poll::Ready(Ended::Server(Phase::Data)),
             }
+            if answered && upload.discards() {
+                return Poll::Ready(Ended::Deaf);
+            }
             if answered && sending && !keep {
                 let _ = client.stream.poll_shutdown(cx);
             }
         }
         let phase = if answered && keep { Phase::Last } else { Phase::Data };
-        while sending {
-            match upload.poll(cx, &mut client.stream, server) {
-                Poll::Pending => break,
-                Poll::Ready(FlowEnd::SourceClosed | FlowEnd::SourceFailed) => {
-                    return Poll::Ready(Ended::Client(phase));
-                }
-                Poll::Ready(FlowEnd::SinkFailed) => upload.discard(),
-                Poll::Ready(FlowEnd::Broken(_)) => return Poll::Ready(Ended::Broken(phase)),
-                Poll::Ready(FlowEnd::Done) => sending = false,
+        if sending {
+            match send_more(upload, cx, &mut client.stream, server, (answered, phase)) {
+                Poll::Pending => {}
+                Poll::Ready(Some(ended)) => return Poll::Ready(ended),
+                Poll::Ready(None) => sending = false,
             }
         }
         if answered && !sending {
@@ -228,6 +237,30 @@ async fn stream(
     ended
 }
 
+/// Sends more of the request while its server answers, or has `answered`. Ready when nothing is left to be sent, with the end of
+/// the exchange if it has come to one in this phase.
+fn send_more(
+    upload: &mut Upload,
+    cx: &mut Context<'_>,
+    client: &mut Stream,
+    server: &mut Stream,
+    (answered, phase): (bool, Phase),
+) -> Poll<Option<Ended>> {
+    loop {
+        return Poll::Ready(match std::task::ready!(upload.poll(cx, client, server)) {
+            FlowEnd::Done => None,
+            FlowEnd::SourceClosed | FlowEnd::SourceFailed => Some(Ended::Client(phase)),
+            FlowEnd::SinkFailed if answered => Some(Ended::Deaf),
+            FlowEnd::SinkFailed => {
+                // What the server has to say may still come.
+                upload.discard();
+                continue;
+            }
+            FlowEnd::Broken(_) => Some(Ended::Broken(phase)),
+        });
+    }
+}
+
 /// How long what is due of either side, to send or to take, is waited for, and whether the client is the first to be late.
 fn first_due(
     (client_due, client): (bool, Option<Duration>),
@@ -254,6 +287,7 @@ fn conclude(
         Ended::Done => (Cause::Normal, Phase::Done),
         Ended::Client(phase) => (Cause::ClientAbort, phase),
         Ended::Server(phase) => (Cause::ServerAbort, phase),
+        Ended::Deaf => (Cause::ServerAbort, Phase::Last),
         Ended::ClientLate(phase) => (Cause::ClientTimeout, phase),
         Ended::ServerLate(phase) => (Cause::ServerTimeout, phase),
         Ended::Broken(phase) => (Cause::Proxy, phase),
@@ -264,8 +298,11 @@ fn conclude(
         end(live, cause, phase);
         log::abort(live, cause);
     }
-    if matches!(ended, Ended::Junk | Ended::Server(_)) {
+    if matches!(ended, Ended::Junk | Ended::Server(_) | Ended::Deaf) {
         log::response_error(live);
+    }
+    if matches!(ended, Ended::Broken(_)) {
+        log::bad_request(live);
     }
     // A truncated response is one failure of its server, and none if the client left. HAProxy counts the former twice and the
     // latter once, against what its manual says of the counter.
@@ -305,7 +342,7 @@ pub(super) fn kept(live: &Live<'_>, status: u16, reusable: bool) -> Kept {
 }
 
 /// Puts what was received behind the body of the request where the next request is looked for.
-fn with_extra(live: &mut Live<'_>, extra: &[u8]) -> After {
+pub(super) fn with_extra(live: &mut Live<'_>, extra: &[u8]) -> After {
     let request = &mut live.txn.layer.request;
     give_buffer(request.fields.take_buffer());
     let mut buffer = take_buffer();

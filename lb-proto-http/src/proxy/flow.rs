@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 use lb_core::bandwidth::Limiter;
 use lb_core::rt::{Pace, Pipe, Stream, Timers};
 
-use super::body::Transfer;
+use super::body::{Sink, Transfer};
 use super::io::{
     BUFFER, Behind, Sent, give_buffer, give_bulk, give_scratch, take_buffer, take_bulk, take_scratch,
     write_at_once,
 };
-use crate::h1::Reject;
+use crate::h1::{BodyLength, Reject};
 
 /// Full reads after which a flow counts as bulk and gets a pipe or a large buffer.
 const BULK_AFTER: u8 = 2;
@@ -147,6 +147,24 @@ impl Flow {
     pub(super) fn discard(&mut self) {
         self.discards = true;
         self.forget();
+    }
+
+    /// Parts with the body: what is left of it, of which nothing is to be sent any more, and what was received behind it.
+    /// `None` if its end cannot be found.
+    pub(super) fn give_up(&mut self) -> Option<(Transfer, Vec<u8>)> {
+        if self.broken.is_some() || self.source_closed {
+            return None;
+        }
+        let none = Transfer::new(BodyLength::Empty, Sink::Nothing);
+        let mut transfer = std::mem::replace(&mut self.transfer, none).discarded();
+        let mut extra = std::mem::take(&mut self.extra);
+        if let Some(pace) = &mut self.pace {
+            let held = pace.take_rest();
+            let taken = transfer.take(held, &mut self.out).ok()?;
+            extra.extend_from_slice(&held[taken.used..]);
+        }
+        self.forget();
+        Some((transfer, extra))
     }
 
     fn forget(&mut self) {

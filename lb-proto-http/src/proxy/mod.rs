@@ -28,6 +28,7 @@ mod runner;
 mod stats;
 mod tunnel;
 mod txn;
+mod unread;
 mod upload;
 mod upstream;
 

@@ -13,15 +13,13 @@ use super::exchange::{After, end};
 use super::io::{Presence, Watch, give_scratch, take_scratch, write_in_time};
 use super::request::{self, body_is_buffered, configured_error};
 use super::txn::Live;
-use super::{body, front_of, http_of, log, upstream};
+use super::unread::Unread;
+use super::{front_of, http_of, log, upstream};
 use crate::answer::{self, Made};
 use crate::h1::{BodyLength, write_response};
 use crate::head::{HeaderName, Version};
 use crate::rule::{Cursor, Outcome, Subject};
 use crate::spec::{ConnectionMode, ErrorReply, HttpProxy, Redirect, Reply, ServiceKind};
-
-/// Most bytes of an unread request body that are read and thrown away to keep a connection.
-const DRAIN: usize = 65_536;
 
 /// An answer that is not a server's.
 pub(super) enum Answer {
@@ -89,16 +87,17 @@ fn make_redirect(live: &mut Live<'_>, redirect: &Redirect) -> Made {
     made
 }
 
-/// Answers a request.
+/// Answers a request that is on its way to no server.
 pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
+    let unread = Unread::of(live);
+    live.txn.counts.from_client += unread.as_ref().map_or(0, Unread::bytes);
+    answer_instead(live, answer, unread).await
+}
+
+/// Answers a request of which so much is left to be read: nothing if its end cannot be found.
+pub(super) async fn answer_instead(live: &mut Live<'_>, answer: Answer, unread: Option<Unread>) -> After {
     if live.txn.times.request.is_none() {
         live.txn.times.request = live.txn.times.begin;
-    }
-    if live.txn.uploaded.is_none() && live.txn.layer.has_request {
-        let request = &live.txn.layer.request;
-        let body = request.buffered_body();
-        let len = body::end_of(request.body, body).unwrap_or(body.len());
-        live.txn.counts.from_client += len as u64;
     }
     if let Answer::Tarpit(_) = answer
         && let Some(after) = tarpit(live, &answer).await
@@ -134,7 +133,7 @@ pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
     } else {
         Box::pin(give_way(live, back, &answer)).await;
     }
-    send(live).await
+    send(live, unread).await
 }
 
 /// Replaces an answer that an `http-after-response` rule failed on by that of an internal error. The rules have another
@@ -315,16 +314,15 @@ pub(super) async fn run_after(live: &mut Live<'_>, back: Option<&HttpProxy>) -> 
 }
 
 /// Writes the answer in the transaction.
-async fn send(live: &mut Live<'_>) -> After {
+async fn send(live: &mut Live<'_>, unread: Option<Unread>) -> After {
     upstream::detach(live, upstream::Kept::No);
-    let rest = rest(live);
     let keep = live.txn.layer.request.wants_keep_alive()
         && live.txn.layer.has_request
         && live.txn.front.connection != ConnectionMode::Close
         && !live.client.session.generation().is_stopping()
         && !live.txn.layer.response.flags.close
         && live.txn.layer.response.body != BodyLength::UntilClose
-        && rest.is_some();
+        && unread.is_some();
     let mut out = take_scratch();
     write_head(live, keep, &mut out);
     if !is_head(live) && live.txn.layer.response.body != BodyLength::Empty {
@@ -343,78 +341,10 @@ async fn send(live: &mut Live<'_>) -> After {
         end(live, Cause::ClientAbort, Phase::Last);
     }
     log::close(live);
-    match rest {
-        Some(rest) if sent => settle(live, rest, keep, limit).await,
+    match unread {
+        Some(unread) if sent => Box::pin(unread.settle(live, keep, limit)).await,
         _ => After::Close,
     }
-}
-
-/// What has not come yet of a request's body.
-struct Rest {
-    missing: usize,
-    /// Where the next request begins once that has been read.
-    from: usize,
-}
-
-/// What is left of the request; `None` when it is not worth reading.
-fn rest(live: &Live<'_>) -> Option<Rest> {
-    let request = &live.txn.layer.request;
-    if !live.txn.layer.has_request || live.txn.uploaded == Some(false) {
-        return None;
-    }
-    if live.txn.uploaded == Some(true) {
-        return Some(Rest { missing: 0, from: request.body_at });
-    }
-    if let Some(end) = body::end_of(request.body, request.buffered_body()) {
-        return Some(Rest { missing: 0, from: request.body_at + end });
-    }
-    // A client that waits for leave to send its body will not send it after this answer.
-    if request.fields.find(b"expect", 0).is_some() {
-        return None;
-    }
-    match request.body {
-        BodyLength::Known(length) if length <= DRAIN as u64 => {}
-        _ => return None,
-    }
-    let BodyLength::Known(length) = request.body else { return None };
-    let missing = usize::try_from(length).ok()?.checked_sub(request.buffered_body().len())?;
-    Some(Rest { missing, from: request.filled })
-}
-
-/// Reads what the client still sends of a request that was answered, so that the next one is found behind it. One that is to
-/// go is told that nothing more comes and given a moment: closing with unread bytes would reset the connection.
-async fn settle(live: &mut Live<'_>, rest: Rest, keep: bool, limit: Option<Duration>) -> After {
-    const MOMENT: Duration = Duration::from_millis(200);
-    if rest.missing > 0 {
-        if !keep && live.client.stream.shutdown().await.is_err() {
-            return After::Close;
-        }
-        live.client.timer.set_after(if keep { limit } else { Some(MOMENT) });
-        if !drain(live, rest.missing).await {
-            return After::Close;
-        }
-    }
-    if keep { After::Keep(rest.from) } else { After::Close }
-}
-
-/// Reads so many bytes and throws them away; false if they do not come in time.
-async fn drain(live: &mut Live<'_>, mut missing: usize) -> bool {
-    let mut buffer = super::io::take_buffer();
-    while missing > 0 {
-        let most = missing.min(buffer.len());
-        let client = &mut *live.client;
-        let got = std::future::poll_fn(|cx| match client.stream.poll_read(cx, &mut buffer[..most]) {
-            Poll::Ready(got) => Poll::Ready(got.unwrap_or(0)),
-            Poll::Pending => client.timer.poll_expired(cx).map(|()| 0),
-        })
-        .await;
-        if got == 0 {
-            break;
-        }
-        missing -= got;
-    }
-    super::io::give_buffer(buffer);
-    missing == 0
 }
 
 /// Writes the head of the response with what is to be said about the connection.

@@ -19,6 +19,7 @@ use super::io::{BUFFER, Behind, Presence, Watch, give_fields, take_fields, take_
 use super::reply::{self, Answer};
 use super::request::{Fate, Parting};
 use super::txn::{Back, Live};
+use super::unread::Unread;
 use super::upload::Upload;
 use super::upstream::{self, Failure, Kept};
 use super::{coding, content, deliver, front_of, http_of, log, observed, request, tunnel};
@@ -78,7 +79,7 @@ pub(super) async fn forward(live: &mut Live<'_>, backend: &Arc<ProxyPlan>) -> Af
                 return unanswered(live);
             }
             Err(Failure::Answer(answer)) => return reply::answer(live, answer).await,
-            Err(Failure::Gone(phase)) => return client_aborted(live, phase).await,
+            Err(Failure::Gone(phase)) => return client_aborted(live, phase, None).await,
         }
         let mut upload = std::future::poll_fn(|cx| Poll::Ready(begin(live, back, cx))).await;
         if upload.is_received() {
@@ -102,14 +103,13 @@ pub(super) async fn forward(live: &mut Live<'_>, backend: &Arc<ProxyPlan>) -> Af
         }
         // Nothing of an attempt that is repeated was taken from the client for good.
         live.txn.counts.from_client += upload.bytes();
-        live.txn.uploaded = Some(upload.is_received() && upload.extra().is_empty());
         return match waited {
             Ok(()) => {
                 log::server_response(live);
                 observed::tell(live, seen);
                 pass_on(live, back, &mut upload).await
             }
-            Err(none) => failed(live, none, seen).await,
+            Err(none) => failed(live, none, seen, &mut upload).await,
         };
     }
 }
@@ -422,7 +422,12 @@ fn untold(live: &mut Live<'_>, status: u16, cause: Cause, phase: Phase) -> After
 }
 
 /// There is no response.
-async fn failed(live: &mut Live<'_>, none: NoResponse, seen: Option<Observation>) -> After {
+async fn failed(
+    live: &mut Live<'_>,
+    none: NoResponse,
+    seen: Option<Observation>,
+    upload: &mut Upload,
+) -> After {
     let (status, cause, phase) = match none {
         NoResponse::Closed if live.txn.upstream.reused && live.txn.layer.response.filled == 0 => {
             // The server closed an idle connection at the wrong moment.
@@ -437,7 +442,10 @@ async fn failed(live: &mut Live<'_>, none: NoResponse, seen: Option<Observation>
         NoResponse::Bad => (502, Cause::Proxy, Phase::Headers),
         NoResponse::Late => (504, Cause::ServerTimeout, Phase::Headers),
         NoResponse::ClientLate => (400, Cause::ClientTimeout, Phase::Headers),
-        NoResponse::Gone => return client_aborted(live, Phase::Headers).await,
+        NoResponse::Gone => {
+            let unread = Unread::of_upload(live, upload);
+            return client_aborted(live, Phase::Headers, unread).await;
+        }
         // Where the rest of a message would begin is not known, so there is no place for an answer.
         NoResponse::BadBody => {
             log::bad_request(live);
@@ -460,11 +468,13 @@ async fn failed(live: &mut Live<'_>, none: NoResponse, seen: Option<Observation>
     }
     upstream::detach(live, Kept::No);
     observed::tell(live, seen);
-    fail(live, status, cause, phase).await
+    // A client that is late is not waited for once more.
+    let unread = Unread::of_upload(live, upload).filter(|_| cause != Cause::ClientTimeout);
+    reply::answer_instead(live, Answer::Error { status, cause, phase }, unread).await
 }
 
 /// The client closed while its request waited: it is told, in case it only closed its sending side.
-async fn client_aborted(live: &mut Live<'_>, phase: Phase) -> After {
+async fn client_aborted(live: &mut Live<'_>, phase: Phase, unread: Option<Unread>) -> After {
     end(live, Cause::ClientAbort, phase);
     // Nothing was sent to a server yet: then there is nothing to answer, and nothing that was broken off.
     let early = matches!(phase, Phase::Queue | Phase::Connect);
@@ -475,7 +485,8 @@ async fn client_aborted(live: &mut Live<'_>, phase: Phase) -> After {
     if early || live.client.stream.is_tls() {
         return gone(live, phase);
     }
-    reply::answer(live, Answer::Error { status: 400, cause: Cause::ClientAbort, phase }).await;
+    let answer = Answer::Error { status: 400, cause: Cause::ClientAbort, phase };
+    reply::answer_instead(live, answer, unread).await;
     After::Close
 }
 
@@ -502,7 +513,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
     let any = !back.response.is_empty() || live.txn.front.responds;
     match if any { rules(live, back).await } else { None } {
         None => {}
-        Some(Fate::Answer(answer)) => return answer_instead(live, answer).await,
+        Some(Fate::Answer(answer)) => return answer_instead(live, answer, upload).await,
         Some(Fate::Drop(parting)) => return refused(live, parting),
         Some(Fate::Gone) => return gone(live, Phase::Headers),
     }
@@ -519,7 +530,7 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
         txn.termination.cookie_response = txn.persistence.letters().1;
     }
     if reply::runs_after(live, Some(back)) && !reply::run_after(live, Some(back)).await {
-        return answer_instead(live, FAILED).await;
+        return answer_instead(live, FAILED, upload).await;
     }
     coding::announce_response(live);
     if live.txn.layer.response.body == BodyLength::Tunnel {
@@ -532,12 +543,13 @@ async fn pass_on(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upload) -> 
 const FAILED: Answer = Answer::Error { status: 500, cause: Cause::Proxy, phase: Phase::Headers };
 
 /// Answers instead of the server, whose response is not passed on.
-async fn answer_instead(live: &mut Live<'_>, answer: Answer) -> After {
+async fn answer_instead(live: &mut Live<'_>, answer: Answer, upload: &mut Upload) -> After {
     if let Answer::Error { status: 500, .. } = answer {
         log::mishap(live, log::Mishap::Internal);
     }
     live.txn.counts.from_server += live.txn.layer.response.buffered_body().len() as u64;
-    reply::answer(live, answer).await
+    let unread = Unread::of_upload(live, upload);
+    reply::answer_instead(live, answer, unread).await
 }
 
 /// A rule ends the connection without a word; it is logged, and counted as requests are.

@@ -122,8 +122,6 @@ pub(super) struct Txn {
     pub(super) deserted: bool,
     /// No time of the request is told: its body did not come in time, or it was dropped.
     pub(super) untimed: bool,
-    /// The body was on its way to a server, and whether all of it, and nothing behind it, was received.
-    pub(super) uploaded: Option<bool>,
     /// The step that a line tells of.
     pub(super) origin: Origin,
     /// Number of the request.
@@ -294,7 +292,6 @@ impl Txn {
         self.untimed = false;
         self.last_rule = None;
         self.origin = Origin::Unspecified;
-        self.uploaded = None;
         self.logged = false;
     }
 

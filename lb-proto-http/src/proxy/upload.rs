@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 use lb_core::bandwidth::Limiter;
 use lb_core::rt::{Pace, Stream, Timers};
 
-use super::body::Transfer;
+use super::body::{Sink, Transfer};
 use super::flow::{Flow, FlowEnd};
+use crate::h1::BodyLength;
 
 /// A request on its way.
 pub(super) struct Upload {
@@ -69,6 +70,14 @@ impl Upload {
     pub(super) fn discard(&mut self) {
         if let Some(flow) = &mut self.flow {
             flow.discard();
+        }
+    }
+
+    /// Parts with what is left of the body, see [`Flow::give_up`].
+    pub(super) fn give_up(&mut self) -> Option<(Transfer, Vec<u8>)> {
+        match &mut self.flow {
+            Some(flow) => flow.give_up(),
+            None => Some((Transfer::new(BodyLength::Empty, Sink::Nothing), Vec::new())),
         }
     }
 

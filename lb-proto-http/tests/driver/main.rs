@@ -14,4 +14,5 @@ mod logs;
 mod observed;
 mod retries;
 mod rules;
+mod unread;
 mod upgrade;
