@@ -3,7 +3,8 @@
 //! A connection moves its deadline with every message, nearly always to a later instant. So a [`Timer`] is one word that
 //! is overwritten; the queue shared by the timers of one worker holds, per timer, an entry at or before its deadline. When
 //! an entry comes up and the deadline has moved on, the entry is put back: the queue is touched once per timeout period
-//! and not once per message. Entries of dropped timers are swept when they outnumber the living.
+//! and not once per message. What a dropped timer leaves behind, its entry in the queue included, serves the next timer, so
+//! that short connections do not touch the queue either; what nobody needs is swept when it outnumbers the living.
 
 use atomic_waker::AtomicWaker;
 use std::cmp::{Ordering, Reverse};
@@ -19,6 +20,8 @@ use tokio::sync::Notify;
 const NEVER: u64 = u64::MAX;
 /// Dead entries are not worth a sweep below this many.
 const SWEEP_FROM: usize = 1024;
+/// Most cells that are kept for timers to come.
+const SPARE: usize = 1024;
 
 /// The timer queue of one worker. Clones share it. Deadlines are to be set on the thread that runs [`Timers::drive`]: one
 /// that another thread moves in the moment in which it passes may be taken for the new one.
@@ -30,12 +33,20 @@ pub struct Timers {
 #[derive(Debug)]
 struct Shared {
     epoch: Instant,
-    heap: Mutex<BinaryHeap<Reverse<Entry>>>,
+    queue: Mutex<Queue>,
     /// Earliest entry the driver sleeps for.
     armed: AtomicU64,
     /// About how many entries belong to dropped timers.
     dead: AtomicUsize,
     rearm: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    heap: BinaryHeap<Reverse<Entry>>,
+    /// Cells of timers that were dropped, without a deadline and without a waker. Most have an entry in the heap, before
+    /// which no deadline of the next timer is likely to be.
+    spare: Vec<Arc<Cell>>,
 }
 
 #[derive(Debug)]
@@ -52,8 +63,6 @@ struct Cell {
     fired: AtomicBool,
     /// The timer is gone; a timer whose deadline was moved ahead can leave several entries behind.
     dropped: AtomicBool,
-    /// What deadlines are told from by [`Timer::set_since`]: nanoseconds since the epoch.
-    base: u64,
     waker: AtomicWaker,
     /// What the waker refers to, as long as it is there: a timer belongs to one task, which asks with every message, and
     /// storing the same waker again is two locked instructions. Null says nothing. It is written before the waker is put
@@ -62,6 +71,17 @@ struct Cell {
 }
 
 impl Cell {
+    const fn new() -> Self {
+        Self {
+            deadline: AtomicU64::new(NEVER),
+            queued: AtomicU64::new(NEVER),
+            fired: AtomicBool::new(false),
+            dropped: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+            stored: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
     /// Takes the waker of a cell that fired.
     fn take_waker(&self) -> Option<Waker> {
         let waker = self.waker.take();
@@ -77,7 +97,7 @@ impl Timers {
         Self {
             shared: Arc::new(Shared {
                 epoch: Instant::now(),
-                heap: Mutex::default(),
+                queue: Mutex::default(),
                 armed: AtomicU64::new(NEVER),
                 dead: AtomicUsize::new(0),
                 rearm: Notify::new(),
@@ -111,16 +131,12 @@ impl Timers {
 
     /// A timer without a deadline, for deadlines that are told from `base`.
     pub fn timer_since(&self, base: Instant) -> Timer {
-        let cell = Cell {
-            deadline: AtomicU64::new(NEVER),
-            queued: AtomicU64::new(NEVER),
-            fired: AtomicBool::new(false),
-            dropped: AtomicBool::new(false),
+        let spare = self.shared.queue().spare.pop();
+        Timer {
+            shared: Arc::clone(&self.shared),
+            cell: Some(spare.unwrap_or_else(|| Arc::new(Cell::new()))),
             base: nanos(base.saturating_duration_since(self.shared.epoch)),
-            waker: AtomicWaker::new(),
-            stored: AtomicPtr::default(),
-        };
-        Timer { shared: Arc::clone(&self.shared), cell: Arc::new(cell) }
+        }
     }
 }
 
@@ -140,13 +156,13 @@ impl Shared {
         millis(nanos(at.saturating_duration_since(self.epoch)))
     }
 
-    fn heap(&self) -> MutexGuard<'_, BinaryHeap<Reverse<Entry>>> {
-        self.heap.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes what is due at `now`; says when the next entry comes up.
     fn fire(&self, now: u64) -> Option<u64> {
-        let mut heap = self.heap();
+        let Queue { heap, .. } = &mut *self.queue();
         let next = loop {
             let Some(Reverse(first)) = heap.peek() else { break None };
             if first.at > now {
@@ -178,18 +194,40 @@ impl Shared {
         next
     }
 
-    fn queue(&self, at: u64, cell: &Arc<Cell>) {
-        let mut heap = self.heap();
+    fn enqueue(&self, at: u64, cell: &Arc<Cell>) {
+        let mut queue = self.queue();
+        let heap = &mut queue.heap;
         heap.push(Reverse(Entry { at, cell: Arc::clone(cell) }));
         let dead = self.dead.load(Relaxed);
         if dead > SWEEP_FROM && dead > heap.len() / 2 {
             heap.retain(|Reverse(e)| !e.cell.dropped.load(Acquire));
             self.dead.store(0, Relaxed);
         }
-        drop(heap);
+        drop(queue);
         if at < self.armed.load(Acquire) {
             self.rearm.notify_one();
         }
+    }
+
+    /// Takes what a timer leaves behind. The lock keeps those away who fire timers.
+    fn retire(&self, cell: Arc<Cell>) {
+        let waker = {
+            let mut queue = self.queue();
+            // Whoever else holds the cell is an entry of the queue.
+            let entries = Arc::strong_count(&cell) - 1;
+            if entries > 1 || queue.spare.len() >= SPARE {
+                cell.dropped.store(true, Release);
+                self.dead.fetch_add(entries, AcqRel);
+                return;
+            }
+            cell.deadline.store(NEVER, Release);
+            cell.fired.store(false, Release);
+            let waker = cell.take_waker();
+            queue.spare.push(cell);
+            waker
+        };
+        // The last that is left of a task may go with it, and may have timers of its own.
+        drop(waker);
     }
 }
 
@@ -197,10 +235,17 @@ impl Shared {
 #[derive(Debug)]
 pub struct Timer {
     shared: Arc<Shared>,
-    cell: Arc<Cell>,
+    /// There until the timer is dropped.
+    cell: Option<Arc<Cell>>,
+    /// What deadlines are told from by [`Timer::set_since`]: nanoseconds since the epoch.
+    base: u64,
 }
 
 impl Timer {
+    fn cell(&self) -> &Arc<Cell> {
+        self.cell.as_ref().expect("the cell leaves only when the timer is dropped")
+    }
+
     /// Sets the deadline, in place of the last one; `None` waits for ever.
     pub fn set(&self, deadline: Option<Instant>) {
         self.set_millis(deadline.map_or(NEVER, |at| self.shared.millis(at)));
@@ -209,17 +254,18 @@ impl Timer {
     /// Sets the deadline to so long after the base of the timer; `None` waits for ever. Costs less than [`set`](Self::set),
     /// because no two instants have to be compared.
     pub fn set_since(&self, after: Option<Duration>) {
-        self.set_millis(after.map_or(NEVER, |after| millis(self.cell.base.saturating_add(nanos(after)))));
+        self.set_millis(after.map_or(NEVER, |after| millis(self.base.saturating_add(nanos(after)))));
     }
 
     fn set_millis(&self, at: u64) {
-        if self.cell.fired.load(Relaxed) {
-            self.cell.fired.store(false, Relaxed);
+        let cell = self.cell();
+        if cell.fired.load(Relaxed) {
+            cell.fired.store(false, Relaxed);
         }
-        self.cell.deadline.store(at, Release);
-        if at < self.cell.queued.load(Acquire) {
-            self.cell.queued.store(at, Release);
-            self.shared.queue(at, &self.cell);
+        cell.deadline.store(at, Release);
+        if at < cell.queued.load(Acquire) {
+            cell.queued.store(at, Release);
+            self.shared.enqueue(at, cell);
         }
     }
 
@@ -230,17 +276,18 @@ impl Timer {
 
     /// Ready once the deadline has passed; the task is woken then.
     pub fn poll_expired(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.cell.fired.load(Acquire) {
+        let cell = self.cell();
+        if cell.fired.load(Acquire) {
             return Poll::Ready(());
         }
         let wanted = cx.waker().data().cast_mut();
-        if !wanted.is_null() && self.cell.stored.load(Relaxed) == wanted {
+        if !wanted.is_null() && cell.stored.load(Relaxed) == wanted {
             return Poll::Pending;
         }
-        self.cell.stored.swap(wanted, AcqRel);
-        self.cell.waker.register(cx.waker());
+        cell.stored.swap(wanted, AcqRel);
+        cell.waker.register(cx.waker());
         // The driver may have fired between the two lines above.
-        if self.cell.fired.load(Acquire) { Poll::Ready(()) } else { Poll::Pending }
+        if cell.fired.load(Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Waits for the deadline. Cancel safe.
@@ -251,9 +298,9 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.cell.dropped.store(true, Release);
-        // Whoever else holds the cell is an entry of the queue.
-        self.shared.dead.fetch_add(Arc::strong_count(&self.cell) - 1, AcqRel);
+        if let Some(cell) = self.cell.take() {
+            self.shared.retire(cell);
+        }
     }
 }
 
@@ -289,18 +336,18 @@ mod tests {
         for nanos in [0, 1, 432_109, 432_110, 999_999_999, 86_400_000_000_000] {
             let after = Duration::from_nanos(nanos);
             timer.set(Some(base + after));
-            let told = timer.cell.deadline.load(Relaxed);
+            let told = timer.cell().deadline.load(Relaxed);
             timer.set_since(Some(after));
-            assert_eq!(timer.cell.deadline.load(Relaxed), told, "{after:?}");
+            assert_eq!(timer.cell().deadline.load(Relaxed), told, "{after:?}");
         }
         timer.set_since(Some(Duration::MAX));
-        assert!(timer.cell.deadline.load(Relaxed) > millis(nanos(Duration::from_secs(1 << 30))));
+        assert!(timer.cell().deadline.load(Relaxed) > millis(nanos(Duration::from_secs(1 << 30))));
         timer.set_since(None);
-        assert_eq!(timer.cell.deadline.load(Relaxed), NEVER);
+        assert_eq!(timer.cell().deadline.load(Relaxed), NEVER);
     }
 
     fn entries(timers: &Timers) -> usize {
-        timers.shared.heap().len()
+        timers.shared.queue().heap.len()
     }
 
     #[test]
@@ -313,9 +360,9 @@ mod tests {
         }
         assert_eq!(entries(&timers), 1);
         assert_eq!(timers.shared.fire(101), Some(1099), "the entry moves to the deadline");
-        assert!(!timer.cell.fired.load(Acquire));
+        assert!(!timer.cell().fired.load(Acquire));
         assert_eq!(timers.shared.fire(1099), None);
-        assert!(timer.cell.fired.load(Acquire));
+        assert!(timer.cell().fired.load(Acquire));
     }
 
     #[test]
@@ -352,27 +399,72 @@ mod tests {
         }
         let waker = Arc::new(Nothing).into();
         let cx = Context::from_waker(&waker);
-        timer.cell.fired.store(true, Release);
+        timer.cell().fired.store(true, Release);
         // The task is awake on another thread.
         timer.set(None);
         assert!(timer.poll_expired(&cx).is_pending());
-        assert!(timer.cell.take_waker().is_some());
+        assert!(timer.cell().take_waker().is_some());
         assert!(timer.poll_expired(&cx).is_pending());
-        assert!(timer.cell.take_waker().is_some(), "it was stored again");
+        assert!(timer.cell().take_waker().is_some(), "it was stored again");
     }
 
     #[test]
-    fn entries_left_behind_by_a_timer_that_fired_are_counted_and_forgotten() {
+    fn entries_left_behind_by_a_timer_are_counted_and_forgotten() {
         let timers = Timers::new();
         let timer = timers.timer();
         let start = timers.shared.epoch;
         timer.set(Some(start + Duration::from_secs(300)));
         timer.set(Some(start + Duration::from_secs(30)));
-        timers.shared.fire(30_000);
         drop(timer);
+        assert_eq!((entries(&timers), timers.shared.dead.load(Relaxed)), (2, 2));
+        timers.shared.fire(30_000);
         assert_eq!((entries(&timers), timers.shared.dead.load(Relaxed)), (1, 1));
         timers.shared.fire(300_000);
         assert_eq!((entries(&timers), timers.shared.dead.load(Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn what_a_timer_leaves_behind_serves_the_next_one() {
+        let timers = Timers::new();
+        let at = |secs| Some(timers.shared.epoch + Duration::from_secs(secs));
+        for _ in 0..100 {
+            timers.timer().set(at(30));
+        }
+        assert_eq!((entries(&timers), timers.shared.dead.load(Relaxed)), (1, 0));
+        // Nobody waits when it comes up.
+        assert_eq!(timers.shared.fire(30_000), None);
+        let timer = timers.timer();
+        assert!(!timer.cell().fired.load(Acquire));
+        timer.set(at(60));
+        assert_eq!(timers.shared.fire(30_000), Some(60_000));
+        timers.shared.fire(60_000);
+        assert!(timer.cell().fired.load(Acquire));
+        // One that fired leaves a cell that did not.
+        drop(timer);
+        let next = timers.timer();
+        assert!(!next.cell().fired.load(Acquire));
+        next.set(at(40));
+        assert_eq!(
+            timers.shared.fire(39_000),
+            Some(40_000),
+            "it is told of an earlier deadline as any other"
+        );
+    }
+
+    #[test]
+    fn what_a_timer_leaves_behind_holds_no_task() {
+        struct Nothing;
+        impl std::task::Wake for Nothing {
+            fn wake(self: Arc<Self>) {}
+        }
+        let timers = Timers::new();
+        let task = Arc::new(Nothing);
+        let waker = Arc::clone(&task).into();
+        let timer = timers.timer();
+        timer.set(Some(timers.shared.epoch + Duration::from_secs(30)));
+        assert!(timer.poll_expired(&Context::from_waker(&waker)).is_pending());
+        drop((timer, waker));
+        assert_eq!(Arc::strong_count(&task), 1);
     }
 
     #[test]
@@ -384,7 +476,7 @@ mod tests {
         timer.set(Some(start + Duration::from_secs(30)));
         assert_eq!(timers.shared.fire(0), Some(30_000));
         timers.shared.fire(30_000);
-        assert!(timer.cell.fired.load(Acquire));
+        assert!(timer.cell().fired.load(Acquire));
     }
 
     #[test]
@@ -400,7 +492,7 @@ mod tests {
             timers.shared.fire(now);
         }
         assert!(entries(&timers) < 20, "{}", entries(&timers));
-        assert!(!timer.cell.fired.load(Acquire));
+        assert!(!timer.cell().fired.load(Acquire));
     }
 
     #[test]
@@ -411,19 +503,24 @@ mod tests {
         timer.set(at(10));
         timer.set(None);
         timers.shared.fire(20);
-        assert!(!timer.cell.fired.load(Acquire));
+        assert!(!timer.cell().fired.load(Acquire));
         timer.set(at(30));
         timers.shared.fire(30);
-        assert!(timer.cell.fired.load(Acquire));
+        assert!(timer.cell().fired.load(Acquire));
     }
 
     #[test]
     fn dropped_timers_are_swept() {
         let timers = Timers::new();
-        for _ in 0..10 * SWEEP_FROM {
-            timers.timer().set(Some(timers.shared.epoch + Duration::from_secs(300)));
-        }
-        assert!(entries(&timers) <= 3 * SWEEP_FROM, "{}", entries(&timers));
+        let deadline = Some(timers.shared.epoch + Duration::from_secs(300));
+        let many: Vec<_> = (0..10 * SWEEP_FROM).map(|_| timers.timer()).collect();
+        many.iter().for_each(|timer| timer.set(deadline));
+        drop(many);
+        assert_eq!(timers.shared.queue().spare.len(), SPARE, "so many are kept");
+        // The next one that needs an entry of its own sweeps.
+        let more: Vec<_> = (0..=SPARE).map(|_| timers.timer()).collect();
+        more.iter().for_each(|timer| timer.set(deadline));
+        assert_eq!(entries(&timers), SPARE + 1);
     }
 
     #[tokio::test(start_paused = true)]
