@@ -11,7 +11,8 @@ use rustix::net::{SocketFlags, acceptfrom_with};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::io::{Interest, unix::AsyncFd};
@@ -30,7 +31,9 @@ pub(crate) struct Limits {
     /// Streams that were begun, and lines about connections that had none.
     pub(crate) streams: Padded<AtomicU32>,
     pub(crate) maxconn: AtomicUsize,
-    pub(crate) freed: Notify,
+    freed: Notify,
+    /// How many wait for `freed`.
+    waiting: AtomicUsize,
     /// Held by whoever takes a connection that may be the last one some limit allows.
     turn: Mutex<()>,
     workers: u64,
@@ -51,6 +54,7 @@ impl Limits {
             streams: Padded::default(),
             maxconn: AtomicUsize::new(maxconn),
             freed: Notify::new(),
+            waiting: AtomicUsize::new(0),
             turn: Mutex::new(()),
             workers: workers as u64,
             sessions: Sessions::new(workers),
@@ -69,9 +73,44 @@ impl Limits {
         }
     }
 
+    /// Counts a connection that ended.
+    pub(crate) fn free(&self) {
+        // Whoever waits announced it before looking at the number once more.
+        self.total.fetch_sub(1, SeqCst);
+        if self.waiting.load(SeqCst) > 0 {
+            self.freed.notify_waiters();
+        }
+    }
+
+    /// Waits for a connection to end, unless `look` finds that this is not necessary. Cancel safe.
+    pub(crate) async fn freed(&self, look: impl FnOnce() -> bool) {
+        let _waiting = Waiting::new(&self.waiting);
+        let freed = self.freed.notified();
+        fence(SeqCst);
+        if !look() {
+            freed.await;
+        }
+    }
+
     /// How many more connections the process takes at the same time.
     fn room(&self) -> u64 {
         self.maxconn.load(Relaxed).saturating_sub(self.total.load(Relaxed)) as u64
+    }
+}
+
+/// One of those who wait, counted as long as it is there.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(number: &'a AtomicUsize) -> Self {
+        number.fetch_add(1, SeqCst);
+        Self(number)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -326,10 +365,9 @@ impl Acceptor {
     /// Connections wait in the kernel's queue until one ends, an operator changes something, or the rate falls.
     async fn wait(&self, run: &ListenerRun) {
         let changed = run.changed.notified();
-        let freed = self.limits.freed.notified();
         tokio::select! {
             () = changed => {}
-            () = freed => {}
+            () = self.limits.freed(|| self.may_accept(run)) => {}
             () = tokio::time::sleep(PAUSE) => {}
         }
     }

@@ -126,8 +126,6 @@ impl Connection {
 pub struct Session {
     /// The client's address as rules and logs see it; `None` for unix sockets.
     pub peer: Option<SocketAddr>,
-    /// The worker that serves it.
-    pub worker: Worker,
     /// Milliseconds the handshakes took.
     pub handshake_ms: u32,
     /// Variables of the session.
@@ -160,14 +158,12 @@ pub struct Notes {
 impl Session {
     /// A session that begins.
     pub(super) fn new(peer: Option<SocketAddr>, guard: ConnectionGuard) -> Self {
-        Self {
-            peer,
-            worker: guard.worker.clone(),
-            handshake_ms: 0,
-            vars: VarScope::new(),
-            notes: None,
-            guard,
-        }
+        Self { peer, handshake_ms: 0, vars: VarScope::new(), notes: None, guard }
+    }
+
+    /// The worker that serves it.
+    pub fn worker(&self) -> &Worker {
+        &self.guard.worker
     }
 
     /// The frontend.
@@ -197,7 +193,7 @@ impl Session {
 
     /// The timers of the worker.
     pub fn timers(&self) -> &Timers {
-        self.worker.timers()
+        self.worker().timers()
     }
 
     /// What few sessions need, if it was needed.
@@ -245,7 +241,7 @@ impl Session {
 
     /// Counts a request that a rule refused: where it came in and, if it was on its way to one, at the backend.
     pub fn deny_request(&self, backend: Option<&ProxyPlan>) {
-        let worker = self.worker.id();
+        let worker = self.worker().id();
         self.frontend().state.front.counters.of(worker).denied_requests.inc();
         self.listener().state.counters.of(worker).denied_requests.inc();
         if let Some(backend) = backend {
@@ -255,7 +251,7 @@ impl Session {
 
     /// Counts a response that a rule refused: where it was to go and where it came from.
     pub fn deny_response(&self, backend: Option<&ProxyPlan>, server: Option<&ServerCell>) {
-        let worker = self.worker.id();
+        let worker = self.worker().id();
         self.frontend().state.front.counters.of(worker).denied_responses.inc();
         self.listener().state.counters.of(worker).denied_responses.inc();
         if let Some(backend) = backend {
@@ -323,14 +319,8 @@ impl Session {
         self.guard.entry.bound_for(backend, server);
     }
 
-    /// Begins to look whether sessions on `server` are to end; the task that asks is woken when that changes, and a session
-    /// has one task. Does not wait.
-    pub async fn ending(&self, backend: &ProxyPlan, server: &ServerPlan) -> Ending {
-        std::future::poll_fn(|cx| {
-            self.guard.entry.woken_by(cx.waker());
-            Poll::Ready(())
-        })
-        .await;
+    /// Begins to look whether sessions on `server` are to end; the session's task is woken when that changes.
+    pub fn ending(&self, backend: &ProxyPlan, server: &ServerPlan) -> Ending {
         let hooks = self.generation().hooks(backend, server);
         Ending { since: hooks.as_ref().map_or(0, |hooks| hooks.ends()), hooks }
     }
@@ -354,7 +344,7 @@ impl Session {
     }
 }
 
-/// Whether the sessions on a server are to end. The task that got it from [`Session::ending`] is woken when that changes.
+/// Whether the sessions on a server are to end. The task of the session that gave it is woken when that changes.
 #[derive(Debug, Default)]
 pub struct Ending {
     hooks: Option<Arc<ServerHooks>>,
@@ -413,7 +403,6 @@ impl Drop for ConnectionGuard {
         self.worker.count(-1);
         self.entry.target.proxy().state.front.sessions.leave();
         self.entry.target.handle.state.sessions.leave();
-        self.limits.total.fetch_sub(1, Relaxed);
-        self.limits.freed.notify_waiters();
+        self.limits.free();
     }
 }

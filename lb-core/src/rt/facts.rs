@@ -228,7 +228,7 @@ impl Session {
             StreamFact::LastRuleFile | StreamFact::LastRuleLine => {
                 self.notes()?.last_rule.as_ref()?.fact(fact)
             }
-            StreamFact::Thread => i64::try_from(self.worker.id()).ok().map(Sample::Int),
+            StreamFact::Thread => i64::try_from(self.worker().id()).ok().map(Sample::Int),
             _ => None,
         }
     }

@@ -4,9 +4,11 @@ use super::Stream;
 use super::connection::{Connection, ProxyInfo, Session, Stamp};
 use super::facts::SessionFacts;
 use super::rules::{Scene, Verdict};
+use super::sessions::Served;
 use crate::expr::{Arena, Env};
 use crate::log::{Cause, Origin, Phase, Record, Termination, Timers};
 use crate::proxyproto::{Invalid, Parsed, parse};
+use crate::stats::counter::FrontendCounters;
 use crate::stick::{Event, Slots};
 #[cfg(feature = "tls")]
 use std::io;
@@ -22,17 +24,17 @@ const MAX_HEADER: usize = 16384;
 /// The protocol gets a task of its own that holds nothing but the protocol's future: with many idle connections the size
 /// of that task is most of the memory.
 pub(super) fn start(mut connection: Connection) {
-    let worker = connection.session.worker.clone();
-    let frontend = Arc::clone(connection.session.frontend());
-    let rules = &frontend.spec.tcp_rules.connection;
-    if !rules.is_empty() {
+    if !connection.session.frontend().spec.tcp_rules.connection.is_empty() {
+        let frontend = Arc::clone(connection.session.frontend());
+        let rules = &frontend.spec.tcp_rules.connection;
         let verdict = Scene::new(&mut connection.session, &connection.stream).run(rules, 0, &frontend);
         if refused(&connection, verdict) {
-            frontend.state.front.counters.of(worker.id()).denied_connections.inc_shared();
+            counters(&connection.session).denied_connections.inc_shared();
             return;
         }
     }
     if needs_handshake(&connection) {
+        let worker = connection.session.worker().clone();
         worker.spawn(Box::pin(async move {
             if let Some(connection) = shake(connection).await {
                 begin(connection);
@@ -57,27 +59,29 @@ fn refused(connection: &Connection, verdict: Verdict) -> bool {
 }
 
 fn begin(mut connection: Connection) {
-    let frontend = Arc::clone(connection.session.frontend());
-    let rules = &frontend.spec.tcp_rules.session;
-    let worker = connection.session.worker.clone();
-    let counters = frontend.state.front.counters.of(worker.id());
-    if !rules.is_empty() {
+    if !connection.session.frontend().spec.tcp_rules.session.is_empty() {
+        let frontend = Arc::clone(connection.session.frontend());
+        let rules = &frontend.spec.tcp_rules.session;
         let mut scene = Scene::new(&mut connection.session, &connection.stream);
         scene.established = true;
         let verdict = scene.run(rules, 0, &frontend);
         if refused(&connection, verdict) {
-            counters.denied_sessions.inc_shared();
+            counters(&connection.session).denied_sessions.inc_shared();
             return;
         }
     }
     connection.session.count(&mut Slots::new(), Event::Session);
-    let generation = Arc::clone(connection.session.generation());
-    let Some(protocol) = generation.protocol(connection.session.proxy()).cloned() else { return };
-    // Until the session has its task this may be the thread of another worker.
-    counters.sessions.inc_shared();
-    let entry = connection.session.entry();
-    let task = worker.spawn(protocol.serve(connection));
-    entry.served_by(task.abort_handle());
+    let session = &connection.session;
+    let Some(protocol) = session.generation().protocol(session.proxy()).cloned() else { return };
+    counters(session).sessions.inc_shared();
+    let worker = session.worker().clone();
+    let entry = session.entry();
+    worker.spawn(Served::new(entry, protocol.serve(connection)));
+}
+
+/// The frontend's counters. Until the session has its task this may be the thread of another worker.
+fn counters(session: &Session) -> &FrontendCounters {
+    session.frontend().state.front.counters.of(session.worker().id())
 }
 
 fn needs_handshake(connection: &Connection) -> bool {
@@ -128,7 +132,7 @@ async fn shake(connection: Connection) -> Option<Connection> {
         }
         None => Failure::new(26, "SSL_TIMEOUT", "Timeout during SSL handshake"),
     };
-    frontend.state.front.counters.of(session.worker.id()).request_errors.inc();
+    frontend.state.front.counters.of(session.worker().id()).request_errors.inc();
     if !(failure.null && frontend.spec.log.dontlognull) {
         log(&session, local, failure);
     }
@@ -156,7 +160,7 @@ fn log(session: &Session, local: Option<SocketAddr>, failure: Failure) {
         ..super::tcp_log::begun(session)
     });
     let arena = Arena::new();
-    logger.failure(session.worker.id(), &Env::new(&facts, facts.vars(), &arena));
+    logger.failure(session.worker().id(), &Env::new(&facts, facts.vars(), &arena));
     session.frontend().state.front.log_lines.fetch_add(1, Relaxed);
 }
 

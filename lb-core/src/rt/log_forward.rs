@@ -66,7 +66,7 @@ async fn serve(mut stream: Stream, session: Session, rules: LogForward) {
         loop {
             match frame(&received[used..], LONGEST, rules.lines) {
                 Frame::Message(message, length) => {
-                    forward(&generation, proxy, rules, source, session.worker.id(), message);
+                    forward(&generation, proxy, rules, source, session.worker().id(), message);
                     used += length;
                 }
                 Frame::Partial => break,

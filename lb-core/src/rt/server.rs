@@ -413,9 +413,8 @@ impl Server {
             if left == 0 || deadline.is_some_and(|at| at <= Instant::now()) {
                 return left;
             }
-            let freed = self.shared.limits.freed.notified();
             tokio::select! {
-                () = freed => {}
+                () = self.shared.limits.freed(|| self.connections() == 0) => {}
                 () = tokio::time::sleep(Duration::from_millis(50)) => {}
             }
         }

@@ -4,12 +4,13 @@
 
 use super::accept::Target;
 use super::connection::Stamp;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::Waker;
-use tokio::task::AbortHandle;
+use std::task::{Context, Poll, Waker};
 
 /// No backend or server chosen.
 const NONE: u32 = u32::MAX;
@@ -41,8 +42,32 @@ pub(crate) struct Entry {
     pub(crate) accepted: Stamp,
     backend: AtomicU32,
     server: AtomicU32,
-    task: OnceLock<AbortHandle>,
-    waker: OnceLock<Waker>,
+    /// It is to end.
+    ended: AtomicBool,
+    /// What wakes its task, from the moment that runs; `None` if the session was ended before.
+    waker: OnceLock<Option<Waker>>,
+}
+
+/// What serves a session: done when that is, or as soon as somebody ends the session.
+#[derive(Debug)]
+pub(crate) struct Served<F> {
+    entry: Arc<Entry>,
+    life: F,
+}
+
+impl<F> Served<F> {
+    /// Serves the session of `entry` by `life`.
+    pub(crate) fn new(entry: Arc<Entry>, life: F) -> Self {
+        Self { entry, life }
+    }
+}
+
+impl<F: Future<Output = ()> + Unpin> Future for Served<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.entry.is_over(cx.waker()) { Poll::Ready(()) } else { Pin::new(&mut self.life).poll(cx) }
+    }
 }
 
 impl Sessions {
@@ -67,7 +92,7 @@ impl Sessions {
             accepted,
             backend: AtomicU32::new(NONE),
             server: AtomicU32::new(NONE),
-            task: OnceLock::new(),
+            ended: AtomicBool::new(false),
             waker: OnceLock::new(),
         });
         let worker = worker % self.shelves.len();
@@ -113,7 +138,7 @@ impl Sessions {
     /// Wakes all sessions, so that they look whether something concerns them.
     pub(crate) fn wake(&self) {
         for entry in self.all() {
-            if let Some(waker) = entry.waker.get() {
+            if let Some(Some(waker)) = entry.waker.get() {
                 waker.wake_by_ref();
             }
         }
@@ -122,10 +147,8 @@ impl Sessions {
     /// Ends the sessions that began under one of these generations of the configuration.
     pub(crate) fn end_all(&self, generations: Range<u64>) {
         for entry in self.all() {
-            if generations.contains(&entry.target.generation.plan.generation())
-                && let Some(task) = entry.task.get()
-            {
-                task.abort();
+            if generations.contains(&entry.target.generation.plan.generation()) {
+                entry.end();
             }
         }
     }
@@ -133,27 +156,27 @@ impl Sessions {
     /// Ends a session; false if there is none of this number.
     pub(crate) fn end(&self, id: u64) -> bool {
         let found = self.all().into_iter().find(|entry| entry.id == id);
-        match found.as_ref().and_then(|entry| entry.task.get()) {
-            Some(task) => {
-                task.abort();
-                true
-            }
-            None => false,
-        }
+        found.is_some_and(|entry| {
+            entry.end();
+            true
+        })
     }
 }
 
 impl Entry {
-    /// Takes note of the task that serves the session.
-    pub(crate) fn served_by(&self, task: AbortHandle) {
-        // A session is served by one task from its beginning to its end.
-        let _ = self.task.set(task);
+    /// Ends the session: its task goes no further.
+    fn end(&self) {
+        self.ended.store(true, Relaxed);
+        if let Some(waker) = self.waker.get_or_init(|| None) {
+            waker.wake_by_ref();
+        }
     }
 
-    /// Takes note of what wakes the session's task.
-    pub(crate) fn woken_by(&self, waker: &Waker) {
-        // A session is served by one task from its beginning to its end.
-        self.waker.get_or_init(|| waker.clone());
+    /// Whether the session is to end; takes note of what wakes its task. A session is served by one task from its beginning to
+    /// its end.
+    fn is_over(&self, waker: &Waker) -> bool {
+        // Who ends a session wakes its task after saying so.
+        self.waker.get_or_init(|| Some(waker.clone())).is_none() || self.ended.load(Relaxed)
     }
 
     /// Takes note of where the session goes, by places in its plan.

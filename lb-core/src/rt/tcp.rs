@@ -330,7 +330,7 @@ async fn through(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>) 
             backend,
             client: choice.source,
             destination: choice.destination,
-            worker: live.session.worker.id(),
+            worker: live.session.worker().id(),
             timer: live.timer,
             tell: Tell(&tell),
         };
@@ -416,7 +416,7 @@ async fn relay(live: &mut Tcping<'_>, backend: &ProxyPlan, end: &mut End<'_>, di
     end.server_connections = lease.server().served().cur;
     let told = connected(live, end, &upstream);
     let mut relay = begin(live, backend);
-    let ending = live.session.ending(backend, &server).await;
+    let ending = live.session.ending(backend, &server);
     let finished = {
         let mut moved = std::pin::pin!(async {
             let answer = match &mut live.passage {

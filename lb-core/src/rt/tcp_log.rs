@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// Adds the session to the counters of everybody concerned.
 pub(super) fn account(session: &mut Session, passage: Option<&mut Passage>, end: &End<'_>) {
-    let worker = session.worker.id();
+    let worker = session.worker().id();
     let (from_client, from_server) = end.bytes;
     let mut none = Slots::new();
     let slots = passage.map_or(&mut none, |passage| &mut passage.tracked);
@@ -122,7 +122,7 @@ pub(super) fn write(
     });
     facts.record = Some(record);
     let arena = Arena::new();
-    if logger.traffic(session.worker.id(), severity, &Env::new(&facts, facts.vars(), &arena)) {
+    if logger.traffic(session.worker().id(), severity, &Env::new(&facts, facts.vars(), &arena)) {
         front.state.front.log_lines.fetch_add(1, Relaxed);
     }
     end.written = true;
@@ -158,7 +158,7 @@ pub(super) fn asked_for(scene: &Scene<'_>, profile: Option<&LogProfile>) {
     });
     let arena = Arena::new();
     let env = Env::new(&facts, facts.vars(), &arena);
-    logger.asked_for(session.worker.id(), severity, &env, profile);
+    logger.asked_for(session.worker().id(), severity, &env, profile);
 }
 
 /// What is known of every connection, from its beginning on.

@@ -8,6 +8,7 @@
 use super::accept::{Acceptor, ListenerRun, Target, admit, is_shortage};
 use super::connection::Session;
 use super::facts::SessionFacts;
+use super::sessions::Served;
 use super::tcp::End;
 use super::tcp_server::Choice;
 use super::{Trace, connect, server_endpoint, server_of, tcp_log};
@@ -201,7 +202,7 @@ impl Receiver {
             lease,
             server,
         };
-        entry.served_by(worker.spawn(life.run()).abort_handle());
+        drop(worker.spawn(Served::new(entry, Box::pin(life.run()))));
         Some(flow)
     }
 }
@@ -313,7 +314,7 @@ impl Life {
 
     async fn relay(&self) -> (Cause, Phase) {
         let timer = self.session.timers().timer();
-        let ending = self.session.ending(&self.backend, &self.server).await;
+        let ending = self.session.ending(&self.backend, &self.server);
         loop {
             let deadline = self.hall.deadline(&self.flow);
             timer.set(Some(deadline));

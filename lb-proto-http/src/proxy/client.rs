@@ -74,7 +74,7 @@ impl Extras {
 impl Client {
     pub(super) fn new(connection: Connection) -> Self {
         let Connection { stream, session, handover, .. } = connection;
-        let timer = session.worker.timers().timer_since(session.accepted().instant);
+        let timer = session.worker().timers().timer_since(session.accepted().instant);
         let extras =
             handover.map(|handover| Box::new(Extras { handover: Some(handover), ..Extras::default() }));
         Self { stream, session, timer, requests: 0, idle_since: 0, extras }

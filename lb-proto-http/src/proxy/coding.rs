@@ -89,7 +89,7 @@ pub(super) fn count(live: &Live<'_>, transfer: &Transfer) {
 }
 
 fn count_compressed(live: &Live<'_>, taken: u64, given: u64) {
-    let worker = live.client.session.worker.id();
+    let worker = live.client.session.worker().id();
     let front = live.client.session.frontend().state.front.counters.of(worker);
     front.comp_in.add(taken);
     front.comp_out.add(given);

@@ -92,7 +92,7 @@ async fn sleep(live: &mut Live<'_>, until: Instant) -> bool {
     client.timer.set(Some(until));
     let mut watch = Watch::new(true);
     std::future::poll_fn(|cx| {
-        if watch.poll_gone(&mut client.stream, &client.session.worker, cx).is_ready() {
+        if watch.poll_gone(&mut client.stream, client.session.worker(), cx).is_ready() {
             return Poll::Ready(false);
         }
         client.timer.poll_expired(cx).map(|()| true)

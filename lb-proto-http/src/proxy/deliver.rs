@@ -210,7 +210,7 @@ async fn stream(
         if answered && !sending {
             return Poll::Ready(Ended::Done);
         }
-        if !sending && watch.poll_left(&mut client.stream, &client.session.worker, cx, heeds).is_ready() {
+        if !sending && watch.poll_left(&mut client.stream, client.session.worker(), cx, heeds).is_ready() {
             return Poll::Ready(Ended::Client(phase));
         }
         if ending.is_due() {

@@ -172,7 +172,7 @@ fn write_line(live: &mut Live<'_>, origin: Origin) {
     live.txn.origin = origin;
     let written = {
         let env = Env::new(&*live, live.vars(), live.arena());
-        logger.traffic(live.client.session.worker.id(), level, &env)
+        logger.traffic(live.client.session.worker().id(), level, &env)
     };
     live.txn.logged |= written;
     // A line of an earlier moment does not turn the clock back.
@@ -209,7 +209,7 @@ pub(super) fn asked_for(live: &mut Live<'_>, origin: Origin, profile: Option<&Lo
     }
     {
         let env = Env::new(&*live, live.vars(), live.arena());
-        logger.asked_for(live.client.session.worker.id(), level, &env, profile);
+        logger.asked_for(live.client.session.worker().id(), level, &env, profile);
     }
     finish(live, false);
 }
@@ -227,7 +227,7 @@ fn no_request(live: &mut Live<'_>) {
     live.txn.origin = Origin::SessionError;
     {
         let env = Env::new(&*live, live.vars(), live.arena());
-        logger.no_stream(live.client.session.worker.id(), &env);
+        logger.no_stream(live.client.session.worker().id(), &env);
     }
     finish(live, true);
 }
@@ -270,7 +270,7 @@ fn add(live: &mut Live<'_>, answered: Option<u16>) {
     live.count_tracked(Event::BytesIn(live.txn.counts.from_client));
     live.count_tracked(Event::BytesOut(live.txn.counts.from_server));
     let session = &live.client.session;
-    let worker = session.worker.id();
+    let worker = session.worker().id();
     let counts = &live.txn.counts;
     let front = session.frontend().state.front.counters.of(worker);
     front.request_bytes_in.add(counts.from_client);
@@ -304,7 +304,7 @@ fn add(live: &mut Live<'_>, answered: Option<u16>) {
 /// Counts a response, which may be an interim one, at the server that gave it.
 pub(super) fn server_response(live: &Live<'_>) {
     if let Some(cell) = &live.txn.upstream.cell {
-        let own = cell.counters().of(live.client.session.worker.id());
+        let own = cell.counters().of(live.client.session.worker().id());
         own.requests.inc();
         own.response(live.txn.layer.response.status);
     }
@@ -341,7 +341,7 @@ pub(super) enum Mishap {
 /// Counts a mishap of everything that the exchange concerns so far.
 pub(super) fn mishap(live: &Live<'_>, mishap: Mishap) {
     let session = &live.client.session;
-    let worker = session.worker.id();
+    let worker = session.worker().id();
     let rewrite = mishap == Mishap::Rewrite;
     let own = session.frontend().state.front.counters.of(worker);
     (if rewrite { &own.failed_rewrites } else { &own.internal_errors }).inc();
@@ -398,7 +398,7 @@ pub(super) fn capture_response(live: &mut Live<'_>) {
 /// Counts a request, or what came in the place of one.
 pub(super) fn request(live: &Live<'_>) {
     let session = &live.client.session;
-    let counters = session.frontend().state.front.counters.of(session.worker.id());
+    let counters = session.frontend().state.front.counters.of(session.worker().id());
     counters.requests.inc();
     counters.h1_requests.inc();
 }
@@ -406,7 +406,7 @@ pub(super) fn request(live: &Live<'_>) {
 /// Counts what is wrong with a request.
 pub(super) fn bad_request(live: &Live<'_>) {
     let session = &live.client.session;
-    session.frontend().state.front.counters.of(session.worker.id()).request_errors.inc();
+    session.frontend().state.front.counters.of(session.worker().id()).request_errors.inc();
 }
 
 /// The exchange is over: what its variables held is gone.

@@ -128,7 +128,7 @@ pub(super) async fn answer_instead(live: &mut Live<'_>, answer: Answer, unread: 
         let own = backend.as_ref().is_none_or(|b| b.index == live.client.session.frontend().index);
         if own && answer.intercepts() {
             let counters = &live.client.session.frontend().state.front.counters;
-            counters.of(live.client.session.worker.id()).intercepted.inc();
+            counters.of(live.client.session.worker().id()).intercepted.inc();
         }
     } else {
         Box::pin(give_way(live, back, &answer)).await;
@@ -211,7 +211,7 @@ async fn tarpit(live: &mut Live<'_>, answer: &Answer) -> Option<After> {
     let client = &mut *live.client;
     let mut watch = Watch::new(true);
     let broken = std::future::poll_fn(|cx| {
-        if let Poll::Ready(how) = watch.poll_gone(&mut client.stream, &client.session.worker, cx) {
+        if let Poll::Ready(how) = watch.poll_gone(&mut client.stream, client.session.worker(), cx) {
             return Poll::Ready(how == Presence::Broken || !whole);
         }
         client.timer.poll_expired(cx).map(|()| false)

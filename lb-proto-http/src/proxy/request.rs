@@ -485,7 +485,7 @@ pub(super) async fn pause(live: &mut Live<'_>, time: Duration) {
     let mut watch = Watch::new(true);
     std::future::poll_fn(|cx| {
         if !txn.deserted {
-            txn.deserted = watch.poll_gone(&mut client.stream, &client.session.worker, cx).is_ready();
+            txn.deserted = watch.poll_gone(&mut client.stream, client.session.worker(), cx).is_ready();
         }
         client.timer.poll_expired(cx)
     })

@@ -19,7 +19,7 @@ pub(super) async fn run(live: &mut Live<'_>, rule: &Resolve) -> bool {
     let mut watch = Watch::new(true);
     let client = &mut *live.client;
     let looked = std::future::poll_fn(|cx| {
-        if watch.poll_gone(&mut client.stream, &client.session.worker, cx).is_ready() {
+        if watch.poll_gone(&mut client.stream, client.session.worker(), cx).is_ready() {
             return Poll::Ready(None);
         }
         lookup.as_mut().poll(cx).map(Some)

@@ -318,7 +318,7 @@ async fn receive(
         if ending.is_due() {
             return Poll::Ready(Err(NoResponse::Killed));
         }
-        if !sending && let Poll::Ready(end) = watch.poll_gone(&mut client.stream, &client.session.worker, cx)
+        if !sending && let Poll::Ready(end) = watch.poll_gone(&mut client.stream, client.session.worker(), cx)
         {
             let broken = end == Presence::Broken;
             return Poll::Ready(Err(if broken { NoResponse::Broken } else { NoResponse::Gone }));

@@ -66,7 +66,7 @@ pub(super) async fn attach(
     avoid: Option<ServerId>,
 ) -> Result<(), Failure> {
     part(live);
-    let mut policy = policy(live, backend);
+    let mut policy = None;
     let (mut avoid, mut counted) = (avoid, true);
     loop {
         // Of the server before.
@@ -81,7 +81,7 @@ pub(super) async fn attach(
             return Err(failure(503, Cause::ServerAbort, Phase::Connect));
         };
         live.client.session.bound_for(backend.index, Some(server.index));
-        live.txn.upstream.ending = live.client.session.ending(backend, &server).await;
+        live.txn.upstream.ending = live.client.session.ending(backend, &server);
         let redirection = server.spec.redirect.clone();
         live.txn.server = Some(server);
         if let Some(prefix) = redirection.filter(|_| is_redirectable(live)) {
@@ -114,7 +114,7 @@ fn note_move(
 
 /// What counts attempts and transfers at the servers of `backend`.
 pub(super) fn tally<'p>(live: &Live<'_>, backend: &'p ProxyPlan) -> Tally<'p> {
-    Tally::new(&backend.pool, live.client.session.worker.id())
+    Tally::new(&backend.pool, live.client.session.worker().id())
 }
 
 /// What becomes of failed attempts.
@@ -298,12 +298,13 @@ pub(super) fn named_server(live: &mut Live<'_>, back: &HttpProxy) -> Option<Serv
     chosen
 }
 
-/// Gets a connection to the server of the lease. `Some` names the server to avoid when another is to be tried.
+/// Gets a connection to the server of the lease. `Some` names the server to avoid when another is to be tried. The policy is
+/// made when a connection is to be opened: most exchanges find one.
 async fn on_server(
     live: &mut Live<'_>,
     back: &HttpProxy,
     backend: &Arc<ProxyPlan>,
-    policy: &mut RetryPolicy,
+    policy: &mut Option<RetryPolicy>,
 ) -> Result<Option<ServerId>, Failure> {
     if live.txn.deserted && heeds_leaving(&live.txn.layer.request, back) {
         abandon(live);
@@ -329,6 +330,7 @@ async fn on_server(
         return Ok(None);
     }
     live.txn.upstream.proven = false;
+    let policy = policy.get_or_insert_with(|| self::policy(live, backend));
     loop {
         let start = Instant::now();
         // Most exchanges open none and must not pay for it with a larger future.
@@ -558,7 +560,7 @@ impl Farewell {
                     spare: server.map_or(0, |spec| spec.pool_low_conn as usize),
                 };
                 let proven = live.txn.upstream.proven;
-                idle::keep(&cell, stream, mark, proven, room, &live.client.session.worker);
+                idle::keep(&cell, stream, mark, proven, room, live.client.session.worker());
             }
             stream => {
                 idle::end(&cell);
@@ -595,7 +597,7 @@ async fn guarded<F: Future + Unpin>(
             armed = true;
             client.timer.set(deadline);
         }
-        if watch.poll_gone(&mut client.stream, &client.session.worker, cx).is_ready() {
+        if watch.poll_gone(&mut client.stream, client.session.worker(), cx).is_ready() {
             return Poll::Ready(Err(Interrupt::Gone));
         }
         client.timer.poll_expired(cx).map(|()| Err(Interrupt::Expired))
