@@ -115,10 +115,10 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("on-marked-up", &[OneOf(&["shutdown-backup-sessions"])], "what happens to backup sessions"),
     s("pool-conn-name", WORD, "name of idle connections"),
     s("pool-low-conn", UNCHECKED, "idle connections a thread keeps for itself")
-        .partial("what is kept beyond the need is closed within 5 seconds"),
+        .partial("what is kept beyond the need is closed when `pool-purge-delay` is over"),
     s("pool-max-conn", &[Digits(-1, MAX)], "idle connections at most").partial("counted for each thread"),
     s("pool-purge-delay", &[Time], "how long idle connections stay")
-        .no_effect("idle connections are thinned out every 5 seconds"),
+        .partial("what exceeds the need is closed at once when the delay is over, not by halves"),
     s("port", &[Unchecked(1, 65535)], "port to check"),
     s("proto", WORD, "protocol without negotiation").no_effect(super::HTTP_2),
     s("proxy-v2-options", WORD, "what a PROXY v2 header holds")

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 use super::admin::{AdminFlags, OpState};
 use crate::balance::ServerId;
 use crate::name::ServerName;
-use crate::stats::counter::{AverageMeter, Level, PerWorker, RateMeter, ServerCounters};
+use crate::stats::counter::{AverageMeter, Level, Padded, PerWorker, RateMeter, ServerCounters};
 
 /// Index of a server that is no longer part of the pool.
 const GONE: u32 = u32::MAX;
@@ -83,6 +83,8 @@ pub struct ServerCell {
     index: AtomicU32,
     op: AtomicU8,
     admin: AtomicU8,
+    /// Balancing gives it a share.
+    balanced: AtomicBool,
     observed: AtomicBool,
     pub(super) served: Tally,
     pub(super) queued: Tally,
@@ -91,6 +93,14 @@ pub struct ServerCell {
     last_session: AtomicU64,
     counters: PerWorker<ServerCounters>,
     durations: DurationMeters,
+    idle: Box<[Padded<Idle>]>,
+}
+
+/// Idle connections of one worker.
+#[derive(Debug, Default)]
+struct Idle {
+    unproven: AtomicU32,
+    safe: AtomicU32,
 }
 
 impl ServerCell {
@@ -100,6 +110,7 @@ impl ServerCell {
             index: AtomicU32::new(GONE),
             op: AtomicU8::new(OpState::Running as u8),
             admin: AtomicU8::new(0),
+            balanced: AtomicBool::new(true),
             observed: AtomicBool::new(false),
             served: Tally::default(),
             queued: Tally::default(),
@@ -107,6 +118,7 @@ impl ServerCell {
             last_session: AtomicU64::new(0),
             counters: PerWorker::new(workers),
             durations: DurationMeters::default(),
+            idle: (0..workers.max(1)).map(|_| Padded::default()).collect(),
         }
     }
 
@@ -147,6 +159,11 @@ impl ServerCell {
         self.op() != OpState::Stopped && !self.admin().is_maint()
     }
 
+    /// Whether clients that are free to go elsewhere may go to it: it is up, does not drain and has a weight.
+    pub fn takes_new(&self) -> bool {
+        self.balanced.load(Relaxed)
+    }
+
     /// Whether it is down or only just up: requests that failed on it are better off elsewhere.
     pub fn is_lame(&self) -> bool {
         matches!(self.op(), OpState::Stopped | OpState::Starting)
@@ -172,6 +189,20 @@ impl ServerCell {
         &self.durations
     }
 
+    /// A worker holds so many idle connections, of which so many are known to be safe for reuse.
+    pub fn note_idle(&self, worker: usize, all: usize, safe: usize) {
+        if let Some(Padded(idle)) = self.idle.get(worker) {
+            let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            idle.unproven.store(number(all.saturating_sub(safe)), Relaxed);
+            idle.safe.store(number(safe), Relaxed);
+        }
+    }
+
+    /// Idle connections of each worker: those not known to be safe for reuse, and those that are.
+    pub fn idle(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.idle.iter().map(|Padded(idle)| (idle.unproven.load(Relaxed), idle.safe.load(Relaxed)))
+    }
+
     /// Whether anybody wants to know what is seen on its traffic (`observe`).
     pub fn is_observed(&self) -> bool {
         self.observed.load(Relaxed)
@@ -185,7 +216,8 @@ impl ServerCell {
         self.index.store(index.unwrap_or(GONE), Relaxed);
     }
 
-    pub(super) fn publish(&self, op: OpState, admin: AdminFlags) {
+    pub(super) fn publish(&self, op: OpState, admin: AdminFlags, balanced: bool) {
+        self.balanced.store(balanced, Relaxed);
         self.op.store(op as u8, Relaxed);
         self.admin.store(admin.bits(), Relaxed);
     }

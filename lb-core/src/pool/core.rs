@@ -350,8 +350,8 @@ impl Core {
     /// Tells the balancer about a server's weight, and readers about its state.
     pub(super) fn propagate(&mut self, server: ServerId) {
         let Slot { cell, state, .. } = &self.slots[server.index()];
-        cell.publish(state.op, state.admin);
         let weight = state.balanced_weight();
+        cell.publish(state.op, state.admin, weight > 0);
         self.balancer.on(ServerEvent::Weight { server, weight });
         self.judge_quorum();
     }

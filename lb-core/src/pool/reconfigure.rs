@@ -152,7 +152,7 @@ impl Core {
     /// A server is no longer part of the pool. Who holds a lease keeps it.
     fn remove(&mut self, totals: &Totals, mut slot: Slot, effects: &mut Effects) {
         slot.cell.set_index(None);
-        slot.cell.publish(OpState::Stopped, AdminFlags::FORCED_MAINT);
+        slot.cell.publish(OpState::Stopped, AdminFlags::FORCED_MAINT, false);
         let evicted = self.room.evict(&mut slot.queue, &mut effects.wake);
         slot.cell.queued.sub(evicted);
         totals.waiting.sub(evicted);

@@ -124,6 +124,10 @@ impl Core {
         snapshot.user_weight = *state.weight.get();
         snapshot.throttle = slot.throttle(self.scale);
         snapshot.queue = cell.queued.level();
+        for (unproven, safe) in cell.idle() {
+            snapshot.connections.idle_unsafe += unproven;
+            snapshot.connections.idle_safe += safe;
+        }
         snapshot.queue_limit = (state.def.maxqueue > 0).then_some(state.def.maxqueue);
         snapshot.sessions = cell.served.level();
         snapshot.limit = (state.limits.get().1 > 0).then_some(state.limits.get().1);

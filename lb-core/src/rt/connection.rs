@@ -345,7 +345,7 @@ impl Session {
 }
 
 /// Whether the sessions on a server are to end. The task of the session that gave it is woken when that changes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ending {
     hooks: Option<Arc<ServerHooks>>,
     since: u64,
@@ -360,6 +360,14 @@ impl Ending {
     /// Why they are to end.
     pub fn cause(&self) -> Cause {
         self.hooks.as_ref().map_or(Cause::Down, |hooks| hooks.end_cause())
+    }
+
+    /// Whether both are of the same server.
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (&self.hooks, &other.hooks) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (own, other) => own.is_none() && other.is_none(),
+        }
     }
 
     /// See [`ServerHooks::idle_epoch`]; 0 without a server.

@@ -179,14 +179,20 @@ pub(super) fn server_connections(
         line.id = server.spec.id;
         (line.addr, line.port) = address(proxy.pool.address(id));
         line.purge_delay_ms = u32::try_from(server.spec.pool_purge_delay.as_millis()).unwrap_or(u32::MAX);
-        if let Some(served) = proxy.pool.server(id).map(|cell| cell.served()) {
+        line.idle_per_worker = vec![0; workers];
+        if let Some(cell) = proxy.pool.server(id) {
+            let served = cell.served();
+            for (worker, (unproven, safe)) in line.idle_per_worker.iter_mut().zip(cell.idle()) {
+                *worker = unproven + safe;
+                line.idle_unsafe += unproven;
+                line.idle_safe += safe;
+            }
             let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
             (line.served, line.used, line.used_max) =
                 (number(served.cur), number(served.cur), number(served.max));
             line.needed = line.used_max;
         }
         line.idle_limit = server.spec.pool_max_conn;
-        line.idle_per_worker = vec![0; workers];
         line
     };
     servers(generation, backend).map(one).collect()

@@ -37,8 +37,8 @@ pub(super) struct Client {
 pub(super) struct Extras {
     /// Server connections that serve this client only.
     pub(super) private: Vec<Private>,
-    /// The server to prefer: where the client authenticated or was served last.
-    pub(super) last: Option<Arc<ServerCell>>,
+    /// The client authenticated to a server by its connection.
+    pub(super) bound: bool,
     /// The client's address, if it was changed for this request.
     pub(super) source: Option<SocketAddr>,
     /// The address the client connected to, if it was changed for this request.
@@ -51,15 +51,31 @@ pub(super) struct Extras {
 
 /// A server connection that serves one client.
 pub(super) struct Private {
-    pub(super) cell: Arc<ServerCell>,
-    pub(super) stream: Stream,
-    pub(super) mark: Mark,
+    cell: Arc<ServerCell>,
+    /// There until it is taken.
+    stream: Option<Stream>,
+    mark: Mark,
 }
 
 const _: () = assert!(lb_core::rt::HANDOVER <= super::io::BUFFER);
 
 /// Most server connections kept for one client.
 const PRIVATE: usize = 8;
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        if let Some(stream) = &self.stream {
+            super::idle::close(stream);
+        }
+    }
+}
+
+impl Private {
+    /// A connection to the server of `cell`.
+    pub(super) const fn new(cell: Arc<ServerCell>, stream: Stream, mark: Mark) -> Self {
+        Self { cell, stream: Some(stream), mark }
+    }
+}
 
 impl Extras {
     /// Keeps a connection for this client; the oldest one goes when there are too many.
@@ -120,17 +136,22 @@ impl Client {
         let private = &mut self.extras.as_mut()?.private;
         let alike = |kept: &Private| Arc::ptr_eq(&kept.cell, cell) && kept.mark.key == mark.key;
         while let Some(at) = private.iter().rposition(alike) {
-            let mut kept = private.swap_remove(at);
-            if kept.mark == mark && super::idle::is_quiet(&mut kept.stream) {
-                return Some(kept.stream);
+            let mut kept = private.remove(at);
+            let good = |stream: &mut Stream| kept.mark == mark && super::idle::is_quiet(stream);
+            if let Some(stream) = kept.stream.take_if(good) {
+                return Some(stream);
             }
         }
         None
     }
 
-    /// The server to prefer.
-    pub(super) fn last_server(&self) -> Option<&Arc<ServerCell>> {
-        self.extras.as_ref()?.last.as_ref()
+    /// The servers to which good connections are kept for this client, if it `prefers` those or authenticated by a connection.
+    pub(super) fn preferred(&mut self, prefers: bool) -> impl Iterator<Item = &Arc<ServerCell>> {
+        let mut extras = self.extras.as_mut().filter(|extras| prefers || extras.bound);
+        if let Some(extras) = &mut extras {
+            extras.private.retain_mut(|kept| kept.stream.as_mut().is_some_and(super::idle::is_quiet));
+        }
+        extras.into_iter().flat_map(|extras| &extras.private).map(|kept| &kept.cell)
     }
 
     /// What rules attach to the session.

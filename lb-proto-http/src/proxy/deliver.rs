@@ -19,7 +19,7 @@ use super::unread::Unread;
 use super::upload::Upload;
 use super::upstream::{self, Kept};
 use super::{coding, log, observed, reply};
-use crate::h1::BodyLength;
+use crate::h1::{BodyLength, trim};
 use crate::head::Version;
 use crate::spec::{ConnectionMode, HttpProxy};
 
@@ -353,15 +353,19 @@ pub(super) fn with_extra(live: &mut Live<'_>, extra: &[u8]) -> After {
     After::Keep(0)
 }
 
-/// Authentication schemes that bind to the connection make it unfit for others.
+/// Authentication schemes that bind to the connection (NTLM, Negotiate) make it unfit for others.
 fn is_connection_bound(live: &Live<'_>, status: u16) -> bool {
-    let response = &live.txn.layer.response;
-    status == 401
-        && response.fields.all(b"www-authenticate").any(|value| {
-            let begins =
-                |word: &[u8]| value.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-            begins(b"ntlm") || begins(b"negotiate") || begins(b"nego2")
-        })
+    let name: &[u8] = match status {
+        401 => b"www-authenticate",
+        407 => b"proxy-authenticate",
+        _ => return false,
+    };
+    let binds = |challenge: &[u8]| {
+        let scheme = trim(challenge).get(..4).unwrap_or_default();
+        scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"nego")
+    };
+    let mut values = live.txn.layer.response.fields.all(name);
+    values.any(|value| value.split(|byte| *byte == b',').any(binds))
 }
 
 /// Whether the client asked for the head of the response only, whatever rules made of its request.

@@ -132,7 +132,7 @@ fn accept_trailers_only(fields: &mut Fields) {
 
 /// Begins to send the request, with what is there of its body, to the server.
 fn begin(live: &mut Live<'_>, back: &HttpProxy, cx: &mut Context<'_>) -> Upload {
-    let close = closes_server(live, back);
+    let close = closes_server(live, back) && !back.pretend_keepalive;
     if let (Some(name), Some(server)) = (&back.send_name_header, &live.txn.server) {
         live.txn.layer.request.fields.set(name.as_bytes(), server.spec.name.as_str().as_bytes());
     }
@@ -186,8 +186,7 @@ fn begin(live: &mut Live<'_>, back: &HttpProxy, cx: &mut Context<'_>) -> Upload 
 /// Whether the server connection ends with this exchange by configuration.
 pub(super) fn closes_server(live: &Live<'_>, back: &HttpProxy) -> bool {
     let front = live.txn.front.connection;
-    let closes = back.connection >= ConnectionMode::ServerClose || front == ConnectionMode::ServerClose;
-    closes && !back.pretend_keepalive
+    back.connection >= ConnectionMode::ServerClose || front == ConnectionMode::ServerClose
 }
 
 /// Sends what there is to send and waits for the head of the response.
@@ -432,6 +431,8 @@ async fn failed(
         NoResponse::Closed if live.txn.upstream.reused && live.txn.layer.response.filled == 0 => {
             // The server closed an idle connection at the wrong moment.
             end(live, Cause::ServerAbort, Phase::Headers);
+            log::abort(live, Cause::ServerAbort);
+            log::response_error(live);
             live.txn.logged = true;
             log::moved(live);
             return unanswered(live);

@@ -73,7 +73,7 @@ impl Front {
 pub(super) struct Back {
     /// The connection may serve others.
     pub(super) shares: bool,
-    /// A client is sent to the server that served it last.
+    /// Clients stay with servers to which connections are kept for them alone.
     pub(super) prefers_last: bool,
 }
 

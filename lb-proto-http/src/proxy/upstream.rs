@@ -20,7 +20,7 @@ use super::idle::{self, Mark, Wanted};
 use super::io::Watch;
 use super::observed;
 use super::reply::Answer;
-use super::txn::{Back, Live, Upstream};
+use super::txn::{Live, Upstream};
 use crate::exchange::{Attempt, RetryPolicy};
 use crate::fetch::body;
 use crate::head::Method;
@@ -273,15 +273,19 @@ fn acquire(
 }
 
 /// The server the request is tied to, or whose connection is the client's.
-fn pinned_server(live: &Live<'_>, backend: &ProxyPlan) -> Option<ServerId> {
+fn pinned_server(live: &mut Live<'_>, backend: &ProxyPlan) -> Option<ServerId> {
     let tied = live.txn.persistence.server.filter(|_| live.txn.persistence.direct).map(ServerId);
-    let last = || {
-        let last = live.client.last_server().filter(|cell| cell.accepts_persistent())?;
-        let id = last.id()?;
-        // The number alone could be that of a server of another backend.
-        backend.pool.server(id).filter(|own| Arc::ptr_eq(own, last)).map(|_| id)
+    let kept = || {
+        if backend.spec.pool.algorithm.needs_key() {
+            return None;
+        }
+        live.client.preferred(live.txn.back.prefers_last).find_map(|cell| {
+            let id = cell.id().filter(|_| cell.takes_new())?;
+            // The number alone could be that of a server of another backend.
+            backend.pool.server(id).filter(|own| Arc::ptr_eq(own, cell)).map(|_| id)
+        })
     };
-    tied.or_else(last)
+    tied.or_else(kept)
 }
 
 /// The server a rule names (`use-server`).
@@ -509,11 +513,10 @@ pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
         live.txn.upstream.stream = None;
         return;
     };
-    let Back { shares, prefers_last } = live.txn.back;
     let bound = kept == Kept::ByClient;
-    let alone = bound || !shares || live.txn.upstream.private;
-    if bound || prefers_last {
-        live.client.extras().last = Some(Arc::clone(lease.server()));
+    let alone = bound || !live.txn.back.shares || live.txn.upstream.private;
+    if bound {
+        live.client.extras().bound = true;
     }
     let farewell = Farewell { mark: mark(live), kept, alone };
     live.txn.upstream.give_back(lease);
@@ -551,13 +554,15 @@ impl Farewell {
             }
             Some(stream) if kept != Kept::No && alone => {
                 idle::end(&cell);
-                live.client.extras().keep(Private { cell: Arc::clone(&cell), stream, mark });
+                live.client.extras().keep(Private::new(Arc::clone(&cell), stream, mark));
             }
             Some(stream) if kept == Kept::ByAll => {
                 let server = live.txn.server.as_ref().map(|server| &server.spec);
                 let room = idle::Room {
                     most: server.and_then(|spec| spec.pool_max_conn),
                     spare: server.map_or(0, |spec| spec.pool_low_conn as usize),
+                    delay: server.map_or(Duration::ZERO, |spec| spec.pool_purge_delay),
+                    ending: &live.txn.upstream.ending,
                 };
                 let proven = live.txn.upstream.proven;
                 idle::keep(&cell, stream, mark, proven, room, live.client.session.worker());

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
+use std::time::Duration;
 
 use lb_core::balance::Algorithm;
 use lb_proto_http::spec::{ConnectionMode, Reuse};
@@ -322,29 +323,87 @@ fn a_private_connection_serves_its_client_only() {
 
 #[test]
 fn an_authenticated_connection_stays_with_its_client() {
-    let origin =
-        origin(|_, _| b"HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n".to_vec());
-    let proxy = proxy(&[origin.addr], |_, http| http.reuse = Reuse::Always);
-    let mut first = proxy.client();
-    for _ in 0..2 {
-        assert!(exchange(&mut first, GET).starts_with("HTTP/1.1 401 "));
+    for (status, challenge) in [
+        ("401", "WWW-Authenticate: NTLM"),
+        ("401", "WWW-Authenticate: Basic realm=r, negotiate YWJj"),
+        ("407", "Proxy-Authenticate: Negotiate"),
+    ] {
+        let origin = origin(move |_, _| {
+            format!("HTTP/1.1 {status} No\r\n{challenge}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+        });
+        let proxy = proxy(&[origin.addr], |_, http| http.reuse = Reuse::Always);
+        let mut first = proxy.client();
+        for _ in 0..2 {
+            assert!(exchange(&mut first, GET).contains(status));
+        }
+        assert_eq!(*origin.connections.lock().unwrap(), 1);
+        assert!(exchange(&mut proxy.client(), GET).contains(status));
+        assert_eq!(*origin.connections.lock().unwrap(), 2);
     }
-    assert_eq!(*origin.connections.lock().unwrap(), 1);
-    assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 401 "));
-    assert_eq!(*origin.connections.lock().unwrap(), 2);
 }
 
 #[test]
-fn a_client_stays_with_its_last_server_when_that_is_preferred() {
-    let origins = [hello(), hello()];
-    let proxy = proxy(&[origins[0].addr, origins[1].addr], |_, http| http.prefer_last_server = true);
+fn a_connection_that_a_client_leaves_behind_is_reset() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_request(&mut stream, &mut Vec::new()).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").unwrap();
+        stream.read(&mut [0]).unwrap_err().kind()
+    });
+    let proxy = proxy(&[addr], |_, http| http.reuse = Reuse::Never);
+    assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
+    assert_eq!(server.join().unwrap(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn idle_connections_are_counted_and_without_a_delay_none_are_kept() {
+    for (delay, idle, connections) in [(5, [[1, 0], [0, 1]], 1), (0, [[0, 0], [0, 0]], 2)] {
+        let origin = hello();
+        let proxy = proxy(&[origin.addr], |spec, http| {
+            spec.pool.servers[0].pool_purge_delay = Duration::from_secs(delay);
+            http.reuse = Reuse::Always;
+            with_counters(http);
+        });
+        for expected in idle {
+            assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
+            assert_eq!(proxy.counts("s1", ["idle_conn_cur", "safe_conn_cur"]), expected);
+        }
+        assert_eq!(*origin.connections.lock().unwrap(), connections);
+    }
+}
+
+#[test]
+fn a_server_that_is_not_told_of_the_end_of_its_connection_gets_another_one_all_the_same() {
+    let origin = hello();
+    let proxy = proxy(&[origin.addr], |_, http| {
+        (http.connection, http.pretend_keepalive) = (ConnectionMode::ServerClose, true);
+        http.reuse = Reuse::Always;
+    });
     let mut client = proxy.client();
-    for _ in 0..4 {
+    for _ in 0..3 {
         assert_eq!(exchange(&mut client, GET), HELLO);
     }
-    let mut counts = origins.map(|origin| origin.requests.lock().unwrap().len());
-    counts.sort_unstable();
-    assert_eq!(counts, [0, 4]);
+    assert_eq!(*origin.connections.lock().unwrap(), 3);
+    assert!(origin.requests.lock().unwrap().iter().all(|request| !request.contains("connection:")));
+}
+
+#[test]
+fn a_client_stays_with_its_last_server_when_that_is_preferred_and_a_connection_is_its_own() {
+    for (reuse, expected) in [(Reuse::Never, [0, 4]), (Reuse::Always, [2, 2])] {
+        let origins = [hello(), hello()];
+        let proxy = proxy(&[origins[0].addr, origins[1].addr], |_, http| {
+            (http.prefer_last_server, http.reuse) = (true, reuse);
+        });
+        let mut client = proxy.client();
+        for _ in 0..4 {
+            assert_eq!(exchange(&mut client, GET), HELLO);
+        }
+        let mut counts = origins.map(|origin| origin.requests.lock().unwrap().len());
+        counts.sort_unstable();
+        assert_eq!(counts, expected);
+    }
 }
 
 const WEBSOCKET: &str = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

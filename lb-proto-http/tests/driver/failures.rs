@@ -238,6 +238,7 @@ fn a_reused_connection_that_fails_closes_the_clients_without_a_word() {
     // What the client repeats is one request to count and to log, but all that was sent counts, as HAProxy measures it.
     let names = ["req_tot", "hrsp_2xx", "hrsp_other", "bin"];
     assert_eq!(proxy.counts("BACKEND", names), [2, 2, 0, 3 * 38]);
+    assert_eq!(proxy.counts("s1", ["srv_abrt", "eresp"]), [1, 1]);
 }
 
 #[test]

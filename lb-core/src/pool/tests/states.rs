@@ -98,9 +98,12 @@ fn maintenance_and_drain_follow_orders() {
 fn drain_keeps_persistent_traffic_and_maintenance_does_not() {
     let bench = Bench::with(vec![server("a", 1), server("b", 2)]);
     let direct = |bench: &Bench| name(&leased(bench.acquire(Request::new().direct(ServerId(0))))).to_owned();
+    let cell = bench.pool.server(ServerId(0)).unwrap();
+    assert!(cell.takes_new());
     bench.state(0, AdminState::Drain);
     assert!((0..4).all(|_| name(&bench.lease()) == "b"));
     assert_eq!(direct(&bench), "a");
+    assert!(cell.accepts_persistent() && !cell.takes_new());
     bench.state(0, AdminState::Maint);
     assert_eq!(direct(&bench), "b");
     let forced = Request { force: true, ..Request::new().direct(ServerId(0)) };
