@@ -33,7 +33,7 @@ pub use check::check;
 pub use config::Config;
 pub use env::{Env, Facts, NoEnv};
 pub use host::{FileKind, Files, Host, Names};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, render};
 pub use lower::{Lowered, Origins, lower};
 pub use owners::unowned;
 pub use parse::{Source, parse};

@@ -6,6 +6,7 @@ use crate::host::{AskedOnce, Host};
 use crate::lower::{Origins, lower};
 use crate::parse::{Source, parse};
 use crate::tree::Tree;
+use lb_core::diag::render::{self, Style};
 use lb_core::diag::{Diagnostic, Diagnostics, Severity};
 use lb_core::expr::Registry;
 use lb_core::spec::Spec;
@@ -45,6 +46,18 @@ impl Loaded {
     pub fn listens_nowhere(&self) -> bool {
         self.diagnostics.iter().any(|d| d.code == crate::codes::NO_LISTENER)
     }
+}
+
+/// What there is to say about the files that `tree` was read from, in the style that is wanted.
+pub fn render(tree: &Tree, diagnostics: &Diagnostics, style: Style) -> String {
+    let sources = tree.sources();
+    style.render(sources, diagnostics, |out, diagnostic| {
+        // Tools that read this form know alerts and warnings. Of what is merely worth knowing, only what is left out here is
+        // told: nothing is ignored in silence.
+        if diagnostic.severity != Severity::Notice || diagnostic.code == crate::codes::NO_EFFECT {
+            render::haproxy(out, sources, diagnostic, style.pid);
+        }
+    })
 }
 
 /// Parses, checks and lowers `sources`.
@@ -131,6 +144,26 @@ pub(crate) mod tests {
         assert!(lenient.diagnostics.count(Severity::Warning) > 0);
         assert_eq!((lenient.refusal(false), lenient.refusal(true)), (None, Some(1)));
         assert_eq!(loaded(" zero-warning").refusal(false), Some(1));
+    }
+
+    #[test]
+    fn the_original_form_keeps_quiet_about_what_is_merely_worth_knowing() {
+        use lb_core::diag::render::Format;
+        let mut loaded = loaded("");
+        let span = loaded.diagnostics.iter().find_map(|d| d.span).unwrap();
+        let notice = |code| Diagnostic::new(Severity::Notice, code, "is said").at(span);
+        loaded.diagnostics = Diagnostics::new();
+        loaded.diagnostics.push(notice(crate::codes::WORD));
+        let said = |loaded: &Loaded, format| {
+            let style = Style { format, terminal: false, pid: 3 };
+            render(&loaded.tree, &loaded.diagnostics, style)
+        };
+        assert_eq!(said(&loaded, Format::Auto), "");
+        assert!(said(&loaded, Format::Human).contains("is said"));
+        loaded.diagnostics.push(notice(crate::codes::NO_EFFECT));
+        assert!(
+            said(&loaded, Format::Original).starts_with("[NOTICE]   (3) : config : parsing [haproxy.cfg:")
+        );
     }
 
     #[test]

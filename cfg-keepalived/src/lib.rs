@@ -28,7 +28,7 @@ mod word;
 pub use check::check;
 pub use config::Config;
 pub use env::{Env, InMemory, Included, NoIncludes, Program, Source, Sources, StaticEnv};
-pub use load::{Loaded, load, test_exit_code};
+pub use load::{Loaded, load, render, test_exit_code};
 pub use lower::{Lowered, lower, services};
 pub use tree::{Content, Statement, Tree, ValueLine};
 pub use watch::Watch;

@@ -6,6 +6,7 @@ use crate::config::{Config, Global};
 use crate::env::{Env, Sources};
 use crate::reader::{self, Line};
 use crate::tree::Tree;
+use lb_core::diag::render::{self, Style};
 use lb_core::diag::{Code, Diagnostics, Severity};
 
 /// A configuration that was read and checked.
@@ -87,6 +88,11 @@ impl Loaded {
     }
 }
 
+/// What there is to say about the files that `tree` was read from, in the style that is wanted.
+pub fn render(tree: &Tree, diagnostics: &Diagnostics, style: Style) -> String {
+    style.render(&tree.sources, diagnostics, |out, d| render::keepalived(out, &tree.sources, d))
+}
+
 /// The exit code the original's configuration test gives for these findings: 0 nothing, 2 a missing value, 4 delays
 /// of a missing interface, 5 messages, 6 scripts without security or a missing file that was insisted on.
 pub fn test_exit_code(diagnostics: &Diagnostics) -> u8 {
@@ -116,6 +122,15 @@ mod tests {
     /// An instance with a script, so that what is lost shows in the exit code.
     const INSTANCE: &str = "vrrp_instance v {\n interface eth0\n virtual_router_id 1\n notify /bin/x\n \
                             virtual_ipaddress { 10.0.0.3 }\n}\n";
+
+    #[test]
+    fn what_is_wrong_is_told_in_the_original_s_form() {
+        let loaded =
+            load("k.conf", "vrrp_instance v {\n nonsense\n}\n", &mut NoIncludes, &StaticEnv::new("h"));
+        let style = Style { format: render::Format::Auto, terminal: false, pid: 1 };
+        let text = render(&loaded.tree, &loaded.diagnostics, style);
+        assert!(text.contains("(k.conf: Line 2) ") && text.contains("nonsense"), "{text}");
+    }
 
     #[test]
     fn exit_codes_tell_the_worst() {

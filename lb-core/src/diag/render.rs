@@ -2,8 +2,84 @@
 //!
 //! All functions append to a string; printing is the program's business.
 
-use super::{Diagnostic, Severity, SourceMap, Span};
+use super::{Diagnostic, Diagnostics, Severity, SourceMap, Span};
 use std::fmt::Write as _;
+
+/// Most diagnostics of one kind that are shown: who has not read these does not read more.
+const MOST: usize = 200;
+
+/// The face that somebody chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[expect(clippy::exhaustive_enums, reason = "there are three faces")]
+pub enum Format {
+    /// For people on a terminal, the original's otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Human,
+    /// One line as the original prints it, whose configuration this is.
+    Original,
+    /// JSON, one object a line.
+    Json,
+}
+
+impl Format {
+    const NAMES: [(&str, Self); 4] =
+        [("auto", Self::Auto), ("human", Self::Human), ("haproxy", Self::Original), ("json", Self::Json)];
+
+    /// Its name, from which [`str::parse`] makes it again.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+}
+
+impl std::str::FromStr for Format {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let found = Self::NAMES.iter().find(|(name, _)| *name == word);
+        let format = found.map(|(_, format)| *format);
+        format.ok_or_else(|| format!("`{word}` is not a format; there are auto, human, haproxy and json"))
+    }
+}
+
+/// Where diagnostics are shown, and by whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Style {
+    /// The face that is wanted.
+    pub format: Format,
+    /// Whether they go to a terminal.
+    pub terminal: bool,
+    /// The process that shows them.
+    pub pid: u32,
+}
+
+impl Style {
+    /// All of `diagnostics` in one text, those beyond a few hundred of a kind by their number; `original` writes the one-line
+    /// form of the dialect.
+    pub fn render(
+        self,
+        map: &SourceMap,
+        diagnostics: &Diagnostics,
+        original: impl Fn(&mut String, &Diagnostic),
+    ) -> String {
+        let color = if self.terminal { Color::On } else { Color::Off };
+        let mut out = String::new();
+        for diagnostic in &diagnostics.condensed(MOST) {
+            match self.format {
+                Format::Json => json(&mut out, map, diagnostic),
+                Format::Auto if !self.terminal => original(&mut out, diagnostic),
+                Format::Original => original(&mut out, diagnostic),
+                Format::Human | Format::Auto => {
+                    rich(&mut out, map, diagnostic, color);
+                    out.push('\n');
+                }
+            }
+        }
+        out
+    }
+}
 
 /// Whether the rich form uses terminal colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -234,6 +310,32 @@ mod tests {
         json(&mut out, &map, &diagnostic);
         assert!(out.contains(r#""line":2,"column":3,"end_line":2,"end_column":9"#), "{out}");
         assert!(out.contains(r#"manual 4.2, \"balance\"""#), "{out}");
+    }
+
+    #[test]
+    fn the_face_follows_the_terminal_unless_one_was_chosen() {
+        let (map, diagnostic) = sample();
+        let mut all = Diagnostics::new();
+        (0..MOST + 2).for_each(|_| all.push(diagnostic.clone()));
+        let shown = |format, terminal| {
+            let style = Style { format, terminal, pid: 7 };
+            style.render(&map, &all, |out, d| haproxy(out, &map, d, style.pid))
+        };
+        let lines = shown(Format::Auto, false);
+        assert!(lines.starts_with("[ALERT]    (7) : config : parsing [haproxy.cfg:2]"), "{lines}");
+        assert_eq!(lines.lines().count(), MOST + 1, "what is left out is told by one more");
+        assert_eq!(shown(Format::Original, true), lines);
+        assert!(shown(Format::Auto, true).contains("\x1b[1;31m"));
+        assert!(shown(Format::Human, false).starts_with("error[H0102]: "));
+        assert!(shown(Format::Json, true).starts_with('{'));
+    }
+
+    #[test]
+    fn formats_are_known_by_their_names() {
+        for (name, format) in Format::NAMES {
+            assert_eq!((format.name(), name.parse()), (name, Ok(format)));
+        }
+        assert!("xml".parse::<Format>().unwrap_err().contains("`xml`"));
     }
 
     #[test]
