@@ -139,6 +139,19 @@ pub fn parse(words: &[String]) -> Result<Line, String> {
     Ok(seen.asking(request))
 }
 
+/// The answer to `-v` of `program`, which stands for this version of HAProxy; with its features, by the names HAProxy's build gives
+/// them, the one to `-vv`. HAProxy's test runner reads four lines of that.
+pub fn version(version: &str, program: &str, features: Option<&[(&str, bool)]>) -> String {
+    let first = format!("HAProxy version {version} compatible {program}\n");
+    let Some(features) = features else { return first };
+    let named = features.iter().map(|(name, on)| format!("{}{name}", if *on { '+' } else { '-' }));
+    let features = named.collect::<Vec<_>>().join(" ");
+    format!(
+        "{first}Build options :\n  TARGET  = linux-glibc\n\nFeature list : {features}\n\n\
+         Available services : prometheus-exporter\n"
+    )
+}
+
 /// A line of which a part has been read.
 #[derive(Default)]
 struct Seen {
@@ -286,6 +299,14 @@ mod tests {
         assert_eq!(request("-cc streq(a,a)"), Ok(Request::Condition("streq(a,a)".into())));
         assert_eq!(request("-v"), Ok(Request::Version { long: false }));
         assert_eq!(request("-f a -vv"), Ok(Request::Version { long: true }));
+    }
+
+    #[test]
+    fn the_version_is_told_as_tools_look_for_it() {
+        assert_eq!(version("3.4.0", "lb 1", None), "HAProxy version 3.4.0 compatible lb 1\n");
+        let long = version("3.4.0", "lb 1", Some(&[("EPOLL", true), ("LUA", false)]));
+        assert!(long.starts_with("HAProxy version 3.4.0 compatible lb 1\nBuild options :\n"), "{long}");
+        assert!(long.contains("\nFeature list : +EPOLL -LUA\n\nAvailable services : "), "{long}");
     }
 
     #[test]

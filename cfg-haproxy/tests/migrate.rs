@@ -53,6 +53,24 @@ fn specification(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn people_are_told_what_changed_and_what_is_left_to_do() {
+    let text = "global\n stats bind-process all\nfrontend web\n mode http\n bind :80\n reqadd X\n nonsense\n";
+    let source = Source::new("a.cfg", text);
+    let done = cfg_haproxy::migrate::migrate(&[source], &NoEnv, &Facts::default(), Host::ANY, &registry());
+    let changes = &done.files[0].changes;
+    assert!(!changes.is_empty());
+    let said = done.files[0].changes_text();
+    for change in changes {
+        let new = change.new.replace('\n', "\n    + ");
+        let part = format!("a.cfg:{}\n    - {}\n    + {new}\n", change.line, change.old);
+        assert!(said.contains(&part), "{said}");
+    }
+    let left = done.left();
+    assert!(left.iter().all(|d| d.severity == Severity::Error) && left.len() < done.diagnostics.len());
+    assert!(left.iter().any(|d| d.message.contains("nonsense")), "{left:?}");
+}
+
+#[test]
 fn old_files_become_present_ones_that_mean_the_same() {
     assert!(files().len() > 4);
     for path in files() {

@@ -60,6 +60,19 @@ pub fn explain(name: &str, registry: &Registry) -> Option<String> {
     some(out)
 }
 
+/// What [`explain`] says, as one text.
+///
+/// # Errors
+///
+/// Nothing is known; the text says so, and which known word looks like this one.
+pub fn answer(name: &str, registry: &Registry) -> Result<String, String> {
+    if let Some(text) = explain(name, registry) {
+        return Ok(format!("{}\n", text.trim_end_matches('\n')));
+    }
+    let hint = nearest(name, registry).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    Err(format!("nothing is known about `{name}`{hint}"))
+}
+
 /// Known words that look like `name`.
 pub fn nearest(name: &str, registry: &Registry) -> Option<&'static str> {
     let known = all().flat_map(|k| k.name.split(' ').chain([k.name]));
@@ -176,6 +189,16 @@ mod tests {
         assert!(text("ip.ttl").contains("refused"));
         assert!(text("fs.id").contains("status: no value: "), "{}", text("fs.id"));
         assert!(text("digest").contains("status: partial: "), "{}", text("digest"));
+    }
+
+    #[test]
+    fn who_asks_for_an_unknown_word_is_told_of_one_that_looks_like_it() {
+        let registry = Registry::builtin();
+        let known = answer("forwardfor", &registry).unwrap();
+        assert!(known.starts_with("option forwardfor ") && !known.ends_with("\n\n"), "{known}");
+        let hint = "nothing is known about `forwardfro`; did you mean `forwardfor`?";
+        assert_eq!(answer("forwardfro", &registry).unwrap_err(), hint);
+        assert_eq!(answer("qqqqqqqqqqqq", &registry).unwrap_err(), "nothing is known about `qqqqqqqqqqqq`");
     }
 
     #[test]

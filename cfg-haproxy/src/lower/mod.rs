@@ -62,6 +62,12 @@ impl Origins {
         self.spans.get(origin.0 as usize).copied()
     }
 
+    /// The same as `FILE:LINE` of the text it comes from.
+    pub fn place(&self, tree: &Tree, origin: Origin) -> Option<String> {
+        let (file, at) = tree.sources().locate(self.span(origin)?)?;
+        Some(format!("{file}:{}", at.line))
+    }
+
     fn add(&mut self, span: Span) -> Origin {
         self.spans.push(span);
         Origin(self.spans.len() as u32 - 1)

@@ -19,8 +19,9 @@ use crate::parse::{Source, parse};
 use crate::section::SectionKind;
 use crate::tree::{Role, Tree};
 use edits::Edits;
-use lb_core::diag::{Diagnostics, Span};
+use lb_core::diag::{Diagnostics, Severity, Span};
 use lb_core::expr::Registry;
+use std::fmt::Write as _;
 
 /// A migrated configuration.
 #[derive(Debug)]
@@ -56,6 +57,27 @@ pub struct Change {
     pub old: String,
     /// What it says now; several lines if it takes several.
     pub new: String,
+}
+
+impl Migration {
+    /// What stands in the way of HAProxy 3.4 still.
+    pub fn left(&self) -> Diagnostics {
+        let mut left = Diagnostics::new();
+        left.extend(self.diagnostics.iter().filter(|d| d.severity == Severity::Error).cloned());
+        left
+    }
+}
+
+impl MigratedFile {
+    /// What changed, for people: the place, the line as it was, and what it says now.
+    pub fn changes_text(&self) -> String {
+        let mut out = String::new();
+        for change in &self.changes {
+            let new = change.new.replace('\n', "\n    + ");
+            let _ = writeln!(out, "{}:{}\n    - {}\n    + {new}", self.name, change.line, change.old);
+        }
+        out
+    }
 }
 
 /// Writes `sources` in the words of HAProxy 3.4.
