@@ -18,7 +18,7 @@ pub use addresses::local_addresses;
 pub use channel::{Channel, MAX_DESCRIPTORS, Parcel};
 pub use daemon::{Detached, Foreground, detach};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
-pub use memory::{framed, let_go};
+pub use memory::{apart, framed, let_go};
 pub use notify::Notifier;
 pub use pidfile::{Mark, PidFile};
 pub use privileges::{Identity, IdentityError, SupplementaryGroups, confine};
@@ -45,6 +45,20 @@ pub fn send_signal(pid: u32, number: i32) -> std::io::Result<()> {
         return Err(std::io::ErrorKind::InvalidInput.into());
     };
     Ok(rustix::process::kill_process(pid, signal)?)
+}
+
+/// Tells predecessors that somebody else serves now: `finish` are to end with their last connection, `terminate` at once. One
+/// that has ended already needs no telling.
+pub fn dismiss(finish: &[u32], terminate: &[u32]) {
+    use rustix::process::Signal;
+    for (pids, signal) in [(finish, Signal::USR1), (terminate, Signal::TERM)] {
+        pids.iter().for_each(|pid| drop(send_signal(*pid, signal.as_raw())));
+    }
+}
+
+/// The name of this machine.
+pub fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 /// Moves this thread, and what it starts from now on, to the network namespace of this name.
@@ -117,6 +131,17 @@ pub fn keep_over_exec(fd: std::os::fd::BorrowedFd<'_>) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    #[test]
+    fn predecessors_end_by_the_signal_that_says_how() {
+        let mut children = [(); 2].map(|()| Command::new("sleep").arg("1000").spawn().unwrap());
+        let [finish, terminate] = [&children[0], &children[1]].map(|child| child.id());
+        dismiss(&[finish, 999_999_999], &[terminate]);
+        let signals = children.each_mut().map(|child| child.wait().unwrap().signal());
+        assert_eq!(signals, [Some(10), Some(15)]);
+    }
 
     #[test]
     fn an_account_is_a_known_name_or_digits_alone() {

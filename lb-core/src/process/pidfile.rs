@@ -15,9 +15,14 @@ impl PidFile {
     /// The process that a pid file names, if it may have written it: another one that lives and runs the same executable, or goes
     /// by the same name. A file may be left from a process that is dead, and its number given to somebody else.
     pub fn holder(path: impl AsRef<Path>) -> Option<u32> {
-        let pid = fs::read_to_string(path).ok()?.trim().parse().ok()?;
+        let pid = Self::read(path)?;
         let (its, own) = (Identity::of(pid)?, Identity::of(std::process::id())?);
         (pid != std::process::id() && its.is_alike(&own)).then_some(pid)
+    }
+
+    /// The number that a pid file holds, whoever has it now.
+    pub fn read(path: impl AsRef<Path>) -> Option<u32> {
+        fs::read_to_string(path).ok()?.trim().parse().ok()
     }
 
     /// Writes this process's number to `path`, replacing what is there.
@@ -103,8 +108,9 @@ mod tests {
         let path = std::env::temp_dir().join(format!("lb-pidfile-test-{}", std::process::id()));
         let file = PidFile::write(&path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+        assert_eq!(PidFile::read(&path), Some(std::process::id()));
         drop(file);
-        assert!(!path.exists());
+        assert!(!path.exists() && PidFile::read(&path).is_none());
     }
 
     #[test]

@@ -69,7 +69,17 @@ pub struct ProcessSpec {
     pub http_codes: HttpCodes,
 }
 
+/// Descriptors beside those of connections: listeners, checks, logs.
+const SPARE: u64 = 1024;
+
 impl ProcessSpec {
+    /// Descriptors that the process may need open at the same time: what the configuration says, or two for each connection
+    /// and some for everything else.
+    #[must_use]
+    pub fn descriptors(&self) -> u64 {
+        self.ulimit_n.map_or_else(|| 2 * self.maxconn.map_or(0, u64::from) + SPARE, u64::from)
+    }
+
     /// Connections of the process at the same time, also where neither the configuration nor the system sets a limit.
     #[must_use]
     pub fn connections(&self) -> u32 {
@@ -166,4 +176,19 @@ pub enum AccessLevel {
     Operator,
     /// Change everything.
     Admin,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_takes_two_descriptors_unless_their_number_is_said() {
+        let mut process = ProcessSpec::default();
+        assert_eq!(process.descriptors(), SPARE);
+        process.maxconn = Some(u32::MAX);
+        assert_eq!(process.descriptors(), 2 * u64::from(u32::MAX) + SPARE);
+        process.ulimit_n = Some(7);
+        assert_eq!(process.descriptors(), 7);
+    }
 }
