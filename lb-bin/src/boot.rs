@@ -1,15 +1,17 @@
 //! The ordered start: directory, files, background, sockets, pid file, then one process or a supervisor with its parts.
 
-use crate::args::{PartArgs, RunArgs, Signal, SignalArgs};
+use crate::args::{PartArgs, RunArgs};
 use crate::load::{self, Haproxy};
 use crate::report::{self, failed};
 use crate::supervisor::{Supervisor, open_sockets};
 use crate::sys::apart;
+use crate::tools::enter;
 use crate::world::World;
 use crate::{proxy, router};
 use lb_core::process::{self, Detached, Foreground, PidFile, framed};
 use lb_core::rt::{self, Sockets};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// `lb run`: answers the exit status.
@@ -17,10 +19,8 @@ pub(crate) fn run(mut args: RunArgs) -> u8 {
     for (option, why) in &args.without_effect {
         report::notice(&format!("option `{option}` has no effect: {why}"));
     }
-    if let Some(directory) = &args.directory
-        && let Err(e) = std::env::set_current_dir(directory)
-    {
-        return failed(&format!("cannot change to directory {}: {e}", directory.display()));
+    if let Err(e) = enter(args.directory.as_deref()) {
+        return failed(&e);
     }
     let world = World::real(&args);
     let entered = load::settle(&mut args, &world).map_err(|e| failed(&e));
@@ -33,30 +33,28 @@ pub(crate) fn run(mut args: RunArgs) -> u8 {
     };
     let process = loaded.as_ref().map(|l| l.spec.process.clone()).unwrap_or_default();
     let background = args.daemon.unwrap_or(process.daemon);
-    let foreground = if background {
-        match process::detach() {
-            Ok(Detached::Background(foreground)) => Some(foreground),
-            Ok(Detached::Foreground(status)) => return u8::try_from(status).unwrap_or(1),
-            Err(e) => return failed(&format!("cannot go to the background: {e}")),
-        }
-    } else {
-        None
+    let foreground = match background.then(process::detach).transpose() {
+        Ok(Some(Detached::Foreground(status))) => return u8::try_from(status).unwrap_or(1),
+        Ok(Some(Detached::Background(foreground))) => Some(foreground),
+        Ok(None) => None,
+        Err(e) => return failed(&format!("cannot go to the background: {e}")),
     };
     if args.cluster.pid_files && args.pidfile.as_ref().and_then(PidFile::holder).is_some() {
         report::notice("daemon is already running");
         return 0;
     }
-    let pidfile = match pidfile(&args, &process) {
-        Ok(pidfile) => pidfile,
+    let taken = pidfile(&args, &process).and_then(|pidfile| Ok((pidfile, predecessor(&args)?)));
+    let (pidfile, sockets) = match taken {
+        Ok(taken) => taken,
         Err(e) => return failed(&e),
     };
     let supervised = args.keepalived.is_some() || args.balancer.supervised || process.master_worker;
     match loaded {
-        Some(loaded) if !supervised => framed(|| alone(loaded, &args, &world, pidfile, foreground)),
+        Some(loaded) if !supervised => framed(|| alone(loaded, &args, &world, sockets, pidfile, foreground)),
         loaded => {
             // The parts read for themselves.
             drop(world);
-            framed(|| supervise(loaded, args, pidfile, foreground))
+            framed(|| supervise(loaded, args, sockets, pidfile, foreground))
         }
     }
 }
@@ -88,13 +86,10 @@ fn alone(
     loaded: Haproxy,
     args: &RunArgs,
     world: &World,
+    mut sockets: Sockets,
     pidfile: Option<PidFile>,
     foreground: Option<Foreground>,
 ) -> u8 {
-    let mut sockets = match predecessor(args) {
-        Ok(sockets) => sockets,
-        Err(e) => return failed(&e),
-    };
     in_runtime(async move {
         let running = match proxy::set_up(loaded, args, world, &mut sockets, None) {
             Ok(running) => running,
@@ -121,16 +116,14 @@ fn predecessor(args: &RunArgs) -> Result<Sockets, String> {
 fn supervise(
     loaded: Option<Haproxy>,
     args: RunArgs,
+    mut sockets: Sockets,
     pidfile: Option<PidFile>,
     foreground: Option<Foreground>,
 ) -> u8 {
-    let mut sockets = match predecessor(&args) {
-        Ok(sockets) => sockets,
-        Err(e) => return failed(&e),
-    };
     if let Some(loaded) = &loaded {
-        if let Err(e) = open_sockets(loaded, &mut sockets) {
-            return failed(&e);
+        match open_sockets(loaded, &sockets) {
+            Ok(opened) => sockets.extend(opened),
+            Err(e) => return failed(&e),
         }
         sockets.retain(|address, _| loaded.spec.listens_on(address));
     }
@@ -169,14 +162,9 @@ pub(crate) fn part(args: PartArgs) -> u8 {
 }
 
 /// `lb reload` and `lb stop`.
-pub(crate) fn signal(args: &SignalArgs) -> u8 {
-    let read = std::fs::read_to_string(&args.pidfile);
-    let Some(pid) = read.ok().and_then(|t| t.trim().parse().ok()) else {
-        return failed(&format!("{} holds no process number", args.pidfile.display()));
-    };
-    let number = match args.command {
-        Signal::Reload => libc::SIGHUP,
-        Signal::Stop => libc::SIGTERM,
+pub(crate) fn signal(pidfile: &Path, number: i32) -> u8 {
+    let Some(pid) = PidFile::read(pidfile) else {
+        return failed(&format!("{} holds no process number", pidfile.display()));
     };
     match process::send_signal(pid, number) {
         Ok(()) => 0,

@@ -4,6 +4,7 @@ use crate::args::{CheckArgs, RunArgs};
 use crate::report::failed;
 use crate::world::World;
 use crate::{load, report};
+use cfg_haproxy::Facts;
 use std::path::Path;
 
 /// Runs the check; answers the exit status.
@@ -77,8 +78,7 @@ fn keepalived(path: &Path, args: &CheckArgs) -> (u8, Option<load::Keepalived>) {
 
 /// `haproxy -cc`: 0 for true, 1 for false, 2 for a condition that cannot be understood.
 pub(crate) fn condition(text: &str) -> u8 {
-    let facts = crate::registry::facts(&RunArgs::default());
-    match cfg_haproxy::cond::evaluate(text, &crate::world::ProcessEnv, &facts) {
+    match cfg_haproxy::cond::evaluate(text, &crate::world::ProcessEnv, &Facts::default()) {
         Ok(true) => 0,
         Ok(false) => 1,
         Err(e) => {

@@ -1,13 +1,14 @@
 //! From file names to specifications, with everything there is to say about the files.
 
-use crate::args::{Format, RunArgs};
+use crate::args::RunArgs;
 use crate::registry;
-use crate::report::{self, Dialect};
+use crate::report;
 use crate::world::{Includes, ProcessEnv, World};
-use cfg_haproxy::{Host, Source, Tree};
+use cfg_haproxy::{Facts, Host, Source, Tree};
 use cfg_keepalived::command_line::Only;
-use lb_core::spec::{Origin, Spec};
-use std::cell::RefCell;
+use lb_core::diag::render::Format;
+use lb_core::rt::ServerError;
+use lb_core::spec::Spec;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,7 +21,8 @@ pub(crate) struct Rejected {
     pub status: u8,
 }
 
-/// An haproxy.cfg that can run.
+/// An haproxy.cfg that can run; by default one that runs nothing.
+#[derive(Default)]
 pub(crate) struct Haproxy {
     /// What to run.
     pub spec: Spec,
@@ -34,16 +36,9 @@ pub(crate) struct Haproxy {
 }
 
 impl Haproxy {
-    /// Nothing to run yet.
-    fn nothing() -> Self {
-        let (origins, tree) = (cfg_haproxy::Origins::default(), Arc::default());
-        Self { spec: Spec::default(), text: String::new(), quiet: false, tree, origins }
-    }
-
-    /// The place an object of the specification came from, as `FILE:LINE`.
-    pub(crate) fn place(&self, origin: Origin) -> Option<String> {
-        let (file, at) = self.tree.sources().locate(self.origins.span(origin)?)?;
-        Some(format!("{file}:{}", at.line))
+    /// The words for an error of the engine, with the place in the file it concerns.
+    pub(crate) fn explain(&self, error: &ServerError) -> String {
+        error.explain(|origin| self.origins.place(&self.tree, origin))
     }
 
     /// Listeners on addresses that neither this machine has nor `cluster` brings up, rendered.
@@ -51,13 +46,13 @@ impl Haproxy {
         let mut owned = lb_core::process::local_addresses();
         owned.extend(cluster.addresses());
         let found = cfg_haproxy::unowned(&self.spec, &self.origins, |address| owned.contains(&address));
-        report::render(self.tree.sources(), &found, format, Dialect::Haproxy)
+        cfg_haproxy::render(&self.tree, &found, report::style(format))
     }
 }
 
 /// Everything the balancer has to run: an haproxy.cfg, and the virtual servers of a keepalived.conf.
 pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected> {
-    let files = if args.haproxy.is_empty() { Ok(Haproxy::nothing()) } else { haproxy_files(args, world) };
+    let files = if args.haproxy.is_empty() { Ok(Haproxy::default()) } else { haproxy_files(args, world) };
     let keepalived = args.keepalived.as_deref().map(|path| keepalived(path, args.format, world));
     // What is worth knowing about a keepalived.conf that can be used is told by the part that runs it.
     let services = match keepalived {
@@ -91,19 +86,22 @@ pub(crate) fn understood(args: &RunArgs, world: &World) -> Result<(cfg_haproxy::
     let texts = texts(&args.haproxy, world)?;
     let sources: Vec<_> = texts.iter().map(|(name, text)| Source::new(name, text)).collect();
     let host = Host { files: world, names: world };
-    let facts = registry::facts(args);
-    let loaded = cfg_haproxy::load(&sources, &ProcessEnv, &facts, host, &registry::registry());
-    let text = report::render(loaded.tree.sources(), &loaded.diagnostics, args.format, Dialect::Haproxy);
+    let loaded = cfg_haproxy::load(&sources, &ProcessEnv, &Facts::default(), host, &registry::registry());
+    let text = cfg_haproxy::render(&loaded.tree, &loaded.diagnostics, report::style(args.format));
     Ok((loaded, text))
 }
 
-/// Names and texts of files and of the files in directories.
+/// Names and texts of files; directories stand for the `.cfg` files in them.
 pub(crate) fn texts(paths: &[PathBuf], world: &World) -> Result<Vec<(String, String)>, String> {
-    let read = |file: String| {
-        let text = world.files().text(&file).map_err(|e| format!("cannot open file {file}: {e}\n"))?;
-        Ok((file, text))
-    };
-    expand(paths)?.into_iter().map(read).collect()
+    let mut texts = Vec::new();
+    for path in paths {
+        let inside = world.files().under(&path.to_string_lossy(), "cfg");
+        for file in inside.map_err(|e| format!("cannot open directory {}: {e}\n", path.display()))? {
+            let text = world.files().text(&file).map_err(|e| format!("cannot open file {file}: {e}\n"))?;
+            texts.push((file, text));
+        }
+    }
+    if texts.is_empty() { Err("no configuration file found\n".to_owned()) } else { Ok(texts) }
 }
 
 /// What the command line says wins over the file, or fills in what the file leaves open.
@@ -116,25 +114,6 @@ fn overrule(spec: &mut Spec, args: &RunArgs) {
     if let Some(daemon) = args.daemon {
         process.daemon = daemon;
     }
-}
-
-/// Directories stand for the `.cfg` files in them, in the order of their names.
-fn expand(paths: &[PathBuf]) -> Result<Vec<String>, String> {
-    let mut files = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            files.push(path.to_string_lossy().into_owned());
-            continue;
-        }
-        let entries = std::fs::read_dir(path)
-            .map_err(|e| format!("cannot open directory {}: {e}\n", path.display()))?;
-        let mut inside: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
-        let hidden = |p: &Path| p.file_name().is_none_or(|n| n.to_string_lossy().starts_with('.'));
-        inside.retain(|p| p.extension().is_some_and(|e| e == "cfg") && !hidden(p) && p.is_file());
-        inside.sort();
-        files.extend(inside.iter().map(|p| p.to_string_lossy().into_owned()));
-    }
-    if files.is_empty() { Err("no configuration file found\n".to_owned()) } else { Ok(files) }
 }
 
 /// A keepalived.conf that can run.
@@ -162,7 +141,7 @@ pub(crate) fn compare(
     let fits = diagnostics.iter().all(|d| d.severity == lb_core::diag::Severity::Notice);
     // What the two files mean together has no words of the original, so it is told in ours.
     let format = if format == Format::Auto { Format::Human } else { format };
-    Ok((report::render(&own.tree.sources, &diagnostics, format, Dialect::Keepalived), fits))
+    Ok((cfg_keepalived::render(&own.tree, &diagnostics, report::style(format)), fits))
 }
 
 fn read_keepalived(path: &Path, world: &World) -> Result<cfg_keepalived::Loaded, Rejected> {
@@ -171,8 +150,7 @@ fn read_keepalived(path: &Path, world: &World) -> Result<cfg_keepalived::Loaded,
         text: format!("Unable to find configuration file {name} ({e})\n"),
         status: 4,
     })?;
-    let mut includes = Includes { world, expand: RefCell::default() };
-    Ok(cfg_keepalived::load(&name, &text, &mut includes, world))
+    Ok(cfg_keepalived::load(&name, &text, &mut Includes(world.files()), world))
 }
 
 /// Moves to the network namespace that is named, and fills in the pid files that the original writes.
@@ -196,7 +174,7 @@ pub(crate) fn settle(args: &mut RunArgs, world: &World) -> Result<(), String> {
 /// Reads, checks and lowers a keepalived.conf.
 pub(crate) fn keepalived(path: &Path, format: Format, world: &World) -> Result<Keepalived, Rejected> {
     let loaded = read_keepalived(path, world)?;
-    let text = report::render(&loaded.tree.sources, &loaded.diagnostics, format, Dialect::Keepalived);
+    let text = cfg_keepalived::render(&loaded.tree, &loaded.diagnostics, report::style(format));
     let status = loaded.test_exit_code();
     if loaded.diagnostics.has_errors() {
         return Err(Rejected { text, status: status.max(1) });

@@ -18,7 +18,7 @@ mod tools;
 mod version;
 mod world;
 
-use args::{Invocation, Text};
+use args::Invocation;
 use lb_core::process::framed;
 use report::failed;
 use std::process::ExitCode;
@@ -38,24 +38,16 @@ fn main() -> ExitCode {
         Ok(Invocation::Migrate(args)) => framed(|| tools::migrate(&args)).unwrap_or_else(|e| failed(&e)),
         Ok(Invocation::Explain(words)) => framed(|| tools::explain(&words)),
         Ok(Invocation::Dump(args)) => framed(|| tools::dump(&args)).unwrap_or_else(|e| failed(&e)),
-        Ok(Invocation::Signal(args)) => framed(|| boot::signal(&args)),
+        Ok(Invocation::Signal(pidfile, number)) => framed(|| boot::signal(&pidfile, number)),
         Ok(Invocation::Demo(args)) => framed(|| demo::run(&args)),
-        Ok(Invocation::Print(text)) => print(text),
+        Ok(Invocation::Print(text)) => {
+            report::say(&text);
+            0
+        }
         Err(error) => {
             report::error(&format!("lb: {error}\n"));
-            error.status
+            1
         }
     };
     ExitCode::from(status)
-}
-
-fn print(text: Text) -> u8 {
-    report::say(&match text {
-        Text::Help => version::HELP.to_owned(),
-        Text::SignalNumber(number) => format!("{number}\n"),
-        Text::Version => version::own(),
-        Text::HaproxyVersion { long } => version::haproxy(long),
-        Text::KeepalivedVersion => version::keepalived(),
-    });
-    0
 }

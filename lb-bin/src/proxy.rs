@@ -10,20 +10,17 @@ use crate::world::World;
 use lb_core::companion::Companion;
 use lb_core::process::bundle::unpack;
 use lb_core::process::{
-    Channel, Identity, PidFile, SupplementaryGroups, confine, raise_descriptor_limit, send_signal,
+    self, Channel, Identity, PidFile, SupplementaryGroups, confine, raise_descriptor_limit,
 };
 use lb_core::rt::{
-    Event, Link, Message, Questions, Remote, Server, ServerError, Signals, Sockets, distribute, processors,
+    Event, Link, Message, Questions, Remote, Server, Signals, Sockets, distribute, processors,
 };
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-
-/// Descriptors beside those of connections: listeners, checks, logs.
-const SPARE: u64 = 1024;
 
 /// What is asked about the virtual routers by whoever asks the proxy: see [`vrrp::linux::control`].
 const QUESTIONS: Questions = Questions {
@@ -56,9 +53,7 @@ pub(crate) fn set_up(
 ) -> Result<Running, String> {
     let spec = std::mem::take(&mut loaded.spec);
     let process = spec.process.clone();
-    let wanted = process
-        .ulimit_n
-        .map_or_else(|| process.maxconn.map_or(SPARE, |n| 2 * u64::from(n) + SPARE), u64::from);
+    let wanted = process.descriptors();
     let limit = raise_descriptor_limit(wanted).unwrap_or(0);
     if limit < wanted && process.ulimit_n.is_some() {
         report::alert(&format!("[haproxy.main()] cannot raise FD limit to {wanted}, limit is {limit}."));
@@ -67,7 +62,7 @@ pub(crate) fn set_up(
     let identity = Identity::of(&process).map_err(|e| e.to_string())?;
     let mut options = registry::options(workers, world, Arc::clone(&loaded.tree));
     options.companion = beside.clone().map(|beside| beside as Arc<dyn Companion>);
-    let server = Server::new(spec, options, sockets).map_err(|e| explain(&loaded, &e))?;
+    let server = Server::new(spec, options, sockets).map_err(|e| loaded.explain(&e))?;
     let chroot = process.chroot.as_deref().map(Path::new);
     let groups = confine(chroot, identity).map_err(|e| format!("[haproxy.main()] {e}"))?;
     if groups == SupplementaryGroups::Kept {
@@ -75,31 +70,6 @@ pub(crate) fn set_up(
     }
     let confined = chroot.is_some() || identity != Identity::default();
     Ok(Running { server, args: args.clone(), confined, beside })
-}
-
-/// The words for an error of the engine, with the place in the file it concerns.
-pub(crate) fn explain(loaded: &Haproxy, error: &ServerError) -> String {
-    match error {
-        ServerError::Listen { origin, proxy, cause } => {
-            let place = loaded.place(*origin).map_or_else(String::new, |p| format!("[{p}] "));
-            format!("Binding {place}for proxy {proxy}: {cause}")
-        }
-        ServerError::Build(build) => {
-            let texts = build.problems.iter().map(|problem| match loaded.place(problem.origin) {
-                Some(place) => format!("config : [{place}] : {}", problem.message),
-                None => format!("config : {}", problem.message),
-            });
-            texts.collect::<Vec<_>>().join("; ")
-        }
-        ServerError::Protocol { origin, .. } => match loaded.place(*origin) {
-            Some(place) => format!("config : [{place}] : {error}"),
-            None => error.to_string(),
-        },
-        other => match other.origin().and_then(|origin| loaded.place(origin)) {
-            Some(place) => format!("config : [{place}] : {other}"),
-            None => other.to_string(),
-        },
-    }
 }
 
 impl Running {
@@ -121,7 +91,7 @@ impl Running {
         loop {
             match signals.next().await {
                 signal if stop.contains(&signal) => {
-                    self.stop(signal == libc::SIGUSR1).await;
+                    self.server.stop(signal == libc::SIGUSR1).await;
                     drop(pidfile);
                     return 0;
                 }
@@ -163,15 +133,7 @@ impl Running {
     fn reload(&self, mut loaded: Haproxy, world: &World, sockets: &mut Sockets) -> Result<(), String> {
         let spec = std::mem::take(&mut loaded.spec);
         let options = registry::options(0, world, Arc::clone(&loaded.tree));
-        self.server.reload(spec, options, sockets).map_err(|e| explain(&loaded, &e))
-    }
-
-    async fn stop(&self, graceful: bool) {
-        self.server.close_listeners();
-        if graceful {
-            let limit = self.server.generation().plan.process().hard_stop_after;
-            self.server.drained(limit.map(|limit| Instant::now() + limit)).await;
-        }
+        self.server.reload(spec, options, sockets).map_err(|e| loaded.explain(&e))
     }
 
     /// Serves as a part until the supervisor says stop or is gone.
@@ -188,7 +150,7 @@ impl Running {
                     Ok(Some(message)) => if self.told(&link, message).await.is_break() { return 0; },
                     // What lives and breaks off a message, or sends another one than ours, starts another part.
                     gone => {
-                        self.stop(false).await;
+                        self.server.stop(false).await;
                         return gone.map_or_else(|e| failed(&format!("no message of the supervisor: {e}")), |_| 0);
                     }
                 },
@@ -211,7 +173,7 @@ impl Running {
                 }
             }
             ToPart::Stop { graceful } => {
-                self.stop(graceful).await;
+                self.server.stop(graceful).await;
                 return ControlFlow::Break(());
             }
             ToPart::Reload { sockets, files } => {
@@ -271,12 +233,7 @@ pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
     })
 }
 
-/// Tells the predecessors that this process has taken over (`-sf`, `-st`). One that has ended already needs no telling.
+/// Tells the predecessors that this process has taken over (`-sf`, `-st`).
 pub(crate) fn dismiss(args: &RunArgs) {
-    for pid in &args.balancer.finish {
-        let _ = send_signal(*pid, libc::SIGUSR1);
-    }
-    for pid in &args.balancer.terminate {
-        let _ = send_signal(*pid, libc::SIGTERM);
-    }
+    process::dismiss(&args.balancer.finish, &args.balancer.terminate);
 }

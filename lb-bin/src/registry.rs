@@ -1,9 +1,8 @@
-//! What this program contains: fetches, converters, protocols, and the facts conditions may ask for.
+//! What this program contains: fetches, converters and protocols.
 
-use crate::args::RunArgs;
 use crate::version;
 use crate::world::{ProcessEnv, World};
-use cfg_haproxy::{Facts, Host, Tree, runtime};
+use cfg_haproxy::{Host, Tree, runtime};
 use lb_core::expr::Registry;
 use lb_core::rt::{Dialect, ServerOptions};
 use lb_core::spec::{ProxySpec, ServerSpec, VariableValue};
@@ -24,10 +23,8 @@ pub(crate) fn options(workers: usize, world: &World, tree: Arc<Tree>) -> ServerO
     options.dialect = Some(Arc::new(Words { registry: registry(), tree, world: world.clone() }));
     #[cfg(feature = "tls")]
     {
-        options.files = Box::new(world.clone());
+        options.files = Box::new(world.files().clone());
     }
-    #[cfg(not(feature = "tls"))]
-    let _ = world;
     options
 }
 
@@ -49,9 +46,4 @@ impl Dialect for Words {
         let host = Host { files: &self.world, names: &self.world };
         runtime::server(&self.tree, backend.name.as_str(), name, words, &self.registry, host, &ProcessEnv)
     }
-}
-
-/// What `.if feature(…)` and its like may ask.
-pub(crate) fn facts(_args: &RunArgs) -> Facts {
-    Facts::default()
 }

@@ -4,15 +4,13 @@
 use crate::args::RunArgs;
 use crate::bridge::{FromPart, ToPart};
 use crate::load::{self, Haproxy};
-use crate::proxy::explain;
 use crate::report;
 use crate::sys::give_back_memory;
 use crate::world::{World, variable};
 use cfg_keepalived::command_line::Only;
 use lb_core::process::bundle::pack;
 use lb_core::process::{Mark, Notifier, PidFile};
-use lb_core::rt::{self, News, Part, Signals, Sockets, collect, news, processors};
-use lb_core::spec::Spec;
+use lb_core::rt::{News, Outage, Part, Parts, Signals, Sockets, collect, open_missing};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -36,7 +34,7 @@ const VRRP: &str = "vrrp";
 /// The supervisor's state.
 pub(crate) struct Supervisor {
     args: RunArgs,
-    parts: Vec<Part>,
+    parts: Parts,
     sockets: Sockets,
     memory: Option<vrrp::Memory>,
     /// Made while files are read again (`reload_file`).
@@ -44,28 +42,26 @@ pub(crate) struct Supervisor {
     /// When the vrrp part ended.
     silent_since: Option<Instant>,
     health: HashMap<(String, Option<String>), lb_core::health::Health>,
-    /// Since when the proxy does not serve.
-    not_serving: Option<Instant>,
-    told_not_serving: bool,
-    notifier: Option<Notifier>,
+    /// Of the proxy, as the vrrp part is told.
+    outage: Outage,
+    notifier: Notifier,
     _pidfile: Option<PidFile>,
 }
 
-/// Prepares what needs the privileges of the start: the listening sockets of the balancer.
-pub(crate) fn open_sockets(loaded: &Haproxy, sockets: &mut Sockets) -> Result<(), String> {
-    let workers = loaded.spec.process.threads.unwrap_or_else(processors);
-    rt::open_all(&loaded.spec, workers, sockets).map_err(|e| explain(loaded, &e))
+/// Prepares what needs the privileges of the start: the listening sockets of the balancer that are not open yet.
+pub(crate) fn open_sockets(loaded: &Haproxy, known: &Sockets) -> Result<Sockets, String> {
+    open_missing(&loaded.spec, known).map_err(|e| loaded.explain(&e))
 }
 
 impl Supervisor {
     /// A supervisor of the parts that `args` name.
     pub(crate) fn new(args: RunArgs, balancer: bool, sockets: Sockets, pidfile: Option<PidFile>) -> Self {
-        let mut parts = Vec::new();
+        let mut parts = Parts::default();
         if balancer {
-            parts.push(Part::new(PROXY, true, Instant::now()));
+            parts.add(Part::new(PROXY, true, Instant::now()));
         }
         if args.keepalived.is_some() && args.cluster.only != Some(Only::Checkers) {
-            parts.push(Part::new(VRRP, true, Instant::now()));
+            parts.add(Part::new(VRRP, true, Instant::now()));
         }
         let notifier = args.notify.then(|| variable("NOTIFY_SOCKET")).flatten();
         Self {
@@ -75,9 +71,8 @@ impl Supervisor {
             reload_file: None,
             silent_since: None,
             health: HashMap::new(),
-            not_serving: None,
-            told_not_serving: false,
-            notifier: notifier.and_then(|address| Notifier::new(&address).ok()),
+            outage: Outage::new(GRACE),
+            notifier: notifier.and_then(|address| Notifier::new(&address).ok()).unwrap_or_default(),
             _pidfile: pidfile,
             args,
         }
@@ -96,7 +91,7 @@ impl Supervisor {
         let mut ready = Some(ready);
         loop {
             self.start_due();
-            if self.parts.iter().all(Part::is_ready)
+            if self.parts.are_ready()
                 && let Some(ready) = ready.take()
             {
                 ready();
@@ -114,11 +109,11 @@ impl Supervisor {
                         None => self.reload().await,
                     },
                 },
-                news = news(&mut self.parts) => match news {
-                    News::Message(at, message) => self.heard(at, message.value),
-                    News::Ended(at, status) => {
-                        if let Some(code) = self.died(at, &status) {
-                            self.kill_all().await;
+                news = self.parts.news() => match news {
+                    News::Message(name, message) => self.heard(name, message.value),
+                    News::Ended(name, status) => {
+                        if let Some(code) = self.died(name, &status) {
+                            self.parts.kill().await;
                             return code;
                         }
                     }
@@ -129,24 +124,22 @@ impl Supervisor {
     }
 
     fn next_tick(&self) -> Instant {
-        let starts = self.parts.iter().filter_map(Part::due);
-        let grace = self.not_serving.filter(|_| !self.told_not_serving).map(|at| at + GRACE);
-        starts.chain(grace).chain([Instant::now() + PING]).min().unwrap_or_else(Instant::now)
+        let start = self.parts.due().map(|(_, due)| due);
+        start.into_iter().chain(self.outage.deadline()).fold(Instant::now() + PING, Instant::min)
     }
 
     fn start_due(&mut self) {
-        for at in 0..self.parts.len() {
-            if self.parts[at].due().is_some_and(|due| due <= Instant::now())
-                && let Err(e) = self.start(at)
-            {
-                report::alert(&format!("cannot start part {}: {e}", self.parts[at].name()));
+        let now = Instant::now();
+        while let Some((name, _)) = self.parts.due().filter(|(_, due)| *due <= now) {
+            if let Err(e) = self.start(name) {
+                report::alert(&format!("cannot start part {name}: {e}"));
             }
         }
     }
 
-    fn start(&mut self, at: usize) -> io::Result<()> {
-        let part = &mut self.parts[at];
-        let (name, first) = (part.name(), part.is_first());
+    fn start(&mut self, name: &'static str) -> io::Result<()> {
+        let Some(part) = self.parts.named(name) else { return Ok(()) };
+        let first = part.is_first();
         let link = part.start(Instant::now(), |channel| {
             let mut command = Command::new("/proc/self/exe");
             command.arg0(format!("lb-{name}")).arg("part").arg(name);
@@ -161,36 +154,36 @@ impl Supervisor {
         let age = self.silent_since.map_or(Duration::ZERO, |since| since.elapsed());
         let memory = self.memory.clone().filter(|_| name == VRRP).map(|memory| (memory, age));
         let sent = link.send_with(&ToPart::Init { sockets, memory, first }, &[], &fds);
-        sent.inspect_err(|_| self.parts[at].give_up(Instant::now()))
+        sent.inspect_err(|_| part.give_up(Instant::now()))
     }
 
     /// A part has ended. Answers an exit status when the whole must end with it: it never worked.
-    fn died(&mut self, at: usize, status: &str) -> Option<u8> {
-        let part = &mut self.parts[at];
-        let (now, name) = (Instant::now(), part.name());
-        let ended = part.ended(now);
+    fn died(&mut self, name: &str, status: &str) -> Option<u8> {
+        let now = Instant::now();
+        let ended = self.parts.named(name)?.ended(now);
         if ended.in_vain || self.args.cluster.no_respawn {
             return Some(ended.code.and_then(|c| u8::try_from(c).ok()).filter(|&c| c != 0).unwrap_or(1));
         }
         report::alert(&format!("part {name} ended ({status}); starting it again"));
         if name == PROXY {
-            self.not_serving.get_or_insert(now);
+            self.outage.begin(now);
         } else {
             self.silent_since = Some(now);
         }
         None
     }
 
-    fn heard(&mut self, at: usize, message: FromPart) {
+    fn heard(&mut self, name: &str, message: FromPart) {
+        let Some(part) = self.parts.named(name) else { return };
         match message {
             FromPart::ReloadFile(path) => self.reload_file = path,
             FromPart::Ready => {
-                self.parts[at].set_ready();
-                if self.parts[at].name() == VRRP { self.brief() } else { self.serves() }
+                part.set_ready();
+                if name == VRRP { self.brief() } else { self.serves() }
             }
             FromPart::Pong(_) => {
-                self.parts[at].answered();
-                if self.parts[at].name() == PROXY {
+                part.answered();
+                if name == PROXY {
                     self.serves();
                 }
             }
@@ -204,26 +197,24 @@ impl Supervisor {
                 self.health.insert((health.backend.clone(), server), health);
             }
             FromPart::Reloaded(Ok(())) => {
-                report::notice(&format!("part {}: new configuration loaded.", self.parts[at].name()));
+                report::notice(&format!("part {name}: new configuration loaded."));
             }
-            FromPart::Reloaded(Err(e)) => report::alert(&format!(
-                "part {}: {e}; the old configuration keeps running",
-                self.parts[at].name()
-            )),
+            FromPart::Reloaded(Err(e)) => {
+                report::alert(&format!("part {name}: {e}; the old configuration keeps running"));
+            }
         }
     }
 
     /// The proxy serves (again).
     fn serves(&mut self) {
-        self.not_serving = None;
-        if std::mem::take(&mut self.told_not_serving) {
+        if self.outage.end() {
             self.tell(VRRP, &ToPart::ProxyServes(true));
         }
     }
 
     /// Tells a vrrp part that has just started what it missed.
     fn brief(&self) {
-        if self.told_not_serving {
+        if self.outage.is_told() {
             self.tell(VRRP, &ToPart::ProxyServes(false));
         }
         for health in self.health.values() {
@@ -232,23 +223,17 @@ impl Supervisor {
     }
 
     fn tell(&self, name: &str, message: &ToPart) {
-        for part in self.parts.iter().filter(|part| part.name() == name) {
-            part.tell(message);
-        }
+        self.parts.tell(name, message);
     }
 
     fn tick(&mut self) {
         give_back_memory();
         let now = Instant::now();
-        for part in &mut self.parts {
-            part.ask(now, &ToPart::Ping(0));
-            if part.name() == PROXY && part.hangs(now) && self.not_serving.is_none() {
-                report::alert("part proxy does not answer");
-                self.not_serving = Some(now);
-            }
+        self.parts.ask(now, &ToPart::Ping(0));
+        if self.parts.named(PROXY).is_some_and(|proxy| proxy.hangs(now)) && self.outage.begin(now) {
+            report::alert("part proxy does not answer");
         }
-        if !self.told_not_serving && self.not_serving.is_some_and(|at| now.duration_since(at) >= GRACE) {
-            self.told_not_serving = true;
+        if self.outage.is_due(now) {
             self.tell(VRRP, &ToPart::ProxyServes(false));
         }
     }
@@ -265,33 +250,24 @@ impl Supervisor {
 
     fn reload_parts(&mut self) -> Result<(), String> {
         let world = World::real(&self.args);
-        let mut fresh = Sockets::new();
-        let mut wanted: Option<Spec> = None;
         let loaded = load::haproxy(&self.args, &world).map_err(|r| refused(&r.text))?;
         report::error(&loaded.text);
-        let has_part = self.parts.iter().any(|p| p.name() == PROXY);
-        if has_part || !loaded.spec.proxies.is_empty() {
-            for address in self.sockets.keys() {
-                fresh.insert(address.clone(), Vec::new());
-            }
-            open_sockets(&loaded, &mut fresh)?;
-            fresh.retain(|_, sockets| !sockets.is_empty());
-            wanted = Some(loaded.spec);
-        }
+        let wanted = self.parts.has(PROXY) || !loaded.spec.proxies.is_empty();
+        let fresh = if wanted { open_sockets(&loaded, &self.sockets)? } else { Sockets::new() };
         let (files, bytes) = pack(&world.files().seen());
-        for part in &self.parts {
+        for part in self.parts.iter() {
             let Some(link) = part.link() else { continue };
             let (sockets, fds) = if part.name() == PROXY { collect(&fresh) } else { Default::default() };
             let message = ToPart::Reload { sockets, files: files.clone() };
             link.send_with(&message, &bytes, &fds).map_err(|e| format!("part {}: {e}", part.name()))?;
         }
         self.sockets.extend(fresh);
-        if wanted.is_some() && !has_part {
+        if wanted && !self.parts.has(PROXY) {
             // The first virtual servers of a file that had none.
-            self.parts.push(Part::new(PROXY, false, Instant::now()));
+            self.parts.add(Part::new(PROXY, false, Instant::now()));
         }
-        if let Some(spec) = wanted {
-            self.sockets.retain(|address, _| spec.listens_on(address));
+        if wanted {
+            self.sockets.retain(|address, _| loaded.spec.listens_on(address));
         }
         Ok(())
     }
@@ -300,31 +276,17 @@ impl Supervisor {
     async fn stop(mut self, graceful: bool, code: u8) -> u8 {
         self.notify("STOPPING=1\n");
         self.tell(VRRP, &ToPart::Stop { graceful });
-        self.wait(VRRP, Some(HAND_OVER)).await;
+        self.parts.wait(VRRP, Some(HAND_OVER)).await;
         self.tell(PROXY, &ToPart::Stop { graceful });
         // A graceful stop lasts as long as the sessions, or as the configuration allows.
-        self.wait(PROXY, (!graceful).then_some(HAND_OVER)).await;
+        self.parts.wait(PROXY, (!graceful).then_some(HAND_OVER)).await;
         // As HAProxy's master: a signal shows in the status. Keepalived's status is always 0.
         if self.args.haproxy.is_empty() || self.args.keepalived.is_some() { 0 } else { code }
     }
 
-    async fn wait(&mut self, name: &str, limit: Option<Duration>) {
-        if let Some(part) = self.parts.iter_mut().find(|part| part.name() == name) {
-            part.wait(limit).await;
-        }
-    }
-
-    async fn kill_all(&mut self) {
-        for part in &mut self.parts {
-            part.kill().await;
-        }
-    }
-
     fn notify(&self, state: &str) {
-        if let Some(notifier) = &self.notifier {
-            // A service manager that went away cannot be told.
-            let _ = notifier.send(state);
-        }
+        // A service manager that went away cannot be told.
+        let _ = self.notifier.send(state);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Memory: what the allocator offers and no safe crate wraps, and how to use little of it.
 #![allow(unsafe_code, reason = "one call of the allocator, argued below")]
 
+pub(crate) use lb_core::process::apart;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 unsafe extern "C" {
@@ -20,10 +21,4 @@ pub(crate) fn give_back_memory() {
     if calls.is_power_of_two() || calls.is_multiple_of(128) {
         mi_collect(true);
     }
-}
-
-/// Does something on a thread of its own. Its heap goes with it, where what is forgotten and what stays would share pages
-/// otherwise, and the pages would stay for a few bytes each.
-pub(crate) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
 }

@@ -1,25 +1,24 @@
 //! `lb migrate`, `lb explain`, `lb dump`: what people ask about an haproxy.cfg.
 
-use crate::args::{CheckArgs, MigrateArgs, RunArgs};
-use crate::report::{self, Dialect};
+use crate::args::{CheckArgs, MigrateArgs};
 use crate::world::{ProcessEnv, World};
-use crate::{load, registry};
+use crate::{load, registry, report};
 use cfg_haproxy::migrate::{MigratedFile, Migration};
-use cfg_haproxy::{Host, Source, keyword};
+use cfg_haproxy::{Facts, Host, Source, keyword};
 use std::path::Path;
 
 /// Prints the migrated file, or writes it over the old one; answers the exit status.
 pub(crate) fn migrate(args: &MigrateArgs) -> Result<u8, String> {
     let world = World::tested(None);
-    enter(args.directory.as_deref())?;
-    let texts = load::texts(&args.haproxy, &world)?;
+    enter(args.run.directory.as_deref())?;
+    let texts = load::texts(&args.run.haproxy, &world)?;
     if texts.len() > 1 && !args.in_place {
         return Err("several files can only be migrated in place: add `-i`".to_owned());
     }
     let sources: Vec<_> = texts.iter().map(|(name, text)| Source::new(name, text)).collect();
-    let facts = registry::facts(&RunArgs::default());
     let host = Host { files: &world, names: &world };
-    let done = cfg_haproxy::migrate::migrate(&sources, &ProcessEnv, &facts, host, &registry::registry());
+    let done =
+        cfg_haproxy::migrate::migrate(&sources, &ProcessEnv, &Facts::default(), host, &registry::registry());
     for (file, (_, old)) in done.files.iter().zip(&texts) {
         match args.in_place {
             true => overwrite(file, old)?,
@@ -31,15 +30,9 @@ pub(crate) fn migrate(args: &MigrateArgs) -> Result<u8, String> {
 
 /// Says what was changed, and what stands in the way of HAProxy 3.4 still.
 fn tell(done: &Migration, args: &MigrateArgs) -> u8 {
-    for file in &done.files {
-        for change in &file.changes {
-            let new = change.new.replace('\n', "\n    + ");
-            report::error(&format!("{}:{}\n    - {}\n    + {new}\n", file.name, change.line, change.old));
-        }
-    }
-    let mut left = lb_core::diag::Diagnostics::new();
-    left.extend(done.diagnostics.iter().filter(|d| d.severity == lb_core::diag::Severity::Error).cloned());
-    report::error(&report::render(done.tree.sources(), &left, args.format, Dialect::Haproxy));
+    done.files.iter().for_each(|file| report::error(&file.changes_text()));
+    let left = done.left();
+    report::error(&cfg_haproxy::render(&done.tree, &left, report::style(args.run.format)));
     u8::from(!left.is_empty())
 }
 
@@ -61,16 +54,16 @@ pub(crate) fn enter(directory: Option<&Path>) -> Result<(), String> {
 
 /// Says what a word means; answers 1 if nobody knows it.
 pub(crate) fn explain(words: &str) -> u8 {
-    let registry = registry::registry();
-    if let Some(text) = keyword::explain::explain(words, &registry) {
-        report::say(text.trim_end_matches('\n'));
-        report::say("\n");
-        return 0;
+    match keyword::explain::answer(words, &registry::registry()) {
+        Ok(text) => {
+            report::say(&text);
+            0
+        }
+        Err(unknown) => {
+            report::error(&format!("lb: {unknown}\n"));
+            1
+        }
     }
-    let near = keyword::explain::nearest(words, &registry);
-    let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-    report::error(&format!("lb: nothing is known about `{words}`{hint}\n"));
-    1
 }
 
 /// Prints the effective configuration; answers the exit status.

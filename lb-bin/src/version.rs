@@ -14,26 +14,13 @@ pub(crate) fn own() -> String {
     format!("lb {}\n", env!("CARGO_PKG_VERSION"))
 }
 
-/// The answer to `haproxy -v` and `-vv`: four lines of it are read by HAProxy's own test runner.
+/// The answer to `haproxy -v` and `-vv`.
 pub(crate) fn haproxy(long: bool) -> String {
-    let mut out = format!("HAProxy version {HAPROXY} compatible lb {}\n", env!("CARGO_PKG_VERSION"));
-    if long {
-        out.push_str("Build options :\n  TARGET  = linux-glibc\n\n");
-        out.push_str("Feature list : ");
-        out.push_str(
-            &features()
-                .iter()
-                .map(|(name, on)| format!("{}{name}", if *on { '+' } else { '-' }))
-                .collect::<Vec<_>>()
-                .join(" "),
-        );
-        out.push_str("\n\nAvailable services : prometheus-exporter\n");
-    }
-    out
+    cfg_haproxy::command_line::version(HAPROXY, own().trim_end(), long.then_some(&features()))
 }
 
 /// Features by the names HAProxy's build gives them.
-pub(crate) fn features() -> [(&'static str, bool); 14] {
+fn features() -> [(&'static str, bool); 14] {
     let tls = cfg!(feature = "tls");
     let regex = cfg!(feature = "regex");
     [

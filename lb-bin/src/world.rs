@@ -3,8 +3,8 @@
 use crate::args::RunArgs;
 use cfg_haproxy::FileKind;
 use lb_core::process::bundle::{Bundle, Files};
+pub(crate) use lb_core::process::hostname;
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::Path;
@@ -49,16 +49,6 @@ impl cfg_haproxy::Files for World {
 
     fn kind(&self, path: &str) -> Option<FileKind> {
         self.files.is_directory(path).map(|is| if is { FileKind::Directory } else { FileKind::File })
-    }
-}
-
-impl lb_core::tls::Files for World {
-    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        self.files.read(path)
-    }
-
-    fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        self.files.list(path)
     }
 }
 
@@ -132,12 +122,6 @@ impl cfg_keepalived::Env for World {
     }
 }
 
-/// The name of this machine.
-pub(crate) fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().to_owned()
-}
-
 /// A variable of the environment.
 pub(crate) fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the program owns its environment")]
@@ -145,37 +129,19 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 }
 
 /// Files that a keepalived.conf includes.
-pub(crate) struct Includes<'a> {
-    /// Where they are read.
-    pub world: &'a World,
-    /// Patterns already expanded, for a world that is remembered.
-    pub expand: RefCell<Vec<String>>,
-}
+pub(crate) struct Includes<'a>(pub &'a Files);
 
 impl cfg_keepalived::Sources for Includes<'_> {
     fn include(&mut self, pattern: &str, from: &str) -> cfg_keepalived::Included {
         let mut found = cfg_keepalived::Included::default();
         let directory = Path::new(from).parent().unwrap_or_else(|| Path::new("."));
-        let full = directory.join(pattern).to_string_lossy().into_owned();
-        for path in self.matching(&full) {
-            match self.world.files.text(&path) {
+        for path in self.0.matching(&directory.join(pattern).to_string_lossy()) {
+            match self.0.text(&path) {
                 Ok(text) => found.files.push(cfg_keepalived::Source::new(path, text)),
                 Err(e) => found.unreadable.push((path, e.to_string())),
             }
         }
-        self.expand.borrow_mut().push(full);
         found
-    }
-}
-
-impl Includes<'_> {
-    fn matching(&self, pattern: &str) -> Vec<String> {
-        let Some(paths) = self.world.files.paths() else {
-            let paths = glob::glob(pattern).into_iter().flatten().flatten();
-            return paths.map(|path| path.to_string_lossy().into_owned()).collect();
-        };
-        let glob = glob::Pattern::new(pattern);
-        paths.filter(|path| glob.as_ref().is_ok_and(|g| g.matches(path))).cloned().collect()
     }
 }
 

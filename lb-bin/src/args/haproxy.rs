@@ -1,9 +1,10 @@
 //! HAProxy's command line.
 
-use super::{CheckArgs, Format, Invocation, RunArgs, Text, UsageError};
+use super::{CheckArgs, Format, Invocation, RunArgs};
+use crate::version;
 use cfg_haproxy::command_line::{self, Request};
 
-pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
+pub(super) fn parse(words: &[String]) -> Result<Invocation, String> {
     let line = command_line::parse(words)?;
     let run = RunArgs {
         haproxy: line.files,
@@ -13,11 +14,11 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
         directory: line.directory,
         quiet: line.quiet,
         balancer: line.options,
-        format: Format::Haproxy,
+        format: Format::Original,
         ..RunArgs::default()
     };
     Ok(match line.request {
-        Request::Version { long } => Invocation::Print(Text::HaproxyVersion { long }),
+        Request::Version { long } => Invocation::Print(version::haproxy(long)),
         Request::Condition(text) => Invocation::Condition(text),
         Request::Check { verbose } => Invocation::Check(CheckArgs { run, verbose, ..CheckArgs::default() }),
         Request::Run => Invocation::Run(run),
@@ -28,7 +29,7 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Result<Invocation, UsageError> {
+    fn words(line: &str) -> Result<Invocation, String> {
         parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 
@@ -39,7 +40,7 @@ mod tests {
         };
         assert!(run.balancer.supervised && run.notify);
         assert_eq!((run.haproxy, run.pidfile), (vec!["/etc/haproxy.cfg".into()], Some("/run/h.pid".into())));
-        assert_eq!((run.balancer.localpeer.as_deref(), run.format), (Some("node-a"), Format::Haproxy));
+        assert_eq!((run.balancer.localpeer.as_deref(), run.format), (Some("node-a"), Format::Original));
     }
 
     #[test]
@@ -48,7 +49,7 @@ mod tests {
             matches!(words("-f a -c -V"), Ok(Invocation::Check(c)) if c.verbose && c.run.haproxy.len() == 1)
         );
         assert_eq!(words("-cc 1"), Ok(Invocation::Condition("1".into())));
-        assert_eq!(words("-vv"), Ok(Invocation::Print(Text::HaproxyVersion { long: true })));
-        assert_eq!(words("-c").unwrap_err().status, 1);
+        assert_eq!(words("-vv"), Ok(Invocation::Print(version::haproxy(true))));
+        assert!(words("-c").unwrap_err().contains("-f FILE"));
     }
 }

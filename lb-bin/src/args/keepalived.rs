@@ -1,17 +1,18 @@
 //! Keepalived's command line.
 
-use super::{CheckArgs, Invocation, RunArgs, Text, UsageError};
+use super::{CheckArgs, Invocation, RunArgs};
+use crate::version;
 use cfg_keepalived::command_line::{self, Request};
 
-pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
-    let line = command_line::parse(words).map_err(UsageError::new)?;
+pub(super) fn parse(words: &[String]) -> Result<Invocation, String> {
+    let line = command_line::parse(words)?;
     Ok(match line.request {
-        Request::Version => Invocation::Print(Text::KeepalivedVersion),
-        Request::Help => Invocation::Print(Text::Help),
+        Request::Version => Invocation::Print(version::keepalived()),
+        Request::Help => Invocation::Print(version::HELP.to_owned()),
         Request::Signal(name) => {
             let number = vrrp::linux::control::signal_number(&name);
-            let number = number.ok_or_else(|| UsageError::new(format!("Unknown sigfunc {name}")))?;
-            Invocation::Print(Text::SignalNumber(number))
+            let number = number.ok_or_else(|| format!("Unknown sigfunc {name}"))?;
+            Invocation::Print(format!("{number}\n"))
         }
         Request::Test(output) => Invocation::Check(CheckArgs {
             run: RunArgs { keepalived: Some(line.file.into()), cluster: line.options, ..RunArgs::default() },
@@ -39,7 +40,7 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Result<Invocation, UsageError> {
+    fn words(line: &str) -> Result<Invocation, String> {
         parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 
@@ -56,7 +57,7 @@ mod tests {
     #[test]
     fn signals_have_the_numbers_scripts_ask_for() {
         let number = |name: &str| match words(&format!("--signum={name}")) {
-            Ok(Invocation::Print(Text::SignalNumber(number))) => Some(number),
+            Ok(Invocation::Print(number)) => number.trim_end().parse().ok(),
             _ => None,
         };
         assert_eq!((number("DATA"), number("STATS"), number("RELOAD")), (Some(10), Some(12), Some(1)));
@@ -70,6 +71,6 @@ mod tests {
         assert_eq!((check.run.keepalived, check.output), (Some("a.conf".into()), None));
         let Ok(Invocation::Check(check)) = words("-t/tmp/log") else { panic!("not a check") };
         assert_eq!(check.output, Some("/tmp/log".into()));
-        assert!(words("--nonsense").unwrap_err().message.contains("--nonsense"));
+        assert!(words("--nonsense").unwrap_err().contains("--nonsense"));
     }
 }

@@ -5,6 +5,7 @@ mod keepalived;
 mod native;
 
 use cfg_haproxy::command_line::Words;
+use lb_core::diag::render::Format;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -25,46 +26,14 @@ pub(crate) enum Invocation {
     Explain(String),
     /// Print what an haproxy.cfg comes to, as JSON.
     Dump(CheckArgs),
-    /// Tell a running supervisor something.
-    Signal(SignalArgs),
+    /// Send the program that wrote this pid file a signal.
+    Signal(PathBuf, i32),
     /// Show two nodes at work.
     Demo(DemoArgs),
     /// One part of a supervised program; started by the supervisor only.
     Part(PartArgs),
     /// Print a text and exit with 0.
-    Print(Text),
-}
-
-/// A text about the program itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Text {
-    /// How to use it.
-    Help,
-    /// The number of a signal that Keepalived documents by name.
-    SignalNumber(i32),
-    /// Its version as HAProxy prints its own.
-    HaproxyVersion {
-        /// With build options.
-        long: bool,
-    },
-    /// Its version as Keepalived prints its own.
-    KeepalivedVersion,
-    /// Its version.
-    Version,
-}
-
-/// How diagnostics are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Format {
-    /// For people on a terminal, for tools otherwise.
-    #[default]
-    Auto,
-    /// For people.
-    Human,
-    /// As HAProxy prints them.
-    Haproxy,
-    /// JSON, one object a line.
-    Json,
+    Print(String),
 }
 
 /// Files and switches of a run.
@@ -122,13 +91,7 @@ impl RunArgs {
             (self.daemon == Some(true), "-D"),
         ];
         words.extend(switches.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).into()));
-        let format = match self.format {
-            Format::Auto => "auto",
-            Format::Human => "human",
-            Format::Haproxy => "haproxy",
-            Format::Json => "json",
-        };
-        words.extend(["--format".into(), format.into()]);
+        words.extend(["--format".into(), self.format.name().into()]);
         words.extend([self.balancer.words(), self.cluster.words()].concat().into_iter().map(OsString::from));
         words
     }
@@ -161,32 +124,10 @@ pub(crate) struct VrrpArgs {
 /// What to write anew.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct MigrateArgs {
-    /// Files or directories.
-    pub haproxy: Vec<PathBuf>,
+    /// The files, and how they would be run.
+    pub run: RunArgs,
     /// Write over the files, keeping the old ones under `.orig`, instead of printing.
     pub in_place: bool,
-    /// Directory to change to before reading files.
-    pub directory: Option<PathBuf>,
-    /// How diagnostics are printed.
-    pub format: Format,
-}
-
-/// What to tell a running supervisor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SignalArgs {
-    /// Its pid file.
-    pub pidfile: PathBuf,
-    /// What it shall do.
-    pub command: Signal,
-}
-
-/// Commands to a running supervisor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// Read the configuration again.
-    Reload,
-    /// Stop gracefully.
-    Stop,
 }
 
 /// Switches of the demonstration.
@@ -213,30 +154,8 @@ pub(crate) struct PartArgs {
     pub run: RunArgs,
 }
 
-/// Why a command line cannot be carried out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub(crate) struct UsageError {
-    /// What is wrong and what to do.
-    pub message: String,
-    /// The exit status of the program whose command line it is.
-    pub status: u8,
-}
-
-impl From<String> for UsageError {
-    fn from(message: String) -> Self {
-        Self::new(message)
-    }
-}
-
-impl UsageError {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), status: 1 }
-    }
-}
-
 /// Reads a command line; the first word decides whose it is.
-pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, String> {
     let mut words = words.into_iter();
     let program = words.next().unwrap_or_default();
     let name = Path::new(&program).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -248,22 +167,23 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocat
     }
 }
 
-fn text(word: OsString) -> Result<String, UsageError> {
-    word.into_string().map_err(|w| UsageError::new(format!("`{}` is not valid UTF-8", w.to_string_lossy())))
+fn text(word: OsString) -> Result<String, String> {
+    word.into_string().map_err(|w| format!("`{}` is not valid UTF-8", w.to_string_lossy()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::version;
 
     #[test]
     fn the_name_of_the_program_decides() {
         let run = |words: &[&str]| parse(words.iter().map(OsString::from));
         assert!(matches!(
             run(&["/usr/sbin/haproxy", "-v"]),
-            Ok(Invocation::Print(Text::HaproxyVersion { .. }))
+            Ok(Invocation::Print(text)) if text.starts_with("HAProxy version")
         ));
-        assert!(matches!(run(&["keepalived", "-v"]), Ok(Invocation::Print(Text::KeepalivedVersion))));
-        assert!(matches!(run(&["lb", "--version"]), Ok(Invocation::Print(Text::Version))));
+        assert_eq!(run(&["keepalived", "-v"]), Ok(Invocation::Print(version::keepalived())));
+        assert_eq!(run(&["lb", "--version"]), Ok(Invocation::Print(version::own())));
     }
 }

@@ -1,43 +1,45 @@
 //! lb's own command line.
 
 use super::{
-    CheckArgs, DemoArgs, Format, Invocation, MigrateArgs, PartArgs, RunArgs, Signal, SignalArgs, Text,
-    UsageError, VrrpArgs, Words, haproxy, keepalived,
+    CheckArgs, DemoArgs, Invocation, MigrateArgs, PartArgs, RunArgs, VrrpArgs, Words, haproxy, keepalived,
 };
+use crate::version;
 
-pub(super) fn parse(words: &[String]) -> Result<Invocation, UsageError> {
-    let Some((command, rest)) = words.split_first() else { return Ok(Invocation::Print(Text::Help)) };
+pub(super) fn parse(words: &[String]) -> Result<Invocation, String> {
+    let Some((command, rest)) = words.split_first() else {
+        return Ok(Invocation::Print(version::HELP.to_owned()));
+    };
     let originals = matches!(command.as_str(), "haproxy" | "keepalived");
     if !originals && rest.iter().any(|word| matches!(word.as_str(), "-h" | "--help")) {
-        return Ok(Invocation::Print(Text::Help));
+        return Ok(Invocation::Print(version::HELP.to_owned()));
     }
     match command.as_str() {
         "run" => run(rest).map(Invocation::Run),
         "check" => check(rest, "check").map(Invocation::Check),
         "migrate" => migrate(rest).map(Invocation::Migrate),
-        "explain" if rest.is_empty() => Err(UsageError::new("explain what? `lb explain timeout client`")),
+        "explain" if rest.is_empty() => Err("explain what? `lb explain timeout client`".to_owned()),
         "explain" => Ok(Invocation::Explain(rest.join(" "))),
         "dump" => check(rest, "dump").map(Invocation::Dump),
         "demo" => demo(rest).map(Invocation::Demo),
         "vrrp" => vrrp(rest).map(Invocation::Vrrp),
-        "reload" => signal(rest, Signal::Reload),
-        "stop" => signal(rest, Signal::Stop),
+        "reload" => signal(rest, libc::SIGHUP),
+        "stop" => signal(rest, libc::SIGTERM),
         "haproxy" => haproxy::parse(rest),
         "keepalived" => keepalived::parse(rest),
         "part" => part(rest).map(Invocation::Part),
-        "-V" | "--version" | "version" => Ok(Invocation::Print(Text::Version)),
-        "-v" => Ok(Invocation::Print(Text::HaproxyVersion { long: false })),
-        "-vv" => Ok(Invocation::Print(Text::HaproxyVersion { long: true })),
-        "-h" | "--help" | "help" => Ok(Invocation::Print(Text::Help)),
+        "-V" | "--version" | "version" => Ok(Invocation::Print(version::own())),
+        "-v" => Ok(Invocation::Print(version::haproxy(false))),
+        "-vv" => Ok(Invocation::Print(version::haproxy(true))),
+        "-h" | "--help" | "help" => Ok(Invocation::Print(version::HELP.to_owned())),
         // Tools that start `haproxy -f …` from a path of their own find the same options here.
         _ if command.starts_with('-') => haproxy::parse(words),
-        _ => Err(UsageError::new(format!(
+        _ => Err(format!(
             "unknown command `{command}`; there are run, check, migrate, explain, dump, vrrp, demo, reload, stop and help"
-        ))),
+        )),
     }
 }
 
-fn run(words: &[String]) -> Result<RunArgs, UsageError> {
+fn run(words: &[String]) -> Result<RunArgs, String> {
     let mut args = RunArgs { daemon: Some(false), ..RunArgs::default() };
     let mut words = Words::new(words);
     while let Some(word) = words.next() {
@@ -52,21 +54,21 @@ fn run(words: &[String]) -> Result<RunArgs, UsageError> {
             "-q" | "--quiet" => args.quiet = true,
             "--log-console" => args.console_log = true,
             "--log-detail" => args.detail = true,
-            "--format" => args.format = format(words.value(word)?)?,
+            "--format" => args.format = words.value(word)?.parse()?,
             _ if args.balancer.take(word, &mut words)?
                 || args.cluster.take(word, || words.value(word))? => {}
             _ => return Err(unknown(word, "run")),
         }
     }
     if args.haproxy.is_empty() && args.keepalived.is_none() {
-        return Err(UsageError::new(
-            "nothing to run: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both",
-        ));
+        return Err(
+            "nothing to run: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both".to_owned()
+        );
     }
     Ok(args)
 }
 
-fn check(words: &[String], command: &str) -> Result<CheckArgs, UsageError> {
+fn check(words: &[String], command: &str) -> Result<CheckArgs, String> {
     let mut args = CheckArgs::default();
     let run = &mut args.run;
     let mut words = Words::new(words);
@@ -79,19 +81,17 @@ fn check(words: &[String], command: &str) -> Result<CheckArgs, UsageError> {
             "-C" | "--directory" => run.directory = Some(words.value(word)?.into()),
             "--strict" | "-L" | "--localpeer" => drop(run.balancer.take(word, &mut words)?),
             "--config-id" => drop(run.cluster.take(word, || words.value(word))?),
-            "--format" => run.format = format(words.value(word)?)?,
+            "--format" => run.format = words.value(word)?.parse()?,
             _ => return Err(unknown(word, command)),
         }
     }
     if run.haproxy.is_empty() && run.keepalived.is_none() {
-        return Err(UsageError::new(
-            "no file: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both",
-        ));
+        return Err("no file: name an haproxy.cfg by `-f`, a keepalived.conf by `-k`, or both".to_owned());
     }
     Ok(args)
 }
 
-fn vrrp(words: &[String]) -> Result<VrrpArgs, UsageError> {
+fn vrrp(words: &[String]) -> Result<VrrpArgs, String> {
     let mut args = VrrpArgs::default();
     let mut question = Vec::new();
     let mut words = Words::new(words);
@@ -107,33 +107,33 @@ fn vrrp(words: &[String]) -> Result<VrrpArgs, UsageError> {
         [] => question.push("status"),
         [word] | [word, _] if QUESTIONS.contains(word) => {}
         _ => {
-            return Err(UsageError::new(format!("ask `lb vrrp` for one of {}", QUESTIONS.join(", "))));
+            return Err(format!("ask `lb vrrp` for one of {}", QUESTIONS.join(", ")));
         }
     }
     args.question = question.join(" ");
     Ok(args)
 }
 
-fn migrate(words: &[String]) -> Result<MigrateArgs, UsageError> {
+fn migrate(words: &[String]) -> Result<MigrateArgs, String> {
     let mut args = MigrateArgs::default();
     let mut words = Words::new(words);
     while let Some(word) = words.next() {
         match word {
-            "-f" | "--haproxy" => args.haproxy.push(words.value(word)?.into()),
+            "-f" | "--haproxy" => args.run.haproxy.push(words.value(word)?.into()),
             "-i" | "--in-place" => args.in_place = true,
-            "-C" | "--directory" => args.directory = Some(words.value(word)?.into()),
-            "--format" => args.format = format(words.value(word)?)?,
-            file if !file.starts_with('-') => args.haproxy.push(file.into()),
+            "-C" | "--directory" => args.run.directory = Some(words.value(word)?.into()),
+            "--format" => args.run.format = words.value(word)?.parse()?,
+            file if !file.starts_with('-') => args.run.haproxy.push(file.into()),
             _ => return Err(unknown(word, "migrate")),
         }
     }
-    if args.haproxy.is_empty() {
-        return Err(UsageError::new("nothing to migrate: name an haproxy.cfg by `-f`"));
+    if args.run.haproxy.is_empty() {
+        return Err("nothing to migrate: name an haproxy.cfg by `-f`".to_owned());
     }
     Ok(args)
 }
 
-fn demo(words: &[String]) -> Result<DemoArgs, UsageError> {
+fn demo(words: &[String]) -> Result<DemoArgs, String> {
     let mut args = DemoArgs::default();
     let mut words = Words::new(words);
     while let Some(word) = words.next() {
@@ -148,44 +148,32 @@ fn demo(words: &[String]) -> Result<DemoArgs, UsageError> {
     Ok(args)
 }
 
-fn signal(words: &[String], command: Signal) -> Result<Invocation, UsageError> {
+fn signal(words: &[String], number: i32) -> Result<Invocation, String> {
     match words {
         [option, file] if option == "-p" || option == "--pidfile" => {
-            Ok(Invocation::Signal(SignalArgs { pidfile: file.into(), command }))
+            Ok(Invocation::Signal(file.into(), number))
         }
-        _ => Err(UsageError::new("name the pid file of the running program by `-p FILE`")),
+        _ => Err("name the pid file of the running program by `-p FILE`".to_owned()),
     }
 }
 
-fn part(words: &[String]) -> Result<PartArgs, UsageError> {
+fn part(words: &[String]) -> Result<PartArgs, String> {
     let [name, channel, rest @ ..] = words else {
-        return Err(UsageError::new("`lb part` is for the supervisor only"));
+        return Err("`lb part` is for the supervisor only".to_owned());
     };
-    let channel = channel.parse().map_err(|_| UsageError::new("`lb part` is for the supervisor only"))?;
+    let channel = channel.parse().map_err(|_| "`lb part` is for the supervisor only".to_owned())?;
     Ok(PartArgs { part: name.clone(), channel, run: run(rest)? })
 }
 
-fn unknown(option: &str, command: &str) -> UsageError {
-    UsageError::new(format!("unknown option `{option}` of `lb {command}`; see `lb help`"))
-}
-
-fn format(word: &str) -> Result<Format, UsageError> {
-    match word {
-        "auto" => Ok(Format::Auto),
-        "human" => Ok(Format::Human),
-        "haproxy" => Ok(Format::Haproxy),
-        "json" => Ok(Format::Json),
-        _ => {
-            Err(UsageError::new(format!("`{word}` is not a format; there are auto, human, haproxy and json")))
-        }
-    }
+fn unknown(option: &str, command: &str) -> String {
+    format!("unknown option `{option}` of `lb {command}`; see `lb help`")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Result<Invocation, UsageError> {
+    fn words(line: &str) -> Result<Invocation, String> {
         parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 
@@ -200,7 +188,7 @@ mod tests {
     #[test]
     fn every_command_of_its_own_has_help() {
         for line in ["run --help", "check -h", "demo --help", "reload -h", "help"] {
-            assert_eq!(words(line), Ok(Invocation::Print(Text::Help)), "{line}");
+            assert_eq!(words(line), Ok(Invocation::Print(version::HELP.to_owned())), "{line}");
         }
     }
 
@@ -219,7 +207,7 @@ mod tests {
         };
         assert_eq!(asked("vrrp"), ("status".to_owned(), None));
         assert_eq!(asked("vrrp -s x hand-over VI_1"), ("hand-over VI_1".to_owned(), Some("x".to_owned())));
-        assert!(words("vrrp nonsense").unwrap_err().message.contains("hand-over"));
+        assert!(words("vrrp nonsense").unwrap_err().contains("hand-over"));
         assert!(words("vrrp --nonsense").is_err());
     }
 
@@ -232,11 +220,11 @@ mod tests {
 
     #[test]
     fn mistakes_say_what_to_do() {
-        assert!(words("run").unwrap_err().message.contains("-k"));
-        assert!(words("chekc").unwrap_err().message.contains("check"));
-        assert!(words("check -f a --format xml").unwrap_err().message.contains("json"));
-        assert!(words("migrate").unwrap_err().message.contains("-f"));
-        assert!(words("explain").unwrap_err().message.contains("lb explain"));
-        assert!(words("reload").unwrap_err().message.contains("-p FILE"));
+        assert!(words("run").unwrap_err().contains("-k"));
+        assert!(words("chekc").unwrap_err().contains("check"));
+        assert!(words("check -f a --format xml").unwrap_err().contains("json"));
+        assert!(words("migrate").unwrap_err().contains("-f"));
+        assert!(words("explain").unwrap_err().contains("lb explain"));
+        assert!(words("reload").unwrap_err().contains("-p FILE"));
     }
 }

@@ -120,9 +120,38 @@ impl Files {
         }
     }
 
-    /// The paths that are remembered; nothing if the machine is asked.
-    pub fn paths(&self) -> Option<impl Iterator<Item = &String>> {
-        self.fixed.as_deref().map(BTreeMap::keys)
+    /// The path itself, or the regular files that a directory stands for: those with this extension that are not hidden, in the
+    /// order of their names.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn under(&self, path: &str, extension: &str) -> io::Result<Vec<String>> {
+        let directory = match &self.fixed {
+            Some(fixed) => matches!(fixed.get(path), Some(Entry::Directory(_))),
+            None => Path::new(path).is_dir(),
+        };
+        if !directory {
+            return Ok(vec![path.to_owned()]);
+        }
+        let inside = self.list(path)?.into_iter().filter(|name| !name.starts_with('.'));
+        let inside = inside.map(|name| Path::new(path).join(name));
+        let mut files: Vec<_> =
+            inside.filter(|file| file.extension().is_some_and(|e| e == extension)).collect();
+        files.retain(|file| match &self.fixed {
+            Some(fixed) => matches!(fixed.get(&*file.to_string_lossy()), Some(Entry::File(_))),
+            None => file.is_file(),
+        });
+        Ok(files.iter().map(|file| file.to_string_lossy().into_owned()).collect())
+    }
+
+    /// The paths that match a pattern with `*`, `?` and `[...]`, in order; none for what is no pattern.
+    pub fn matching(&self, pattern: &str) -> Vec<String> {
+        let Some(fixed) = &self.fixed else {
+            let paths = glob::glob(pattern).into_iter().flatten().flatten();
+            return paths.map(|path| path.to_string_lossy().into_owned()).collect();
+        };
+        let Ok(pattern) = glob::Pattern::new(pattern) else { return Vec::new() };
+        fixed.keys().filter(|path| pattern.matches(path)).cloned().collect()
     }
 
     fn look(&self, path: &str) -> io::Result<Entry> {
@@ -140,6 +169,17 @@ impl Files {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert(path.to_owned(), entry.clone());
         Ok(entry)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl crate::tls::Files for Files {
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        self.read(path)
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        self.list(path)
     }
 }
 
@@ -174,7 +214,31 @@ mod tests {
             let kinds = [here, &manifest, &nothing].map(|path| files.is_directory(path));
             assert_eq!(kinds, [Some(true), Some(false), None]);
         }
-        assert_eq!((machine.paths().is_none(), there.paths().unwrap().count()), (true, 2));
+        let pattern = format!("{here}/Cargo.t*");
+        assert_eq!(
+            (machine.matching(&pattern), there.matching(&pattern)),
+            (vec![manifest.clone()], vec![manifest])
+        );
+        assert_eq!(there.matching("[").len() + machine.matching("[").len(), 0);
+    }
+
+    #[test]
+    fn a_directory_stands_for_its_files_here_and_where_they_are_remembered() {
+        let directory = std::env::temp_dir().join(format!("lb-bundle-{}", std::process::id()));
+        std::fs::create_dir_all(directory.join("d.cfg")).unwrap();
+        for name in ["b.cfg", "a.cfg", "a.txt", ".hidden.cfg"] {
+            std::fs::write(directory.join(name), name).unwrap();
+        }
+        let path = |name: &str| directory.join(name).display().to_string();
+        let (here, machine) = (directory.display().to_string(), Files::default());
+        let found = machine.under(&here, "cfg").unwrap();
+        assert_eq!(found, [path("a.cfg"), path("b.cfg")]);
+        assert_eq!(machine.under(&path("a.txt"), "cfg").unwrap(), [path("a.txt")], "named itself");
+        found.iter().for_each(|file| drop(machine.read(file).unwrap()));
+        std::fs::remove_dir_all(&directory).unwrap();
+        let there = Files::remembered(machine.seen());
+        assert_eq!(there.under(&here, "cfg").unwrap(), found);
+        assert_eq!(there.under("/nowhere", "cfg").unwrap(), ["/nowhere"]);
     }
 
     #[test]

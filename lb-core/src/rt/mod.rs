@@ -31,6 +31,8 @@ mod listener;
 mod log_backend;
 mod log_forward;
 mod logger;
+#[cfg(feature = "parts")]
+mod outage;
 mod outlet;
 mod pace;
 #[cfg(feature = "parts")]
@@ -45,6 +47,7 @@ mod resolve;
 mod ring_file;
 mod rules;
 mod server;
+mod server_error;
 mod sessions;
 mod signals;
 mod sink;
@@ -81,10 +84,12 @@ pub use link::{Link, Message, collect, distribute};
 pub use listener::{ListenError, adopt_all, open};
 pub use log_forward::log_forward;
 pub use logger::{ProxyLogger, chosen_severity};
+#[cfg(feature = "parts")]
+pub use outage::Outage;
 pub use outlet::Outlet;
 pub use pace::Pace;
 #[cfg(feature = "parts")]
-pub use part::{Ended, News, Part, news};
+pub use part::{Ended, News, Part, Parts};
 pub use passage::{HANDOVER, Handover, Passage};
 pub use probe::{ProbeSettings, probe};
 pub use relay::{Relay, RelayEnd, RelayLimits};
@@ -92,7 +97,8 @@ pub use remote::{Questions, Remote};
 pub use reporter::Reporter;
 pub use resolve::resolve;
 pub use ring_file::RingFileError;
-pub use server::{Product, Server, ServerError, ServerOptions, Sockets, open_all};
+pub use server::{Product, Server, ServerOptions, Sockets, open_missing};
+pub use server_error::ServerError;
 pub use signals::Signals;
 pub use splice::Pipe;
 pub use stream::Stream;

@@ -187,39 +187,100 @@ impl Part {
     }
 }
 
-/// What happened to a part, by its place.
+/// What happened to a part, by its name.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a part speaks or ends")]
 pub enum News<T> {
     /// It said something.
-    Message(usize, Message<T>),
+    Message(&'static str, Message<T>),
     /// It ended, with this status in words.
-    Ended(usize, String),
+    Ended(&'static str, String),
 }
 
-/// The next message or end of any part. Cancel safe.
-pub async fn news<T: for<'de> Deserialize<'de>>(parts: &mut [Part]) -> News<T> {
-    let waits = parts.iter_mut().enumerate().filter_map(|(at, part)| {
-        let (child, link) = part.life.as_mut()?;
-        Some(Box::pin(async move {
-            tokio::select! {
-                biased;
-                message = link.receive::<T>() => match message {
-                    Ok(Some(message)) => News::Message(at, message),
-                    // The channel closes when the part ends, sometimes a moment before its status is there. A part that lives
-                    // and broke off a message is an error instead.
-                    Ok(None) => News::Ended(at, describe(child.wait().await)),
-                    // What cannot be understood or was broken off is not followed by anything that can be.
-                    Err(e) => {
-                        let _ = child.start_kill();
-                        News::Ended(at, e.to_string())
-                    }
-                },
-                status = child.wait() => News::Ended(at, describe(status)),
-            }
-        }))
-    });
-    first(waits.collect()).await
+/// The parts of a program, each of another name.
+#[derive(Debug, Default)]
+pub struct Parts(Vec<Part>);
+
+impl Parts {
+    /// Adds one.
+    pub fn add(&mut self, part: Part) {
+        self.0.push(part);
+    }
+
+    /// The part of this name.
+    pub fn named(&mut self, name: &str) -> Option<&mut Part> {
+        self.0.iter_mut().find(|part| part.name == name)
+    }
+
+    /// Asks each whether it lives, as [`Part::ask`].
+    pub fn ask<T: Serialize>(&mut self, now: Instant, question: &T) {
+        self.0.iter_mut().for_each(|part| part.ask(now, question));
+    }
+
+    /// Waits for the end of the part of this name, as [`Part::wait`].
+    pub async fn wait(&mut self, name: &str, limit: Option<Duration>) {
+        if let Some(part) = self.named(name) {
+            part.wait(limit).await;
+        }
+    }
+
+    /// Kills all of them.
+    pub async fn kill(&mut self) {
+        for part in &mut self.0 {
+            part.kill().await;
+        }
+    }
+
+    /// The next message or end of any part. Cancel safe.
+    pub async fn news<T: for<'de> Deserialize<'de>>(&mut self) -> News<T> {
+        let waits = self.0.iter_mut().filter_map(|part| {
+            let name = part.name;
+            let (child, link) = part.life.as_mut()?;
+            Some(Box::pin(async move {
+                tokio::select! {
+                    biased;
+                    message = link.receive::<T>() => match message {
+                        Ok(Some(message)) => News::Message(name, message),
+                        // The channel closes when the part ends, sometimes a moment before its status is there. A part that
+                        // lives and broke off a message is an error instead.
+                        Ok(None) => News::Ended(name, describe(child.wait().await)),
+                        // What cannot be understood or was broken off is not followed by anything that can be.
+                        Err(e) => {
+                            let _ = child.start_kill();
+                            News::Ended(name, e.to_string())
+                        }
+                    },
+                    status = child.wait() => News::Ended(name, describe(status)),
+                }
+            }))
+        });
+        first(waits.collect()).await
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Part> {
+        self.0.iter()
+    }
+
+    /// Whether there is one of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.iter().any(|part| part.name == name)
+    }
+
+    /// Whether all of them do their work.
+    pub fn are_ready(&self) -> bool {
+        self.iter().all(Part::is_ready)
+    }
+
+    /// The next one to be started, and when.
+    pub fn due(&self) -> Option<(&'static str, Instant)> {
+        self.iter().filter_map(|part| Some((part.name, part.due()?))).min_by_key(|(_, due)| *due)
+    }
+
+    /// Tells one of them something, as [`Part::tell`].
+    pub fn tell<T: Serialize>(&self, name: &str, message: &T) -> bool {
+        self.iter().any(|part| part.name == name && part.tell(message))
+    }
 }
 
 /// What the first of some is ready with; none is ever ready if there are none.
@@ -275,36 +336,58 @@ mod tests {
     #[tokio::test]
     async fn a_part_that_ends_before_it_is_ready_ended_in_vain() {
         let now = Instant::now();
-        let mut parts = [Part::new("part", true, now)];
-        assert_eq!(parts[0].due(), Some(now));
-        parts[0].start(now, failing).unwrap();
-        assert_eq!(parts[0].due(), None);
-        let News::Ended(0, text) = news::<u8>(&mut parts).await else { panic!("it speaks") };
+        let mut parts = Parts(vec![Part::new("part", true, now)]);
+        assert_eq!(parts.due(), Some(("part", now)));
+        parts.0[0].start(now, failing).unwrap();
+        assert_eq!(parts.due(), None);
+        let News::Ended("part", text) = parts.news::<u8>().await else { panic!("it speaks") };
         assert!(text.contains('3'), "{text}");
-        assert_eq!(parts[0].ended(now), Ended { code: Some(3), in_vain: true });
-        assert_eq!(parts[0].due(), Some(now + SHORTEST_PAUSE));
-        assert!(!parts[0].is_first());
+        assert_eq!(parts.0[0].ended(now), Ended { code: Some(3), in_vain: true });
+        assert_eq!(parts.due(), Some(("part", now + SHORTEST_PAUSE)));
+        assert!(!parts.0[0].is_first());
     }
 
     #[tokio::test]
     async fn a_part_is_heard_and_asked_once_at_a_time() {
         let now = Instant::now();
-        let mut parts = [Part::new("part", true, now)];
-        parts[0].start(now, echo).unwrap();
-        parts[0].ask(now, &7);
-        assert!(parts[0].asked.is_none(), "it is not ready yet");
-        parts[0].set_ready();
-        parts[0].ask(now, &7);
-        parts[0].ask(now, &8);
-        assert!(parts[0].asked.is_some() && !parts[0].hangs(now + HANGING));
-        assert!(parts[0].hangs(now + HANGING + Duration::from_millis(1)));
-        let News::Message(0, message) = news::<u8>(&mut parts).await else { panic!("it ended") };
+        let mut parts = Parts(vec![Part::new("part", true, now)]);
+        parts.0[0].start(now, echo).unwrap();
+        parts.0[0].ask(now, &7);
+        assert!(parts.0[0].asked.is_none(), "it is not ready yet");
+        parts.0[0].set_ready();
+        parts.0[0].ask(now, &7);
+        parts.0[0].ask(now, &8);
+        assert!(parts.0[0].asked.is_some() && !parts.0[0].hangs(now + HANGING));
+        assert!(parts.0[0].hangs(now + HANGING + Duration::from_millis(1)));
+        let News::Message("part", message) = parts.news::<u8>().await else { panic!("it ended") };
         assert_eq!(message.value, 7);
-        parts[0].answered();
-        assert!(parts[0].asked.is_none());
-        parts[0].kill().await;
-        assert!(matches!(news::<u8>(&mut parts).await, News::Ended(0, _)));
-        assert_eq!(parts[0].ended(now), Ended { code: None, in_vain: false });
+        parts.0[0].answered();
+        assert!(parts.0[0].asked.is_none());
+        parts.0[0].kill().await;
+        assert!(matches!(parts.news::<u8>().await, News::Ended("part", _)));
+        assert_eq!(parts.0[0].ended(now), Ended { code: None, in_vain: false });
+    }
+
+    #[tokio::test]
+    async fn parts_are_known_by_their_names() {
+        let now = Instant::now();
+        let mut parts = Parts::default();
+        assert!(parts.are_ready(), "there is nothing to wait for");
+        for name in ["one", "two"] {
+            parts.add(Part::new(name, true, now + Duration::from_secs(u64::from(name == "one"))));
+        }
+        assert_eq!(parts.due(), Some(("two", now)), "the one that is due first");
+        assert!(parts.has("one") && !parts.has("three") && !parts.tell("two", &7), "nobody lives");
+        parts.named("two").unwrap().start(now, echo).unwrap();
+        assert!(parts.tell("two", &7) && !parts.tell("three", &7));
+        let News::Message("two", message) = parts.news::<u8>().await else { panic!("it ended") };
+        assert_eq!(message.value, 7);
+        parts.named("two").unwrap().set_ready();
+        assert!(!parts.are_ready());
+        parts.wait("two", Some(Duration::ZERO)).await;
+        assert!(matches!(parts.news::<u8>().await, News::Ended("two", _)), "it was killed");
+        parts.wait("three", None).await;
+        parts.kill().await;
     }
 
     #[tokio::test]

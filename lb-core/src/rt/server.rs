@@ -10,87 +10,26 @@ use super::dialect::Dialect;
 use super::generation::Connectors;
 use super::generation::{Event, Generation, Hub, ServerKit};
 use super::log_backend::Ways;
-use super::ring_file::{Promise, RingFileError};
+use super::ring_file::Promise;
 use super::sink::{Outward, Sink};
 #[cfg(feature = "tls")]
 use super::tls::Connector;
-use super::{ListenError, Workers, listener};
+use super::{ServerError, Workers, listener, processors};
 use crate::companion::Companion;
 use crate::engine::state::{ListenerState, Running};
-use crate::engine::{BuildError, Clock, Engine, Plan, ProxyPlan, ServerPlan};
+use crate::engine::{Clock, Engine, Plan, ProxyPlan, ServerPlan};
 #[cfg(feature = "tls")]
 use crate::spec::TlsClientSpec;
-use crate::spec::{ListenerSpec, Origin, ProcessSpec, ProtocolSpec, RingSpec, Spec, TcpProxy};
+use crate::spec::{ListenerSpec, ProcessSpec, ProtocolSpec, RingSpec, Spec, TcpProxy};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Why a server could not start or reload. A running server goes on unchanged.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServerError {
-    /// The specification cannot be compiled.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// A listener cannot be opened.
-    #[error("{cause}")]
-    Listen {
-        /// The listener.
-        origin: Origin,
-        /// The proxy it belongs to.
-        proxy: String,
-        /// What went wrong.
-        cause: ListenError,
-    },
-    /// No driver knows a protocol.
-    #[error("proxy `{proxy}`: this program has no driver for protocol `{kind}`")]
-    Protocol {
-        /// The proxy.
-        proxy: String,
-        /// The protocol.
-        kind: &'static str,
-        /// Where it was configured.
-        origin: Origin,
-    },
-    /// TLS cannot be set up.
-    #[cfg(feature = "tls")]
-    #[error("proxy `{proxy}`: {cause}")]
-    Tls {
-        /// The proxy.
-        proxy: String,
-        /// What went wrong.
-        cause: crate::tls::TlsError,
-        /// The listener or server.
-        origin: Origin,
-    },
-    /// The file behind a ring cannot be opened.
-    #[error(transparent)]
-    RingFile(#[from] RingFileError),
-    /// The system refused something else.
-    #[error("{0}")]
-    System(#[from] io::Error),
-}
-
-impl ServerError {
-    /// The object of the specification that is at fault, if there is one.
-    pub fn origin(&self) -> Option<Origin> {
-        match self {
-            Self::Listen { origin, .. } | Self::Protocol { origin, .. } => Some(*origin),
-            #[cfg(feature = "tls")]
-            Self::Tls { origin, .. } => Some(*origin),
-            Self::RingFile(error) => Some(error.origin),
-            Self::Build(build) => build.problems.first().map(|p| p.origin),
-            Self::System(_) => None,
-        }
-    }
-}
 
 /// What identifies a listener across reloads: the proxy and the address.
 pub(super) type Key = (String, String);
@@ -406,6 +345,16 @@ impl Server {
         }
     }
 
+    /// Stops accepting, and if `graceful` waits for the connections that are there: as long as they last, or as the
+    /// configuration allows.
+    pub async fn stop(&self, graceful: bool) {
+        self.close_listeners();
+        if graceful {
+            let limit = self.generation().plan.process().hard_stop_after;
+            self.drained(limit.map(|limit| Instant::now() + limit)).await;
+        }
+    }
+
     /// Waits until no connection is left, at most until `deadline`; says how many are left then.
     pub async fn drained(&self, deadline: Option<Instant>) -> usize {
         loop {
@@ -459,18 +408,23 @@ impl Drop for Server {
     }
 }
 
-/// Opens what `spec` listens on, for a server of so many workers that somebody else will run. What is in `sockets` already
-/// is left as it is.
+/// Opens what `spec` listens on and `known` lacks, for a server that somebody else will run.
 ///
 /// # Errors
 /// The first listener that cannot be opened.
-pub fn open_all(spec: &Spec, workers: usize, sockets: &mut Sockets) -> Result<(), ServerError> {
+pub fn open_missing(spec: &Spec, known: &Sockets) -> Result<Sockets, ServerError> {
+    let workers = spec.process.threads.unwrap_or_else(processors);
     let served = spec.proxies.iter().filter(|p| !p.disabled);
     let proxies =
         served.flat_map(|p| p.listeners.iter().map(move |l| (p.name.as_str(), l, p.backlog, workers)));
     let control = spec.process.ctl.iter().map(|ctl| ("GLOBAL", &ctl.listener, None, 1));
+    let mut sockets = Sockets::new();
     for (proxy, listener, backlog, count) in proxies.chain(control) {
-        if let Entry::Vacant(place) = sockets.entry(listener.place()) {
+        let place = listener.place();
+        if known.contains_key(&place) {
+            continue;
+        }
+        if let Entry::Vacant(place) = sockets.entry(place) {
             let opened = listener::open(listener, backlog, count);
             place.insert(opened.map_err(|cause| ServerError::Listen {
                 origin: listener.origin,
@@ -479,7 +433,7 @@ pub fn open_all(spec: &Spec, workers: usize, sockets: &mut Sockets) -> Result<()
             })?);
         }
     }
-    Ok(())
+    Ok(sockets)
 }
 
 /// Lets rings write to their files.
