@@ -1,18 +1,51 @@
 //! What commands to a running program say in words of the configuration.
 
 use crate::env::{Env, Facts};
-use crate::host::Host;
+use crate::host::{Files, Host, Names};
 use crate::keyword::{self, Arg, Place};
 use crate::load::load;
 use crate::parse::Source;
 use crate::section::SectionKind;
 use crate::tree::{Role, Tree};
+use lb_core::ctl::Dialect;
 use lb_core::diag::Severity;
 use lb_core::expr::parse::parse_words;
 use lb_core::expr::{NoBuild, Phases, Registry};
 use lb_core::log::{Style, Template};
-use lb_core::spec::{Mode, ServerSpec, VariableValue};
+use lb_core::spec::{Mode, ProxySpec, ServerSpec, VariableValue};
+use std::fmt::Debug;
 use std::sync::Arc;
+
+/// Reads what commands to a program say in words of an haproxy.cfg.
+#[derive(Debug)]
+pub struct Reader<M, E> {
+    registry: Registry,
+    tree: Arc<Tree>,
+    machine: M,
+    env: E,
+}
+
+impl<M: Files + Names, E: Env> Reader<M, E> {
+    /// For a program with these fetches and converters that runs `tree` on `machine`.
+    pub fn new(registry: Registry, tree: Arc<Tree>, machine: M, env: E) -> Self {
+        Self { registry, tree, machine, env }
+    }
+}
+
+impl<M, E> Dialect for Reader<M, E>
+where
+    M: Files + Names + Debug + Send + Sync,
+    E: Env + Debug + Send + Sync,
+{
+    fn value(&self, words: &[String], format: bool) -> Result<VariableValue, String> {
+        variable(words, format, &self.registry)
+    }
+
+    fn server(&self, backend: &ProxySpec, name: &str, words: &[String]) -> Result<ServerSpec, String> {
+        let host = Host { files: &self.machine, names: &self.machine };
+        server(&self.tree, backend.name.as_str(), name, words, &self.registry, host, &self.env)
+    }
+}
 
 /// The value of `set var`: an expression that takes all of `words`, or a format in the only one.
 ///
@@ -248,6 +281,50 @@ mod tests {
         let (tree, _) = crate::parse::parse(&[Source::new("c", CONFIG)], &NoEnv, &facts);
         let words: Vec<_> = words.split(' ').map(str::to_owned).collect();
         server(&tree, "b", "n1", &words, &Registry::builtin(), Host::ANY, &NoEnv)
+    }
+
+    /// A machine with a user and nothing else.
+    #[derive(Debug)]
+    struct Bare;
+
+    impl Files for Bare {
+        fn read(&self, _path: &str) -> std::io::Result<Vec<u8>> {
+            Err(std::io::ErrorKind::NotFound.into())
+        }
+
+        fn kind(&self, _path: &str) -> Option<crate::FileKind> {
+            None
+        }
+    }
+
+    impl Names for Bare {
+        fn resolve(&self, name: &str) -> Option<std::net::IpAddr> {
+            (name == "app").then_some([192, 0, 2, 7].into())
+        }
+
+        fn user(&self, _name: &str) -> bool {
+            true
+        }
+
+        fn group(&self, _name: &str) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_control_socket_reads_servers_and_values_on_the_machine_it_runs_on() {
+        let (tree, _) = crate::parse::parse(&[Source::new("c", CONFIG)], &NoEnv, &Facts::default());
+        let reader = Reader::new(Registry::builtin(), Arc::new(tree), Bare, NoEnv);
+        let backend = crate::load::tests::load_text(CONFIG).spec.proxies.into_iter();
+        let backend = backend.into_iter().find(|proxy| proxy.name.as_str() == "b").unwrap();
+        let read = |text: &str| {
+            let words: Vec<_> = text.split(' ').map(str::to_owned).collect();
+            reader.server(&backend, "n1", &words)
+        };
+        let spec = read("app:81 weight 9").unwrap();
+        assert_eq!(spec.weight, 9);
+        assert!(format!("{:?}", spec.addr).contains("192.0.2.7:81"), "{:?}", spec.addr);
+        assert!(reader.value(&["int(4)".to_owned()], false).is_ok());
     }
 
     #[test]

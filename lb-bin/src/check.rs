@@ -8,10 +8,8 @@ use cfg_haproxy::Facts;
 use std::path::Path;
 
 /// Runs the check; answers the exit status.
-pub(crate) fn run(args: &CheckArgs) -> u8 {
-    if let Err(text) = crate::tools::enter(args.run.directory.as_deref()) {
-        return failed(&text);
-    }
+pub(crate) fn run(args: &CheckArgs) -> Result<u8, String> {
+    crate::tools::enter(args.run.directory.as_deref())?;
     let mut status = 0;
     let mut balancer = None;
     if !args.run.haproxy.is_empty() {
@@ -32,7 +30,7 @@ pub(crate) fn run(args: &CheckArgs) -> u8 {
             status.max(judged.min(1))
         };
     }
-    status
+    Ok(status)
 }
 
 /// The balancer's files, or the exit status if they cannot be used.
@@ -47,10 +45,7 @@ fn haproxy(args: &CheckArgs) -> Result<load::Haproxy, u8> {
             }
             Ok(loaded)
         }
-        Err(rejected) => {
-            report::error(&rejected.text);
-            Err(rejected.status)
-        }
+        Err(rejected) => Err(rejected.told()),
     }
 }
 

@@ -21,6 +21,14 @@ pub(crate) struct Rejected {
     pub status: u8,
 }
 
+impl Rejected {
+    /// Prints what is wrong; answers the exit status.
+    pub(crate) fn told(self) -> u8 {
+        report::error(&self.text);
+        self.status
+    }
+}
+
 /// An haproxy.cfg that can run; by default one that runs nothing.
 #[derive(Default)]
 pub(crate) struct Haproxy {

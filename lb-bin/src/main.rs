@@ -20,7 +20,6 @@ mod world;
 
 use args::Invocation;
 use lb_core::process::framed;
-use report::failed;
 use std::process::ExitCode;
 
 /// An idle connection is a handful of small areas, some of them aligned to cache lines: this allocator needs a fifth less
@@ -33,21 +32,21 @@ fn main() -> ExitCode {
         Ok(Invocation::Run(args)) => framed(|| boot::run(args)),
         Ok(Invocation::Part(args)) => framed(|| boot::part(args)),
         Ok(Invocation::Check(args)) => framed(|| check::run(&args)),
-        Ok(Invocation::Condition(text)) => check::condition(&text),
-        Ok(Invocation::Vrrp(args)) => framed(|| router::ask(&args)),
-        Ok(Invocation::Migrate(args)) => framed(|| tools::migrate(&args)).unwrap_or_else(|e| failed(&e)),
-        Ok(Invocation::Explain(words)) => framed(|| tools::explain(&words)),
-        Ok(Invocation::Dump(args)) => framed(|| tools::dump(&args)).unwrap_or_else(|e| failed(&e)),
+        Ok(Invocation::Condition(text)) => Ok(check::condition(&text)),
+        Ok(Invocation::Vrrp(args)) => Ok(framed(|| router::ask(&args))),
+        Ok(Invocation::Migrate(args)) => framed(|| tools::migrate(&args)),
+        Ok(Invocation::Explain(words)) => Ok(framed(|| tools::explain(&words))),
+        Ok(Invocation::Dump(args)) => framed(|| tools::dump(&args)),
         Ok(Invocation::Signal(pidfile, number)) => framed(|| boot::signal(&pidfile, number)),
-        Ok(Invocation::Demo(args)) => framed(|| demo::run(&args)),
+        Ok(Invocation::Demo(args)) => Ok(framed(|| demo::run(&args))),
         Ok(Invocation::Print(text)) => {
             report::say(&text);
-            0
+            Ok(0)
         }
         Err(error) => {
             report::error(&format!("lb: {error}\n"));
-            1
+            Ok(1)
         }
     };
-    ExitCode::from(status)
+    ExitCode::from(status.unwrap_or_else(|e| report::failed(&e)))
 }

@@ -1,20 +1,17 @@
 //! Running the balancer: in one process, or as the `proxy` part of a supervised program.
 
 use crate::args::RunArgs;
-use crate::boot::in_runtime;
 use crate::bridge::{FromPart, ToPart};
 use crate::load::{self, Haproxy, Rejected};
 use crate::registry;
-use crate::report::{self, failed};
+use crate::report;
 use crate::world::World;
 use lb_core::companion::Companion;
 use lb_core::process::bundle::unpack;
 use lb_core::process::{
     self, Channel, Identity, PidFile, SupplementaryGroups, confine, raise_descriptor_limit,
 };
-use lb_core::rt::{
-    Event, Link, Message, Questions, Remote, Server, Signals, Sockets, distribute, processors,
-};
+use lb_core::rt::{Event, Link, Message, Questions, Remote, Server, Signals, Sockets, block_on, distribute};
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -58,9 +55,8 @@ pub(crate) fn set_up(
     if limit < wanted && process.ulimit_n.is_some() {
         report::alert(&format!("[haproxy.main()] cannot raise FD limit to {wanted}, limit is {limit}."));
     }
-    let workers = process.threads.unwrap_or_else(processors);
     let identity = Identity::of(&process).map_err(|e| e.to_string())?;
-    let mut options = registry::options(workers, world, Arc::clone(&loaded.tree));
+    let mut options = registry::options(world, Arc::clone(&loaded.tree));
     options.companion = beside.clone().map(|beside| beside as Arc<dyn Companion>);
     let server = Server::new(spec, options, sockets).map_err(|e| loaded.explain(&e))?;
     let chroot = process.chroot.as_deref().map(Path::new);
@@ -74,26 +70,22 @@ pub(crate) fn set_up(
 
 impl Running {
     /// Serves in the foreground until told to stop; answers the exit status.
-    pub(crate) async fn run_alone(self, pidfile: Option<PidFile>) -> u8 {
+    pub(crate) async fn run_alone(self, pidfile: Option<PidFile>) -> Result<u8, String> {
         let (stop, reload, pause) = (
             [libc::SIGTERM, libc::SIGINT, libc::SIGUSR1],
             [libc::SIGUSR2, libc::SIGHUP],
             [libc::SIGTTOU, libc::SIGTTIN],
         );
-        let mut signals = match Signals::new(&[&stop[..], &reload, &pause].concat()) {
-            Ok(signals) => signals,
-            Err(e) => return failed(&format!("cannot listen to signals: {e}")),
-        };
-        if let Err(e) = self.server.start() {
-            return failed(&e.to_string());
-        }
-        dismiss(&self.args);
+        let signals = Signals::new(&[&stop[..], &reload, &pause].concat());
+        let mut signals = signals.map_err(|e| format!("cannot listen to signals: {e}"))?;
+        self.server.start().map_err(|e| e.to_string())?;
+        process::dismiss(&self.args.balancer.finish, &self.args.balancer.terminate);
         loop {
             match signals.next().await {
                 signal if stop.contains(&signal) => {
                     self.server.stop(signal == libc::SIGUSR1).await;
                     drop(pidfile);
-                    return 0;
+                    return Ok(0);
                 }
                 signal if reload.contains(&signal) => self.reload_here().await,
                 signal => self.server.pause(signal == libc::SIGTTOU),
@@ -124,7 +116,7 @@ impl Running {
                 }
             }
             Err(rejected) => {
-                report::error(&rejected.text);
+                rejected.told();
                 report::alert("the new configuration was refused; the old one keeps running");
             }
         }
@@ -132,26 +124,24 @@ impl Running {
 
     fn reload(&self, mut loaded: Haproxy, world: &World, sockets: &mut Sockets) -> Result<(), String> {
         let spec = std::mem::take(&mut loaded.spec);
-        let options = registry::options(0, world, Arc::clone(&loaded.tree));
+        let options = registry::options(world, Arc::clone(&loaded.tree));
         self.server.reload(spec, options, sockets).map_err(|e| loaded.explain(&e))
     }
 
     /// Serves as a part until the supervisor says stop or is gone.
-    async fn run_as_part(self, mut link: Link, mut questions: UnboundedReceiver<&str>) -> u8 {
+    async fn run_as_part(self, mut link: Link, mut questions: UnboundedReceiver<&str>) -> Result<u8, String> {
         let mut events = self.server.events();
-        if let Err(e) = self.server.start() {
-            return failed(&e.to_string());
-        }
+        self.server.start().map_err(|e| e.to_string())?;
         // A supervisor that cannot be told anything is gone, which the next receive shows.
         let _ = link.send(&FromPart::Ready);
         loop {
             tokio::select! {
                 message = link.receive::<ToPart>() => match message {
-                    Ok(Some(message)) => if self.told(&link, message).await.is_break() { return 0; },
+                    Ok(Some(message)) => if self.told(&link, message).await.is_break() { return Ok(0); },
                     // What lives and breaks off a message, or sends another one than ours, starts another part.
                     gone => {
                         self.server.stop(false).await;
-                        return gone.map_or_else(|e| failed(&format!("no message of the supervisor: {e}")), |_| 0);
+                        return gone.map(|_| 0).map_err(|e| format!("no message of the supervisor: {e}"));
                     }
                 },
                 Some(question) = questions.recv() => drop(link.send(&FromPart::Ask(question.to_owned()))),
@@ -202,23 +192,18 @@ impl Running {
 }
 
 /// The life of the `proxy` part.
-pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
-    in_runtime(async {
-        let mut link = match Link::new(Channel::new(channel)) {
-            Ok(link) => link,
-            Err(e) => return failed(&format!("cannot reach the supervisor: {e}")),
-        };
+pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> Result<u8, String> {
+    let life = async {
+        let link = Link::new(Channel::new(channel));
+        let mut link = link.map_err(|e| format!("cannot reach the supervisor: {e}"))?;
         let Ok(Some(Message { value: ToPart::Init { sockets, .. }, descriptors, .. })) = link.receive().await
         else {
-            return failed("the supervisor did not say how to begin");
+            return Err("the supervisor did not say how to begin".to_owned());
         };
         let world = World::real(args);
         let loaded = match load::haproxy(args, &world) {
             Ok(loaded) => loaded,
-            Err(rejected) => {
-                report::error(&rejected.text);
-                return rejected.status;
-            }
+            Err(rejected) => return Ok(rejected.told()),
         };
         let (ask, questions) = unbounded_channel();
         // The receiver lives as long as the process.
@@ -226,14 +211,8 @@ pub(crate) fn part(args: &RunArgs, channel: UnixStream) -> u8 {
             let _ = ask.send(question);
         });
         let beside = args.keepalived.is_some().then(|| Arc::new(remote));
-        match set_up(loaded, args, &world, &mut distribute(sockets, descriptors), beside) {
-            Ok(running) => running.run_as_part(link, questions).await,
-            Err(e) => failed(&e),
-        }
-    })
-}
-
-/// Tells the predecessors that this process has taken over (`-sf`, `-st`).
-pub(crate) fn dismiss(args: &RunArgs) {
-    process::dismiss(&args.balancer.finish, &args.balancer.terminate);
+        let running = set_up(loaded, args, &world, &mut distribute(sockets, descriptors), beside)?;
+        running.run_as_part(link, questions).await
+    };
+    block_on(life).unwrap_or_else(|e| Err(format!("cannot start: {e}")))
 }

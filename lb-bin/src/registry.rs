@@ -2,10 +2,10 @@
 
 use crate::version;
 use crate::world::{ProcessEnv, World};
-use cfg_haproxy::{Host, Tree, runtime};
+use cfg_haproxy::Tree;
+use cfg_haproxy::runtime::Reader;
 use lb_core::expr::Registry;
-use lb_core::rt::{Dialect, ServerOptions};
-use lb_core::spec::{ProxySpec, ServerSpec, VariableValue};
+use lb_core::rt::ServerOptions;
 use std::sync::Arc;
 
 /// All fetches, converters and ACLs.
@@ -16,34 +16,14 @@ pub(crate) fn registry() -> Registry {
 }
 
 /// The drivers of all protocols, reading certificates from `world`.
-pub(crate) fn options(workers: usize, world: &World, tree: Arc<Tree>) -> ServerOptions {
-    let mut options = ServerOptions::new(workers).protocol(lb_proto_http::proxy::factory);
+pub(crate) fn options(world: &World, tree: Arc<Tree>) -> ServerOptions {
+    let mut options = ServerOptions::new(0).protocol(lb_proto_http::proxy::factory);
     options.product = version::PRODUCT;
     options.in_place = true;
-    options.dialect = Some(Arc::new(Words { registry: registry(), tree, world: world.clone() }));
+    options.dialect = Some(Arc::new(Reader::new(registry(), tree, world.clone(), ProcessEnv)));
     #[cfg(feature = "tls")]
     {
         options.files = Box::new(world.files().clone());
     }
     options
-}
-
-/// Reads what commands say in words of an haproxy.cfg.
-#[derive(Debug)]
-struct Words {
-    registry: Registry,
-    /// The configuration that runs.
-    tree: Arc<Tree>,
-    world: World,
-}
-
-impl Dialect for Words {
-    fn value(&self, words: &[String], format: bool) -> Result<VariableValue, String> {
-        runtime::variable(words, format, &self.registry)
-    }
-
-    fn server(&self, backend: &ProxySpec, name: &str, words: &[String]) -> Result<ServerSpec, String> {
-        let host = Host { files: &self.world, names: &self.world };
-        runtime::server(&self.tree, backend.name.as_str(), name, words, &self.registry, host, &ProcessEnv)
-    }
 }

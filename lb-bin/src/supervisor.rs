@@ -3,7 +3,7 @@
 
 use crate::args::RunArgs;
 use crate::bridge::{FromPart, ToPart};
-use crate::load::{self, Haproxy};
+use crate::load;
 use crate::report;
 use crate::sys::give_back_memory;
 use crate::world::{World, variable};
@@ -48,11 +48,6 @@ pub(crate) struct Supervisor {
     _pidfile: Option<PidFile>,
 }
 
-/// Prepares what needs the privileges of the start: the listening sockets of the balancer that are not open yet.
-pub(crate) fn open_sockets(loaded: &Haproxy, known: &Sockets) -> Result<Sockets, String> {
-    open_missing(&loaded.spec, known).map_err(|e| loaded.explain(&e))
-}
-
 impl Supervisor {
     /// A supervisor of the parts that `args` name.
     pub(crate) fn new(args: RunArgs, balancer: bool, sockets: Sockets, pidfile: Option<PidFile>) -> Self {
@@ -79,13 +74,10 @@ impl Supervisor {
     }
 
     /// Runs until told to stop; answers the exit status. `ready` is called once all parts work.
-    pub(crate) async fn run(mut self, ready: impl FnOnce()) -> u8 {
+    pub(crate) async fn run(mut self, ready: impl FnOnce()) -> Result<u8, String> {
         let mut all = vec![libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
         all.extend(Dump::signals().map(|(signal, _)| signal));
-        let Ok(mut signals) = Signals::new(&all) else {
-            report::alert("cannot listen to signals");
-            return 1;
-        };
+        let mut signals = Signals::new(&all).map_err(|_| "cannot listen to signals".to_owned())?;
         // A signal means what it means to the program whose configuration this is.
         let balancer = !self.args.haproxy.is_empty();
         let mut ready = Some(ready);
@@ -100,9 +92,9 @@ impl Supervisor {
             let tick = tokio::time::sleep_until(self.next_tick().into());
             tokio::select! {
                 signal = signals.next() => match signal {
-                    libc::SIGTERM => return self.stop(false, 143).await,
-                    libc::SIGINT => return self.stop(false, 130).await,
-                    libc::SIGUSR1 if balancer => return self.stop(true, 0).await,
+                    libc::SIGTERM => return Ok(self.stop(false, 143).await),
+                    libc::SIGINT => return Ok(self.stop(false, 130).await),
+                    libc::SIGUSR1 if balancer => return Ok(self.stop(true, 0).await),
                     libc::SIGUSR2 if balancer => self.reload().await,
                     signal => match Dump::asked_by(signal) {
                         Some(dump) => self.tell(VRRP, &ToPart::Dump(dump)),
@@ -114,7 +106,7 @@ impl Supervisor {
                     News::Ended(name, status) => {
                         if let Some(code) = self.died(name, &status) {
                             self.parts.kill().await;
-                            return code;
+                            return Ok(code);
                         }
                     }
                 },
@@ -250,10 +242,14 @@ impl Supervisor {
 
     fn reload_parts(&mut self) -> Result<(), String> {
         let world = World::real(&self.args);
-        let loaded = load::haproxy(&self.args, &world).map_err(|r| refused(&r.text))?;
+        let loaded = load::haproxy(&self.args, &world).map_err(|rejected| {
+            rejected.told();
+            "the new configuration was refused".to_owned()
+        })?;
         report::error(&loaded.text);
         let wanted = self.parts.has(PROXY) || !loaded.spec.proxies.is_empty();
-        let fresh = if wanted { open_sockets(&loaded, &self.sockets)? } else { Sockets::new() };
+        let opened = wanted.then(|| open_missing(&loaded.spec, &self.sockets)).transpose();
+        let fresh = opened.map_err(|e| loaded.explain(&e))?.unwrap_or_default();
         let (files, bytes) = pack(&world.files().seen());
         for part in self.parts.iter() {
             let Some(link) = part.link() else { continue };
@@ -288,9 +284,4 @@ impl Supervisor {
         // A service manager that went away cannot be told.
         let _ = self.notifier.send(state);
     }
-}
-
-fn refused(text: &str) -> String {
-    report::error(text);
-    "the new configuration was refused".to_owned()
 }

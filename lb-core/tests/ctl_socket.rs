@@ -8,7 +8,8 @@
 
 use lb_core::addr::Endpoint;
 use lb_core::balance::Algorithm;
-use lb_core::rt::{Dialect, Server, ServerOptions, Sockets};
+use lb_core::ctl::Dialect;
+use lb_core::rt::{Server, ServerOptions, Sockets};
 use lb_core::spec::{
     AccessLevel, Capability, CtlSocket, ListenerSpec, PoolSpec, ProxySpec, ServerAddr, ServerSpec, Spec,
     VariableValue,

@@ -86,6 +86,17 @@ fn greeting(stream: &mut TcpStream) -> String {
 }
 
 #[test]
+fn a_server_has_the_workers_that_its_specification_asks_for_unless_told_otherwise() {
+    let with = |workers| {
+        let mut spec = Spec::new();
+        spec.process.threads = Some(3);
+        let server = Server::new(spec, ServerOptions::new(workers), &mut Sockets::new()).unwrap();
+        server.workers().all().len()
+    };
+    assert_eq!((with(0), with(2)), (3, 2));
+}
+
+#[test]
 fn sessions_take_the_servers_in_turn() {
     let (_server, addr) = start(spec("127.0.0.1:0", &[("a", echo("a")), ("b", echo("b"))]));
     let names: String = (0..4).map(|_| greeting(&mut client(addr))).collect();

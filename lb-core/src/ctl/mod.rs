@@ -11,6 +11,7 @@ mod admin;
 mod backends;
 mod catalogue;
 mod control;
+mod dialect;
 mod frontends;
 pub(crate) mod fuzzing;
 mod parse;
@@ -29,6 +30,7 @@ pub use control::{
     AddServer, BackendChange, CapturedError, CliSocket, Control, ControlError, EventSink, Events,
     FrontendChange, GlobalChange, Proxy, ServerChange, SessionFilter, SessionLine, SocketLevel, WeightChange,
 };
+pub use dialect::Dialect;
 pub use parse::{Request, Words};
 pub use reply::{Reply, Severity};
 pub use session::{Session, SessionLimits};

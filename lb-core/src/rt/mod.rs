@@ -16,7 +16,6 @@ mod connection;
 mod control;
 mod ctl_socket;
 mod dial;
-mod dialect;
 mod dynamic;
 mod echo;
 mod facts;
@@ -76,7 +75,6 @@ pub use connection::{
 };
 pub use control::LiveControl;
 pub use dial::{Dial, DialError, Dialed, Ends, Tell, Told, Trace, open_server, server_endpoint, server_of};
-pub use dialect::Dialect;
 pub use facts::{SessionFacts, connection_fact, is_own, random, unreachable_fact};
 pub use generation::{Event, Generation, ServerHooks};
 #[cfg(feature = "parts")]
@@ -110,4 +108,4 @@ pub use tcp::tcp;
 pub use tcp_server::remembered_server;
 pub use tcp_stream::Tcp;
 pub use timer::{Timer, Timers};
-pub use worker::{Worker, Workers, processors};
+pub use worker::{Worker, Workers, block_on, processors};

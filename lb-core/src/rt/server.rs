@@ -5,7 +5,6 @@ use super::accept::{Limits, ListenerRun, Target};
 use super::connection::{BoxFuture, ListenerHandle, Protocol, ProtocolFactory};
 use super::control::{LiveControl, Shared};
 use super::ctl_socket::CtlSockets;
-use super::dialect::Dialect;
 #[cfg(feature = "tls")]
 use super::generation::Connectors;
 use super::generation::{Event, Generation, Hub, ServerKit};
@@ -16,6 +15,7 @@ use super::sink::{Outward, Sink};
 use super::tls::Connector;
 use super::{ServerError, Workers, listener, processors};
 use crate::companion::Companion;
+use crate::ctl::Dialect;
 use crate::engine::state::{ListenerState, Running};
 use crate::engine::{Clock, Engine, Plan, ProxyPlan, ServerPlan};
 #[cfg(feature = "tls")]
@@ -60,7 +60,7 @@ impl Default for Product {
 pub struct ServerOptions {
     /// What the server calls itself.
     pub product: Product,
-    /// Worker threads.
+    /// Worker threads; with 0 as many as the specification says, or as there are processors.
     pub workers: usize,
     /// Whether a single worker is to be the runtime that calls [`Server::new`] instead of a thread of its own. It
     /// needs a current-thread runtime; whatever else runs on it must not block.
@@ -157,10 +157,13 @@ impl Server {
     ///
     /// # Errors
     /// What went wrong; everything opened is closed again.
-    pub fn new(spec: Spec, options: ServerOptions, sockets: &mut Sockets) -> Result<Self, ServerError> {
+    pub fn new(spec: Spec, mut options: ServerOptions, sockets: &mut Sockets) -> Result<Self, ServerError> {
         super::zone::prepare();
         let maxconn = spec.process.connections() as usize;
-        let count = options.workers.max(1);
+        if options.workers == 0 {
+            options.workers = workers_of(&spec);
+        }
+        let count = options.workers;
         let engine = Engine::build(spec, count, clock())?;
         let hub = Arc::new(Hub::new(count));
         let maker = Maker { options: &options, hub: &hub };
@@ -408,12 +411,17 @@ impl Drop for Server {
     }
 }
 
+/// How many workers serve `spec` unless somebody says otherwise.
+fn workers_of(spec: &Spec) -> usize {
+    spec.process.threads.unwrap_or_else(processors).max(1)
+}
+
 /// Opens what `spec` listens on and `known` lacks, for a server that somebody else will run.
 ///
 /// # Errors
 /// The first listener that cannot be opened.
 pub fn open_missing(spec: &Spec, known: &Sockets) -> Result<Sockets, ServerError> {
-    let workers = spec.process.threads.unwrap_or_else(processors);
+    let workers = workers_of(spec);
     let served = spec.proxies.iter().filter(|p| !p.disabled);
     let proxies =
         served.flat_map(|p| p.listeners.iter().map(move |l| (p.name.as_str(), l, p.backlog, workers)));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Waker;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -171,6 +172,19 @@ impl Drop for Workers {
     }
 }
 
+/// Carries `work` out on a runtime of this thread, which may be the worker of a server (`ServerOptions::in_place`). Threads for what
+/// blocks are rare in such a process and soon end, so that it has one again.
+///
+/// # Errors
+/// When there is no runtime to be had.
+pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    let idle = Duration::from_millis(10);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(idle).build()?;
+    // On the heap: the stack would hold it once for each call inside.
+    Ok(runtime.block_on(Box::pin(work)))
+}
+
 /// How many processors this process may use.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -179,6 +193,20 @@ pub fn processors() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_thread_that_asks_may_be_the_worker() {
+        let own = std::thread::current().id();
+        let ran = block_on(async {
+            let workers = Workers::here();
+            let (tx, rx) = tokio::sync::oneshot::channel();
+            workers.all()[0].spawn(async move {
+                let _ = tx.send(std::thread::current().id());
+            });
+            rx.await
+        });
+        assert_eq!(ran.unwrap(), Ok(own));
+    }
 
     #[test]
     fn tasks_run_on_the_worker_they_were_given_to() {
