@@ -76,7 +76,7 @@ pub(crate) fn haproxy(args: &RunArgs, world: &World) -> Result<Haproxy, Rejected
     };
     let mut loaded = files?;
     loaded.spec.proxies.extend(services);
-    overrule(&mut loaded.spec, args);
+    args.balancer.overrule(&mut loaded.spec.process);
     Ok(loaded)
 }
 
@@ -110,18 +110,6 @@ pub(crate) fn texts(paths: &[PathBuf], world: &World) -> Result<Vec<(String, Str
         }
     }
     if texts.is_empty() { Err("no configuration file found\n".to_owned()) } else { Ok(texts) }
-}
-
-/// What the command line says wins over the file, or fills in what the file leaves open.
-fn overrule(spec: &mut Spec, args: &RunArgs) {
-    let process = &mut spec.process;
-    args.balancer.overrule(process);
-    if let Some(pidfile) = &args.pidfile {
-        process.pidfile = Some(pidfile.to_string_lossy().as_ref().into());
-    }
-    if let Some(daemon) = args.daemon {
-        process.daemon = daemon;
-    }
 }
 
 /// A keepalived.conf that can run.
