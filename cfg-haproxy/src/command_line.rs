@@ -178,8 +178,8 @@ impl Seen {
             "-d" | "-db" => self.foreground = true,
             "-Ws" => (options.supervised, line.notify) = (true, true),
             "-p" => line.pid_file = Some(words.value(word)?.into()),
-            "-sf" => pids(&mut options.finish, words)?,
-            "-st" => pids(&mut options.terminate, words)?,
+            "-sf" => pids(word, &mut options.finish, words)?,
+            "-st" => pids(word, &mut options.terminate, words)?,
             "-x" => options.takeover = Some(words.value(word)?.into()),
             "-C" => line.directory = Some(words.value(word)?.into()),
             "-n" => options.maxconn = Some(words.number(word)?),
@@ -201,9 +201,9 @@ fn debug_letter(word: &str) -> bool {
     letters.next().is_some_and(|letter| IGNORED.contains(letter) || letter == 'D' || letter == 'K')
 }
 
-fn pids(list: &mut Vec<u32>, words: &mut Words<'_>) -> Result<(), String> {
+fn pids(option: &str, list: &mut Vec<u32>, words: &mut Words<'_>) -> Result<(), String> {
     while words.peek().is_some_and(|w| !w.starts_with('-')) {
-        list.push(words.number("-sf")?);
+        list.push(words.number(option)?);
     }
     Ok(())
 }
@@ -313,6 +313,7 @@ mod tests {
     fn mistakes_are_named() {
         assert!(line("-f").unwrap_err().contains("`-f` needs a value"));
         assert!(line("-n x -f a").unwrap_err().contains("number, not `x`"));
+        assert!(line("-st 1 x -f a").unwrap_err().contains("`-st` needs a number"));
         assert!(line("-y").unwrap_err().contains("`-y`"));
         assert!(line("a.cfg").unwrap_err().contains("`-f a.cfg`"));
         assert!(line("-c").unwrap_err().contains("-f FILE"));
