@@ -57,7 +57,7 @@ pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upl
         upload.limit(limiters, live.client.session.timers());
     }
     let before = (upload.bytes(), upload.moved());
-    let heeds = upstream::heeds_leaving(&live.txn.layer.request, back);
+    let heeds = heeds_leaving(live, back);
     let ended = stream(live, upload, &mut download, keep, heeds).await;
     // What was there before the answer is counted.
     live.txn.counts.from_client += upload.bytes() - before.0;
@@ -71,6 +71,13 @@ pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upl
         Some(unread) => Box::pin(unread.settle(live, keep, live.client_limit())).await,
         None => After::Close,
     }
+}
+
+/// Whether a client that closes its sending side is taken to have left: not while it gets a response that only the end of the
+/// connection ends.
+pub(super) fn heeds_leaving(live: &Live<'_>, back: &HttpProxy) -> bool {
+    let layer = &live.txn.layer;
+    upstream::heeds_leaving(&layer.request, back) && layer.response.body != BodyLength::UntilClose
 }
 
 /// A response that was begun.

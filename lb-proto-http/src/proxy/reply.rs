@@ -89,8 +89,7 @@ fn make_redirect(live: &mut Live<'_>, redirect: &Redirect) -> Made {
 
 /// Answers a request that is on its way to no server.
 pub(super) async fn answer(live: &mut Live<'_>, answer: Answer) -> After {
-    let unread = Unread::of(live);
-    live.txn.counts.from_client += unread.as_ref().map_or(0, Unread::bytes);
+    let unread = Unread::count(live);
     answer_instead(live, answer, unread).await
 }
 

@@ -73,6 +73,7 @@ pub(super) async fn forward(live: &mut Live<'_>, backend: &Arc<ProxyPlan>) -> Af
                 cause: Cause::ServerTimeout,
                 phase: Phase::Connect,
             })) if live.client.requests > 0 => {
+                Unread::count(live);
                 live.txn.layer.response.status = status;
                 end(live, Cause::ServerTimeout, Phase::Connect);
                 log::close(live);
@@ -479,7 +480,9 @@ async fn client_aborted(live: &mut Live<'_>, phase: Phase, unread: Option<Unread
     end(live, Cause::ClientAbort, phase);
     // Nothing was sent to a server yet: then there is nothing to answer, and nothing that was broken off.
     let early = matches!(phase, Phase::Queue | Phase::Connect);
-    if !early {
+    if early {
+        Unread::count(live);
+    } else {
         log::abort(live, Cause::ClientAbort);
     }
     upstream::detach(live, Kept::No);
@@ -594,7 +597,8 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Opti
                 continue;
             }
             Outcome::WaitForBody { time, at_least } => {
-                let complete = buffer_body(live, time, at_least).await;
+                let heeds = live.txn.backend_http().is_some_and(|back| deliver::heeds_leaving(live, back));
+                let complete = buffer_body(live, time, at_least, heeds).await;
                 live.touch();
                 if complete {
                     continue;
@@ -607,9 +611,10 @@ async fn run(live: &mut Live<'_>, rules: &RuleSet<Action>, strict: bool) -> Opti
 }
 
 /// Waits until the body, or `at_least` bytes of it, is in the buffer, or the buffer is full; false when that took too
-/// long. What ends early is found out when the body is sent.
-async fn buffer_body(live: &mut Live<'_>, time: Duration, at_least: usize) -> bool {
+/// long. What ends early is found out when the body is sent, and so is a client that has left.
+async fn buffer_body(live: &mut Live<'_>, time: Duration, at_least: usize, heeds: bool) -> bool {
     live.client.timer.set_after(Some(time));
+    let mut watch = Watch::new(true);
     loop {
         let Live { client, txn } = &mut *live;
         let response = &mut txn.layer.response;
@@ -622,7 +627,12 @@ async fn buffer_body(live: &mut Live<'_>, time: Duration, at_least: usize) -> bo
         let spare = &mut response.fields.buffer_mut()[filled..];
         let got = std::future::poll_fn(|cx| match server.poll_read(cx, spare) {
             Poll::Ready(got) => Poll::Ready(Some(got.unwrap_or(0))),
-            Poll::Pending => client.timer.poll_expired(cx).map(|()| None),
+            Poll::Pending => {
+                if watch.poll_left(&mut client.stream, client.session.worker(), cx, heeds).is_ready() {
+                    return Poll::Ready(Some(0));
+                }
+                client.timer.poll_expired(cx).map(|()| None)
+            }
         })
         .await;
         match got {

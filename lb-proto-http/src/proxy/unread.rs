@@ -22,8 +22,8 @@ pub(super) struct Unread {
 }
 
 impl Unread {
-    /// The rest of a request that went to no server; nothing if there is none whose end could be found.
-    pub(super) fn of(live: &Live<'_>) -> Option<Self> {
+    /// Nothing if there is no request whose end could be found.
+    fn of(live: &Live<'_>) -> Option<Self> {
         let request = &live.txn.layer.request;
         let endless = matches!(request.body, BodyLength::UntilClose | BodyLength::Tunnel);
         if endless || !live.txn.layer.has_request {
@@ -34,15 +34,17 @@ impl Unread {
         Some(Self { transfer, from: request.body_at + taken.used, extra: Vec::new() })
     }
 
+    /// The rest of a request that went to no server. What has come of its body is counted.
+    pub(super) fn count(live: &mut Live<'_>) -> Option<Self> {
+        let unread = Self::of(live);
+        live.txn.counts.from_client += unread.as_ref().map_or(0, |unread| unread.transfer.bytes);
+        unread
+    }
+
     /// The rest of a request on its way to a server that is done with it.
     pub(super) fn of_upload(live: &Live<'_>, upload: &mut Upload) -> Option<Self> {
         let (transfer, extra) = upload.give_up()?;
         Some(Self { transfer, from: live.txn.layer.request.body_at, extra })
-    }
-
-    /// What logs count of the body so far.
-    pub(super) fn bytes(&self) -> u64 {
-        self.transfer.bytes
     }
 
     /// Reads the rest, each part of it within `limit`. A client that is not kept is told that nothing more comes, and what it

@@ -17,9 +17,10 @@ use lb_core::rt::{Ends, Tally, open_server, server_endpoint, server_of};
 use super::client::{Client, Private};
 use super::identity;
 use super::idle::{self, Mark, Wanted};
-use super::io::Watch;
+use super::io::{Presence, Watch};
 use super::observed;
 use super::reply::Answer;
+use super::request::body_is_buffered;
 use super::txn::{Live, Upstream};
 use crate::exchange::{Attempt, RetryPolicy};
 use crate::fetch::body;
@@ -43,7 +44,17 @@ fn failure(status: u16, cause: Cause, phase: Phase) -> Failure {
 /// What interrupted a wait.
 enum Interrupt {
     Expired,
-    Gone,
+    /// The client closed its sending side, or broke the connection.
+    Gone(Presence),
+}
+
+/// The client left while its request waited. That breaks off what it was sending, or all that it is sent, if it does not listen
+/// any more.
+fn left(live: &Live<'_>, how: Presence, phase: Phase) -> Failure {
+    if how == Presence::Broken || !body_is_buffered(&live.txn.layer.request) {
+        super::log::abort(live, Cause::ClientAbort);
+    }
+    Failure::Gone(phase)
 }
 
 /// What the pool says of a cookie value.
@@ -200,7 +211,7 @@ async fn slot(
                 tally(live, backend).failure(live.txn.upstream.cell.as_deref());
                 return Err(failure(503, Cause::ServerTimeout, Phase::Queue));
             }
-            Err(Interrupt::Gone) => return Err(Failure::Gone(Phase::Queue)),
+            Err(Interrupt::Gone(how)) => return Err(left(live, how, Phase::Queue)),
         }
     }
 }
@@ -378,9 +389,9 @@ async fn turn_around(
 ) -> Result<(), Failure> {
     tally(live, backend).retry(live.txn.upstream.cell.as_deref());
     let mut never = std::future::pending::<()>();
-    if let Err(Interrupt::Gone) = guarded(live, back, Some(due), &mut never).await {
+    if let Err(Interrupt::Gone(how)) = guarded(live, back, Some(due), &mut never).await {
         abandon(live);
-        return Err(Failure::Gone(Phase::Connect));
+        return Err(left(live, how, Phase::Connect));
     }
     if let Some(lease) = &live.txn.upstream.lease {
         lease.again();
@@ -436,7 +447,7 @@ async fn open(
             unreached(live, backend, io::ErrorKind::TimedOut);
             Err(Some(Cause::ServerTimeout))
         }
-        Err(Interrupt::Gone) => Err(None),
+        Err(Interrupt::Gone(_)) => Err(None),
     }
 }
 
@@ -602,8 +613,8 @@ async fn guarded<F: Future + Unpin>(
             armed = true;
             client.timer.set(deadline);
         }
-        if watch.poll_gone(&mut client.stream, client.session.worker(), cx).is_ready() {
-            return Poll::Ready(Err(Interrupt::Gone));
+        if let Poll::Ready(how) = watch.poll_gone(&mut client.stream, client.session.worker(), cx) {
+            return Poll::Ready(Err(Interrupt::Gone(how)));
         }
         client.timer.poll_expired(cx).map(|()| Err(Interrupt::Expired))
     })

@@ -315,6 +315,88 @@ fn a_client_that_leaves_the_queue_gets_no_answer() {
     assert_eq!(response(&mut first), HELLO);
 }
 
+#[test]
+fn a_client_that_leaves_the_queue_in_the_middle_of_its_request_has_broken_it_off() {
+    let (hold, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let slow = origin(move |_, _| {
+        let _ = held.lock().unwrap().recv_timeout(Duration::from_secs(20));
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec()
+    });
+    let proxy = proxy(&[slow.addr], |spec, http| {
+        spec.pool.servers[0].maxconn = 1;
+        with_counters(http);
+        http.abort_on_close = true;
+    });
+    let mut first = proxy.client();
+    first.write_all(GET.as_bytes()).unwrap();
+    while slow.requests.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    // What is there of a body counts as received, also if all of it is.
+    let leaving = [
+        ("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 0),
+        ("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc", 1),
+    ];
+    for (request, aborts) in leaving {
+        let before = proxy.counts("BACKEND", ["bin"])[0];
+        let mut client = proxy.client();
+        client.write_all(request.as_bytes()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        client.read_to_end(&mut Vec::new()).unwrap();
+        assert!(proxy.line().contains(" CQ-- "));
+        let [bin, aborted] = proxy.counts("BACKEND", ["bin", "cli_abrt"]);
+        assert_eq!((bin - before, aborted), (52, aborts), "{request}");
+    }
+    drop(hold);
+}
+
+#[test]
+fn a_client_that_closes_its_side_still_gets_a_response_without_an_announced_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (go, gone) = channel::<()>();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_request(&mut stream, &mut Vec::new()).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhel").unwrap();
+        gone.recv().unwrap();
+        stream.write_all(b"lo").unwrap();
+    });
+    let proxy = proxy(&[addr], |_, http| http.abort_on_close = true);
+    let mut client = proxy.client();
+    client.write_all(GET.as_bytes()).unwrap();
+    let mut answer = vec![0; 4];
+    client.read_exact(&mut answer).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    go.send(()).unwrap();
+    client.read_to_end(&mut answer).unwrap();
+    assert!(answer.ends_with(b"\r\n\r\nhello"));
+    assert!(proxy.line().contains(" - - ---- "));
+}
+
+#[test]
+fn a_client_that_leaves_while_a_rule_waits_for_the_response_is_not_waited_for() {
+    // The rest never comes.
+    let origin = origin(|_, _| b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello".to_vec());
+    let proxy = proxy(&[origin.addr], |_, http| {
+        with_counters(http);
+        http.abort_on_close = true;
+        let time = Duration::from_secs(3600);
+        http.response.push(Rule::new(Action::WaitForBody { time, at_least: 0 }, None));
+    });
+    let mut client = proxy.client();
+    client.write_all(GET.as_bytes()).unwrap();
+    while origin.requests.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    client.shutdown(Shutdown::Write).unwrap();
+    client.read_to_end(&mut Vec::new()).unwrap();
+    let line = proxy.line();
+    assert!(line.contains(" CD-- ") || line.contains(" CH-- "), "{line}");
+    assert_eq!(proxy.counts("s1", ["cli_abrt"]), [1]);
+}
+
 /// A server that answers as soon as it has the head of a request, and tells what came after it until the end.
 fn hasty() -> (std::net::SocketAddr, std::sync::mpsc::Receiver<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
