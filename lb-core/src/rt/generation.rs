@@ -128,6 +128,17 @@ pub struct Generation {
     pub(super) hub: Arc<Hub>,
 }
 
+/// Tells when idle connections are not to be used any more; see [`ServerHooks::idle_epoch`].
+#[derive(Clone, Debug)]
+pub struct IdleDrops(Arc<Hub>);
+
+impl IdleDrops {
+    /// Ready when that happens, to any server, after this call.
+    pub fn next(&self) -> impl Future<Output = ()> + '_ {
+        self.0.idle_dropped.notified()
+    }
+}
+
 /// What all generations of a server share.
 #[derive(Debug)]
 pub(super) struct Hub {
@@ -138,6 +149,8 @@ pub(super) struct Hub {
     queue: Mutex<VecDeque<(usize, PoolEvent)>>,
     /// The server all of this belongs to, once it is made.
     pub(super) shared: OnceLock<Weak<Shared>>,
+    /// Idle connections to some server are not to be used any more.
+    idle_dropped: Notify,
     /// Nothing is accepted any more.
     pub(super) stopping: AtomicBool,
     /// The first generation of the present configuration.
@@ -158,6 +171,7 @@ impl Hub {
             workers,
             queue: Mutex::default(),
             shared: OnceLock::new(),
+            idle_dropped: Notify::new(),
             stopping: AtomicBool::new(false),
             reloaded: AtomicU64::new(0),
         }
@@ -289,6 +303,17 @@ impl Generation {
         self.kit(proxy, cell.name().as_str(), server.index(), |kit| Arc::clone(&kit.hooks))
     }
 
+    /// Idle connections to a server are not to be used any more: who holds some is woken.
+    fn drop_idle(&self, hooks: &ServerHooks) {
+        hooks.idle_epoch.fetch_add(1, Relaxed);
+        self.hub.idle_dropped.notify_waiters();
+    }
+
+    /// Tells whoever holds idle connections when some are not to be used any more.
+    pub fn idle_drops(&self) -> IdleDrops {
+        IdleDrops(Arc::clone(&self.hub))
+    }
+
     /// Takes note that the machine at `ip` stopped speaking: its servers are avoided, and checked at once.
     pub(super) fn suspect(&self, ip: std::net::IpAddr) {
         for proxy in self.plan.proxies() {
@@ -297,7 +322,7 @@ impl Generation {
                 let there = proxy.pool.address(id).and_then(|e| e.inet()).is_some_and(|addr| addr.ip() == ip);
                 let Some(hooks) = self.hooks(proxy, server).filter(|_| there) else { continue };
                 hooks.suspect.store(true, Relaxed);
-                hooks.idle_epoch.fetch_add(1, Relaxed);
+                self.drop_idle(&hooks);
                 hooks.check_now.store(true, Relaxed);
                 hooks.recheck.notify_one();
             }
@@ -367,7 +392,7 @@ impl Generation {
             }
             PoolEvent::DropIdle { server } => {
                 if let Some(hooks) = hook(server) {
-                    hooks.idle_epoch.fetch_add(1, Relaxed);
+                    self.drop_idle(&hooks);
                 }
             }
             PoolEvent::CheckNow { server } => {

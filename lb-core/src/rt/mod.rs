@@ -76,7 +76,7 @@ pub use connection::{
 pub use control::LiveControl;
 pub use dial::{Dial, DialError, Dialed, Ends, Tell, Told, Trace, open_server, server_endpoint, server_of};
 pub use facts::{SessionFacts, connection_fact, is_own, random, unreachable_fact};
-pub use generation::{Event, Generation, ServerHooks};
+pub use generation::{Event, Generation, IdleDrops, ServerHooks};
 #[cfg(feature = "parts")]
 pub use link::{Link, Message, collect, distribute};
 pub use listener::{ListenError, adopt_all, open};

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use lb_core::pool::ServerCell;
-use lb_core::rt::{Ending, Stream, Worker};
+use lb_core::rt::{Ending, IdleDrops, Session, Stream};
 
 /// Connections that must not be used any more, and those their servers closed, are closed at least this often.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -245,8 +245,9 @@ pub(super) fn keep(
     mark: Mark,
     proven: bool,
     room: Room<'_>,
-    worker: &Worker,
+    session: &Session,
 ) {
+    let worker = session.worker();
     // Closing runs outside of the borrow: it may reach code that looks at the shelf.
     let _closed = SHELF.with_borrow_mut(|shelf| {
         let row = shelf.row(cell);
@@ -255,7 +256,7 @@ pub(super) fn keep(
         let closed = row.put(Entry { stream, mark, proven }, room);
         row.tell(worker.id());
         if shelf.worker.replace(worker.id()).is_none() {
-            worker.spawn(sweep());
+            worker.spawn(sweep(session.generation().idle_drops()));
         }
         closed
     });
@@ -280,10 +281,10 @@ pub(super) fn is_quiet(stream: &mut Stream) -> bool {
 }
 
 /// Closes surplus connections, those their servers closed, and those that must not be used any more.
-async fn sweep() {
+async fn sweep(drops: IdleDrops) {
     loop {
-        let pause = SHELF.with_borrow(|shelf| shelf.rows.values().map(|row| row.delay).min());
-        tokio::time::sleep(pause.unwrap_or(PERIOD).clamp(LEAST, PERIOD)).await;
+        // What is dropped from here on is not missed.
+        let dropped = drops.next();
         let now = Instant::now();
         // Closing runs outside of the borrow: it may reach code that looks at the shelf.
         let closed = SHELF.with_borrow_mut(|shelf| {
@@ -296,7 +297,10 @@ async fn sweep() {
             });
             closed
         });
-        closed.iter().for_each(|entry: &Entry| close(&entry.stream));
+        closed.into_iter().for_each(|entry: Entry| close(&entry.stream));
+        let pause = SHELF.with_borrow(|shelf| shelf.rows.values().map(|row| row.delay).min());
+        // Whichever it is, there is something to look at.
+        let _ = tokio::time::timeout(pause.unwrap_or(PERIOD).clamp(LEAST, PERIOD), dropped).await;
     }
 }
 

@@ -576,7 +576,7 @@ impl Farewell {
                     ending: &live.txn.upstream.ending,
                 };
                 let proven = live.txn.upstream.proven;
-                idle::keep(&cell, stream, mark, proven, room, live.client.session.worker());
+                idle::keep(&cell, stream, mark, proven, room, &live.client.session);
             }
             stream => {
                 idle::end(&cell);

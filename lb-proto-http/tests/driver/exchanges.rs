@@ -2,9 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lb_core::balance::Algorithm;
+use lb_core::balance::{Algorithm, ServerId};
+use lb_core::pool::AdminState;
 use lb_proto_http::spec::{ConnectionMode, Reuse};
 
 use super::harness::*;
@@ -354,6 +355,29 @@ fn a_connection_that_a_client_leaves_behind_is_reset() {
     });
     let proxy = proxy(&[addr], |_, http| http.reuse = Reuse::Never);
     assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
+    assert_eq!(server.join().unwrap(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn idle_connections_to_a_server_in_maintenance_are_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_request(&mut stream, &mut Vec::new()).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").unwrap();
+        stream.read(&mut [0]).unwrap_err().kind()
+    });
+    let proxy = proxy(&[addr], |spec, http| {
+        spec.pool.servers[0].pool_purge_delay = Duration::from_secs(3600);
+        http.reuse = Reuse::Always;
+    });
+    let mut client = proxy.client();
+    assert_eq!(exchange(&mut client, GET), HELLO);
+    let generation = proxy.server.generation();
+    let backend = &generation.plan.proxies()[0];
+    let order = backend.pool.set_state(ServerId(0), AdminState::Maint, Instant::now());
+    generation.report(backend, order.unwrap());
     assert_eq!(server.join().unwrap(), std::io::ErrorKind::ConnectionReset);
 }
 

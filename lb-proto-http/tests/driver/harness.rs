@@ -112,7 +112,7 @@ pub(crate) fn nowhere() -> SocketAddr {
 pub(crate) struct Proxy {
     pub(crate) addr: SocketAddr,
     pub(crate) log: Receiver<String>,
-    _server: Server,
+    pub(crate) server: Server,
 }
 
 /// A frontend in TCP mode whose sessions may go on as HTTP, and the backend `be`.
@@ -185,7 +185,7 @@ fn start(all: Spec, log: UdpSocket) -> Proxy {
             }
         }
     });
-    Proxy { addr, log: rx, _server: server }
+    Proxy { addr, log: rx, server }
 }
 
 pub(crate) fn template(text: &str, style: Style) -> Template {
