@@ -4,6 +4,7 @@
 //! servers it passes on to the other.
 
 use lb_core::health::Health;
+use lb_core::process::answers::Known;
 use lb_core::process::bundle::Listing;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -28,6 +29,8 @@ pub(crate) enum ToPart {
         sockets: Vec<(String, usize)>,
         /// Files and their lengths, in the order of the bytes that follow; directories have names instead.
         files: Listing,
+        /// What the names in them stand for.
+        names: Known,
     },
     /// Stop.
     Stop {

@@ -166,8 +166,9 @@ impl Running {
                 self.server.stop(graceful).await;
                 return ControlFlow::Break(());
             }
-            ToPart::Reload { sockets, files } => {
-                let world = World::remembered(unpack(files, &message.bytes), &self.args);
+            ToPart::Reload { sockets, files, names } => {
+                let files = unpack(files, &message.bytes);
+                let world = World::remembered(files, &self.args).knowing(names);
                 let mut sockets = distribute(sockets, message.descriptors);
                 let result = match self.read_again(&world).await {
                     Ok(loaded) => self.reload(loaded, &world, &mut sockets),

@@ -254,7 +254,7 @@ impl Supervisor {
         for part in self.parts.iter() {
             let Some(link) = part.link() else { continue };
             let (sockets, fds) = if part.name() == PROXY { collect(&fresh) } else { Default::default() };
-            let message = ToPart::Reload { sockets, files: files.clone() };
+            let message = ToPart::Reload { sockets, files: files.clone(), names: world.names().known() };
             link.send_with(&message, &bytes, &fds).map_err(|e| format!("part {}: {e}", part.name()))?;
         }
         self.sockets.extend(fresh);

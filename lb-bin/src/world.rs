@@ -2,6 +2,7 @@
 
 use crate::args::RunArgs;
 use cfg_haproxy::FileKind;
+use lb_core::process::answers::{Answers, Known};
 use lb_core::process::bundle::{Bundle, Files};
 pub(crate) use lb_core::process::hostname;
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World {
     files: Files,
+    names: Answers,
     iproute: vrrp::linux::Iproute,
     /// What `@ID` conditions are compared with, if the command line says so.
     config_id: Option<String>,
@@ -36,6 +38,16 @@ impl World {
         Self { files: Files::remembered(bundle), ..Self::real(args) }
     }
 
+    /// With what somebody else found out about names.
+    pub(crate) fn knowing(self, names: Known) -> Self {
+        Self { names: Answers::told(names), ..self }
+    }
+
+    /// What was found out about names.
+    pub(crate) fn names(&self) -> &Answers {
+        &self.names
+    }
+
     /// Its files.
     pub(crate) fn files(&self) -> &Files {
         &self.files
@@ -54,15 +66,16 @@ impl cfg_haproxy::Files for World {
 
 impl cfg_haproxy::Names for World {
     fn resolve(&self, name: &str) -> Option<IpAddr> {
-        (name, 0).to_socket_addrs().ok()?.next().map(|a| a.ip())
+        let found = (name, 0).to_socket_addrs().ok().and_then(|mut all| all.next());
+        self.names.recall(&format!("host {name}"), found.map(|address| address.ip()))
     }
 
     fn user(&self, name: &str) -> bool {
-        lb_core::process::user_id(name).is_ok_and(|id| id.is_some())
+        self.names.recall(&format!("user {name}"), lb_core::process::user_id(name).ok().flatten()).is_some()
     }
 
     fn group(&self, name: &str) -> bool {
-        lb_core::process::group_id(name).is_ok_and(|id| id.is_some())
+        self.names.recall(&format!("group {name}"), lb_core::process::group_id(name).ok().flatten()).is_some()
     }
 }
 
@@ -149,6 +162,20 @@ impl cfg_keepalived::Sources for Includes<'_> {
 mod tests {
     use super::*;
     use cfg_keepalived::Env;
+
+    #[test]
+    fn who_sees_no_accounts_and_asks_no_name_server_knows_what_it_was_told() {
+        use cfg_haproxy::Names;
+        let args = RunArgs::default();
+        let here = World::real(&args);
+        assert!(here.user("root") && here.group("root") && !here.user("no such user"));
+        let known = here.names().known();
+        let told = [("user u", "7"), ("group g", "7"), ("host h.invalid", "192.0.2.1")];
+        let told = told.map(|(question, answer)| (question.to_owned(), answer.to_owned()));
+        let there = World::remembered(Bundle::new(), &args).knowing(Known::from(told));
+        assert!(there.user("u") && there.group("g") && !there.user("g") && known.contains_key("user root"));
+        assert_eq!(there.resolve("h.invalid"), Some([192, 0, 2, 1].into()));
+    }
 
     #[test]
     fn names_are_looked_up_for_tests_of_files_alone() {

@@ -3,6 +3,7 @@
 //! The order of these steps is the program's business; each step is a function here.
 
 mod addresses;
+pub mod answers;
 pub mod bundle;
 mod channel;
 mod daemon;
