@@ -66,6 +66,9 @@ impl Changes {
     }
 }
 
+/// The version of HAProxy whose dialect and behaviour is followed.
+pub const VERSION: &str = "3.4.0";
+
 /// Facts about the program, asked by `.if` predicates and by `-cc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -87,7 +90,7 @@ pub struct Facts {
 impl Default for Facts {
     fn default() -> Self {
         Self {
-            version: "3.4.0",
+            version: VERSION,
             branch: "3.4",
             features: &[
                 "ACCEPT4",

@@ -31,7 +31,7 @@ pub mod units;
 
 pub use check::check;
 pub use config::Config;
-pub use env::{Env, Facts, NoEnv};
+pub use env::{Env, Facts, NoEnv, VERSION};
 pub use host::{FileKind, Files, Host, Names};
 pub use load::{Loaded, load, render};
 pub use lower::{Lowered, Origins, lower};

@@ -103,9 +103,9 @@ pub(crate) fn understood(args: &RunArgs, world: &World) -> Result<(cfg_haproxy::
 pub(crate) fn texts(paths: &[PathBuf], world: &World) -> Result<Vec<(String, String)>, String> {
     let mut texts = Vec::new();
     for path in paths {
-        let inside = world.files().under(&path.to_string_lossy(), "cfg");
+        let inside = world.files.under(&path.to_string_lossy(), "cfg");
         for file in inside.map_err(|e| format!("cannot open directory {}: {e}\n", path.display()))? {
-            let text = world.files().text(&file).map_err(|e| format!("cannot open file {file}: {e}\n"))?;
+            let text = world.files.text(&file).map_err(|e| format!("cannot open file {file}: {e}\n"))?;
             texts.push((file, text));
         }
     }
@@ -142,11 +142,11 @@ pub(crate) fn compare(
 
 fn read_keepalived(path: &Path, world: &World) -> Result<cfg_keepalived::Loaded, Rejected> {
     let name = path.to_string_lossy();
-    let text = world.files().text(&name).map_err(|e| Rejected {
+    let text = world.files.text(&name).map_err(|e| Rejected {
         text: format!("Unable to find configuration file {name} ({e})\n"),
         status: 4,
     })?;
-    Ok(cfg_keepalived::load(&name, &text, &mut Includes(world.files()), world))
+    Ok(cfg_keepalived::load(&name, &text, &mut Includes(&world.files), world))
 }
 
 /// Moves to the network namespace that is named, and fills in the pid files that the original writes.

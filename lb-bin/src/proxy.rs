@@ -71,24 +71,20 @@ pub(crate) fn set_up(
 impl Running {
     /// Serves in the foreground until told to stop; answers the exit status.
     pub(crate) async fn run_alone(self, pidfile: Option<PidFile>) -> Result<u8, String> {
-        let (stop, reload, pause) = (
-            [libc::SIGTERM, libc::SIGINT, libc::SIGUSR1],
-            [libc::SIGUSR2, libc::SIGHUP],
-            [libc::SIGTTOU, libc::SIGTTIN],
-        );
-        let signals = Signals::new(&[&stop[..], &reload, &pause].concat());
+        use libc::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
+        let signals = Signals::new(&[SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP, SIGTTOU, SIGTTIN]);
         let mut signals = signals.map_err(|e| format!("cannot listen to signals: {e}"))?;
         self.server.start().map_err(|e| e.to_string())?;
         process::dismiss(&self.args.balancer.finish, &self.args.balancer.terminate);
         loop {
             match signals.next().await {
-                signal if stop.contains(&signal) => {
-                    self.server.stop(signal == libc::SIGUSR1).await;
+                signal @ (SIGTERM | SIGINT | SIGUSR1) => {
+                    self.server.stop(signal == SIGUSR1).await;
                     drop(pidfile);
                     return Ok(0);
                 }
-                signal if reload.contains(&signal) => self.reload_here().await,
-                signal => self.server.pause(signal == libc::SIGTTOU),
+                SIGUSR2 | SIGHUP => self.reload_here().await,
+                signal => self.server.pause(signal == SIGTTOU),
             }
         }
     }
@@ -157,8 +153,7 @@ impl Running {
         match message.value {
             ToPart::Ping(n) => {
                 // The answer comes from a worker, so that it tells whether workers still turn.
-                let alive = self.server.is_responsive(Duration::from_secs(1)).await;
-                if alive {
+                if self.server.is_responsive(Duration::from_secs(1)).await {
                     let _ = link.send(&FromPart::Pong(n));
                 }
             }

@@ -23,7 +23,7 @@ pub(crate) fn options(world: &World, tree: Arc<Tree>) -> ServerOptions {
     options.dialect = Some(Arc::new(Reader::new(registry(), tree, world.clone(), ProcessEnv)));
     #[cfg(feature = "tls")]
     {
-        options.files = Box::new(world.files().clone());
+        options.files = Box::new(world.files.clone());
     }
     options
 }

@@ -87,7 +87,7 @@ impl Supervisor {
                 && let Some(ready) = ready.take()
             {
                 ready();
-                self.notify("READY=1\n");
+                self.notifier.tell("READY=1\n");
             }
             let tick = tokio::time::sleep_until(self.next_tick().into());
             tokio::select! {
@@ -232,12 +232,12 @@ impl Supervisor {
 
     /// Reads the files again and hands them to the parts; what is wrong with them is told and changes nothing.
     async fn reload(&mut self) {
-        self.notify("RELOADING=1\n");
+        self.notifier.tell("RELOADING=1\n");
         let _reading = self.reload_file.as_deref().and_then(|path| Mark::new(path).ok());
         if let Err(text) = self.reload_parts() {
             report::alert(&format!("{text}; the old configuration keeps running"));
         }
-        self.notify("READY=1\n");
+        self.notifier.tell("READY=1\n");
     }
 
     fn reload_parts(&mut self) -> Result<(), String> {
@@ -250,11 +250,11 @@ impl Supervisor {
         let wanted = self.parts.has(PROXY) || !loaded.spec.proxies.is_empty();
         let opened = wanted.then(|| open_missing(&loaded.spec, &self.sockets)).transpose();
         let fresh = opened.map_err(|e| loaded.explain(&e))?.unwrap_or_default();
-        let (files, bytes) = pack(&world.files().seen());
+        let (files, bytes) = pack(&world.files.seen());
         for part in self.parts.iter() {
             let Some(link) = part.link() else { continue };
             let (sockets, fds) = if part.name() == PROXY { collect(&fresh) } else { Default::default() };
-            let message = ToPart::Reload { sockets, files: files.clone(), names: world.names().known() };
+            let message = ToPart::Reload { sockets, files: files.clone(), names: world.names.known() };
             link.send_with(&message, &bytes, &fds).map_err(|e| format!("part {}: {e}", part.name()))?;
         }
         self.sockets.extend(fresh);
@@ -270,7 +270,7 @@ impl Supervisor {
 
     /// Stops the parts: first the address is handed over, then the proxy ends.
     async fn stop(mut self, graceful: bool, code: u8) -> u8 {
-        self.notify("STOPPING=1\n");
+        self.notifier.tell("STOPPING=1\n");
         self.tell(VRRP, &ToPart::Stop { graceful });
         self.parts.wait(VRRP, Some(HAND_OVER)).await;
         self.tell(PROXY, &ToPart::Stop { graceful });
@@ -278,10 +278,5 @@ impl Supervisor {
         self.parts.wait(PROXY, (!graceful).then_some(HAND_OVER)).await;
         // As HAProxy's master: a signal shows in the status. Keepalived's status is always 0.
         if self.args.haproxy.is_empty() || self.args.keepalived.is_some() { 0 } else { code }
-    }
-
-    fn notify(&self, state: &str) {
-        // A service manager that went away cannot be told.
-        let _ = self.notifier.send(state);
     }
 }

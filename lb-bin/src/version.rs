@@ -1,13 +1,11 @@
 //! What the program says of itself.
 
-/// The version of HAProxy whose configuration dialect and behaviour this program follows.
-const HAPROXY: &str = "3.4.0";
 /// The version of Keepalived whose dialect and behaviour it follows.
 const KEEPALIVED: &str = "2.3.4";
 
 /// What statistics call this program. Tools look for the name and the version of the dialect.
 pub(crate) const PRODUCT: lb_core::rt::Product =
-    lb_core::rt::Product { name: "HAProxy", version: HAPROXY, date: "2026/06/03" };
+    lb_core::rt::Product { name: "HAProxy", version: cfg_haproxy::VERSION, date: "2026/06/03" };
 
 /// The first line of `lb --version`.
 pub(crate) fn own() -> String {
@@ -16,7 +14,7 @@ pub(crate) fn own() -> String {
 
 /// The answer to `haproxy -v` and `-vv`.
 pub(crate) fn haproxy(long: bool) -> String {
-    cfg_haproxy::command_line::version(HAPROXY, own().trim_end(), long.then_some(&features()))
+    cfg_haproxy::command_line::version(cfg_haproxy::VERSION, own().trim_end(), long.then_some(&features()))
 }
 
 /// Features by the names HAProxy's build gives them.

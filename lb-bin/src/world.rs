@@ -13,8 +13,10 @@ use std::path::Path;
 /// The machine, or a remembered part of it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World {
-    files: Files,
-    names: Answers,
+    /// Its files.
+    pub files: Files,
+    /// What was found out about names.
+    pub names: Answers,
     iproute: vrrp::linux::Iproute,
     /// What `@ID` conditions are compared with, if the command line says so.
     config_id: Option<String>,
@@ -41,16 +43,6 @@ impl World {
     /// With what somebody else found out about names.
     pub(crate) fn knowing(self, names: Known) -> Self {
         Self { names: Answers::told(names), ..self }
-    }
-
-    /// What was found out about names.
-    pub(crate) fn names(&self) -> &Answers {
-        &self.names
-    }
-
-    /// Its files.
-    pub(crate) fn files(&self) -> &Files {
-        &self.files
     }
 }
 
@@ -169,7 +161,7 @@ mod tests {
         let args = RunArgs::default();
         let here = World::real(&args);
         assert!(here.user("root") && here.group("root") && !here.user("no such user"));
-        let known = here.names().known();
+        let known = here.names.known();
         let told = [("user u", "7"), ("group g", "7"), ("host h.invalid", "192.0.2.1")];
         let told = told.map(|(question, answer)| (question.to_owned(), answer.to_owned()));
         let there = World::remembered(Bundle::new(), &args).knowing(Known::from(told));

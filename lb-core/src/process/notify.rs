@@ -25,6 +25,11 @@ impl Notifier {
         Ok(Self { socket: Some(socket) })
     }
 
+    /// As [`send`](Self::send), for who can do nothing about a service manager that went away.
+    pub fn tell(&self, state: &str) {
+        let _ = self.send(state);
+    }
+
     /// Sends assignments such as `READY=1`, one a line.
     ///
     /// # Errors
@@ -46,6 +51,10 @@ mod tests {
         let mut buf = [0; 64];
         let n = manager.recv(&mut buf).unwrap();
         assert_eq!(&buf[..n], b"READY=1\n");
+        let notifier = Notifier::new(&format!("@{name}")).unwrap();
+        drop(manager);
+        assert!(notifier.send("READY=1\n").is_err());
+        notifier.tell("READY=1\n");
     }
 
     #[test]
