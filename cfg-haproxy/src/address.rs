@@ -1,5 +1,6 @@
 //! Addresses (configuration manual 2.9): prefixes, unix paths, host names, ports, ranges, offsets.
 
+use lb_core::addr::Network;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address as written.
@@ -272,6 +273,23 @@ impl Address<'_> {
             _ => None,
         }
     }
+}
+
+/// `10.0.0.0/8`, with the mask as a length or an address.
+pub(crate) fn network(text: &str) -> Option<Network> {
+    let (ip, mask) = text.split_once('/').unwrap_or((text, ""));
+    let addr: IpAddr = ip.parse().ok()?;
+    let all = if addr.is_ipv4() { 32 } else { 128 };
+    let bits = match mask {
+        "" => all,
+        mask => match mask.parse::<u8>() {
+            Ok(bits) => Some(bits).filter(|bits| *bits <= all)?,
+            Err(_) => {
+                u32::from(mask.parse::<Ipv4Addr>().ok().filter(|_| addr.is_ipv4())?).leading_ones() as u8
+            }
+        },
+    };
+    Some(Network { addr, bits })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Addresses as configurations write them: inet, host name, unix, abstract, inherited descriptor.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Where to listen, connect or send to.
@@ -72,6 +72,33 @@ impl From<SocketAddr> for Endpoint {
     }
 }
 
+/// An address and the number of its leading bits that count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "an address and a length")]
+pub struct Network {
+    /// The address.
+    pub addr: IpAddr,
+    /// Leading bits that count.
+    pub bits: u8,
+}
+
+impl Network {
+    /// Whether `addr` is in it. An IPv4 network also holds the mapped IPv6 form of its addresses.
+    pub fn contains(&self, addr: IpAddr) -> bool {
+        match (self.addr, addr.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let shift = 32u32.saturating_sub(u32::from(self.bits));
+                shift == 32 || (own.to_bits() ^ other.to_bits()) >> shift == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let shift = 128u32.saturating_sub(u32::from(self.bits));
+                shift == 128 || (own.to_bits() ^ other.to_bits()) >> shift == 0
+            }
+            _ => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +111,19 @@ mod tests {
         let host = Endpoint::Host { name: "mx".into(), port: 25 };
         assert_eq!(host.to_string(), "mx:25");
         assert_eq!(Endpoint::Unix("/run/a".into()).with_port(1).port(), None);
+    }
+
+    #[test]
+    fn networks_hold_their_addresses_and_the_mapped_forms() {
+        let net = Network { addr: "10.1.0.0".parse().unwrap(), bits: 16 };
+        assert!(net.contains("10.1.2.3".parse().unwrap()));
+        assert!(net.contains("::ffff:10.1.2.3".parse().unwrap()));
+        assert!(!net.contains("10.2.0.0".parse().unwrap()));
+        let all = Network { addr: "0.0.0.0".parse().unwrap(), bits: 0 };
+        assert!(all.contains("1.2.3.4".parse().unwrap()) && !all.contains("::1".parse().unwrap()));
+        let six = Network { addr: "2001:db8::".parse().unwrap(), bits: 32 };
+        assert!(
+            six.contains("2001:db8:1::".parse().unwrap()) && !six.contains("2001:db9::".parse().unwrap())
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! The runtime interface against a made-up engine. Answers in [`TRANSCRIPT`] and next to it are those HAProxy 3.4 gave.
+//! It is long because it holds an answer to every command.
 
 use lb_core::ctl::{
     AddServer, CapturedError, CliSocket, Control, ControlAdmin, ControlError, FrontendChange, GlobalChange,
-    Proxy, Reply, Request, ServerChange, ServerConnections, ServerState, Session, SessionFilter,
+    Proxy, Renaming, Reply, Request, ServerChange, ServerConnections, ServerState, Session, SessionFilter,
     SessionLimits, SessionLine, SocketLevel,
 };
 use lb_core::name::{ProxyName, ServerName};
@@ -128,6 +129,17 @@ impl Control for Fake {
 
     fn sockets(&self) -> Vec<CliSocket> {
         vec![CliSocket::new("unix@/run/lb.sock", SocketLevel::Admin)]
+    }
+
+    fn rename_server(&self, _: &ProxyName, _: &ServerName, name: &str) -> Result<Renaming, ControlError> {
+        Ok(match name {
+            "same" => Renaming::Unchanged,
+            "in/valid" => Renaming::Invalid,
+            "im..possible" => Renaming::Impossible,
+            "first" => Renaming::Changed(None),
+            "refused" => return Err(ControlError::Other("why".to_owned())),
+            _ => Renaming::Changed(Some("old.example".to_owned())),
+        })
     }
 
     fn change_server(
@@ -290,6 +302,18 @@ const TRANSCRIPT: &[(&str, &str)] = &[
     ("set server be1/s1 addr 127.0.0.1 port abc", "problem converting port 'abc' to an int"),
     ("set server be1/s1 addr 127.0.0.1 port", "problem converting port '' to an int"),
     ("set server be1/s1 fqdn", "set server <b>/<s> fqdn requires a FQDN."),
+    ("set server be1/s1 fqdn same", "no need to change the FDQN by 'stats socket command'"),
+    ("set server be1/s1 fqdn in/valid", "invalid fqdn 'in/valid' by 'stats socket command'"),
+    ("set server be1/s1 fqdn im..possible", "could not update be1/s1 FQDN by 'stats socket command'"),
+    (
+        "set server be1/s1 fqdn first",
+        "be1/s1 changed its FQDN from (null) to first by 'stats socket command'",
+    ),
+    ("set server be1/s1 fqdn refused", "why"),
+    (
+        "set server be1/s1 fqdn new.example",
+        "be1/s1 changed its FQDN from old.example to new.example by 'stats socket command'",
+    ),
     ("enable server", "Require 'backend/server'."),
     ("enable server be1/nope", "No such server."),
     ("enable server be1/s1", ""),

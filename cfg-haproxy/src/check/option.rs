@@ -267,10 +267,7 @@ impl<'t> Checker<'t, '_> {
     }
 
     fn network(&mut self, word: Word<'t>, owner: &str) {
-        let (ip, mask) = word.text.split_once('/').unwrap_or((word.text, "32"));
-        let good = ip.parse::<std::net::IpAddr>().is_ok()
-            && (mask.parse::<u8>().is_ok_and(|m| m <= 128) || mask.parse::<std::net::Ipv4Addr>().is_ok());
-        if !good {
+        if crate::address::network(word.text).is_none() {
             self.push(
                 Diagnostic::error(codes::ADDRESS, word.span, format!("`{}` is not a network", word.text))
                     .compat(format!(

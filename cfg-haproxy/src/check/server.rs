@@ -12,6 +12,9 @@ use lb_core::diag::{Diagnostic, Spanned};
 use lb_core::spec::{InitAddr, ProxyHeaderVersion};
 use std::time::Duration;
 
+/// Most networks that a server prefers.
+const MAX_NETWORKS: usize = 5;
+
 /// Options that servers do not inherit.
 const NOT_DEFAULT: [&str; 7] = ["guid", "id", "no-sslv3", "no-tlsv10", "no-tlsv11", "no-tlsv12", "no-tlsv13"];
 
@@ -154,8 +157,14 @@ impl<'t> Checker<'t, '_> {
             .init_addr
             .as_ref()
             .is_some_and(|list| list.iter().any(|i| matches!(i, InitAddr::None | InitAddr::Ip(_))));
-        // SRV records (`_http._tcp.example.org`) are only known to resolvers.
-        if may_lack || name.starts_with('_') || self.host.names.resolve(name).is_some() {
+        if name.starts_with('_') {
+            let message =
+                format!("SRV records such as `{name}` are not asked for; the server stays in maintenance");
+            let compat =
+                format!("'{owner}' : SRV records such as '{name}' are not asked for, disabling server.");
+            return self.push(Diagnostic::warning(codes::UNRESOLVED, word.span, message).compat(compat));
+        }
+        if may_lack || self.host.names.resolve(name).is_some() {
             return;
         }
         if !can_be_name(name) {
@@ -309,6 +318,8 @@ impl<'t> Checker<'t, '_> {
             "init-state" => o.init_state = Some(text),
             "resolvers" => o.resolvers = value,
             "resolve-prefer" => o.resolve_prefer = Some(text),
+            "resolve-net" => value.into_iter().for_each(|word| self.resolve_net(word, o)),
+            "resolve-opts" => value.into_iter().for_each(|word| self.resolve_opts(word, o)),
             "pool-max-conn" => o.pool_max_conn = units::counted(text),
             "pool-low-conn" => o.pool_low_conn = number(),
             "pool-conn-name" => o.pool_conn_name = value,
@@ -456,6 +467,46 @@ impl<'t> Checker<'t, '_> {
             }
         }
         Some(value)
+    }
+
+    fn resolve_net(&mut self, value: Word<'t>, o: &mut ServerOptions<'t>) {
+        let list = value.text.strip_suffix(',').unwrap_or(value.text);
+        for piece in list.split(',') {
+            let (message, compat) = match address::network(piece) {
+                Some(_) if o.resolve_net.len() >= MAX_NETWORKS => (
+                    format!("a server prefers {MAX_NETWORKS} networks at most"),
+                    format!("'resolve-net' exceed {MAX_NETWORKS} networks.."),
+                ),
+                Some(network) => {
+                    o.resolve_net.push(network);
+                    continue;
+                }
+                None => (
+                    format!("`{piece}` is not a network"),
+                    format!("'resolve-net' invalid network '{piece}'.."),
+                ),
+            };
+            return self.push(Diagnostic::error(codes::ADDRESS, value.span, message).compat(compat));
+        }
+    }
+
+    fn resolve_opts(&mut self, value: Word<'t>, o: &mut ServerOptions<'t>) {
+        for piece in value.text.split(',').filter(|piece| !piece.is_empty()) {
+            match piece {
+                "allow-dup-ip" => o.resolve_duplicates = true,
+                "prevent-dup-ip" => o.resolve_duplicates = false,
+                // Weights come with records of services only.
+                "ignore-weight" => {}
+                _ => {
+                    let message = format!("`{piece}` is nothing that can be said about answers");
+                    let compat = format!(
+                        "'resolve-opts' : unknown resolve-opts option '{piece}', supported methods are \
+                         'allow-dup-ip', 'ignore-weight', and 'prevent-dup-ip'.."
+                    );
+                    return self.push(Diagnostic::error(codes::WORD, value.span, message).compat(compat));
+                }
+            }
+        }
     }
 
     fn init_addr(&mut self, value: Word<'t>) -> Option<Vec<InitAddr>> {

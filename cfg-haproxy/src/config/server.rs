@@ -8,6 +8,7 @@
 use super::{Source, UnixBind};
 use crate::address::Address;
 use crate::tree::Word;
+use lb_core::addr::Network;
 use lb_core::diag::{Span, Spanned};
 use lb_core::spec::{AccessLevel, InitAddr, ProxyHeaderVersion, TlsVersion, Verify};
 use std::time::Duration;
@@ -218,6 +219,10 @@ pub struct ServerOptions<'t> {
     pub resolvers: Option<Word<'t>>,
     /// `resolve-prefer`.
     pub resolve_prefer: Option<&'t str>,
+    /// `resolve-net`.
+    pub resolve_net: Vec<Network>,
+    /// `resolve-opts allow-dup-ip`.
+    pub resolve_duplicates: bool,
     /// `ssl`.
     pub ssl: Option<Span>,
     /// `verify`.

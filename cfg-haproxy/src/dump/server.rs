@@ -34,7 +34,7 @@ fn server(json: &mut Json, s: &ServerSpec) {
     json.some("cookie", s.cookie.as_deref());
     json.some("redir", s.redirect.as_deref());
     json.some("track", s.track.as_deref());
-    json.some("resolvers", s.resolvers.as_deref());
+    json.some("resolvers", s.resolution.as_ref().map(|r| &r.resolvers.spec().name));
     json.some("send-proxy", s.send_proxy.map(|v| format!("{v:?}").to_lowercase()));
     match s.source.as_deref() {
         Some(SourceAddr::Fixed { addr, .. }) => json.text("source", &addr.to_string()),

@@ -81,7 +81,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     g("deviceatlas-properties-cookie", WORD, "device detection cookie").refused(DEVICE),
     g("deviceatlas-separator", WORD, "device detection separator").refused(DEVICE),
     g("dns-accept-family", WORD, "address families taken from DNS answers")
-        .no_effect(super::SYSTEM_NAMES),
+        .no_effect("both families are asked for, the preferred one first"),
     g("expose-deprecated-directives", &[], "allows deprecated keywords without a warning"),
     g("expose-experimental-directives", &[], "allows experimental keywords")
         .no_effect("experimental keywords are always allowed"),

@@ -38,14 +38,6 @@ const SUITES: &str = "names the TLS library does not have are dropped";
 /// What becomes of key exchange groups towards servers.
 const SERVER_CURVES: &str = "key exchange groups are those of the TLS library";
 
-/// Why what is said about name servers has no effect.
-const SYSTEM_NAMES: &str =
-    "the system's resolver is asked when the files are read, and again at every reload";
-
-/// What name servers are for.
-const RULES_ASK: &str =
-    "for `do-resolve`; names of servers are looked up by the system when the files are read";
-
 /// What this program does with a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

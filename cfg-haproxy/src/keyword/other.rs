@@ -33,7 +33,7 @@ const fn peers(name: &'static str, args: &'static [Arg], doc: &'static str) -> K
 }
 
 const fn resolvers(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
-    k(S::Resolvers, name, args, "5.3.2", doc).partial(super::RULES_ASK)
+    k(S::Resolvers, name, args, "5.3.2", doc)
 }
 
 const fn cache(name: &'static str, args: &'static [Arg], doc: &'static str) -> Keyword {
@@ -85,15 +85,14 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         &[OneOf(&["nx", "obsolete", "other", "refused", "timeout", "valid"]), Time],
         "how long a result is kept",
     )
-    .partial("`valid` for `do-resolve`; failures are not kept"),
+    .partial("`valid` for `do-resolve`, which keeps no failures; the others for servers"),
     resolvers("nameserver", &[Any("name"), Any("address"), Free("[<option>...]")], "a name server")
-        .partial("asked by `do-resolve`, over UDP; names of servers are looked up by the system when the files are read"),
+        .partial("asked over UDP, not for SRV records"),
     resolvers("parse-resolv-conf", &[], "takes the name servers of /etc/resolv.conf"),
     resolvers("resolution_pool_size", &[Rest("number")], "resolutions at once")
         .translated("dropped; there is no such limit"),
     resolvers("resolve_retries", &[Int(1, MAX)], "questions before a failure"),
-    resolvers("timeout", &[OneOf(&["resolve", "retry"]), Time], "times of questions")
-        .partial("`retry` for `do-resolve`; nothing is asked anew by itself"),
+    resolvers("timeout", &[OneOf(&["resolve", "retry"]), Time], "times of questions"),
     k(S::Userlist, "group", &[Any("name"), Free("[users <user>,...]")], "12.2", "a group"),
     k(
         S::Userlist,
@@ -113,8 +112,9 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     cache("process-vary", ON_OFF, "keep variants"),
     cache("total-max-size", &[Int(1, 4095)], "memory in megabytes"),
     k(S::HttpErrors, "errorfile", &[Int(100, 599), Any("file")], "12.4", "a whole response for an error"),
-    ring("backing-file", WORD, "file that also keeps the messages")
-        .partial("as text; bytes of zero part the newest message from the oldest; a reload in place goes on in it"),
+    ring("backing-file", WORD, "file that also keeps the messages").partial(
+        "as text; bytes of zero part the newest message from the oldest; a reload in place goes on in it",
+    ),
     ring("description", &[Any("text"), Rest("text")], "text shown for the ring"),
     ring(
         "format",

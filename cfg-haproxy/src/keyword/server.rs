@@ -126,12 +126,10 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("quic-cc-algo", WORD, "QUIC congestion control").no_effect("QUIC is not supported"),
     s("redir", WORD, "redirects instead of forwarding"),
     s("renegotiate", &[], "allows renegotiation").no_effect("the TLS library never renegotiates"),
-    s("resolve-net", WORD, "preferred networks").no_effect(super::SYSTEM_NAMES),
-    s("resolve-opts", WORD, "how answers are used").no_effect(super::SYSTEM_NAMES),
-    s("resolve-prefer", &[OneOf(&["ipv4", "ipv6"])], "preferred address family")
-        .no_effect(super::SYSTEM_NAMES),
-    s("resolvers", WORD, "name servers")
-        .partial("names are looked up when the configuration is loaded, not again"),
+    s("resolve-net", WORD, "preferred networks"),
+    s("resolve-opts", WORD, "how answers are used"),
+    s("resolve-prefer", &[OneOf(&["ipv4", "ipv6"])], "preferred address family"),
+    s("resolvers", WORD, "name servers").partial("SRV records are not asked for"),
     s("rise", &[Digits(1, MAX)], "good checks before a server is up"),
     s("send-proxy", &[], "PROXY header, text form"),
     s("send-proxy-v2", &[], "PROXY header, binary form"),

@@ -4,6 +4,7 @@
 
 use super::Lowerer;
 use super::proxy::Making;
+use crate::address;
 use crate::codes;
 use crate::config::{CaptureKind, ConnectionOption, Cookie, ForwardFor as Forward, ProxyMode};
 use crate::keyword::{HA, HQ, HR, Sides};
@@ -17,9 +18,8 @@ use lb_proto_http::forwarded::{Forwarded, Source};
 use lb_proto_http::head::HeaderName;
 use lb_proto_http::spec::{
     Action, CaptureSlot, Captures, Compression, CompressionAlgorithm, ConnectionMode, CookieMode, CookieSpec,
-    ForwardFor, HttpProxy, LogUriLimit, Network, OriginalTo, Redirect, RestrictNames, RetryOn, Reuse,
+    ForwardFor, HttpProxy, LogUriLimit, OriginalTo, Redirect, RestrictNames, RetryOn, Reuse,
 };
-use std::net::IpAddr;
 use std::sync::Arc;
 
 impl<'t> Lowerer<'_, 't, '_, '_> {
@@ -97,7 +97,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         http.original_to = settings.original_to.as_ref().map(|f| {
             let mut to = OriginalTo::default();
             to.header = f.value.header.map(|h| HeaderName::new(h.text));
-            to.except = f.value.except.and_then(network);
+            to.except = f.value.except.and_then(|word| address::network(word.text));
             to
         });
         let forwarded = settings.forwarded.as_ref().filter(|_| making.proxy.has_backend());
@@ -295,24 +295,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 fn forward_for(option: &Forward<'_>) -> ForwardFor {
     let mut out = ForwardFor::new();
     out.header = option.header.map(|h| HeaderName::new(h.text));
-    out.except = option.except.and_then(network);
+    out.except = option.except.and_then(|word| address::network(word.text));
     out.if_none = option.if_none;
     out
-}
-
-/// `10.0.0.0/8`, with the mask as a length or an address.
-fn network(word: Word<'_>) -> Option<Network> {
-    let (ip, mask) = word.text.split_once('/').unwrap_or((word.text, ""));
-    let addr: IpAddr = ip.parse().ok()?;
-    let all = if addr.is_ipv4() { 32 } else { 128 };
-    let bits = match mask {
-        "" => all,
-        mask => match mask.parse::<u8>() {
-            Ok(bits) => bits.min(all),
-            Err(_) => u32::from(mask.parse::<std::net::Ipv4Addr>().ok()?).leading_ones() as u8,
-        },
-    };
-    Some(Network { addr, bits })
 }
 
 fn cookie(cookie: &Cookie<'_>) -> CookieSpec {

@@ -1,11 +1,13 @@
-//! `resolvers` to [`Resolvers`], for rules that look names up.
+//! `resolvers` to [`Resolvers`], for rules that look names up and for names of servers.
 //!
-//! Defaults: three questions, a second apart; an address is good for ten seconds. A section called `default` is there in
+//! Defaults: three questions, a second apart; an address is good for ten seconds; names of servers are asked for every
+//! second, and a failure is borne for half a minute. A section called `default` is there in
 //! any case, with the name servers of the system.
 
 use super::Lowerer;
-use lb_core::dns::{ResolverSpec, Resolvers, system_servers};
+use lb_core::dns::{NameServer, ResolverSpec, Resolvers, system_servers};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where the system names its name servers.
 const SYSTEM: &str = "/etc/resolv.conf";
@@ -26,12 +28,20 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             section?;
         }
         if let Some(section) = section {
-            for (_, address) in &section.servers {
-                spec.servers.extend(self.endpoint(address, 53).inet());
+            for (name, address) in &section.servers {
+                let addr = self.endpoint(address, 53).inet();
+                spec.servers.extend(addr.map(|addr| NameServer { name: name.text.to_owned(), addr }));
             }
             spec.tries = section.retries.unwrap_or(spec.tries);
-            spec.patience = section.timeouts.get("retry").copied().unwrap_or(spec.patience);
-            spec.hold = section.hold.get("valid").copied().unwrap_or(spec.hold);
+            set(&mut spec.patience, section.timeouts.get("retry"));
+            set(&mut spec.interval, section.timeouts.get("resolve"));
+            set(&mut spec.hold, section.hold.get("valid"));
+            set(&mut spec.obsolete, section.hold.get("obsolete"));
+            let tolerance = &mut spec.tolerance;
+            set(&mut tolerance.no_name, section.hold.get("nx"));
+            set(&mut tolerance.refused, section.hold.get("refused"));
+            set(&mut tolerance.silence, section.hold.get("timeout"));
+            set(&mut tolerance.other, section.hold.get("other"));
             let payload = section.payload.and_then(|size| u16::try_from(size).ok());
             spec.payload = payload.unwrap_or(spec.payload);
         }
@@ -41,9 +51,15 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
     }
 }
 
+fn set(time: &mut Duration, configured: Option<&Duration>) {
+    *time = configured.copied().unwrap_or(*time);
+}
+
 #[cfg(test)]
 mod tests {
     use crate::load::tests::load_text;
+    use lb_core::addr::Network;
+    use lb_core::dns::{Choice, Family, NameServer, Tolerance};
     use lb_core::rule::tcp::TcpAction;
     use std::time::Duration;
 
@@ -65,7 +81,9 @@ mod tests {
         };
         assert!(std::sync::Arc::ptr_eq(&one.resolvers, &two.resolvers), "what one finds the other knows");
         let spec = one.resolvers.spec();
-        assert_eq!(spec.servers, ["192.0.2.1:5353", "[2001:db8::1]:53"].map(|s| s.parse().unwrap()));
+        let server =
+            |name: &str, addr: &str| NameServer { name: name.to_owned(), addr: addr.parse().unwrap() };
+        assert_eq!(spec.servers, [server("a", "192.0.2.1:5353"), server("b", "[2001:db8::1]:53")]);
         assert_eq!((spec.tries, spec.patience), (2, Duration::from_millis(200)));
         assert_eq!((spec.hold, spec.payload), (Duration::from_secs(30), 1232));
     }
@@ -77,6 +95,51 @@ mod tests {
         {
             let loaded = load(&format!("tcp-request content do-resolve({arguments}) str(a.example)"));
             assert_eq!(!loaded.diagnostics.has_errors(), good, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn a_server_says_who_is_asked_for_its_name_and_what_it_takes() {
+        let loaded = load_text(
+            "resolvers r\n nameserver a 192.0.2.1:53\n timeout resolve 3s\n hold nx 4s\n hold refused 5s\n \
+             hold timeout 6s\n hold other 7s\n hold obsolete 8s\nbackend b\n \
+             server s a.example:80 init-addr none resolvers r resolve-prefer ipv4 resolve-net 10.0.0.0/8,fe80::/10 \
+             resolve-opts allow-dup-ip\n server t b.example:81 init-addr 192.0.2.9 resolvers r\n \
+             server u 192.0.2.7:82 resolvers r\n",
+        );
+        assert!(!loaded.diagnostics.has_errors(), "{:?}", loaded.diagnostics);
+        let servers = &loaded.spec.proxies[0].pool.servers;
+        let resolution = |at: usize| servers[at].resolution.clone().unwrap();
+        let seconds = |at: usize| Duration::from_secs([3, 4, 5, 6, 7, 8][at]);
+        let spec = resolution(0).resolvers.spec().clone();
+        assert_eq!((spec.interval, spec.obsolete), (seconds(0), seconds(5)));
+        let tolerance =
+            Tolerance { no_name: seconds(1), refused: seconds(2), silence: seconds(3), other: seconds(4) };
+        assert_eq!(spec.tolerance, tolerance);
+        let networks = [("10.0.0.0", 8), ("fe80::", 10)];
+        let networks = networks.map(|(addr, bits)| Network { addr: addr.parse().unwrap(), bits }).to_vec();
+        let choice = Choice { prefer: Family::V4, networks, duplicates: true };
+        assert_eq!(resolution(0).choice, choice);
+        let usual = Choice { prefer: Family::V6, networks: Vec::new(), duplicates: false };
+        assert_eq!(resolution(1).choice, usual);
+        let names: Vec<_> = servers.iter().map(|server| server.hostname.as_deref()).collect();
+        assert_eq!(names, [Some("a.example"), Some("b.example"), None]);
+    }
+
+    #[test]
+    fn what_servers_cannot_take_is_refused() {
+        for (words, good) in [
+            ("resolve-net 10.0.0.0/8,::/0,1.2.3.4/255.0.0.0", true),
+            ("resolve-net 10.0.0.0/33", false),
+            ("resolve-net 10.0.0.0/8,,::/0", false),
+            ("resolve-net ::/255.0.0.0", false),
+            ("resolve-net ::/1,::/2,::/3,::/4,::/5", true),
+            ("resolve-net ::/1,::/2,::/3,::/4,::/5,::/6", false),
+            ("resolve-opts allow-dup-ip,ignore-weight,prevent-dup-ip", true),
+            ("resolve-opts x", false),
+        ] {
+            let text = format!("resolvers r\nbackend b\n server s 192.0.2.1:80 resolvers r {words}\n");
+            assert_eq!(!load_text(&text).diagnostics.has_errors(), good, "{words}");
         }
     }
 }

@@ -12,12 +12,13 @@ use crate::units;
 use lb_core::addr::Endpoint;
 use lb_core::balance::hash;
 use lb_core::diag::{Diagnostic, Span};
+use lb_core::dns::{Choice, Family};
 use lb_core::expr::{Phases, Program};
 use lb_core::health::{InitState, Observe, OnError, ProbeSpec};
 use lb_core::log::{Style, Template};
 use lb_core::pool::HashKey;
 use lb_core::spec::{
-    AgentSpec, CheckSpec, InitAddr, MarkedDown, ProxyFields, ServerAddr, ServerSpec, SourceAddr,
+    AgentSpec, CheckSpec, InitAddr, MarkedDown, ProxyFields, Resolution, ServerAddr, ServerSpec, SourceAddr,
 };
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -118,7 +119,10 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         let source = o.source.as_deref().or_else(|| shared.making.settings.source.as_ref().map(|s| &s.value));
         spec.source = source.and_then(|s| self.source(s)).map(Arc::new);
         spec.init_addr = o.init_addr.clone().unwrap_or_else(|| vec![InitAddr::Last, InitAddr::Libc]);
-        spec.resolvers = o.resolvers.map(|r| self.shared(r.text));
+        if let Place::Name(name) = server.address.place {
+            spec.hostname = Some(self.shared(name));
+        }
+        spec.resolution = self.resolution(o);
         spec.pool_max_conn = o.pool_max_conn.and_then(|n| u32::try_from(n).ok());
         spec.pool_purge_delay = o.pool_purge_delay.unwrap_or(spec.pool_purge_delay);
         spec.check = o.check.then(|| Arc::new(self.check(shared, o)));
@@ -145,6 +149,13 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         spec.log = self.log_server(shared.making, server);
         spec.origin = self.origin(server.name.span);
         spec
+    }
+
+    fn resolution(&mut self, o: &ServerOptions<'t>) -> Option<Resolution> {
+        let resolvers = self.resolvers(o.resolvers?.text)?;
+        let prefer = if o.resolve_prefer == Some("ipv4") { Family::V4 } else { Family::V6 };
+        let choice = Choice { prefer, networks: o.resolve_net.clone(), duplicates: o.resolve_duplicates };
+        Some(Resolution { resolvers, choice })
     }
 
     fn observe(&mut self, server: &Server<'t>, word: Word<'t>, making: &Making<'_, 't>) -> Option<Observe> {

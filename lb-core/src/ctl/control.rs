@@ -142,6 +142,17 @@ pub trait Control {
         change: ServerChange,
     ) -> Result<(), ControlError>;
 
+    /// Has another name resolved for a server.
+    fn rename_server(
+        &self,
+        backend: &ProxyName,
+        server: &ServerName,
+        name: &str,
+    ) -> Result<Renaming, ControlError> {
+        let _ = (backend, server, name);
+        Err(ControlError::Unsupported)
+    }
+
     /// Changes a frontend.
     fn change_frontend(&self, frontend: &ProxyName, change: FrontendChange) -> Result<(), ControlError>;
 
@@ -303,10 +314,22 @@ pub enum ServerChange {
     Maxconn(u32),
     /// Address and port.
     Addr(SocketAddr),
-    /// The name to resolve.
-    Fqdn(String),
     /// Whether TLS is spoken.
     Tls(bool),
+}
+
+/// What became of the order to resolve another name for a server.
+#[expect(clippy::exhaustive_enums, reason = "every answer has words of its own")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Renaming {
+    /// It is resolved from now on, in place of this one if there was one.
+    Changed(Option<String>),
+    /// The server has this name already.
+    Unchanged,
+    /// No host can have this name.
+    Invalid,
+    /// Name servers cannot be asked for it.
+    Impossible,
 }
 
 /// A change of a frontend.

@@ -28,7 +28,8 @@ pub use admin::ControlAdmin;
 pub use catalogue::{Usage, usages};
 pub use control::{
     AddServer, BackendChange, CapturedError, CliSocket, Control, ControlError, EventSink, Events,
-    FrontendChange, GlobalChange, Proxy, ServerChange, SessionFilter, SessionLine, SocketLevel, WeightChange,
+    FrontendChange, GlobalChange, Proxy, Renaming, ServerChange, SessionFilter, SessionLine, SocketLevel,
+    WeightChange,
 };
 pub use dialect::Dialect;
 pub use parse::{Request, Words};

@@ -1,7 +1,7 @@
 //! Commands about one server.
 
 use super::catalogue::Exec;
-use super::control::{AddServer, Control, ControlError, Proxy, ServerChange, WeightChange};
+use super::control::{AddServer, Control, ControlError, Proxy, Renaming, ServerChange, WeightChange};
 use super::parse::Request;
 use super::reply::{Reply, Severity};
 use crate::name::{ProxyName, ServerName};
@@ -81,7 +81,7 @@ pub(super) fn set_server(exec: &mut Exec<'_>, request: &Request) -> Result<Reply
         ("weight", weight) => found.apply(ServerChange::Weight(weight_of(weight)?)),
         ("addr", addr) => set_addr(&found, addr, (words.at(5), words.at(6))),
         ("fqdn", "") => Err(Reply::error("set server <b>/<s> fqdn requires a FQDN.")),
-        ("fqdn", name) => found.apply(ServerChange::Fqdn(name.to_owned())),
+        ("fqdn", name) => set_fqdn(&found, name),
         ("ssl", "on") => found.apply(ServerChange::Tls(true)),
         ("ssl", "off") => found.apply(ServerChange::Tls(false)),
         ("ssl", _) => Err(Reply::error("'set server <srv> ssl' expects 'on' or 'off'.")),
@@ -158,6 +158,21 @@ fn set_addr(found: &Found<'_>, word: &str, port: (&str, &str)) -> Result<Reply, 
         changes.push(format!("port changed from '{old}' to '{port}'"));
     }
     Ok(Reply::message(Severity::Warning, format!("{} by 'stats socket command'", changes.join(", "))))
+}
+
+fn set_fqdn(found: &Found<'_>, name: &str) -> Result<Reply, Reply> {
+    let Found { control, backend, server } = found;
+    let done = control.rename_server(backend, server, name).map_err(|refused| refusal(&refused))?;
+    let what = match done {
+        Renaming::Changed(old) => {
+            let old = old.as_deref().unwrap_or("(null)");
+            format!("{backend}/{server} changed its FQDN from {old} to {name}")
+        }
+        Renaming::Unchanged => "no need to change the FDQN".to_owned(),
+        Renaming::Invalid => format!("invalid fqdn '{name}'"),
+        Renaming::Impossible => format!("could not update {backend}/{server} FQDN"),
+    };
+    Ok(Reply::message(Severity::Warning, format!("{what} by 'stats socket command'")))
 }
 
 fn address(word: &str, problem: &str) -> Result<IpAddr, Reply> {

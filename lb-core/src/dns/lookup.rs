@@ -12,8 +12,32 @@ use std::time::Instant;
 pub enum Output {
     /// Send this to every name server.
     Ask(Vec<u8>),
-    /// It is over, with an address of the preferred family if there is one.
-    Done(Option<IpAddr>),
+    /// It is over, with addresses of the preferred family if there are some.
+    Done(Result<Found, Failure>),
+}
+
+/// What a name server knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Found {
+    /// The number of the name server.
+    pub server: usize,
+    /// All of one family, in its order; at least one.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Why there is no address: what the last answer said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "all that can be told apart")]
+pub enum Failure {
+    /// The name does not exist.
+    NoName,
+    /// The name server does not answer us.
+    Refused,
+    /// Nobody answered.
+    Silence,
+    /// Anything else, such as a name without addresses.
+    Other,
 }
 
 /// A lookup without its sockets. After `handle_*`, take every output and wait for answers until [`poll_timeout`] says.
@@ -30,6 +54,7 @@ pub struct Lookup<'a> {
     rng: Rng,
     /// Servers that said no.
     refusals: Vec<bool>,
+    failure: Failure,
     left: u32,
     deadline: Option<Instant>,
     output: Option<Output>,
@@ -47,12 +72,13 @@ impl<'a> Lookup<'a> {
             id: 0,
             rng: Rng::new(seed),
             refusals: vec![false; spec.servers.len()],
+            failure: Failure::Silence,
             left: 0,
             deadline: None,
             output: None,
         };
         if spec.servers.is_empty() {
-            lookup.finish(None);
+            lookup.fail();
         } else {
             lookup.ask_anew(now);
         }
@@ -61,12 +87,18 @@ impl<'a> Lookup<'a> {
 
     /// Takes what the name server of this number sent.
     pub fn handle_input(&mut self, now: Instant, server: usize, datagram: &[u8]) {
-        match wire::parse(datagram, &self.name, self.family, self.id) {
+        let failure = match wire::parse(datagram, &self.name, self.family, self.id) {
             // Not an answer to this question: an old or a forged one.
-            None => {}
-            Some(Answer::Addresses(found)) if !found.is_empty() => self.finish(found.first().copied()),
-            Some(_) => self.handle_refusal(now, server),
-        }
+            None => return,
+            Some(Answer::Addresses(addresses)) if !addresses.is_empty() => {
+                return self.finish(Ok(Found { server, addresses }));
+            }
+            Some(Answer::Addresses(_) | Answer::Failure) => Failure::Other,
+            Some(Answer::NoName) => Failure::NoName,
+            Some(Answer::Refused) => Failure::Refused,
+        };
+        self.failure = failure;
+        self.handle_refusal(now, server);
     }
 
     /// The name server of this number cannot be asked, or has nothing to tell.
@@ -85,7 +117,7 @@ impl<'a> Lookup<'a> {
             return;
         }
         if self.left == 0 {
-            self.finish(None);
+            self.fail();
         } else {
             self.ask(now);
         }
@@ -108,7 +140,7 @@ impl<'a> Lookup<'a> {
                 self.family = family;
                 self.ask_anew(now);
             }
-            None => self.finish(None),
+            None => self.fail(),
         }
     }
 
@@ -125,7 +157,11 @@ impl<'a> Lookup<'a> {
         self.output = Some(Output::Ask(wire::question(&self.name, self.family, self.id, self.spec.payload)));
     }
 
-    fn finish(&mut self, found: Option<IpAddr>) {
+    fn fail(&mut self) {
+        self.finish(Err(self.failure));
+    }
+
+    fn finish(&mut self, found: Result<Found, Failure>) {
         self.deadline = None;
         self.output = Some(Output::Done(found));
     }
@@ -135,11 +171,13 @@ impl<'a> Lookup<'a> {
 mod tests {
     use super::super::wire::tests::answer;
     use super::*;
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     fn resolvers(servers: usize) -> Resolvers {
         let mut spec = ResolverSpec::new("r");
-        spec.servers = vec!["192.0.2.53:53".parse().unwrap(); servers];
+        let server: SocketAddr = "192.0.2.53:53".parse().unwrap();
+        spec.servers = vec![server.into(); servers];
         Resolvers::new(spec)
     }
 
@@ -164,7 +202,8 @@ mod tests {
         assert_eq!(lookup.poll_output(), None, "the other one may know");
         let data = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         lookup.handle_input(now, 1, &answer(&question, 0x8180, &[(&[0xc0, 12], 28, &data)]));
-        assert_eq!(lookup.poll_output(), Some(Output::Done(Some("2001:db8::1".parse().unwrap()))));
+        let found = Found { server: 1, addresses: vec!["2001:db8::1".parse().unwrap()] };
+        assert_eq!(lookup.poll_output(), Some(Output::Done(Ok(found))));
         assert_eq!(lookup.poll_timeout(), None);
     }
 
@@ -179,7 +218,22 @@ mod tests {
         lookup.handle_input(now, 0, &answer(&question, 0x8180, &[]));
         assert_eq!(lookup.poll_output(), None, "an answer that came late");
         lookup.handle_input(now, 0, &answer(&second, 0x8183, &[]));
-        assert_eq!(lookup.poll_output(), Some(Output::Done(None)));
+        assert_eq!(lookup.poll_output(), Some(Output::Done(Err(Failure::NoName))));
+    }
+
+    #[test]
+    fn the_last_answer_says_why_there_is_no_address() {
+        for (flags, failure) in
+            [(0x8180, Failure::Other), (0x8182, Failure::Other), (0x8185, Failure::Refused)]
+        {
+            let resolvers = resolvers(1);
+            let (mut lookup, now) = start(&resolvers);
+            for _ in 0..2 {
+                let question = asked(&mut lookup);
+                lookup.handle_input(now, 0, &answer(&question, flags, &[]));
+            }
+            assert_eq!(lookup.poll_output(), Some(Output::Done(Err(failure))), "{flags:x}");
+        }
     }
 
     #[test]
@@ -197,11 +251,11 @@ mod tests {
             assert_eq!(asked(&mut lookup), question);
         }
         lookup.handle_timeout(now + Duration::from_secs(1));
-        assert_eq!(lookup.poll_output(), Some(Output::Done(None)));
+        assert_eq!(lookup.poll_output(), Some(Output::Done(Err(Failure::Silence))));
         assert!(
             Lookup::new(&self::resolvers(0), Name::new(b"a").unwrap(), Family::V4, now, 1)
                 .poll_output()
-                .is_some_and(|output| output == Output::Done(None))
+                .is_some_and(|output| output == Output::Done(Err(Failure::Silence)))
         );
     }
 }

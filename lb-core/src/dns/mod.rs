@@ -1,13 +1,15 @@
-//! Asking name servers while traffic flows (`do-resolve`).
+//! Asking name servers while traffic flows: for rules (`do-resolve`) and for the addresses of servers.
 //!
 //! [`Lookup`] is one question as a machine without sockets: it says what to send and when to ask again, and takes what
-//! came back. [`Resolvers`] is a `resolvers` section: whom to ask, how patiently, and what was found lately. The driver is
-//! `rt::resolve`.
+//! came back. [`Resolvers`] is a `resolvers` section: whom to ask, how patiently, and what was found lately. [`Follower`]
+//! gives what is found out about a name to the servers that have it. The drivers are `rt::resolve` and `rt::names`.
 
+mod follow;
 mod lookup;
 mod wire;
 
-pub use lookup::{Lookup, Output};
+pub use follow::{Choice, Follower};
+pub use lookup::{Failure, Found, Lookup, Output};
 pub use wire::{Answer, Family, Name, parse, question};
 
 use std::collections::HashMap;
@@ -28,13 +30,19 @@ pub struct ResolverSpec {
     /// Name of the section.
     pub name: String,
     /// Whom to ask; all of them at once.
-    pub servers: Vec<SocketAddr>,
+    pub servers: Vec<NameServer>,
     /// How often a question is sent before it fails (`resolve_retries`).
     pub tries: u32,
     /// Time for an answer (`timeout retry`).
     pub patience: Duration,
-    /// How long an address is good for (`hold valid`).
+    /// How long an address is good for in rules (`hold valid`).
     pub hold: Duration,
+    /// Time between two questions for the name of a server (`timeout resolve`).
+    pub interval: Duration,
+    /// How long a server keeps an address that answers do not have any more (`hold obsolete`).
+    pub obsolete: Duration,
+    /// How long a server outlives each failure (`hold nx`, `refused`, `timeout` and `other`).
+    pub tolerance: Tolerance,
     /// Largest answer (`accepted_payload_size`).
     pub payload: u16,
 }
@@ -48,8 +56,60 @@ impl ResolverSpec {
             tries: 3,
             patience: Duration::from_secs(1),
             hold: Duration::from_secs(10),
+            interval: Duration::from_secs(1),
+            obsolete: Duration::ZERO,
+            tolerance: Tolerance::default(),
             payload: 512,
         }
+    }
+}
+
+/// How long servers keep their addresses while their name leads to none, by what name servers say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Tolerance {
+    /// The name does not exist.
+    pub no_name: Duration,
+    /// They do not answer us.
+    pub refused: Duration,
+    /// Nothing.
+    pub silence: Duration,
+    /// Anything else.
+    pub other: Duration,
+}
+
+impl Tolerance {
+    const fn of(&self, failure: Failure) -> Duration {
+        match failure {
+            Failure::NoName => self.no_name,
+            Failure::Refused => self.refused,
+            Failure::Silence => self.silence,
+            Failure::Other => self.other,
+        }
+    }
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        let usual = Duration::from_secs(30);
+        Self { no_name: usual, refused: usual, silence: usual, other: usual }
+    }
+}
+
+/// Somebody to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct NameServer {
+    /// What log lines call it.
+    pub name: String,
+    /// Where it listens.
+    pub addr: SocketAddr,
+}
+
+impl From<SocketAddr> for NameServer {
+    /// A name server without a name of its own.
+    fn from(addr: SocketAddr) -> Self {
+        Self { name: addr.ip().to_string(), addr }
     }
 }
 
@@ -117,13 +177,13 @@ impl Resolvers {
 }
 
 /// The name servers that a `resolv.conf` lists.
-pub fn system_servers(resolv_conf: &str) -> Vec<SocketAddr> {
+pub fn system_servers(resolv_conf: &str) -> Vec<NameServer> {
     let servers = resolv_conf.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
         let keyword = words.next().filter(|word| *word == "nameserver");
         keyword.and_then(|_| words.next()?.parse::<IpAddr>().ok())
     });
-    servers.map(|ip| SocketAddr::new(ip, 53)).collect()
+    servers.map(|ip| SocketAddr::new(ip, 53).into()).collect()
 }
 
 #[cfg(test)]
@@ -162,6 +222,8 @@ mod tests {
     fn the_systems_name_servers_are_read() {
         let text = "# x\nsearch a\nnameserver 192.0.2.53\nnameserver  2001:db8::1 \nnameserver x\n";
         let found = system_servers(text);
-        assert_eq!(found, ["192.0.2.53:53", "[2001:db8::1]:53"].map(|s| s.parse().unwrap()));
+        let wanted =
+            ["192.0.2.53:53", "[2001:db8::1]:53"].map(|s| NameServer::from(s.parse::<SocketAddr>().unwrap()));
+        assert_eq!(found, wanted);
     }
 }

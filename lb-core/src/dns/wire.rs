@@ -72,7 +72,9 @@ pub enum Answer {
     Addresses(Vec<IpAddr>),
     /// There is no such name.
     NoName,
-    /// It refused, failed, or its answer did not fit.
+    /// It does not answer us.
+    Refused,
+    /// It failed, or its answer did not fit.
     Failure,
 }
 
@@ -110,6 +112,7 @@ pub fn parse(datagram: &[u8], name: &Name, family: Family, id: u16) -> Option<An
     Some(match (flags & 0x000f, flags & 0x0200) {
         (0, 0) => addresses(&mut reader, name, family, answers).map_or(Answer::Failure, Answer::Addresses),
         (3, _) => Answer::NoName,
+        (5, _) => Answer::Refused,
         _ => Answer::Failure,
     })
 }
@@ -268,7 +271,8 @@ pub(super) mod tests {
         };
         assert_eq!(said(0x8180, &[]), Answer::Addresses(Vec::new()));
         assert_eq!(said(0x8183, &[]), Answer::NoName);
-        assert_eq!(said(0x8185, &[]), Answer::Failure);
+        assert_eq!(said(0x8185, &[]), Answer::Refused);
+        assert_eq!(said(0x8182, &[]), Answer::Failure);
         assert_eq!(said(0x8380, &[]), Answer::Failure, "cut");
         assert_eq!(said(0x8180, &[(SAME, 1, &[192, 0, 2])]), Answer::Failure, "too short");
         assert_eq!(said(0x8180, &[(b"\xc0\x30", 1, &[192, 0, 2, 1])]), Answer::Failure, "a pointer forwards");

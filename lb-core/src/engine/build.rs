@@ -339,7 +339,7 @@ fn pool(proxy: &ProxySpec, before: Option<&ProxyPlan>, fullconn: u32, workers: u
     for (at, server) in spec.servers.iter().enumerate() {
         let id = ServerId(at as u32);
         if matches!(server.addr.endpoint, Endpoint::Host { .. }) && pool.address(id).is_none() {
-            let failed = pool.set_resolution(id, Some(ResolutionFailure::Never), now.instant);
+            let failed = pool.lose_address(id, ResolutionFailure::Never, now.instant);
             events.extend(failed.unwrap_or_default());
         }
     }
@@ -348,10 +348,12 @@ fn pool(proxy: &ProxySpec, before: Option<&ProxyPlan>, fullconn: u32, workers: u
 
 fn server_def(server: &ServerSpec) -> ServerDef {
     let mut def = ServerDef::new(server.name.clone(), server.id);
-    (def.address, def.hostname) = match &server.addr.endpoint {
-        Endpoint::Host { name, .. } => (None, Some(Arc::clone(name))),
-        other => (Some(other.clone()), None),
+    def.address = match &server.addr.endpoint {
+        Endpoint::Host { .. } => None,
+        other => Some(other.clone()),
     };
+    def.hostname = server.hostname.clone();
+    def.followed = server.resolution.is_some();
     def.guid = server.guid.clone();
     def.weight = u32::from(server.weight);
     def.share = server.share;

@@ -4,6 +4,7 @@
 //! line end.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{LastCheck, Outcome};
@@ -16,6 +17,19 @@ pub enum HealthEvent {
     Server(ServerChange),
     /// A check had a result worth a line (`option log-health-checks`).
     Check(CheckResult),
+    /// Name servers gave a server another address.
+    Moved {
+        /// Which server.
+        server: ServerLabel,
+        /// The address before.
+        from: Option<IpAddr>,
+        /// The new one.
+        to: IpAddr,
+        /// Who said so.
+        by: Arc<str>,
+    },
+    /// Name servers know the name of a server again.
+    Found(ServerLabel),
     /// The last usable server of a pool is gone.
     Empty {
         /// `backend` or `proxy`.
@@ -42,7 +56,7 @@ impl HealthEvent {
     pub const fn level(&self) -> EventLevel {
         match self {
             Self::Empty { .. } => EventLevel::Emergency,
-            Self::Check(_) => EventLevel::Notice,
+            Self::Check(_) | Self::Moved { .. } | Self::Found(_) => EventLevel::Notice,
             Self::Server(change) => match change.kind {
                 // A server that was not taking new clients anyway is not worth an alert.
                 Change::Down | Change::EntersMaintenance if !change.was_stopping => EventLevel::Alert,
@@ -57,6 +71,13 @@ impl fmt::Display for HealthEvent {
         match self {
             Self::Server(change) => change.fmt(f),
             Self::Check(result) => result.fmt(f),
+            Self::Moved { server, from, to, by } => {
+                let from = from.map_or_else(|| "(none)".to_owned(), |ip| ip.to_string());
+                write!(f, "{server}: IP changed from '{from}' to '{to}' by '{by}'.")
+            }
+            Self::Found(server) => {
+                write!(f, "Server {server} administratively READY thanks to valid DNS answer.")
+            }
             Self::Empty { label, pool } => write!(f, "{label} {pool} has no server available!"),
         }
     }

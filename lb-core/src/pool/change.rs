@@ -442,7 +442,7 @@ impl Core {
     }
 
     fn resolution(&self, server: ServerId) -> Maintenance {
-        let hostname = self.slots[server.index()].state.def.hostname.clone();
+        let hostname = self.slots[server.index()].state.hostname.get().clone();
         Maintenance::Resolution(hostname.unwrap_or_else(|| "".into()))
     }
 

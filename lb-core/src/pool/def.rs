@@ -80,6 +80,8 @@ pub struct ServerDef {
     pub address: Option<Endpoint>,
     /// The host name its address comes from.
     pub hostname: Option<Arc<str>>,
+    /// Name servers are asked for its address while it runs: what they said last outlives a new definition.
+    pub followed: bool,
     /// Globally unique name.
     pub guid: Option<Arc<str>>,
     /// Weight, 0 to 256; 0 takes only persistent traffic.
@@ -128,6 +130,7 @@ impl ServerDef {
             id,
             address: None,
             hostname: None,
+            followed: false,
             guid: None,
             weight: 1,
             share: 1,

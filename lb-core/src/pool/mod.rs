@@ -333,6 +333,11 @@ impl Pool {
         self.find(|state| state.def.cookie.as_deref() == Some(cookie))
     }
 
+    /// The host name that leads to the address of a server.
+    pub fn hostname(&self, server: ServerId) -> Option<Arc<str>> {
+        self.lock().slots.get(server.index())?.state.hostname.get().clone()
+    }
+
     /// The address a server is reached at.
     pub fn address(&self, server: ServerId) -> Option<Endpoint> {
         self.lock().slots.get(server.index())?.state.address.get().clone()

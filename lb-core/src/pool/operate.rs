@@ -2,6 +2,8 @@
 //!
 //! Refusals are in the words of HAProxy's control socket, which scripts compare.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::admin::{
@@ -11,7 +13,7 @@ use super::core::{Core, Effects};
 use super::{Pool, PoolEvent, Totals};
 use crate::addr::Endpoint;
 use crate::balance::{ServerEvent, ServerId, weight};
-use crate::health::{Cause, CheckKind};
+use crate::health::{Cause, CheckKind, HealthEvent};
 
 /// Nothing to report, and no such server.
 const NO_SERVER: Refused = Refused("No such server.");
@@ -121,40 +123,71 @@ impl Pool {
         })
     }
 
-    /// Notes that the server's name resolves, or why it does not.
-    pub fn set_resolution(
+    /// Notes why the server's name leads to no address; it loses the one it had.
+    pub fn lose_address(
         &self,
         server: ServerId,
-        failure: Option<ResolutionFailure>,
+        failure: ResolutionFailure,
         now: Instant,
     ) -> Result<Vec<PoolEvent>, Refused> {
         self.operate(server, now, |core, totals, effects| {
-            match failure {
-                Some(failure) => {
-                    core.set_admin(totals, server, AdminFlags::RESOLUTION, failure.words(), effects);
-                }
-                None => core.clear_admin(totals, server, AdminFlags::RESOLUTION, effects),
+            core.set_admin(totals, server, AdminFlags::RESOLUTION, failure.words(), effects);
+            core.set_address(totals, server, None, effects);
+            Ok(())
+        })
+    }
+
+    /// Changes the address of a server, whose name needs no resolution then. Its points on a hash ring move if they
+    /// derive from the address.
+    pub fn set_address(
+        &self,
+        server: ServerId,
+        address: Endpoint,
+        now: Instant,
+    ) -> Result<Vec<PoolEvent>, Refused> {
+        self.operate(server, now, |core, totals, effects| {
+            core.set_address(totals, server, Some(address), effects);
+            Ok(())
+        })
+    }
+
+    /// Gives a server the address that `by` found for its name.
+    pub fn resolved(
+        &self,
+        server: ServerId,
+        address: SocketAddr,
+        by: &Arc<str>,
+        now: Instant,
+    ) -> Result<Vec<PoolEvent>, Refused> {
+        self.operate(server, now, |core, totals, effects| {
+            let state = &core.slots[server.index()].state;
+            let from = state.address.get().as_ref().and_then(Endpoint::inet).map(|addr| addr.ip());
+            let (label, lacking) = (core.label(server), state.admin.intersects(AdminFlags::RESOLUTION));
+            if from != Some(address.ip()) {
+                let event =
+                    HealthEvent::Moved { server: label.clone(), from, to: address.ip(), by: Arc::clone(by) };
+                effects.events.push(PoolEvent::Log(event));
+            }
+            core.set_address(totals, server, Some(address.into()), effects);
+            if lacking {
+                effects.events.push(PoolEvent::Log(HealthEvent::Found(label)));
             }
             Ok(())
         })
     }
 
-    /// Changes the address of a server. Its points on a hash ring move if they derive from the address.
-    pub fn set_address(
+    /// Changes the name that leads to the address of a server, which it keeps until the new name is found.
+    pub fn set_hostname(
         &self,
         server: ServerId,
-        address: Option<Endpoint>,
+        name: Arc<str>,
         now: Instant,
     ) -> Result<Vec<PoolEvent>, Refused> {
-        self.operate(server, now, |core, _, effects| {
+        self.operate(server, now, |core, _, _| {
             let state = &mut core.slots[server.index()].state;
-            if *state.address.get() == address {
-                return Ok(());
-            }
-            state.address.set(address);
-            let key = state.ring_key();
-            core.balancer.on(ServerEvent::RingKey { server, key });
-            effects.events.push(PoolEvent::DropIdle { server });
+            state.hostname.set(Some(name));
+            state.admin |= AdminFlags::NAME_CHANGED;
+            core.propagate(server);
             Ok(())
         })
     }
@@ -176,6 +209,26 @@ impl Pool {
 }
 
 impl Core {
+    fn set_address(
+        &mut self,
+        totals: &Totals,
+        server: ServerId,
+        address: Option<Endpoint>,
+        effects: &mut Effects,
+    ) {
+        let state = &mut self.slots[server.index()].state;
+        let known = address.is_some();
+        if *state.address.get() != address {
+            state.address.set(address);
+            let key = state.ring_key();
+            self.balancer.on(ServerEvent::RingKey { server, key });
+            effects.events.push(PoolEvent::DropIdle { server });
+        }
+        if known {
+            self.clear_admin(totals, server, AdminFlags::RESOLUTION, effects);
+        }
+    }
+
     fn force_op(
         &mut self,
         totals: &Totals,

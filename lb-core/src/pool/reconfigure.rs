@@ -207,7 +207,15 @@ impl ServerState {
         self.weight.reconfigure(def.weight.min(crate::balance::weight::MAX));
         self.share.reconfigure(def.share);
         self.limits.reconfigure(def.limits());
-        self.address.reconfigure(def.address.clone());
+        let renamed = *self.hostname.configured() != def.hostname;
+        self.hostname.reconfigure(def.hostname.clone());
+        if renamed {
+            self.admin = self.admin.without(AdminFlags::NAME_CHANGED);
+        }
+        // Where name servers are asked, what the system knew when the files were read is older.
+        if renamed || !(def.followed && self.def.followed) {
+            self.address.reconfigure(def.address.clone());
+        }
         let disabled = AdminFlags::FORCED_MAINT | AdminFlags::CONFIG_MAINT;
         if def.disabled && !self.def.disabled {
             self.admin |= disabled;

@@ -1,5 +1,6 @@
 //! The state of one server that is kept under the pool's lock.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::admin::{AdminFlags, OpState, Setting};
@@ -39,6 +40,7 @@ pub(super) struct ServerState {
     /// `minconn` and `maxconn`.
     pub(super) limits: Setting<(u32, u32)>,
     pub(super) address: Setting<Option<Endpoint>>,
+    pub(super) hostname: Setting<Option<Arc<str>>>,
     pub(super) check: Option<Monitor>,
     pub(super) agent: Option<Monitor>,
     pub(super) observer: Option<Observer>,
@@ -58,6 +60,7 @@ impl ServerState {
             eweight: 0,
             limits: Setting::new(def.limits()),
             address: Setting::new(def.address.clone()),
+            hostname: Setting::new(def.hostname.clone()),
             check: def.check.as_ref().map(|check| monitor(CheckKind::Health, check)),
             agent: def.agent.as_ref().map(|agent| monitor(CheckKind::Agent, agent)),
             observer: def

@@ -6,6 +6,7 @@ use super::connection::Stamp;
 use super::ctl_socket::CtlSockets;
 use super::generation::Generation;
 use super::health::Checks;
+use super::names::Names;
 use super::server::{Key, Product, ServerOptions};
 use super::sessions::Entry;
 use super::snapshot;
@@ -14,8 +15,8 @@ use crate::balance::ServerId;
 use crate::companion::Companion;
 use crate::ctl::{
     AddServer, BackendChange, CliSocket, Control, ControlError, EventSink, Events, FrontendChange,
-    GlobalChange, Proxy, Reply, Request, ServerChange, ServerConnections, ServerState, SessionFilter,
-    SessionLine, SocketLevel, WeightChange,
+    GlobalChange, Proxy, Renaming, Reply, Request, ServerChange, ServerConnections, ServerState,
+    SessionFilter, SessionLine, SocketLevel, WeightChange,
 };
 use crate::engine::state::Running;
 use crate::engine::{Clock, Engine, ProxyPlan, ServerPlan, assign};
@@ -37,6 +38,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Instant, SystemTime};
 
+/// Why a server with a unix socket gets no address.
+const OTHER_FAMILY: &str =
+    "Update for the current server address family is only supported through configuration file.";
+
 /// What a server and those who operate it have in common.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -52,6 +57,7 @@ pub(super) struct Shared {
     /// The workers, for checks of servers that come later.
     pub(super) workers: Vec<Worker>,
     pub(super) checks: Mutex<Checks>,
+    pub(super) names: Mutex<Names>,
     /// The configured limit of connections.
     pub(super) hard_maxconn: AtomicUsize,
 }
@@ -59,6 +65,10 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn checks(&self) -> MutexGuard<'_, Checks> {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn listeners(&self) -> MutexGuard<'_, HashMap<Key, Arc<ListenerRun>>> {
@@ -425,21 +435,38 @@ impl Control for LiveControl {
             ServerChange::Maxconn(limit) => {
                 self.operate(backend, server, |p, id| p.pool.set_maxconn(id, &limit.to_string(), now))
             }
-            ServerChange::Addr(addr) => {
-                self.operate(backend, server, |p, id| p.pool.set_address(id, Some(Endpoint::Inet(addr)), now))
-            }
+            ServerChange::Addr(mut addr) => self.operate(backend, server, |p, id| {
+                match p.pool.address(id) {
+                    Some(other) if other.inet().is_none() => {
+                        return Err(ControlError::Other(OTHER_FAMILY.to_owned()));
+                    }
+                    // The port of a server is known before its address.
+                    None if addr.port() == 0 => {
+                        let configured = p.servers.get(id.index()).and_then(|s| s.spec.addr.endpoint.port());
+                        addr.set_port(configured.unwrap_or(0));
+                    }
+                    _ => {}
+                }
+                Ok(p.pool.set_address(id, Endpoint::Inet(addr), now)?)
+            }),
             ServerChange::CheckAddr(..)
             | ServerChange::CheckPort(_)
             | ServerChange::AgentAddr(_)
             | ServerChange::AgentPort(_)
             | ServerChange::AgentSend(_) => self.redirect(backend, server, &change),
-            ServerChange::Fqdn(_) => Err(ControlError::Other(
-                "set server <b>/<s> fqdn failed because no resolution is configured.".to_owned(),
-            )),
             ServerChange::Tls(_) => Err(ControlError::Other(
                 "'set server <srv> ssl' cannot be set.  default-server should define ssl settings".to_owned(),
             )),
         }
+    }
+
+    fn rename_server(
+        &self,
+        backend: &ProxyName,
+        server: &ServerName,
+        name: &str,
+    ) -> Result<Renaming, ControlError> {
+        self.rename(backend, server, name)
     }
 
     fn change_frontend(&self, frontend: &ProxyName, change: FrontendChange) -> Result<(), ControlError> {

@@ -86,7 +86,9 @@ impl LiveControl {
         let others = proxy.servers.iter().filter(|s| s.spec.name != *server);
         let servers = others.map(|s| s.spec.clone()).collect();
         self.shared.checks().remove(owner, server);
-        self.edit(&generation, proxy, servers).map(drop)
+        let next = self.edit(&generation, proxy, servers)?;
+        self.shared.names().adapt(&next, &self.shared.workers[0]);
+        Ok(())
     }
 
     /// Gives a backend other servers.

@@ -30,6 +30,7 @@ mod listener;
 mod log_backend;
 mod log_forward;
 mod logger;
+mod names;
 #[cfg(feature = "parts")]
 mod outage;
 mod outlet;

@@ -1,12 +1,12 @@
-//! Asking name servers for a rule that runs.
+//! Asking name servers, for a rule that runs and for servers.
 
 use super::connect::datagram;
 use super::random;
-use crate::dns::{Family, Lookup, Name, Output, Resolvers};
+use crate::dns::{Failure, Family, Found, Lookup, Name, NameServer, Output, Resolvers};
 use crate::rule::resolve::Resolve;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::task::Poll;
 use std::time::Instant;
 use tokio::io::ReadBuf;
@@ -20,15 +20,17 @@ pub async fn resolve(rule: &Resolve, name: &[u8]) -> Option<IpAddr> {
         return Some(known);
     }
     let _permit = resolvers.permit()?;
-    let found = ask(resolvers, name.clone(), rule.prefer).await?;
+    let found = ask(resolvers, name.clone(), rule.prefer).await.ok()?;
+    let found = found.addresses.first().copied()?;
     resolvers.remember(Instant::now(), name, rule.prefer, found);
     Some(found)
 }
 
-async fn ask(resolvers: &Resolvers, name: Name, prefer: Family) -> Option<IpAddr> {
+/// What the name servers of a section know of `name`, with this family preferred. Cancel safe.
+pub(super) async fn ask(resolvers: &Resolvers, name: Name, prefer: Family) -> Result<Found, Failure> {
     let spec = resolvers.spec();
     // Each hears of one server only, on a port the system chooses: nobody can guess where an answer is waited for.
-    let open = |server: &SocketAddr| datagram(&(*server).into(), None, None).ok();
+    let open = |server: &NameServer| datagram(&server.addr.into(), None, None).ok();
     let sockets: Vec<Option<UdpSocket>> = spec.servers.iter().map(open).collect();
     let mut buffer = vec![0; usize::from(spec.payload)];
     let mut lookup = Lookup::new(resolvers, name, prefer, Instant::now(), random());
@@ -48,7 +50,7 @@ async fn ask(resolvers: &Resolvers, name: Name, prefer: Family) -> Option<IpAddr
                 }
             }
         }
-        let deadline = lookup.poll_timeout()?;
+        let deadline = lookup.poll_timeout().ok_or(Failure::Other)?;
         let received = tokio::time::timeout_at(deadline.into(), receive(&sockets, &mut buffer)).await;
         let now = Instant::now();
         match received {
@@ -91,12 +93,13 @@ mod tests {
     use super::*;
     use crate::dns::ResolverSpec;
     use crate::expr::{NoBuild, Registry, VarName, parse};
+    use std::net::SocketAddr;
     use std::sync::Arc;
 
     /// A rule that asks `servers`.
     fn rule(servers: Vec<SocketAddr>) -> Resolve {
         let mut spec = ResolverSpec::new("r");
-        spec.servers = servers;
+        spec.servers = servers.into_iter().map(Into::into).collect();
         Resolve {
             variable: VarName::parse("txn.ip").unwrap(),
             resolvers: Arc::new(Resolvers::new(spec)),

@@ -188,6 +188,7 @@ impl Server {
             options: ArcSwap::from_pointee(options),
             workers: workers.all().to_vec(),
             checks: Mutex::default(),
+            names: Mutex::default(),
             hard_maxconn: AtomicUsize::new(maxconn),
         });
         // The hub is new, so nothing was there before.
@@ -296,6 +297,7 @@ impl Server {
 
     fn restart_checks(&self, generation: &Arc<Generation>) {
         self.shared.checks().restart(generation, self.workers.all());
+        self.shared.names().restart(generation, &self.workers.all()[0]);
     }
 
     /// What happens from now on.

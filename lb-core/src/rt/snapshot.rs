@@ -4,6 +4,7 @@ use super::accept::millis;
 use super::connection::Stamp;
 use super::control::Shared;
 use super::generation::Generation;
+use super::names::is_record;
 use super::view::node;
 use super::worker::Worker;
 use crate::addr::Endpoint;
@@ -127,7 +128,12 @@ pub(super) fn server_states(generation: &Generation, backend: Option<&ProxyName>
     let one = |(proxy, server, id): (&Arc<ProxyPlan>, &Arc<ServerPlan>, ServerId)| {
         let mut state =
             ServerState::new(proxy.spec.id, proxy.spec.name.as_str(), server.spec.id, server_name(server));
-        (state.addr, state.port) = address(proxy.pool.address(id));
+        (state.addr, state.port) = place(proxy, server, id);
+        let name = proxy.pool.hostname(id).map(|name| name.to_string());
+        (state.srv_record, state.fqdn) = match name {
+            Some(record) if is_record(&record) => (Some(record), None),
+            name => (None, name),
+        };
         if let Some(cell) = proxy.pool.server(id) {
             state.operational = cell.op() as u8;
             state.admin = cell.admin().bits().into();
@@ -177,7 +183,7 @@ pub(super) fn server_connections(
         };
         line.name = server_name(server).to_owned();
         line.id = server.spec.id;
-        (line.addr, line.port) = address(proxy.pool.address(id));
+        (line.addr, line.port) = place(proxy, server, id);
         line.purge_delay_ms = u32::try_from(server.spec.pool_purge_delay.as_millis()).unwrap_or(u32::MAX);
         line.idle_per_worker = vec![0; workers];
         if let Some(cell) = proxy.pool.server(id) {
@@ -198,15 +204,13 @@ pub(super) fn server_connections(
     servers(generation, backend).map(one).collect()
 }
 
-/// Address and port as the columns of states have them.
-fn address(endpoint: Option<Endpoint>) -> (String, u16) {
-    match endpoint {
-        Some(Endpoint::Inet(addr)) => (addr.ip().to_string(), addr.port()),
-        Some(Endpoint::Unix(path)) => (path.to_string(), 0),
-        Some(Endpoint::Host { port, .. }) => (String::new(), port),
-        Some(other) => (other.to_string(), 0),
-        None => (String::new(), 0),
-    }
+/// Address and port as the columns of states have them: only addresses of the network, and what a server adds to the ports
+/// of its clients in place of a port. It is known before the address.
+fn place(proxy: &ProxyPlan, server: &ServerPlan, id: ServerId) -> (String, u32) {
+    let (addr, now) = (&server.spec.addr, proxy.pool.address(id));
+    let port = now.as_ref().and_then(Endpoint::port).or_else(|| addr.endpoint.port());
+    let shown = addr.port_offset.map(i32::cast_unsigned).or_else(|| port.map(u32::from));
+    (now.and_then(|now| now.inet()).map(|inet| inet.ip().to_string()).unwrap_or_default(), shown.unwrap_or(0))
 }
 
 /// The number state files carry for what a status means.

@@ -34,7 +34,9 @@ pub use process::{AccessLevel, CtlSocket, ProcessSpec, Tune, VariableValue};
 pub use proxy::{Capability, Mode, ProtocolSpec, ProxySpec, Route, RouteTarget, ServerChoice, TcpProxy};
 pub use ring::{LogServer, RingSpec};
 pub use rules::TcpRules;
-pub use server::{InitAddr, MarkedDown, ProxyFields, ProxyHeaderVersion, ServerAddr, ServerSpec, SourceAddr};
+pub use server::{
+    InitAddr, MarkedDown, ProxyFields, ProxyHeaderVersion, Resolution, ServerAddr, ServerSpec, SourceAddr,
+};
 pub use status::{HttpCodes, StatusCodes};
 pub use stick::{StickKind, StickRule};
 pub use timeouts::Timeouts;

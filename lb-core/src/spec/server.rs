@@ -2,6 +2,7 @@
 
 use super::{AgentSpec, CheckSpec, LogServer, Origin, TlsClientSpec};
 use crate::addr::Endpoint;
+use crate::dns::{Choice, Resolvers};
 use crate::expr::Program;
 use crate::health::{InitState, Observe, OnError};
 use crate::log::Template;
@@ -71,8 +72,10 @@ pub struct ServerSpec {
     pub init_addr: Vec<InitAddr>,
     /// Never stored in stick tables.
     pub non_stick: bool,
-    /// The resolvers section that keeps the address current.
-    pub resolvers: Option<Arc<str>>,
+    /// The host name that leads to its address, or a record of services (`_http._tcp.example.org`).
+    pub hostname: Option<Arc<str>>,
+    /// Who is asked for the address of the name while it runs.
+    pub resolution: Option<Resolution>,
     /// Idle connections kept for reuse; `None` is unlimited.
     pub pool_max_conn: Option<u32>,
     /// Idle connections kept beyond the need of the recent past.
@@ -129,7 +132,8 @@ impl ServerSpec {
             pool_name: None,
             source: None,
             init_addr: Vec::new(),
-            resolvers: None,
+            hostname: None,
+            resolution: None,
             non_stick: false,
             proxy_fields: ProxyFields::default(),
             pool_max_conn: None,
@@ -168,6 +172,16 @@ impl ServerAddr {
     pub fn mapped(endpoint: Endpoint, offset: i32) -> Self {
         Self { endpoint, port_offset: Some(offset) }
     }
+}
+
+/// How the address of a server's name is kept current.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Resolution {
+    /// Whom to ask.
+    pub resolvers: Arc<Resolvers>,
+    /// Which of several addresses it takes.
+    pub choice: Choice,
 }
 
 /// What happens to the sessions of a server that goes down.

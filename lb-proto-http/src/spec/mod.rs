@@ -9,10 +9,10 @@ mod cookie;
 mod reply;
 
 use std::any::Any;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lb_core::addr::Network;
 use lb_core::expr::Program;
 use lb_core::log::Template;
 use lb_core::rule::RuleSet;
@@ -239,33 +239,6 @@ pub struct OriginalTo {
     pub except: Option<Network>,
 }
 
-/// An address and the number of its leading bits that count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "an address and a length")]
-pub struct Network {
-    /// The address.
-    pub addr: IpAddr,
-    /// Leading bits that count.
-    pub bits: u8,
-}
-
-impl Network {
-    /// Whether `addr` is in it. An IPv4 network also holds the mapped IPv6 form of its addresses.
-    pub fn contains(&self, addr: IpAddr) -> bool {
-        match (self.addr, addr.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let shift = 32u32.saturating_sub(u32::from(self.bits));
-                shift == 32 || (own.to_bits() ^ other.to_bits()) >> shift == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let shift = 128u32.saturating_sub(u32::from(self.bits));
-                shift == 128 || (own.to_bits() ^ other.to_bits()) >> shift == 0
-            }
-            _ => false,
-        }
-    }
-}
-
 /// `retry-on`: failures after which a request is sent again while nothing was forwarded to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -486,24 +459,5 @@ impl StatsPage {
 impl Default for StatsPage {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks_hold_their_addresses_and_the_mapped_forms() {
-        let net = Network { addr: "10.1.0.0".parse().unwrap(), bits: 16 };
-        assert!(net.contains("10.1.2.3".parse().unwrap()));
-        assert!(net.contains("::ffff:10.1.2.3".parse().unwrap()));
-        assert!(!net.contains("10.2.0.0".parse().unwrap()));
-        let all = Network { addr: "0.0.0.0".parse().unwrap(), bits: 0 };
-        assert!(all.contains("1.2.3.4".parse().unwrap()) && !all.contains("::1".parse().unwrap()));
-        let six = Network { addr: "2001:db8::".parse().unwrap(), bits: 32 };
-        assert!(
-            six.contains("2001:db8:1::".parse().unwrap()) && !six.contains("2001:db9::".parse().unwrap())
-        );
     }
 }

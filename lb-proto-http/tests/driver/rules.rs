@@ -49,7 +49,7 @@ fn the_framing_of_a_response_is_not_the_body_that_is_waited_for() {
 fn a_rule_looks_a_name_up_while_the_request_waits() {
     let names = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut spec = ResolverSpec::new("r");
-    spec.servers.push(names.local_addr().unwrap());
+    spec.servers.push(names.local_addr().unwrap().into());
     let rule = Resolve {
         variable: VarName::parse("txn.ip").unwrap(),
         resolvers: Arc::new(Resolvers::new(spec)),

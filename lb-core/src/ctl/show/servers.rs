@@ -31,8 +31,8 @@ pub struct ServerState {
     pub name: String,
     /// Its address, empty if it has none.
     pub addr: String,
-    /// Its port.
-    pub port: u16,
+    /// Its port, or what is added to the client's, modulo 2³².
+    pub port: u32,
     /// 0 stopped, 1 starting, 2 running, 3 stopping.
     pub operational: u8,
     /// Bits: 1 maintenance by the operator, 2 inherited, 4 by configuration, 8 drain by the operator, 16 inherited,
@@ -181,8 +181,8 @@ pub struct ServerConnections {
     pub id: u32,
     /// Its address, empty if it has none.
     pub addr: String,
-    /// Its port.
-    pub port: u16,
+    /// Its port, or what is added to the client's, modulo 2³².
+    pub port: u32,
     /// Milliseconds after which idle connections are closed.
     pub purge_delay_ms: u32,
     /// Requests being served.

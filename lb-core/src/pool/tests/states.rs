@@ -250,17 +250,56 @@ fn the_initial_state_is_as_configured() {
 fn an_unresolved_name_is_maintenance_with_a_reason() {
     let named = ServerDef { hostname: Some("app.example".into()), ..server("a", 1) };
     let bench = Bench::with(vec![named, server("b", 2)]);
-    let resolve = |failure| lines(&bench.pool.set_resolution(ServerId(0), failure, bench.now).unwrap());
+    let lose = |failure| lines(&bench.pool.lose_address(ServerId(0), failure, bench.now).unwrap());
+    let place = |ip: [u8; 4]| std::net::SocketAddr::from((ip, 80));
+    let find = |ip| lines(&bench.pool.set_address(ServerId(0), place(ip).into(), bench.now).unwrap());
     assert!(
-        resolve(Some(ResolutionFailure::NxDomain))[0]
+        lose(ResolutionFailure::NxDomain)[0]
             .starts_with("Server be/a is going DOWN for maintenance (DNS NX status). 1 active")
     );
-    assert_eq!(bench.status(0), "MAINT (resolution)");
+    assert_eq!((bench.status(0), bench.pool.address(ServerId(0))), ("MAINT (resolution)".to_owned(), None));
     bench.state(0, AdminState::Maint);
-    assert_eq!(resolve(None), ["Server be/a ('app.example') resolves again but remains in maintenance."]);
+    let remains = "Server be/a ('app.example') resolves again but remains in maintenance.";
+    assert_eq!(find([192, 0, 2, 1]), [remains]);
     bench.state(0, AdminState::Ready);
-    resolve(Some(ResolutionFailure::Timeout));
-    assert_eq!(resolve(None), ["Server be/a ('app.example') is UP/READY (resolves again)."]);
+    lose(ResolutionFailure::Timeout);
+    assert_eq!(find([192, 0, 2, 1]), ["Server be/a ('app.example') is UP/READY (resolves again)."]);
+    let by = "r/one".into();
+    let resolve = |ip| lines(&bench.pool.resolved(ServerId(0), place(ip), &by, bench.now).unwrap());
+    let moved = "be/a: IP changed from '192.0.2.1' to '192.0.2.2' by 'r/one'.";
+    assert_eq!(resolve([192, 0, 2, 2]), [moved]);
+    assert!(resolve([192, 0, 2, 2]).is_empty());
+    lose(ResolutionFailure::NoAddress);
+    let again = [
+        "be/a: IP changed from '(none)' to '192.0.2.2' by 'r/one'.",
+        "Server be/a ('app.example') is UP/READY (resolves again).",
+        "Server be/a administratively READY thanks to valid DNS answer.",
+    ];
+    assert_eq!(resolve([192, 0, 2, 2]), again);
+}
+
+#[test]
+fn what_name_servers_said_outlives_a_new_definition_unless_the_name_is_new() {
+    let named = |host: &str, ip: [u8; 4]| ServerDef {
+        hostname: Some(host.into()),
+        address: Some(std::net::SocketAddr::from((ip, 80)).into()),
+        followed: true,
+        ..server("a", 1)
+    };
+    let bench = Bench::with(vec![named("one.example", [192, 0, 2, 1])]);
+    let (only, at) = (ServerId(0), |ip: [u8; 4]| std::net::SocketAddr::from((ip, 80)));
+    bench.pool.resolved(only, at([192, 0, 2, 7]), &"r/one".into(), bench.now).unwrap();
+    let reload = |def| {
+        bench.pool.reconfigure(PoolDef::new("be", Algorithm::RoundRobin, vec![def]), bench.now).unwrap();
+        (bench.pool.address(only).unwrap().inet().unwrap(), bench.pool.hostname(only).unwrap().to_string())
+    };
+    let one = reload(named("one.example", [192, 0, 2, 2]));
+    assert_eq!(one, (at([192, 0, 2, 7]), "one.example".to_owned()));
+    bench.pool.set_hostname(only, "two.example".into(), bench.now).unwrap();
+    let two = reload(named("one.example", [192, 0, 2, 3]));
+    assert_eq!(two, (at([192, 0, 2, 7]), "two.example".to_owned()));
+    let three = reload(named("three.example", [192, 0, 2, 4]));
+    assert_eq!(three, (at([192, 0, 2, 4]), "three.example".to_owned()));
 }
 
 #[test]

@@ -1,0 +1,216 @@
+//! Keeping the addresses of servers current: one task per name that servers with `resolvers` have.
+//!
+//! Which servers those are is looked up in the newest generation with every answer, for names change and servers come and
+//! go at run time.
+
+use super::Worker;
+use super::control::LiveControl;
+use super::generation::{Generation, Hub};
+use super::resolve::ask;
+use crate::balance::ServerId;
+use crate::ctl::{ControlError, Renaming};
+use crate::dns::{Failure, Family, Follower, Found, Name, Resolvers};
+use crate::engine::{ProxyPlan, ServerPlan};
+use crate::name::{ProxyName, ServerName};
+use crate::pool::ResolutionFailure;
+use crate::spec::Resolution;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::task::AbortHandle;
+
+/// Where servers beside the first one of an answer have it from, in log lines.
+const CACHE: &str = "DNS cache";
+
+/// Longest name of a host.
+const MAX_NAME: usize = 255;
+
+/// What is asked: servers with the same question share its answers.
+#[derive(Debug, Clone)]
+struct Question {
+    resolvers: Arc<Resolvers>,
+    name: Arc<str>,
+    prefer: Family,
+}
+
+impl PartialEq for Question {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.resolvers, &other.resolvers)
+            && self.name == other.name
+            && self.prefer == other.prefer
+    }
+}
+
+/// The names that are followed.
+#[derive(Debug, Default)]
+pub(super) struct Names(Vec<(Question, AbortHandle)>);
+
+impl Names {
+    /// Ends what there is and follows the names of a generation.
+    pub(super) fn restart(&mut self, generation: &Arc<Generation>, worker: &Worker) {
+        for (_, task) in self.0.drain(..) {
+            task.abort();
+        }
+        self.adapt(generation, worker);
+    }
+
+    /// Follows the names that the servers of a generation have now, and no others.
+    pub(super) fn adapt(&mut self, generation: &Arc<Generation>, worker: &Worker) {
+        let mut wanted: Vec<Question> = Vec::new();
+        for member in members(generation) {
+            if let Some(question) = member.question().filter(|question| !wanted.contains(question)) {
+                wanted.push(question);
+            }
+        }
+        self.0.retain(|(question, task)| {
+            let stays = wanted.contains(question);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        wanted.retain(|question| self.0.iter().all(|(known, _)| known != question));
+        for question in wanted {
+            let Some(name) = Name::new(question.name.as_bytes()) else { continue };
+            let task = worker.spawn(follow(Arc::clone(&generation.hub), question.clone(), name));
+            self.0.push((question, task.abort_handle()));
+        }
+    }
+}
+
+/// A server whose name is followed, with its place in the pool.
+struct Member<'a> {
+    proxy: &'a Arc<ProxyPlan>,
+    server: &'a Arc<ServerPlan>,
+    resolution: &'a Resolution,
+    id: ServerId,
+}
+
+impl Member<'_> {
+    fn question(&self) -> Option<Question> {
+        let name = self.proxy.pool.hostname(self.id).filter(|name| !is_record(name))?;
+        let Resolution { resolvers, choice } = self.resolution;
+        Some(Question { resolvers: Arc::clone(resolvers), name, prefer: choice.prefer })
+    }
+
+    fn port(&self) -> u16 {
+        let now = self.proxy.pool.address(self.id).and_then(|endpoint| endpoint.port());
+        now.or_else(|| self.server.spec.addr.endpoint.port()).unwrap_or(0)
+    }
+}
+
+/// Whether a name is that of a record of services, which name servers are not asked for.
+pub(super) fn is_record(name: &str) -> bool {
+    name.starts_with('_')
+}
+
+/// All servers that name servers are asked for.
+fn members(generation: &Generation) -> impl Iterator<Item = Member<'_>> {
+    let proxies = generation.plan.proxies().iter().filter(|p| !p.spec.disabled);
+    proxies.flat_map(|proxy| {
+        proxy.servers.iter().filter_map(move |server| {
+            let resolution = server.spec.resolution.as_ref()?;
+            let id = proxy.pool.by_name(server.spec.name.as_str())?;
+            Some(Member { proxy, server, resolution, id })
+        })
+    })
+}
+
+/// Asks for a name again and again, and gives what is found to the servers that have it.
+async fn follow(hub: Arc<Hub>, question: Question, name: Name) {
+    let mut known = Follower::new(Instant::now());
+    loop {
+        let answer = ask(&question.resolvers, name.clone(), question.prefer).await;
+        // Not kept while the task waits.
+        match hub.newest() {
+            Some(generation) => tell(&generation, &question, &mut known, answer),
+            None => return,
+        }
+        tokio::time::sleep(question.resolvers.spec().interval).await;
+    }
+}
+
+fn tell(generation: &Generation, question: &Question, known: &mut Follower, answer: Result<Found, Failure>) {
+    let (spec, now) = (question.resolvers.spec(), Instant::now());
+    let members: Vec<_> = members(generation).filter(|m| m.question().as_ref() == Some(question)).collect();
+    let found = match answer {
+        Ok(found) => found,
+        Err(failure) => {
+            if known.handle_failure(now, failure, spec) {
+                members.iter().for_each(|member| lose(generation, member, reason(failure), now));
+            }
+            return;
+        }
+    };
+    known.handle_answer(now, &found, spec);
+    known.retain(|backend, server| {
+        members.iter().any(|m| m.proxy.spec.name == *backend && m.server.spec.name == *server)
+    });
+    let server = spec.servers.get(found.server).map_or("", |server| &server.name);
+    let mut by: Arc<str> = format!("{}/{server}", spec.name).into();
+    for member in members {
+        let pool = &member.proxy.pool;
+        let current = pool.address(member.id).and_then(|endpoint| endpoint.inet()).map(|addr| addr.ip());
+        let (backend, server) = (&member.proxy.spec.name, &member.server.spec.name);
+        match known.choose(backend, server, &member.resolution.choice, current) {
+            Some(ip) => {
+                let events = pool.resolved(member.id, SocketAddr::new(ip, member.port()), &by, now);
+                generation.report(member.proxy, events.unwrap_or_default());
+            }
+            None => lose(generation, &member, ResolutionFailure::NoAddress, now),
+        }
+        by = CACHE.into();
+    }
+}
+
+fn lose(generation: &Generation, member: &Member<'_>, reason: ResolutionFailure, now: Instant) {
+    let events = member.proxy.pool.lose_address(member.id, reason, now);
+    generation.report(member.proxy, events.unwrap_or_default());
+}
+
+const fn reason(failure: Failure) -> ResolutionFailure {
+    match failure {
+        Failure::NoName => ResolutionFailure::NxDomain,
+        Failure::Refused => ResolutionFailure::Refused,
+        Failure::Silence => ResolutionFailure::Timeout,
+        Failure::Other => ResolutionFailure::Unspecified,
+    }
+}
+
+impl LiveControl {
+    /// Has another name resolved for a server.
+    pub(super) fn rename(
+        &self,
+        backend: &ProxyName,
+        server: &ServerName,
+        name: &str,
+    ) -> Result<Renaming, ControlError> {
+        let generation = self.generation();
+        let proxy = generation.plan.backend(backend.as_str()).ok_or(ControlError::NoServer)?;
+        let found = proxy.servers.iter().find(|s| s.spec.name == *server).ok_or(ControlError::NoServer)?;
+        let id = proxy.pool.by_name(server.as_str()).ok_or(ControlError::NoServer)?;
+        let refuse =
+            |why| ControlError::Other(format!("set server <b>/<s> fqdn failed because {why} configured."));
+        if found.spec.resolution.is_none() {
+            return Err(refuse("no resolution is"));
+        }
+        let old = proxy.pool.hostname(id);
+        if old.as_deref().is_some_and(is_record) {
+            return Err(refuse("SRV resolution is"));
+        }
+        if old.as_deref() == Some(name) {
+            return Ok(Renaming::Unchanged);
+        }
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if name.len() > MAX_NAME || !name.bytes().all(fits) {
+            return Ok(Renaming::Invalid);
+        }
+        if Name::new(name.as_bytes()).is_none() {
+            return Ok(Renaming::Impossible);
+        }
+        let events = proxy.pool.set_hostname(id, name.into(), Instant::now())?;
+        generation.report(proxy, events);
+        self.shared.names().adapt(&generation, &self.shared.workers[0]);
+        Ok(Renaming::Changed(old.map(|old| old.to_string())))
+    }
+}
