@@ -124,7 +124,9 @@ fn timers(client: &Client, txn: &Txn) -> Timers {
         Origin::HttpAfterResponse => txn.termination.cause != Cause::Local,
         _ => true,
     };
-    let request = request.filter(|_| !tarpitted && analysed);
+    // In the pit a request is never done with, but one that had to be whole before was so at some time.
+    let whole = !tarpitted || client.frontend().is_some_and(|http| http.buffer_request);
+    let request = request.filter(|_| whole && analysed);
     let idle = between(times.ready, times.begin).max(0);
     let active = now.map_or(-handshake - idle, |now| between(begin, Some(now)));
     let data = match (now, times.response) {

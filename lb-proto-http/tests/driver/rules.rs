@@ -342,6 +342,20 @@ fn a_tarpit_answers_who_closes_only_its_sending_side() {
 }
 
 #[test]
+fn a_tarpit_tells_when_the_request_was_there_only_if_its_body_was_waited_for() {
+    for buffered in [false, true] {
+        let proxy = proxy(&[nowhere()], |spec, http| {
+            spec.timeouts.tarpit = Some(Duration::from_millis(20));
+            http.request.push(Rule::new(Action::Tarpit(Reply::error(500)), None));
+            http.buffer_request = buffered;
+        });
+        assert!(exchange(&mut proxy.client(), GET).starts_with("HTTP/1.1 500 "));
+        let line = proxy.raw_line();
+        assert_eq!(line.contains(" -1/"), !buffered, "{line}");
+    }
+}
+
+#[test]
 fn an_answer_does_not_wait_for_the_rest_of_the_request_and_the_next_one_is_found_behind_it() {
     let proxy = proxy(&[nowhere()], |_, http| {
         http.request.push(Rule::new(Action::Deny(Reply::error(403)), None));
