@@ -370,6 +370,8 @@ async fn on_server(
                 live.txn.persistence.untie();
                 let id = live.txn.upstream.cell.as_ref().and_then(|cell| cell.id());
                 abandon(live);
+                // What comes next may be a connection that is there, whose server has all its time from here.
+                live.touch();
                 return Ok(id);
             }
             Attempt::Same(pause) => {

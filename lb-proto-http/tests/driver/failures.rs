@@ -243,11 +243,7 @@ fn a_reused_connection_that_fails_closes_the_clients_without_a_word() {
 
 #[test]
 fn a_connect_time_out_on_an_open_connection_closes_it_without_a_word() {
-    // A full backlog: the kernel drops further attempts.
-    let full = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket2::SockRef::from(&full).listen(0).unwrap();
-    let addr = full.local_addr().unwrap();
-    let _filler = TcpStream::connect(addr).unwrap();
+    let (addr, _full) = silent();
     let proxy = proxy(&[addr], |spec, http| {
         spec.timeouts.connect = Some(Duration::from_millis(20));
         spec.pool.retry.retries = 0;

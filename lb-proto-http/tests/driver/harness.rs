@@ -108,6 +108,16 @@ pub(crate) fn nowhere() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+/// An address that does not even answer attempts to connect, while the sockets live: the backlog is full, and the kernel drops
+/// what comes.
+pub(crate) fn silent() -> (SocketAddr, (TcpListener, TcpStream)) {
+    let full = TcpListener::bind("127.0.0.1:0").unwrap();
+    socket2::SockRef::from(&full).listen(0).unwrap();
+    let addr = full.local_addr().unwrap();
+    let filler = TcpStream::connect(addr).unwrap();
+    (addr, (full, filler))
+}
+
 /// A running proxy and where its log lines arrive.
 pub(crate) struct Proxy {
     pub(crate) addr: SocketAddr,

@@ -1,7 +1,7 @@
 //! What the proxy learns of servers from the traffic to them, and where requests go that fail.
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -187,11 +187,7 @@ fn a_request_that_finds_no_server_for_a_retry_tells_of_no_sessions_on_the_one_be
 
 #[test]
 fn a_failed_connection_does_not_count_whoever_took_its_slot() {
-    // A full backlog: the kernel drops further attempts.
-    let full = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket2::SockRef::from(&full).listen(0).unwrap();
-    let addr = full.local_addr().unwrap();
-    let _filler = TcpStream::connect(addr).unwrap();
+    let (addr, _full) = silent();
     let proxy = proxy(&[addr], |spec, _| {
         spec.timeouts.connect = Some(Duration::from_millis(200));
         spec.pool.retry.retries = 0;

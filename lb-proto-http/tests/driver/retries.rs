@@ -6,6 +6,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Barrier, Mutex};
 use std::time::Duration;
 
+use lb_core::balance::Algorithm;
 use lb_proto_http::spec::{HttpProxy, RetryOn, Reuse};
 
 use super::harness::*;
@@ -137,4 +138,23 @@ fn a_connection_that_a_client_authenticates_on_is_not_shared_after_a_retry() {
     assert_eq!(*origin.connections.lock().unwrap(), 1);
     assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
     assert_eq!(*origin.connections.lock().unwrap(), 2);
+}
+
+#[test]
+fn the_time_of_a_server_with_an_idle_connection_begins_after_the_attempts_on_others() {
+    let (addr, _full) = silent();
+    let origin = hello();
+    let proxy = proxy(&[addr, origin.addr], |spec, http| {
+        again_on(http, &[]);
+        spec.pool.algorithm = Algorithm::First;
+        spec.pool.retry.redispatch = -1;
+        (spec.timeouts.connect, spec.timeouts.server) =
+            (Some(Duration::from_millis(450)), Some(Duration::from_millis(400)));
+    });
+    for _ in 0..2 {
+        assert_eq!(exchange(&mut proxy.client(), GET), HELLO);
+        let line = proxy.line();
+        assert!(line.starts_with("web web/s2 200 ") && line.contains("/+1 "), "{line}");
+    }
+    assert_eq!(*origin.connections.lock().unwrap(), 1);
 }
