@@ -3,6 +3,7 @@
 pub mod addr;
 pub mod balance;
 pub mod bandwidth;
+mod cache;
 pub mod companion;
 pub mod ctl;
 pub mod deadline;

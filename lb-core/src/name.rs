@@ -5,12 +5,13 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Eq, PartialOrd, Ord)]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -22,6 +23,20 @@ macro_rules! name {
             /// The name's text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl PartialEq for $name {
+            /// Names that were cloned from each other need not be read.
+            #[inline]
+            fn eq(&self, other: &Self) -> bool {
+                Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+            }
+        }
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.as_str().hash(state);
             }
         }
 
@@ -72,6 +87,13 @@ name! {
 mod tests {
     use super::*;
     use std::collections::HashMap;
+
+    #[test]
+    fn names_are_the_same_when_their_texts_are() {
+        let name = ServerName::new("www");
+        assert!(name == name.clone() && name == ServerName::new("www"));
+        assert!(name != ServerName::new("ww") && name != ServerName::new("ftp"));
+    }
 
     #[test]
     fn a_map_keyed_by_names_is_searched_by_text() {

@@ -13,6 +13,7 @@ use super::{PoolEvent, Request, Totals};
 use crate::balance::{
     Algorithm, Balancer, Definition, Load, Occupancy, PickKey, ServerEvent, ServerId, weight,
 };
+use crate::cache::expect;
 use crate::deadline::DeadlineHeap;
 use crate::rng::Rng;
 
@@ -86,7 +87,10 @@ impl View<'_> {
 
 impl Occupancy for View<'_> {
     fn load(&self, server: ServerId) -> Load {
-        let Slot { cell, state, queue, .. } = &self.slots[server.index()];
+        let slot = &self.slots[server.index()];
+        expect(slot, self.slots.len());
+        let Slot { cell, state, queue, .. } = slot;
+        expect(&**cell, self.slots.len());
         Load {
             served: cell.served.get(),
             queued: queue.len(),
@@ -170,6 +174,8 @@ impl Core {
         };
         let key = PickKey::new().with_key(request.key).avoiding(request.avoid).with_occupancy(&view);
         let server = self.balancer.pick(key)?;
+        // The drivers count in them, too.
+        expect(self.slots[server.index()].cell.counters().of(0), self.slots.len());
         if request.avoid != Some(server) {
             self.slots[server.index()].cell.counters().of(0).balanced.inc();
             totals.counters.of(0).balanced.inc();

@@ -4,6 +4,7 @@ use super::generation::Generation;
 use super::{Stream, Tally, Timer};
 use crate::addr::Endpoint;
 use crate::balance::ServerId;
+use crate::cache::expect;
 use crate::engine::{ProxyPlan, ServerPlan};
 use crate::health::Observation;
 use crate::pool::{Acquired, Lease, Outcome, Request};
@@ -395,7 +396,13 @@ pub(super) async fn within<T>(deadline: Option<Instant>, work: impl Future<Outpu
 pub fn server_of(generation: &Generation, backend: &ProxyPlan, lease: &Lease) -> Option<Arc<ServerPlan>> {
     // The pool may know servers of a newer plan; a session of an older one finds them by name.
     let name = lease.server().name();
-    let by_place = lease.server().id().and_then(|id| backend.servers.get(id.index()));
+    let by_place = lease.server().id().and_then(|id| {
+        generation.expect(backend, id.index());
+        backend.servers.get(id.index())
+    });
+    if let Some(server) = by_place {
+        expect(&**server, backend.servers.len());
+    }
     let same = by_place.filter(|s| s.spec.name == *name);
     let same = same.or_else(|| backend.servers.iter().find(|s| s.spec.name == *name)).cloned();
     same.or_else(|| generation.newer_server(backend, name))

@@ -5,6 +5,7 @@ use super::control::{LiveControl, Shared};
 use super::log_backend::ServedRing;
 use super::logger::{LogHub, ProxyLogger};
 use crate::balance::ServerId;
+use crate::cache::expect;
 use crate::engine::{Plan, ProxyPlan, ServerPlan};
 use crate::health::{CheckKind, Health, HealthEvent, Part, ServerHealth};
 use crate::log::Cause;
@@ -239,7 +240,7 @@ impl Generation {
     /// How TLS is spoken to a server, if it is.
     #[cfg(feature = "tls")]
     pub fn connector(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Option<super::tls::Connector> {
-        self.kit(proxy, server.spec.name.as_str(), server.index, |kit| kit.connectors.traffic.clone())?
+        self.kit(proxy, &server.spec.name, server.index, |kit| kit.connectors.traffic.clone())?
     }
 
     /// How the checks of a server speak TLS, if they do.
@@ -249,7 +250,7 @@ impl Generation {
         proxy: &ProxyPlan,
         server: &ServerPlan,
     ) -> Option<super::tls::Connector> {
-        self.kit(proxy, server.spec.name.as_str(), server.index, |kit| kit.connectors.check.clone())?
+        self.kit(proxy, &server.spec.name, server.index, |kit| kit.connectors.check.clone())?
     }
 
     /// Looks at what belongs to a server. A session of an older generation may know its servers by other places, and a
@@ -257,17 +258,26 @@ impl Generation {
     fn kit<T>(
         &self,
         proxy: &ProxyPlan,
-        name: &str,
+        name: &ServerName,
         index: usize,
         look: impl Fn(&ServerKit) -> T,
     ) -> Option<T> {
         let here = self.kits.get(proxy.index).and_then(|kits| kits.get(index));
-        if let Some(kit) = here.filter(|kit| kit.name.as_str() == name) {
+        if let Some(kit) = here.filter(|kit| kit.name == *name) {
             return Some(look(kit));
         }
         let newest = self.newest()?;
         let proxy = newest.same(proxy)?;
-        newest.kits.get(proxy.index)?.iter().find(|kit| kit.name.as_str() == name).map(look)
+        newest.kits.get(proxy.index)?.iter().find(|kit| kit.name == *name).map(look)
+    }
+
+    /// A server of `proxy` is about to be looked at.
+    pub(super) fn expect(&self, proxy: &ProxyPlan, index: usize) {
+        if let Some(kits) = self.kits.get(proxy.index)
+            && let Some(kit) = kits.get(index)
+        {
+            expect(kit, kits.len());
+        }
     }
 
     /// The generation that is current now; `None` while the server starts or once it is gone.
@@ -294,13 +304,13 @@ impl Generation {
 
     /// What wakes those who use a server of this plan.
     pub fn hooks(&self, proxy: &ProxyPlan, server: &ServerPlan) -> Option<Arc<ServerHooks>> {
-        self.kit(proxy, server.spec.name.as_str(), server.index, |kit| Arc::clone(&kit.hooks))
+        self.kit(proxy, &server.spec.name, server.index, |kit| Arc::clone(&kit.hooks))
     }
 
     /// What wakes those who use a server, by its place in the pool now.
     fn hooks_of(&self, proxy: &ProxyPlan, server: ServerId) -> Option<Arc<ServerHooks>> {
         let cell = proxy.pool.server(server)?;
-        self.kit(proxy, cell.name().as_str(), server.index(), |kit| Arc::clone(&kit.hooks))
+        self.kit(proxy, cell.name(), server.index(), |kit| Arc::clone(&kit.hooks))
     }
 
     /// Idle connections to a server are not to be used any more: who holds some is woken.

@@ -68,6 +68,7 @@ mod view;
 mod worker;
 mod zone;
 
+pub use crate::cache::prefetch;
 pub use buffer::Buffer;
 pub use connect::connect;
 pub use connection::{
@@ -103,7 +104,6 @@ pub use splice::Pipe;
 pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use stream::Transport;
-pub use sys::prefetch;
 pub use tally::Tally;
 pub use tcp::tcp;
 pub use tcp_server::remembered_server;
