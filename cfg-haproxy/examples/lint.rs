@@ -4,7 +4,7 @@
 //! answer such questions itself, as `haproxy_check` does.
 
 use cfg_haproxy::{Facts, Host, NoEnv, Source};
-use lb_core::diag::render;
+use lb_core::diag::render::{Format, Style};
 
 #[expect(clippy::print_stdout, reason = "an example prints")]
 fn main() -> std::io::Result<()> {
@@ -14,11 +14,7 @@ fn main() -> std::io::Result<()> {
     lb_proto_http::fetch::register(&mut registry);
     let loaded =
         cfg_haproxy::load(&[Source::new(&name, &text)], &NoEnv, &Facts::default(), Host::ANY, &registry);
-    let mut out = String::new();
-    loaded
-        .diagnostics
-        .iter()
-        .for_each(|d| render::rich(&mut out, loaded.tree.sources(), d, render::Color::Off));
-    print!("{out}");
+    let style = Style { format: Format::Human, terminal: false, pid: std::process::id() };
+    print!("{}", cfg_haproxy::render(&loaded.tree, &loaded.diagnostics, style));
     Ok(())
 }
