@@ -3,6 +3,7 @@
 pub mod addr;
 pub mod balance;
 pub mod bandwidth;
+#[cfg_attr(not(feature = "tokio"), expect(unreachable_pub, reason = "the drivers offer it to protocols"))]
 mod cache;
 pub mod companion;
 pub mod ctl;
