@@ -267,8 +267,8 @@ pub fn unreachable_fact(fact: StreamFact, error: Option<std::io::ErrorKind>) -> 
         ErrorKind::InvalidInput => (53, "EINVAL", "EINVAL returned by OS"),
         ErrorKind::NotConnected => (54, "ENCONN", "ENCONN returned by OS"),
         ErrorKind::BrokenPipe => (57, "EPIPE", "EPIPE returned by OS"),
-        // A connection that only took too long has met no error.
-        ErrorKind::TimedOut => (0, "", "Success"),
+        // Of a connection that only took too long there is nothing to say yet.
+        ErrorKind::TimedOut => return None,
         _ => (6, "SOCK_ERR", "General socket error"),
     };
     match fact {

@@ -1,5 +1,6 @@
 //! Sending a response, while the rest of the request may still be on its way.
 
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -186,7 +187,7 @@ async fn stream(
     let (client_limit, server_limit) = (live.client_limit(), live.server_limit());
     let Live { client, txn } = live;
     let Some(server) = txn.upstream.stream.as_mut() else { return Ended::Server(Phase::Data) };
-    let ending = &txn.upstream.ending;
+    let (ending, fault) = (&txn.upstream.ending, &mut txn.upstream.fault);
     let mut sending = !upload.is_over();
     let (mut armed, mut answered) = (None, false);
     let mut watch = Watch::new(true);
@@ -197,7 +198,7 @@ async fn stream(
                 Poll::Ready(FlowEnd::Done) => answered = true,
                 Poll::Ready(FlowEnd::SinkFailed) => return Poll::Ready(Ended::Client(Phase::Data)),
                 Poll::Ready(FlowEnd::Broken(_)) => return Poll::Ready(Ended::Junk),
-                Poll::Ready(_) => return Poll::Ready(Ended::Server(Phase::Data)),
+                Poll::Ready(end) => return Poll::Ready(cut(end, fault)),
             }
             if answered && upload.discards() {
                 return Poll::Ready(Ended::Deaf);
@@ -242,6 +243,12 @@ async fn stream(
     // Nearly always everything is sent at once.
     txn.times.end = if armed.is_some() { Some(client.age()) } else { txn.times.now };
     ended
+}
+
+/// The server's connection ended in the middle of its response.
+fn cut(end: FlowEnd, fault: &mut Option<ErrorKind>) -> Ended {
+    *fault = (end == FlowEnd::SourceFailed).then_some(ErrorKind::ConnectionReset);
+    Ended::Server(Phase::Data)
 }
 
 /// Sends more of the request while its server answers, or has `answered`. Ready when nothing is left to be sent, with the end of

@@ -340,6 +340,7 @@ async fn send(live: &mut Live<'_>, unread: Option<Unread>) -> After {
         end(live, Cause::ClientAbort, Phase::Last);
     }
     log::close(live);
+    upstream::part(live);
     match unread {
         Some(unread) if sent => Box::pin(unread.settle(live, keep, limit)).await,
         _ => After::Close,

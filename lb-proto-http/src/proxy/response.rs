@@ -284,7 +284,7 @@ async fn receive(
     let Live { client, txn } = live;
     let started = txn.times.now.unwrap_or_default();
     let Some(server) = txn.upstream.stream.as_mut() else { return Err(NoResponse::Closed) };
-    let ending = &txn.upstream.ending;
+    let (ending, fault) = (&txn.upstream.ending, &mut txn.upstream.fault);
     let fields = &mut txn.layer.response.fields;
     let mut sending = !upload.is_over();
     let mut watch = Watch::new(upstream::heeds_leaving(&txn.layer.request, back));
@@ -311,7 +311,10 @@ async fn receive(
         });
         match read {
             Poll::Ready(Ok(n)) if n > 0 => return Poll::Ready(Ok(n)),
-            Poll::Ready(_) => return Poll::Ready(Err(NoResponse::Closed)),
+            Poll::Ready(end) => {
+                *fault = end.err().map(|error| error.kind());
+                return Poll::Ready(Err(NoResponse::Closed));
+            }
             Poll::Pending if filled == 0 => give_fields(fields),
             Poll::Pending => {}
         }

@@ -177,8 +177,8 @@ pub(super) struct Upstream {
     pub(super) proven: bool,
     pub(super) local: Option<SocketAddr>,
     pub(super) peer: Option<SocketAddr>,
-    /// Why the last attempt to connect failed.
-    pub(super) unreachable: Option<std::io::ErrorKind>,
+    /// Why the last attempt to connect failed, or the connection broke.
+    pub(super) fault: Option<std::io::ErrorKind>,
     pub(super) retries: u32,
     pub(super) redispatched: bool,
     /// The server that the next attempt goes to once more.
@@ -603,7 +603,7 @@ impl Facts for Live<'_> {
             StreamFact::LastRuleFile | StreamFact::LastRuleLine if self.txn.last_rule.is_some() => {
                 self.txn.last_rule.as_ref()?.fact(fact)
             }
-            _ => unreachable_fact(fact, self.txn.upstream.unreachable)
+            _ => unreachable_fact(fact, self.txn.upstream.fault)
                 .or_else(|| self.client.session.fact(fact))
                 .or_else(|| {
                     connection_fact(fact, self.client.session.proxied(), |side| match side {

@@ -455,7 +455,7 @@ async fn open(
 
 /// Forgets the attempt before.
 fn forget(upstream: &mut Upstream) {
-    (upstream.unreachable, upstream.local, upstream.peer) = (None, None, None);
+    (upstream.fault, upstream.local, upstream.peer) = (None, None, None);
 }
 
 /// Looks up the addresses of the server connection for lines that tell of it: one that is over no longer has them.
@@ -474,7 +474,7 @@ pub(super) fn look_up_addresses(upstream: &mut Upstream) {
 /// Notes, for lines that may tell of it, which server could not be reached and why.
 fn unreached(live: &mut Live<'_>, backend: &ProxyPlan, error: io::ErrorKind) {
     let (destination, upstream) = (live.dst(), &mut live.txn.upstream);
-    upstream.unreachable = Some(error);
+    upstream.fault = Some(error);
     let id = upstream.cell.as_ref().and_then(|cell| cell.id());
     let server = live.txn.server.as_ref();
     upstream.peer = server.and_then(|server| server_endpoint(backend, server, id, destination).inet());
@@ -523,7 +523,10 @@ pub(super) enum Kept {
 pub(super) fn detach(live: &mut Live<'_>, kept: Kept) {
     live.txn.upstream.visit = None;
     let Some(lease) = live.txn.upstream.lease.take() else {
-        live.txn.upstream.stream = None;
+        // Unless it was parted with before, and is held for the lines that tell of it.
+        if live.txn.upstream.farewell.is_none() {
+            live.txn.upstream.stream = None;
+        }
         return;
     };
     let bound = kept == Kept::ByClient;

@@ -1,6 +1,9 @@
 //! What lines tell, and when they are written.
 
+use std::io::Write;
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lb_core::log::{Origin, Steps, Style};
 use lb_core::spec::{LogProfile, ProfileStep, ProxySpec};
@@ -39,6 +42,39 @@ fn a_server_that_refused_is_told_with_the_reason() {
     });
     exchange(&mut proxy.client(), GET);
     assert_eq!(message(&proxy), format!("{nowhere} 47 EREFUSED SC"));
+}
+
+#[test]
+fn a_server_that_fails_is_told_with_what_became_of_its_connection() {
+    let breaks = |answer: &'static [u8], reset: bool| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            read_request(&mut stream, &mut Vec::new()).unwrap();
+            stream.write_all(answer).unwrap();
+            let linger = reset.then_some(Duration::ZERO);
+            socket2::SockRef::from(&stream).set_linger(linger).unwrap();
+        });
+        addr
+    };
+    let (silent, _full) = silent();
+    let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart";
+    for (addr, expected) in [
+        (breaks(b"", false), "127.0.0.1 0 SH"),
+        (breaks(b"", true), "127.0.0.1 48 SH"),
+        (breaks(b"junk\r\n\r\n", false), "127.0.0.1 0 PH"),
+        (breaks(cut, false), "127.0.0.1 0 SD"),
+        (silent, "- - sC"),
+    ] {
+        let proxy = proxy(&[addr], |spec, _| {
+            spec.pool.retry.retries = 0;
+            spec.timeouts.connect = Some(Duration::from_millis(100));
+            lines_like(spec, "%bi %[bc_err] %ts");
+        });
+        proxy.all("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+        assert_eq!(message(&proxy), expected);
+    }
 }
 
 #[test]
