@@ -2,12 +2,13 @@
 //!
 //! What was there before the start is kept under the same name with `.bak` behind it.
 
-use crate::log::Backing;
+use super::sink::lock;
+use crate::log::{Backing, Piece};
 use crate::spec::Origin;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Why there is no file behind a ring.
 #[derive(Debug, thiserror::Error)]
@@ -24,11 +25,21 @@ pub struct RingFileError {
     pub origin: Origin,
 }
 
-/// An open file with the newest messages.
+/// Which place in the file each message gets. It belongs to the state of the ring, so that both have the same order.
 #[derive(Debug)]
 pub(super) struct RingFile {
-    file: File,
     backing: Backing,
+    outlet: Arc<RingOutlet>,
+}
+
+/// An open file with the newest messages, and what is still to be written to it. Nobody who reads the ring waits for it.
+#[derive(Debug)]
+pub(super) struct RingOutlet {
+    /// Held while something is written; taken before `pending`.
+    file: Mutex<File>,
+    /// In the order of the ring. There is no more of it than one message of each who adds some, for they write before they
+    /// go on.
+    pending: Mutex<Vec<Piece>>,
 }
 
 /// That there can be a file. What is there, and whoever writes to it, is left alone until it is taken up.
@@ -60,7 +71,8 @@ impl Promise {
         let old = found.metadata().is_ok_and(|found| found.len() > 0);
         let file = old.then(|| renew(&self.path)).flatten().unwrap_or(found);
         let _ = file.set_len(0).and_then(|()| file.set_len(self.size as u64));
-        Some(RingFile { file, backing: Backing::new(self.size) })
+        let outlet = Arc::new(RingOutlet { file: Mutex::new(file), pending: Mutex::default() });
+        Some(RingFile { backing: Backing::new(self.size), outlet })
     }
 }
 
@@ -73,10 +85,21 @@ impl Drop for Promise {
 }
 
 impl RingFile {
-    /// Adds a message. One that cannot be written is missing in the file alone: the ring has it.
-    pub(super) fn push(&mut self, message: &[u8]) {
-        for piece in self.backing.push(message).iter().filter(|piece| !piece.bytes.is_empty()) {
-            let _ = self.file.write_all_at(&piece.bytes, piece.at as u64);
+    /// Adds a message, which is in the file once what is returned has been flushed.
+    pub(super) fn push(&mut self, message: &[u8]) -> Arc<RingOutlet> {
+        lock(&self.outlet.pending).extend(self.backing.push(message));
+        Arc::clone(&self.outlet)
+    }
+}
+
+impl RingOutlet {
+    /// Writes what has been added so far, by whomever. A message that cannot be written is missing in the file alone: the
+    /// ring has it.
+    pub(super) fn flush(&self) {
+        let file = lock(&self.file);
+        let pending = std::mem::take(&mut *lock(&self.pending));
+        for piece in pending.iter().filter(|piece| !piece.bytes.is_empty()) {
+            let _ = file.write_all_at(&piece.bytes, piece.at as u64);
         }
     }
 }
@@ -97,4 +120,26 @@ fn renew(path: &str) -> Option<File> {
         let _ = fs::rename(&old, path);
     }
     new.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_added_while_the_file_is_written_and_keep_their_order() {
+        let mut path = std::env::temp_dir();
+        path.push(format!("ring-order-{}", std::process::id()));
+        let name: Arc<str> = path.to_str().unwrap().into();
+        let mut ring = Promise::new(&name, 64).unwrap().take_up().unwrap();
+        let written = Arc::clone(&ring.outlet);
+        let busy = lock(&written.file);
+        let outlets = ["one", "two", "three"].map(|message| ring.push(message.as_bytes()));
+        drop(busy);
+        outlets[2].flush();
+        let text = fs::read(&path).unwrap();
+        assert!(text.starts_with(b"one\ntwo\nthree\n\0"), "{text:?}");
+        assert!(lock(&ring.outlet.pending).is_empty());
+        fs::remove_file(&path).unwrap();
+    }
 }

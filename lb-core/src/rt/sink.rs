@@ -103,16 +103,20 @@ impl Sink {
     /// Adds a message; one that there is no room for is counted.
     pub(super) fn push(&self, message: &[u8]) {
         let mut state = self.state();
-        if let Some(file) = &mut state.file {
-            file.push(message);
-        }
-        if !state.ring.push(message) {
-            self.dropped.fetch_add(1, Relaxed);
-            return;
-        }
-        let wakers = std::mem::take(&mut state.wakers);
+        let outlet = state.file.as_mut().map(|file| file.push(message));
+        let wakers = match state.ring.push(message) {
+            true => std::mem::take(&mut state.wakers),
+            false => {
+                self.dropped.fetch_add(1, Relaxed);
+                Vec::new()
+            }
+        };
         drop(state);
         wakers.into_iter().for_each(|(_, waker)| waker.wake());
+        // A disk may take its time; the ring is free by now.
+        if let Some(outlet) = outlet {
+            outlet.flush();
+        }
     }
 
     /// Whether the configuration in use names it.
@@ -210,7 +214,7 @@ impl State {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
