@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::io::{Interest, unix::AsyncFd};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
 /// How long accepting pauses when the process has no descriptor left.
@@ -196,14 +196,11 @@ impl ListenerRun {
     }
 }
 
-enum Socket {
-    Tcp(TcpSocket),
-    Unix(UnixListener),
-}
-
-/// A listening TCP socket.
-struct TcpSocket {
+/// A listening socket.
+struct Socket {
     socket: AsyncFd<OwnedFd>,
+    /// A unix socket, of which the system does not say how many connections wait.
+    unix: bool,
     /// Whether the last attempt took a connection, so that the event loop has not said that there is another one.
     took: bool,
     /// Further ones that were seen.
@@ -212,25 +209,19 @@ struct TcpSocket {
 
 enum Accepted {
     Tcp(OwnedFd),
-    Unix(UnixStream),
-    /// Of another worker.
-    Foreign(std::os::unix::net::UnixStream),
+    Unix(OwnedFd),
 }
 
 impl Socket {
     fn new(fd: OwnedFd) -> io::Result<Self> {
-        if listener::is_unix(&fd) {
-            return UnixListener::from_std(fd.into()).map(Self::Unix);
-        }
-        Ok(Self::Tcp(TcpSocket { socket: sys::watch(fd, Interest::READABLE)?, took: false, seen: 0 }))
+        let unix = listener::is_unix(&fd);
+        Ok(Self { socket: sys::watch(fd, Interest::READABLE)?, unix, took: false, seen: 0 })
     }
-}
 
-impl TcpSocket {
     /// Lets `take` have the connections that wait and those that come later, until it refuses one or it is somebody else's turn.
     /// What it refuses stays in the queue.
     async fn accept(&mut self, mut take: impl FnMut(&OwnedFd) -> io::Result<bool>) -> io::Result<Taken> {
-        let Self { socket, took, seen } = self;
+        let Self { socket, unix, took, seen } = self;
         let accept = |fd: &OwnedFd| {
             for _ in 0..BATCH {
                 // The kernel makes a socket before it looks whether there is a connection for it, and then destroys it again:
@@ -245,7 +236,7 @@ impl TcpSocket {
                 if !take(fd)? {
                     return Ok(Taken::Some);
                 }
-                (*took, *seen) = (true, left);
+                (*took, *seen) = (!*unix, left);
             }
             Ok(Taken::Batch)
         };
@@ -312,18 +303,12 @@ impl Acceptor {
 
     /// Takes connections as long as they may be let in when they come: other workers have gone on since this one began to wait.
     async fn take(&self, socket: &mut Socket, run: &ListenerRun) -> io::Result<Taken> {
-        match socket {
-            Socket::Tcp(socket) => socket.accept(|fd| self.take_from(fd, run)).await,
-            Socket::Unix(socket) => {
-                let (stream, _) = socket.accept().await?;
-                self.deliver(&run.target.load(), Accepted::Unix(stream), None);
-                Ok(Taken::Some)
-            }
-        }
+        let unix = socket.unix;
+        socket.accept(|fd| self.take_from(fd, unix, run)).await
     }
 
     /// Takes one connection; false if it may not be let in.
-    fn take_from(&self, socket: &OwnedFd, run: &ListenerRun) -> io::Result<bool> {
+    fn take_from(&self, socket: &OwnedFd, unix: bool, run: &ListenerRun) -> io::Result<bool> {
         let target = run.target.load();
         // While there is room for one connection of each worker, nobody has to wait for the others.
         let near = self.room(&target) <= self.limits.workers;
@@ -332,7 +317,8 @@ impl Acceptor {
             return Ok(false);
         }
         let (stream, peer) = accepted(socket)?;
-        self.deliver(&target, Accepted::Tcp(stream), peer);
+        let accepted = if unix { Accepted::Unix(stream) } else { Accepted::Tcp(stream) };
+        self.deliver(&target, accepted, peer);
         Ok(true)
     }
 
@@ -374,14 +360,6 @@ impl Acceptor {
 
     fn deliver(&self, target: &Target, accepted: Accepted, peer: Option<SocketAddr>) {
         let worker = self.others.iter().min_by_key(|w| w.connections()).unwrap_or(&self.worker);
-        let accepted = match accepted {
-            // The stream is bound to this worker's event loop; another one takes the bare socket.
-            Accepted::Unix(stream) if worker.id() != self.worker.id() => {
-                let Ok(bare) = stream.into_std() else { return };
-                Accepted::Foreign(bare)
-            }
-            accepted => accepted,
-        };
         start(accepted, peer, target, worker, &self.limits);
     }
 }
@@ -397,10 +375,10 @@ fn start(
     let session = admit(target, peer, worker, limits);
     let stream = match accepted {
         Accepted::Tcp(s) => Ok(Stream::Tcp(Tcp::bare(s))),
-        Accepted::Unix(s) => Ok(Stream::Unix(s)),
-        Accepted::Foreign(s) => {
+        Accepted::Unix(s) => {
+            // It belongs to the event loop of the worker that serves it.
             let _inside = worker.enter();
-            UnixStream::from_std(s).map(Stream::Unix)
+            UnixStream::from_std(s.into()).map(Stream::Unix)
         }
     };
     let Ok(stream) = stream else { return };
@@ -452,12 +430,11 @@ mod tests {
     }
 
     /// A listener that the event loop knows, and its address.
-    fn listening() -> (SocketAddr, TcpSocket) {
+    fn listening() -> (SocketAddr, Socket) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let addr = listener.local_addr().unwrap();
-        let Socket::Tcp(socket) = Socket::new(listener.into()).unwrap() else { panic!("TCP") };
-        (addr, socket)
+        (addr, Socket::new(listener.into()).unwrap())
     }
 
     #[tokio::test]
@@ -520,5 +497,29 @@ mod tests {
             .unwrap();
         came.extend(last);
         assert_eq!(came, clients.iter().map(|client| client.local_addr().unwrap()).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_unix_connection_that_may_not_be_let_in_stays_in_the_queue() {
+        let path = std::env::temp_dir().join(format!("accept-{}.sock", std::process::id()));
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let mut socket = Socket::new(listener.into()).unwrap();
+        let _clients = [(); 3].map(|()| std::os::unix::net::UnixStream::connect(&path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        let mut came = 0;
+        for most in [0, 2] {
+            let next = |fd: &OwnedFd| {
+                let allowed = came < most;
+                if allowed {
+                    accepted(fd)?;
+                    came += 1;
+                }
+                Ok(allowed)
+            };
+            assert_eq!(socket.accept(next).await.unwrap(), Taken::Some);
+        }
+        assert_eq!(came, 2, "the third one waits");
+        assert!(socket.accept(|fd| accepted(fd).map(|_| false)).await.is_ok());
     }
 }
