@@ -278,9 +278,7 @@ pub struct Target {
     /// Where the check connects, unless told otherwise; `None` for a unix socket.
     pub addr: Option<SocketAddr>,
     /// Where the server takes its traffic; differs from `addr` with `check addr` or `check port`.
-    pub server_addr: Option<SocketAddr>,
-    /// The path of its socket instead.
-    pub server_path: Option<Arc<str>>,
+    pub server_endpoint: Option<Endpoint>,
     /// Where the proxy first listens.
     pub listener: Option<Endpoint>,
     /// Number of the proxy.
@@ -306,7 +304,8 @@ pub struct Target {
 impl Target {
     /// A target with these names and this address, default time limits and nothing else.
     pub fn new(backend: impl Into<Arc<str>>, server: impl Into<Arc<str>>, addr: Option<SocketAddr>) -> Self {
-        Self { backend: backend.into(), server: server.into(), addr, server_addr: addr, ..Self::default() }
+        let server_endpoint = addr.map(Endpoint::from);
+        Self { backend: backend.into(), server: server.into(), addr, server_endpoint, ..Self::default() }
     }
 }
 

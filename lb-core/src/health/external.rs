@@ -4,7 +4,6 @@
 //! (configuration manual, `option external-check`).
 
 use std::any::Any;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,15 +33,8 @@ impl ExternalProbe {
     }
 
     fn command(&self, target: &Target) -> Command {
-        let inet = |addr: SocketAddr| (addr.ip().to_string(), addr.port().to_string());
-        let unix = |path: &str| (path.to_owned(), UNUSED.to_owned());
-        let path = || unix(target.server_path.as_deref().unwrap_or(UNUSED));
-        let (addr, port) = target.server_addr.map_or_else(path, inet);
-        let (own_addr, own_port) = match &target.listener {
-            Some(Endpoint::Inet(addr)) => inet(*addr),
-            Some(Endpoint::Unix(path)) => unix(path),
-            _ => unix(UNUSED),
-        };
+        let (addr, port) = place(target.server_endpoint.as_ref());
+        let (own_addr, own_port) = place(target.listener.as_ref());
         let mut env = self.environment.clone();
         let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
         set("HAPROXY_PROXY_NAME", &target.backend);
@@ -93,6 +85,15 @@ fn judge(code: i32) -> Verdict {
     }
 }
 
+/// Address and port as the program is told them.
+fn place(endpoint: Option<&Endpoint>) -> (String, String) {
+    match endpoint {
+        Some(Endpoint::Inet(addr)) => (addr.ip().to_string(), addr.port().to_string()),
+        Some(Endpoint::Unix(path)) => (path.to_string(), UNUSED.to_owned()),
+        _ => (UNUSED.to_owned(), UNUSED.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Input, Output};
@@ -102,7 +103,7 @@ mod tests {
     fn the_program_is_told_of_the_server_and_of_the_proxy() {
         let mut target = Target::new("be", "s1", Some("192.0.2.1:81".parse().unwrap()));
         // Where the check would connect is not where the server is.
-        target.server_addr = Some("192.0.2.1:80".parse().unwrap());
+        target.server_endpoint = Some(Endpoint::Inet("192.0.2.1:80".parse().unwrap()));
         target.listener = Some(Endpoint::Inet("[::1]:443".parse().unwrap()));
         (target.proxy_id, target.server_id, target.maxconn, target.http) = (3, 7, 20, true);
         let command = ExternalProbe::new("/bin/check").command(&target);
@@ -117,7 +118,7 @@ mod tests {
         ] {
             assert!(command.env.contains(&(format!("HAPROXY_{name}"), value.to_owned())), "{name}");
         }
-        (target.server_addr, target.server_path) = (None, Some("/run/s".into()));
+        target.server_endpoint = Some(Endpoint::Unix("/run/s".into()));
         target.listener = Some(Endpoint::Unix("/run/l".into()));
         let command = ExternalProbe::new("/bin/check").command(&target);
         assert_eq!(command.args, ["/run/l", "NOT_USED", "/run/s", "NOT_USED"]);

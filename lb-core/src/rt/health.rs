@@ -215,12 +215,7 @@ impl Check {
         let settings = self.current(&proxy, id, &redirected);
         let mut target =
             Target::new(proxy.spec.name.as_str(), self.server.spec.name.as_str(), settings.endpoint.inet());
-        let own = proxy.pool.address(id);
-        target.server_path = match &own {
-            Some(Endpoint::Unix(path)) => Some(Arc::clone(path)),
-            _ => None,
-        };
-        target.server_addr = own.and_then(|e| e.inet()).or(target.addr);
+        target.server_endpoint = proxy.pool.address(id).or_else(|| target.addr.map(Endpoint::from));
         target.listener = proxy.spec.listeners.first().map(|listener| listener.endpoint.clone());
         (target.proxy_id, target.server_id) = (proxy.spec.id, self.server.spec.id);
         (target.maxconn, target.http) = (self.server.spec.maxconn, proxy.spec.mode == Mode::Http);

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use lb_core::addr::Endpoint;
 use lb_core::health::{Heard, Scene, Target};
 use lb_core::log::Template;
 
@@ -140,7 +141,9 @@ fn state(target: &Target) -> Vec<u8> {
     let snapshot = &target.snapshot;
     let mut out = Vec::new();
     let (addr, port) = target
-        .server_addr
+        .server_endpoint
+        .as_ref()
+        .and_then(Endpoint::inet)
         .map_or((String::new(), String::new()), |addr| (addr.ip().to_string(), addr.port().to_string()));
     // Writing to a vector cannot fail.
     let _ = write!(
