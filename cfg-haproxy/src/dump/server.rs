@@ -60,7 +60,8 @@ fn server(json: &mut Json, s: &ServerSpec) {
     }
     if let Some(agent) = &s.agent {
         json.member("agent-check", |json| {
-            json.text("address", &agent.endpoint.to_string());
+            json.some("address", agent.addr.map(|ip| ip.to_string()));
+            json.number("port", agent.port);
             json.time("inter", agent.inter);
         });
     }

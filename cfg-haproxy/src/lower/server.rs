@@ -269,7 +269,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
 
     fn agent(&mut self, server: &Server<'t>) -> Option<AgentSpec> {
         let o = &server.options;
-        let Some(port) = o.agent_port else {
+        let Some(port) = o.agent_port.or_else(|| o.port.filter(|port| *port > 0)) else {
             self.error(
                 codes::PORT,
                 server.name.span,
@@ -281,9 +281,9 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             );
             return None;
         };
-        let endpoint = match o.agent_addr {
+        let own = match o.agent_addr {
             Some(word) => match crate::address::parse(word.text, Rules::LOOSE) {
-                Ok(address) => self.endpoint(&address, port).with_port(port),
+                Ok(address) => Some(address),
                 Err(error) => {
                     self.error(
                         codes::ADDRESS,
@@ -294,9 +294,11 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
                     return None;
                 }
             },
-            None => self.endpoint(&server.address, port).with_port(port),
+            // Where health checks go instead of to the server, agents are as well.
+            None => o.addr,
         };
-        let mut agent = AgentSpec::new(endpoint);
+        let mut agent = AgentSpec::new(port);
+        agent.addr = own.and_then(|address| self.endpoint(&address, port).inet()).map(|addr| addr.ip());
         agent.inter = o.agent_inter.or(o.inter).unwrap_or(agent.inter);
         agent.send = o.agent_send.map(|s| Arc::from(s.as_bytes()));
         Some(agent)
@@ -338,4 +340,26 @@ fn dynamic_cookie(shared: &Shared<'_, '_, '_>, endpoint: &Endpoint) -> Option<Ar
     let Endpoint::Inet(addr) = endpoint else { return None };
     let wanted = settings.cookie.as_ref().is_some_and(|cookie| cookie.value.dynamic);
     wanted.then(|| hash::cookie_value(key.value.as_bytes(), *addr).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::load::tests::load_text;
+
+    #[test]
+    fn agents_are_where_health_checks_go_unless_they_have_a_place_of_their_own() {
+        for (words, place, port) in [
+            ("agent-port 9", None, 9),
+            ("addr 192.0.2.2 port 8", Some("192.0.2.2"), 8),
+            ("addr 192.0.2.2:7 agent-port 9", Some("192.0.2.2"), 9),
+            ("addr 192.0.2.2 agent-addr 192.0.2.3 agent-port 9", Some("192.0.2.3"), 9),
+        ] {
+            let text = format!("backend b\n server s 192.0.2.1:80 agent-check {words}\n");
+            let loaded = load_text(&text);
+            let agent = loaded.spec.proxies[0].pool.servers[0].agent.clone().unwrap();
+            assert_eq!((agent.addr, agent.port), (place.map(|ip| ip.parse().unwrap()), port), "{words}");
+        }
+        let loaded = load_text("backend b\n server s 192.0.2.1:80 agent-check\n");
+        assert!(loaded.diagnostics.has_errors());
+    }
 }

@@ -152,7 +152,7 @@ fn agent(
         server: Arc::clone(server),
         kind: CheckKind::Agent,
         probe: Arc::new(crate::health::AgentProbe::new(send.to_vec())),
-        settings: ProbeSettings::new(spec.endpoint.clone()),
+        settings: ProbeSettings::new(server.spec.addr.endpoint.clone()),
         schedule,
         intervals: Intervals { inter: spec.inter, fast: None, down: None },
         warmup: None,
@@ -254,12 +254,15 @@ impl Check {
     /// The settings with the address the server has now.
     fn current(&self, proxy: &ProxyPlan, id: ServerId, redirected: &Redirected) -> ProbeSettings {
         let mut settings = self.settings.clone();
-        if self.kind == CheckKind::Agent {
-            settings.endpoint = redirect(&settings.endpoint, redirected.agent_addr, redirected.agent_port);
-            return settings;
-        }
         if let Some(endpoint) = proxy.pool.address(id) {
             settings.endpoint = endpoint;
+        }
+        if self.kind == CheckKind::Agent {
+            if let Some(agent) = &self.server.spec.agent {
+                settings.endpoint = redirect(&settings.endpoint, agent.addr, Some(agent.port));
+            }
+            settings.endpoint = redirect(&settings.endpoint, redirected.agent_addr, redirected.agent_port);
+            return settings;
         }
         if let Some(spec) = &self.server.spec.check {
             if let Some(ip) = spec.addr {

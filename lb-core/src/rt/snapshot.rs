@@ -157,13 +157,11 @@ pub(super) fn server_states(generation: &Generation, backend: Option<&ProxyName>
         let redirected = generation.hooks(proxy, server).map(|hooks| hooks.redirected().clone());
         let redirected = redirected.unwrap_or_default();
         let check = server.spec.check.as_ref();
-        let agent = server.spec.agent.as_ref().map(|agent| &agent.endpoint);
+        let agent = server.spec.agent.as_ref();
         state.check_port = redirected.check_port.or_else(|| check?.port).unwrap_or(0);
         state.check_addr = redirected.check_addr.or_else(|| check?.addr).map(|ip| ip.to_string());
-        let agent_addr = agent.and_then(Endpoint::inet).map(|addr| addr.ip());
-        let agent_addr = redirected.agent_addr.or(agent_addr).map(|ip| ip.to_string());
-        state.agent_addr = agent_addr.filter(|addr| *addr != state.addr);
-        state.agent_port = redirected.agent_port.or_else(|| agent?.port()).unwrap_or(0);
+        state.agent_addr = redirected.agent_addr.or_else(|| agent?.addr).map(|ip| ip.to_string());
+        state.agent_port = redirected.agent_port.or_else(|| Some(agent?.port)).unwrap_or(0);
         state
     };
     servers(generation, backend).map(one).collect()

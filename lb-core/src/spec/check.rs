@@ -1,7 +1,6 @@
 //! Health checks of one server.
 
 use super::TlsClientSpec;
-use crate::addr::Endpoint;
 use crate::health::ProbeSpec;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -67,8 +66,10 @@ impl CheckSpec {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct AgentSpec {
-    /// Where the agent listens.
-    pub endpoint: Endpoint,
+    /// Where the agent listens, unless it is where the server does.
+    pub addr: Option<IpAddr>,
+    /// Its port.
+    pub port: u16,
     /// Interval.
     pub inter: Duration,
     /// Bytes to send first.
@@ -76,8 +77,8 @@ pub struct AgentSpec {
 }
 
 impl AgentSpec {
-    /// An agent at `endpoint`, asked every 2 s.
-    pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, inter: Duration::from_secs(2), send: None }
+    /// An agent at this port of the server, asked every 2 s.
+    pub fn new(port: u16) -> Self {
+        Self { addr: None, port, inter: Duration::from_secs(2), send: None }
     }
 }
