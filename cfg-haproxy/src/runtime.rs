@@ -115,17 +115,20 @@ const FIXED: &[&str] = &[
     "tcp-ut",
 ];
 
-/// The first of [`FIXED`] among `words`, which begin with an address.
-fn fixed(words: &[String]) -> Option<&'static str> {
-    let mut at = 1;
-    while let Some(word) = words.get(at) {
-        if let Some(found) = FIXED.iter().find(|fixed| *fixed == word) {
-            return Some(found);
-        }
+/// Where the keywords among `words` are, which begin with an address; the others are values of keywords.
+fn keywords(words: &[String]) -> impl Iterator<Item = (usize, &str)> {
+    let mut next = 1;
+    std::iter::from_fn(move || {
+        let (at, word) = (next, words.get(next)?);
         let values = keyword::find(Place::Server, &[word]).map_or(&[][..], |keyword| keyword.args);
-        at += 1 + values.iter().filter(|value| !matches!(value, Arg::Free(_))).count();
-    }
-    None
+        next += 1 + values.iter().filter(|value| !matches!(value, Arg::Free(_))).count();
+        Some((at, word.as_str()))
+    })
+}
+
+/// The first of [`FIXED`] among `words`.
+fn fixed(words: &[String]) -> Option<&'static str> {
+    keywords(words).find_map(|(_, word)| FIXED.iter().find(|fixed| **fixed == word).copied())
 }
 
 /// The server that `add server` describes: `words` are its address and keywords, as on a `server` line of the backend.
@@ -147,7 +150,7 @@ pub fn server(
         return Err(format!("'{word}' option is not accepted for dynamic server"));
     }
     // The server that is followed belongs to what runs, which the excerpt below does not show.
-    let track = words.iter().skip(1).position(|word| word == "track").map(|at| at + 1);
+    let track = keywords(words).find(|(_, word)| *word == "track").map(|(at, _)| at);
     let followed = track.and_then(|at| words.get(at + 1)).cloned();
     let mut words = words.to_vec();
     if let Some(at) = track.filter(|_| followed.is_some()) {
@@ -182,7 +185,7 @@ pub fn server(
         return Err(plain(text, backend, name));
     }
     let proxy = loaded.spec.proxies.into_iter().find(|p| p.name.as_str() == backend);
-    let has = |keyword: &str| words.iter().skip(1).any(|word| word == keyword);
+    let has = |keyword: &str| keywords(&words).any(|(_, word)| word == keyword);
     if has("proto") && proxy.as_ref().is_some_and(|p| p.mode == Mode::Tcp) {
         return Err("MUX protocol is not usable for server.".to_owned());
     }
@@ -339,6 +342,7 @@ mod tests {
         let spec = add("127.0.0.1:81 send-proxy check track other/s").unwrap();
         assert_eq!((spec.check.unwrap().send_proxy, spec.track.as_deref()), (false, Some("other/s")));
         assert!(add("127.0.0.1:81 check check-send-proxy").unwrap().check.unwrap().send_proxy);
+        assert_eq!(add("127.0.0.1:81 hash-key id").unwrap().id, 0, "a value is no keyword");
         let spec = add("127.0.0.1:81 id 12").unwrap();
         assert_eq!((spec.id, spec.weight), (12, 1), "no default-server");
     }

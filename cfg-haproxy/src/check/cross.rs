@@ -85,6 +85,7 @@ impl<'c, 't> Cross<'c, 't> {
             self.server_lines(&ring.sender);
         }
         self.out.extend(super::stick::write_to_targets(config));
+        self.out.extend(super::guid::duplicates(config));
         self.process();
         self.identifiers();
         if !self.out.has_errors() {

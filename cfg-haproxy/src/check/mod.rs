@@ -8,6 +8,7 @@ mod cookie;
 mod cross;
 mod files;
 mod global;
+mod guid;
 mod lint;
 mod log;
 mod names;

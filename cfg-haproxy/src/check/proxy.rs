@@ -1,6 +1,6 @@
 //! Lines of `defaults`, `frontend`, `listen` and `backend`: what may stand where, and settings of one value.
 
-use super::{Checker, Current, Prefix, Stmt, side_of};
+use super::{Checker, Current, Prefix, Stmt, guid, side_of};
 use crate::address::{self, Rules};
 use crate::codes;
 use crate::config::{Capture, CaptureKind, Clause, Cond, ErrorLine, ProxyMode, Settings};
@@ -202,7 +202,12 @@ impl<'t> Checker<'t, '_> {
                 settings.max_keep_alive_queue = Some(Spanned::new(text.parse().unwrap_or(-1), span));
             }
             "retry-on" => settings.retry_on = Some(Spanned::new(stmt.args().to_vec(), span)),
-            "guid" => proxy.guid = stmt.args().first().copied(),
+            "guid" => {
+                proxy.guid = stmt.args().first().copied();
+                if let Some(fault) = proxy.guid.and_then(|word| guid::fault(word, "")) {
+                    self.push(fault);
+                }
+            }
             "description" => proxy.description = Some(stmt.text()),
             _ => return false,
         }

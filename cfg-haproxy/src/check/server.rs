@@ -1,7 +1,7 @@
 //! `server`, `server-template` and `default-server` lines.
 
 use super::bind::verify;
-use super::{Checker, Stmt};
+use super::{Checker, Stmt, guid};
 use crate::address::{self, Address, Place as Where, Ports, Rules, Transport};
 use crate::codes;
 use crate::config::{Server, ServerOptions};
@@ -328,6 +328,12 @@ impl<'t> Checker<'t, '_> {
             "max-reuse" => o.max_reuse = units::counted(text),
             "non-stick" => o.non_stick = true,
             "stick" => o.non_stick = false,
+            "guid" => {
+                o.guid = value;
+                if let Some(fault) = value.and_then(|word| guid::fault(word, ".")) {
+                    self.push(fault);
+                }
+            }
             "hash-key" => o.hash_key = Some(text),
             "ws" => o.ws = Some(text),
             "proto" => o.proto = self.server_proto(value),

@@ -275,6 +275,8 @@ pub struct ServerOptions<'t> {
     pub max_reuse: Option<i64>,
     /// `non-stick`.
     pub non_stick: bool,
+    /// `guid`.
+    pub guid: Option<Word<'t>>,
     /// `hash-key`.
     pub hash_key: Option<&'t str>,
     /// `ws`.

@@ -60,9 +60,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     s("force-tlsv11", &[], "TLS 1.1 only").refused(OLD_TLS),
     s("force-tlsv12", &[], "TLS 1.2 only"),
     s("force-tlsv13", &[], "TLS 1.3 only"),
-    s("guid", WORD, "a name that survives renaming").no_effect("servers are known by their names"),
-    s("hash-key", &[OneOf(&["id", "id32", "guid", "addr", "addr-port"])], "what consistent hashes use")
-        .partial("`guid` counts as `id`"),
+    s("guid", WORD, "a name that survives renaming").partial("for `hash-key`; servers are known by their names"),
+    s("hash-key", &[OneOf(&["id", "id32", "guid", "addr", "addr-port"])], "what consistent hashes use"),
     s("healthcheck", WORD, "a named health check"),
     s("id", &[Digits(1, MAX)], "number of the server"),
     s("idle-ping", &[Time], "probes idle HTTP/2 connections").no_effect("idle connections are not probed"),

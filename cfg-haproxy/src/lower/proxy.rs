@@ -106,6 +106,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
         };
         spec.disabled = settings.disabled.is_some_and(|d| d.value);
         spec.description = proxy.description.as_deref().map(Arc::from);
+        spec.guid = proxy.guid.map(|guid| self.shared(guid.text));
         spec.listeners = self.proxy_listeners(&making);
         spec.maxconn = settings.maxconn.map(|n| n.value).filter(|n| *n > 0);
         spec.backlog = settings.backlog.map(|n| n.value).filter(|n| *n > 0);

@@ -139,6 +139,7 @@ impl<'t> Lowerer<'_, 't, '_, '_> {
             Some("mark-down") => OnError::MarkDown,
             _ => OnError::FailCheck,
         };
+        spec.guid = o.guid.filter(|_| server.template.is_none()).map(|guid| self.shared(guid.text));
         spec.hash_key = match o.hash_key {
             Some("id32") => HashKey::Id32,
             Some("addr") => HashKey::Addr,

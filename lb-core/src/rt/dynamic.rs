@@ -39,6 +39,9 @@ impl LiveControl {
         } else if taken(spec.id) {
             return Err(refuse(format!("custom id {} is already used by another server.", spec.id)));
         }
+        if let Some(owner) = spec.guid.as_deref().and_then(|guid| owner(&generation, guid)) {
+            return Err(refuse(format!("'guid': duplicate entry with {owner}.")));
+        }
         if let Some(track) = &spec.track {
             trackable(&generation, proxy, track)?;
         }
@@ -138,6 +141,24 @@ fn backend<'a>(generation: &'a Generation, name: &ProxyName) -> Result<&'a Arc<P
         Mode::Log => Err(refuse("Servers of log backends cannot be added or removed at run time.")),
         _ => Ok(proxy),
     }
+}
+
+/// The proxy or server that has a globally unique name, in words for the operator.
+fn owner(generation: &Generation, guid: &str) -> Option<String> {
+    let same = |other: &Option<Arc<str>>| other.as_deref() == Some(guid);
+    generation.plan.proxies().iter().find_map(|proxy| {
+        let spec = &proxy.spec;
+        let kind = match (spec.capability.is_frontend(), spec.capability.is_backend()) {
+            (true, false) => "frontend",
+            (false, true) => "backend",
+            _ => "proxy",
+        };
+        let server = || proxy.servers.iter().find(|server| same(&server.spec.guid));
+        match same(&spec.guid) {
+            true => Some(format!("{kind} {}", spec.name)),
+            false => server().map(|server| format!("server {}/{}", spec.name, server.spec.name)),
+        }
+    })
 }
 
 /// Whether a server of any backend follows this one.

@@ -29,6 +29,8 @@ pub struct ProxySpec {
     pub disabled: bool,
     /// Free text for people.
     pub description: Option<Arc<str>>,
+    /// Globally unique name.
+    pub guid: Option<Arc<str>>,
     /// Where clients come in.
     pub listeners: Vec<ListenerSpec>,
     /// Connections at the same time; the process's limit when unset.
@@ -76,6 +78,7 @@ impl ProxySpec {
             protocol: Arc::new(TcpProxy::default()),
             disabled: false,
             description: None,
+            guid: None,
             listeners: Vec::new(),
             maxconn: None,
             backlog: None,
