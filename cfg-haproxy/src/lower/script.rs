@@ -524,7 +524,6 @@ pub(super) enum Variable {
 fn redis() -> Vec<Step> {
     let mut expect = Expect::new(Pattern::Text(b"+PONG\r\n".to_vec().into()));
     expect.error_status = Status::L7Status;
-    expect.min_recv = Some(7);
     expect.on_success = said("Redis server is ok");
     expect.on_error = Some(Arc::new(Said { text: Arc::from(""), answer: true }));
     vec![send(b"*1\r\n$4\r\nPING\r\n".to_vec()), Step::Expect(Box::new(expect))]
@@ -584,5 +583,12 @@ mod tests {
             Some(2)
         );
         assert_eq!(ldap_code(&hex("300C")), None);
+    }
+
+    #[test]
+    fn a_wrong_answer_of_redis_is_wrong_once_it_is_over() {
+        let steps = redis();
+        let Some(Step::Expect(expect)) = steps.last() else { panic!("{steps:?}") };
+        assert_eq!(expect.min_recv, None, "with a least length it would be wrong at once");
     }
 }
