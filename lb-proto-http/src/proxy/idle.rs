@@ -298,7 +298,11 @@ async fn sweep(drops: IdleDrops) {
             closed
         });
         closed.into_iter().for_each(|entry: Entry| close(&entry.stream));
-        let pause = SHELF.with_borrow(|shelf| shelf.rows.values().map(|row| row.delay).min());
+        let pause = SHELF.with_borrow(|shelf| {
+            // Where none are kept there is nothing to wake up for.
+            let holding = shelf.rows.values().filter(|row| !row.idle.is_empty());
+            holding.map(|row| row.delay).min()
+        });
         // Whichever it is, there is something to look at.
         let _ = tokio::time::timeout(pause.unwrap_or(PERIOD).clamp(LEAST, PERIOD), dropped).await;
     }
