@@ -7,7 +7,7 @@ use crate::config::{
     Bind, BindOptions, Certificate, ErrorLine, Given, Healthcheck, HttpErrors, LogForward, LogProfile,
     Mailers, Peers, ProfileLine, Resolvers, Ring, ServerOptions, User, Userlist,
 };
-use crate::keyword::{self, Place, Status};
+use crate::keyword::{self, Arg, Keyword, Place, Status};
 use crate::section::SectionKind;
 use crate::tree::Word;
 use crate::units::{self, Unit};
@@ -571,6 +571,25 @@ impl<'t> Checker<'t, '_> {
         }
     }
 
+    /// The value of an option of `load`, which stands at `at`.
+    fn load_value(&mut self, keyword: &'static Keyword, args: &[Word<'t>], at: usize) -> Option<Word<'t>> {
+        let value = self.follow(args, at, "load")?;
+        self.option_status(keyword, args[at], Some(value));
+        if matches!(keyword.args, [Arg::OneOf(["on", "off"])]) && !["on", "off"].contains(&value.text) {
+            let (name, text) = (keyword.name, value.text);
+            self.push(
+                Diagnostic::error(
+                    codes::WORD,
+                    value.span,
+                    format!("`{name}` is `on` or `off`, not `{text}`"),
+                )
+                .compat(format!("cannot parse '{name}' value '{text}', 'on' or 'off' is expected.")),
+            );
+            return None;
+        }
+        Some(value)
+    }
+
     fn load_line(&mut self, stmt: &Stmt<'t, '_>) {
         let args = stmt.args().to_vec();
         let (mut crt, mut alias, mut key, mut tokens) = (None, None, None, false);
@@ -583,8 +602,7 @@ impl<'t> Checker<'t, '_> {
                     format!("unknown option `{}` of `load`", word.text),
                 );
             };
-            let Some(value) = self.follow(&args, at, "load") else { return };
-            self.option_status(keyword, word, Some(value));
+            let Some(value) = self.load_value(keyword, &args, at) else { return };
             match keyword.name {
                 "crt" => crt = Some(value),
                 "alias" => alias = Some(value.text),

@@ -391,6 +391,10 @@ mod tests {
     fn tokens_are_decrypted_with_the_key_beside_a_certificate() {
         let none: [&str; 0] = [];
         assert_eq!(token_errors("crt-store\n load crt /a.crt jwt on\n", "crt /a.crt"), none);
+        for word in ["x", "ON"] {
+            let errors = token_errors(&format!("crt-store\n load crt /a.crt jwt {word}\n"), "crt /a.crt");
+            assert_eq!(errors[0], format!("`jwt` is `on` or `off`, not `{word}`"));
+        }
     }
 
     #[test]
