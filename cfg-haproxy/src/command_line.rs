@@ -32,8 +32,6 @@ pub enum Request {
 pub struct Options {
     /// A process of its own keeps the listening sockets and starts the balancer (`-W`).
     pub supervised: bool,
-    /// Control sockets of that process (`-S`).
-    pub master_sockets: Vec<String>,
     /// Processes to stop gracefully once ready (`-sf`).
     pub finish: Vec<u32>,
     /// Processes to stop at once once ready (`-st`).
@@ -67,7 +65,6 @@ impl Options {
     pub fn take(&mut self, word: &str, rest: &mut Words<'_>) -> Result<bool, String> {
         match word {
             "-W" | "--supervise" => self.supervised = true,
-            "-S" | "--master-socket" => self.master_sockets.push(rest.value(word)?.to_owned()),
             "-L" | "--localpeer" => self.localpeer = Some(rest.value(word)?.to_owned()),
             "--maxconn" => self.maxconn = Some(rest.number(word)?),
             "--strict" => self.strict = true,
@@ -106,7 +103,22 @@ pub struct Line {
     pub directory: Option<PathBuf>,
     /// Everything else that has an effect.
     pub options: Options,
+    /// Options that have none, and why. Switches for debugging are not among them.
+    pub without_effect: Vec<(String, &'static str)>,
 }
+
+/// Options that mean nothing here: name, whether a value follows, and why.
+const WITHOUT_EFFECT: &[(&str, bool, &str)] = &[
+    ("-S", true, "the supervisor has no control socket; `stats socket` opens that of the proxy"),
+    ("-m", true, "memory is bounded by what the configuration allows, not by a size"),
+    ("-N", true, "a proxy without `maxconn` is limited by the process alone"),
+    (
+        "-dr",
+        false,
+        "an address that cannot be resolved is an error unless `init-addr` of the server says otherwise",
+    ),
+    ("-4", false, "`resolve-prefer` of the server chooses the family"),
+];
 
 /// Debugging letters after `-d` that take no value of their own and change nothing here.
 const IGNORED: &str = "AcCeFGIkLMpRSTtVvZ";
@@ -183,13 +195,16 @@ impl Seen {
             "-x" => options.takeover = Some(words.value(word)?.into()),
             "-C" => line.directory = Some(words.value(word)?.into()),
             "-n" => options.maxconn = Some(words.number(word)?),
-            // Limits that this program's memory use does not depend on: checked, then not needed.
-            "-m" | "-N" => drop(words.number::<u32>(word)?),
             "-dW" => options.strict = true,
-            "-dr" | "-4" => {}
             // Dumps that HAProxy prints beside its work, with a list of subjects behind the letter.
             _ if debug_letter(word) => {}
-            "-W" | "-S" | "-L" => drop(options.take(word, words)?),
+            "-W" | "-L" => drop(options.take(word, words)?),
+            _ if let Some((_, value, why)) = WITHOUT_EFFECT.iter().find(|(name, ..)| *name == word) => {
+                if *value {
+                    words.value(word)?;
+                }
+                line.without_effect.push((word.to_owned(), why));
+            }
             _ => return Err(format!("unknown option `{word}`; `-h` lists the options")),
         }
         Ok(())
@@ -272,7 +287,8 @@ mod tests {
         assert!(read.options.supervised && read.notify);
         assert_eq!(read.files, [PathBuf::from("/etc/haproxy/haproxy.cfg")]);
         assert_eq!(read.pid_file, Some("/run/haproxy.pid".into()));
-        assert_eq!(read.options.master_sockets, ["/run/haproxy-master.sock"]);
+        let without_effect = read.without_effect.iter().map(|(option, _)| option.as_str());
+        assert_eq!(without_effect.collect::<Vec<_>>(), ["-S"]);
         let read = line("-D -f a -p p -sf 12 13 -st 14 -x /s -L peer -n 5").unwrap();
         assert_eq!((read.daemon, read.request), (Some(true), Request::Run));
         let options = read.options;
@@ -314,6 +330,7 @@ mod tests {
         assert!(line("-f").unwrap_err().contains("`-f` needs a value"));
         assert!(line("-n x -f a").unwrap_err().contains("number, not `x`"));
         assert!(line("-st 1 x -f a").unwrap_err().contains("`-st` needs a number"));
+        assert!(line("-f a -S").unwrap_err().contains("`-S` needs a value"));
         assert!(line("-y").unwrap_err().contains("`-y`"));
         assert!(line("a.cfg").unwrap_err().contains("`-f a.cfg`"));
         assert!(line("-c").unwrap_err().contains("-f FILE"));

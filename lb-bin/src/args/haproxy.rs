@@ -15,6 +15,7 @@ pub(super) fn parse(words: &[String]) -> Result<Invocation, String> {
         quiet: line.quiet,
         balancer: line.options,
         format: Format::Original,
+        without_effect: line.without_effect,
         ..RunArgs::default()
     };
     Ok(match line.request {
