@@ -1,5 +1,6 @@
 //! The part of a server's state that is read and counted without a lock.
 
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 
@@ -93,7 +94,8 @@ pub struct ServerCell {
     last_session: AtomicU64,
     counters: PerWorker<ServerCounters>,
     durations: DurationMeters,
-    idle: Box<[Padded<Idle>]>,
+    /// Of each worker; most servers of a large configuration never have idle connections.
+    idle: OnceLock<Box<[Padded<Idle>]>>,
 }
 
 /// Idle connections of one worker.
@@ -118,7 +120,7 @@ impl ServerCell {
             last_session: AtomicU64::new(0),
             counters: PerWorker::new(workers),
             durations: DurationMeters::default(),
-            idle: (0..workers.max(1)).map(|_| Padded::default()).collect(),
+            idle: OnceLock::new(),
         }
     }
 
@@ -191,7 +193,12 @@ impl ServerCell {
 
     /// A worker holds so many idle connections, of which so many are known to be safe for reuse.
     pub fn note_idle(&self, worker: usize, all: usize, safe: usize) {
-        if let Some(Padded(idle)) = self.idle.get(worker) {
+        if all == 0 && self.idle.get().is_none() {
+            return;
+        }
+        let sets =
+            self.idle.get_or_init(|| (0..self.counters.workers()).map(|_| Padded::default()).collect());
+        if let Some(Padded(idle)) = sets.get(worker) {
             let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
             idle.unproven.store(number(all.saturating_sub(safe)), Relaxed);
             idle.safe.store(number(safe), Relaxed);
@@ -200,7 +207,11 @@ impl ServerCell {
 
     /// Idle connections of each worker: those not known to be safe for reuse, and those that are.
     pub fn idle(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.idle.iter().map(|Padded(idle)| (idle.unproven.load(Relaxed), idle.safe.load(Relaxed)))
+        let sets = self.idle.get();
+        (0..self.counters.workers()).map(move |worker| {
+            let set = sets.and_then(|sets| sets.get(worker));
+            set.map_or((0, 0), |Padded(idle)| (idle.unproven.load(Relaxed), idle.safe.load(Relaxed)))
+        })
     }
 
     /// Whether anybody wants to know what is seen on its traffic (`observe`).

@@ -32,6 +32,11 @@ impl<T: CounterSet> PerWorker<T> {
         }
     }
 
+    /// How many workers have a set.
+    pub(crate) fn workers(&self) -> usize {
+        self.sets.len()
+    }
+
     /// The sum of all workers.
     pub fn sum(&self) -> T::Counts {
         let mut sum = T::Counts::default();
