@@ -40,7 +40,7 @@ pub struct Options {
     pub takeover: Option<PathBuf>,
     /// Name among peers (`-L`).
     pub localpeer: Option<String>,
-    /// Connections at the same time, if the configuration does not say (`-n`).
+    /// Connections at the same time, whatever the configuration says (`-n`).
     pub maxconn: Option<u32>,
     /// Warnings are errors (`-dW`).
     pub strict: bool,
@@ -73,9 +73,10 @@ impl Options {
         Ok(true)
     }
 
-    /// What the options say wins over the configuration, or fills in what that leaves open.
+    /// What the options say wins over the configuration.
     pub fn overrule(&self, process: &mut ProcessSpec) {
-        process.maxconn = process.maxconn.or(self.maxconn);
+        // 0 leaves it to the configuration, as in HAProxy.
+        process.maxconn = self.maxconn.filter(|number| *number > 0).or(process.maxconn);
         if let Some(peer) = &self.localpeer {
             process.localpeer = Some(peer.as_str().into());
         }
@@ -359,15 +360,14 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_wins_over_the_configuration_except_for_maxconn() {
+    fn the_command_line_wins_over_the_configuration() {
         let mut process = ProcessSpec::default();
         (process.maxconn, process.localpeer) = (Some(10), Some("b".into()));
         let mut options = Options { localpeer: Some("a".into()), maxconn: Some(7), ..Options::default() };
         options.overrule(&mut process);
-        assert_eq!((process.maxconn, process.localpeer.as_deref()), (Some(10), Some("a")));
+        assert_eq!((process.maxconn, process.localpeer.as_deref()), (Some(7), Some("a")));
         assert!(!process.master_worker);
-        process.maxconn = None;
-        options.supervised = true;
+        (options.supervised, options.maxconn) = (true, Some(0));
         options.overrule(&mut process);
         assert_eq!((process.maxconn, process.master_worker), (Some(7), true));
     }

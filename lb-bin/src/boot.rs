@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// `lb run`: answers the exit status.
 pub(crate) fn run(mut args: RunArgs) -> Result<u8, String> {
-    for (option, why) in &args.without_effect {
+    for (option, why) in args.without_effect.iter().filter(|_| !args.quiet) {
         report::notice(&format!("option `{option}` has no effect: {why}"));
     }
     enter(args.directory.as_deref())?;
