@@ -354,6 +354,7 @@ fn server_def(server: &ServerSpec) -> ServerDef {
     };
     def.hostname = server.hostname.clone();
     def.followed = server.resolution.is_some();
+    def.port = server.addr.endpoint.port();
     def.guid = server.guid.clone();
     def.weight = u32::from(server.weight);
     def.share = server.share;

@@ -258,6 +258,7 @@ impl fmt::Display for ServerChange {
         write!(f, "Server {} ", self.server)?;
         if let Change::LeavesMaintenance { from: Maintenance::Resolution(name), .. }
         | Change::RemainsInMaintenance { from: Maintenance::Resolution(name) } = &self.kind
+            && !name.is_empty()
         {
             write!(f, "('{name}') ")?;
         }

@@ -82,6 +82,8 @@ pub struct ServerDef {
     pub hostname: Option<Arc<str>>,
     /// Name servers are asked for its address while it runs: what they said last outlives a new definition.
     pub followed: bool,
+    /// The port of the configuration, known even while no address is: a new one applies to what name servers said, too.
+    pub port: Option<u16>,
     /// Globally unique name.
     pub guid: Option<Arc<str>>,
     /// Weight, 0 to 256; 0 takes only persistent traffic.
@@ -131,6 +133,7 @@ impl ServerDef {
             address: None,
             hostname: None,
             followed: false,
+            port: None,
             guid: None,
             weight: 1,
             share: 1,

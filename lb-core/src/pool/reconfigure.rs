@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::admin::Setting;
 use super::cell::ServerCell;
 use super::core::{Core, Effects, Slot};
 use super::def::{PoolDef, ServerDef};
@@ -143,8 +144,12 @@ impl Core {
         }
         self.settle(totals, effects);
         self.note_census(before, totals, effects);
-        for index in 0..self.slots.len() {
-            self.serve_all(totals, ServerId(index as u32), effects);
+        for server in (0..self.slots.len() as u32).map(ServerId) {
+            // Only the lack of an address justifies this maintenance, and the new definition may have brought one.
+            if self.slots[server.index()].state.address.get().is_some() {
+                self.clear_admin(totals, server, AdminFlags::RESOLUTION, effects);
+            }
+            self.serve_all(totals, server, effects);
         }
         Ok(())
     }
@@ -212,10 +217,7 @@ impl ServerState {
         if renamed {
             self.admin = self.admin.without(AdminFlags::NAME_CHANGED);
         }
-        // Where name servers are asked, what the system knew when the files were read is older.
-        if renamed || !(def.followed && self.def.followed) {
-            self.address.reconfigure(def.address.clone());
-        }
+        self.adopt_address(&def, renamed);
         let disabled = AdminFlags::FORCED_MAINT | AdminFlags::CONFIG_MAINT;
         if def.disabled && !self.def.disabled {
             self.admin |= disabled;
@@ -251,6 +253,23 @@ impl ServerState {
             self.op = OpState::Running;
         }
         self.def = def;
+    }
+
+    fn adopt_address(&mut self, def: &ServerDef, renamed: bool) {
+        if renamed || (self.def.followed && !def.followed) {
+            // What name servers said is about a name that is no longer asked for, so it counts for nothing, even if the
+            // configured address is the same as before.
+            self.address = Setting::new(def.address.clone());
+        } else if !self.def.followed {
+            self.address.reconfigure(def.address.clone());
+        } else if self.def.port != def.port {
+            // What the system knew when the files were read is older than what name servers said, but they say no ports.
+            let moved =
+                self.address.get().as_ref().zip(def.port).map(|(address, port)| address.with_port(port));
+            if moved.is_some() {
+                self.address.set(moved);
+            }
+        }
     }
 
     fn apply_init_state_of(&mut self, def: &ServerDef) -> bool {

@@ -303,6 +303,59 @@ fn what_name_servers_said_outlives_a_new_definition_unless_the_name_is_new() {
 }
 
 #[test]
+fn a_new_port_applies_to_the_address_that_name_servers_said() {
+    let named = |port| ServerDef {
+        hostname: Some("one.example".into()),
+        port: Some(port),
+        followed: true,
+        ..server("a", 1)
+    };
+    let bench = Bench::with(vec![named(80)]);
+    let (only, at) = (ServerId(0), |port| std::net::SocketAddr::from(([192, 0, 2, 7], port)));
+    let reload = |port| {
+        let def = PoolDef::new("be", Algorithm::RoundRobin, vec![named(port)]);
+        bench.pool.reconfigure(def, bench.now).unwrap();
+        bench.pool.address(only).and_then(|address| address.inet())
+    };
+    assert_eq!(reload(81), None);
+    bench.pool.resolved(only, at(81), &"r/one".into(), bench.now).unwrap();
+    assert_eq!(reload(8080), Some(at(8080)));
+    bench.pool.set_address(only, at(9000).into(), bench.now).unwrap();
+    assert_eq!(reload(8080), Some(at(9000)), "what an operator said outlives an unchanged port");
+}
+
+#[test]
+fn a_definition_that_brings_an_address_ends_the_maintenance_of_an_unresolved_name() {
+    let place = Some(std::net::SocketAddr::from(([192, 0, 2, 1], 80)).into());
+    let named = |host: Option<&str>, followed| ServerDef {
+        hostname: host.map(Into::into),
+        address: place.clone(),
+        followed,
+        ..checked("a", 1)
+    };
+    let cases = [
+        (named(Some("two.example"), true), "Server be/a ('two.example') is UP/READY (resolves again)."),
+        (named(Some("one.example"), false), "Server be/a ('one.example') is UP/READY (resolves again)."),
+        (named(None, false), "Server be/a is UP/READY (resolves again)."),
+    ];
+    for (next, line) in cases {
+        let bench = Bench::with(vec![named(Some("one.example"), true)]);
+        let only = ServerId(0);
+        let reload = |def| {
+            bench.pool.reconfigure(PoolDef::new("be", Algorithm::RoundRobin, vec![def]), bench.now).unwrap()
+        };
+        bench.pool.lose_address(only, ResolutionFailure::NxDomain, bench.now).unwrap();
+        reload(named(Some("one.example"), true));
+        assert_eq!((bench.status(0), bench.pool.address(only)), ("MAINT (resolution)".to_owned(), None));
+        assert!(!bench.pool.is_checked(only, CheckKind::Health));
+        let events = reload(next);
+        assert!(lines(&events).iter().any(|said| said == line), "{:?}", lines(&events));
+        assert_eq!((bench.status(0), bench.pool.address(only)), ("UP 1/3".to_owned(), place.clone()));
+        assert!(bench.pool.is_checked(only, CheckKind::Health));
+    }
+}
+
+#[test]
 fn sessions_end_as_configured() {
     let doomed = ServerDef { shutdown_sessions: true, shutdown_backup_sessions: true, ..checked("a", 1) };
     let bench = Bench::with(vec![doomed, ServerDef { backup: true, ..server("b", 2) }]);
