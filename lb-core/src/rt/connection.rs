@@ -322,7 +322,8 @@ impl Session {
     /// Begins to look whether sessions on `server` are to end; the session's task is woken when that changes.
     pub fn ending(&self, backend: &ProxyPlan, server: &ServerPlan) -> Ending {
         let hooks = self.generation().hooks(backend, server);
-        Ending { since: hooks.as_ref().map_or(0, |hooks| hooks.ends()), hooks }
+        let (since, epoch) = hooks.as_ref().map_or((0, 0), |hooks| (hooks.ends(), hooks.idle_epoch()));
+        Ending { hooks, since, epoch }
     }
 
     /// Waits until sessions on a server are to end. Cancel safe.
@@ -349,6 +350,7 @@ impl Session {
 pub struct Ending {
     hooks: Option<Arc<ServerHooks>>,
     since: u64,
+    epoch: u64,
 }
 
 impl Ending {
@@ -373,6 +375,12 @@ impl Ending {
     /// See [`ServerHooks::idle_epoch`]; 0 without a server.
     pub fn idle_epoch(&self) -> u64 {
         self.hooks.as_ref().map_or(0, |hooks| hooks.idle_epoch())
+    }
+
+    /// [`idle_epoch`](Self::idle_epoch) when the session came to the server: a connection that was opened before the server's
+    /// address changed is none to the new address.
+    pub const fn epoch_then(&self) -> u64 {
+        self.epoch
     }
 }
 

@@ -215,15 +215,15 @@ impl Shared {
             let mut queue = self.queue();
             // Whoever else holds the cell is an entry of the queue.
             let entries = Arc::strong_count(&cell) - 1;
+            let waker = cell.take_waker();
             if entries > 1 || queue.spare.len() >= SPARE {
                 cell.dropped.store(true, Release);
                 self.dead.fetch_add(entries, AcqRel);
-                return;
+            } else {
+                cell.deadline.store(NEVER, Release);
+                cell.fired.store(false, Release);
+                queue.spare.push(cell);
             }
-            cell.deadline.store(NEVER, Release);
-            cell.fired.store(false, Release);
-            let waker = cell.take_waker();
-            queue.spare.push(cell);
             waker
         };
         // The last that is left of a task may go with it, and may have timers of its own.
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_timer_leaves_behind_holds_no_task() {
+    fn what_timers_leave_behind_holds_no_task() {
         struct Nothing;
         impl std::task::Wake for Nothing {
             fn wake(self: Arc<Self>) {}
@@ -460,10 +460,15 @@ mod tests {
         let timers = Timers::new();
         let task = Arc::new(Nothing);
         let waker = Arc::clone(&task).into();
-        let timer = timers.timer();
-        timer.set(Some(timers.shared.epoch + Duration::from_secs(30)));
-        assert!(timer.poll_expired(&Context::from_waker(&waker)).is_pending());
-        drop((timer, waker));
+        let kept = timers.timer();
+        kept.set(Some(timers.shared.epoch + Duration::from_secs(30)));
+        let left = timers.timer();
+        left.set(Some(timers.shared.epoch + Duration::from_secs(60)));
+        left.set(Some(timers.shared.epoch + Duration::from_secs(30)));
+        for timer in [&kept, &left] {
+            assert!(timer.poll_expired(&Context::from_waker(&waker)).is_pending());
+        }
+        drop((kept, left, waker));
         assert_eq!(Arc::strong_count(&task), 1);
     }
 

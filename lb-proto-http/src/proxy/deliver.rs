@@ -69,7 +69,7 @@ pub(super) async fn send(live: &mut Live<'_>, back: &HttpProxy, upload: &mut Upl
         return after;
     }
     match Unread::of_upload(live, upload) {
-        Some(unread) => Box::pin(unread.settle(live, keep, live.client_limit())).await,
+        Some(unread) => unread.settle(live, keep, live.client_limit()).await,
         None => After::Close,
     }
 }

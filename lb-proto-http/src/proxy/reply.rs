@@ -342,7 +342,7 @@ async fn send(live: &mut Live<'_>, unread: Option<Unread>) -> After {
     log::close(live);
     upstream::part(live);
     match unread {
-        Some(unread) if sent => Box::pin(unread.settle(live, keep, limit)).await,
+        Some(unread) if sent => unread.settle(live, keep, limit).await,
         _ => After::Close,
     }
 }

@@ -2,7 +2,7 @@
 //! request is found behind it.
 
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::body::{Sink, Transfer};
 use super::deliver::with_extra;
@@ -48,20 +48,34 @@ impl Unread {
     }
 
     /// Reads the rest, each part of it within `limit`. A client that is not kept is told that nothing more comes, and what it
-    /// goes on sending is taken: closing with unread bytes would reset the connection.
-    pub(super) async fn settle(mut self, live: &mut Live<'_>, keep: bool, limit: Option<Duration>) -> After {
-        const MOMENT: Duration = Duration::from_millis(200);
-        if !self.transfer.is_done() {
-            if !keep && live.client.stream.shutdown().await.is_err() {
-                return After::Close;
-            }
-            let mut buffer = take_buffer();
-            let whole = self.drain(live, &mut buffer, if keep { limit } else { Some(MOMENT) }).await;
-            give_buffer(buffer);
-            if !whole {
-                return After::Close;
-            }
+    /// goes on sending is taken for a while: closing with unread bytes would reset the connection.
+    pub(super) async fn settle(self, live: &mut Live<'_>, keep: bool, limit: Option<Duration>) -> After {
+        if self.transfer.is_done() {
+            return self.after(live, keep);
         }
+        // Most requests have come whole and must not pay for it.
+        Box::pin(self.read(live, keep, limit)).await
+    }
+
+    async fn read(mut self, live: &mut Live<'_>, keep: bool, limit: Option<Duration>) -> After {
+        const MOMENT: Duration = Duration::from_millis(200);
+        const WHILE: Duration = Duration::from_secs(30);
+        if !keep && live.client.stream.shutdown().await.is_err() {
+            return After::Close;
+        }
+        let mut buffer = take_buffer();
+        let (part, all) = if keep { (limit, None) } else { (Some(MOMENT), Some(Instant::now() + WHILE)) };
+        let whole = self.drain(live, &mut buffer, part, all).await;
+        give_buffer(buffer);
+        if !whole {
+            return After::Close;
+        }
+        // The client was busy until now.
+        live.txn.times.end = Some(live.client.age());
+        self.after(live, keep)
+    }
+
+    fn after(self, live: &mut Live<'_>, keep: bool) -> After {
         match keep {
             false => After::Close,
             true if self.extra.is_empty() => After::Keep(self.from),
@@ -69,10 +83,19 @@ impl Unread {
         }
     }
 
-    /// Whether the body came to its end.
-    async fn drain(&mut self, live: &mut Live<'_>, buffer: &mut [u8], limit: Option<Duration>) -> bool {
+    /// Whether the body came to its end, each part of it within `limit` and the last one before `until`.
+    async fn drain(
+        &mut self,
+        live: &mut Live<'_>,
+        buffer: &mut [u8],
+        limit: Option<Duration>,
+        until: Option<Instant>,
+    ) -> bool {
         let mut scratch = Vec::new();
         while !self.transfer.is_done() {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return false;
+            }
             let client = &mut *live.client;
             client.timer.set_after(limit);
             let got = std::future::poll_fn(|cx| match client.stream.poll_read(cx, buffer) {

@@ -503,7 +503,7 @@ fn wanted(client: &Client, back: &HttpProxy) -> Option<Wanted> {
 /// What idle connections for this request are marked with.
 fn mark(live: &Live<'_>) -> Mark {
     let upstream = &live.txn.upstream;
-    Mark { epoch: upstream.ending.idle_epoch(), key: upstream.identity.key }
+    Mark { epoch: upstream.ending.epoch_then(), key: upstream.identity.key }
 }
 
 /// What becomes of a server connection after an exchange.
