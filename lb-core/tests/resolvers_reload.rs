@@ -6,6 +6,8 @@ use lb_core::addr::Endpoint;
 use lb_core::balance::{Algorithm, ServerId};
 use lb_core::dns::{Choice, Family, ResolverSpec, Resolvers};
 use lb_core::engine::{Clock, Engine};
+use lb_core::pool::ResolutionFailure;
+use lb_core::rt::server_endpoint;
 use lb_core::spec::{Capability, PoolSpec, ProxySpec, Resolution, ServerAddr, ServerSpec, Spec};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -36,4 +38,19 @@ fn a_new_address_counts_although_name_servers_are_configured_if_there_is_no_name
         let address = engine.plan().backend("be").unwrap().pool.address(ServerId(0));
         assert_eq!(address, Some(Endpoint::Inet((found, 80).into())));
     }
+}
+
+#[test]
+fn a_name_that_leads_nowhere_does_not_lead_to_where_it_led_at_the_start() {
+    let place = |engine: &Engine| {
+        let plan = engine.plan();
+        let backend = plan.backend("be").unwrap();
+        let only = ServerId(0);
+        backend.pool.lose_address(only, ResolutionFailure::NxDomain, Instant::now()).unwrap();
+        server_endpoint(backend, &backend.servers[0], Some(only), None)
+    };
+    let followed = Engine::build(spec([192, 0, 2, 1], Some("a.example")), 1, now()).unwrap();
+    assert_eq!(place(&followed), Endpoint::Host { name: "a.example".into(), port: 80 });
+    let fixed = Engine::build(spec([192, 0, 2, 1], None), 1, now()).unwrap();
+    assert_eq!(place(&fixed), Endpoint::Inet(([192, 0, 2, 1], 80).into()));
 }

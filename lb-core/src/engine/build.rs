@@ -353,7 +353,7 @@ fn server_def(server: &ServerSpec) -> ServerDef {
         other => Some(other.clone()),
     };
     def.hostname = server.hostname.clone();
-    def.followed = server.resolution.is_some() && server.hostname.is_some();
+    def.followed = server.followed().is_some();
     def.port = server.addr.endpoint.port();
     def.guid = server.guid.clone();
     def.weight = u32::from(server.weight);

@@ -325,7 +325,7 @@ pub fn server_endpoint(
     destination: Option<SocketAddr>,
 ) -> Endpoint {
     let known = id.and_then(|id| backend.pool.address(id));
-    let mut endpoint = known.unwrap_or_else(|| server.spec.addr.endpoint.clone());
+    let mut endpoint = known.unwrap_or_else(|| server.spec.fallback());
     let Some(destination) = destination else { return endpoint };
     if let Endpoint::Inet(addr) = &mut endpoint
         && addr.ip().is_unspecified()

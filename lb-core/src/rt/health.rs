@@ -108,7 +108,7 @@ fn health(
     server: &Arc<ServerPlan>,
     spec: &CheckSpec,
 ) -> Check {
-    let mut settings = ProbeSettings::new(server.spec.addr.endpoint.clone());
+    let mut settings = ProbeSettings::new(server.spec.fallback());
     settings.source = server.spec.source.as_deref().cloned();
     settings.proxy_header = if spec.send_proxy {
         Some(server.spec.send_proxy.unwrap_or(crate::spec::ProxyHeaderVersion::V1))
@@ -152,7 +152,7 @@ fn agent(
         server: Arc::clone(server),
         kind: CheckKind::Agent,
         probe: Arc::new(crate::health::AgentProbe::new(send.to_vec())),
-        settings: ProbeSettings::new(server.spec.addr.endpoint.clone()),
+        settings: ProbeSettings::new(server.spec.fallback()),
         schedule,
         intervals: Intervals { inter: spec.inter, fast: None, down: None },
         warmup: None,

@@ -150,6 +150,21 @@ impl ServerSpec {
             origin: Origin::NONE,
         }
     }
+
+    /// The name whose address is asked for while the server runs.
+    pub fn followed(&self) -> Option<&Arc<str>> {
+        self.hostname.as_ref().filter(|_| self.resolution.is_some())
+    }
+
+    /// Where it is if its pool knows no address. Of a name that is followed only the name counts: the address it led to
+    /// when the files were read may be somebody else's by now.
+    pub fn fallback(&self) -> Endpoint {
+        let endpoint = &self.addr.endpoint;
+        match self.followed() {
+            Some(name) => Endpoint::Host { name: Arc::clone(name), port: endpoint.port().unwrap_or(0) },
+            None => endpoint.clone(),
+        }
+    }
 }
 
 /// Where a server listens; the port may depend on the client's.
