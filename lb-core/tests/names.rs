@@ -4,7 +4,7 @@
 
 use lb_core::addr::Endpoint;
 use lb_core::balance::Algorithm;
-use lb_core::ctl::{Control, ControlError, Renaming};
+use lb_core::ctl::{Control, ControlError, Renaming, ServerChange};
 use lb_core::dns::{Choice, Family, NameServer, ResolverSpec, Resolvers};
 use lb_core::rt::{Server, ServerOptions, Sockets};
 use lb_core::spec::{
@@ -110,6 +110,18 @@ impl Bench {
         assert!(line.trim_end().contains(wanted), "{wanted} <> {line}");
     }
 
+    /// Waits until a server has moved a few times: other names have been answered meanwhile, and nothing came of it.
+    fn await_answers(&self, server: &str, name: &'static str) {
+        self.write(name, Ok([192, 0, 2, 200]));
+        self.expect(&format!("be/{server}: IP changed"));
+        self.expect(&format!("Server be/{server} ('{name}') is UP/READY (resolves again)."));
+        self.expect(&format!("Server be/{server} administratively READY"));
+        for last in 201..205 {
+            self.write(name, Ok([192, 0, 2, last]));
+            self.expect(&format!("be/{server}: IP changed"));
+        }
+    }
+
     fn rename(&self, server: &str, name: &str) -> Result<Renaming, ControlError> {
         self.server.control().rename_server(&"be".into(), &server.into(), name)
     }
@@ -151,6 +163,33 @@ fn servers_with_the_same_name_share_its_addresses() {
     bench.write("a.example", Ok([192, 0, 2, 2]));
     bench.expect("be/s: IP changed from '192.0.2.1' to '192.0.2.2' by 'r/one'.");
     assert_eq!(bench.state("t").1, "", "there is no second address");
+}
+
+#[test]
+fn the_address_that_an_operator_gives_stays_until_the_name_leads_elsewhere() {
+    let bench = Bench::new(&[("s", Some("a.example")), ("t", Some("t.example"))]);
+    bench.write("a.example", Ok([192, 0, 2, 1]));
+    bench.server.start().unwrap();
+    bench.expect("be/s: IP changed from '(none)' to '192.0.2.1' by 'r/one'.");
+    bench.expect("Server be/s ('a.example') is UP/READY (resolves again).");
+    bench.expect("Server be/s administratively READY");
+    let address = ServerChange::Addr(([192, 0, 2, 50], 80).into());
+    bench.server.control().change_server(&"be".into(), &"s".into(), address).unwrap();
+    bench.await_answers("t", "t.example");
+    bench.write("a.example", Ok([192, 0, 2, 2]));
+    bench.expect("be/s: IP changed from '192.0.2.50' to '192.0.2.2' by 'r/one'.");
+}
+
+#[test]
+fn a_server_that_has_an_address_already_is_not_robbed_of_it_by_one_before_it() {
+    let bench = Bench::new(&[("s", Some("a.example")), ("t", None), ("u", Some("u.example"))]);
+    bench.write("a.example", Err(2));
+    bench.server.start().unwrap();
+    assert_eq!(bench.rename("t", "a.example"), Ok(Renaming::Changed(None)));
+    bench.write("a.example", Ok([192, 0, 2, 99]));
+    bench.await_answers("u", "u.example");
+    assert_eq!(bench.state("s").1, "");
+    assert_eq!(bench.state("t").1, "192.0.2.99");
 }
 
 #[test]

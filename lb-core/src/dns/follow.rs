@@ -42,6 +42,10 @@ impl Choice {
     }
 }
 
+/// Most addresses that are known of a name: with a long `hold obsolete` there would be ever more of a name that leads
+/// somewhere else each time.
+const MAX_KNOWN: usize = 1024;
+
 /// What is known of a name, and which servers have what of it.
 #[derive(Debug)]
 pub struct Follower {
@@ -68,6 +72,11 @@ impl Follower {
                 None => self.known.push((*ip, now)),
             }
         }
+        let excess = self.known.len().saturating_sub(MAX_KNOWN);
+        for _ in 0..excess {
+            let oldest = self.known.iter().enumerate().min_by_key(|(_, (_, seen))| *seen).map(|(at, _)| at);
+            oldest.map(|at| self.known.remove(at));
+        }
         self.known.retain(|(_, seen)| now.saturating_duration_since(*seen) <= spec.obsolete);
         let known = &self.known;
         self.held.retain(|(_, _, ip)| known.iter().any(|(known, _)| known == ip));
@@ -83,6 +92,16 @@ impl Follower {
         over
     }
 
+    /// Whether the name leads to an address.
+    pub fn knows(&self, ip: IpAddr) -> bool {
+        self.known.iter().any(|(known, _)| *known == ip)
+    }
+
+    /// The address that a server got here and that is still known.
+    pub fn held(&self, backend: &ProxyName, server: &ServerName) -> Option<IpAddr> {
+        self.held.iter().find(|(b, s, _)| b == backend && s == server).map(|(_, _, held)| *held)
+    }
+
     /// The address for a server of a backend, which has `current`. It keeps one that it got here for as long as it is known.
     pub fn choose(
         &mut self,
@@ -91,9 +110,8 @@ impl Follower {
         choice: &Choice,
         current: Option<IpAddr>,
     ) -> Option<IpAddr> {
-        let own = self.held.iter().find(|(b, s, _)| b == backend && s == server);
-        if let Some((_, _, held)) = own {
-            return Some(*held);
+        if let Some(held) = self.held(backend, server) {
+            return Some(held);
         }
         let taken = |ip: IpAddr| self.held.iter().any(|(b, _, held)| b == backend && *held == ip);
         let mut best: Option<(u8, IpAddr)> = None;
@@ -177,6 +195,25 @@ mod tests {
                 "{seconds}"
             );
         }
+    }
+
+    #[test]
+    fn of_more_addresses_than_a_name_may_have_the_oldest_are_forgotten() {
+        let mut spec = ResolverSpec::new("r");
+        spec.obsolete = Duration::from_secs(3600);
+        let now = crate::expr::testing::instant();
+        let mut name = Follower::new(now);
+        for number in 0..=MAX_KNOWN as u32 {
+            let addresses = vec![IpAddr::V4((0x0a00_0000 + number).into())];
+            name.handle_answer(
+                now + Duration::from_millis(number.into()),
+                &Found { server: 0, addresses },
+                &spec,
+            );
+        }
+        assert_eq!(name.known.len(), MAX_KNOWN);
+        assert!(!name.knows("10.0.0.0".parse().unwrap()));
+        assert!(name.knows("10.0.0.1".parse().unwrap()) && name.knows("10.0.4.0".parse().unwrap()));
     }
 
     #[test]

@@ -12,11 +12,11 @@ use crate::ctl::{ControlError, Renaming};
 use crate::dns::{Failure, Family, Follower, Found, Name, Resolvers};
 use crate::engine::{ProxyPlan, ServerPlan};
 use crate::name::{ProxyName, ServerName};
-use crate::pool::ResolutionFailure;
+use crate::pool::{AdminFlags, ResolutionFailure};
 use crate::spec::Resolution;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
 /// Where servers beside the first one of an answer have it from, in log lines.
@@ -24,6 +24,9 @@ const CACHE: &str = "DNS cache";
 
 /// Longest name of a host.
 const MAX_NAME: usize = 255;
+
+/// Shortest time between two questions for a name: with `timeout resolve 0` a name server nearby would be asked without end.
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// What is asked: servers with the same question share its answers.
 #[derive(Debug, Clone)]
@@ -54,10 +57,12 @@ impl Names {
         self.adapt(generation, worker);
     }
 
-    /// Follows the names that the servers of a generation have now, and no others.
+    /// Follows the names that the servers have now, and no others. A reload may have overtaken who calls this with a
+    /// generation: what counts is the newest one, which nobody restarts meanwhile, for `self` is locked.
     pub(super) fn adapt(&mut self, generation: &Arc<Generation>, worker: &Worker) {
+        let newest = generation.newest().unwrap_or_else(|| Arc::clone(generation));
         let mut wanted: Vec<Question> = Vec::new();
-        for member in members(generation) {
+        for member in members(&newest) {
             if let Some(question) = member.question().filter(|question| !wanted.contains(question)) {
                 wanted.push(question);
             }
@@ -93,6 +98,16 @@ impl Member<'_> {
         Some(Question { resolvers: Arc::clone(resolvers), name, prefer: choice.prefer })
     }
 
+    fn address(&self) -> Option<IpAddr> {
+        Some(self.proxy.pool.address(self.id)?.inet()?.ip())
+    }
+
+    /// Whether it waits for an address.
+    fn lacks_address(&self) -> bool {
+        let cell = self.proxy.pool.server(self.id);
+        self.address().is_none() || cell.is_some_and(|cell| cell.admin().intersects(AdminFlags::RESOLUTION))
+    }
+
     fn port(&self) -> u16 {
         let now = self.proxy.pool.address(self.id).and_then(|endpoint| endpoint.port());
         now.or_else(|| self.server.spec.addr.endpoint.port()).unwrap_or(0)
@@ -110,10 +125,17 @@ fn members(generation: &Generation) -> impl Iterator<Item = Member<'_>> {
     proxies.flat_map(|proxy| {
         proxy.servers.iter().filter_map(move |server| {
             let resolution = server.spec.resolution.as_ref()?;
-            let id = proxy.pool.by_name(server.spec.name.as_str())?;
+            let id = place(proxy, server)?;
             Some(Member { proxy, server, resolution, id })
         })
     })
+}
+
+/// Where a server is in its pool: as a rule where its plan says, and only else is it looked for among all of them.
+fn place(proxy: &ProxyPlan, server: &ServerPlan) -> Option<ServerId> {
+    let (name, id) = (&server.spec.name, ServerId(server.index as u32));
+    let is_there = proxy.pool.server(id).is_some_and(|cell| cell.name() == name);
+    if is_there { Some(id) } else { proxy.pool.by_name(name.as_str()) }
 }
 
 /// Asks for a name again and again, and gives what is found to the servers that have it.
@@ -126,7 +148,7 @@ async fn follow(hub: Arc<Hub>, question: Question, name: Name) {
             Some(generation) => tell(&generation, &question, &mut known, answer),
             None => return,
         }
-        tokio::time::sleep(question.resolvers.spec().interval).await;
+        tokio::time::sleep(question.resolvers.spec().interval.max(SHORTEST)).await;
     }
 }
 
@@ -147,19 +169,26 @@ fn tell(generation: &Generation, question: &Question, known: &mut Follower, answ
         members.iter().any(|m| m.proxy.spec.name == *backend && m.server.spec.name == *server)
     });
     let server = spec.servers.get(found.server).map_or("", |server| &server.name);
-    let mut by: Arc<str> = format!("{}/{server}", spec.name).into();
-    for member in members {
-        let pool = &member.proxy.pool;
-        let current = pool.address(member.id).and_then(|endpoint| endpoint.inet()).map(|addr| addr.ip());
-        let (backend, server) = (&member.proxy.spec.name, &member.server.spec.name);
-        match known.choose(backend, server, &member.resolution.choice, current) {
-            Some(ip) => {
-                let events = pool.resolved(member.id, SocketAddr::new(ip, member.port()), &by, now);
-                generation.report(member.proxy, events.unwrap_or_default());
-            }
-            None => lose(generation, &member, ResolutionFailure::NoAddress, now),
-        }
-        by = CACHE.into();
+    let by: [Arc<str>; 2] = [format!("{}/{server}", spec.name).into(), CACHE.into()];
+    // A follower that has just begun knows of nobody what he has: who has a good address chooses before others take it.
+    let (there, others): (Vec<_>, Vec<_>) =
+        members.iter().enumerate().partition(|(_, m)| m.address().is_some_and(|ip| known.knows(ip)));
+    for (at, member) in there.into_iter().chain(others) {
+        give(generation, member, known, &by[at.min(1)], now);
+    }
+}
+
+/// Gives a server the address that is its own, or none.
+fn give(generation: &Generation, member: &Member<'_>, known: &mut Follower, by: &Arc<str>, now: Instant) {
+    let (backend, server, current) = (&member.proxy.spec.name, &member.server.spec.name, member.address());
+    let held = known.held(backend, server);
+    let Some(ip) = known.choose(backend, server, &member.resolution.choice, current) else {
+        return lose(generation, member, ResolutionFailure::NoAddress, now);
+    };
+    // Without news it keeps what it has: that may be an address that an operator gave it.
+    if held != Some(ip) || member.lacks_address() {
+        let events = member.proxy.pool.resolved(member.id, SocketAddr::new(ip, member.port()), by, now);
+        generation.report(member.proxy, events.unwrap_or_default());
     }
 }
 
