@@ -17,6 +17,7 @@ use crate::spec::Resolution;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 /// Where servers beside the first one of an answer have it from, in log lines.
@@ -27,6 +28,9 @@ const MAX_NAME: usize = 255;
 
 /// Shortest time between two questions for a name: with `timeout resolve 0` a name server nearby would be asked without end.
 const SHORTEST: Duration = Duration::from_millis(10);
+
+/// How many names are asked for at once in a section of name servers: each takes a socket for each of them.
+const AT_ONCE: usize = 32;
 
 /// What is asked: servers with the same question share its answers.
 #[derive(Debug, Clone)]
@@ -44,15 +48,24 @@ impl PartialEq for Question {
     }
 }
 
+/// A name that is followed.
+#[derive(Debug)]
+struct Followed {
+    question: Question,
+    task: AbortHandle,
+    /// The right to ask the name servers of its section, which other names of the section share.
+    turns: Arc<Semaphore>,
+}
+
 /// The names that are followed.
 #[derive(Debug, Default)]
-pub(super) struct Names(Vec<(Question, AbortHandle)>);
+pub(super) struct Names(Vec<Followed>);
 
 impl Names {
     /// Ends what there is and follows the names of a generation.
     pub(super) fn restart(&mut self, generation: &Arc<Generation>, worker: &Worker) {
-        for (_, task) in self.0.drain(..) {
-            task.abort();
+        for followed in self.0.drain(..) {
+            followed.task.abort();
         }
         self.adapt(generation, worker);
     }
@@ -67,19 +80,27 @@ impl Names {
                 wanted.push(question);
             }
         }
-        self.0.retain(|(question, task)| {
-            let stays = wanted.contains(question);
+        self.0.retain(|followed| {
+            let stays = wanted.contains(&followed.question);
             if !stays {
-                task.abort();
+                followed.task.abort();
             }
             stays
         });
-        wanted.retain(|question| self.0.iter().all(|(known, _)| known != question));
+        wanted.retain(|question| self.0.iter().all(|followed| followed.question != *question));
         for question in wanted {
             let Some(name) = Name::new(question.name.as_bytes()) else { continue };
-            let task = worker.spawn(follow(Arc::clone(&generation.hub), question.clone(), name));
-            self.0.push((question, task.abort_handle()));
+            let turns = self.turns(&question.resolvers);
+            let hub = Arc::clone(&generation.hub);
+            let task = worker.spawn(follow(hub, question.clone(), name, Arc::clone(&turns))).abort_handle();
+            self.0.push(Followed { question, task, turns });
         }
+    }
+
+    fn turns(&self, resolvers: &Arc<Resolvers>) -> Arc<Semaphore> {
+        let mut others =
+            self.0.iter().filter(|followed| Arc::ptr_eq(&followed.question.resolvers, resolvers));
+        others.next().map_or_else(|| Arc::new(Semaphore::new(AT_ONCE)), |other| Arc::clone(&other.turns))
     }
 }
 
@@ -139,15 +160,20 @@ fn place(proxy: &ProxyPlan, server: &ServerPlan) -> Option<ServerId> {
 }
 
 /// Asks for a name again and again, and gives what is found to the servers that have it.
-async fn follow(hub: Arc<Hub>, question: Question, name: Name) {
+async fn follow(hub: Arc<Hub>, question: Question, name: Name, turns: Arc<Semaphore>) {
     let mut known = Follower::new(Instant::now());
     loop {
+        // Nobody closes it.
+        let Ok(turn) = turns.acquire().await else { return };
         let answer = ask(&question.resolvers, name.clone(), question.prefer).await;
+        drop(turn);
         // Not kept while the task waits.
-        match hub.newest() {
-            Some(generation) => tell(&generation, &question, &mut known, answer),
-            None => return,
+        let Some(generation) = hub.newest() else { return };
+        // What this machine lacks says nothing of the name: servers keep what they have.
+        if let Ok(answer) = answer {
+            tell(&generation, &question, &mut known, answer);
         }
+        drop(generation);
         tokio::time::sleep(question.resolvers.spec().interval.max(SHORTEST)).await;
     }
 }

@@ -1,5 +1,6 @@
 //! Asking name servers, for a rule that runs and for servers.
 
+use super::accept::is_shortage;
 use super::connect::datagram;
 use super::random;
 use crate::dns::{Failure, Family, Found, Lookup, Name, NameServer, Output, Resolvers};
@@ -20,24 +21,38 @@ pub async fn resolve(rule: &Resolve, name: &[u8]) -> Option<IpAddr> {
         return Some(known);
     }
     let _permit = resolvers.permit()?;
-    let found = ask(resolvers, name.clone(), rule.prefer).await.ok()?;
+    let found = ask(resolvers, name.clone(), rule.prefer).await.ok()?.ok()?;
     let found = found.addresses.first().copied()?;
     resolvers.remember(Instant::now(), name, rule.prefer, found);
     Some(found)
 }
 
-/// What the name servers of a section know of `name`, with this family preferred. Cancel safe.
-pub(super) async fn ask(resolvers: &Resolvers, name: Name, prefer: Family) -> Result<Found, Failure> {
+/// What the name servers of a section know of `name`, with this family preferred; an error if this machine had no sockets
+/// left to ask all of them, and the others were silent. Cancel safe.
+pub(super) async fn ask(
+    resolvers: &Resolvers,
+    name: Name,
+    prefer: Family,
+) -> io::Result<Result<Found, Failure>> {
     let spec = resolvers.spec();
     // Each hears of one server only, on a port the system chooses: nobody can guess where an answer is waited for.
-    let open = |server: &NameServer| datagram(&server.addr.into(), None, None).ok();
+    let mut shortage = None;
+    let open = |server: &NameServer| match datagram(&server.addr.into(), None, None) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            if is_shortage(&error) {
+                shortage = Some(error);
+            }
+            None
+        }
+    };
     let sockets: Vec<Option<UdpSocket>> = spec.servers.iter().map(open).collect();
     let mut buffer = vec![0; usize::from(spec.payload)];
     let mut lookup = Lookup::new(resolvers, name, prefer, Instant::now(), random());
     loop {
         while let Some(output) = lookup.poll_output() {
             let question = match output {
-                Output::Done(found) => return found,
+                Output::Done(found) => return excuse(found, shortage),
                 Output::Ask(question) => question,
             };
             for (server, socket) in sockets.iter().enumerate() {
@@ -50,7 +65,7 @@ pub(super) async fn ask(resolvers: &Resolvers, name: Name, prefer: Family) -> Re
                 }
             }
         }
-        let deadline = lookup.poll_timeout().ok_or(Failure::Other)?;
+        let Some(deadline) = lookup.poll_timeout() else { return Ok(Err(Failure::Other)) };
         let received = tokio::time::timeout_at(deadline.into(), receive(&sockets, &mut buffer)).await;
         let now = Instant::now();
         match received {
@@ -61,6 +76,14 @@ pub(super) async fn ask(resolvers: &Resolvers, name: Name, prefer: Family) -> Re
             Ok((server, Err(_))) => lookup.handle_refusal(now, server),
             Err(_) => lookup.handle_timeout(now),
         }
+    }
+}
+
+/// Silence is not that of the name servers if some could not be asked for want of sockets.
+fn excuse(found: Result<Found, Failure>, shortage: Option<io::Error>) -> io::Result<Result<Found, Failure>> {
+    match shortage {
+        Some(error) if found == Err(Failure::Silence) => Err(error),
+        _ => Ok(found),
     }
 }
 
@@ -127,6 +150,18 @@ mod tests {
         assert_eq!(resolve(&rule, b"a.example").await, Some(wanted));
         asked.await.unwrap();
         assert_eq!(resolve(&rule, b"A.example").await, Some(wanted), "nobody is there to answer any more");
+    }
+
+    #[test]
+    fn silence_for_want_of_sockets_is_not_that_of_the_name_servers() {
+        let shortage = || Some(io::Error::from_raw_os_error(libc::EMFILE));
+        assert!(excuse(Err(Failure::Silence), shortage()).is_err());
+        assert_eq!(
+            excuse(Err(Failure::NoName), shortage()).unwrap(),
+            Err(Failure::NoName),
+            "another one told"
+        );
+        assert_eq!(excuse(Err(Failure::Silence), None).unwrap(), Err(Failure::Silence));
     }
 
     #[tokio::test]
