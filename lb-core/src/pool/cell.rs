@@ -95,8 +95,12 @@ pub struct ServerCell {
     counters: PerWorker<ServerCounters>,
     durations: DurationMeters,
     /// Of each worker; most servers of a large configuration never have idle connections.
-    idle: OnceLock<Box<[Padded<Idle>]>>,
+    idle: OnceLock<Box<IdleSets>>,
 }
+
+/// Idle connections by worker, boxed because few servers have any.
+#[derive(Debug)]
+struct IdleSets(Box<[Padded<Idle>]>);
 
 /// Idle connections of one worker.
 #[derive(Debug, Default)]
@@ -196,9 +200,10 @@ impl ServerCell {
         if all == 0 && self.idle.get().is_none() {
             return;
         }
-        let sets =
-            self.idle.get_or_init(|| (0..self.counters.workers()).map(|_| Padded::default()).collect());
-        if let Some(Padded(idle)) = sets.get(worker) {
+        let sets = self.idle.get_or_init(|| {
+            Box::new(IdleSets((0..self.counters.workers()).map(|_| Padded::default()).collect()))
+        });
+        if let Some(Padded(idle)) = sets.0.get(worker) {
             let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
             idle.unproven.store(number(all.saturating_sub(safe)), Relaxed);
             idle.safe.store(number(safe), Relaxed);
@@ -209,7 +214,7 @@ impl ServerCell {
     pub fn idle(&self) -> impl Iterator<Item = (u32, u32)> {
         let sets = self.idle.get();
         (0..self.counters.workers()).map(move |worker| {
-            let set = sets.and_then(|sets| sets.get(worker));
+            let set = sets.and_then(|sets| sets.0.get(worker));
             set.map_or((0, 0), |Padded(idle)| (idle.unproven.load(Relaxed), idle.safe.load(Relaxed)))
         })
     }
